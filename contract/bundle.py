@@ -1,0 +1,122 @@
+"""The bundle manifest: what a model folder holds, where it came from and how it was made.
+
+A bundle is a folder with `model.onnx`, `tokenizer.json` and `manifest.json`. The manifest names the other
+files with their sizes and SHA-256, and nothing that it does not name belongs to the bundle.
+"""
+
+import re
+from typing import Any, Final, Literal
+
+import msgspec
+
+from contract import codec
+from contract.errors import Malformed
+from contract.fields import Bytes, Count, Name, Sha256, Text, UtcTime
+
+MANIFEST_FILE: Final = "manifest.json"
+MODEL_FILE: Final = "model.onnx"
+TOKENIZER_FILE: Final = "tokenizer.json"
+
+MAX_MANIFEST_BYTES: Final = 1_048_576
+MAX_TOKENIZER_BYTES: Final = 64 * 1_048_576
+MAX_MODEL_BYTES: Final = 2**31  # protobuf's own limit; a bundle has no external data
+
+Origin = Literal["hub", "local", "adapter", "random"]
+Precision = Literal["fp32", "int8", "int4"]
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Architecture(_Part, frozen=True, kw_only=True):
+    """The shape of the network, in the terms of its paper."""
+
+    family: Name
+    """`model_type` of transformers: bert, distilbert, mobilebert, …"""
+    layers: Count
+    hidden_size: Count
+    attention_heads: Count
+    intermediate_size: Count
+    vocab_size: Count
+    max_positions: Count
+
+
+class Weights(_Part, frozen=True, kw_only=True):
+    """Where the weights came from: what an accuracy is worth depends on it."""
+
+    origin: Origin
+    source: Text
+    """Hub id, folder name, `adapter on base`, or the seed of random weights."""
+    revision: str | None = None
+    """Resolved commit of a hub repository."""
+    licence: str | None = None
+    """SPDX identifier, or None where the source states none."""
+    training_data: str | None = None
+    """What the question-answering head was trained on, where known."""
+
+
+class FileEntry(_Part, frozen=True, kw_only=True):
+    """One file of the bundle, as it must be."""
+
+    bytes: Bytes
+    sha256: Sha256
+
+
+class Manifest(_Part, frozen=True, kw_only=True):
+    """Everything there is to know about a bundle without running it."""
+
+    format_version: int
+    model: Name
+    """Short name that results are grouped by: `minilm-l6`."""
+    title: Name
+    """The name people read: `MiniLM-L6`."""
+    architecture: Architecture
+    parameters: Count
+    distillation: Text
+    """What was distilled and from what; `teacher` for a model that was not distilled."""
+    weights: Weights
+    precision: Precision
+    recipe: dict[str, Any]
+    """How the precision was reached: every option that changes the file, and what a search tried."""
+    inputs: tuple[Name, ...]
+    """Names of the graph's int64 inputs of shape (batch, tokens), in the order of the graph."""
+    max_tokens: Count
+    """Longest sequence the model takes, in tokens, special ones included."""
+    tools: dict[str, str]
+    """Versions of what built the bundle."""
+    created_at: UtcTime
+    files: dict[str, FileEntry]
+    verification: dict[str, Any] | None = None
+    """What was checked after the build, and its outcome."""
+
+
+_DECODER = msgspec.json.Decoder(Manifest)
+
+
+def decode_manifest(data: bytes) -> Manifest:
+    """Decode and check a manifest.
+
+    Raises:
+        Malformed: not a manifest, or one that names files a bundle may not have.
+        TooNew: written by a later distilbench.
+    """
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise Malformed(
+            f"bundle manifest has {len(data)} bytes, and at most {MAX_MANIFEST_BYTES} are allowed"
+        )
+    manifest = codec.decode(data, _DECODER, "bundle manifest")
+    for name, entry in manifest.files.items():
+        if not _FILE_NAME.fullmatch(name) or name == MANIFEST_FILE:
+            raise Malformed(f"bundle manifest names the file {name!r}, which is not a plain file name")
+        limit = MAX_MODEL_BYTES if name == MODEL_FILE else MAX_TOKENIZER_BYTES
+        if entry.bytes > limit:
+            raise Malformed(
+                f"bundle manifest gives {name!r} {entry.bytes} bytes, and at most {limit} are allowed"
+            )
+    for name in (MODEL_FILE, TOKENIZER_FILE):
+        if name not in manifest.files:
+            raise Malformed(f"bundle manifest names no {name!r}")
+    return manifest

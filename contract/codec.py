@@ -1,0 +1,79 @@
+"""JSON to typed structs and back: version first, upgrade step by step, then strict decoding."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from contract.errors import Malformed, TooNew
+from contract.version import FORMAT_VERSION
+
+T = TypeVar("T")
+
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+UPGRADES: dict[int, Upgrade] = {}
+"""`UPGRADES[v]` lifts decoded JSON of version v to v + 1. Empty as long as version 1 is the only one."""
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+_QUOTED_CHARS = 80
+
+
+class _Header(msgspec.Struct, frozen=True):
+    format_version: int
+
+
+_HEADER = msgspec.json.Decoder(_Header)
+
+
+def encode(value: object) -> bytes:
+    """The canonical JSON of a contract struct: compact, UTF-8, the same bytes for equal values."""
+    return _ENCODER.encode(value)
+
+
+def decode(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
+    """Decode versioned JSON.
+
+    Args:
+        data: the bytes as they came.
+        decoder: a strict decoder of the newest version.
+        what: names the thing in error messages, such as "bundle manifest".
+
+    Raises:
+        TooNew: `format_version` is later than this program knows.
+        Malformed: anything else that is wrong.
+    """
+    version = _decode(data, _HEADER, what).format_version
+    if version > FORMAT_VERSION:
+        raise TooNew(
+            f"{what} has format version {version}, and this distilbench reads up to {FORMAT_VERSION}: "
+            "update distilbench here"
+        )
+    if version < 1:
+        raise Malformed(f"{what} has format version {version}, which never existed")
+    if version < FORMAT_VERSION:
+        data = _upgraded(data, version, what)
+    return _decode(data, decoder, what)
+
+
+def _upgraded(data: bytes, version: int, what: str) -> bytes:
+    fields = _decode(data, msgspec.json.Decoder(dict[str, Any]), what)
+    for step in range(version, FORMAT_VERSION):
+        fields = UPGRADES[step](fields)
+    return encode(fields)
+
+
+def _decode(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise Malformed(f"{what} does not fit the format: {error}, in {quoted(data)}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"{what} is not valid JSON: {error}, in {quoted(data)}") from None
+    except RecursionError:
+        raise Malformed(f"{what} is nested too deeply, in {quoted(data)}") from None
+
+
+def quoted(data: bytes) -> str:
+    """The beginning of untrusted bytes, safe for one line of a terminal."""
+    start = data[: _QUOTED_CHARS * 4].decode("utf-8", "replace")[:_QUOTED_CHARS]
+    return ascii(start) + ("…" if len(start) < len(data) else "")

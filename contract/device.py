@@ -1,0 +1,46 @@
+"""What is said about a machine that measures."""
+
+from typing import Final
+
+import msgspec
+
+from contract.fields import Bytes, Count, DeviceId, Name, Text
+
+HARDWARE_CLASSES: Final = (
+    "raspberry-pi-5",
+    "raspberry-pi-4",
+    "raspberry-pi-3",
+    "raspberry-pi-zero-2",
+    "jetson",
+    "phone",
+    "laptop",
+    "desktop",
+    "server",
+    "virtual-machine",
+    "emulated",
+    "unknown",
+)
+"""The classes the agent detects; results are compared within one. A user may name another."""
+
+
+class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A machine, as its operating system and firmware describe it. No serial number, no user name."""
+
+    device_id: DeviceId
+    hardware_class: Name
+    model: Text
+    """`Raspberry Pi 5 Model B Rev 1.0`, or what the firmware calls the board."""
+    architecture: Name
+    """`uname -m`: x86_64, aarch64, …"""
+    cpu_model: Text
+    cpu_flags: tuple[Name, ...]
+    """Only the instruction sets that decide how int8 runs, such as avx512_vnni or asimddp."""
+    cores: Count
+    """Logical cores this process may use."""
+    memory_bytes: Bytes
+    os: Text
+    kernel: Text
+    governor: str | None = None
+    """CPU frequency governor, or None where the kernel shows none."""
+    versions: dict[str, str]
+    """Python, distilbench, onnxruntime, tokenizers, numpy."""

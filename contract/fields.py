@@ -1,0 +1,25 @@
+"""The field types of the contract: each says its unit in its name and its bounds in its type.
+
+Integers end where SQLite's do (2^63 - 1), so whatever decodes can be stored.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+MAX_INT = 2**63 - 1
+
+Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
+Nanoseconds = Annotated[int, Meta(ge=0, le=MAX_INT)]
+"""A duration from the monotonic clock."""
+Bytes = Annotated[int, Meta(ge=0, le=MAX_INT)]
+Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+RunId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+"""A random UUID in hexadecimal."""
+DeviceId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
+"""Safe as one MQTT topic level, as a user name and as a file name."""
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Text = Annotated[str, Meta(max_length=65_536)]
+UtcTime = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z")]
+"""Wall-clock time, ISO 8601 in UTC. For people; no duration is ever computed from it."""

@@ -1,0 +1,142 @@
+"""What a run is made of. Each record has its place `seq` in the run: 0, 1, 2, … without gaps.
+
+The first record of a run is `RunStarted`, the last is `RunFinished`. Between them stand one `Answer` a
+question and any number of `Sample`s. A record is written once and never changed.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from contract.bundle import Manifest
+from contract.device import Device
+from contract.fields import Bytes, Count, Name, Nanoseconds, Probability, Sha256, Text, UtcTime
+
+Mark = Literal[
+    "agent_busy",
+    "throttled",
+    "under_voltage",
+    "frequency_capped",
+    "soft_temperature_limit",
+]
+"""Why a question's time is left out of latency statistics."""
+
+RunStatus = Literal["complete", "inconclusive", "interrupted", "failed"]
+
+
+class _Record(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag_field="type",
+    omit_defaults=True,
+):
+    seq: Count
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What was chosen for a run; equal settings make runs comparable."""
+
+    scenario: Name
+    """`single-stream`: one question after the other, as MLPerf names it."""
+    decoding: Name
+    """`pipeline`: Hugging Face's question-answering defaults."""
+    max_tokens: Count
+    """Longest window in tokens, question and special tokens included."""
+    stride_tokens: Count
+    """Tokens of context that consecutive windows share."""
+    max_answer_tokens: Count
+    threads: Count
+    """Intra-op threads of the session."""
+    warmup_questions: Count
+    limit: Count | None = None
+    """Questions asked for; None for all."""
+    seed: Count
+    """Chooses the questions under a limit, and their order."""
+    options: dict[str, str | int | float | bool] = {}
+    """Further settings of the runtime, by their own names."""
+
+
+class QuestionSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which questions a run asks."""
+
+    name: Name
+    sha256: Sha256
+    """`questions.QuestionFile.sha256` of the whole file."""
+    total: Count
+    """Questions in the file."""
+    selected: Count
+    """Questions this run asks."""
+
+
+class RunStarted(_Record, tag="run_started", frozen=True, kw_only=True):
+    """Who measures what, with which settings."""
+
+    device: Device
+    bundle_sha256: Sha256
+    """SHA-256 of the bundle's manifest, which in turn holds that of every file."""
+    bundle: Manifest
+    questions: QuestionSet
+    settings: Settings
+    started_at: UtcTime
+    clock_synchronised: bool | None = None
+    """Whether the operating system vouches for the wall clock; None where it does not say."""
+
+
+class Answer(_Record, tag="answer", frozen=True, kw_only=True):
+    """One question answered once. Its time is `tokenize_ns + infer_ns + decode_ns`."""
+
+    at_ns: Nanoseconds
+    """When it was asked, since the run started."""
+    question_id: Name
+    text: Text
+    """The predicted span as it stands in the context; empty with an `error`."""
+    start_char: Count
+    end_char: Count
+    """The span in characters (code points) of the context, end exclusive."""
+    confidence: Probability
+    tokenize_ns: Nanoseconds
+    infer_ns: Nanoseconds
+    decode_ns: Nanoseconds
+    windows: Count
+    tokens: Count
+    """Tokens over all windows."""
+    repeat: Count = 0
+    """0 the first time a question is asked in a run, then 1, 2, …"""
+    marks: tuple[Mark, ...] = ()
+    error: Text | None = None
+
+
+class Sample(_Record, tag="sample", frozen=True, kw_only=True):
+    """The state of the machine between two questions. None where it cannot be read."""
+
+    at_ns: Nanoseconds
+    temperature_celsius: float | None = None
+    clock_hz: Count | None = None
+    throttle: tuple[Mark, ...] = ()
+    worker_rss_bytes: Bytes | None = None
+    energy_joules: float | None = None
+    """Since the run started, from the run's energy source."""
+
+
+class RunFinished(_Record, tag="run_finished", frozen=True, kw_only=True):
+    """How a run ended, and what is measured once a run."""
+
+    status: RunStatus
+    reason: Text = ""
+    """Why it is not complete: one sentence."""
+    answered: Count
+    errors: Count
+    elapsed_ns: Nanoseconds
+    load_ns: Nanoseconds | None = None
+    """Hashing and loading the bundle until the session is ready."""
+    first_ns: Nanoseconds | None = None
+    """The first question of the worker, cold; it is asked again later, and only then counts."""
+    peak_rss_bytes: Bytes | None = None
+    """Highest resident memory of the worker process."""
+    energy_source: Name | None = None
+    finished_at: UtcTime
+
+
+Record = RunStarted | Answer | Sample | RunFinished

@@ -1,0 +1,47 @@
+"""MQTT topics. One subtree a device, so that a broker's ACL is one pattern a direction.
+
+| topic | from | QoS | retained | payload |
+|---|---|---|---|---|
+| `distilbench/1/DEVICE/results` | agent | 1 | no | `messages.Batch` |
+| `distilbench/1/DEVICE/state` | agent (also as its last will) | 1 | yes | `messages.State` |
+| `distilbench/1/DEVICE/receipts` | collector | 1 | no | `messages.Receipt` |
+"""
+
+import re
+from typing import Final, Literal, NamedTuple
+
+from contract.errors import Malformed
+from contract.version import FORMAT_VERSION
+
+Channel = Literal["results", "state", "receipts"]
+
+ROOT: Final = f"distilbench/{FORMAT_VERSION}"
+ALL_RESULTS: Final = f"{ROOT}/+/results"
+ALL_STATES: Final = f"{ROOT}/+/state"
+
+_TOPIC = re.compile(rf"{re.escape(ROOT)}/([a-z0-9][a-z0-9._-]{{0,62}})/(results|state|receipts)")
+
+
+class Topic(NamedTuple):
+    """A parsed topic."""
+
+    device_id: str
+    channel: Channel
+
+
+def topic(device_id: str, channel: Channel) -> str:
+    """The topic of one device's channel."""
+    return f"{ROOT}/{device_id}/{channel}"
+
+
+def parse_topic(name: str) -> Topic:
+    """Take a topic apart.
+
+    Raises:
+        Malformed: not one of ours.
+    """
+    match = _TOPIC.fullmatch(name)
+    if match is None:
+        raise Malformed(f"topic {name[:200]!r} is not {ROOT}/DEVICE/results, state or receipts")
+    device_id, channel = match.groups()
+    return Topic(device_id, channel)  # type: ignore[arg-type]  # the pattern allows these three only
