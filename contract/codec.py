@@ -42,7 +42,7 @@ def decode(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
         TooNew: `format_version` is later than this program knows.
         Malformed: anything else that is wrong.
     """
-    version = _decode(data, _HEADER, what).format_version
+    version = decode_json(data, _HEADER, what).format_version
     if version > FORMAT_VERSION:
         raise TooNew(
             f"{what} has format version {version}, and this distilbench reads up to {FORMAT_VERSION}: "
@@ -52,25 +52,36 @@ def decode(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
         raise Malformed(f"{what} has format version {version}, which never existed")
     if version < FORMAT_VERSION:
         data = _upgraded(data, version, what)
-    return _decode(data, decoder, what)
+    return decode_json(data, decoder, what)
 
 
 def _upgraded(data: bytes, version: int, what: str) -> bytes:
-    fields = _decode(data, msgspec.json.Decoder(dict[str, Any]), what)
+    fields = decode_json(data, msgspec.json.Decoder(dict[str, Any]), what)
     for step in range(version, FORMAT_VERSION):
         fields = UPGRADES[step](fields)
     return encode(fields)
 
 
-def _decode(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
+def decode_json(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
+    """Decode JSON that carries no format version, with errors that quote what is wrong.
+
+    Raises:
+        Malformed: not JSON, or not what the decoder takes.
+    """
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise Malformed(f"{what} does not fit the format: {error}, in {quoted(data)}") from None
+        wrong = f"does not fit the format: {printable(str(error))}"
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"{what} is not valid JSON: {error}, in {quoted(data)}") from None
+        wrong = f"is not valid JSON: {printable(str(error))}"
     except RecursionError:
-        raise Malformed(f"{what} is nested too deeply, in {quoted(data)}") from None
+        wrong = "is nested too deeply"
+    raise Malformed(f"{what} {wrong}, in {quoted(data)}")
+
+
+def printable(text: str) -> str:
+    """Untrusted text for one line of a terminal: control characters become `?`."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def quoted(data: bytes) -> str:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from contract.codec import quoted
+from contract.codec import decode_json, quoted
 from contract.errors import Malformed
 
 MAX_QUESTION_FILE_BYTES: Final = 512 * 1_048_576
@@ -78,14 +78,7 @@ def decode_questions(data: bytes) -> QuestionFile:
         raise Malformed(
             f"question file has {len(data)} bytes, and at most {MAX_QUESTION_FILE_BYTES} are allowed"
         )
-    try:
-        file = _DECODER.decode(data)
-    except msgspec.ValidationError as error:
-        raise Malformed(f"question file is not SQuAD v1.1: {error}, in {quoted(data)}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"question file is not valid JSON: {error}, in {quoted(data)}") from None
-    except RecursionError:
-        raise Malformed(f"question file is nested too deeply, in {quoted(data)}") from None
+    file = decode_json(data, _DECODER, "question file (SQuAD v1.1)")
     questions = tuple(
         _question(qa, paragraph.context, article.title)
         for article in file.data

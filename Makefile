@@ -1,0 +1,49 @@
+# distilbench: `make demo` and `make test` do all set-up themselves, in .venv.
+#
+#   PYTHON       the interpreter to start from (default python3; 3.11 to 3.14)
+#   TORCH_INDEX  a package index to prefer for torch. PyPI's torch for Linux is a CUDA build of several
+#                gigabytes; the CPU build is ten times smaller:
+#                  make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+#   DEMO         further options of the demo, such as DEMO="--quick"
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+DEMO ?=
+NEEDED_GB := 6
+
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: demo test check bench clean
+.DELETE_ON_ERROR:
+
+demo: .venv/ready
+	@$(BIN)/python -m demo $(DEMO)
+
+test: check
+	$(BIN)/python -m pytest
+
+check: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready
+	@$(BIN)/python -m bench
+
+clean:
+	rm -rf .venv .venv-* demo-results dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \
+	"distilbench needs Python 3.11 or later, and '$(PYTHON)' is not: name one, such as make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
+	"'$(PYTHON)' lacks its venv module: install it (Debian and Ubuntu: sudo apt install python3-venv)" >&2; exit 1; }
+	@test -d .venv || test "$$(df -Pk . | awk 'NR==2 {print $$4}')" -ge $$(( $(NEEDED_GB) * 1048576 )) || { echo \
+	"distilbench needs $(NEEDED_GB) GB here for its environment and the demo's models: free some, or clone it on a larger disk" >&2; exit 1; }
+	@echo "setting up .venv (once; a few minutes)" >&2
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(PIP_INSTALL) --editable '.[demo]' --group dev
+	@touch $@
