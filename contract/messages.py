@@ -18,6 +18,8 @@ SeqRange = tuple[Count, Count]
 
 
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type"):
+    """What every message has, besides its `type`: batch, receipt or state."""
+
     device_id: DeviceId
     format_version: int = FORMAT_VERSION
 

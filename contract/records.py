@@ -32,6 +32,8 @@ class _Record(
     tag_field="type",
     omit_defaults=True,
 ):
+    """What every record has, besides its `type`: run_started, answer, sample or run_finished."""
+
     seq: Count
 
 

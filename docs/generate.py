@@ -1,0 +1,130 @@
+"""Writes the pages of `docs/` that describe code, from the code: `python -m docs.generate`.
+
+A test compares the pages with what this would write, so they cannot drift.
+"""
+
+import ast
+import inspect
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from contract import bundle, device, fields, messages, questions, records, topics
+from contract.bundle import Manifest
+from contract.messages import Batch, Receipt, State
+
+FOLDER = Path(__file__).parent
+GOLDEN = FOLDER.parent / "tests" / "contract" / "golden" / "v1"
+SCHEMAS: dict[str, Any] = {"batch": Batch, "receipt": Receipt, "state": State, "manifest": Manifest}
+
+WIRE_INTRO = """# What crosses a border
+
+Generated from `contract/` by `python -m docs.generate`: do not edit. JSON Schemas are in `docs/schemas/`.
+
+All JSON is UTF-8. Each message and each manifest begins its life with `format_version`; a reader upgrades
+older versions step by step and refuses newer ones with a sentence that says what to update. An unknown field
+is an error. Optional fields may be left out.
+"""
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page: its path and its text."""
+    generated = {FOLDER / "wire.md": _wire()}
+    for name, kind in SCHEMAS.items():
+        schema = msgspec.json.schema(kind)
+        generated[FOLDER / "schemas" / f"{name}.json"] = (
+            json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+        )
+    return generated
+
+
+def _wire() -> str:
+    parts = [WIRE_INTRO, _fields()]
+    for module, heading, examples in (
+        (topics, "Topics", ()),
+        (messages, "Messages", ("batch", "receipt", "state")),
+        (records, "Records", ()),
+        (device, "The device", ()),
+        (bundle, "The bundle manifest", ("manifest",)),
+        (questions, "Question files", ()),
+    ):
+        parts.append(f"## {heading}\n\n{inspect.getdoc(module)}\n")
+        parts.extend(_structs(module))
+        parts.extend(_example(name) for name in examples)
+    return "\n".join(parts)
+
+
+def _fields() -> str:
+    rows = [
+        f"| `{name}` | {_code(value)} | {doc} |"
+        for name, value, doc in _documented(ast.parse(_source(fields)).body)
+    ]
+    head = "## Field types\n\n| type | definition | meaning |\n|---|---|---|"
+    return "\n".join([head, *rows]) + "\n"
+
+
+def _structs(module: ModuleType) -> list[str]:
+    tables = []
+    for node in ast.parse(_source(module)).body:
+        if not isinstance(node, ast.ClassDef) or not ast.get_docstring(node):
+            continue
+        rows = [f"| `{name}` | {_code(kind)} | {doc} |" for name, kind, doc in _documented(node.body)]
+        if rows:
+            head = (
+                f"### {node.name}\n\n{ast.get_docstring(node)}\n\n| field | type | meaning |\n|---|---|---|"
+            )
+            tables.append("\n".join([head, *rows]) + "\n")
+    return tables
+
+
+def _documented(body: list[ast.stmt]) -> list[tuple[str, str, str]]:
+    """Name, type or value, and the docstring below, of each public assignment."""
+    found = []
+    for node, after in zip(body, [*body[1:], ast.Pass()], strict=True):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
+            kind = ast.unparse(node.annotation)
+            if node.value is not None:
+                kind += f" = {ast.unparse(node.value)}"
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name, kind = node.targets[0].id, ast.unparse(node.value)
+        else:
+            continue
+        if name.startswith("_") or "ClassVar" in kind:
+            continue
+        doc = ""
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            doc = " ".join(str(after.value.value).split())
+        found.append((name, kind, doc))
+    return found
+
+
+def _code(text: str) -> str:
+    return "`" + text.replace("|", "\\|") + "`"
+
+
+def _example(name: str) -> str:
+    text = json.dumps(json.loads((GOLDEN / f"{name}.json").read_text()), indent=1, ensure_ascii=False)
+    return f"<details><summary>An example: {name}</summary>\n\n```json\n{text}\n```\n\n</details>\n"
+
+
+def _source(module: ModuleType) -> str:
+    return inspect.getsource(module)
+
+
+def main() -> int:
+    """Write the pages; say which changed."""
+    for path, text in pages().items():
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            print(path.relative_to(FOLDER.parent))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
