@@ -1,0 +1,74 @@
+"""Where the broker is and who we are to it: `mqtt://[user@]host[:port]` or `mqtts://…`."""
+
+import stat
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from collector.errors import BadInput
+
+PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_MAX_PASSWORD_BYTES: Final = 65_535  # of MQTT's own length field
+
+
+class Address(NamedTuple):
+    """A broker. Its text form shows no password, since it may be logged."""
+
+    host: str
+    port: int
+    user: str | None = None
+    password: bytes | None = None
+    ca_file: Path | None = None
+    tls: bool = False
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
+
+    def __repr__(self) -> str:
+        return f"Address({self})"
+
+
+def parse_address(url: str, password_file: Path | None = None, ca_file: Path | None = None) -> Address:
+    """Take a broker's URL apart and read the password that goes with it.
+
+    Raises:
+        BadInput: not such a URL, one that holds a password, or a password file that is empty or that
+            others may read.
+    """
+    quoted = ascii(url) if "@" not in url else "given"  # what stands before the @ may be a secret
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise BadInput(f"broker URL {quoted} is not mqtt://[user@]host[:port]") from None
+    if parts.password is not None:
+        raise BadInput("the broker URL holds a password, which others can see: use --password-file")
+    if parts.scheme not in PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise BadInput(f"broker URL {quoted} is not mqtt://[user@]host[:port] or mqtts://[user@]host[:port]")
+    tls = parts.scheme == "mqtts"
+    if ca_file is not None and not tls:
+        raise BadInput(f"--ca-file needs an mqtts:// broker URL, and {quoted} is not one")
+    if ca_file is not None and not ca_file.is_file():
+        raise BadInput(f"there is no CA file {str(ca_file)!r}")
+    user = unquote(parts.username) if parts.username else None
+    if password_file is not None and user is None:
+        raise BadInput("--password-file needs a user name: mqtt://user@host")
+    password = None if password_file is None else _read_password(password_file)
+    return Address(parts.hostname, port or PORTS[parts.scheme], user, password, ca_file, tls)
+
+
+def _read_password(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = path.stat().st_mode
+            password = file.read(_MAX_PASSWORD_BYTES + 3).rstrip(b"\r\n")
+    except OSError as error:
+        raise BadInput(f"password file {str(path)!r} cannot be read: {error.strerror}") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise BadInput(f"password file {str(path)!r} may be read by others: chmod 600 it")
+    if not 0 < len(password) <= _MAX_PASSWORD_BYTES:
+        raise BadInput(
+            f"password file {str(path)!r} holds no password of at most {_MAX_PASSWORD_BYTES} bytes"
+        )
+    return password

@@ -1,0 +1,112 @@
+"""BERTScore by the package bert-score, with its gaps closed: empty texts, identical texts, long texts."""
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from collector.errors import BadInput, ScorerUnavailable
+
+PAIRS_AT_ONCE: Final = 2048
+_LONGEST_TOKENS: Final = 512
+
+
+class Pair(NamedTuple):
+    """Two texts to compare."""
+
+    candidate: str
+    reference: str
+
+
+class BertScore(NamedTuple):
+    """Raw, not rescaled: unrelated texts score well above 0."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+class Scorer:
+    """An encoder that compares texts.
+
+    Attributes:
+        model: what to call it: the hub id, or the folder's last two names and a digest of its weights.
+        layers: which layer's output is compared.
+        hash: names all that the numbers depend on; numbers of unlike hashes are never compared.
+    """
+
+    def __init__(self, model: str, layers: int) -> None:
+        """Load the encoder.
+
+        Args:
+            model: a folder in transformers' layout, or a hub id.
+            layers: which layer's output is compared, counted from 1.
+
+        Raises:
+            ScorerUnavailable: bert-score is not installed, or there is no such model here.
+            BadInput: the model has fewer layers.
+        """
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # deprecations within the packages are not the user's
+                from bert_score import BERTScorer
+        except ImportError:
+            raise ScorerUnavailable(
+                "BERTScore needs the package bert-score: pip install 'distilbench[score]'; EM and F1 need not"
+            ) from None
+        if layers < 1:
+            raise BadInput(f"--layers {layers} must be at least 1")
+        logging.getLogger("transformers").setLevel(logging.ERROR)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._scorer = BERTScorer(model_type=model, num_layers=layers, idf=False)
+        except AssertionError as error:
+            raise BadInput(f"BERTScore model {model!r} cannot use {layers} layers: {error}") from None
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ScorerUnavailable(f"BERTScore model {model!r} cannot be loaded: {reason}") from None
+        tokenizer, config = self._scorer._tokenizer, self._scorer._model.config
+        longest = getattr(config, "max_position_embeddings", _LONGEST_TOKENS)
+        # Without a length in its files a tokenizer says 10^30, which overflows in Rust.
+        tokenizer.model_max_length = min(tokenizer.model_max_length, longest, _LONGEST_TOKENS)
+        self.model = _name(model)
+        self.layers = layers
+        # The package's own identity of a score (model, layers, idf, versions), which takes a folder for
+        # what its path says.
+        self.hash = str(self._scorer.hash).replace(model, self.model, 1)
+
+    def score(self, pairs: Sequence[Pair]) -> list[BertScore]:
+        """Scores in the order of the pairs.
+
+        Empty against anything is 0, and a text against itself is 1, without asking the encoder.
+        """
+        scores = [BertScore(0.0, 0.0, 0.0)] * len(pairs)
+        asked = []
+        for i, (candidate, reference) in enumerate(pairs):
+            if candidate.strip() and candidate == reference:
+                scores[i] = BertScore(1.0, 1.0, 1.0)
+            elif candidate.strip() and reference.strip():
+                asked.append(i)
+        if asked:
+            computed = self._scorer.score(
+                [pairs[i].candidate for i in asked], [pairs[i].reference for i in asked]
+            )
+            for i, precision, recall, f1 in zip(
+                asked, *(column.tolist() for column in computed), strict=True
+            ):
+                scores[i] = BertScore(precision, recall, f1)
+        return scores
+
+
+def _name(model: str) -> str:
+    folder = Path(model)
+    if not folder.is_dir():
+        return model
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")) + sorted(folder.glob("pytorch_model*.bin")):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return "/".join(folder.resolve().parts[-2:]) + f"@{digest.hexdigest()[:12]}"

@@ -1,0 +1,188 @@
+"""The schema, as the ordered steps that make it. A step that was released is never edited again.
+
+The comments inside the statements are part of the schema: SQLite keeps them, and `docs/schema.md` is made
+from what it keeps.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlite_utils import Database
+
+Migration = Callable[[Database], None]
+
+_FIRST: Final = (
+    """CREATE TABLE identity (
+    -- One row: who this collector is. Receipts carry it.
+    collector_id TEXT NOT NULL,
+    created_at TEXT NOT NULL
+) STRICT""",
+    """CREATE TABLE streams (
+    -- A run as soon as any record of it has come; the other tables name runs by its integer.
+    stream INTEGER PRIMARY KEY,  -- ascending in order of first arrival
+    run_id TEXT NOT NULL UNIQUE,
+    device_id TEXT NOT NULL,  -- who sent it first; nobody else may add to it
+    first_received_at TEXT NOT NULL
+) STRICT""",
+    """CREATE TABLE ranges (
+    -- Which `seq` of a run are stored: disjoint, not adjacent. Derived from the four record tables.
+    stream INTEGER NOT NULL REFERENCES streams,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,  -- included
+    PRIMARY KEY (stream, first_seq)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE runs (
+    -- Raw: record 0 of each run, who measures what with which settings.
+    stream INTEGER PRIMARY KEY REFERENCES streams,
+    started_at TEXT NOT NULL,  -- the device's wall clock, for people
+    clock_synchronised INTEGER,  -- 1, 0, or NULL where the system does not say
+    model TEXT NOT NULL,
+    title TEXT NOT NULL,
+    precision TEXT NOT NULL,
+    layers INTEGER NOT NULL,
+    parameters INTEGER NOT NULL,
+    weights_origin TEXT NOT NULL,
+    bundle_sha256 TEXT NOT NULL,  -- of the manifest, which holds those of all files
+    bundle TEXT NOT NULL,  -- the manifest, JSON
+    hardware_class TEXT NOT NULL,
+    device TEXT NOT NULL,  -- contract Device, JSON
+    questions_name TEXT NOT NULL,
+    questions_sha256 TEXT NOT NULL,
+    questions_total INTEGER NOT NULL,
+    questions_selected INTEGER NOT NULL,
+    settings TEXT NOT NULL  -- contract Settings, JSON
+) STRICT""",
+    """CREATE TABLE answers (
+    -- Raw: one question answered once. Its time is tokenize_ns + infer_ns + decode_ns.
+    stream INTEGER NOT NULL REFERENCES streams,
+    seq INTEGER NOT NULL,
+    question_id TEXT NOT NULL,
+    repeat INTEGER NOT NULL,  -- 0 the first time a run asks this question
+    at_ns INTEGER NOT NULL,  -- since the run started
+    text TEXT NOT NULL,
+    start_char INTEGER NOT NULL,  -- code points of the context
+    end_char INTEGER NOT NULL,  -- exclusive
+    confidence REAL NOT NULL,
+    tokenize_ns INTEGER NOT NULL,
+    infer_ns INTEGER NOT NULL,
+    decode_ns INTEGER NOT NULL,
+    windows INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,  -- over all windows
+    marks TEXT,  -- why its time does not count, comma-separated; NULL when it does
+    error TEXT,
+    PRIMARY KEY (stream, seq)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE samples (
+    -- Raw: the state of the machine between two questions. NULL where it cannot be read.
+    stream INTEGER NOT NULL REFERENCES streams,
+    seq INTEGER NOT NULL,
+    at_ns INTEGER NOT NULL,
+    temperature_celsius REAL,
+    clock_hz INTEGER,
+    throttle TEXT,  -- comma-separated
+    worker_rss_bytes INTEGER,
+    energy_joules REAL,  -- since the run started
+    PRIMARY KEY (stream, seq)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE finishes (
+    -- Raw: the last record of each run, how it ended.
+    stream INTEGER PRIMARY KEY REFERENCES streams,
+    seq INTEGER NOT NULL,
+    status TEXT NOT NULL,  -- complete, inconclusive, interrupted or failed
+    reason TEXT NOT NULL,
+    answered INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    elapsed_ns INTEGER NOT NULL,
+    load_ns INTEGER,
+    first_ns INTEGER,  -- the first question of the worker, cold
+    peak_rss_bytes INTEGER,
+    energy_source TEXT,
+    finished_at TEXT NOT NULL
+) STRICT""",
+    """CREATE TABLE rejected (
+    -- What came and was not stored. The same bytes for the same reason are one row.
+    sha256 TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    source TEXT NOT NULL,  -- the topic, or file and line, it first came from
+    bytes INTEGER NOT NULL,
+    head BLOB NOT NULL,  -- the first KiB
+    times INTEGER NOT NULL,
+    first_received_at TEXT NOT NULL,
+    last_received_at TEXT NOT NULL,
+    PRIMARY KEY (sha256, reason)
+) STRICT""",
+    """CREATE TABLE question_sets (
+    -- A question file that was added, named by what a model sees of it.
+    question_set INTEGER PRIMARY KEY,
+    sha256 TEXT NOT NULL UNIQUE,  -- contract QuestionFile.sha256
+    name TEXT NOT NULL,
+    added_at TEXT NOT NULL
+) STRICT""",
+    """CREATE TABLE passages (
+    -- The contexts of a question set, in the order of its file.
+    question_set INTEGER NOT NULL REFERENCES question_sets,
+    passage INTEGER NOT NULL,
+    title TEXT NOT NULL,
+    context TEXT NOT NULL,
+    PRIMARY KEY (question_set, passage)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE questions (
+    question_set INTEGER NOT NULL REFERENCES question_sets,
+    question_id TEXT NOT NULL,
+    passage INTEGER NOT NULL,
+    question TEXT NOT NULL,
+    PRIMARY KEY (question_set, question_id)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE golds (
+    -- What people answered. A question set without rows here cannot be scored.
+    question_set INTEGER NOT NULL REFERENCES question_sets,
+    question_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    answer_start INTEGER NOT NULL,  -- code points of the context
+    PRIMARY KEY (question_set, question_id, position)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE scores (
+    -- Derived: Exact Match and token F1 of an answer, as the SQuAD v1.1 script computes them, 0 to 1.
+    stream INTEGER NOT NULL REFERENCES streams,
+    seq INTEGER NOT NULL,
+    exact_match INTEGER NOT NULL,
+    f1 REAL NOT NULL,
+    PRIMARY KEY (stream, seq)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE bertscore_models (
+    -- With what BERTScores were computed. Scores of different models are never compared.
+    scorer INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE,
+    model TEXT NOT NULL,
+    layers INTEGER NOT NULL,
+    last_used_at TEXT NOT NULL
+) STRICT""",
+    """CREATE TABLE bertscores (
+    -- Derived: each distinct pair of texts is scored once in the database's life.
+    scorer INTEGER NOT NULL REFERENCES bertscore_models,
+    candidate TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    precision REAL NOT NULL,
+    recall REAL NOT NULL,
+    f1 REAL NOT NULL,
+    PRIMARY KEY (scorer, candidate, reference)
+) STRICT, WITHOUT ROWID""",
+    """CREATE VIEW results AS
+    -- One row an answer, with its run, its time in milliseconds and its scores: for use by hand.
+SELECT streams.run_id, streams.device_id, runs.hardware_class, runs.model, runs.precision,
+    answers.seq, answers.question_id, answers.repeat, answers.text, answers.confidence,
+    (answers.tokenize_ns + answers.infer_ns + answers.decode_ns) / 1e6 AS ms,
+    answers.marks, answers.error, scores.exact_match, scores.f1
+FROM answers JOIN streams USING (stream) JOIN runs USING (stream) LEFT JOIN scores USING (stream, seq)""",
+)
+
+
+def first(db: Database) -> None:
+    """Everything that distilbench 0.1 stores."""
+    for statement in _FIRST:
+        db.conn.execute(statement)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (first,)
+"""`PRAGMA user_version` counts how many of them a database has had."""

@@ -1,0 +1,21 @@
+"""Sets of sequence numbers as ranges: disjoint, ascending, not adjacent."""
+
+from collections.abc import Iterable
+
+from contract.messages import SeqRange
+
+
+def merged(ranges: Iterable[SeqRange], more: Iterable[SeqRange]) -> tuple[SeqRange, ...]:
+    """The union of two collections of ranges, which may overlap and come in any order."""
+    union: list[SeqRange] = []
+    for first, last in sorted((*ranges, *more)):
+        if union and first <= union[-1][1] + 1:
+            union[-1] = (union[-1][0], max(union[-1][1], last))
+        else:
+            union.append((first, last))
+    return tuple(union)
+
+
+def holds(ranges: tuple[SeqRange, ...], seq: int) -> bool:
+    """Whether a number is in one of the ranges."""
+    return any(first <= seq <= last for first, last in ranges)

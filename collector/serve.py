@@ -1,0 +1,153 @@
+"""Results from a broker into the database: commit first, then acknowledge, then send receipts."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import Final, NamedTuple
+
+from collector.address import Address
+from collector.errors import BrokerUnavailable, StorageUnavailable
+from collector.ingest import Delivery, Outcome, ingest
+from collector.store import Store
+from collector.subscriber import Arrival, Event, Failed, Lost, Ready, Subscriber
+
+MAX_GROUP_MESSAGES: Final = 200
+MAX_GROUP_BYTES: Final = 8 * 1_048_576
+RETRY_SECONDS: Final = 1.0
+
+
+class Stop(NamedTuple):
+    """A signal came: finish what is here and end."""
+
+
+Events = SimpleQueue[Event | Stop]
+
+
+class Server:
+    """Takes in results until SIGTERM or SIGINT.
+
+    A transaction takes all messages that came while the one before it was being written, up to
+    `MAX_GROUP_MESSAGES` and `MAX_GROUP_BYTES`: none waits for company, and a flood shares its syncs.
+    While the database cannot be written nothing is acknowledged, so the broker holds the rest back.
+    """
+
+    def __init__(self, store: Store, address: Address, say: Callable[[str], None]) -> None:
+        """Prepare.
+
+        Args:
+            store: open for writing; used by the thread that calls `run` only.
+            address: the broker.
+            say: takes lines for the operator.
+        """
+        self.stored = self.duplicates = self.rejected = 0
+        self._store = store
+        self._say = say
+        self._stopping = False
+        self._connected_before = False
+        self._events: Events = SimpleQueue()
+        self._subscriber = Subscriber(address, f"distilbench-collector-{store.collector_id}", self._events)
+
+    def run(self, ready: str) -> None:
+        """Serve; says `ready` once, when results can come.
+
+        Raises:
+            BrokerUnavailable: no connection at the start, or the broker will not let us work.
+        """
+        with self._signals():
+            self._subscriber.start()
+            try:
+                self._take_events(ready)
+            finally:
+                self._subscriber.stop()
+
+    def _take_events(self, ready: str) -> None:
+        event: Event | Stop | None = None
+        while not isinstance(event, Stop):
+            arrivals, event = self._next_group()
+            if arrivals and not self._take_in(arrivals):
+                return
+            match event:
+                case Ready():
+                    self._say("connected again" if self._connected_before else ready)
+                    self._connected_before = True
+                case Failed(reason=reason):
+                    raise BrokerUnavailable(reason)
+                case Lost(reason=reason) if not self._connected_before:
+                    raise BrokerUnavailable(reason)
+                case Lost(reason=reason):
+                    self._say(reason)
+
+    def _next_group(self) -> tuple[list[Arrival], Event | Stop | None]:
+        """What can be committed at once, and the event that ended the group, if one did."""
+        arrivals: list[Arrival] = []
+        size = 0
+        event = self._events.get()
+        while isinstance(event, Arrival):
+            arrivals.append(event)
+            size += len(event.message.payload)
+            if len(arrivals) >= MAX_GROUP_MESSAGES or size >= MAX_GROUP_BYTES:
+                return arrivals, None
+            try:
+                event = self._events.get_nowait()
+            except Empty:
+                return arrivals, None
+        return arrivals, event
+
+    def _take_in(self, arrivals: list[Arrival]) -> bool:
+        """Commit a group, however long that takes; False when told to stop before it succeeded."""
+        deliveries = [_delivery(arrival) for arrival in arrivals]
+        complained = False
+        while True:
+            try:
+                outcome = ingest(self._store, deliveries)
+            except StorageUnavailable as error:
+                if not complained:
+                    self._say(f"{error}; until it can, nothing is acknowledged")
+                    complained = True
+                if self._stopped_within(RETRY_SECONDS):
+                    return False
+            else:
+                break
+        if complained:
+            self._say("the database can be written again")
+        self._subscriber.acknowledge(arrivals)
+        self._subscriber.send(outcome.receipts)
+        self._count(outcome)
+        return True
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome.rejected and not self.rejected:
+            self._say("a message was rejected, and later ones go unmentioned here: see `collector rejected`")
+        self.stored += outcome.stored
+        self.duplicates += outcome.duplicates
+        self.rejected += outcome.rejected
+
+    def _stopped_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not self._stopping and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self._stopping
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self._stopping = True
+            self._events.put(Stop())  # SimpleQueue may be put into from a signal handler
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _delivery(arrival: Arrival) -> Delivery:
+    try:
+        name = arrival.message.topic
+    except UnicodeDecodeError:
+        name = "a topic that is not UTF-8"
+    return Delivery(name, bytes(arrival.message.payload), name)

@@ -1,0 +1,225 @@
+"""The database file: opened, checked, brought up to date, written by one process at a time."""
+
+import fcntl
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Final, Self
+
+from sqlite_utils import Database
+
+from collector.errors import BadInput, CollectorError, NotADatabase, StorageUnavailable
+from collector.migrations import MIGRATIONS
+
+APPLICATION_ID: Final = 0x64627231
+"""Marks the file as ours (`file` and SQLite tools show it): "dbr1"."""
+OLDEST_SQLITE: Final = (3, 37, 0)
+"""STRICT tables."""
+_BUSY_SECONDS: Final = 10.0
+
+
+def utc_now() -> str:
+    """The wall clock, as the contract writes it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Store:
+    """One connection to a collector's database.
+
+    Several processes may have the file open. Writes and checkpoints of all of them exclude each other by a
+    lock on `FILE-lock`: SQLite before 3.51.3 can lose a WAL when two connections write at one moment, and
+    the distributions' Pythons carry such versions. Readers are never held up.
+    """
+
+    def __init__(self, db: Database, path: Path, lock: IO[bytes] | None) -> None:
+        self._db = db
+        self._path = path
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = False) -> Self:
+        """Open a database to read and write.
+
+        Args:
+            path: the file.
+            create: make it where there is none.
+
+        Raises:
+            BadInput: there is no such file, or SQLite is too old.
+            NotADatabase: the file is something else, or was made by a later distilbench.
+            StorageUnavailable: it cannot be opened for writing now.
+        """
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise BadInput(
+                f"this Python has SQLite {sqlite3.sqlite_version}, and distilbench needs 3.37 or later"
+            )
+        exists = path.exists()
+        if not exists and not create:
+            raise BadInput(f"there is no database {str(path)!r}")
+        if exists:
+            _check_header(path, may_be_empty=create)
+        with _translated(path):
+            lock = path.with_name(path.name + "-lock").open("ab")
+            conn = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        store = cls(Database(conn, recursive_triggers=False), path, lock)
+        try:
+            with _translated(path), store._locked():
+                store._prepare()
+        except CollectorError:
+            conn.close()
+            lock.close()
+            raise
+        return store
+
+    @classmethod
+    def open_to_read(cls, path: Path) -> Self:
+        """Open a database that is never written through this connection.
+
+        Raises:
+            BadInput: there is no such file.
+            NotADatabase: the file is something else, or has another schema than this distilbench.
+            StorageUnavailable: it cannot be opened now.
+        """
+        if not path.exists():
+            raise BadInput(f"there is no database {str(path)!r}")
+        _check_header(path, may_be_empty=False)
+        with _translated(path):
+            conn = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+            )
+            store = cls(Database(conn, recursive_triggers=False), path, None)
+            if store._version() != len(MIGRATIONS):
+                conn.close()
+                raise NotADatabase(
+                    f"database {str(path)!r} has schema version {store._version()}, and this distilbench "
+                    f"reads {len(MIGRATIONS)}: open it once with a command that writes, or update distilbench"
+                )
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the last one out folds the write-ahead log in."""
+        if self._lock is None:
+            self._db.conn.close()
+            return
+        with self._locked():
+            self._db.conn.close()
+        self._lock.close()
+
+    @property
+    def collector_id(self) -> str:
+        """A name that stays with the file for life."""
+        return str(self.value("SELECT collector_id FROM identity"))
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is on the disk afterwards, or none.
+
+        Raises:
+            StorageUnavailable: nothing was stored; the same may succeed later.
+        """
+        if self._lock is None:
+            raise StorageUnavailable(f"database {str(self._path)!r} was opened to read only")
+        conn = self._db.conn
+        with _translated(self._path), self._locked():
+            conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield conn
+                conn.execute("COMMIT")
+            except BaseException:
+                if conn.in_transaction:
+                    conn.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """One unchanging view of the database for several reads."""
+        with _translated(self._path):
+            self._db.conn.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.conn.execute("ROLLBACK")
+
+    def rows(self, sql: str, *parameters: object) -> Iterator[dict[str, Any]]:
+        """Rows by column name."""
+        with _translated(self._path):
+            yield from self._db.query(sql, parameters)
+
+    def tuples(self, sql: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
+        """Rows by position, where there are many."""
+        with _translated(self._path):
+            yield from self._db.conn.execute(sql, parameters)
+
+    def value(self, sql: str, *parameters: object) -> Any:
+        """The first column of the first row; None where there is no row."""
+        for row in self.tuples(sql, *parameters):
+            return row[0]
+        return None
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        assert self._lock is not None
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _version(self) -> int:
+        return int(self._db.conn.execute("PRAGMA user_version").fetchone()[0])
+
+    def _prepare(self) -> None:
+        conn = self._db.conn
+        if conn.execute("PRAGMA page_count").fetchone()[0] == 0:
+            # The first bytes of the file: killed at any later moment, it is known for what it is.
+            conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        conn.execute("PRAGMA foreign_keys = ON")
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("PRAGMA synchronous = FULL")
+        version = self._version()
+        if version > len(MIGRATIONS):
+            raise NotADatabase(
+                f"database {str(self._path)!r} has schema version {version}, and this distilbench knows "
+                f"{len(MIGRATIONS)}: update distilbench here"
+            )
+        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+            with self._db.atomic():
+                migration(self._db)
+                if number == 1:
+                    conn.execute("INSERT INTO identity VALUES (?, ?)", (uuid.uuid4().hex, utc_now()))
+                conn.execute(f"PRAGMA user_version = {number}")
+
+
+def _check_header(path: Path, *, may_be_empty: bool) -> None:
+    """Look at the first bytes before SQLite does, which takes an empty file for an empty database."""
+    with _translated(path), path.open("rb") as file:
+        header = file.read(100)
+    if not header and may_be_empty:
+        return
+    if not (
+        header.startswith(b"SQLite format 3\0") and int.from_bytes(header[68:72], "big") == APPLICATION_ID
+    ):
+        raise NotADatabase(f"{str(path)!r} is not a distilbench database")
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise  # a mistake of ours, not of the disk's
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise StorageUnavailable(f"database {str(path)!r} cannot be used now: {error}") from error
+        raise NotADatabase(f"database {str(path)!r} is damaged: {error}") from error
+    except OSError as error:
+        raise StorageUnavailable(f"{str(path)!r} cannot be used: {error.strerror or error}") from error

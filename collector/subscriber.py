@@ -1,0 +1,179 @@
+"""The collector's MQTT 5 client: hands over what arrives, acknowledges only what it is told to.
+
+Callbacks run on paho's network thread and do nothing but put events into a queue; an exception there, or
+in paho itself, becomes an event too, so the thread cannot die in silence.
+"""
+
+import random
+import ssl
+from collections.abc import Iterable
+from queue import SimpleQueue
+from typing import Any, Final, NamedTuple
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from collector.address import Address
+from collector.errors import BadInput, BrokerUnavailable
+from contract.messages import Receipt, encode_message
+from contract.topics import ALL_RESULTS, topic
+
+KEEPALIVE_SECONDS: Final = 30
+SESSION_EXPIRY_SECONDS: Final = 7 * 86_400
+"""How long the broker keeps messages for a collector that is away."""
+RECEIVE_MAXIMUM: Final = 200
+"""Messages the broker may have sent and we not yet acknowledged: this bounds the queue."""
+MAX_PACKET_BYTES: Final = 1_048_576
+"""A broker drops what is larger. What is too large for us and smaller than this is rejected by us, seen."""
+_SESSION_TAKEN_OVER: Final = 0x8E
+_FAILURE: Final = 0x80
+
+
+class Arrival(NamedTuple):
+    """A message that the broker holds until it is acknowledged."""
+
+    message: MQTTMessage
+    connection: int
+    """Which connection it came by: it can be acknowledged on that one only."""
+
+
+class Ready(NamedTuple):
+    """Connected and subscribed, the first time or again."""
+
+
+class Lost(NamedTuple):
+    """The connection broke or was refused; it is being tried again."""
+
+    reason: str
+
+
+class Failed(NamedTuple):
+    """It will not work again by itself."""
+
+    reason: str
+
+
+Event = Arrival | Ready | Lost | Failed
+
+
+class _Client(Client):
+    """A client whose network thread says why it ends."""
+
+    events: "SimpleQueue[Any]"
+
+    def loop_forever(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().loop_forever(*args, **kwargs)
+        except Exception as error:  # whatever paho raises would otherwise end the thread unseen
+            self.events.put(Failed(f"the MQTT client failed: {error!r}"))
+            return None
+
+
+class Subscriber:
+    """One persistent session at a broker."""
+
+    def __init__(self, address: Address, client_id: str, events: "SimpleQueue[Any]") -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            address: the broker.
+            client_id: names the session, which the broker keeps while we are away.
+            events: takes every `Event`, from the network thread.
+        """
+        self._address = address
+        self._events = events
+        self._connection = 0
+        self._client = _Client(
+            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5, manual_ack=True
+        )
+        self._client.events = events
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        self._client.on_disconnect = self._on_disconnect
+        self._client.max_queued_messages_set(10_000)
+        # Many collectors may lose one broker at one moment: each comes back in its own time.
+        self._client.reconnect_delay_set(1, 10 + random.randrange(10))  # noqa: S311  # spread, not secrecy
+        if address.user is not None:
+            password = (
+                None if address.password is None else address.password.decode("utf-8", "surrogateescape")
+            )
+            self._client.username_pw_set(address.user, password)
+        if address.tls:
+            try:
+                context = ssl.create_default_context(cafile=address.ca_file)
+            except (OSError, ssl.SSLError) as error:
+                raise BadInput(f"CA file {str(address.ca_file)!r} cannot be used: {error}") from None
+            self._client.tls_set_context(context)
+
+    def start(self) -> None:
+        """Connect; from now on events come.
+
+        Raises:
+            BrokerUnavailable: nobody answers there.
+        """
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
+        properties.SessionExpiryInterval = SESSION_EXPIRY_SECONDS
+        properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        properties.MaximumPacketSize = MAX_PACKET_BYTES
+        try:
+            self._client.connect(
+                self._address.host,
+                self._address.port,
+                keepalive=KEEPALIVE_SECONDS,
+                clean_start=False,
+                properties=properties,
+            )
+        except (OSError, ValueError) as error:
+            raise BrokerUnavailable(f"no broker answers at {self._address}: {error}") from None
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Send what is queued, say goodbye and keep the session."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
+        """Let the broker forget messages; those of an earlier connection come again instead."""
+        for arrival in arrivals:
+            if arrival.connection == self._connection:
+                self._client.ack(arrival.message.mid, arrival.message.qos)
+
+    def send(self, receipts: Iterable[Receipt]) -> None:
+        """Publish receipts. One that gets lost is sent again when its records come again."""
+        if not self._client.is_connected():
+            return
+        for receipt in receipts:
+            self._client.publish(topic(receipt.device_id, "receipts"), encode_message(receipt), qos=1)
+
+    def _on_connect(
+        self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _props: object
+    ) -> None:
+        if code.is_failure:
+            self._events.put(Lost(f"broker {self._address} refuses the collector: {code}"))
+            return
+        self._connection += 1
+        client.subscribe(ALL_RESULTS, qos=1)
+
+    def _on_subscribe(
+        self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _props: object
+    ) -> None:
+        denied = [code for code in codes if code.value >= _FAILURE]
+        if denied:
+            self._events.put(Failed(f"broker {self._address} denies {ALL_RESULTS!r}: {denied[0]}"))
+        else:
+            self._events.put(Ready())
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        self._events.put(Arrival(message, self._connection))
+
+    def _on_disconnect(
+        self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _props: object
+    ) -> None:
+        if code.value == _SESSION_TAKEN_OVER:
+            self._events.put(Failed(f"another collector with this database connected to {self._address}"))
+        elif code.value != 0:
+            self._events.put(Lost(f"broker {self._address} was lost ({code}); trying again"))
