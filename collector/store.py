@@ -91,12 +91,10 @@ class Store:
                 f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
             )
             store = cls(Database(conn, recursive_triggers=False), path, None)
-            if store._version() != len(MIGRATIONS):
-                conn.close()
-                raise NotADatabase(
-                    f"database {str(path)!r} has schema version {store._version()}, and this distilbench "
-                    f"reads {len(MIGRATIONS)}: open it once with a command that writes, or update distilbench"
-                )
+            version = store._version()
+        if version != len(MIGRATIONS):
+            conn.close()
+            raise _wrong_version(path, version)
         return store
 
     def __enter__(self) -> Self:
@@ -187,10 +185,7 @@ class Store:
         conn.execute("PRAGMA synchronous = FULL")
         version = self._version()
         if version > len(MIGRATIONS):
-            raise NotADatabase(
-                f"database {str(self._path)!r} has schema version {version}, and this distilbench knows "
-                f"{len(MIGRATIONS)}: update distilbench here"
-            )
+            raise _wrong_version(self._path, version)
         for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
             with self._db.atomic():
                 migration(self._db)
@@ -209,6 +204,16 @@ def _check_header(path: Path, *, may_be_empty: bool) -> None:
         header.startswith(b"SQLite format 3\0") and int.from_bytes(header[68:72], "big") == APPLICATION_ID
     ):
         raise NotADatabase(f"{str(path)!r} is not a distilbench database")
+
+
+def _wrong_version(path: Path, version: int) -> NotADatabase:
+    advice = (
+        "update distilbench here" if version > len(MIGRATIONS) else "collector score brings it up to date"
+    )
+    return NotADatabase(
+        f"database {str(path)!r} has schema version {version}, and this distilbench reads version "
+        f"{len(MIGRATIONS)}: {advice}"
+    )
 
 
 @contextmanager

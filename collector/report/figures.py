@@ -43,8 +43,8 @@ def _answers(rows: Sequence[Row]) -> Figure | None:
         "Bars of Exact Match and token F1 in percent, for each model with a meaningful accuracy.",
         *_table(scored, "exact_match", "f1"),
         [
-            _bars(scored, [row.exact_match for row in scored], "EM"),
-            _bars(scored, [row.f1 for row in scored], "F1"),
+            _bars(scored, [row.exact_match for row in scored], "EM", digits=1),
+            _bars(scored, [row.f1 for row in scored], "F1", digits=1),
         ],
         {"yaxis": {"title": {"text": "percent"}, "range": [0, 100]}, "barmode": "group"},
     )
@@ -59,8 +59,8 @@ def _time(rows: Sequence[Row]) -> Figure | None:
         "Bars of the median and the 90th percentile of the time per question in milliseconds.",
         *_table(timed, "p50_ms", "p90_ms", "speed_up"),
         [
-            _bars(timed, [row.p50_ms for row in timed], "p50"),
-            _bars(timed, [row.p90_ms for row in timed], "p90"),
+            _bars(timed, [row.p50_ms for row in timed], "p50", digits=1),
+            _bars(timed, [row.p90_ms for row in timed], "p90", digits=1),
         ],
         {"yaxis": {"title": {"text": "ms"}, "rangemode": "tozero"}, "barmode": "group"},
     )
@@ -74,7 +74,7 @@ def _bertscore(rows: Sequence[Row]) -> Figure | None:
         "BERTScore F1",
         "Bars of the raw BERTScore F1, from 0 to 1. Unrelated texts score well above 0.",
         *_table(scored, "bertscore_f1"),
-        [_bars(scored, [row.bertscore_f1 for row in scored], "BERTScore F1")],
+        [_bars(scored, [row.bertscore_f1 for row in scored], "BERTScore F1", digits=3)],
         {"yaxis": {"title": {"text": "BERTScore F1"}, "range": [0, 1]}},
     )
 
@@ -107,6 +107,7 @@ def _trade(rows: Sequence[Row]) -> Figure | None:
                 "mode": "markers+text",
                 "name": "models",
                 "textposition": "top center",
+                "cliponaxis": False,
                 "marker": {"size": 12},
                 "x": [point.time for point in points],
                 "y": [point.f1 for point in points],
@@ -120,13 +121,21 @@ def _trade(rows: Sequence[Row]) -> Figure | None:
     )
 
 
-def _bars(rows: Sequence[Row], values: Sequence[float | None], name: str) -> dict[str, Any]:
-    return {"type": "bar", "name": name, "x": [_label(row) for row in rows], "y": list(values)}
+def _bars(rows: Sequence[Row], values: Sequence[float | None], name: str, digits: int) -> dict[str, Any]:
+    return {
+        "type": "bar",
+        "name": name,
+        "x": [_label(row) for row in rows],
+        "y": list(values),
+        "texttemplate": f"%{{y:,.{digits}f}}",
+        "textposition": "outside",
+        "cliponaxis": False,
+    }
 
 
 def _label(row: Row) -> str:
     # Plotly reads a little HTML in its labels.
-    return html.escape(f"{plain(row.title)} {row.precision}")
+    return f"{html.escape(plain(row.title))}<br>{row.precision}"
 
 
 def _table(rows: Sequence[Row], *keys: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
