@@ -1,0 +1,6 @@
+"""The light program on a device: measures one model bundle on one question file, and keeps what it found.
+
+It answers questions in a worker process, times each one, commits every result to an outbox on the device
+and sends the outbox to a collector, forgetting a result only when the collector says that it has it.
+It knows no gold answers and no scores, and installs nothing that an edge device does not need.
+"""

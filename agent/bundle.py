@@ -1,0 +1,145 @@
+"""Opens a bundle, which is untrusted: what is loaded is what the manifest names and what was hashed.
+
+Only the files that the manifest names are opened, never through a link, and never more of them than the
+contract allows. Each is hashed through an open descriptor and loaded through that same descriptor, so a file
+that is swapped under its name in between is not read; one that is changed in place shows in its times.
+"""
+
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from agent.errors import BundleRefused
+from contract.bundle import (
+    MANIFEST_FILE,
+    MAX_MANIFEST_BYTES,
+    MODEL_FILE,
+    TOKENIZER_FILE,
+    FileEntry,
+    Manifest,
+    decode_manifest,
+)
+from contract.codec import printable
+from contract.errors import ContractError
+
+
+class Bundle(NamedTuple):
+    """A bundle as its manifest describes it; its files are not verified yet."""
+
+    folder: Path
+    manifest: Manifest
+    sha256: str
+    """SHA-256 of the manifest's bytes, which in turn hold that of every file."""
+
+
+class OpenedModel(NamedTuple):
+    """A verified model file, open for loading."""
+
+    path: str
+    """Names the very bytes that were hashed: the descriptor where the system can name one."""
+
+
+def describe(folder: Path) -> Bundle:
+    """Read a bundle's manifest and check that its files are there, as large as it says.
+
+    Cheap: no file but the manifest is read, so it answers at once for a model of any size.
+
+    Raises:
+        BundleRefused: not a bundle, a newer one, a file is missing, is a link or has another size.
+    """
+    if not folder.exists():
+        raise BundleRefused(f"there is no bundle at {_shown(folder)}")
+    if not (folder / MANIFEST_FILE).exists():
+        raise BundleRefused(f"{_shown(folder)} is not a bundle: it has no {MANIFEST_FILE}")
+    with _opened(folder, MANIFEST_FILE) as descriptor, open(descriptor, "rb", closefd=False) as file:
+        data = file.read(MAX_MANIFEST_BYTES + 1)
+    try:
+        manifest = decode_manifest(data)
+    except ContractError as error:
+        raise BundleRefused(f"{_shown(folder)}: {error}") from None
+    for name, entry in manifest.files.items():
+        with _opened(folder, name) as descriptor:
+            _check_size(folder, name, descriptor, entry)
+    return Bundle(folder, manifest, hashlib.sha256(data).hexdigest())
+
+
+@contextmanager
+def verified_model(bundle: Bundle) -> Iterator[OpenedModel]:
+    """The model file, hashed; load it inside the block, at whose end it must not have changed.
+
+    Raises:
+        BundleRefused: it is not the file that the manifest describes.
+    """
+    entry = bundle.manifest.files[MODEL_FILE]
+    with _opened(bundle.folder, MODEL_FILE) as descriptor:
+        before = _identity(os.fstat(descriptor))
+        _check_size(bundle.folder, MODEL_FILE, descriptor, entry)
+        with open(descriptor, "rb", closefd=False) as file:
+            _check_sha256(bundle.folder, MODEL_FILE, hashlib.file_digest(file, "sha256").hexdigest(), entry)
+        linux = sys.platform == "linux"
+        path = Path(f"/proc/self/fd/{descriptor}") if linux else bundle.folder / MODEL_FILE
+        yield OpenedModel(str(path))
+        if _identity(os.fstat(descriptor)) != before or _identity(path.stat()) != before:
+            raise BundleRefused(f"{_shown(bundle.folder / MODEL_FILE)} changed while it was being loaded")
+
+
+def verified_tokenizer(bundle: Bundle) -> bytes:
+    """The bytes of the tokenizer file.
+
+    Raises:
+        BundleRefused: they are not the ones that the manifest describes.
+    """
+    entry = bundle.manifest.files[TOKENIZER_FILE]
+    with _opened(bundle.folder, TOKENIZER_FILE) as descriptor, open(descriptor, "rb", closefd=False) as file:
+        _check_size(bundle.folder, TOKENIZER_FILE, descriptor, entry)
+        data = file.read(entry.bytes + 1)
+    _check_sha256(bundle.folder, TOKENIZER_FILE, hashlib.sha256(data).hexdigest(), entry)
+    return data
+
+
+@contextmanager
+def _opened(folder: Path, name: str) -> Iterator[int]:
+    path = folder / name
+    try:
+        # NONBLOCK: a named pipe in the place of a file must not hang the agent.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise BundleRefused(f"{_shown(path)} is a link, and a bundle may hold none") from None
+        raise BundleRefused(f"cannot open {_shown(path)}: {error.strerror}") from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise BundleRefused(f"{_shown(path)} is not a plain file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _check_size(folder: Path, name: str, descriptor: int, entry: FileEntry) -> None:
+    size = os.fstat(descriptor).st_size
+    if size != entry.bytes:
+        raise BundleRefused(
+            f"{_shown(folder / name)} has {size} bytes, and its manifest says {entry.bytes}: "
+            "build or copy the bundle again"
+        )
+
+
+def _check_sha256(folder: Path, name: str, sha256: str, entry: FileEntry) -> None:
+    if sha256 != entry.sha256:
+        raise BundleRefused(
+            f"{_shown(folder / name)} has SHA-256 {sha256[:12]}…, and its manifest says "
+            f"{entry.sha256[:12]}…: build or copy the bundle again"
+        )
+
+
+def _shown(path: Path) -> str:
+    return f"'{printable(str(path))}'"

@@ -1,0 +1,48 @@
+"""The bundles of one command, one run after the other."""
+
+from collections.abc import Sequence
+
+from agent.delivery import Delivery, Say
+from agent.plan import Plan
+from agent.progress import ProgressLine
+from agent.run import Progress, Run
+from agent.state import OpenedState
+from contract.records import RunFinished
+
+
+def measure_all(
+    plans: Sequence[Plan], state: OpenedState, delivery: Delivery, say: Say, *, resume: bool
+) -> list[RunFinished]:
+    """Measure each plan and hand over its results; a run that fails does not keep the next from running.
+
+    Returns:
+        The last record of each run.
+
+    Raises:
+        Stopped: a signal came; what was measured is in the outbox, and the same command continues it.
+        NotDelivered: results stay in the outbox because something is wrong with where they go.
+    """
+    line = ProgressLine(state.outbox)
+    finished = []
+
+    def between(progress: Progress) -> None:
+        line.draw(progress)
+        delivery.between(progress)
+
+    for plan in plans:
+        run = Run(plan, state.outbox, state.stop, resume=resume)
+        if run.resumed_at:
+            say(f"{plan.title}: going on after {run.resumed_at} of {len(plan.questions)} questions")
+        try:
+            last = run.measure(between)
+        finally:
+            line.clear()
+        delivery.run_ended(run.run_id)
+        finished.append(last)
+        if last.status == "failed":
+            say(f"{plan.title} failed: {last.reason}")
+        else:
+            errors = f", {last.errors} could not be answered" if last.errors else ""
+            say(f"{plan.title}: {last.answered} questions answered{errors}")
+    delivery.flush()
+    return finished

@@ -1,0 +1,223 @@
+"""The command line. Data goes to standard output, talk and progress to standard error."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from agent.errors import AgentError, BadInput, NotDelivered
+from agent.options import (
+    FILE,
+    FOLDER,
+    delivery_options,
+    device_options,
+    measuring_options,
+    state_options,
+    threads_option,
+)
+from contract.codec import printable
+from contract.errors import ContractError
+
+
+def main() -> None:
+    """Run the command line; every error that a user can cause ends in one sentence."""
+    from agent.stop import Stopped
+
+    try:
+        code = cli.main(prog_name="agent", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (AgentError, ContractError) as error:
+        say(f"agent: {error}")
+        code = 1
+    except Stopped as stopped:
+        code = stopped.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        # Whoever read standard output has gone; closing it at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def say(sentence: str) -> None:
+    """Tell the user something."""
+    click.echo(sentence, err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="distilbench", prog_name="agent")
+def cli() -> None:
+    """Measure question-answering bundles on this device and send the results to a collector."""
+
+
+@cli.command()
+@click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=FOLDER)
+@click.option("--questions", "question_file", type=FILE, required=True, help="SQuAD v1.1 JSON.")
+@delivery_options
+@measuring_options
+@click.option("--no-resume", is_flag=True, help="Begin anew where a run was interrupted.")
+@device_options
+def run(
+    bundles: tuple[Path, ...],
+    question_file: Path,
+    broker: str | None,
+    to_file: Path | None,
+    password_file: Path | None,
+    ca_file: Path | None,
+    flush_seconds: float,
+    limit: int | None,
+    seed: int,
+    threads: int | None,
+    warmup: int,
+    no_resume: bool,
+    device_id: str | None,
+    hardware_class: str | None,
+    state_dir: Path | None,
+) -> int:
+    """Measure each BUNDLE on the questions, one question at a time.
+
+    The same command continues a run that was interrupted.
+    """
+    from agent.bundle import describe
+    from agent.campaign import measure_all
+    from agent.delivery import delivering, destination
+    from agent.device import inspect_device
+    from agent.plan import plan_run, read_questions, settings_for
+    from agent.state import opened_state
+
+    where = destination(broker, to_file, password_file, ca_file, flush_seconds)
+    described = [describe(bundle) for bundle in bundles]
+    questions = read_questions(question_file)
+    with opened_state(state_dir, device_id) as state:
+        device = inspect_device(state.device_id, hardware_class)
+        plans = [
+            plan_run(
+                device,
+                bundle,
+                questions,
+                settings_for(bundle, limit=limit, seed=seed, threads=threads, warmup=warmup),
+            )
+            for bundle in described
+        ]
+        with delivering(where, state, say) as delivery:
+            finished = measure_all(plans, state, delivery, say, resume=not no_resume)
+            state.stop.check()
+        if left := state.outbox.pending():
+            say(
+                f"{left} results wait for a collector in '{printable(str(state.folder))}': "
+                "'agent flush' sends them"
+            )
+    return int(any(last.status == "failed" for last in finished))
+
+
+@cli.command()
+@device_options
+def device(device_id: str | None, hardware_class: str | None, state_dir: Path | None) -> None:
+    """Print what the agent knows of this machine, as JSON: exactly what it sends."""
+    from agent.device import inspect_device
+    from agent.state import StateFolder
+    from contract.codec import encode
+
+    own_id = StateFolder(state_dir).device_id(device_id)
+    _print_json(encode(inspect_device(own_id, hardware_class)))
+
+
+@cli.command()
+@state_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(state_dir: Path | None, as_json: bool) -> None:
+    """Print what waits to be delivered, and what could not be."""
+    from agent.outbox import summarise
+    from agent.state import StateFolder
+    from contract.codec import encode
+
+    summary = summarise(StateFolder(state_dir).outbox)
+    if as_json:
+        _print_json(encode(summary))
+        return
+    click.echo(f"pending     {summary.pending}" + (f", oldest {summary.oldest}" if summary.oldest else ""))
+    click.echo(f"dropped     {summary.dropped}")
+    for refused in summary.refused:
+        click.echo(f"            {refused.count} refused: {printable(refused.reason)}")
+    click.echo(f"unfinished  {summary.unfinished_runs} runs")
+
+
+@cli.command()
+@delivery_options
+@device_options
+def flush(
+    broker: str | None,
+    to_file: Path | None,
+    password_file: Path | None,
+    ca_file: Path | None,
+    flush_seconds: float,
+    device_id: str | None,
+    hardware_class: str | None,
+    state_dir: Path | None,
+) -> None:
+    """Deliver what waits from earlier runs."""
+    from agent.delivery import delivering, destination
+    from agent.state import opened_state
+
+    where = destination(broker, to_file, password_file, ca_file, flush_seconds)
+    with opened_state(state_dir, device_id) as state:
+        waiting = state.outbox.pending()
+        with delivering(where, state, say) as delivery:
+            delivery.flush()
+            state.stop.check()
+        left = state.outbox.pending()
+    say(f"{waiting - left} results delivered")
+    if left:
+        raise NotDelivered(f"{left} results stay in the outbox: no collector has taken them yet")
+
+
+@cli.command()
+@click.argument("bundle", type=FOLDER)
+@click.option("--question", required=True)
+@click.option("--context", required=True, help="The text that holds the answer.")
+@threads_option
+def answer(bundle: Path, question: str, context: str, threads: int | None) -> None:
+    """Answer one question with BUNDLE and print JSON: answer, confidence, span and times."""
+    from agent.bundle import describe
+    from agent.plan import settings_for
+    from agent.process import WorkerProcess
+    from agent.stop import Stop
+    from contract.codec import encode
+    from contract.questions import Question
+
+    described = describe(bundle)
+    with Stop() as stop, WorkerProcess(stop) as worker:
+        loaded = worker.load(described, settings_for(described, threads=threads))
+        (outcome,) = worker.ask([Question("asked", question, context, (), "")], seconds=0).outcomes
+    if outcome.error is not None:
+        raise BadInput(f"the question cannot be answered: {printable(outcome.error)}")
+    _print_json(
+        encode(
+            {
+                "answer": outcome.text,
+                "confidence": outcome.confidence,
+                "start": outcome.start_char,
+                "end": outcome.end_char,
+                "load_ns": loaded.load_ns,
+                "tokenize_ns": outcome.tokenize_ns,
+                "infer_ns": outcome.infer_ns,
+                "decode_ns": outcome.decode_ns,
+                "windows": outcome.windows,
+                "tokens": outcome.tokens,
+            }
+        )
+    )
+
+
+def _print_json(data: bytes) -> None:
+    import msgspec
+
+    lines = msgspec.json.format(data, indent=2).decode().split("\n")
+    # JSON escapes most control characters; the others would reach the terminal.
+    click.echo(
+        "\n".join("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in line) for line in lines)
+    )

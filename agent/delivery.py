@@ -1,0 +1,193 @@
+"""Where a run's results go besides the outbox: to a broker while they are made, or into a file at the end."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from agent.batches import MAX_RECORDS, pack
+from agent.broker import Broker, parse_broker
+from agent.errors import BadInput
+from agent.outbox import Outbox, Row
+from agent.resultfile import extend
+from agent.run import Progress
+from agent.state import OpenedState
+from agent.stop import Stop
+from contract.codec import printable
+from contract.messages import SeqRange
+
+if TYPE_CHECKING:
+    from agent.uplink import Uplink
+
+UNREACHED_SECONDS: Final = 10.0
+"""A broker that was never reached is not waited for any longer than this."""
+
+Say = Callable[[str], None]
+"""Tells the user a sentence."""
+
+
+class ResultFile(NamedTuple):
+    """Results go to a file."""
+
+    path: Path
+
+
+class LiveBroker(NamedTuple):
+    """Results go to a broker."""
+
+    broker: Broker
+    flush_seconds: float
+
+
+Destination = ResultFile | LiveBroker
+
+
+def destination(
+    broker: str | None,
+    to_file: Path | None,
+    password_file: Path | None,
+    ca_file: Path | None,
+    flush_seconds: float,
+) -> Destination:
+    """Where results shall go, checked as far as that goes without going there.
+
+    Raises:
+        BadInput: no destination, two of them, or one that cannot be.
+    """
+    if (broker is None) == (to_file is None):
+        raise BadInput("name where the results go: either --broker URL or --to-file FILE")
+    if broker is not None:
+        return LiveBroker(parse_broker(broker, password_file, ca_file), flush_seconds)
+    assert to_file is not None
+    if not to_file.absolute().parent.is_dir():
+        raise BadInput(f"there is no folder for '{printable(str(to_file))}'")
+    return ResultFile(to_file)
+
+
+class Delivery(Protocol):
+    """What a campaign does with results."""
+
+    def between(self, progress: Progress) -> None:
+        """Two chunks of questions: work for a moment."""
+
+    def run_ended(self, run_id: str) -> None:
+        """The last record of a run is committed."""
+
+    def flush(self) -> None:
+        """Hand over whatever waits, of this command's runs and earlier ones.
+
+        Raises:
+            NotDelivered: something keeps results from arriving; they stay in the outbox.
+        """
+
+
+@contextmanager
+def delivering(where: Destination, state: OpenedState, say: Say) -> Iterator[Delivery]:
+    """A delivery to the destination, open for the length of the block."""
+    if isinstance(where, ResultFile):
+        yield ToFile(where.path, state.outbox)
+        return
+    from agent.uplink import Uplink
+
+    uplink = Uplink(where.broker, state.device_id, state.outbox)
+    try:
+        uplink.step()
+        yield ToBroker(uplink, state.stop, where.flush_seconds, say)
+    finally:
+        uplink.close()
+
+
+class ToBroker:
+    """Publishes live; at the end waits for receipts."""
+
+    def __init__(self, uplink: "Uplink", stop: Stop, flush_seconds: float, say: Say) -> None:
+        self._uplink = uplink
+        self._stop = stop
+        self._flush_seconds = flush_seconds
+        self._say = say
+        self._said: str | None = None
+
+    def between(self, progress: Progress) -> None:
+        """Send what waits, hear receipts."""
+        self._uplink.step(progress)
+        problem = self._uplink.problem
+        if problem is not None and problem != self._said:
+            self._say(f"{problem}; measuring goes on and results are kept")
+            self._said = problem
+
+    def run_ended(self, run_id: str) -> None:
+        """Send what waits, hear receipts."""
+        self._uplink.step()
+
+    def flush(self) -> None:
+        """Wait for receipts, for the flush time at most.
+
+        Raises:
+            NotDelivered: something keeps results from arriving; that no collector is there is not an error.
+        """
+        begun = time.monotonic()
+        self._uplink.drain(min(self._flush_seconds, UNREACHED_SECONDS), self._stop)
+        if self._uplink.was_connected:
+            self._uplink.drain(self._flush_seconds - (time.monotonic() - begun), self._stop)
+        if not self._stop.asked:
+            self._uplink.check()
+
+
+class ToFile:
+    """Adds each run, once it has ended, to a file of messages."""
+
+    def __init__(self, path: Path, outbox: Outbox) -> None:
+        self._path = path
+        self._outbox = outbox
+
+    def between(self, progress: Progress) -> None:
+        """Nothing: a file gets whole runs."""
+
+    def run_ended(self, run_id: str) -> None:
+        """Write the run, then forget it.
+
+        Raises:
+            NotDelivered: the file cannot be written; the run stays in the outbox.
+        """
+        write_waiting(self._path, self._outbox, run_id)
+
+    def flush(self) -> None:
+        """Write what earlier commands left, then forget it.
+
+        Raises:
+            NotDelivered: the file cannot be written; everything stays in the outbox.
+        """
+        if self._outbox.pending():
+            write_waiting(self._path, self._outbox)
+
+
+def write_waiting(path: Path, outbox: Outbox, run_id: str | None = None) -> int:
+    """Move what waits, of one run or of all, from the outbox to a file; returns how many records.
+
+    Raises:
+        NotDelivered: the file cannot be written; everything stays in the outbox.
+    """
+    written: dict[str, list[SeqRange]] = {}
+
+    def messages() -> Iterator[bytes]:
+        position = 0
+        while rows := outbox.rows(position, MAX_RECORDS, run_id):
+            packed = pack(rows)
+            position = packed.rows[-1].position
+            written.setdefault(packed.rows[0].run_id, []).extend(_ranges(packed.rows))
+            yield packed.payload
+
+    extend(path, messages())
+    # Killed here, the records are written again next time: a collector stores them once.
+    return sum(outbox.remove(written_id, ranges) for written_id, ranges in written.items())
+
+
+def _ranges(rows: Sequence[Row]) -> list[SeqRange]:
+    ranges: list[SeqRange] = []
+    for row in rows:
+        if ranges and ranges[-1][1] == row.seq - 1:
+            ranges[-1] = (ranges[-1][0], row.seq)
+        else:
+            ranges.append((row.seq, row.seq))
+    return ranges

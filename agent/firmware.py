@@ -1,0 +1,105 @@
+"""Board, chassis and processor from device tree, DMI and `/proc/cpuinfo`, and the hardware class of them."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+_BOARDS: Final = (
+    (r"Raspberry Pi (5|500|Compute Module 5)\b", "raspberry-pi-5"),
+    (r"Raspberry Pi (4|400|Compute Module 4)\b", "raspberry-pi-4"),
+    (r"Raspberry Pi (3|Compute Module 3)\b", "raspberry-pi-3"),
+    (r"Raspberry Pi Zero 2\b", "raspberry-pi-zero-2"),
+    (r"NVIDIA|Jetson", "jetson"),
+)
+_CHASSIS: Final = {  # SMBIOS 3.7, table 17
+    **dict.fromkeys((8, 9, 10, 14, 30, 31, 32), "laptop"),
+    **dict.fromkeys((3, 4, 5, 6, 7, 13, 15, 16, 24, 35, 36), "desktop"),
+    **dict.fromkeys((17, 23, 25, 28, 29), "server"),
+}
+_VIRTUAL_VENDORS: Final = re.compile(
+    r"QEMU|KVM|VMware|innotek|VirtualBox|Xen\b|Amazon EC2|Google Compute Engine|Virtual Machine|Parallels|"
+    r"OpenStack|DigitalOcean|Hetzner|BHYVE|linux,dummy-virt",
+    re.IGNORECASE,
+)
+_ARM_PARTS: Final = {  # implementer 0x41, Arm
+    0xD03: "Cortex-A53",
+    0xD05: "Cortex-A55",
+    0xD07: "Cortex-A57",
+    0xD08: "Cortex-A72",
+    0xD09: "Cortex-A73",
+    0xD0A: "Cortex-A75",
+    0xD0B: "Cortex-A76",
+    0xD0C: "Neoverse-N1",
+    0xD40: "Neoverse-V1",
+    0xD41: "Cortex-A78",
+    0xD42: "Cortex-A78AE",
+    0xD46: "Cortex-A510",
+    0xD49: "Neoverse-N2",
+    0xD4F: "Neoverse-V2",
+}
+_ARM: Final = 0x41
+
+
+class Firmware:
+    """What the firmware says of a board."""
+
+    def __init__(self, root: Path) -> None:
+        dmi = root / "sys/class/dmi/id"
+        tree = _text(root / "proc/device-tree/model") or _text(root / "sys/firmware/devicetree/base/model")
+        vendor, product = _text(dmi / "sys_vendor"), _text(dmi / "product_name")
+        named = product if product.startswith(vendor) else f"{vendor} {product}"
+        self.model = tree or named.strip()
+        """`Raspberry Pi 5 Model B Rev 1.0`, `LENOVO 20XW…`; empty where nothing is said."""
+        chassis = _text(dmi / "chassis_type")
+        self.chassis = int(chassis) if chassis.isdecimal() else None
+        self.battery = any(
+            _text(supply) == "Battery" for supply in root.glob("sys/class/power_supply/BAT*/type")
+        )
+        self.android = (root / "system/build.prop").exists()
+
+
+class CpuInfo:
+    """`/proc/cpuinfo`, whose fields depend on the architecture."""
+
+    def __init__(self, root: Path) -> None:
+        fields: dict[str, str] = {}
+        for line in _text(root / "proc/cpuinfo").splitlines():
+            name, _, value = line.partition(":")
+            fields.setdefault(name.strip(), value.strip())
+        self.flags = frozenset((fields.get("flags") or fields.get("Features") or "").split())
+        self.is_x86 = "vendor_id" in fields
+        self.model = fields.get("model name", "") or _arm_model(fields)
+        """`AMD EPYC 7R13`, `Cortex-A76`; empty where nothing is said."""
+
+
+def hardware_class(firmware: Firmware, cpu: CpuInfo, architecture: str) -> str:
+    """One of `contract.device.HARDWARE_CLASSES`, by what is most certain first."""
+    if cpu.is_x86 and not re.fullmatch(r"x86_64|amd64|i[3-6]86", architecture, re.IGNORECASE):
+        return "emulated"
+    for pattern, board in _BOARDS:
+        if re.search(pattern, firmware.model):
+            return board
+    if firmware.android:
+        return "phone"
+    if "hypervisor" in cpu.flags or _VIRTUAL_VENDORS.search(firmware.model):
+        return "virtual-machine"
+    if firmware.chassis in _CHASSIS:
+        return _CHASSIS[firmware.chassis]
+    return "laptop" if firmware.battery else "unknown"
+
+
+def _arm_model(fields: dict[str, str]) -> str:
+    try:
+        implementer, part = int(fields["CPU implementer"], 16), int(fields["CPU part"], 16)
+    except (KeyError, ValueError):
+        return ""
+    if implementer == _ARM and part in _ARM_PARTS:
+        return _ARM_PARTS[part]
+    return f"ARM implementer {implementer:#x} part {part:#x}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace").strip("\0 \n")
+    except OSError:
+        return ""

@@ -1,0 +1,90 @@
+"""The network in onnxruntime: token ids in, start and end logits out. The only importer of onnxruntime."""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from agent.bundle import Bundle, verified_model
+from agent.errors import BundleRefused
+from contract.codec import printable
+
+Ids = npt.NDArray[np.int64]
+Logits = npt.NDArray[np.float32]
+
+INPUT_IDS: Final = "input_ids"
+ATTENTION_MASK: Final = "attention_mask"
+TOKEN_TYPE_IDS: Final = "token_type_ids"  # noqa: S105 - a tensor's name, no secret
+_INPUTS: Final = frozenset({INPUT_IDS, ATTENTION_MASK, TOKEN_TYPE_IDS})
+_OUTPUTS: Final = ("start_logits", "end_logits")
+_ERRORS_ONLY: Final = 3
+
+
+class WindowLogits(NamedTuple):
+    """What the network says of one window, per token."""
+
+    start: Logits
+    """Shape (tokens,)."""
+    end: Logits
+    """Shape (tokens,)."""
+
+
+class Model:
+    """One session on the processor, set up for one question at a time.
+
+    Args:
+        bundle: what to load; its model file is verified here.
+        threads: intra-op threads. One operator runs at a time (inter-op 1, sequential): the networks here
+            are chains, so a second operator would only take cores from the first.
+        options: session configuration entries by onnxruntime's own names, without `session.`.
+
+    Raises:
+        BundleRefused: the file is not what the manifest says, or onnxruntime cannot load it.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int, options: dict[str, str | int | float | bool]) -> None:
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = threads
+        settings.inter_op_num_threads = 1
+        settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        settings.log_severity_level = _ERRORS_ONLY
+        for name, value in options.items():
+            settings.add_session_config_entry(f"session.{name}", _entry(value))
+        with verified_model(bundle) as file:
+            try:
+                self._session = onnxruntime.InferenceSession(
+                    file.path, settings, providers=["CPUExecutionProvider"]
+                )
+            except Exception as error:  # onnxruntime's exceptions share no narrower base
+                raise BundleRefused(f"onnxruntime cannot load the model: {printable(str(error))}") from None
+        self._inputs = tuple(tensor.name for tensor in self._session.get_inputs())
+        outputs = {tensor.name for tensor in self._session.get_outputs()}
+        if self._inputs != bundle.manifest.inputs or not set(self._inputs) <= _INPUTS:
+            raise BundleRefused(
+                f"the model takes {self._inputs}, and its manifest says {bundle.manifest.inputs}"
+            )
+        if not outputs.issuperset(_OUTPUTS):
+            raise BundleRefused(f"the model gives {sorted(outputs)}, and a reader gives {list(_OUTPUTS)}")
+
+    def run(self, ids: Ids, type_ids: Ids) -> WindowLogits:
+        """Run one window, unpadded.
+
+        Args:
+            ids: token ids, shape (1, tokens).
+            type_ids: 0 for the question and 1 for the context, shape (1, tokens).
+        """
+        feeds: dict[str, Any] = {}
+        for name in self._inputs:
+            if name == INPUT_IDS:
+                feeds[name] = ids
+            elif name == TOKEN_TYPE_IDS:
+                feeds[name] = type_ids
+            else:
+                feeds[name] = np.ones_like(ids)
+        start, end = self._session.run(_OUTPUTS, feeds)
+        return WindowLogits(start[0], end[0])
+
+
+def _entry(value: str | int | float | bool) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)

@@ -1,0 +1,130 @@
+"""The parent's hold on its worker process: start it, ask it, learn how it died."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import agent
+from agent.bundle import Bundle
+from agent.errors import BundleRefused, WorkerDied
+from agent.protocol import Answered, Ask, Asked, Load, Loaded, Order, Refused, Reply, receive_reply, send
+from agent.stop import Stop
+from contract.codec import printable
+from contract.questions import Question
+from contract.records import Settings
+
+# A file named like a library in the current folder must not be imported (-P), and the worker must be of
+# the same copy of this package as its parent.
+_WORKER = "import sys; sys.path.append(sys.argv[1]); from agent.worker import main; main()"
+_LAST_WORDS_BYTES = 2000
+_LAST_WORDS_CHARS = 300
+
+
+class WorkerProcess:
+    """One worker, alive inside the `with` block.
+
+    Args:
+        stop: ends a wait for the worker.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def __enter__(self) -> Self:
+        self._stderr = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-P", "-c", _WORKER, str(Path(agent.__file__).parent.parent)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            process_group=0,  # Ctrl-C at a terminal is the parent's to handle
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+        self._stderr.close()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def load(self, bundle: Bundle, settings: Settings) -> Loaded:
+        """Load the bundle.
+
+        Raises:
+            BundleRefused: it is not what its manifest says.
+            WorkerDied: the process ended.
+            Stopped: a signal came.
+        """
+        order = Load(bundle=str(bundle.folder), bundle_sha256=bundle.sha256, settings=settings)
+        reply = self._exchange(order)
+        if isinstance(reply, Refused):
+            raise BundleRefused(reply.reason)
+        assert isinstance(reply, Loaded)
+        return reply
+
+    def ask(self, questions: Sequence[Question], seconds: float) -> Answered:
+        """Have a chunk answered: at least one question, no more once `seconds` have passed.
+
+        Raises:
+            WorkerDied: the process ended.
+            Stopped: a signal came; the chunk is lost.
+        """
+        asked = tuple(Asked(id=q.id, question=q.question, context=q.context) for q in questions)
+        reply = self._exchange(Ask(questions=asked, seconds=seconds))
+        assert isinstance(reply, Answered)
+        return reply
+
+    def _exchange(self, order: Order) -> Reply:
+        orders, replies = self._process.stdin, self._process.stdout
+        assert orders is not None and replies is not None, "both are pipes"
+        try:
+            send(orders, order)
+        except BrokenPipeError:
+            raise WorkerDied(self._death()) from None
+        self._stop.wait(None, replies.fileno())
+        self._stop.check()
+        reply = receive_reply(replies)
+        if reply is None:
+            raise WorkerDied(self._death())
+        return reply
+
+    def _death(self) -> str:
+        code = self._process.wait()
+        if code < 0:
+            how = f"was killed by {_signal_name(-code)}"
+            if -code == signal.SIGKILL:
+                how += ", as happens when memory runs out"
+        else:
+            how = f"ended with exit code {code}"
+        said = self._last_words()
+        return f"the worker process {how}" + (f": {said}" if said else "")
+
+    def _last_words(self) -> str:
+        size = self._stderr.seek(0, 2)
+        self._stderr.seek(max(0, size - _LAST_WORDS_BYTES))
+        lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
+        return printable(lines[-1])[:_LAST_WORDS_CHARS] if lines else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,19 @@
+"""Which questions a run asks, and in which order: both follow from the seed and the ids alone."""
+
+import hashlib
+from collections.abc import Iterable
+
+from contract.questions import Question
+
+
+def select(questions: Iterable[Question], limit: int | None, seed: int) -> tuple[Question, ...]:
+    """The first `limit` questions of a shuffle that the seed determines.
+
+    The order is that of SHA-256 over seed and id, so it is the same for any order of the file, and a smaller
+    limit asks a beginning of what a larger one asks.
+    """
+
+    def place(question: Question) -> bytes:
+        return hashlib.sha256(f"{seed}\0{question.id}".encode()).digest()
+
+    return tuple(sorted(questions, key=place)[:limit])
