@@ -55,8 +55,9 @@ class Server:
 
         Raises:
             BrokerUnavailable: no connection at the start, or the broker will not let us work.
+            StorageUnavailable: another process serves this database.
         """
-        with self._signals():
+        with self._signals(), self._store.served():
             self._subscriber.start()
             try:
                 self._take_events(ready)

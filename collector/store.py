@@ -118,6 +118,24 @@ class Store:
         return str(self.value("SELECT collector_id FROM identity"))
 
     @contextmanager
+    def served(self) -> Iterator[None]:
+        """Be the one server of this database for the time of the block: two would fight for one session.
+
+        Raises:
+            StorageUnavailable: there is one already.
+        """
+        with _translated(self._path):
+            lock = self._path.with_name(self._path.name + "-serving").open("ab")
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StorageUnavailable(
+                    f"another collector serves the database {str(self._path)!r} already"
+                ) from None
+            yield
+
+    @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it is on the disk afterwards, or none.
 

@@ -9,26 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.ingest import Delivery, Outcome, ingest
+from collector.ingest import Outcome
 from collector.ranges import merged
 from collector.store import Store
-from contract.messages import Batch, Stream, encode_message
+from contract.messages import Batch, Stream
 from contract.records import Record
-from contract.topics import topic
+from tests.collector.delivering import take
 from tests.collector.factory import answer, batch, device, finished, run_records, sample, started
 
 RUN = "0" * 31 + "1"
 OTHER = "0" * 31 + "2"
 TABLES = ("runs", "answers", "samples", "finishes", "ranges")
-
-
-def by_topic(message: Batch, device_id: str | None = None) -> Delivery:
-    name = topic(device_id or message.device_id, "results")
-    return Delivery(name, encode_message(message), name)
-
-
-def take(store: Store, *messages: Batch) -> Outcome:
-    return ingest(store, [by_topic(message) for message in messages])
 
 
 def rows(store: Store) -> dict[str, list[Any]]:

