@@ -1,0 +1,65 @@
+"""The reader as an ONNX graph: one file, int64 inputs of shape (batch, tokens), start and end logits."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from export.quiet import quiet
+from export.reader import Reader
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET: Final = 18
+"""What optimum recommends for these families."""
+
+
+def trace(reader: Reader, path: Path) -> None:
+    """Export the network to one ONNX file, both axes dynamic.
+
+    Needs four times the weights in memory: the exporter copies them, and so does its serialisation.
+    """
+    with quiet():
+        from optimum.exporters.onnx import export
+        from optimum.exporters.tasks import TasksManager
+
+        constructor = TasksManager.get_exporter_config_constructor(
+            "onnx", reader.network, task="question-answering", library_name="transformers"
+        )
+        # The fix of dynamic axes would load the model once more; these inputs have no axis to mend.
+        export(
+            reader.network,
+            constructor(reader.network.config),
+            path,
+            opset=OPSET,
+            disable_dynamic_axes_fix=True,
+        )
+
+
+def load(path: Path) -> "ModelProto":
+    """Read a traced graph, without the aliases that the exporter makes of equal weights."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False)
+    _resolve_aliases(graph)
+    return graph
+
+
+def save(model: "ModelProto", path: Path) -> None:
+    """Write a graph as one file. It must be smaller than 2 GB, protobuf's limit."""
+    path.write_bytes(model.SerializeToString())
+
+
+def _resolve_aliases(model: "ModelProto") -> None:
+    weights = {tensor.name for tensor in model.graph.initializer}
+    aliases: dict[str, str] = {}
+    kept = []
+    for node in model.graph.node:
+        if node.op_type == "Identity" and node.input[0] in weights:
+            aliases[node.output[0]] = node.input[0]
+        else:
+            kept.append(node)
+    for node in kept:
+        for place, name in enumerate(node.input):
+            node.input[place] = aliases.get(name, name)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)

@@ -1,0 +1,110 @@
+"""The Hugging Face hub: which commit a repository is at, what its card says, and what its errors mean.
+
+`HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE` are honoured, as the hub's own library does.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from export.errors import BadInput, HubUnavailable
+from export.quiet import quiet
+
+_CARD: Final = "README.md"
+_SAFETENSORS: Final = "model*.safetensors"
+_PICKLED: Final = "pytorch_model*.bin"
+"""transformers reads these with torch's safe unpickler only."""
+_CONFIGURATION: Final = ["*.json", "*.txt", "*.model", _CARD, _SAFETENSORS]
+_TIMEOUT_SECONDS: Final = 10.0
+
+
+class Card(NamedTuple):
+    """What a model card's front matter states."""
+
+    licence: str | None
+    training_data: str | None
+
+
+def resolve(repository: str) -> str:
+    """The commit that a repository's main branch is at; that of the local cache when the hub is out of reach.
+
+    Raises:
+        HubUnavailable: the hub cannot be reached and the cache has no copy, or it wants a log-in.
+        BadInput: there is no such repository.
+    """
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    try:
+        with _translated(repository), quiet():
+            commit = HfApi().model_info(repository, timeout=_TIMEOUT_SECONDS).sha
+    except HubUnavailable:
+        cached = try_to_load_from_cache(repository, "config.json")
+        if not isinstance(cached, str):
+            raise
+        commit = Path(cached).parent.name
+    if commit is None:
+        raise HubUnavailable(f"the hub does not say which commit {repository!r} is at: try again later")
+    return commit
+
+
+def download(repository: str, commit: str) -> Path:
+    """The folder in the hub's cache that holds a repository's configuration, tokenizer and weights.
+
+    Downloads what is missing. Weights come as safetensors where the repository has them.
+
+    Raises:
+        HubUnavailable: as `resolve`.
+        BadInput: as `resolve`.
+    """
+    from huggingface_hub import snapshot_download
+
+    with _translated(repository):
+        folder = Path(snapshot_download(repository, revision=commit, allow_patterns=_CONFIGURATION))
+        if not any(folder.glob(_SAFETENSORS)):
+            snapshot_download(repository, revision=commit, allow_patterns=[_PICKLED])
+    return folder
+
+
+def read_card(folder: Path) -> Card:
+    """What the card in a model folder states; nothing where there is no card or it has no front matter."""
+    path = folder / _CARD
+    if not path.is_file():
+        return Card(None, None)
+    from huggingface_hub import ModelCard
+
+    try:
+        with quiet():
+            data = ModelCard(path.read_text(encoding="utf-8"), ignore_metadata_errors=True).data
+    except (UnicodeDecodeError, ValueError) as error:
+        raise BadInput(f"the model card '{path}' cannot be read: {error}") from None
+    stated = data.to_dict()  # type: ignore[no-untyped-call]  # the library leaves this one untyped
+    licence, datasets = stated.get("license"), stated.get("datasets")
+    return Card(
+        licence=licence if isinstance(licence, str) else None,
+        training_data=", ".join(map(str, datasets)) if isinstance(datasets, list) else datasets,
+    )
+
+
+@contextmanager
+def _translated(repository: str) -> Iterator[None]:
+    """Turn what the hub's library raises into one sentence that says what to do."""
+    from huggingface_hub import errors
+    from requests import RequestException
+
+    try:
+        yield
+    except errors.GatedRepoError:
+        raise HubUnavailable(
+            f"{repository!r} is gated: accept its terms on https://huggingface.co/{repository} "
+            "and set HF_TOKEN"
+        ) from None
+    except (errors.HFValidationError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
+        raise BadInput(
+            f"the hub has no repository {repository!r} that you may read; a private one needs HF_TOKEN"
+        ) from None
+    except (errors.LocalEntryNotFoundError, ConnectionError, TimeoutError, RequestException):
+        raise HubUnavailable(
+            f"the hub cannot be reached for {repository!r}, and the local cache has no complete copy: "
+            "go online (and unset HF_HUB_OFFLINE), or give a folder with --weights"
+        ) from None

