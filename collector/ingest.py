@@ -95,7 +95,7 @@ def ingest(store: Store, deliveries: Sequence[Delivery]) -> Outcome:
     collector_id = store.collector_id
     with store.writing() as conn:
         for delivery, batch in decoded:
-            problem = batch if isinstance(batch, ContractError) else _take_in(conn, batch, tally)
+            problem = batch if isinstance(batch, ContractError) else _try_to_take_in(conn, batch, tally)
             if problem is not None:
                 _reject(conn, delivery, problem, tally)
     return Outcome(tally.stored, tally.duplicates, tally.rejected, tally.receipts(collector_id))
@@ -119,6 +119,18 @@ def _decoded(delivery: Delivery) -> Batch | ContractError:
         if isinstance(record, RunStarted) and record.device.device_id != message.device_id:
             return Malformed(f"batch of {message.device_id!r} starts a run of {record.device.device_id!r}")
     return message
+
+
+def _try_to_take_in(conn: sqlite3.Connection, batch: Batch, tally: _Tally) -> ContractError | None:
+    """Take a batch in or leave no trace of it: one that the database refuses must not block the others."""
+    conn.execute("SAVEPOINT batch")
+    try:
+        problem = _take_in(conn, batch, tally)
+    except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, ValueError) as error:
+        conn.execute("ROLLBACK TO batch")
+        problem = Malformed(f"batch of run {batch.run_id} cannot be stored: {error}")
+    conn.execute("RELEASE batch")
+    return problem
 
 
 def _take_in(conn: sqlite3.Connection, batch: Batch, tally: _Tally) -> ContractError | None:

@@ -22,6 +22,7 @@ class Run(NamedTuple):
     device: Device
     settings: Settings
     questions_name: str
+    """What the file was added as; until then, what the device calls it."""
     questions_sha256: str
     questions_selected: int
     answers: int
@@ -46,7 +47,9 @@ _SETTINGS = msgspec.json.Decoder(Settings)
 
 _RUNS = """
 SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, settings,
-    questions_name, questions_sha256, questions_selected, status, reason,
+    ifnull((SELECT name FROM question_sets WHERE sha256 = questions_sha256), questions_name)
+        AS questions_name,
+    questions_sha256, questions_selected, status, reason,
     (SELECT count(*) FROM answers WHERE answers.stream = runs.stream) AS answers,
     (SELECT max(last_seq) + 1 - sum(last_seq - first_seq + 1)
         FROM ranges WHERE ranges.stream = runs.stream) AS missing,

@@ -75,7 +75,7 @@ def _bertscore(rows: Sequence[Row]) -> Figure | None:
         "Bars of the raw BERTScore F1, from 0 to 1. Unrelated texts score well above 0.",
         *_table(scored, "bertscore_f1"),
         [_bars(scored, [row.bertscore_f1 for row in scored], "BERTScore F1", digits=3)],
-        {"yaxis": {"title": {"text": "BERTScore F1"}, "range": [0, 1]}},
+        {"yaxis": {"title": {"text": "BERTScore F1"}, "range": [0, 1]}, "bargap": 0.5},
     )
 
 

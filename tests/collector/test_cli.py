@@ -112,13 +112,3 @@ def test_help_answers_at_once() -> None:
         assert "report" in said("--help")
         fastest = min(fastest, time.perf_counter() - start)
     assert fastest < 0.5
-
-
-def test_the_database_may_be_on_a_read_only_medium(database: Path, results_file: Path) -> None:
-    said("ingest", results_file, "--db", database)
-    said("score", "--db", database)
-    with database.open("rb") as file:
-        assert file.read(16) == b"SQLite format 3\0"
-    for path in database.parent.glob("results.db-*"):
-        path.unlink()
-    assert "MiniLM-L6" in said("report", "--db", database)

@@ -88,6 +88,17 @@ def test_a_sender_that_is_too_new_is_told_so(store: Store) -> None:
     assert "update distilbench" in refusal.reason
 
 
+def test_a_batch_that_the_database_refuses_does_not_block_the_others(store: Store) -> None:
+    ingest(store, [Delivery(TOPIC, encode_message(batch([started()], RUN)), TOPIC)])
+    with store.writing() as conn:  # as if the ranges had been lost
+        conn.execute("DELETE FROM ranges")
+    other = encode_message(batch(run_records(), "0" * 31 + "2"))
+    outcome = ingest(store, [Delivery(TOPIC, data, TOPIC) for data in (GOOD, other)])
+    assert (outcome.stored, outcome.rejected) == (7, 1)
+    assert "cannot be stored: UNIQUE constraint failed" in str(rejected(store)[0]["reason"])
+    assert store.value("SELECT count(*) FROM answers") == 4
+
+
 def test_a_refusal_keeps_what_is_stored(store: Store) -> None:
     ingest(store, [Delivery(TOPIC, encode_message(batch([started(), answer(1, "q1")], RUN)), TOPIC)])
     outcome = ingest(store, [Delivery(TOPIC, too_new(GOOD), TOPIC)])

@@ -14,6 +14,7 @@ from collector.compare import compare
 from collector.comparison import Comparison, Row
 from collector.report.columns import COLUMNS, DASH, lay_out
 from collector.report.render import render
+from collector.report.table import table
 from collector.scoring import score_answers
 from collector.store import Store
 from contract.bundle import Weights
@@ -96,6 +97,14 @@ def test_all_formats_say_the_same_numbers(comparison: Comparison) -> None:
             elif isinstance(value, str):
                 assert text == value, field
     assert [row["best_for"] for row in full] == [[], ["high accuracy"], ["real time"]]
+
+
+def test_a_narrow_terminal_gets_every_cell_in_lines_that_fit(comparison: Comparison) -> None:
+    text = table(comparison, 80)
+    for cells in lay_out(comparison).sections[0].cells:
+        for cell in cells:
+            assert cell.marked in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_dash_has_a_footnote_and_the_footnote_is_there(comparison: Comparison) -> None:
