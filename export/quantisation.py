@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 HEAD: Final = "qa_outputs"
 """Stays fp32: it decides the span, and is a thousandth of the work."""
 _LARGEST: Final = 127
-_MIN_EMBEDDING_ELEMENTS: Final = 1_000_000
-"""Position and segment embeddings are too small to be worth an error."""
+_MIN_TABLE_ROWS: Final = 4096
+"""Tables of positions and segments are shorter, and too small to be worth an error."""
 
 
 def quantise_linears(model: "ModelProto") -> None:
@@ -33,7 +33,7 @@ def quantise_linears(model: "ModelProto") -> None:
     weights = {tensor.name: tensor for tensor in graph.initializer}
     nodes: list[NodeProto] = []
     quantised_inputs: set[str] = set()
-    quantised_weights: set[str] = set()
+    quantised_weights: dict[str, None] = {}
     for node in graph.node:
         if not _is_linear(node, weights):
             nodes.append(node)
@@ -50,7 +50,7 @@ def quantise_linears(model: "ModelProto") -> None:
                 )
             )
         nodes.extend(_integer_linear(node, source, weight))
-        quantised_weights.add(weight)
+        quantised_weights[weight] = None
     _set_nodes(graph, nodes)
     for weight in quantised_weights:
         integers, scale = symmetric(numpy_helper.to_array(weights[weight]), axis=0)
@@ -65,7 +65,7 @@ def quantise_embeddings(model: "ModelProto") -> None:
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     nodes: list[NodeProto] = []
-    tables: set[str] = set()
+    tables: dict[str, None] = {}
     for node in graph.node:
         table = node.input[0] if node.op_type == "Gather" else ""
         if table not in weights or not _is_large_table(weights[table]):
@@ -82,7 +82,7 @@ def quantise_embeddings(model: "ModelProto") -> None:
             ),
             helper.make_node("Mul", [f"{out}_cast", f"{out}_scale"], [out], f"{node.name}/scaled"),
         ]
-        tables.add(table)
+        tables[table] = None
     _set_nodes(graph, nodes)
     for table in tables:
         integers, scale = symmetric(numpy_helper.to_array(weights[table]), axis=1)
@@ -97,7 +97,7 @@ def symmetric(weight: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8],
     """
     scale = np.abs(weight).max(axis=axis, keepdims=True) / np.float32(_LARGEST)
     scale[scale == 0] = 1
-    integers = np.rint(weight / scale).astype(np.int8)
+    integers = np.clip(np.rint(weight / scale), -_LARGEST, _LARGEST).astype(np.int8)
     return integers, scale.squeeze(axis)
 
 
@@ -111,7 +111,7 @@ def _is_linear(node: "NodeProto", weights: "dict[str, TensorProto]") -> bool:
 
 
 def _is_large_table(tensor: "TensorProto") -> bool:
-    return len(tensor.dims) == 2 and int(np.prod(tensor.dims)) >= _MIN_EMBEDDING_ELEMENTS
+    return len(tensor.dims) == 2 and tensor.dims[0] >= _MIN_TABLE_ROWS
 
 
 def _integer_linear(node: "NodeProto", source: str, weight: str) -> "Iterator[NodeProto]":

@@ -1,0 +1,58 @@
+"""Bundles that tests of all programs share: each is built once a session, by the real export, when asked for."""
+
+from pathlib import Path
+
+import pytest
+
+from contract.bundle import Precision
+from export.build import BuildRequest, build
+from export.catalog import find
+from tests.export.models import TINY
+
+READER = Path(__file__).parent.parent / "demo" / "reader"
+
+
+def _silent(line: str) -> None:
+    """Progress that no one reads."""
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the session's bundles."""
+    return tmp_path_factory.mktemp("bundles")
+
+
+def _tiny(bundles: Path, precision: Precision) -> Path:
+    request = BuildRequest(model=TINY, weights="random", precisions=(precision,), seed=7)
+    return build(request, bundles, _silent)[0]
+
+
+def _reader(bundles: Path, precision: Precision) -> Path:
+    # Both at once: whichever is asked for first, the network is traced once.
+    request = BuildRequest(model=find("minilm-l6"), weights=str(READER), precisions=("fp32", "int8"))
+    built = dict(zip(request.precisions, build(request, bundles, _silent), strict=True))
+    return built[precision]
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(bundles: Path) -> Path:
+    """Random weights in a shrunken BERT, fp32: 4 MB, answers at random."""
+    return _tiny(bundles, "fp32")
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle_int8(bundles: Path) -> Path:
+    """`tiny_bundle` in int8."""
+    return _tiny(bundles, "int8")
+
+
+@pytest.fixture(scope="session")
+def reader_bundle(bundles: Path) -> Path:
+    """The demo's MiniLM-L6 reader, fp32: real answers."""
+    return _reader(bundles, "fp32")
+
+
+@pytest.fixture(scope="session")
+def reader_bundle_int8(bundles: Path) -> Path:
+    """`reader_bundle` in int8."""
+    return _reader(bundles, "int8")
