@@ -18,7 +18,7 @@ from contract.codec import printable
 from contract.messages import SeqRange
 
 if TYPE_CHECKING:
-    from agent.uplink import Uplink
+    from agent.courier import Courier
 
 UNREACHED_SECONDS: Final = 10.0
 """A broker that was never reached is not waited for any longer than this."""
@@ -88,21 +88,21 @@ def delivering(where: Destination, state: OpenedState, say: Say) -> Iterator[Del
     if isinstance(where, ResultFile):
         yield ToFile(where.path, state.outbox)
         return
-    from agent.uplink import Uplink
+    from agent.courier import Courier
 
-    uplink = Uplink(where.broker, state.device_id, state.outbox)
+    courier = Courier(where.broker, state.device_id, state.outbox)
     try:
-        uplink.step()
-        yield ToBroker(uplink, state.stop, where.flush_seconds, say)
+        courier.step()
+        yield ToBroker(courier, state.stop, where.flush_seconds, say)
     finally:
-        uplink.close()
+        courier.close()
 
 
 class ToBroker:
     """Publishes live; at the end waits for receipts."""
 
-    def __init__(self, uplink: "Uplink", stop: Stop, flush_seconds: float, say: Say) -> None:
-        self._uplink = uplink
+    def __init__(self, courier: "Courier", stop: Stop, flush_seconds: float, say: Say) -> None:
+        self._courier = courier
         self._stop = stop
         self._flush_seconds = flush_seconds
         self._say = say
@@ -110,15 +110,15 @@ class ToBroker:
 
     def between(self, progress: Progress) -> None:
         """Send what waits, hear receipts."""
-        self._uplink.step(progress)
-        problem = self._uplink.problem
+        self._courier.step(progress)
+        problem = self._courier.problem
         if problem is not None and problem != self._said:
             self._say(f"{problem}; measuring goes on and results are kept")
             self._said = problem
 
     def run_ended(self, run_id: str) -> None:
         """Send what waits, hear receipts."""
-        self._uplink.step()
+        self._courier.step()
 
     def flush(self) -> None:
         """Wait for receipts, for the flush time at most.
@@ -127,11 +127,11 @@ class ToBroker:
             NotDelivered: something keeps results from arriving; that no collector is there is not an error.
         """
         begun = time.monotonic()
-        self._uplink.drain(min(self._flush_seconds, UNREACHED_SECONDS), self._stop)
-        if self._uplink.was_connected:
-            self._uplink.drain(self._flush_seconds - (time.monotonic() - begun), self._stop)
+        self._courier.drain(min(self._flush_seconds, UNREACHED_SECONDS), self._stop)
+        if self._courier.was_connected:
+            self._courier.drain(self._flush_seconds - (time.monotonic() - begun), self._stop)
         if not self._stop.asked:
-            self._uplink.check()
+            self._courier.check()
 
 
 class ToFile:

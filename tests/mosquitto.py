@@ -1,0 +1,102 @@
+"""A real Mosquitto on a free port: a broker that tests can stop, kill and start again."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+_SEARCHED = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+_START_SECONDS = 10.0
+_POLL_SECONDS = 0.02
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def mosquitto_binary() -> str:
+    """Mosquitto's path; where there is none the test is skipped, or fails on CI."""
+    found = shutil.which("mosquitto", path=_SEARCHED)
+    if found is not None:
+        return found
+    if os.environ.get("CI") == "true":
+        pytest.fail("mosquitto is not installed, and CI=true")
+    pytest.skip("mosquitto is not installed")
+
+
+class Mosquitto:
+    """A broker on the loopback interface, running inside the `with` block.
+
+    Args:
+        folder: takes its configuration, its log and, with `persistence true`, its store.
+        port: to listen on; None for a free one. It stays the same over restarts.
+        lines: of mosquitto.conf, in place of `allow_anonymous true`, after the listener's line.
+    """
+
+    def __init__(self, folder: Path, port: int | None = None, lines: Sequence[str] | None = None) -> None:
+        self.port = port or free_port()
+        self.log = folder / "mosquitto.log"
+        self._binary = mosquitto_binary()
+        self._config = folder / "mosquitto.conf"
+        self._folder = folder
+        self._lines = ("allow_anonymous true",) if lines is None else tuple(lines)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The broker's address."""
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start, and wait until it listens."""
+        assert self._process is None, "it runs already"
+        lines = (f"listener {self.port} 127.0.0.1", f"persistence_location {self._folder}/", *self._lines)
+        self._config.write_text("\n".join(lines) + "\n")
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen([self._binary, "-c", self._config], stdout=log, stderr=log)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._listens():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"mosquitto does not start: {self.log.read_text()}")
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self) -> None:
+        """End it in the ordinary way: it says goodbye, and saves its store if it has one."""
+        if self._process is not None:
+            self._process.terminate()
+            self._end()
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._end()
+
+    def _end(self) -> None:
+        assert self._process is not None
+        self._process.wait(_START_SECONDS)
+        self._process = None
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
