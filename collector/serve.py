@@ -17,6 +17,9 @@ from collector.subscriber import Arrival, Event, Failed, Lost, Ready, Subscriber
 MAX_GROUP_MESSAGES: Final = 200
 MAX_GROUP_BYTES: Final = 8 * 1_048_576
 RETRY_SECONDS: Final = 1.0
+SHORT_CONNECTION_SECONDS: Final = 10.0
+SHORT_CONNECTIONS: Final = 3
+"""So many in a row look like two collectors that take each other's session; not every broker says so."""
 
 
 class Stop(NamedTuple):
@@ -46,7 +49,8 @@ class Server:
         self._store = store
         self._say = say
         self._stopping = False
-        self._connected_before = False
+        self._connected_at: float | None = None
+        self._short_connections = 0
         self._events: Events = SimpleQueue()
         self._subscriber = Subscriber(address, f"distilbench-collector-{store.collector_id}", self._events)
 
@@ -72,14 +76,21 @@ class Server:
                 return
             match event:
                 case Ready():
-                    self._say("connected again" if self._connected_before else ready)
-                    self._connected_before = True
+                    self._say("connected again" if self._connected_at is not None else ready)
+                    self._connected_at = time.monotonic()
                 case Failed(reason=reason):
                     raise BrokerUnavailable(reason)
-                case Lost(reason=reason) if not self._connected_before:
-                    raise BrokerUnavailable(reason)
                 case Lost(reason=reason):
-                    self._say(reason)
+                    self._note_loss(reason)
+
+    def _note_loss(self, reason: str) -> None:
+        if self._connected_at is None:
+            raise BrokerUnavailable(reason)
+        self._say(reason)
+        short = time.monotonic() - self._connected_at < SHORT_CONNECTION_SECONDS
+        self._short_connections = self._short_connections + 1 if short else 0
+        if self._short_connections == SHORT_CONNECTIONS:
+            self._say("the connection keeps breaking: is a copy of this database served elsewhere?")
 
     def _next_group(self) -> tuple[list[Arrival], Event | Stop | None]:
         """What can be committed at once, and the event that ended the group, if one did."""

@@ -11,14 +11,19 @@ from collector.store import Store
 from contract.records import Record
 from tests.collector.factory import answer, batch, finished, run_records, started
 from tests.collector.serving import Collector, connected_device, wait_until
+from tests.mosquitto import Mosquitto
 
 RUN = "0" * 31 + "1"
 
 
-@pytest.fixture
-def broker() -> Iterator[Address]:
-    with embedded_broker(None) as address:
-        yield address
+@pytest.fixture(params=["embedded", pytest.param("mosquitto", marks=pytest.mark.broker)])
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Address]:
+    if request.param == "embedded":
+        with embedded_broker(None) as address:
+            yield address
+    else:
+        with Mosquitto(tmp_path) as mosquitto:
+            yield Address("127.0.0.1", mosquitto.port)
 
 
 def count(database: Path, table: str) -> int:
