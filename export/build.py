@@ -14,7 +14,7 @@ from contract.version import FORMAT_VERSION
 from export import bundle, graph, recipes, weights
 from export.catalog import Model, architecture
 from export.errors import BadInput, NotInstalled
-from export.reader import load
+from export.reader import Reader, load
 from export.weights import Source
 
 _TOOLS: Final = (
@@ -78,8 +78,12 @@ def build(request: BuildRequest, to: Path, progress: Progress) -> list[Path]:
         else:
             progress(f"{place.name}: built before from the same weights with the same tools, reused")
     if missing:
+        progress(f"{name}: loading weights ({source.weights.origin}: {source.weights.source})")
+        reader = load(request.model, source)
         with bundle.workshop(to) as shop:
-            traced = _trace(request.model, source, shop, progress)
+            progress(f"{name}: tracing {reader.parameters / 1e6:.1f}M parameters")
+            traced = _trace(reader, shop)
+            del reader  # its weights are on disk now, and the next steps need the memory
             for precision in missing:
                 place = places[precision]
                 progress(f"{place.name}: writing")
@@ -122,10 +126,7 @@ class _Traced(NamedTuple):
     parameters: int
 
 
-def _trace(model: Model, source: Source, shop: Path, progress: Progress) -> _Traced:
-    progress(f"{model.name}: loading weights ({source.weights.origin}: {source.weights.source})")
-    reader = load(model, source)
-    progress(f"{model.name}: tracing {reader.parameters / 1e6:.1f}M parameters")
+def _trace(reader: Reader, shop: Path) -> _Traced:
     path = shop / "traced.onnx"
     graph.trace(reader, path)
     return _Traced(path, reader.tokenizer.to_str(), reader.architecture, reader.parameters)

@@ -16,7 +16,6 @@ from contract.errors import ContractError
 from export.errors import BadInput, StorageUnavailable
 
 _WORKSHOP: Final = ".building-"
-_READ_BYTES: Final = 1 << 20
 
 
 @contextmanager
@@ -84,7 +83,7 @@ def seal(draft: Path, manifest: Manifest, place: Path) -> None:
             raise BadInput(
                 f"'{place}' is there already and is no bundle: move it away or choose another folder"
             )
-        place.rename(draft.with_name(f"{draft.name}.replaced"))
+        place.rename(draft.with_name(f"{draft.name}.replaced"))  # goes with the workshop
     draft.rename(place)
     _sync(place.parent)
 

@@ -1,5 +1,6 @@
 """The command `export-models`: a thin layer over `build` and `catalog`."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -146,7 +147,6 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         status: Any = cli.main(prog_name="export-models", standalone_mode=False)
-        sys.stdout.flush()
     except (ExportError, ContractError) as error:
         click.echo(f"export-models: {printable(str(error))}", err=True)
         return 1
@@ -154,9 +154,10 @@ def main() -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return 130
+        return 128 + signal.SIGINT
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever read standard output has gone; closing it at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status if isinstance(status, int) else 0
 

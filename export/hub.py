@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from export.errors import BadInput, HubUnavailable
+from export.errors import BadInput, HubUnavailable, StorageUnavailable
 from export.quiet import quiet
 
 _CARD: Final = "README.md"
@@ -56,6 +56,7 @@ def download(repository: str, commit: str) -> Path:
     Raises:
         HubUnavailable: as `resolve`.
         BadInput: as `resolve`.
+        StorageUnavailable: the cache cannot be written.
     """
     from huggingface_hub import snapshot_download
 
@@ -63,6 +64,11 @@ def download(repository: str, commit: str) -> Path:
         folder = Path(snapshot_download(repository, revision=commit, allow_patterns=_CONFIGURATION))
         if not any(folder.glob(_SAFETENSORS)):
             snapshot_download(repository, revision=commit, allow_patterns=[_PICKLED])
+    if not any(folder.glob(_SAFETENSORS)) and not any(folder.glob(_PICKLED)):
+        raise HubUnavailable(
+            f"no weights of {repository!r} can be had: the hub is out of reach and the local cache has no "
+            "complete copy, or the repository has none that PyTorch reads"
+        )
     return folder
 
 
@@ -108,3 +114,5 @@ def _translated(repository: str) -> Iterator[None]:
             f"the hub cannot be reached for {repository!r}, and the local cache has no complete copy: "
             "go online (and unset HF_HUB_OFFLINE), or give a folder with --weights"
         ) from None
+    except OSError as error:
+        raise StorageUnavailable(f"cannot write to the hub's cache: {error.strerror or error}") from error

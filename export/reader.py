@@ -83,6 +83,7 @@ def _fetched(checkpoint: Checkpoint) -> Path:
 
 def _trained(folder: Path, source: Source) -> "PreTrainedModel":
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForQuestionAnswering
 
     network: PreTrainedModel
@@ -90,7 +91,7 @@ def _trained(folder: Path, source: Source) -> "PreTrainedModel":
         network, loading = AutoModelForQuestionAnswering.from_pretrained(
             folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
         )
-    except _LOADING_ERRORS as error:
+    except (*_LOADING_ERRORS, SafetensorError) as error:
         raise BadInput(f"'{folder}' cannot be loaded: {_first_line(error)}") from error
     missing: set[str] = set(loading["missing_keys"])
     if source.adapter is not None:
@@ -110,12 +111,13 @@ def _trained(folder: Path, source: Source) -> "PreTrainedModel":
 def _merged(network: "PreTrainedModel", adapter: Path) -> "tuple[PreTrainedModel, set[str]]":
     """The network with the adapter folded in, and the names of the modules that the adapter brings whole."""
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             adapted = PeftModel.from_pretrained(network, adapter, local_files_only=True)
-    except _LOADING_ERRORS as error:
+    except (*_LOADING_ERRORS, SafetensorError) as error:
         raise BadInput(f"the adapter '{adapter}' does not fit its base: {_first_line(error)}") from error
     # peft only warns of this, and would go on with what the layers began with.
     if any("missing adapter keys" in str(warning.message) for warning in said):

@@ -1,4 +1,4 @@
-"""Bundles that tests of all programs share: each is built once a session, by the real export, when asked for."""
+"""Bundles that tests of all programs share, built by the real export once a session, when asked for."""
 
 from pathlib import Path
 

@@ -77,7 +77,8 @@ def test_int8_is_the_same_bytes_again(tiny_bundle_int8: Path, tmp_path: Path) ->
     script = (
         "import sys; from pathlib import Path; from tests.export.models import TINY\n"
         "from export.build import BuildRequest, build\n"
-        "build(BuildRequest(model=TINY, weights='random', seed=7, precisions=('int8',)), Path(sys.argv[1]), print)"
+        "request = BuildRequest(model=TINY, weights='random', seed=7, precisions=('int8',))\n"
+        "build(request, Path(sys.argv[1]), print)"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, capture_output=True)
     assert manifest_of(tmp_path / "tiny-int8").files == manifest_of(tiny_bundle_int8).files

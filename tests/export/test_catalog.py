@@ -43,7 +43,7 @@ def test_an_unknown_name_gets_the_nearest_one(wrong: str, hint: str) -> None:
 
 
 def test_a_configuration_without_a_size_is_refused_by_what_it_lacks() -> None:
-    with pytest.raises(BadInput, match="'gpt2'.*layers"):
+    with pytest.raises(BadInput, match=r"'gpt2'.*layers"):
         architecture({"model_type": "gpt2", "vocab_size": 10})
 
 
