@@ -7,6 +7,7 @@ from agent.plan import Plan
 from agent.progress import ProgressLine
 from agent.run import Progress, Run
 from agent.state import OpenedState
+from agent.stop import Stopped
 from contract.records import RunFinished
 
 
@@ -35,8 +36,11 @@ def measure_all(
             say(f"{plan.title}: going on after {run.resumed_at} of {len(plan.questions)} questions")
         try:
             last = run.measure(between)
-        finally:
+        except Stopped as stopped:
             line.clear()
+            say(f"{plan.title}: stopped by {stopped}; the same command goes on from here")
+            raise
+        line.clear()
         delivery.run_ended(run.run_id)
         finished.append(last)
         if last.status == "failed":

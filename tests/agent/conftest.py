@@ -1,0 +1,68 @@
+"""The agent as a process, a real Mosquitto, and question files."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mosquitto import Mosquitto
+
+ROOT = Path(__file__).parent.parent.parent
+SAMPLE_QUESTIONS = ROOT / "demo" / "sample-questions.json"
+
+Agent = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    with Mosquitto(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def agent(state_dir: Path) -> Agent:
+    """Runs the command line to its end, on a state folder of the test's own."""
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            agent_command(*arguments),
+            env=agent_environment(state_dir),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def agent_command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "agent", *map(str, arguments)]
+
+
+def agent_environment(state_dir: Path) -> dict[str, str]:
+    return {"DISTILBENCH_STATE": str(state_dir), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+
+
+@pytest.fixture(scope="session")
+def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty short questions without gold answers."""
+    path = tmp_path_factory.mktemp("questions") / "questions.json"
+    paragraphs = [
+        {
+            "context": f"In {1000 + number} the {number}th bridge of Arlen was built by Ada of Brant.",
+            "qas": [{"id": f"bridge-{number}", "question": f"Who built the {number}th bridge?"}],
+        }
+        for number in range(60)
+    ]
+    path.write_text(json.dumps({"data": [{"title": "Bridges", "paragraphs": paragraphs}]}))
+    return path
