@@ -1,0 +1,70 @@
+"""Commands that take results in, and the one that lists what was not stored."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+
+from collector.commands.options import FILE, database, say
+
+
+@click.command()
+@click.option("--broker", metavar="URL", help="mqtt://[user@]host[:port], or mqtts://… for TLS.")
+@click.option("--embedded-broker", is_flag=True, help="Run a broker here, on the loopback address.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Port of the embedded broker [a free one].")
+@click.option("--password-file", type=FILE, help="Holds the broker password, readable by you alone.")
+@click.option("--ca-file", type=FILE, help="Certificates to trust, PEM [the system's].")
+@database
+def serve(
+    database: Path,
+    broker: str | None,
+    embedded_broker: bool,
+    port: int | None,
+    password_file: Path | None,
+    ca_file: Path | None,
+) -> None:
+    """Take in results from an MQTT broker until SIGTERM or Ctrl-C."""
+    if embedded_broker == (broker is not None):
+        raise click.UsageError("give either --broker URL or --embedded-broker")
+    if port is not None and not embedded_broker:
+        raise click.UsageError("--port belongs to --embedded-broker")
+    from collector.address import parse_address
+    from collector.broker import embedded_broker as run_broker
+    from collector.serve import Server
+    from collector.store import Store
+
+    with Store.open(database, create=True) as store:
+        given = nullcontext(parse_address(broker, password_file, ca_file)) if broker else run_broker(port)
+        with given as address:
+            server = Server(store, address, say)
+            server.run(f"listening on {address}, writing {database}")
+        say(_counts(server.stored, server.duplicates, server.rejected))
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@database
+def ingest(database: Path, files: tuple[Path, ...]) -> None:
+    """Take in results that `agent run --to-file` wrote. Doing it twice is harmless."""
+    from collector.files import ingest_file
+    from collector.store import Store
+
+    with Store.open(database, create=True) as store:
+        for path in files:
+            counts = ingest_file(store, path)
+            click.echo(f"{path}: {_counts(counts.stored, counts.duplicates, counts.rejected)}")
+
+
+@click.command()
+@database
+def rejected(database: Path) -> None:
+    """List the messages that were not stored, and why."""
+    from collector import listing
+    from collector.store import Store
+
+    with Store.open_to_read(database) as store:
+        click.echo(listing.rejected(store), nl=False)
+
+
+def _counts(stored: int, duplicates: int, rejected: int) -> str:
+    return f"{stored} records stored, {duplicates} known before, {rejected} messages rejected"
