@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from statistics import fmean
 from typing import Final, NamedTuple
 
 import msgspec
@@ -71,6 +72,15 @@ def compare(store: Store, baseline: str = BASELINE) -> Comparison:
             if scorer is None
             else BertScoreModel(model=scorer["model"], layers=scorer["layers"], hash=scorer["hash"]),
             rows=tuple(_with_recommendations(sorted(rows, key=_order))),
+            distributions=(),
+            traces=(),
+            differences=(),
+            gates=(),
+            divergences=(),
+            splits=(),
+            requirement=None,
+            questions=(),
+            provenance=(),
             remarks=tuple(_remarks(store)),
         )
 
@@ -127,17 +137,30 @@ def _row(group: _Group, groups: Sequence[_Group], sets: GoldSets, baseline: str,
         devices=len({r.device_id for r in group.runs}),
         answered=values.answered,
         selected=max(r.questions_selected for r in group.runs),
+        errors=values.errors,
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
         bertscore_f1=values.bertscore_f1,
         p50_ms=_milliseconds(values.times_ns, 0.5),
         p90_ms=_milliseconds(values.times_ns, 0.9),
+        p99_ms=_milliseconds(values.times_ns, 0.99),
+        questions_per_second=1e9 / fmean(values.times_ns) if values.times_ns else None,
         timed=len(values.times_ns),
         untimed=values.marked + values.errors,
+        marks={},
         speed_up=None if faster is None else faster.ratio,
         speed_up_questions=0 if faster is None else faster.questions,
+        f1_per_ms=None,
+        joules_per_question=None,
+        joules_per_correct=None,
+        energy_source=None,
+        load_ms=None,
+        first_ms=None,
         peak_rss_bytes=peak,
+        temperature_celsius=None,
+        pareto=False,
         best_for=(),
+        intervals={},
         notes={field: tuple(sentences) for field, sentences in notes.items()},
     )
 
@@ -184,7 +207,7 @@ def _milliseconds(times_ns: list[int], fraction: float) -> float | None:
 
 def _order(row: Row) -> tuple[object, ...]:
     precision = _PRECISIONS.index(row.precision)
-    return row.hardware_class, row.questions, -row.parameters, row.model, precision
+    return row.hardware_class, row.questions, -(row.parameters or 0), row.model, precision
 
 
 def _with_recommendations(rows: Sequence[Row]) -> Iterator[Row]:

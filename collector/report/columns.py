@@ -79,7 +79,7 @@ COLUMNS: Final = (
     Column("p90_ms", "p90 ms", lambda r: _decimals(r.p90_ms, 1)),
     Column("speed_up", "speed-up", lambda r: _times(r.speed_up)),
     Column("parameters", "parameters M", lambda r: _megabytes(r.parameters)),
-    Column("layers", "layers", lambda r: str(r.layers)),
+    Column("layers", "layers", lambda r: None if r.layers is None else str(r.layers)),
     Column("size_bytes", "size MB", lambda r: _megabytes(r.size_bytes)),
     Column("peak_rss_bytes", "memory MB", lambda r: _megabytes(r.peak_rss_bytes)),
     Column("weights_origin", "weights", lambda r: r.weights_origin, number=False),

@@ -9,7 +9,9 @@ from collector.report.plain import plain
 
 _FORMULA: Final = ("=", "+", "-", "@")
 
-_FIELDS: Final = tuple(field for field in Row.__struct_fields__ if field != "notes")
+_FIELDS: Final = tuple(
+    field for field in Row.__struct_fields__ if field not in {"marks", "intervals", "notes"}
+)
 
 
 def as_csv(comparison: Comparison) -> str:
@@ -24,6 +26,8 @@ def as_csv(comparison: Comparison) -> str:
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return int(value)
     if isinstance(value, tuple):
         value = ", ".join(value)
     if not isinstance(value, str):
