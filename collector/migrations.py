@@ -9,6 +9,8 @@ from typing import Final
 
 from sqlite_utils import Database
 
+from collector.views import VIEWS
+
 Migration = Callable[[Database], None]
 
 _FIRST: Final = (
@@ -184,5 +186,11 @@ def first(db: Database) -> None:
         db.conn.execute(statement)
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (first,)
+def views(db: Database) -> None:
+    """Views for use by hand, by Datasette and by Grafana."""
+    for statement in VIEWS:
+        db.conn.execute(statement)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (first, views)
 """`PRAGMA user_version` counts how many of them a database has had."""

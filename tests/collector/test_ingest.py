@@ -45,7 +45,7 @@ def test_a_run_becomes_rows_and_a_receipt(store: Store) -> None:
     assert receipt.device_id == "pi-5"
     assert receipt.collector_id == store.collector_id
     assert receipt.streams == (Stream(run_id=RUN, stored=((0, len(records) - 1),)),)
-    (row,) = store.rows("SELECT * FROM results WHERE question_id = 'q2'")
+    (row,) = store.rows("SELECT * FROM v_answers WHERE question_id = 'q2'")
     assert (row["model"], row["precision"], row["text"], row["ms"]) == ("minilm-l6", "fp32", "1,094", 12.0)
 
 
@@ -118,7 +118,7 @@ def test_answers_may_come_before_their_run(store: Store) -> None:
     stream = stored(take(store, batch([answer(2, "q1")], RUN)))[RUN]
     assert (stream.through, stream.gaps) == (-1, ((0, 1),))
     take(store, batch([started(), answer(1, "q2")], RUN))
-    assert store.value("SELECT count(*) FROM results") == 2
+    assert store.value("SELECT count(*) FROM v_answers") == 2
 
 
 @pytest.mark.parametrize(
