@@ -121,6 +121,7 @@ class _Traced(NamedTuple):
     """What all precisions of a model share."""
 
     graph: Path
+    inputs: tuple[str, ...]
     tokenizer: str
     architecture: Architecture
     parameters: int
@@ -128,15 +129,13 @@ class _Traced(NamedTuple):
 
 def _trace(reader: Reader, shop: Path) -> _Traced:
     path = shop / "traced.onnx"
-    graph.trace(reader, path)
-    return _Traced(path, reader.tokenizer.to_str(), reader.architecture, reader.parameters)
+    inputs = graph.trace(reader, path)
+    return _Traced(path, inputs, reader.tokenizer.to_str(), reader.architecture, reader.parameters)
 
 
 def _draft(model: Model, source: Source, traced: _Traced, precision: Precision, folder: Path) -> Manifest:
     folder.mkdir()
-    onnx = graph.load(traced.graph)
-    recipes.apply(recipes.RECIPES[precision], onnx)
-    graph.save(onnx, folder / MODEL_FILE)
+    recipes.write(recipes.RECIPES[precision], traced.graph, folder / MODEL_FILE)
     (folder / TOKENIZER_FILE).write_text(traced.tokenizer, encoding="utf-8")
     return Manifest(
         format_version=FORMAT_VERSION,
@@ -148,7 +147,7 @@ def _draft(model: Model, source: Source, traced: _Traced, precision: Precision, 
         weights=source.weights,
         precision=precision,
         recipe=_recipe(source, precision),
-        inputs=tuple(entry.name for entry in onnx.graph.input),
+        inputs=traced.inputs,
         max_tokens=traced.architecture.max_positions,
         tools=_tools(),
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

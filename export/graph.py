@@ -13,10 +13,13 @@ OPSET: Final = 18
 """What optimum recommends for these families."""
 
 
-def trace(reader: Reader, path: Path) -> None:
+def trace(reader: Reader, path: Path) -> tuple[str, ...]:
     """Export the network to one ONNX file, both axes dynamic.
 
     Needs four times the weights in memory: the exporter copies them, and so does its serialisation.
+
+    Returns:
+        The names of its inputs, in order.
     """
     with quiet():
         from optimum.exporters.onnx import export
@@ -26,13 +29,14 @@ def trace(reader: Reader, path: Path) -> None:
             "onnx", reader.network, task="question-answering", library_name="transformers"
         )
         # The fix of dynamic axes would load the model once more; these inputs have no axis to mend.
-        export(
+        inputs, _ = export(
             reader.network,
             constructor(reader.network.config),
             path,
             opset=OPSET,
             disable_dynamic_axes_fix=True,
         )
+    return tuple(inputs)
 
 
 def load(path: Path) -> "ModelProto":

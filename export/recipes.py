@@ -1,15 +1,15 @@
 """How a precision is reached: the recipes as data, and the one place that applies them."""
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+import shutil
+from pathlib import Path
+from typing import Any, Final, Literal
 
 import msgspec
 
 from contract.bundle import Precision
+from export import graph
 from export.graph import OPSET
 from export.quantisation import quantise_embeddings, quantise_linears
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -38,11 +38,29 @@ RECIPES: Final[dict[Precision, Recipe]] = {
 }
 
 
-def apply(recipe: Recipe, model: "ModelProto") -> None:
-    """Change a traced graph in place as the recipe says."""
-    if recipe.method == "dynamic":
-        quantise_linears(model)
-        quantise_embeddings(model)
+def write(recipe: Recipe, traced: Path, path: Path) -> None:
+    """Make the graph of a recipe from the traced one.
+
+    Args:
+        recipe: what to do.
+        traced: file of the traced graph; it is not changed.
+        path: where the new graph goes, on the same file system.
+    """
+    if recipe.method == "plain":
+        _link(traced, path)
+        return
+    model = graph.load(traced)
+    quantise_linears(model)
+    quantise_embeddings(model)
+    graph.save(model, path)
+
+
+def _link(traced: Path, path: Path) -> None:
+    # Copying BERT-Large's 1.3 GB takes longer than quantising it.
+    try:
+        path.hardlink_to(traced)
+    except OSError:  # a file system without hard links, such as a memory stick's
+        shutil.copyfile(traced, path)
 
 
 def described(recipe: Recipe) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from contract.bundle import Manifest, decode_manifest
 from contract.codec import encode
-from export import graph
+from export import recipes
 from export.build import BuildRequest, build
 from export.errors import BadInput, NotInstalled, StorageUnavailable
 from tests.export.models import TINY
@@ -130,7 +130,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(graph, "save", fail)
+    monkeypatch.setattr(recipes, "write", fail)
     with pytest.raises(StorageUnavailable, match="No space left on device"):
         build(TINY_RANDOM, tmp_path, silent)
     assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from contract.bundle import decode_manifest
 from contract.questions import Question, decode_questions
 from export import graph, weights
 from export.catalog import find
@@ -113,11 +114,16 @@ def test_int8_mostly_gives_the_same_spans(
 def test_a_graph_is_one_file_with_int64_inputs(fixture: str, request: pytest.FixtureRequest) -> None:
     import onnx
 
-    model = onnx.load(request.getfixturevalue(fixture) / "model.onnx", load_external_data=False)
+    bundle: Path = request.getfixturevalue(fixture)
+    assert (bundle / "model.onnx").stat().st_nlink == 1
+    model = onnx.load(bundle / "model.onnx", load_external_data=False)
     onnx.checker.check_model(model, full_check=True)
     assert [entry.version for entry in model.opset_import if entry.domain == ""] == [graph.OPSET]
     assert {entry.type.tensor_type.elem_type for entry in model.graph.input} == {onnx.TensorProto.INT64}
     assert [entry.name for entry in model.graph.output] == ["start_logits", "end_logits"]
     assert not any(tensor.external_data for tensor in model.graph.initializer)
+    assert [entry.name for entry in model.graph.input] == list(
+        decode_manifest((bundle / "manifest.json").read_bytes()).inputs
+    )
     used = {name for node in model.graph.node for name in node.input}
     assert {tensor.name for tensor in model.graph.initializer} <= used
