@@ -14,19 +14,20 @@ _URL: Final = re.compile(r"[a-z]+://[^/?#\s]+/?")
 _MAX_PASSWORD_BYTES: Final = 65_535  # of an MQTT field
 
 
-class Secret(str):
+class Secret:
     """A text that does not show in messages, logs or tracebacks."""
 
-    __slots__ = ()
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def __repr__(self) -> str:
         return "'***'"
 
-    __str__ = __repr__
-
     def reveal(self) -> str:
         """The text itself."""
-        return super().__str__()
+        return self._text
 
 
 class Broker(NamedTuple):
