@@ -15,7 +15,7 @@ def main() -> int:
     from collector.report.plain import plain
 
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(prog_name="collector", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -45,6 +45,10 @@ for _command in (
     scores.score,
     reports.report,
     database.runs,
+    database.devices,
+    database.show,
+    database.query,
+    database.prune,
     database.schema,
 ):
     cli.add_command(_command)

@@ -1,18 +1,32 @@
-"""Lists for a terminal: runs, and what was rejected."""
+"""What is listed: runs, devices, question sets, and what was rejected. How it looks is `report.grid`'s."""
 
-from collections.abc import Iterable, Sequence
-from io import StringIO
+from collections.abc import Iterable
+from typing import Final
 
-from collector.report.plain import plain
+from collector.report.grid import Grid
 from collector.runs import all_runs
 from collector.store import Store
 
+SHORTEST_ID: Final = 8
 
-def runs(store: Store) -> str:
-    """One line a run, in the order in which the collector heard of them."""
-    return _listing(
-        ("run", "device", "hardware", "model", "precision", "questions", "answers", "state", "started"),
+
+def runs(store: Store) -> Grid:
+    """One row a run, in the order in which the collector heard of them."""
+    return Grid(
         (
+            "run",
+            "device",
+            "hardware_class",
+            "model",
+            "precision",
+            "questions",
+            "answers",
+            "asked",
+            "state",
+            "reason",
+            "started_at",
+        ),
+        [
             (
                 run.run_id,
                 run.device_id,
@@ -20,43 +34,84 @@ def runs(store: Store) -> str:
                 run.bundle.model,
                 run.bundle.precision,
                 run.questions_name,
-                f"{run.answers}/{run.questions_selected}",
-                run.state if run.reason in {None, ""} else f"{run.state}: {run.reason}",
-                run.started_at[:19],
+                run.answers,
+                run.questions_selected,
+                run.state,
+                run.reason or None,
+                run.started_at,
             )
             for run in all_runs(store)
-        ),
+        ],
         "no run has been received yet",
     )
 
 
-def rejected(store: Store) -> str:
-    """One line a rejected message and reason, the latest first."""
-    return _listing(
-        ("last", "times", "bytes", "sha256", "source", "reason"),
+def devices(store: Store) -> Grid:
+    """One row a device, as its latest run describes it, by name."""
+    return _selected(
+        store,
         (
-            (row[0][:19], str(row[1]), str(row[2]), row[3][:12], row[4], row[5])
-            for row in store.tuples(
-                "SELECT last_received_at, times, bytes, sha256, source, reason FROM rejected "
-                "ORDER BY last_received_at DESC"
+            "device_id",
+            "hardware_class",
+            "model",
+            "architecture",
+            "cpu_model",
+            "cores",
+            "memory_mb",
+            "os",
+            "runs",
+            "latest_run_at",
+        ),
+        "FROM v_devices ORDER BY device_id",
+        "no device has been heard of yet",
+    )
+
+
+def question_sets(store: Store) -> Grid:
+    """One row a question file that was added, in the order of adding."""
+    return Grid(
+        ("name", "questions", "passages", "golds", "runs", "added_at", "sha256"),
+        list(
+            store.tuples(
+                "SELECT name, (SELECT count(*) FROM questions AS q WHERE q.question_set = s.question_set), "
+                "(SELECT count(*) FROM passages AS p WHERE p.question_set = s.question_set), "
+                "(SELECT count(*) FROM golds AS g WHERE g.question_set = s.question_set), "
+                "(SELECT count(*) FROM runs WHERE questions_sha256 = s.sha256), added_at, sha256 "
+                "FROM question_sets AS s ORDER BY question_set"
             )
         ),
+        "no question file has been added yet: collector questions add FILE",
+    )
+
+
+def rejected(store: Store) -> Grid:
+    """One row a rejected message and reason, the latest first."""
+    return _selected(
+        store,
+        ("last_received_at", "times", "bytes", "sha256", "source", "reason"),
+        "FROM rejected ORDER BY last_received_at DESC",
         "nothing was rejected",
     )
 
 
-def _listing(headings: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> str:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def for_people(grid: Grid) -> Grid:
+    """The same list with ids no longer than they must be and times to the second."""
+    shortened = [_shorten(name, [row[i] for row in grid.rows]) for i, name in enumerate(grid.columns)]
+    return grid._replace(rows=list(zip(*shortened, strict=True)))
 
-    grid = Table(box=None, pad_edge=False, header_style="")
-    for heading in headings:
-        grid.add_column(heading, no_wrap=True)
-    for row in rows:
-        grid.add_row(*(Text(plain(cell)) for cell in row))
-    if not grid.row_count:
-        return f"{empty}\n"
-    out = StringIO()
-    Console(file=out, width=10_000, emoji=False).print(grid)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+def _selected(store: Store, columns: tuple[str, ...], rest: str, empty: str) -> Grid:
+    return Grid(columns, list(store.tuples(f"SELECT {', '.join(columns)} {rest}")), empty)  # our own names
+
+
+def _shorten(column: str, values: Iterable[object]) -> list[object]:
+    values = list(values)
+    if column in {"run", "sha256"}:
+        length = SHORTEST_ID
+        texts = [str(value) for value in values]
+        while len({text[:length] for text in texts}) < len(set(texts)):
+            length += 1
+        return [text[:length] for text in texts]
+    if column.endswith("_at"):
+        return [None if value is None else str(value)[:19] for value in values]
+    return values

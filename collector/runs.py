@@ -1,9 +1,10 @@
 """Runs as the collector knows them: who measured what, and how far it got."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
+from collector.errors import BadInput
 from collector.store import Store
 from contract.bundle import Manifest, decode_manifest
 from contract.device import Device
@@ -25,12 +26,17 @@ class Run(NamedTuple):
     """What the file was added as; until then, what the device calls it."""
     questions_sha256: str
     questions_selected: int
+    records: int
+    """Stored so far, of all kinds."""
     answers: int
     """Stored so far, repeats and errors included."""
     missing: int
     """Records known to exist and not here yet."""
     status: str | None
     reason: str | None
+    load_ns: int | None
+    first_ns: int | None
+    energy_source: str | None
     peak_rss_bytes: int | None
     """Highest that the worker reported or a sample saw."""
 
@@ -49,28 +55,62 @@ _RUNS = """
 SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, settings,
     ifnull((SELECT name FROM question_sets WHERE sha256 = questions_sha256), questions_name)
         AS questions_name,
-    questions_sha256, questions_selected, status, reason,
-    (SELECT count(*) FROM answers WHERE answers.stream = runs.stream) AS answers,
-    (SELECT max(last_seq) + 1 - sum(last_seq - first_seq + 1)
-        FROM ranges WHERE ranges.stream = runs.stream) AS missing,
+    questions_sha256, questions_selected, status, reason, load_ns, first_ns, energy_source,
+    stored.records,
+    -- Every record is in one of four tables; answers are too many to be counted.
+    stored.records - 1 - (finishes.seq IS NOT NULL)
+        - (SELECT count(*) FROM samples WHERE samples.stream = runs.stream) AS answers,
+    stored.last_seq + 1 - stored.records AS missing,
     nullif(max(ifnull(peak_rss_bytes, 0), (SELECT ifnull(max(worker_rss_bytes), 0)
         FROM samples WHERE samples.stream = runs.stream)), 0) AS peak_rss_bytes
 FROM runs JOIN streams USING (stream) LEFT JOIN finishes USING (stream)
-ORDER BY stream
+JOIN (SELECT stream, sum(last_seq - first_seq + 1) AS records, max(last_seq) AS last_seq
+    FROM ranges GROUP BY stream) AS stored USING (stream)
 """
 
 
 def all_runs(store: Store) -> list[Run]:
     """Every run whose first record is here, in the order in which the collector heard of them."""
-    return [
-        Run(
-            bundle=decode_manifest(row.pop("bundle").encode()),
-            device=_DEVICE.decode(row.pop("device")),
-            settings=_SETTINGS.decode(row.pop("settings")),
-            **row,
+    return [_run(row) for row in store.rows(f"{_RUNS} ORDER BY stream")]
+
+
+def find_run(store: Store, beginning: str) -> Run:
+    """The run whose id begins so.
+
+    Raises:
+        BadInput: none does or several do, or its first record has not come.
+    """
+    stream = find_stream(store, beginning)
+    for row in store.rows(f"{_RUNS} WHERE stream = ?", stream):
+        return _run(row)
+    raise BadInput(f"of run {beginning!r} the first record has not come yet")
+
+
+def find_stream(store: Store, beginning: str) -> int:
+    """The stream of the run whose id begins so, whether or not its first record is here.
+
+    Raises:
+        BadInput: none does, or several do.
+    """
+    found = list(
+        store.tuples(
+            "SELECT stream, run_id FROM streams WHERE substr(run_id, 1, length(?1)) = ?1 LIMIT 2", beginning
         )
-        for row in store.rows(_RUNS)
-    ]
+    )
+    if not beginning or not found:
+        raise BadInput(f"there is no run {beginning!r}: collector runs")
+    if len(found) > 1:
+        raise BadInput(f"several runs begin with {beginning!r}, such as {found[0][1]} and {found[1][1]}")
+    return int(found[0][0])
+
+
+def _run(row: dict[str, Any]) -> Run:
+    return Run(
+        bundle=decode_manifest(row.pop("bundle").encode()),
+        device=_DEVICE.decode(row.pop("device")),
+        settings=_SETTINGS.decode(row.pop("settings")),
+        **row,
+    )
 
 
 def headless(store: Store) -> int:

@@ -19,6 +19,12 @@ APPLICATION_ID: Final = 0x64627231
 OLDEST_SQLITE: Final = (3, 37, 0)
 """STRICT tables."""
 _BUSY_SECONDS: Final = 10.0
+_READING: Final = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
 
 
 def utc_now() -> str:
@@ -180,6 +186,29 @@ class Store:
         for row in self.tuples(sql, *parameters):
             return row[0]
         return None
+
+    def query(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Run somebody's SQL, which may read this database and do nothing else.
+
+        Returns:
+            The column names, and the rows.
+
+        Raises:
+            BadInput: not one statement, or one that does more than read.
+        """
+        conn = self._db.conn
+        # A read-only connection could still attach, and write to, another file.
+        conn.set_authorizer(
+            lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
+        )
+        try:
+            cursor = conn.execute(sql)
+            rows = cursor.fetchall()
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise BadInput(f"SQL {sql[:200]!r} fails: {error}") from None
+        finally:
+            conn.set_authorizer(None)
+        return tuple(column for column, *_ in cursor.description or ()), rows
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

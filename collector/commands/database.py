@@ -1,21 +1,100 @@
-"""Commands that look into the database, and the one that describes it."""
+"""Commands that look into the database, clear it up and describe it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from collector.commands.options import database
+from collector.commands.options import as_json, database, in_colour, show_list, terminal_width
+
+if TYPE_CHECKING:
+    from collector.report.grid import GridFormat
 
 
 @click.command()
+@as_json
 @database
-def runs(database: Path) -> None:
+def runs(database: Path, as_json: bool) -> None:
     """List the runs."""
     from collector import listing
     from collector.store import Store
 
     with Store.open_to_read(database) as store:
-        click.echo(listing.runs(store), nl=False)
+        show_list(listing.runs(store), as_json)
+
+
+@click.command()
+@as_json
+@database
+def devices(database: Path, as_json: bool) -> None:
+    """List the devices, as their latest runs describe them."""
+    from collector import listing
+    from collector.store import Store
+
+    with Store.open_to_read(database) as store:
+        show_list(listing.devices(store), as_json)
+
+
+@click.command()
+@click.argument("run")
+@as_json
+@database
+def show(database: Path, run: str, as_json: bool) -> None:
+    """Show one run: what was measured with what, its telemetry, its slowest and worst answers.
+
+    RUN is the beginning of a run's id.
+    """
+    from collector.report.run_page import run_json, run_page
+    from collector.run_detail import run_detail
+    from collector.store import Store
+
+    with Store.open_to_read(database) as store:
+        detail = run_detail(store, run)
+    page = run_json(detail) if as_json else run_page(detail, terminal_width(), colour=in_colour())
+    click.echo(page, nl=False, color=True)
+
+
+@click.command()
+@click.argument("sql")
+@click.option(
+    "--format", "form", type=click.Choice(("table", "csv", "json")), default="table", show_default=True
+)
+@database
+def query(database: Path, sql: str, form: "GridFormat") -> None:
+    """Run SQL that only reads. `collector schema` shows the tables and views."""
+    from collector.report.grid import Grid, grid_text
+    from collector.store import Store
+
+    with Store.open_to_read(database) as store:
+        columns, rows = store.query(sql)
+    click.echo(grid_text(Grid(columns, rows, "no rows"), form, terminal_width()), nl=False)
+
+
+@click.command()
+@click.option("--run", "runs", multiple=True, metavar="RUN", help="This run, by the beginning of its id.")
+@click.option(
+    "--before", metavar="DATE", help="Runs that the collector first heard of before this day (UTC)."
+)
+@click.option("--rejected", is_flag=True, help="The list of rejected messages.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@database
+def prune(database: Path, runs: tuple[str, ...], before: str | None, rejected: bool, yes: bool) -> None:
+    """Remove runs or rejected messages for good. Not while the database is served."""
+    from collector.prune import prune as remove
+    from collector.prune import select
+    from collector.store import Store
+
+    if not (runs or before or rejected):
+        raise click.UsageError("say what to remove: --run, --before or --rejected")
+    with Store.open(database) as store, store.served():
+        selection = select(store, runs, before, rejected=rejected)
+        if not selection:
+            click.echo("nothing to remove")
+            return
+        if not yes:
+            click.confirm(f"Remove {selection}?", abort=True, err=True)
+        remove(store, selection)
+        click.echo(f"removed {selection}")
 
 
 @click.command()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from collector.commands.options import FILE, database, say
+from collector.commands.options import FILE, as_json, database, say, show_list
 
 
 @click.command()
@@ -56,14 +56,15 @@ def ingest(database: Path, files: tuple[Path, ...]) -> None:
 
 
 @click.command()
+@as_json
 @database
-def rejected(database: Path) -> None:
+def rejected(database: Path, as_json: bool) -> None:
     """List the messages that were not stored, and why."""
     from collector import listing
     from collector.store import Store
 
     with Store.open_to_read(database) as store:
-        click.echo(listing.rejected(store), nl=False)
+        show_list(listing.rejected(store), as_json)
 
 
 def _counts(stored: int, duplicates: int, rejected: int) -> str:

@@ -1,10 +1,16 @@
 """Options that several commands take, and how commands speak."""
 
+import os
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from collector.report.grid import Grid
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -18,6 +24,27 @@ database: Callable[[Any], Any] = click.option(
     help="The collector's SQLite file.",
 )
 as_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def show_list(grid: "Grid", as_json: bool) -> None:
+    """Print a list: shortened and fitted to the terminal for people, in full as JSON."""
+    from collector.listing import for_people
+    from collector.report.grid import grid_text
+
+    if as_json:
+        click.echo(grid_text(grid, "json"), nl=False)
+    else:
+        click.echo(grid_text(for_people(grid), "table", terminal_width()), nl=False)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that shows standard output; None where none does."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def in_colour() -> bool:
+    """Whether standard output is a terminal whose user has nothing against colour (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def say(line: str) -> None:

@@ -4,12 +4,24 @@ from pathlib import Path
 
 import click
 
-from collector.commands.options import FILE, database
+from collector.commands.options import FILE, as_json, database, show_list
 
 
 @click.group()
 def questions() -> None:
     """The question files that answers are scored by."""
+
+
+@questions.command("list")
+@as_json
+@database
+def list_questions(database: Path, as_json: bool) -> None:
+    """List the question files that were added."""
+    from collector import listing
+    from collector.store import Store
+
+    with Store.open_to_read(database) as store:
+        show_list(listing.question_sets(store), as_json)
 
 
 @questions.command("add")

@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 import time
@@ -9,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from contract.messages import encode_message
+from tests.collector.command import ROOT, collector, said
 from tests.collector.factory import batch, run_records
 
-ROOT = Path(__file__).parents[2]
 RUN = "0" * 31 + "1"
 
 
@@ -21,19 +20,6 @@ def results_file(tmp_path: Path) -> Path:
     good = encode_message(batch(run_records(), RUN))
     path.write_bytes(b"\n".join([good, b"{bad\x1b[31m", b"", good]) + b"\n")
     return path
-
-
-def collector(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "collector", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **environment}, timeout=60
-    )
-
-
-def said(*arguments: str | Path, **environment: str) -> str:
-    done = collector(*arguments, **environment)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 def test_from_a_file_to_a_report(database: Path, results_file: Path, questions_file: Path) -> None:
@@ -47,7 +33,7 @@ def test_from_a_file_to_a_report(database: Path, results_file: Path, questions_f
     (row,) = json.loads(said("report", "--format", "json", **db))["rows"]
     assert (row["exact_match"], row["p50_ms"]) == (50.0, 12.0)
     assert "MiniLM-L6" in said("report", **db)
-    assert RUN in said("runs", **db)
+    assert RUN in said("runs", "--json", **db)
     rejected = said("rejected", **db)
     assert "results.jsonl:2" in rejected
     assert "\x1b" not in rejected
