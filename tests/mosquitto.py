@@ -1,5 +1,6 @@
 """A real Mosquitto on a free port: a broker that tests can stop, kill and start again."""
 
+import getpass
 import os
 import shutil
 import socket
@@ -70,7 +71,12 @@ class Mosquitto:
     def start(self) -> None:
         """Start, and wait until it listens."""
         assert self._process is None, "it runs already"
-        lines = (f"listener {self.port} 127.0.0.1", f"persistence_location {self._folder}/", *self._lines)
+        lines = (
+            f"listener {self.port} 127.0.0.1",
+            f"persistence_location {self._folder}/",
+            f"user {getpass.getuser()}",  # as root it would become a user who may not read the test's files
+            *self._lines,
+        )
         self._config.write_text("\n".join(lines) + "\n")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([self._binary, "-c", self._config], stdout=log, stderr=log)
