@@ -40,6 +40,7 @@ def cli() -> None:
 for _command in (
     intake.serve,
     intake.ingest,
+    intake.watch,
     intake.rejected,
     scores.questions,
     scores.score,

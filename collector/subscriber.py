@@ -1,11 +1,13 @@
-"""The collector's MQTT 5 client: hands over what arrives, acknowledges only what it is told to.
+"""The collector's MQTT 5 clients: one takes results, the other looks at the states of all agents.
 
+The first hands over what arrives and acknowledges only what it is told to.
 Callbacks run on paho's network thread and do nothing but put events into a queue; an exception there, or
 in paho itself, becomes an event too, so the thread cannot die in silence.
 """
 
 import random
 import ssl
+import uuid
 from collections.abc import Iterable
 from queue import SimpleQueue
 from typing import Any, Final, NamedTuple
@@ -19,7 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from collector.address import Address
 from collector.errors import BadInput, BrokerUnavailable
 from contract.messages import Receipt, encode_message
-from contract.topics import ALL_RESULTS, topic
+from contract.topics import ALL_RESULTS, ALL_STATES, topic
 
 KEEPALIVE_SECONDS: Final = 30
 SESSION_EXPIRY_SECONDS: Final = 7 * 86_400
@@ -86,28 +88,12 @@ class Subscriber:
         self._address = address
         self._events = events
         self._connection = 0
-        self._client = _Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5, manual_ack=True
-        )
-        self._client.events = events
+        self._client = _client(address, client_id, events, manual_ack=True)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
         self._client.on_disconnect = self._on_disconnect
         self._client.max_queued_messages_set(10_000)
-        # Many collectors may lose one broker at one moment: each comes back in its own time.
-        self._client.reconnect_delay_set(1, 10 + random.randrange(10))  # noqa: S311  # spread, not secrecy
-        if address.user is not None:
-            password = (
-                None if address.password is None else address.password.decode("utf-8", "surrogateescape")
-            )
-            self._client.username_pw_set(address.user, password)
-        if address.tls:
-            try:
-                context = ssl.create_default_context(cafile=address.ca_file)
-            except (OSError, ssl.SSLError) as error:
-                raise BadInput(f"CA file {str(address.ca_file)!r} cannot be used: {error}") from None
-            self._client.tls_set_context(context)
 
     def start(self) -> None:
         """Connect; from now on events come.
@@ -119,17 +105,7 @@ class Subscriber:
         properties.SessionExpiryInterval = SESSION_EXPIRY_SECONDS
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
         properties.MaximumPacketSize = MAX_PACKET_BYTES
-        try:
-            self._client.connect(
-                self._address.host,
-                self._address.port,
-                keepalive=KEEPALIVE_SECONDS,
-                clean_start=False,
-                properties=properties,
-            )
-        except (OSError, ValueError) as error:
-            raise BrokerUnavailable(f"no broker answers at {self._address}: {error}") from None
-        self._client.loop_start()
+        _connect(self._client, self._address, clean_start=False, properties=properties)
 
     def stop(self) -> None:
         """Send what is queued, say goodbye and keep the session."""
@@ -161,11 +137,7 @@ class Subscriber:
     def _on_subscribe(
         self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _props: object
     ) -> None:
-        denied = [code for code in codes if code.value >= _FAILURE]
-        if denied:
-            self._events.put(Failed(f"broker {self._address} denies {ALL_RESULTS!r}: {denied[0]}"))
-        else:
-            self._events.put(Ready())
+        self._events.put(_subscribed(self._address, ALL_RESULTS, codes))
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self._events.put(Arrival(message, self._connection))
@@ -177,3 +149,96 @@ class Subscriber:
             self._events.put(Failed(f"another collector with this database connected to {self._address}"))
         elif code.value != 0:
             self._events.put(Lost(f"broker {self._address} was lost ({code}); trying again"))
+
+
+class Watcher:
+    """Sees the state of every agent: the retained ones first, then each as it comes."""
+
+    def __init__(self, address: Address, events: "SimpleQueue[Any]") -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            address: the broker.
+            events: takes every `Event`, from the network thread.
+        """
+        self._address = address
+        self._events = events
+        self._client = _client(
+            address, f"distilbench-watch-{uuid.uuid4().hex[:12]}", events, manual_ack=False
+        )
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = lambda *arguments: events.put(
+            _subscribed(address, ALL_STATES, arguments[3])
+        )
+        self._client.on_message = lambda _client, _data, message: events.put(Arrival(message, 0))
+        self._client.on_disconnect = self._on_disconnect
+
+    def start(self) -> None:
+        """Connect; from now on events come.
+
+        Raises:
+            BrokerUnavailable: nobody answers there.
+        """
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
+        properties.MaximumPacketSize = MAX_PACKET_BYTES
+        _connect(self._client, self._address, clean_start=True, properties=properties)
+
+    def stop(self) -> None:
+        """Say goodbye."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_connect(
+        self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _props: object
+    ) -> None:
+        if code.is_failure:
+            self._events.put(Lost(f"broker {self._address} refuses the collector: {code}"))
+        else:
+            client.subscribe(ALL_STATES, qos=1)
+
+    def _on_subscribe(
+        self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _props: object
+    ) -> None:
+        self._events.put(_subscribed(self._address, ALL_STATES, codes))
+
+    def _on_disconnect(
+        self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _props: object
+    ) -> None:
+        if code.value != 0:
+            self._events.put(Lost(f"broker {self._address} was lost ({code}); trying again"))
+
+
+def _client(address: Address, client_id: str, events: "SimpleQueue[Any]", *, manual_ack: bool) -> _Client:
+    client = _Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5, manual_ack=manual_ack)
+    client.events = events
+    # Many collectors may lose one broker at one moment: each comes back in its own time.
+    client.reconnect_delay_set(1, 10 + random.randrange(10))  # noqa: S311  # spread, not secrecy
+    if address.user is not None:
+        password = None if address.password is None else address.password.decode("utf-8", "surrogateescape")
+        client.username_pw_set(address.user, password)
+    if address.tls:
+        try:
+            context = ssl.create_default_context(cafile=address.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise BadInput(f"CA file {str(address.ca_file)!r} cannot be used: {error}") from None
+        client.tls_set_context(context)
+    return client
+
+
+def _connect(client: Client, address: Address, *, clean_start: bool, properties: Properties) -> None:
+    try:
+        client.connect(
+            address.host,
+            address.port,
+            keepalive=KEEPALIVE_SECONDS,
+            clean_start=clean_start,
+            properties=properties,
+        )
+    except (OSError, ValueError) as error:
+        raise BrokerUnavailable(f"no broker answers at {address}: {error}") from None
+    client.loop_start()
+
+
+def _subscribed(address: Address, topics: str, codes: list[ReasonCode]) -> Ready | Failed:
+    denied = [code for code in codes if code.value >= _FAILURE]
+    return Failed(f"broker {address} denies {topics!r}: {denied[0]}") if denied else Ready()

@@ -1,11 +1,12 @@
 """Commands that take results in, and the one that lists what was not stored."""
 
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
-from collector.commands.options import FILE, as_json, database, say, show_list
+from collector.commands.options import FILE, as_json, database, in_colour, say, show_list
 
 
 @click.command()
@@ -53,6 +54,31 @@ def ingest(database: Path, files: tuple[Path, ...]) -> None:
         for path in files:
             counts = ingest_file(store, path)
             click.echo(f"{path}: {_counts(counts.stored, counts.duplicates, counts.rejected)}")
+
+
+@click.command()
+@click.option("--broker", metavar="URL", required=True, help="As for `collector serve`.")
+@click.option("--password-file", type=FILE, help="Holds the broker password, readable by you alone.")
+@click.option("--ca-file", type=FILE, help="Certificates to trust, PEM [the system's].")
+@click.option("--once", is_flag=True, help="Print what is known now, and end; so it does without a terminal.")
+@as_json
+@database
+def watch(
+    database: Path, broker: str, password_file: Path | None, ca_file: Path | None, once: bool, as_json: bool
+) -> None:
+    """Watch the devices: who is there, what they measure, how far they are. Ctrl-C ends it."""
+    from collector.address import parse_address
+    from collector.report.live import live_table
+    from collector.store import Store
+    from collector.watch import look_on, look_once
+
+    address = parse_address(broker, password_file, ca_file)
+    with Store.open_to_read(database) as store:
+        if once or as_json or not sys.stdout.isatty():
+            show_list(look_once(store, address), as_json)
+        else:
+            with live_table(colour=in_colour()) as draw:
+                look_on(store, address, draw, say)
 
 
 @click.command()

@@ -15,7 +15,7 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from collector.address import Address
-from contract.messages import Batch, Receipt, decode_message, encode_message
+from contract.messages import Batch, Receipt, State, decode_message, encode_message
 from contract.topics import topic
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +84,12 @@ class Device:
         for payload in payloads:
             info = self._client.publish(topic(self._device_id, "results"), payload, qos=1)
             info.wait_for_publish(PATIENCE_SECONDS)
+
+    def retain(self, state: State) -> None:
+        info = self._client.publish(
+            topic(self._device_id, "state"), encode_message(state), qos=1, retain=True
+        )
+        info.wait_for_publish(PATIENCE_SECONDS)
 
     def has_receipt_through(self, run_id: str, seq: int) -> bool:
         return any(s.run_id == run_id and s.through >= seq for r in self.receipts for s in r.streams)
