@@ -1,208 +1,122 @@
-"""Makes the comparison: one row a hardware class, question file, model and precision."""
+"""Makes the comparison: one row a hardware class, question file, model and precision, and what they show."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from statistics import fmean
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
-from collector.accuracy import GoldSets
-from collector.comparison import BertScoreModel, Comparison, Row
-from collector.measured import Measured, measured
-from collector.recommendation import Candidate, best_for
-from collector.runs import Run, all_runs, headless
-from collector.statistics import SpeedUp, percentile, speed_up
+from collector.background import provenance, question_files
+from collector.comparison import BertScoreModel, Comparison, Distribution, Row, RunTrace
+from collector.contrasts import differences, gates, reference
+from collector.derived import Derived
+from collector.divergence import Divergences
+from collector.golds import Golds
+from collector.groups import Group, groups
+from collector.measured import QUANTILES
+from collector.memory import Memory
+from collector.predictions import systems
+from collector.recommendation import Candidate, best_for, pareto_front
+from collector.requirement import choose
+from collector.row import make_row, system_row
+from collector.runs import all_runs, headless
+from collector.splits import time_splits
 from collector.store import Store, utc_now
 
 BASELINE: Final = "bert-large"
-BASELINE_PRECISION: Final = "fp32"
-_PRECISIONS: Final = ("fp32", "int8", "int4")
-
-NO_TIME: Final = "no answer has a time that counts"
-NO_PEAK: Final = "the device does not tell the memory of a process"
-NOT_SCORED: Final = "not every answer is scored: collector score"
-NO_BERTSCORE: Final = "BERTScore was not computed: collector score --bertscore-model MODEL --layers N"
+_PRECISIONS: Final = ("fp32", "int8", "int4", "")
 TOO_FEW: Final = "needs two models with an F1 on this hardware and these questions"
 
-Notes = dict[str, list[str]]
 
-
-class _Group(NamedTuple):
-    """Equal runs, and what they measured."""
-
-    runs: list[Run]
-    left_out: int
-    """Older runs of the same row, with another bundle or other settings."""
-    values: Measured
-
-    @property
-    def place(self) -> tuple[str, str]:
-        return self.runs[0].device.hardware_class, self.runs[0].questions_sha256
-
-    def is_of(self, model: str, precision: str) -> bool:
-        return (self.runs[0].bundle.model, self.runs[0].bundle.precision) == (model, precision)
-
-
-def compare(store: Store, baseline: str = BASELINE) -> Comparison:
-    """Compare all runs in a database.
+def compare(store: Store, baseline: str = BASELINE, require: str | None = None) -> Comparison:
+    """Compare all runs in a database, and the predictions that were added.
 
     Runs of one hardware class, question file, model and precision are one row if they also agree in bundle
     and settings. Where they do not, the row is that of the newest ones, and says how many it leaves out.
+    What took long to compute is kept in the database, if it is open for writing.
 
     Args:
         store: the database; read in one view of it.
         baseline: the model whose fp32 runs are the measure of speed-up.
+        require: an expression of `requirement.parse`; None for none.
+
+    Raises:
+        BadInput: the requirement is not one.
+        StorageUnavailable: the database cannot be read, or not be written though it was opened for it.
     """
+    memory = Memory(store)
     with store.reading():
-        sets = GoldSets(store)
-        runs = all_runs(store)
-        scorer = next(store.rows("SELECT * FROM bertscore_models ORDER BY last_used_at DESC LIMIT 1"), None)
-        number = None if scorer is None else scorer["scorer"]
-        groups = [
-            _Group(newest, left_out, measured(store, newest, sets.of(newest[0]), number))
-            for newest, left_out in _newest_variants(runs)
-        ]
-        rows = [_row(group, groups, sets, baseline, scorer is not None) for group in groups]
-        return Comparison(
-            generated_at=utc_now(),
-            collector_id=store.collector_id,
-            baseline=baseline,
-            bertscore=None
-            if scorer is None
-            else BertScoreModel(model=scorer["model"], layers=scorer["layers"], hash=scorer["hash"]),
-            rows=tuple(_with_recommendations(sorted(rows, key=_order))),
-            distributions=(),
-            traces=(),
-            differences=(),
-            gates=(),
-            divergences=(),
-            splits=(),
-            requirement=None,
-            questions=(),
-            provenance=(),
-            remarks=tuple(_remarks(store)),
-        )
+        comparison = _compare(store, memory, baseline, require)
+    if store.writable:
+        memory.save(store)
+    return comparison
 
 
-def _newest_variants(runs: Iterable[Run]) -> Iterable[tuple[list[Run], int]]:
-    by_row: dict[tuple[str, ...], dict[tuple[object, ...], list[Run]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for run in runs:
-        key = (run.device.hardware_class, run.questions_sha256, run.bundle.model, run.bundle.precision)
-        s = run.settings
-        options = tuple(sorted(s.options.items()))
-        windows = (s.max_tokens, s.stride_tokens, s.max_answer_tokens)
-        variant = (run.bundle_sha256, s.scenario, s.decoding, windows, s.threads, options)
-        by_row[key][variant].append(run)
-    for variants in by_row.values():
-        newest = max(variants.values(), key=lambda group: group[-1].stream)
-        yield newest, sum(map(len, variants.values())) - len(newest)
-
-
-def _row(group: _Group, groups: Sequence[_Group], sets: GoldSets, baseline: str, has_bertscore: bool) -> Row:
-    run, values = group.runs[0], group.values
-    notes: dict[str, list[str]] = defaultdict(list)
-    faster = _speed_up(group, groups, baseline)
-    peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
-    if group.left_out:
-        notes["title"].append(
-            f"{group.left_out} earlier runs with another bundle or other settings are left out"
-        )
-    _note_progress(notes, group)
-    _note_accuracy(notes, values, sets.withheld(run), has_bertscore)
-    if not values.times_ns:
-        notes["p50_ms"].append(NO_TIME)
-        notes["p90_ms"].append(NO_TIME)
-    elif values.marked:
-        notes["p50_ms"].append(f"{values.marked} answers were disturbed, and their times are left out")
-    if faster is None:
-        notes["speed_up"].append(_no_baseline(baseline) if values.times_ns else NO_TIME)
-    if peak is None:
-        notes["peak_rss_bytes"].append(NO_PEAK)
-    return Row(
-        hardware_class=run.device.hardware_class,
-        questions=run.questions_name,
-        questions_sha256=run.questions_sha256,
-        model=run.bundle.model,
-        title=run.bundle.title,
-        precision=run.bundle.precision,
-        distillation=run.bundle.distillation,
-        parameters=run.bundle.parameters,
-        layers=run.bundle.architecture.layers,
-        size_bytes=sum(entry.bytes for entry in run.bundle.files.values()),
-        weights_origin=run.bundle.weights.origin,
-        runs=len(group.runs),
-        devices=len({r.device_id for r in group.runs}),
-        answered=values.answered,
-        selected=max(r.questions_selected for r in group.runs),
-        errors=values.errors,
-        exact_match=_percent(values.exact_match),
-        f1=_percent(values.f1),
-        bertscore_f1=values.bertscore_f1,
-        p50_ms=_milliseconds(values.times_ns, 0.5),
-        p90_ms=_milliseconds(values.times_ns, 0.9),
-        p99_ms=_milliseconds(values.times_ns, 0.99),
-        questions_per_second=1e9 / fmean(values.times_ns) if values.times_ns else None,
-        timed=len(values.times_ns),
-        untimed=values.marked + values.errors,
-        marks={},
-        speed_up=None if faster is None else faster.ratio,
-        speed_up_questions=0 if faster is None else faster.questions,
-        f1_per_ms=None,
-        joules_per_question=None,
-        joules_per_correct=None,
-        energy_source=None,
-        load_ms=None,
-        first_ms=None,
-        peak_rss_bytes=peak,
-        temperature_celsius=None,
-        pareto=False,
-        best_for=(),
-        intervals={},
-        notes={field: tuple(sentences) for field, sentences in notes.items()},
+def _compare(store: Store, memory: Memory, baseline: str, require: str | None) -> Comparison:
+    derived = Derived(store)
+    measured: list[Group] = []
+    rows: list[Row] = []
+    for together in _by_place(list(groups(all_runs(store), derived, memory))):
+        against = reference(together, together[0], baseline)
+        for group in together:
+            rows.append(make_row(group, against, baseline, memory, scorer=derived.scorer is not None))
+            measured.append(group)
+    added = systems(store, Golds(store), memory)
+    rows += [system_row(system) for system in added]
+    rows = list(_with_recommendations(sorted(rows, key=_order)))
+    found_gates = tuple(gates(measured, memory))
+    return Comparison(
+        generated_at=utc_now(),
+        collector_id=store.collector_id,
+        baseline=baseline,
+        bertscore=_bertscore(store, derived.scorer),
+        rows=tuple(rows),
+        distributions=tuple(_distributions(measured)),
+        traces=tuple(_traces(measured)),
+        differences=tuple(differences([*measured, *added], baseline, memory)),
+        gates=found_gates,
+        divergences=tuple(Divergences(store, derived, memory, found_gates).among(measured)),
+        splits=tuple(time_splits(measured, memory)),
+        requirement=None if require is None else choose(require, rows),
+        questions=tuple(question_files(store, derived, measured, memory)),
+        provenance=tuple(provenance(group) for group in measured),
+        remarks=tuple(_remarks(store)),
     )
 
 
-def _note_progress(notes: Notes, group: _Group) -> None:
-    for run in group.runs:
-        if run.state == "complete":
-            continue
-        answered = f"run {run.run_id[:8]} of {run.device_id} is {run.state} after {run.answers} answers"
-        notes["answered"].append(f"{answered}: {run.reason}" if run.reason else answered)
-    if group.values.errors:
-        notes["answered"].append(
-            f"{group.values.errors} answers are errors; they count as wrong and have no time"
-        )
+def _by_place(found: Sequence[Group]) -> list[list[Group]]:
+    by_place: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    for group in found:
+        by_place[group.name.hardware_class, group.name.questions_sha256].append(group)
+    return list(by_place.values())
 
 
-def _note_accuracy(notes: Notes, values: Measured, withheld: str | None, has_bertscore: bool) -> None:
-    not_scored = NOT_SCORED if values.answered else "nothing was answered"
-    if values.exact_match is None:
-        notes["exact_match"].append(withheld or not_scored)
-        notes["f1"].append(withheld or not_scored)
-    if values.bertscore_f1 is None:
-        notes["bertscore_f1"].append(withheld or (not_scored if has_bertscore else NO_BERTSCORE))
-
-
-def _speed_up(group: _Group, groups: Sequence[_Group], baseline: str) -> SpeedUp | None:
-    for other in groups:
-        if other.place == group.place and other.is_of(baseline, BASELINE_PRECISION):
-            return speed_up(other.values.question_ns, group.values.question_ns)
+def _bertscore(store: Store, scorer: int | None) -> BertScoreModel | None:
+    for model, layers, digest in store.tuples(
+        "SELECT model, layers, hash FROM bertscore_models WHERE scorer = ?", scorer
+    ):
+        return BertScoreModel(model=model, layers=layers, hash=digest)
     return None
 
 
-def _no_baseline(baseline: str) -> str:
-    return f"{baseline} fp32 has no time on this hardware for any of these questions"
+def _distributions(measured: Sequence[Group]) -> Iterator[Distribution]:
+    for group in measured:
+        if group.measured.quantiles_ns:
+            ms = tuple(ns / 1e6 for ns in group.measured.quantiles_ns)
+            yield Distribution(row=group.name, fractions=QUANTILES, ms=ms)
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
-
-
-def _milliseconds(times_ns: list[int], fraction: float) -> float | None:
-    return percentile(times_ns, fraction) / 1e6 if times_ns else None
+def _traces(measured: Sequence[Group]) -> Iterator[RunTrace]:
+    for group in measured:
+        for run, course in zip(group.runs, group.courses, strict=True):
+            yield RunTrace(
+                row=group.name,
+                run_id=run.run_id,
+                device_id=run.device_id,
+                started_at=run.started_at,
+                state=run.state,
+                moments=course.moments,
+            )
 
 
 def _order(row: Row) -> tuple[object, ...]:
@@ -216,11 +130,15 @@ def _with_recommendations(rows: Sequence[Row]) -> Iterator[Row]:
         by_place[row.hardware_class, row.questions_sha256].append(row)
     for together in by_place.values():
         scored = [row for row in together if row.f1 is not None and row.p50_ms is not None]
-        labels = best_for([Candidate(row.f1 or 0.0, row.p50_ms or 0.0) for row in scored])
+        candidates = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0, row.peak_rss_bytes) for row in scored]
+        labels = best_for(candidates)
         found = dict(zip(map(id, scored), labels, strict=True))
+        front = {id(scored[i]) for i in pareto_front(candidates)}
         for row in together:
             notes = row.notes if any(labels) else {**row.notes, "best_for": (TOO_FEW,)}
-            yield msgspec.structs.replace(row, best_for=found.get(id(row), ()), notes=notes)
+            yield msgspec.structs.replace(
+                row, best_for=found.get(id(row), ()), pareto=id(row) in front, notes=notes
+            )
 
 
 def _remarks(store: Store) -> Iterator[str]:

@@ -1,94 +1,85 @@
-"""What a group of equal runs measured, read from its rows and summed up per question."""
+"""What a group of equal runs measured, summed up from its columns."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from statistics import fmean
-from typing import NamedTuple
+from typing import Any, Final
 
-from collector.runs import Run
-from collector.statistics import percentile
-from collector.store import Store
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.columns import ERROR, MARKED, TIMED, Columns, first_texts, mean_scores
+from collector.findings import Interval
+from collector.statistics import mean, percentile, percentile_interval, share_interval
+
+QUANTILES: Final = (*(i / 50 for i in range(50)), 0.99, 0.995, 0.999, 1.0)
+"""The fractions of a distribution: enough to draw a curve with its tail."""
 
 
-class Measured(NamedTuple):
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A number with its interval, where the data suffice for one."""
+
+    value: float
+    interval: Interval | None
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """The answers of runs of one bundle with one setting on one hardware class."""
 
     answered: int
     """Questions with at least one answer that is not an error."""
     errors: int
     """Answers that are errors."""
-    times_ns: list[int]
-    """tokenize + infer + decode of every answer whose time counts."""
+    timed: int
+    """Answers whose time counts."""
     marked: int
     """Answers whose time does not count, since something disturbed them."""
-    question_ns: dict[str, int]
-    """The median time of each question that has one."""
-    exact_match: float | None
+    mean_ns: float | None
+    percentiles_ns: dict[str, Estimate]
+    """`p50`, `p90` and `p99`; empty where no answer has a time."""
+    quantiles_ns: tuple[int, ...]
+    """At `QUANTILES`; empty where no answer has a time."""
+    exact_match: Estimate | None
     """Mean over the questions, 0 to 1; None where not every answer is scored."""
-    f1: float | None
+    f1: Estimate | None
     bertscore_f1: float | None
 
 
-_Scores = tuple[float | None, float | None, float | None]
-"""Exact Match, F1 and BERTScore F1 of an answer."""
-
-_ANSWERS = """
-SELECT question_id, tokenize_ns + infer_ns + decode_ns, marks IS NOT NULL, error IS NOT NULL, exact_match, f1,
-    CASE WHEN error IS NOT NULL THEN 0.0 ELSE (
-        SELECT max(bertscores.f1) FROM golds JOIN bertscores
-            ON scorer = ? AND candidate = answers.text AND reference = golds.text
-        WHERE golds.question_set = ? AND golds.question_id = answers.question_id
-    ) END
-FROM answers LEFT JOIN scores USING (stream, seq)
-WHERE stream = ?
-"""
-
-
-def measured(store: Store, runs: Sequence[Run], question_set: int | None, scorer: int | None) -> Measured:
-    """Sum up runs.
-
-    Args:
-        store: where their answers are.
-        runs: of one bundle and setting.
-        question_set: whose golds they are scored by; None when their accuracy is withheld.
-        scorer: whose BERTScores count; None for none.
-    """
-    times: list[int] = []
-    by_question: dict[str, list[int]] = defaultdict(list)
-    scores: dict[str, list[_Scores]] = defaultdict(list)
-    answered: set[str] = set()
-    errors = marked = 0
-    for run in runs:
-        for question_id, ns, is_marked, is_error, *score in store.tuples(
-            _ANSWERS, scorer, question_set, run.stream
-        ):
-            scores[question_id].append((score[0], score[1], score[2]))
-            if is_error:
-                errors += 1
-                continue
-            answered.add(question_id)
-            if is_marked:
-                marked += 1
-            else:
-                times.append(ns)
-                by_question[question_id].append(ns)
-    withheld = question_set is None
+def measured(answers: Columns) -> Measured:
+    """Sum up answers."""
+    times = np.sort(answers.time_ns[answers.state == TIMED])
+    exact_match = _over_questions(answers, answers.exact_match)
+    f1 = _over_questions(answers, answers.f1)
+    bertscore_f1 = _over_questions(answers, answers.bertscore_f1)
     return Measured(
-        len(answered),
-        errors,
-        times,
-        marked,
-        {question_id: percentile(ns, 0.5) for question_id, ns in by_question.items()},
-        *(None if withheld else _mean_over_questions(scores.values(), column) for column in range(3)),
+        answered=len(first_texts(answers).question),
+        errors=int(np.count_nonzero(answers.state == ERROR)),
+        timed=len(times),
+        marked=int(np.count_nonzero(answers.state == MARKED)),
+        mean_ns=float(times.mean()) if len(times) else None,
+        percentiles_ns={
+            f"p{percent}": Estimate(
+                value=percentile(times, percent / 100), interval=percentile_interval(times, percent / 100)
+            )
+            for percent in (50, 90, 99)
+            if len(times)
+        },
+        quantiles_ns=tuple(percentile(times, q) if q else int(times[0]) for q in QUANTILES if len(times)),
+        exact_match=None if exact_match is None else _share(exact_match),
+        f1=None if f1 is None else _mean(f1),
+        bertscore_f1=None if bertscore_f1 is None else float(bertscore_f1.mean()),
     )
 
 
-def _mean_over_questions(questions: Iterable[Sequence[_Scores]], column: int) -> float | None:
-    """A question that was asked more often does not weigh more."""
-    means = []
-    for answers in questions:
-        values = [value for answer in answers if (value := answer[column]) is not None]
-        if len(values) < len(answers):
-            return None
-        means.append(fmean(values))
-    return fmean(means) if means else None
+def _over_questions(answers: Columns, scores: NDArray[Any]) -> NDArray[np.float64] | None:
+    if not len(scores) or np.isnan(scores).any():
+        return None
+    values: NDArray[np.float64] = mean_scores(answers, scores).value
+    return values
+
+
+def _share(hits: NDArray[np.float64]) -> Estimate:
+    return Estimate(value=float(hits.mean()), interval=share_interval(float(hits.sum()), len(hits)))
+
+
+def _mean(values: NDArray[np.float64]) -> Estimate:
+    found = mean(values)
+    return Estimate(value=found.value, interval=(found.low, found.high))

@@ -179,6 +179,47 @@ SELECT streams.run_id, streams.device_id, runs.hardware_class, runs.model, runs.
 FROM answers JOIN streams USING (stream) JOIN runs USING (stream) LEFT JOIN scores USING (stream, seq)""",
 )
 
+_SUMMARIES: Final = (
+    """CREATE TABLE run_columns (
+    -- Derived: the answers of a run in order of question, a little-endian array for each field, so that a
+    -- report reads megabytes instead of millions of rows. Up to date while `records` is what is stored.
+    stream INTEGER PRIMARY KEY REFERENCES streams,
+    records INTEGER NOT NULL,  -- stored records of the run that it was made from
+    scorer INTEGER,  -- whose BERTScores, or NULL for none
+    digest TEXT NOT NULL,  -- of all that follows
+    course TEXT NOT NULL,  -- what the order in time tells, JSON
+    question BLOB NOT NULL,  -- uint64: BLAKE2b of the question id
+    seq BLOB NOT NULL,  -- int64
+    time_ns BLOB NOT NULL,  -- int64
+    state BLOB NOT NULL,  -- uint8: 0 timed, 1 marked, 2 error
+    text BLOB NOT NULL,  -- uint64: BLAKE2b of the text
+    exact_match BLOB NOT NULL,  -- float32, NaN where not scored
+    f1 BLOB NOT NULL,  -- float64, the same
+    bertscore_f1 BLOB NOT NULL  -- float64, the same
+) STRICT""",
+    """CREATE TABLE findings (
+    -- Derived: what the last report computed from columns, so that the next need not.
+    digest TEXT PRIMARY KEY,  -- of the kind of finding and of the columns it was computed from
+    value TEXT NOT NULL  -- JSON
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE systems (
+    -- Raw: predictions that were added from elsewhere, to be compared by accuracy.
+    system INTEGER PRIMARY KEY,
+    model TEXT NOT NULL,
+    question_set INTEGER NOT NULL REFERENCES question_sets,
+    sha256 TEXT NOT NULL,  -- of the file
+    added_at TEXT NOT NULL,
+    UNIQUE (model, question_set)
+) STRICT""",
+    """CREATE TABLE predictions (
+    -- Raw: what such a system answered. A question without a row is answered wrongly, as in the script.
+    system INTEGER NOT NULL REFERENCES systems,
+    question_id TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (system, question_id)
+) STRICT, WITHOUT ROWID""",
+)
+
 
 def first(db: Database) -> None:
     """Everything that distilbench 0.1 stores."""
@@ -192,5 +233,11 @@ def views(db: Database) -> None:
         db.conn.execute(statement)
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (first, views)
+def summaries(db: Database) -> None:
+    """What keeps a report fast, and predictions from elsewhere."""
+    for statement in _SUMMARIES:
+        db.conn.execute(statement)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (first, views, summaries)
 """`PRAGMA user_version` counts how many of them a database has had."""

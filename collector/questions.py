@@ -60,6 +60,13 @@ def add_questions(store: Store, path: Path, name: str | None = None) -> Added:
                 "DELETE FROM scores WHERE stream IN (SELECT stream FROM runs WHERE questions_sha256 = ?)",
                 (file.sha256,),
             )
+        if changed:
+            conn.execute(
+                "DELETE FROM run_columns WHERE stream IN "
+                "(SELECT stream FROM runs WHERE questions_sha256 = ?)",
+                (file.sha256,),
+            )
+            conn.execute("DELETE FROM findings")
     return Added(name, file.sha256, len(file.questions), len(golds or before), changed)
 
 

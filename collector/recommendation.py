@@ -5,9 +5,11 @@ an F1 and a time, and says nothing unless there are two:
 
 - `high accuracy`: the highest F1;
 - `real time`: the lowest median time;
-- `balance`: of the other rows on the Pareto front (no row is both faster and better), the one nearest to
-  the ideal point, which has the best F1 and the best time of all. Both axes run from the worst to the best
-  row; time is taken by its logarithm.
+- `low resource`: of the rows on the Pareto front (no row is both faster and better) the least memory, if it
+  is known of all of them;
+- `balance`: of the rows on the front that are neither the best nor the fastest, the one nearest to the ideal
+  point, which has the best F1 and the best time of all. Both axes run from the worst to the best row; time
+  is taken by its logarithm.
 """
 
 import math
@@ -16,6 +18,7 @@ from typing import Final, NamedTuple
 
 HIGH_ACCURACY: Final = "high accuracy"
 REAL_TIME: Final = "real time"
+LOW_RESOURCE: Final = "low resource"
 BALANCE: Final = "balance"
 _FEWEST: Final = 2
 
@@ -26,6 +29,8 @@ class Candidate(NamedTuple):
     f1: float
     time: float
     """Any unit, above 0."""
+    memory: int | None = None
+    """Any unit; None where it is not known."""
 
 
 def best_for(candidates: Sequence[Candidate]) -> list[tuple[str, ...]]:
@@ -37,7 +42,11 @@ def best_for(candidates: Sequence[Candidate]) -> list[tuple[str, ...]]:
         fastest = min(numbers, key=lambda i: (candidates[i].time, -candidates[i].f1))
         labels[best].append(HIGH_ACCURACY)
         labels[fastest].append(REAL_TIME)
-        between = [i for i in pareto_front(candidates) if i not in {best, fastest}]
+        front = pareto_front(candidates)
+        memory = {i: m for i in front if (m := candidates[i].memory) is not None}
+        if len(memory) == len(front):
+            labels[min(memory, key=memory.__getitem__)].append(LOW_RESOURCE)
+        between = [i for i in front if i not in {best, fastest}]
         if between:
             labels[min(between, key=lambda i: _distance(candidates[i], candidates))].append(BALANCE)
     return [tuple(found) for found in labels]

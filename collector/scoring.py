@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from collector import squad
 from collector.accuracy import GoldSets
 from collector.bertscore import PAIRS_AT_ONCE, Pair, Scorer
+from collector.derived import Derived
+from collector.golds import Golds
 from collector.runs import all_runs
 from collector.store import Store, utc_now
 
@@ -12,46 +13,26 @@ Progress = Callable[[int, int], None]
 """Called with what is done and what there is."""
 
 
-def score_answers(store: Store) -> int:
+def score_answers(store: Store, progress: Progress | None = None) -> int:
     """Compute Exact Match and F1 of every answer that lacks them; returns how many.
 
-    An answer with an error is wrong. Runs whose accuracy is withheld are left alone.
+    Runs whose accuracy is withheld get none. What reports read of each run is renewed with it.
     """
-    sets = GoldSets(store)
+    derived = Derived(store)
+    runs = all_runs(store)
     scored = 0
-    golds: dict[int, dict[str, tuple[str, ...]]] = {}
-    for run in all_runs(store):
-        question_set = sets.of(run)
-        if question_set is None:
-            continue
-        if question_set not in golds:
-            golds[question_set] = _golds(store, question_set)
-        known: dict[tuple[str, str], squad.Score] = {}
-        rows = []
-        for seq, question_id, text, error in store.tuples(
-            "SELECT seq, question_id, text, error FROM answers LEFT JOIN scores USING (stream, seq) "
-            "WHERE stream = ? AND scores.f1 IS NULL",
-            run.stream,
-        ):
-            texts = golds[question_set].get(question_id)
-            if texts is None:
-                continue
-            if error is not None:
-                score = squad.Score(False, 0.0)
-            elif (question_id, text) in known:
-                score = known[question_id, text]
-            else:
-                score = known[question_id, text] = squad.score(text, texts)
-            rows.append((run.stream, seq, score.exact_match, score.f1))
-        if rows:
-            with store.writing() as conn:
-                conn.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)", rows)
-            scored += len(rows)
+    for done, run in enumerate(runs, start=1):
+        scored += derived.refresh(run)
+        if progress is not None:
+            progress(done, len(runs))
     return scored
 
 
 def score_pairs(store: Store, scorer: Scorer, progress: Progress) -> int:
-    """Compute the BERTScore of every distinct pair of answer and gold that lacks it; returns how many."""
+    """Compute the BERTScore of every distinct pair of answer and gold that lacks it; returns how many.
+
+    An answer that is verbatim one of its golds is not compared with the others: no score is above its own.
+    """
     with store.writing() as conn:
         conn.execute(
             "INSERT INTO bertscore_models (hash, model, layers, last_used_at) VALUES (?, ?, ?, ?) "
@@ -59,44 +40,34 @@ def score_pairs(store: Store, scorer: Scorer, progress: Progress) -> int:
             (scorer.hash, scorer.model, scorer.layers, utc_now()),
         )
     number = store.value("SELECT scorer FROM bertscore_models WHERE hash = ?", scorer.hash)
-    pairs = sorted(_pairs_without_score(store, number))
+    # Pairs of like length side by side: what is encoded together is padded to the longest.
+    pairs = sorted(_pairs_without_score(store, number), key=lambda pair: (len(pair.candidate), pair))
     progress(0, len(pairs))
     for start in range(0, len(pairs), PAIRS_AT_ONCE):
         part = pairs[start : start + PAIRS_AT_ONCE]
         rows = [(number, *pair, *score) for pair, score in zip(part, scorer.score(part), strict=True)]
         with store.writing() as conn:
             conn.executemany("INSERT OR REPLACE INTO bertscores VALUES (?, ?, ?, ?, ?, ?)", rows)
+            conn.execute("DELETE FROM run_columns")  # they hold these scores
         progress(start + len(part), len(pairs))
     return len(pairs)
 
 
-def _golds(store: Store, question_set: int) -> dict[str, tuple[str, ...]]:
-    golds: dict[str, tuple[str, ...]] = {}
-    for question_id, text in store.tuples(
-        "SELECT question_id, text FROM golds WHERE question_set = ? ORDER BY question_id, position",
-        question_set,
-    ):
-        golds[question_id] = (*golds.get(question_id, ()), text)
-    return golds
-
-
 def _pairs_without_score(store: Store, scorer: int) -> set[Pair]:
-    sets = GoldSets(store)
+    sets, golds = GoldSets(store), Golds(store)
+    known = {
+        Pair(*row)
+        for row in store.tuples("SELECT candidate, reference FROM bertscores WHERE scorer = ?", scorer)
+    }
     pairs: set[Pair] = set()
     for run in all_runs(store):
         question_set = sets.of(run)
-        if question_set is not None:
-            pairs.update(
-                Pair(*row)
-                for row in store.tuples(
-                    "SELECT DISTINCT answers.text, golds.text FROM answers "
-                    "JOIN golds ON golds.question_set = ? AND golds.question_id = answers.question_id "
-                    "LEFT JOIN bertscores ON scorer = ? AND candidate = answers.text "
-                    "AND reference = golds.text "
-                    "WHERE stream = ? AND error IS NULL AND bertscores.f1 IS NULL",
-                    question_set,
-                    scorer,
-                    run.stream,
-                )
-            )
-    return pairs
+        if question_set is None:
+            continue
+        texts = golds.of(question_set)
+        for question_id, text in store.tuples(
+            "SELECT question_id, text FROM answers WHERE stream = ? AND error IS NULL", run.stream
+        ):
+            references = texts.get(question_id, ())
+            pairs.update(Pair(text, r) for r in ((text,) if text in references else references))
+    return pairs - known

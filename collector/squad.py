@@ -8,10 +8,12 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _ARTICLES: Final = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
+_LONGEST_REMEMBERED: Final = 200
 
 
 class Score(NamedTuple):
@@ -28,19 +30,30 @@ def normalize(text: str) -> str:
 
 def token_f1(prediction: str, gold: str) -> float:
     """F1 of the bags of normalised words; 0 when they share none, two empty ones included."""
-    predicted, expected = normalize(prediction).split(), normalize(gold).split()
-    shared = sum((Counter(predicted) & Counter(expected)).values())
-    if shared == 0:
-        return 0.0
-    precision, recall = shared / len(predicted), shared / len(expected)
-    return 2 * precision * recall / (precision + recall)
+    return _f1(_normalized(prediction), _normalized(gold))
 
 
 def score(prediction: str, golds: Iterable[str]) -> Score:
     """Score a prediction against at least one gold answer."""
-    golds = tuple(golds)
-    normalized = normalize(prediction)
-    return Score(
-        any(normalized == normalize(gold) for gold in golds),
-        max(token_f1(prediction, gold) for gold in golds),
-    )
+    normalized = _normalized(prediction)
+    expected = [_normalized(gold) for gold in golds]
+    return Score(normalized in expected, max(_f1(normalized, gold) for gold in expected))
+
+
+def _normalized(text: str) -> str:
+    """Golds come again with every run, and answers with every precision."""
+    return _remembered(text) if len(text) <= _LONGEST_REMEMBERED else normalize(text)
+
+
+_remembered = lru_cache(maxsize=200_000)(normalize)
+
+
+def _f1(prediction: str, gold: str) -> float:
+    if prediction == gold:
+        return 1.0 if gold else 0.0
+    predicted, expected = prediction.split(), gold.split()
+    if set(predicted).isdisjoint(expected):
+        return 0.0
+    shared = sum((Counter(predicted) & Counter(expected)).values())
+    precision, recall = shared / len(predicted), shared / len(expected)
+    return 2 * precision * recall / (precision + recall)

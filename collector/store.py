@@ -119,6 +119,11 @@ class Store:
         self._lock.close()
 
     @property
+    def writable(self) -> bool:
+        """Whether it was opened for writing."""
+        return self._lock is not None
+
+    @property
     def collector_id(self) -> str:
         """A name that stays with the file for life."""
         return str(self.value("SELECT collector_id FROM identity"))

@@ -98,7 +98,7 @@ def test_all_formats_say_the_same_numbers(comparison: Comparison) -> None:
                 assert text == "", field
             elif isinstance(value, str):
                 assert text == value, field
-    assert [row["best_for"] for row in full] == [[], ["high accuracy"], ["real time"]]
+    assert [row["best_for"] for row in full] == [[], ["high accuracy"], ["real time", "low resource"]]
 
 
 def test_a_narrow_terminal_gets_every_cell_in_lines_that_fit(comparison: Comparison) -> None:

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.columns import PerQuestion, shared
 from collector.recommendation import Candidate, best_for, pareto_front
 from collector.statistics import percentile, speed_up
 
@@ -29,15 +31,17 @@ def test_a_percentile_is_the_smallest_that_the_fraction_does_not_exceed(
 
 
 def test_a_speed_up_rests_on_shared_questions_only() -> None:
-    found = speed_up({"a": 100, "b": 200, "c": 300}, {"b": 20, "c": 30, "d": 1})
-    assert found == (10.0, 2)
-    assert speed_up({"a": 1}, {"b": 1}) is None
+    baseline = PerQuestion(np.array([1, 2, 3], np.uint64), np.array([100, 200, 300]))
+    model = PerQuestion(np.array([2, 3, 4], np.uint64), np.array([20, 30, 1]))
+    found = speed_up(*shared(baseline, model))
+    assert found is not None
+    assert found[:2] == (10.0, 2)
+    assert speed_up([], []) is None
 
 
 @given(TIMES)
 def test_nothing_is_faster_than_itself(values: list[int]) -> None:
-    times = {str(i): ns for i, ns in enumerate(values)}
-    assert speed_up(times, times) == (1.0, len(values))
+    assert speed_up(values, values) == (1.0, len(values), 1.0, 1.0)
 
 
 def test_best_for_by_hand() -> None:

@@ -1,0 +1,161 @@
+"""What stands behind a report's rows: the question files, a sample question, where each number comes from."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import msgspec
+import numpy as np
+
+from collector.columns import first_texts
+from collector.comparison import Provenance, Questions, Sample, SampleAnswer
+from collector.derived import Derived
+from collector.golds import Golds
+from collector.groups import Group
+from collector.memory import Memory
+from collector.squad import score
+from collector.store import Store
+from contract.bundle import MODEL_FILE
+
+
+class _Size(msgspec.Struct, frozen=True, kw_only=True):
+    questions: int
+    articles: int
+    passages: int
+    golds: int
+    context_words: float
+    question_words: float
+    gold_words: float | None
+
+
+def question_files(
+    store: Store, derived: Derived, groups: Sequence[Group], memory: Memory
+) -> Iterator[Questions]:
+    """The question files that the groups were asked and that were added, in order of name."""
+    asked = sorted({(group.questions, group.name.questions_sha256) for group in groups})
+    for name, sha256 in asked:
+        question_set = store.value("SELECT question_set FROM question_sets WHERE sha256 = ?", sha256)
+        if question_set is None:
+            continue
+        of_file = [group for group in groups if group.name.questions_sha256 == sha256]
+        place = max((group.place for group in of_file), key=[group.place for group in of_file].count)
+        here = [group for group in of_file if group.place == place]
+        digests = [digest for group in here for digest in ("group", *group.digests)]
+        size = memory.recall("size", [sha256], _Size, partial(_size, store, question_set))
+        choose = partial(_sample, store, derived, question_set, here)
+        sample = memory.recall("sample", [sha256, *digests], Sample | None, choose)
+        yield Questions(name=name, questions_sha256=sha256, sample=sample, **msgspec.structs.asdict(size))
+
+
+def _size(store: Store, question_set: int) -> _Size:
+    def words(table: str, column: str) -> tuple[int, float]:
+        sql = f"SELECT {column} FROM {table} WHERE question_set = ?"  # noqa: S608  # our own names
+        counts = [len(text.split()) for (text,) in store.tuples(sql, question_set)]
+        return len(counts), sum(counts) / max(len(counts), 1)
+
+    passages, context_words = words("passages", "context")
+    questions, question_words = words("questions", "question")
+    golds, gold_words = words("golds", "text")
+    return _Size(
+        questions=questions,
+        articles=store.value(
+            "SELECT count(DISTINCT title) FROM passages WHERE question_set = ?", question_set
+        ),
+        passages=passages,
+        golds=golds,
+        context_words=context_words,
+        question_words=question_words,
+        gold_words=gold_words if golds else None,
+    )
+
+
+def _sample(store: Store, derived: Derived, question_set: int, groups: Sequence[Group]) -> Sample | None:
+    """The question that the most different answers were given to, the first by id's hash among equals."""
+    trained = [group for group in groups if group.run.bundle.weights.origin != "random"]
+    sides = []
+    for group in trained:
+        columns = derived.columns(group.runs[-1])
+        places = first_texts(columns)
+        if len(places.question):
+            sides.append((places.question, columns.text[places.value], columns.seq[places.value], group))
+    if not sides:
+        return None
+    questions, asked = np.unique(np.concatenate([side[0] for side in sides]), return_counts=True)
+    common = questions[asked == asked.max()]
+    texts = np.full((len(sides), len(common)), 0, np.uint64)
+    for row, (question, text, _, _) in enumerate(sides):
+        places = np.minimum(np.searchsorted(question, common), len(question) - 1)
+        texts[row] = np.where(question[places] == common, text[places], 0)
+    ordered = np.sort(texts, axis=0)
+    distinct = (ordered[1:] != ordered[:-1]).sum(axis=0) if len(sides) > 1 else np.zeros(len(common))
+    chosen = common[int(np.argmax(distinct))]
+    answers = []
+    for question, _, seqs, group in sides:
+        for seq in seqs[question == chosen]:
+            answers.append((group, *_answer(store, group.runs[-1].stream, int(seq))))
+    return _told(store, question_set, answers)
+
+
+def _answer(store: Store, stream: int, seq: int) -> tuple[str, str]:
+    sql = "SELECT question_id, text FROM answers WHERE stream = ? AND seq = ?"
+    ((question_id, text),) = store.tuples(sql, stream, seq)
+    return question_id, text
+
+
+def _told(store: Store, question_set: int, answers: Sequence[tuple[Group, str, str]]) -> Sample | None:
+    question_id = answers[0][1]
+    found = next(
+        store.tuples(
+            "SELECT title, context, question FROM questions JOIN passages USING (question_set, passage) "
+            "WHERE question_set = ? AND question_id = ?",
+            question_set,
+            question_id,
+        ),
+        None,
+    )
+    if found is None:
+        return None
+    title, context, question = found
+    golds = Golds(store).of(question_set).get(question_id, ())
+    return Sample(
+        question_id=question_id,
+        title=title,
+        context=context,
+        question=question,
+        golds=golds,
+        answers=tuple(
+            SampleAnswer(
+                row=group.name,
+                text=text,
+                exact_match=None if group.withheld or not golds else score(text, golds).exact_match,
+            )
+            for group, _, text in answers
+        ),
+    )
+
+
+def provenance(group: Group) -> Provenance:
+    """Where a row's numbers come from."""
+    run = group.runs[-1]
+    weights = run.bundle.weights
+    return Provenance(
+        row=group.name,
+        bundle_sha256=run.bundle_sha256,
+        model_sha256=run.bundle.files[MODEL_FILE].sha256,
+        weights_source=weights.source,
+        weights_revision=weights.revision,
+        licence=weights.licence,
+        training_data=weights.training_data,
+        recipe=_json(run.bundle.recipe),
+        tools=run.bundle.tools,
+        runs=tuple(r.run_id for r in group.runs),
+        devices=tuple(sorted({r.device_id for r in group.runs})),
+        device_model=run.device.model,
+        cpu_model=run.device.cpu_model,
+        cpu_flags=run.device.cpu_flags,
+        versions=run.device.versions,
+        settings=_json(run.settings),
+    )
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value, order="deterministic").decode()
