@@ -1,6 +1,5 @@
 """The command line. Data goes to standard output, talk and progress to standard error."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -36,10 +35,6 @@ def main() -> None:
         code = stopped.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
-        # Whoever read standard output has gone; closing it at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     sys.exit(code)
 
 
@@ -89,6 +84,7 @@ def run(
     from agent.plan import plan_run, read_questions, settings_for
     from agent.state import opened_state
 
+    _check_one_of(broker, to_file)
     where = destination(broker, to_file, password_file, ca_file, flush_seconds)
     described = [describe(bundle) for bundle in bundles]
     questions = read_questions(question_file)
@@ -163,6 +159,7 @@ def flush(
     from agent.delivery import delivering, destination
     from agent.state import opened_state
 
+    _check_one_of(broker, to_file)
     where = destination(broker, to_file, password_file, ca_file, flush_seconds)
     with opened_state(state_dir, device_id) as state:
         waiting = state.outbox.pending()
@@ -211,6 +208,11 @@ def answer(bundle: Path, question: str, context: str, threads: int | None) -> No
             }
         )
     )
+
+
+def _check_one_of(broker: str | None, to_file: Path | None) -> None:
+    if (broker is None) == (to_file is None):
+        raise click.UsageError("Name where the results go: either --broker URL or --to-file FILE.")
 
 
 def _print_json(data: bytes) -> None:

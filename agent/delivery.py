@@ -52,14 +52,19 @@ def destination(
 ) -> Destination:
     """Where results shall go, checked as far as that goes without going there.
 
+    Args:
+        broker: its address; or else
+        to_file: a file of results.
+        password_file: of the broker's user.
+        ca_file: certificates to trust at the broker.
+        flush_seconds: how long to wait for receipts at the end.
+
     Raises:
-        BadInput: no destination, two of them, or one that cannot be.
+        BadInput: a destination that cannot be.
     """
-    if (broker is None) == (to_file is None):
-        raise BadInput("name where the results go: either --broker URL or --to-file FILE")
     if broker is not None:
         return LiveBroker(parse_broker(broker, password_file, ca_file), flush_seconds)
-    assert to_file is not None
+    assert to_file is not None, "one of them is given"
     if not to_file.absolute().parent.is_dir():
         raise BadInput(f"there is no folder for '{printable(str(to_file))}'")
     return ResultFile(to_file)

@@ -87,9 +87,7 @@ def _memory_bytes(root: Path) -> int:
     for line in _text(root / "proc/meminfo").splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024
-    import psutil  # for systems without /proc; 20 ms of import that the others need not wait for
-
-    return int(psutil.virtual_memory().total)
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _os_name(root: Path) -> str:

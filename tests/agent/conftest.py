@@ -56,13 +56,23 @@ def agent_environment(state_dir: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixty short questions without gold answers."""
-    path = tmp_path_factory.mktemp("questions") / "questions.json"
+    return write_questions(tmp_path_factory.mktemp("short"), 60, sentences=1)
+
+
+@pytest.fixture(scope="session")
+def long_questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty questions on contexts of two windows: seconds of work for the demo's reader."""
+    return write_questions(tmp_path_factory.mktemp("long"), 40, sentences=25)
+
+
+def write_questions(folder: Path, count: int, sentences: int) -> Path:
+    path = folder / "questions.json"
     paragraphs = [
         {
-            "context": f"In {1000 + number} the {number}th bridge of Arlen was built by Ada of Brant.",
+            "context": f"In {1000 + number} the {number}th bridge of Arlen was built by Ada. " * sentences,
             "qas": [{"id": f"bridge-{number}", "question": f"Who built the {number}th bridge?"}],
         }
-        for number in range(60)
+        for number in range(count)
     ]
     path.write_text(json.dumps({"data": [{"title": "Bridges", "paragraphs": paragraphs}]}))
     return path

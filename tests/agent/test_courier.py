@@ -229,7 +229,7 @@ def test_tls_with_a_certificate_of_ones_own(
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     kind = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
     files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
-    subprocess.run(["openssl", *kind, *files], check=True, capture_output=True)
+    subprocess.run(["openssl", *kind, *map(str, files)], check=True, capture_output=True)
     lines = ["allow_anonymous true", f"certfile {certificate}", f"keyfile {key}"]
     fill(outbox, begin(outbox), 5)
     with Mosquitto(tmp_path, lines=lines) as secure:

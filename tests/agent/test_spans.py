@@ -37,7 +37,7 @@ def test_no_allowed_span_is_better_than_the_best(
     starts, ends = softmax(start, counted), softmax(end, counted)
     every = [
         starts[first] * ends[last]
-        for first in np.flatnonzero(allowed)
+        for first in np.flatnonzero(allowed).tolist()
         for last in range(first, min(first + longest, len(allowed)))
         if allowed[last]
     ]
@@ -55,7 +55,9 @@ def test_the_spans_are_those_of_the_pipeline(
     start, end, allowed = window
     p_mask = ~allowed[None]
     p_mask[0, 0] = False
-    theirs = select_starts_ends(start[None], end[None], p_mask, None, top_k=12, max_answer_len=longest)
+    theirs = select_starts_ends(  # type: ignore[no-untyped-call]  # transformers has no types here
+        start[None], end[None], p_mask, None, top_k=12, max_answer_len=longest
+    )
     expected = [score for score in theirs[2].tolist() if score > 0.0]
     ours = best_spans(start, end, allowed, longest, 12)
     assert [span.score for span in ours] == pytest.approx(expected, rel=1e-5)
