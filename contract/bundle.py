@@ -51,7 +51,7 @@ class Weights(_Part, frozen=True, kw_only=True):
     source: Text
     """Hub id, folder name, `adapter on base`, or the seed of random weights."""
     revision: str | None = None
-    """Resolved commit of a hub repository."""
+    """Resolved commit of a hub repository, or `sha256:` and the digest of a local folder's files."""
     licence: str | None = None
     """SPDX identifier, or None where the source states none."""
     training_data: str | None = None
