@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from collector.commands import database, intake, reports, scores
+from collector.commands import database, intake, predictions, reports, scores
 from collector.errors import CollectorError
 from contract.errors import ContractError
 
@@ -44,6 +44,9 @@ for _command in (
     intake.rejected,
     scores.questions,
     scores.score,
+    scores.rebuild,
+    predictions.evaluate,
+    predictions.predictions,
     reports.report,
     database.runs,
     database.devices,

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -11,21 +12,40 @@ from collector.comparison import BertScoreModel, Comparison, Distribution, Row, 
 from collector.contrasts import differences, gates, reference
 from collector.derived import Derived
 from collector.divergence import Divergences
+from collector.errors import StorageUnavailable
 from collector.golds import Golds
 from collector.groups import Group, groups
 from collector.measured import QUANTILES
 from collector.memory import Memory
 from collector.predictions import systems
 from collector.recommendation import Candidate, best_for, pareto_front
-from collector.requirement import choose
+from collector.requirement import choose, parse
 from collector.row import make_row, system_row
 from collector.runs import all_runs, headless
+from collector.scoring import score_answers
 from collector.splits import time_splits
 from collector.store import Store, utc_now
 
 BASELINE: Final = "bert-large"
 _PRECISIONS: Final = ("fp32", "int8", "int4", "")
 TOO_FEW: Final = "needs two models with an F1 on this hardware and these questions"
+
+
+def compare_file(database: Path, baseline: str = BASELINE, require: str | None = None) -> Comparison:
+    """Bring scores and columns up to date, then compare; arguments and errors as `compare`.
+
+    Where the database cannot be written, what is out of date is computed for this once, and the comparison
+    says which answers are not scored.
+    """
+    if require is not None:
+        parse(require)  # a mistake in it is told before the work
+    try:
+        with Store.open(database) as store:
+            score_answers(store)
+            return compare(store, baseline, require)
+    except StorageUnavailable:
+        with Store.open_to_read(database) as store:
+            return compare(store, baseline, require)
 
 
 def compare(store: Store, baseline: str = BASELINE, require: str | None = None) -> Comparison:

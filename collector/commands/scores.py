@@ -60,3 +60,16 @@ def score(database: Path, bertscore_model: str | None, layers: int | None) -> No
             with progress_bar("BERTScore") as progress:
                 pairs = score_pairs(store, scorer, progress)
             click.echo(f"BERTScore by {scorer.hash}: {pairs} pairs scored")
+
+
+@click.command()
+@database
+def rebuild(database: Path) -> None:
+    """Make everything derived anew from the raw rows, but for BERTScores."""
+    from collector.progress import progress_bar
+    from collector.rebuild import rebuild as make_anew
+    from collector.store import Store
+
+    with Store.open(database) as store, progress_bar("runs") as progress:
+        runs = make_anew(store, progress)
+    click.echo(f"rebuilt {runs} runs")
