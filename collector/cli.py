@@ -9,6 +9,11 @@ from collector.commands import database, intake, predictions, reports, scores
 from collector.errors import CollectorError
 from contract.errors import ContractError
 
+_EXTRAS = {
+    **dict.fromkeys(("iotcore", "jinja2", "plotly", "rich", "sqlite_utils"), "collector"),
+    **dict.fromkeys(("bert_score", "torch", "transformers"), "score"),
+}
+
 
 def main() -> int:
     """Run the command line; returns the exit status. No traceback reaches a user."""
@@ -25,6 +30,12 @@ def main() -> int:
         # Whoever read our output has seen enough; what is still buffered must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        click.echo(f"collector: {error.name!r} is missing: pip install 'distilbench[{extra}]'", err=True)
+        return 1
     except (CollectorError, ContractError) as error:
         click.echo(f"collector: {plain(str(error))}", err=True)
         return 1

@@ -65,12 +65,13 @@ def test_the_base_install_alone_runs_the_agent(
 
 
 def test_the_base_install_says_what_the_others_need(base_install: Path, tmp_path: Path) -> None:
-    for command, extra in (("collector", "collector"), ("export-models", "export")):
-        arguments = (
-            ["runs", "--db", "x.db"] if command == "collector" else ["build", "minilm-l6", "--to", "x"]
-        )
+    for command, extra in (
+        (("collector", "runs", "--db", "x.db"), "collector"),
+        (("export-models", "build", "minilm-l6", "--weights", "random", "--to", "x"), "export"),
+    ):
+        program, *arguments = command
         run = subprocess.run(
-            [base_install / command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+            [base_install / program, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert run.returncode == 1
         assert f"distilbench[{extra}]" in run.stderr
