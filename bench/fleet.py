@@ -1,0 +1,235 @@
+"""A made-up fleet in a real database: results as agents would have sent them, inserted in bulk.
+
+Times are log-normal around a speed for each device and model, answers are golds or other words of theirs,
+so that scores, intervals and differences are of a realistic kind. Nothing here is a measurement.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from collector.questions import add_questions
+from collector.rows import insert
+from collector.store import Store, utc_now
+from contract.bundle import Architecture, FileEntry, Manifest, Weights
+from contract.codec import encode
+from contract.device import HARDWARE_CLASSES, Device
+from contract.records import QuestionSet, RunFinished, RunStarted, Sample, Settings
+
+NOON: Final = "2026-01-01T12:00:00Z"
+MODELS: Final = {"bert-large": 335, "distilbert": 66, "tinybert-6l": 67, "minilm-l12": 33, "minilm-l6": 22}
+"""Millions of parameters, which decide how slow a model is here."""
+_WORDS: Final = (
+    "river",
+    "city",
+    "battle",
+    "king",
+    "1,094",
+    "km",
+    "the",
+    "of",
+    "north",
+    "sea",
+    "gas",
+    "court",
+)
+_SAMPLES_A_RUN: Final = 600
+
+
+class Fleet(NamedTuple):
+    """How large: runs are devices x models x precisions."""
+
+    devices: int
+    questions: int
+    models: tuple[str, ...] = tuple(MODELS)
+    precisions: tuple[str, ...] = ("fp32", "int8")
+
+    @property
+    def answers(self) -> int:
+        """All of them."""
+        return self.devices * len(self.models) * len(self.precisions) * self.questions
+
+
+def build(path: Path, fleet: Fleet) -> None:
+    """Make a database of the fleet's results, and its question file beside it."""
+    rng = np.random.default_rng(1)
+    golds = [" ".join(rng.choice(_WORDS, rng.integers(1, 5))) for _ in range(fleet.questions)]
+    ids = [hashlib.blake2b(str(i).encode(), digest_size=12).hexdigest() for i in range(fleet.questions)]
+    questions = path.with_suffix(".json")
+    questions.write_bytes(_question_file(ids, golds))
+    with Store.open(path, create=True) as store:
+        added = add_questions(store, questions, "made up")
+        asked = QuestionSet(
+            name=added.name, sha256=added.sha256, total=fleet.questions, selected=fleet.questions
+        )
+        for device in range(fleet.devices):
+            for model in fleet.models:
+                for precision in fleet.precisions:
+                    _run(store, asked, device, model, precision, ids, golds)
+
+
+def _question_file(ids: list[str], golds: list[str]) -> bytes:
+    def paragraph(start: int) -> dict[str, Any]:
+        here = range(start, min(start + 5, len(ids)))
+        context = " . ".join(golds[i] for i in here)
+        return {
+            "context": context,
+            "qas": [
+                {
+                    "id": ids[i],
+                    "question": f"What is number {i}?",
+                    "answers": [{"text": golds[i], "answer_start": context.index(golds[i])}],
+                }
+                for i in here
+            ],
+        }
+
+    paragraphs = [paragraph(start) for start in range(0, len(ids), 5)]
+    return msgspec.json.encode({"data": [{"title": "Made up", "paragraphs": paragraphs}]})
+
+
+def _run(
+    store: Store,
+    asked: QuestionSet,
+    device: int,
+    model: str,
+    precision: str,
+    ids: list[str],
+    golds: list[str],
+) -> None:
+    name = f"{model} {precision}"
+    rng = np.random.default_rng([device, *name.encode()])
+    count = len(ids)
+    speed = MODELS[model] * (1 + device / 2) * (0.5 if precision == "int8" else 1.0) * 1e6
+    length = np.random.default_rng(2).lognormal(0, 0.4, count)  # of the questions, the same for all
+    times = (speed * length * rng.lognormal(0, 0.05, count)).astype(np.int64)
+    at = np.cumsum(times)
+    with store.writing() as conn:
+        stream = conn.execute(
+            "INSERT INTO streams (run_id, device_id, first_received_at) VALUES (?, ?, ?)",
+            (
+                hashlib.blake2b(f"{device} {name}".encode(), digest_size=16).hexdigest(),
+                f"device-{device}",
+                utc_now(),
+            ),
+        ).lastrowid
+        assert stream is not None
+        conn.executemany(
+            "INSERT INTO answers VALUES (?, ?, ?, 0, ?, ?, 0, 0, 0.5, 400000, ?, 300000, 1, 150, ?, NULL)",
+            _answers(stream, ids, golds, times.tolist(), at.tolist(), name),
+        )
+        last = count + _SAMPLES_A_RUN + 1
+        moments = np.linspace(0, int(at[-1]), _SAMPLES_A_RUN).astype(np.int64).tolist()
+        insert(
+            conn,
+            stream,
+            [
+                started(asked, device, model, precision),
+                *(_sample(count + 1 + i, at_ns) for i, at_ns in enumerate(moments)),
+                _finished(last, count, int(at[-1])),
+            ],
+        )
+        conn.execute("INSERT INTO ranges VALUES (?, 0, ?)", (stream, last))
+
+
+def _answers(
+    stream: int, ids: list[str], golds: list[str], times: list[int], at: list[int], name: str
+) -> Iterator[tuple[Any, ...]]:
+    of_model = np.random.default_rng(list(name.split()[0].encode())).random(len(ids))
+    of_precision = np.random.default_rng(list(name.encode())).random(len(ids))
+    marked = np.random.default_rng(3).random(len(ids)) < 0.01
+    for i, gold in enumerate(golds):
+        wrong = of_model[i] < 0.2 or of_precision[i] < 0.02
+        text = f"{gold.split()[0]} {_WORDS[i % len(_WORDS)]}" if wrong else gold
+        yield stream, i + 1, ids[i], at[i], text, times[i], "agent_busy" if marked[i] else None
+
+
+def started(asked: QuestionSet, device: int, model: str, precision: str) -> RunStarted:
+    """The first record of a run of the fleet."""
+    bundle = Manifest(
+        format_version=1,
+        model=model,
+        title=model,
+        architecture=Architecture(
+            family="bert",
+            layers=6,
+            hidden_size=384,
+            attention_heads=12,
+            intermediate_size=1536,
+            vocab_size=30_522,
+            max_positions=512,
+        ),
+        parameters=MODELS[model] * 1_000_000,
+        distillation="made up",
+        weights=Weights(origin="local", source="made up"),
+        precision=precision,  # type: ignore[arg-type]  # fp32 or int8
+        recipe={},
+        inputs=("input_ids", "attention_mask"),
+        max_tokens=512,
+        tools={},
+        created_at=NOON,
+        files={
+            "model.onnx": FileEntry(bytes=MODELS[model] * 4_000_000, sha256="0" * 64),
+            "tokenizer.json": FileEntry(bytes=700_000, sha256="1" * 64),
+        },
+    )
+    return RunStarted(
+        seq=0,
+        device=Device(
+            device_id=f"device-{device}",
+            hardware_class=HARDWARE_CLASSES[device % len(HARDWARE_CLASSES)],
+            model="made up",
+            architecture="aarch64" if device % 2 else "x86_64",
+            cpu_model="made up",
+            cpu_flags=("asimddp",) if device % 2 else ("avx512_vnni",),
+            cores=4,
+            memory_bytes=8_000_000_000,
+            os="made up",
+            kernel="6",
+            versions={},
+        ),
+        bundle_sha256=hashlib.sha256(encode(bundle)).hexdigest(),
+        bundle=bundle,
+        questions=asked,
+        settings=Settings(
+            scenario="single-stream",
+            decoding="pipeline",
+            max_tokens=384,
+            stride_tokens=128,
+            max_answer_tokens=15,
+            threads=4,
+            warmup_questions=10,
+            seed=1,
+        ),
+        started_at=NOON,
+    )
+
+
+def _sample(seq: int, at_ns: int) -> Sample:
+    return Sample(
+        seq=seq,
+        at_ns=at_ns,
+        temperature_celsius=50.0 + seq % 10,
+        clock_hz=2_400_000_000,
+        worker_rss_bytes=200_000_000,
+        energy_joules=at_ns / 1e9 * 6.0,
+    )
+
+
+def _finished(seq: int, answered: int, elapsed_ns: int) -> RunFinished:
+    return RunFinished(
+        seq=seq,
+        status="complete",
+        answered=answered,
+        errors=0,
+        elapsed_ns=elapsed_ns,
+        load_ns=300_000_000,
+        first_ns=40_000_000,
+        peak_rss_bytes=220_000_000,
+        energy_source="made up",
+        finished_at=NOON,
+    )

@@ -1,0 +1,163 @@
+"""Report time at size: `python -m bench.report [--devices 10] [--questions 100000]`.
+
+Builds the database of a made-up fleet (10 devices x 5 models x 2 precisions x 100,000 questions are 10
+million answers and about 2 GB), then times `collector report` as a process: the first one, which makes what
+later ones read; one with nothing new; one while results are taken in. DuckDB answers the core of the report
+(percentiles and means a row, no intervals) from the same rows as the yardstick.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from bench.fleet import Fleet, build, started
+from collector.derived import Derived
+from collector.ingest import Delivery, ingest
+from collector.runs import all_runs
+from collector.store import Store
+from contract.messages import Batch, encode_message
+from contract.records import Answer, QuestionSet
+
+BATCH_ANSWERS: Final = 100
+BATCHES_A_SECOND: Final = 10
+_DUCKDB_QUERY: Final = """
+SELECT run, quantile_disc(time_ns, [0.5, 0.9, 0.99]) FILTER (state = 0), avg(exact_match), avg(f1)
+FROM answers GROUP BY run ORDER BY run
+"""
+
+
+def main() -> None:
+    """Build, time, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--devices", type=int, default=10)
+    parser.add_argument("--questions", type=int, default=100_000)
+    arguments = parser.parse_args()
+    fleet = Fleet(arguments.devices, arguments.questions)
+    with tempfile.TemporaryDirectory(prefix="distilbench-bench-") as folder:
+        database = Path(folder, "fleet.db")
+        build(database, fleet)
+        print(f"{fleet.answers:,} answers, {database.stat().st_size / 1e9:.1f} GB\n")
+        print("| what | seconds | peak memory MB |\n|---|--:|--:|")
+        _print("first report: scores, columns, findings", *_report(database))
+        _print("report, nothing new", *_report(database))
+        with _ingesting(database) as latencies:
+            time.sleep(3)
+            alone = len(latencies)
+            _print(f"report while {BATCH_ANSWERS * BATCHES_A_SECOND} answers/s come in", *_report(database))
+            during = len(latencies)
+        _print("DuckDB: percentiles and means from the same rows", _duckdb(database), None)
+        print("\n| longest time to take in a batch | ms |\n|---|--:|")
+        print(f"| before that report | {max(latencies[:alone]) * 1e3:.0f} |")
+        print(f"| during that report | {max(latencies[alone:during]) * 1e3:.0f} |")
+
+
+def _print(what: str, seconds: float, peak_bytes: int | None) -> None:
+    peak = "" if peak_bytes is None else f"{peak_bytes / 1e6:.0f}"
+    print(f"| {what} | {seconds:.2f} | {peak} |", flush=True)
+
+
+def _report(database: Path) -> tuple[float, int]:
+    """Seconds and peak resident memory of one `collector report`, interpreter start included."""
+    command = [sys.executable, "-m", "collector", "report", "--db", str(database)]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603  # our own command
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"report failed with {process.returncode}")
+    return seconds, usage.ru_maxrss * 1024
+
+
+@contextmanager
+def _ingesting(database: Path) -> Iterator[list[float]]:
+    """Take in a new run at a steady rate for the time of the block; yields how long each batch took."""
+    latencies: list[float] = []
+    stop = threading.Event()
+    worker = threading.Thread(target=_take_in, args=(database, stop.is_set, latencies))
+    worker.start()
+    try:
+        yield latencies
+    finally:
+        stop.set()
+        worker.join()
+
+
+def _take_in(database: Path, stopped: Callable[[], bool], latencies: list[float]) -> None:
+    with Store.open(database) as store:
+        (question_ids, first) = _another_run(store)
+        ingest(store, [first])
+        seq = 1
+        while not stopped() and seq + BATCH_ANSWERS < len(question_ids):
+            answers = tuple(_answer(seq + i, question_ids[seq + i]) for i in range(BATCH_ANSWERS))
+            data = encode_message(Batch(device_id="device-0", run_id="f" * 32, records=answers))
+            start = time.perf_counter()
+            ingest(store, [Delivery("bench", data)])
+            latencies.append(time.perf_counter() - start)
+            seq += BATCH_ANSWERS
+            time.sleep(max(0.0, 1 / BATCHES_A_SECOND - latencies[-1]))
+
+
+def _another_run(store: Store) -> tuple[list[str], Delivery]:
+    ids = [row[0] for row in store.tuples("SELECT question_id FROM questions ORDER BY 1")]
+    sha256 = store.value("SELECT sha256 FROM question_sets")
+    asked = QuestionSet(name="made up", sha256=sha256, total=len(ids), selected=len(ids))
+    record = started(asked, 0, "minilm-l6", "fp32")
+    data = encode_message(Batch(device_id="device-0", run_id="f" * 32, records=(record,)))
+    return ids, Delivery("bench", data)
+
+
+def _answer(seq: int, question_id: str) -> Answer:
+    return Answer(
+        seq=seq,
+        at_ns=seq * 20_000_000,
+        question_id=question_id,
+        text="north sea",
+        start_char=0,
+        end_char=9,
+        confidence=0.5,
+        tokenize_ns=400_000,
+        infer_ns=18_000_000,
+        decode_ns=300_000,
+        windows=1,
+        tokens=150,
+    )
+
+
+def _duckdb(database: Path) -> float:
+    """Seconds of the query; loading is not counted."""
+    import duckdb
+
+    with Store.open_to_read(database) as store, duckdb.connect() as db:
+        db.execute(
+            "CREATE TABLE answers (run INTEGER, time_ns BIGINT, state UTINYINT, exact_match FLOAT, f1 DOUBLE)"
+        )
+        derived = Derived(store)
+        for run in all_runs(store):
+            columns = derived.columns(run)
+            rows: dict[str, Any] = {
+                "run": np.full(len(columns.seq), run.stream, np.int32),
+                "time_ns": columns.time_ns,
+                "state": columns.state,
+                "exact_match": columns.exact_match,
+                "f1": columns.f1,
+            }
+            db.register("incoming", rows)
+            db.execute("INSERT INTO answers SELECT * FROM incoming")
+        start = time.perf_counter()
+        db.execute(_DUCKDB_QUERY).fetchall()
+        return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
