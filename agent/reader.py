@@ -3,8 +3,9 @@
 This is what is timed. The decoding named `pipeline` gives the answer of Hugging Face's
 `pipeline("question-answering")` 4.57 with its defaults: windows of 384 tokens that share 128, answers of
 at most 15 tokens, widened to whole words, equal texts added up over all windows. Where it differs:
-nothing is padded (the pipeline's padding is masked, so answers are equal), and a confidence ends at 1 (the
-pipeline adds up the probabilities of equal texts, and can exceed it).
+nothing is padded (the pipeline's padding is masked, so answers are equal), a confidence ends at 1 (the
+pipeline adds up the probabilities of equal texts, and can exceed it), and a question that holds the text of
+the CLS token is never part of an answer.
 """
 
 import time
@@ -84,7 +85,6 @@ class Reader:
         special = self._tokenizer.num_special_tokens_to_add(is_pair=True)
         # The tokenizer cuts the context only where the windows can advance past their stride.
         self._max_question_tokens = settings.max_tokens - special - settings.stride_tokens - 1
-        self._cls_id = self._tokenizer.encode("", "").ids[0]
         self._model = Model(bundle, settings.threads, settings.options)
 
     def read(self, question: str, context: str) -> Reading:
@@ -152,7 +152,7 @@ class Reader:
             spans = best_spans(
                 start_logits,
                 end_logits,
-                self._allowed(window),
+                _context(window.encoding),
                 self._settings.max_answer_tokens,
                 _CANDIDATES,
             )
@@ -173,11 +173,14 @@ class Reader:
             )
         return best
 
-    def _allowed(self, window: _Window) -> npt.NDArray[np.bool_]:
-        # The text "[CLS]" in a context is the CLS token, which the pipeline lets answer wherever it stands.
-        in_context = np.array([part == _CONTEXT for part in window.encoding.sequence_ids], dtype=np.bool_)
-        allowed: npt.NDArray[np.bool_] = in_context | (window.ids[0] == self._cls_id)
-        return allowed
+
+def _context(encoding: Encoding) -> range:
+    """The tokens of the context, which stand together."""
+    sequences = encoding.sequence_ids
+    if _CONTEXT not in sequences:
+        return range(0)
+    first = sequences.index(_CONTEXT)
+    return range(first, first + sequences.count(_CONTEXT))
 
 
 def _chars(encoding: Encoding, start: int, end: int) -> tuple[int, int]:

@@ -1,16 +1,22 @@
 """From logits to the best spans of one window, as Hugging Face's question-answering pipeline picks them.
 
 The source of the rules is `transformers.pipelines.question_answering` 4.57 (`select_starts_ends`,
-`decode_spans`), with its defaults: the softmax runs over the tokens that may be in an answer and the first
-token (CLS), CLS then gets nothing, and a span's score is its start's probability times its end's.
+`decode_spans`), with its defaults: the softmax runs over the context's tokens and the first token (CLS), CLS
+then gets nothing, and a span's score is its start's probability times its end's.
+
+The pipeline multiplies out every pair of tokens. Here starts are tried from the best on, until no end could
+lift one into the result. That is plain Python on purpose: after a run of the network the caches are cold,
+and each numpy function called costs more than the few hundred steps that are left.
 """
 
+from heapq import heappush, heapreplace
+from math import exp, log
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-_NEVER = np.float32(-10000.0)
+_CLS = 0
 
 
 class Span(NamedTuple):
@@ -25,7 +31,7 @@ class Span(NamedTuple):
 def best_spans(
     start_logits: npt.NDArray[np.float32],
     end_logits: npt.NDArray[np.float32],
-    allowed: npt.NDArray[np.bool_],
+    context: range,
     max_answer_tokens: int,
     count: int,
 ) -> list[Span]:
@@ -34,42 +40,30 @@ def best_spans(
     Args:
         start_logits: shape (tokens,).
         end_logits: shape (tokens,).
-        allowed: which tokens may be in an answer, shape (tokens,). The first token is CLS, and never is.
+        context: the tokens that may be in an answer; the first token, CLS, is not among them.
         max_answer_tokens: longest answer in tokens.
         count: how many spans to give, at most.
-
-    Returns:
-        At most `count` spans with a score above 0, starting and ending in allowed tokens.
     """
-    start = _probabilities(start_logits, allowed)
-    end = _probabilities(end_logits, allowed)
-    tokens = len(start)
-    # Only spans of allowed length are multiplied out: a band of the pipeline's tokens x tokens matrix.
-    padded = np.zeros(tokens + max_answer_tokens - 1, dtype=end.dtype)
-    padded[:tokens] = end
-    ends_from = np.lib.stride_tricks.sliding_window_view(padded, max_answer_tokens)
-    scores = (start[:, None] * ends_from).ravel()
-    best = np.argpartition(scores, -count)[-count:] if len(scores) > count else np.arange(len(scores))
-    best = best[np.argsort(-scores[best], kind="stable")]
-    starts, lengths = np.divmod(best, max_answer_tokens)
-    return [
-        Span(first, first + further, score)
-        for first, further, score in zip(
-            starts.tolist(), lengths.tolist(), scores[best].tolist(), strict=True
-        )
-        if score > 0.0
-    ]
+    starts, ends = start_logits.tolist(), end_logits.tolist()
+    total = _log_total(starts, context) + _log_total(ends, context)
+    best_end = max(ends[context.start : context.stop], default=0.0)
+    kept: list[tuple[float, int, int]] = []
+    for first in sorted(context, key=starts.__getitem__, reverse=True):
+        start = starts[first]
+        if len(kept) == count and start + best_end <= kept[0][0]:
+            break
+        for last in range(first, min(first + max_answer_tokens, context.stop)):
+            logit = start + ends[last]
+            if len(kept) < count:
+                heappush(kept, (logit, first, last))
+            elif logit > kept[0][0]:
+                heapreplace(kept, (logit, first, last))
+    kept.sort(reverse=True)
+    return [Span(first, last, exp(logit - total)) for logit, first, last in kept]
 
 
-def _probabilities(
-    logits: npt.NDArray[np.float32], allowed: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float32]:
-    counted = allowed.copy()
-    counted[0] = True
-    masked = np.where(counted, logits, _NEVER)
-    powers = np.exp(masked - masked.max())
-    probabilities: npt.NDArray[np.float32] = powers / powers.sum()
-    probabilities[0] = 0.0
-    # A score of exactly 0 marks what may not be answered; exp(-10000) is 0 already, whatever the logits.
-    probabilities[~counted] = 0.0
-    return probabilities
+def _log_total(logits: list[float], context: range) -> float:
+    """Logarithm of the softmax's denominator."""
+    counted = [logits[_CLS], *logits[context.start : context.stop]]
+    highest = max(counted)
+    return highest + log(sum([exp(logit - highest) for logit in counted]))
