@@ -11,6 +11,9 @@ from collector.errors import BadInput, ScorerUnavailable
 
 PAIRS_AT_ONCE: Final = 2048
 _LONGEST_TOKENS: Final = 512
+_BATCH: Final = {"cuda": 512, "cpu": 64}
+"""Texts encoded at once: a GPU wants many, a CPU's caches few."""
+_LANGUAGE: Final = "en"
 
 
 class Pair(NamedTuple):
@@ -21,7 +24,7 @@ class Pair(NamedTuple):
 
 
 class BertScore(NamedTuple):
-    """Raw, not rescaled: unrelated texts score well above 0."""
+    """Raw unless rescaled: then unrelated texts score well above 0."""
 
     precision: float
     recall: float
@@ -37,15 +40,28 @@ class Scorer:
         hash: names all that the numbers depend on; numbers of unlike hashes are never compared.
     """
 
-    def __init__(self, model: str, layers: int) -> None:
+    def __init__(
+        self,
+        model: str,
+        layers: int,
+        *,
+        idf_texts: Sequence[str] = (),
+        rescale: bool = False,
+        baseline: Path | None = None,
+        device: str | None = None,
+    ) -> None:
         """Load the encoder.
 
         Args:
             model: a folder in transformers' layout, or a hub id.
             layers: which layer's output is compared, counted from 1.
+            idf_texts: weigh tokens by their rarity in these; all alike if there are none.
+            rescale: set the score of unrelated texts to 0, by the package's baseline for the model.
+            baseline: the file of such a baseline, for a model that the package knows none of.
+            device: `cpu` or `cuda`; the GPU where there is one if None.
 
         Raises:
-            ScorerUnavailable: bert-score is not installed, or there is no such model here.
+            ScorerUnavailable: bert-score is not installed, or there is no such model or baseline here.
             BadInput: the model has fewer layers.
         """
         try:
@@ -62,28 +78,48 @@ class Scorer:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._scorer = BERTScorer(model_type=model, num_layers=layers, idf=False)
+                self._scorer = BERTScorer(
+                    model_type=model,
+                    num_layers=layers,
+                    idf=bool(idf_texts),
+                    nthreads=0,  # a pool of processes costs more than it saves on answers
+                    device=device,
+                    lang=_LANGUAGE,
+                    rescale_with_baseline=rescale,
+                    baseline_path=None if baseline is None else str(baseline),
+                )
+                lowest = self._scorer.baseline_vals.tolist() if rescale else [0.0] * 3
         except AssertionError as error:
             raise BadInput(f"BERTScore model {model!r} cannot use {layers} layers: {error}") from None
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ScorerUnavailable(f"BERTScore model {model!r} cannot be loaded: {reason}") from None
+        except IndexError:
+            raise BadInput(f"baseline file {str(baseline)!r} has no line for layer {layers}") from None
         tokenizer, config = self._scorer._tokenizer, self._scorer._model.config
         longest = getattr(config, "max_position_embeddings", _LONGEST_TOKENS)
         # Without a length in its files a tokenizer says 10^30, which overflows in Rust.
         tokenizer.model_max_length = min(tokenizer.model_max_length, longest, _LONGEST_TOKENS)
+        if idf_texts:
+            self._scorer.compute_idf(list(idf_texts))
+        self._batch = _BATCH["cuda" if str(self._scorer.device).startswith("cuda") else "cpu"]
+        self._nothing = BertScore(*(-low / (1 - low) for low in lowest))
         self.model = _name(model)
         self.layers = layers
         # The package's own identity of a score (model, layers, idf, versions), which takes a folder for
         # what its path says.
         self.hash = str(self._scorer.hash).replace(model, self.model, 1)
+        if idf_texts:
+            self.hash += f" idf@{_digest(idf_texts)}"
+        if baseline is not None:
+            self.hash += f" baseline@{_digest([baseline.read_text()])}"
 
     def score(self, pairs: Sequence[Pair]) -> list[BertScore]:
         """Scores in the order of the pairs.
 
-        Empty against anything is 0, and a text against itself is 1, without asking the encoder.
+        Empty against anything is a raw 0, and a text against itself is 1, without asking the encoder.
         """
-        scores = [BertScore(0.0, 0.0, 0.0)] * len(pairs)
+        scores = [self._nothing] * len(pairs)
         asked = []
         for i, (candidate, reference) in enumerate(pairs):
             if candidate.strip() and candidate == reference:
@@ -92,7 +128,9 @@ class Scorer:
                 asked.append(i)
         if asked:
             computed = self._scorer.score(
-                [pairs[i].candidate for i in asked], [pairs[i].reference for i in asked]
+                [pairs[i].candidate for i in asked],
+                [pairs[i].reference for i in asked],
+                batch_size=self._batch,
             )
             for i, precision, recall, f1 in zip(
                 asked, *(column.tolist() for column in computed), strict=True
@@ -110,3 +148,10 @@ def _name(model: str) -> str:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return "/".join(folder.resolve().parts[-2:]) + f"@{digest.hexdigest()[:12]}"
+
+
+def _digest(texts: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()[:12]

@@ -66,3 +66,8 @@ def _scores(
         else:
             score = known[question_id, text] = squad.score(text, texts)
         yield run.stream, seq, score.exact_match, score.f1
+
+
+def gold_texts(store: Store) -> list[str]:
+    """Every gold answer of every question file, in an order that does not depend on when they were added."""
+    return [text for (text,) in store.tuples("SELECT text FROM golds ORDER BY question_id, position, text")]

