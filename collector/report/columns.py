@@ -1,133 +1,62 @@
-"""The columns of a report, each with its heading, its value and how the value is written.
+"""The columns of a place's table, each with its heading, its value and how the value is written."""
 
-Every format shows these, so that no two of them can say different numbers.
-"""
-
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from collector.comparison import Comparison, Row
-
-DASH: Final = "–"  # noqa: RUF001  # an en dash stands for "no number" in a table
-
-Value = str | int | float | None
+from collector.comparison import Row
+from collector.report.names import decimals, megabytes, span, times
 
 
 class Column(NamedTuple):
     """One column."""
 
     key: str
-    """Field of `Row`, and the column's name in CSV."""
+    """Field of `Row` whose notes it carries, or, for an interval, a name of its own."""
     heading: str
     text: Callable[[Row], str | None]
     """As people read it; None for a dash."""
     number: bool = True
     """Aligned right."""
+    detail: bool = False
+    """Left out where a terminal shows the table: it is in the files."""
 
 
-class Cell(NamedTuple):
-    """One cell as people read it."""
-
-    text: str
-    notes: tuple[int, ...]
-    """Numbers of footnotes, from 1."""
-
-    @property
-    def marked(self) -> str:
-        """The text with its footnotes' marks."""
-        return self.text + " ".join(_mark(note) for note in self.notes)
+_HELD_BACK: Final = ("throttled", "under_voltage", "frequency_capped", "soft_temperature_limit")
 
 
-class Section(NamedTuple):
-    """The rows that may be compared with each other: one hardware class and one question file."""
-
-    hardware_class: str
-    questions: str
-    rows: tuple[Row, ...]
-    cells: tuple[tuple[Cell, ...], ...]
-    """A row each, a column each."""
+def _held_back(row: Row) -> str | None:
+    # The marks of an answer overlap: the most frequent one is the least that was held back.
+    return str(max((row.marks.get(mark, 0) for mark in _HELD_BACK), default=0)) if row.timed else None
 
 
-class Page(NamedTuple):
-    """A comparison laid out, in the order in which it is read."""
-
-    sections: tuple[Section, ...]
-    footnotes: tuple[str, ...]
-    """Footnote 1 first."""
-
-
-def _megabytes(count: int | None) -> str | None:
-    return None if count is None else f"{count / 1e6:,.1f}"
-
-
-def _decimals(value: float | None, digits: int) -> str | None:
-    return None if value is None else f"{value:,.{digits}f}"
-
-
-def _times(ratio: float | None) -> str | None:
-    return None if ratio is None else f"{ratio:,.2f}x"
+def _per_ms(row: Row) -> str | None:
+    return None if row.f1_per_ms is None else f"{row.f1_per_ms:,.3g}"
 
 
 COLUMNS: Final = (
     Column("title", "model", lambda r: r.title, number=False),
     Column("precision", "precision", lambda r: r.precision, number=False),
     Column("answered", "questions", lambda r: f"{r.answered}/{r.selected}"),
-    Column("exact_match", "EM %", lambda r: _decimals(r.exact_match, 1)),
-    Column("f1", "F1 %", lambda r: _decimals(r.f1, 1)),
-    Column("bertscore_f1", "BERTScore F1", lambda r: _decimals(r.bertscore_f1, 3)),
-    Column("p50_ms", "p50 ms", lambda r: _decimals(r.p50_ms, 1)),
-    Column("p90_ms", "p90 ms", lambda r: _decimals(r.p90_ms, 1)),
-    Column("speed_up", "speed-up", lambda r: _times(r.speed_up)),
-    Column("parameters", "parameters M", lambda r: _megabytes(r.parameters)),
-    Column("layers", "layers", lambda r: None if r.layers is None else str(r.layers)),
-    Column("size_bytes", "size MB", lambda r: _megabytes(r.size_bytes)),
-    Column("peak_rss_bytes", "memory MB", lambda r: _megabytes(r.peak_rss_bytes)),
+    Column("exact_match", "EM %", lambda r: decimals(r.exact_match, 1)),
+    Column("f1", "F1 %", lambda r: decimals(r.f1, 1)),
+    Column("f1_interval", "F1 95 %", lambda r: span(r.intervals.get("f1"), 1)),
+    Column("bertscore_f1", "BERTScore F1", lambda r: decimals(r.bertscore_f1, 3)),
+    Column("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
+    Column("p90_ms", "p90 ms", lambda r: decimals(r.p90_ms, 1)),
+    Column("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
+    Column("questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2), detail=True),
+    Column("speed_up", "speed-up", lambda r: times(r.speed_up)),
+    Column("speed_up_interval", "speed-up 95 %", lambda r: span(r.intervals.get("speed_up"), 2)),
+    Column("f1_per_ms", "F1 per ms", _per_ms, detail=True),
+    Column("joules_per_question", "J/question", lambda r: decimals(r.joules_per_question, 2)),
+    Column("joules_per_correct", "J/correct", lambda r: decimals(r.joules_per_correct, 2), detail=True),
+    Column("load_ms", "load ms", lambda r: decimals(r.load_ms, 0), detail=True),
+    Column("peak_rss_bytes", "memory MB", lambda r: megabytes(r.peak_rss_bytes)),
+    Column("size_bytes", "size MB", lambda r: megabytes(r.size_bytes), detail=True),
+    Column("temperature_celsius", "°C", lambda r: decimals(r.temperature_celsius, 0)),
+    Column("held_back", "held back", _held_back),
+    Column("parameters", "parameters M", lambda r: megabytes(r.parameters), detail=True),
+    Column("layers", "layers", lambda r: None if r.layers is None else str(r.layers), detail=True),
     Column("weights_origin", "weights", lambda r: r.weights_origin, number=False),
     Column("best_for", "best for", lambda r: ", ".join(r.best_for) or None, number=False),
 )
-
-
-def lay_out(comparison: Comparison) -> Page:
-    """Lay a comparison out in sections, with its footnotes numbered as they come."""
-    numbers: dict[str, int] = {}
-    sections: dict[tuple[str, str], list[Row]] = {}
-    for row in comparison.rows:
-        sections.setdefault((row.hardware_class, row.questions_sha256), []).append(row)
-    return Page(
-        tuple(
-            Section(
-                rows[0].hardware_class,
-                rows[0].questions,
-                tuple(rows),
-                tuple(tuple(_cell(row, column, numbers) for column in COLUMNS) for row in rows),
-            )
-            for rows in sections.values()
-        ),
-        tuple(numbers),
-    )
-
-
-def footnotes(page: Page) -> Iterable[str]:
-    """The footnotes with their marks, a line each."""
-    return (f"{_mark(number)} {text}" for number, text in enumerate(page.footnotes, start=1))
-
-
-def legend(comparison: Comparison) -> Sequence[str]:
-    """What the columns mean, where the heading does not say it all."""
-    lines = [
-        "time: tokenise, infer and decode of one question after the other; nearest-rank percentiles",
-        f"speed-up: median time of {comparison.baseline} fp32 over that of the model, on the same "
-        "hardware and the questions that both answered",
-    ]
-    if comparison.bertscore is not None:
-        lines.append(f"BERTScore: raw, not rescaled, by {comparison.bertscore.hash}")
-    return lines
-
-
-def _cell(row: Row, column: Column, numbers: dict[str, int]) -> Cell:
-    notes = tuple(numbers.setdefault(note, len(numbers) + 1) for note in row.notes.get(column.key, ()))
-    return Cell(column.text(row) or DASH, notes)
-
-
-def _mark(number: int) -> str:
-    return "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(number))

@@ -1,146 +1,236 @@
-"""The charts of the HTML report, as Plotly's own JSON, each with the table that says the same.
+"""The charts of a place, as Plotly's own JSON, each with the table that says the same.
 
-Three are the study's: EM and F1, time per question, BERTScore F1. The fourth sets accuracy against time.
+Three are the study's: EM and F1, time per question, BERTScore F1. The others set accuracy against time, and
+show how times spread, how hot a run got and what a question costs in energy.
 """
 
-import html
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
-from collector.comparison import Row
+from collector.comparison import Comparison, Row
 from collector.recommendation import Candidate, pareto_front
-from collector.report.columns import COLUMNS, Column, Section
-from collector.report.plain import plain
+from collector.report.columns import COLUMNS
+from collector.report.curves import distributions, heat
+from collector.report.page import Figure, Heading, Table, cells
+from collector.report.tints import Tints, label
 
 _BY_KEY: Final = {column.key: column for column in COLUMNS}
+_ROW_PIXELS: Final = 28
+_FRAME_PIXELS: Final = 110
+_F1_MARGIN: Final = 6.0
+_LABEL_DECADES: Final = 0.35
+"""Room for a label beside the outermost points of a logarithmic axis."""
 
 
-class Figure(NamedTuple):
-    """One chart of one section."""
-
-    title: str
-    summary: str
-    """What it shows, in a sentence: the text alternative."""
-    headings: tuple[str, ...]
-    table: tuple[tuple[str, ...], ...]
-    """The numbers behind it, as the report writes them."""
-    traces: list[dict[str, Any]]
-    layout: dict[str, Any]
-
-
-def figures(section: Section) -> list[Figure]:
-    """The charts of a section; one without a number to show is left out."""
-    made = [_answers(section.rows), _time(section.rows), _bertscore(section.rows), _trade(section.rows)]
-    return [figure for figure in made if figure is not None]
-
-
-def _answers(rows: Sequence[Row]) -> Figure | None:
-    scored = [row for row in rows if row.f1 is not None]
-    if not scored:
-        return None
-    return Figure(
-        "Exact Match and F1",
-        "Bars of Exact Match and token F1 in percent, for each model with a meaningful accuracy.",
-        *_table(scored, "exact_match", "f1"),
-        [
-            _bars(scored, [row.exact_match for row in scored], "EM", digits=1),
-            _bars(scored, [row.f1 for row in scored], "F1", digits=1),
-        ],
-        {"yaxis": {"title": {"text": "percent"}, "range": [0, 100]}, "barmode": "group"},
+def figures(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Figure]:
+    """The charts of the rows of one place; one without a number to show is left out."""
+    tints = Tints(comparison)
+    made = (
+        _trade(rows, tints),
+        _answers(rows),
+        _time(rows, tints),
+        _bertscore(rows, tints),
+        distributions(comparison, rows, tints),
+        heat(comparison, rows, tints),
+        _energy(rows, tints),
     )
+    return (figure for figure in made if figure is not None)
 
 
-def _time(rows: Sequence[Row]) -> Figure | None:
-    timed = [row for row in rows if row.p50_ms is not None]
-    if not timed:
+def _trade(rows: Sequence[Row], tints: Tints) -> Figure | None:
+    shown = [row for row in rows if row.f1 is not None and row.p50_ms is not None]
+    if not shown:
         return None
-    return Figure(
-        "Time per question",
-        "Bars of the median and the 90th percentile of the time per question in milliseconds.",
-        *_table(timed, "p50_ms", "p90_ms", "speed_up"),
-        [
-            _bars(timed, [row.p50_ms for row in timed], "p50", digits=1),
-            _bars(timed, [row.p90_ms for row in timed], "p90", digits=1),
-        ],
-        {"yaxis": {"title": {"text": "ms"}, "rangemode": "tozero"}, "barmode": "group"},
-    )
-
-
-def _bertscore(rows: Sequence[Row]) -> Figure | None:
-    scored = [row for row in rows if row.bertscore_f1 is not None]
-    if not scored:
-        return None
-    return Figure(
-        "BERTScore F1",
-        "Bars of the raw BERTScore F1, from 0 to 1. Unrelated texts score well above 0.",
-        *_table(scored, "bertscore_f1"),
-        [_bars(scored, [row.bertscore_f1 for row in scored], "BERTScore F1", digits=3)],
-        {"yaxis": {"title": {"text": "BERTScore F1"}, "range": [0, 1]}, "bargap": 0.5},
-    )
-
-
-def _trade(rows: Sequence[Row]) -> Figure | None:
-    candidates = [
-        (row, Candidate(row.f1, row.p50_ms)) for row in rows if row.f1 is not None and row.p50_ms is not None
-    ]
-    if not candidates:
-        return None
-    points = [candidate for _, candidate in candidates]
+    points = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0) for row in shown]
     front = [points[i] for i in pareto_front(points)]
     return Figure(
         "Accuracy against time",
-        "Points of F1 in percent over the median time per question in milliseconds, on a logarithmic axis; "
-        "a line joins the models that no other one beats in both.",
-        *_table([row for row, _ in candidates], "f1", "p50_ms", "best_for"),
+        "F1 over the median time per question, which is logarithmic: higher and further left is better. The "
+        "dotted line joins the models that no other one beats in both, the Pareto front.",
+        _table(shown, "f1", "f1_interval", "p50_ms", "best_for"),
         [
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": "Pareto front",
                 "hoverinfo": "skip",
-                "line": {"shape": "hv", "dash": "dot"},
+                "line": {"shape": "hv", "dash": "dot", "width": 1.5},
+                "tint": "quiet",
                 "x": [point.time for point in front],
                 "y": [point.f1 for point in front],
             },
-            {
-                "type": "scatter",
-                "mode": "markers+text",
-                "name": "models",
-                "textposition": "top center",
-                "cliponaxis": False,
-                "marker": {"size": 12},
-                "x": [point.time for point in points],
-                "y": [point.f1 for point in points],
-                "text": [_label(row) for row, _ in candidates],
-            },
+            *(
+                {
+                    "type": "scatter",
+                    "mode": "markers+text",
+                    "tint": tints.of(row.model),
+                    # The front is the upper left edge of the cloud: its labels go out, the others in.
+                    "textposition": "top left" if row.pareto else "bottom right",
+                    "cliponaxis": False,
+                    "marker": {"size": 11, "symbol": tints.symbol(row.precision)},
+                    "x": [row.p50_ms],
+                    "y": [row.f1],
+                    "text": [label(row.title, row.precision)],
+                    "hovertemplate": "%{text}<br>F1 %{y:.1f} %, p50 %{x:,.1f} ms<extra></extra>",
+                }
+                for row in shown
+            ),
         ],
         {
-            "xaxis": {"title": {"text": "p50 ms"}, "type": "log"},
-            "yaxis": {"title": {"text": "F1 %"}},
+            "xaxis": {
+                "title": {"text": "p50 ms"},
+                "type": "log",
+                "dtick": "D2",
+                "range": [
+                    math.log10(min(p.time for p in points)) - _LABEL_DECADES,
+                    math.log10(max(p.time for p in points)) + _LABEL_DECADES,
+                ],
+            },
+            "yaxis": {
+                "title": {"text": "F1 %"},
+                # Never so narrow that a difference within chance looks like a cliff.
+                "range": [min(p.f1 for p in points) - _F1_MARGIN, max(p.f1 for p in points) + _F1_MARGIN],
+            },
+            "showlegend": False,
         },
+        380,
     )
 
 
-def _bars(rows: Sequence[Row], values: Sequence[float | None], name: str, digits: int) -> dict[str, Any]:
+def _answers(rows: Sequence[Row]) -> Figure | None:
+    shown = [row for row in rows if row.f1 is not None]
+    if not shown:
+        return None
+    return Figure(
+        "Exact Match and F1",
+        "Exact Match and token F1 in percent for each model that has a meaningful accuracy; the whiskers are "
+        "95 % intervals.",
+        _table(shown, "exact_match", "f1", "f1_interval"),
+        [
+            _bars(shown, "f1", "F1", 1, 0),
+            _bars(shown, "exact_match", "EM", 1, 1),
+        ],
+        _by_name({"title": {"text": "percent"}, "range": [0, 100]}),
+        _FRAME_PIXELS + 2 * _ROW_PIXELS * len(shown) * 3 // 4,
+    )
+
+
+def _time(rows: Sequence[Row], tints: Tints) -> Figure | None:
+    shown = [row for row in rows if row.p50_ms is not None]
+    if not shown:
+        return None
+    names = [label(row.title, row.precision) for row in shown]
+    lines: dict[str, list[Any]] = {"x": [], "y": []}
+    for row, name in zip(shown, names, strict=True):
+        lines["x"] += [row.p50_ms, row.p99_ms, None]
+        lines["y"] += [name, name, None]
+    marks = (
+        ("p50_ms", "p50", "circle", 11),
+        ("p90_ms", "p90", "line-ns-open", 12),
+        ("p99_ms", "p99", "x-thin-open", 8),
+    )
+    return Figure(
+        "Time per question",
+        "The median, the 90th and the 99th percentile of the time per question in milliseconds, on a "
+        "logarithmic axis: further left is faster.",
+        _table(shown, "p50_ms", "p90_ms", "p99_ms", "speed_up", "speed_up_interval"),
+        [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "hoverinfo": "skip",
+                "showlegend": False,
+                "tint": "line",
+                **lines,
+            },
+            *(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": name,
+                    "x": [getattr(row, field) for row in shown],
+                    "y": names,
+                    "tint": 0 if field == "p50_ms" else "text",
+                    "marker": {"size": size, "symbol": symbol},
+                    "hovertemplate": f"%{{y}}<br>{name} %{{x:,.1f}} ms<extra></extra>",
+                }
+                for field, name, symbol, size in marks
+            ),
+        ],
+        _by_name({"title": {"text": "ms"}, "type": "log", "dtick": "D2"}),
+        _FRAME_PIXELS + _ROW_PIXELS * len(shown),
+    )
+
+
+def _bertscore(rows: Sequence[Row], tints: Tints) -> Figure | None:
+    shown = [row for row in rows if row.bertscore_f1 is not None]
+    if not shown:
+        return None
+    return Figure(
+        "BERTScore F1",
+        "BERTScore F1 from 0 to 1. Raw scores of unrelated texts lie well above 0.",
+        _table(shown, "bertscore_f1"),
+        [_bars(shown, "bertscore_f1", "BERTScore F1", 3, 0)],
+        _by_name({"title": {"text": "BERTScore F1"}, "range": [0, 1]}),
+        _FRAME_PIXELS + _ROW_PIXELS * len(shown),
+    )
+
+
+def _energy(rows: Sequence[Row], tints: Tints) -> Figure | None:
+    shown = [row for row in rows if row.joules_per_question is not None]
+    if not shown:
+        return None
+    sources = ", ".join(dict.fromkeys(row.energy_source or "an unnamed source" for row in shown))
+    return Figure(
+        "Energy per question",
+        f"Joules per question answered, idle power included, as measured by {sources}.",
+        _table(shown, "joules_per_question", "joules_per_correct"),
+        [_bars(shown, "joules_per_question", "J per question", 2, 0)],
+        _by_name({"title": {"text": "joules"}, "rangemode": "tozero"}),
+        _FRAME_PIXELS + _ROW_PIXELS * len(shown),
+    )
+
+
+def _bars(rows: Sequence[Row], field: str, name: str, digits: int, tint: int) -> dict[str, Any]:
+    values = [getattr(row, field) for row in rows]
+    whiskers = {}
+    if any(field in row.intervals for row in rows):
+        ends = [row.intervals.get(field, (value, value)) for row, value in zip(rows, values, strict=True)]
+        whiskers = {
+            "error_x": {
+                "type": "data",
+                "symmetric": False,
+                "array": [high - value for (_, high), value in zip(ends, values, strict=True)],
+                "arrayminus": [value - low for (low, _), value in zip(ends, values, strict=True)],
+                "thickness": 1,
+                "width": 3,
+            }
+        }
     return {
         "type": "bar",
+        "orientation": "h",
         "name": name,
-        "x": [_label(row) for row in rows],
-        "y": list(values),
-        "texttemplate": f"%{{y:,.{digits}f}}",
-        "textposition": "outside",
+        "tint": tint,
+        "y": [label(row.title, row.precision) for row in rows],
+        "x": values,
+        "texttemplate": f"%{{x:,.{digits}f}}",
+        "textposition": "auto",
+        "insidetextanchor": "start",
+        "textangle": 0,
         "cliponaxis": False,
+        "hovertemplate": f"%{{y}}<br>{name} %{{x:,.{digits}f}}<extra></extra>",
+        **whiskers,
     }
 
 
-def _label(row: Row) -> str:
-    # Plotly reads a little HTML in its labels.
-    return f"{html.escape(plain(row.title))}<br>{row.precision}"
+def _by_name(xaxis: dict[str, Any]) -> dict[str, Any]:
+    return {"xaxis": xaxis, "yaxis": {"autorange": "reversed", "type": "category"}, "barmode": "group"}
 
 
-def _table(rows: Sequence[Row], *keys: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    columns: list[Column] = [_BY_KEY[key] for key in ("title", "precision", *keys)]
-    return (
-        tuple(column.heading for column in columns),
-        tuple(tuple(plain(column.text(row) or "") for column in columns) for row in rows),
+def _table(rows: Sequence[Row], *keys: str) -> Table:
+    columns = [_BY_KEY[key] for key in ("title", "precision", *keys)]
+    return Table(
+        "The numbers",
+        tuple(Heading(column.heading, column.number) for column in columns),
+        tuple(cells(*(column.text(row) for column in columns)) for row in rows),
     )

@@ -1,10 +1,12 @@
-"""The report as one HTML file: no network, works from disk, light and dark.
+"""The report as one HTML file: no network, works from disk, light and dark, on paper and on a phone.
 
-Whatever a device wrote is escaped where it stands, and a content security policy runs no script but the two
-of ours, by their hashes. Styles are inline since Plotly sets them on what it draws.
+Whatever a device wrote is escaped where it stands, and a content security policy runs no script but ours and
+Plotly, by their hashes. Styles are inline since Plotly sets them on what it draws. Plotly has five megabytes
+and is carried compressed: the browser unpacks it, and where it cannot, the tables behind the charts stay.
 """
 
 import base64
+import gzip
 import hashlib
 from importlib.resources import files
 from typing import Any
@@ -12,8 +14,8 @@ from typing import Any
 import msgspec
 
 from collector.comparison import Comparison
-from collector.report.columns import COLUMNS, footnotes, lay_out, legend
-from collector.report.figures import figures
+from collector.report.layout import Page, lay_out
+from collector.report.page import Cell
 from collector.report.plain import plain
 
 
@@ -24,24 +26,35 @@ def as_html(comparison: Comparison) -> str:
     from plotly.offline import get_plotlyjs
 
     folder = files("collector.report")
-    plotly, script = get_plotlyjs(), folder.joinpath("report.js").read_text("utf-8")
+    script, plotly = folder.joinpath("report.js").read_text("utf-8"), get_plotlyjs()
     page = lay_out(comparison)
-    charts = [figures(section) for section in page.sections]
-    drawn = [{"traces": f.traces, "layout": f.layout} for section in charts for f in section]
+    drawn = [
+        {"traces": figure.traces, "layout": figure.layout}
+        for chapter in page.chapters
+        for section in chapter.sections
+        for figure in section.figures
+    ]
     template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template.filters["plain"] = plain
     return template.from_string(folder.joinpath("report.html.j2").read_text("utf-8")).render(
         comparison=comparison,
-        columns=COLUMNS,
-        sections=list(zip(page.sections, charts, strict=True)),
-        footnotes=list(footnotes(page)),
-        legend=legend(comparison),
-        plain=plain,
-        policy=_policy(plotly, script),
+        page=page,
+        cards=_cards(page),
+        policy=_policy(script, plotly),
         style=Markup(folder.joinpath("report.css").read_text("utf-8")),  # noqa: S704  # our own file
-        plotly=Markup(plotly),  # noqa: S704  # the library
+        plotly=base64.b64encode(gzip.compress(plotly.encode(), 9, mtime=0)).decode() if drawn else "",
         script=Markup(script),  # noqa: S704  # our own file
         data=Markup(_inert_json(drawn)),  # noqa: S704  # made inert
     )
+
+
+def _cards(page: Page) -> dict[str, list[tuple[Cell, ...]]]:
+    """The rows of the first table, which is the answer, by what stands in their first cell."""
+    cards: dict[str, list[tuple[Cell, ...]]] = {}
+    for chapter in page.chapters[:1]:
+        for row in chapter.sections[0].tables[0].rows:
+            cards.setdefault(row[0].text, []).append(row[1:])
+    return cards
 
 
 def _policy(*scripts: str) -> str:

@@ -2,11 +2,12 @@
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from collector.comparison import Comparison
-from collector.report.columns import COLUMNS, footnotes, lay_out, legend
+from collector.report.layout import lay_out
+from collector.report.page import Section, Table, mark
 from collector.report.plain import plain
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+!|~])")
@@ -16,17 +17,34 @@ def markdown(comparison: Comparison) -> str:
     """Write a comparison as Markdown. Names cannot break out of their cell, as markup or as HTML."""
     page = lay_out(comparison)
     lines: list[str] = []
-    for section in page.sections:
-        lines += [f"## {_escaped(section.hardware_class)}, {_escaped(section.questions)}", ""]
-        lines.append(_row(column.heading for column in COLUMNS))
-        lines.append(_row("--:" if column.number else ":--" for column in COLUMNS))
-        lines += [_row(_escaped(cell.marked) for cell in cells) for cells in section.cells]
-        lines.append("")
-    if not page.sections:
-        lines += ["No run has been received yet.", ""]
-    for line in (*footnotes(page), *legend(comparison), *comparison.remarks):
-        lines += [_escaped(line), ""]
+    for chapter in page.chapters:
+        lines += [f"## {_escaped(chapter.title)}", ""]
+        for section in chapter.sections:
+            lines += _section(section)
+    for remark in page.remarks:
+        lines += [_escaped(remark), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(section: Section) -> Iterator[str]:
+    if section.title:
+        yield from (f"### {_escaped(section.title)}", "")
+    for words in section.words:
+        yield from (_escaped(words), "")
+    for table in section.tables:
+        if len(section.tables) > 1:
+            yield from (f"**{_escaped(table.title)}**", "")
+        yield from _table(table)
+        yield ""
+    for number, text in enumerate(section.footnotes, start=1):
+        yield from (f"{mark(number)} {_escaped(text)}", "")
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield _row(_escaped(heading.text) for heading in table.headings)
+    yield _row("--:" if heading.number else ":--" for heading in table.headings)
+    for row in table.rows:
+        yield _row(_escaped(cell.marked) for cell in row)
 
 
 def _row(cells: Iterable[str]) -> str:

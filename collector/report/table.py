@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 from io import StringIO
-from typing import Final
+from typing import Any, Final
 
 from collector.comparison import Comparison
-from collector.report.columns import COLUMNS, Section, footnotes, lay_out, legend
+from collector.report.layout import lay_out
+from collector.report.page import Section, Table, mark
 from collector.report.plain import plain
 
-_NAMES: Final = 2
-"""The first columns say what a row is: each part of a table that is too wide begins with them."""
 _GAP: Final = 2
+MORE: Final = "more columns, the study's numbers, questions, method, provenance: --format html or markdown"
 
 
 def table(comparison: Comparison, width: int | None = None, *, colour: bool = False) -> str:
-    """Write a comparison as tables, one a hardware class and question file.
+    """Write a comparison as tables.
 
     Args:
         comparison: what to show.
@@ -22,7 +22,6 @@ def table(comparison: Comparison, width: int | None = None, *, colour: bool = Fa
         colour: emphasise with ANSI escapes.
     """
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     page = lay_out(comparison)
@@ -35,38 +34,73 @@ def table(comparison: Comparison, width: int | None = None, *, colour: bool = Fa
         highlight=False,
         emoji=False,
     )
-    for section in page.sections:
-        title = f"{plain(section.hardware_class)}, {plain(section.questions)}"
-        console.print(Text(title, style="bold"))
-        for part in _parts(section, width):
-            grid = Table(header_style="bold", box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
-            for i in part:
-                column = COLUMNS[i]
-                grid.add_column(column.heading, justify="right" if column.number else "left", no_wrap=True)
-            for cells in section.cells:
-                grid.add_row(*(Text(plain(cells[i].marked)) for i in part))
-            console.print(grid)
-            console.print()
-    if not page.sections:
-        console.print("no run has been received yet")
-    for line in (*footnotes(page), *legend(comparison), *comparison.remarks):
-        console.print(Text(plain(line)))
+    for chapter in page.chapters:
+        if chapter.in_terminal:
+            title = Text(plain(chapter.title), style="bold")
+            console.print(title)
+            console.print(Text("─" * title.cell_len))
+            for section in chapter.sections:
+                _write(console, section, width)
+    if page.chapters:
+        console.print(Text(MORE))
+    for remark in page.remarks:
+        console.print(Text(plain(remark)))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _parts(section: Section, width: int | None) -> Iterator[list[int]]:
-    """The positions of the columns that fit beside each other."""
+def _write(console: Any, section: Section, width: int | None) -> None:
+    from rich.text import Text
+
+    if section.title:
+        console.print(Text(plain(section.title), style="bold"))
+    for words in section.words:
+        console.print(Text(plain(words), style="dim"))
+    for shown in section.tables:
+        if len(section.tables) > 1:
+            console.print(Text(plain(shown.title), style="bold"))
+        for part in _parts(shown, width):
+            console.print(_grid(shown, part))
+            console.print()
+    for number, text in enumerate(section.footnotes, start=1):
+        console.print(Text(f"{mark(number)} {plain(text)}", style="dim"))
+    if section.footnotes:
+        console.print()
+
+
+def _grid(shown: Table, part: list[int]) -> Any:
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    grid = Grid(header_style="bold", box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for i in part:
+        heading = shown.headings[i]
+        grid.add_column(
+            Text(plain(heading.text)),
+            justify="right" if heading.number else "left",
+            no_wrap=heading.number,
+            overflow="fold",
+        )
+    for row in shown.rows:
+        grid.add_row(*(Text(plain(row[i].marked)) for i in part))
+    return grid
+
+
+def _parts(shown: Table, width: int | None) -> Iterator[list[int]]:
+    """The positions of the columns that fit beside each other; each part begins with the names."""
     from rich.cells import cell_len
 
-    widths = [
-        _GAP + max(cell_len(text) for text in (column.heading, *(plain(c[i].marked) for c in section.cells)))
-        for i, column in enumerate(COLUMNS)
-    ]
-    names = list(range(_NAMES))
+    shown_columns = [i for i, heading in enumerate(shown.headings) if width is None or not heading.detail]
+    widths = {i: _GAP + max(map(cell_len, _texts(shown, i))) for i in shown_columns}
+    names, rest = shown_columns[: shown.names], shown_columns[shown.names :]
     part = names.copy()
-    for i in range(_NAMES, len(COLUMNS)):
-        if width is not None and len(part) > _NAMES and sum(widths[j] for j in [*part, i]) - _GAP > width:
+    for i in rest:
+        if width is not None and part != names and sum(widths[j] for j in [*part, i]) - _GAP > width:
             yield part
             part = names.copy()
         part.append(i)
     yield part
+
+
+def _texts(shown: Table, column: int) -> Iterator[str]:
+    yield plain(shown.headings[column].text)
+    yield from (plain(row[column].marked) for row in shown.rows)

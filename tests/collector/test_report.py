@@ -1,93 +1,80 @@
 import csv
+import html
 import io
 import json
 import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from collector.compare import compare
 from collector.comparison import Comparison, Row
-from collector.report.columns import COLUMNS, DASH, lay_out
+from collector.report.layout import lay_out
+from collector.report.page import DASH, Section
 from collector.report.render import render
-from collector.report.table import table
-from collector.scoring import score_answers
+from collector.report.table import table as terminal_table
 from collector.store import Store
-from contract.bundle import Weights
-from tests.collector.delivering import take
-from tests.collector.factory import batch, device, finished, manifest, run_records, started
-
-SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
-HOSTILE = f'=HYPERLINK("x")|{SCRIPT}]\x1b[31m\u202e`*_'
+from tests.collector.reports import HtmlTables, Rows, hostile, tables, texts, three_models
 
 
 @pytest.fixture
 def comparison(store_with_golds: Store) -> Comparison:
-    reader, noise = Weights(origin="adapter", source="s"), Weights(origin="random", source="s")
-    for model, precision, slower, weights in (
-        ("bert-large", "fp32", 20.0, noise),
-        ("minilm-l6", "fp32", 1.0, reader),
-        ("minilm-l6", "int8", 0.5, reader),
-    ):
-        bundle = manifest(model, precision, weights=weights)
-        text = "1,094 km" if precision == "fp32" else "1,094"
-        told = [("q1", "sea", 1234.5), ("q2", text, 120.25), ("q3", "Hamburg", 14.0), ("q4", "Dresden", 3.0)]
-        take(store_with_golds, batch(run_records([(q, t, ms * slower) for q, t, ms in told], bundle)))
-    score_answers(store_with_golds)
-    return compare(store_with_golds)
+    return three_models(store_with_golds)
 
 
 @pytest.fixture
-def hostile(store_with_golds: Store) -> Comparison:
-    where = device(hardware_class=HOSTILE)
-    take(store_with_golds, batch(run_records(bundle=manifest(title=HOSTILE), on=where)))
-    failed = finished(1, 0, status="failed", reason=HOSTILE)
-    take(store_with_golds, batch((started(manifest("other", title=f"@{HOSTILE}"), where), failed)))
-    score_answers(store_with_golds)
-    return compare(store_with_golds)
+def attack(store_with_golds: Store) -> Comparison:
+    return hostile(store_with_golds)
 
 
-class Cells(HTMLParser):
-    """The cells of the first table of each section, by row."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self._in_cell = False
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        if tag == "tr":
-            self.rows.append([])
-        self._in_cell = tag == "td"
-        if self._in_cell:
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_cell = False
-
-    def handle_data(self, data: str) -> None:
-        if self._in_cell:
-            self.rows[-1][-1] += data
+def place(comparison: Comparison) -> Section:
+    """The section of the first hardware."""
+    return next(c for c in lay_out(comparison).chapters if c.anchor == "place-1").sections[0]
 
 
-def test_all_formats_say_the_same_numbers(comparison: Comparison) -> None:
-    expected = [[cell.marked for cell in cells] for cells in lay_out(comparison).sections[0].cells]
-    assert len(expected) == 3
-    lines = render(comparison, "table").splitlines()
-    assert [re.split(r" {2,}", line) for line in lines[2:5]] == expected
-    markdown = [line for line in render(comparison, "markdown").splitlines() if line.startswith("| ")]
-    assert [line.strip("| ").split(" | ") for line in markdown[2:]] == expected
-    cells = [row for row in Cells(render(comparison, "html")).rows if len(row) == len(COLUMNS)]
-    assert cells == expected
+def markdown_tables(markdown: str) -> list[Rows]:
+    found = []
+    for block in re.findall(r"(?:^\| .*\n)+", markdown, re.MULTILINE):
+        rows = [re.split(r"(?<!\\) \| ", line[2:-2]) for line in block.splitlines()[2:]]
+        found.append([[html.unescape(re.sub(r"\\(.)", r"\1", cell)) for cell in row] for row in rows])
+    return found
 
-    full = json.loads(render(comparison, "json"))["rows"]
-    assert msgspec.convert(full, type=tuple[Row, ...]) == comparison.rows
-    for row, record in zip(full, csv.DictReader(io.StringIO(render(comparison, "csv"))), strict=True):
+
+def test_markdown_and_html_say_what_was_laid_out(comparison: Comparison) -> None:
+    page = lay_out(comparison)
+    assert [chapter.anchor for chapter in page.chapters] == [
+        "answer",
+        "place-1",
+        "evidence",
+        "study",
+        "questions",
+        "method",
+        "provenance",
+    ]
+    written = HtmlTables(render(comparison, "html"))
+    best, *rest = tables(page)
+    assert written.tables == rest
+    for row in best:
+        for text in row:
+            assert text in written.said
+    assert markdown_tables(render(comparison, "markdown")) == [
+        texts(table) for chapter in page.chapters for section in chapter.sections for table in section.tables
+    ]
+
+
+def test_a_terminal_says_what_was_laid_out(comparison: Comparison) -> None:
+    lines = [re.split(r" {2,}", line) for line in render(comparison, "table").splitlines()]
+    for chapter in lay_out(comparison).chapters:
+        for section in chapter.sections:
+            for shown in section.tables:
+                if chapter.in_terminal:
+                    assert [row for row in texts(shown) if row not in lines] == []
+
+
+def test_json_and_csv_hold_the_full_numbers(comparison: Comparison) -> None:
+    full = json.loads(render(comparison, "json"))
+    assert msgspec.convert(full, type=Comparison) == comparison
+    for row, record in zip(full["rows"], csv.DictReader(io.StringIO(render(comparison, "csv"))), strict=True):
         for field in record.keys() & row.keys() - {"marks", "notes"}:
             text, value = record[field], row[field]
             if isinstance(value, bool):
@@ -98,24 +85,60 @@ def test_all_formats_say_the_same_numbers(comparison: Comparison) -> None:
                 assert text == "", field
             elif isinstance(value, str):
                 assert text == value, field
-    assert [row["best_for"] for row in full] == [[], ["high accuracy"], ["real time", "low resource"]]
+        for field, (low, high) in row["intervals"].items():
+            assert (float(record[f"{field}_low"]), float(record[f"{field}_high"])) == (low, high)
+    assert [row["best_for"] for row in full["rows"]] == [
+        [],
+        ["high accuracy"],
+        ["real time", "low resource"],
+    ]
+
+
+def test_the_cells_are_the_numbers_rounded(comparison: Comparison) -> None:
+    section = place(comparison)
+    (shown,) = section.tables
+    cells = {heading.text: [row[i].text for row in shown.rows] for i, heading in enumerate(shown.headings)}
+    rows: tuple[Row, ...] = comparison.rows
+    assert cells["F1 %"] == [DASH, *(f"{row.f1:.1f}" for row in rows[1:])]
+    assert cells["p50 ms"] == [f"{row.p50_ms:,.1f}" for row in rows]
+    assert cells["p99 ms"] == ["24,690.0", "1,234.5", "617.2"]
+    assert cells["speed-up"] == ["1.00x", "20.00x", "40.00x"]
+    assert cells["memory MB"] == ["180.0"] * 3
+    for figure in section.figures:
+        for row in texts(figure.table):
+            for text in row[2:]:
+                assert any(text in column for column in cells.values()) or figure.title in {
+                    "How times spread",
+                    "Heat over a run",
+                }
+
+
+def test_random_weights_are_in_no_chart_and_no_table_of_accuracy(comparison: Comparison) -> None:
+    page = lay_out(comparison)
+    for figure in place(comparison).figures:
+        names = {row[0].text for row in figure.table.rows}
+        assert ("BERT-Large" in names) == (figure.title == "Time per question"), figure.title
+    for row in tables(page)[0]:
+        assert "BERT-Large" not in row[2]
 
 
 def test_a_narrow_terminal_gets_every_cell_in_lines_that_fit(comparison: Comparison) -> None:
-    text = table(comparison, 80)
-    for cells in lay_out(comparison).sections[0].cells:
-        for cell in cells:
-            assert cell.marked in text
+    text = terminal_table(comparison, 80)
+    (shown,) = place(comparison).tables
+    for row in shown.rows:
+        for heading, cell in zip(shown.headings, row, strict=True):
+            assert heading.detail or cell.marked in text
     assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_dash_has_a_footnote_and_the_footnote_is_there(comparison: Comparison) -> None:
-    page = lay_out(comparison)
-    cells = dict(zip((c.key for c in COLUMNS), page.sections[0].cells[0], strict=True))
-    assert cells["f1"].text == DASH
-    (number,) = cells["f1"].notes
-    assert page.footnotes[number - 1].startswith("random weights")
-    assert "¹ random weights" in render(comparison, "table")
+    section = place(comparison)
+    (shown,) = section.tables
+    f1 = [heading.text for heading in shown.headings].index("F1 %")
+    cell = shown.rows[0][f1]
+    assert cell.text == DASH
+    assert section.footnotes[cell.notes[0] - 1].startswith("random weights")
+    assert f"{cell.marked[1:]} random weights" in render(comparison, "table")
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "csv", "json", "html"])
@@ -123,52 +146,52 @@ def test_a_report_of_nothing_is_a_report(store: Store, form: str) -> None:
     assert render(compare(store), form)
 
 
-def test_a_terminal_and_a_cell_see_no_control_characters(hostile: Comparison) -> None:
+def test_a_terminal_and_a_cell_see_no_control_characters(attack: Comparison) -> None:
     for form in ("table", "markdown", "csv"):
-        text = render(hostile, form)
+        text = render(attack, form)
         assert "\x1b" not in text
         assert "\u202e" not in text
-    assert "\x1b[31m" not in render(hostile, "table", terminal=True)
+    assert "\x1b[31m" not in render(attack, "table", terminal=True)
 
 
-def test_markup_in_names_stays_text(hostile: Comparison) -> None:
-    markdown = render(hostile, "markdown")
+def test_markup_in_names_stays_text(attack: Comparison) -> None:
+    markdown = render(attack, "markdown")
     assert "<script" not in markdown
     assert not re.search(r"(?<!\\)`", markdown)
-    table_rows = [line for line in markdown.splitlines() if line.startswith("| ")]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table_rows} == {len(COLUMNS) + 1}
+    cells_of_row = re.compile(r"(?<!\\)\|")
+    for block in re.findall(r"(?:^\| .*\n)+", markdown, re.MULTILINE):
+        assert len({len(cells_of_row.findall(line)) for line in block.splitlines()}) == 1
 
 
-def test_no_cell_of_csv_starts_a_formula(hostile: Comparison) -> None:
-    rows = list(csv.reader(io.StringIO(render(hostile, "csv"))))
-    texts = [cell for row in rows for cell in row if not re.fullmatch(r"-?[\d.e+-]+", cell)]
-    assert any(cell.startswith("'=HYPERLINK") for cell in texts)
-    assert any(cell.startswith("'@=HYPERLINK") for cell in texts)
-    assert not [cell for cell in texts if cell.startswith(("=", "+", "-", "@"))]
+def test_no_cell_of_csv_starts_a_formula(attack: Comparison) -> None:
+    rows = list(csv.reader(io.StringIO(render(attack, "csv"))))
+    found = [cell for row in rows for cell in row if not re.fullmatch(r"-?[\d.e+-]+", cell)]
+    assert any(cell.startswith("'=HYPERLINK") for cell in found)
+    assert any(cell.startswith("'@=HYPERLINK") for cell in found)
+    assert not [cell for cell in found if cell.startswith(("=", "+", "-", "@"))]
 
 
-def test_html_allows_our_scripts_only_and_asks_for_nothing(hostile: Comparison) -> None:
-    text = render(hostile, "html")
+def test_html_allows_our_scripts_only_and_asks_for_nothing(attack: Comparison) -> None:
+    text = render(attack, "html")
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert policy is not None
     assert policy[1].startswith("default-src &#39;none&#39;; script-src &#39;sha256-")
-    ours = text.replace("plotly", "")
-    assert "<script>document" not in ours
-    assert "<img" not in ours.split("<script")[0]
-    assert not re.search(r"<(link|iframe|script[^>]*src)", ours.split("<script>")[0])
+    assert "<script>document" not in text
+    assert "<img" not in text
+    assert not re.search(r"<(link|iframe|script[^>]*src)", text)
+    assert len(re.findall(r"<script", text)) == 3
 
 
-@pytest.mark.browser
-def test_a_browser_draws_every_chart_and_runs_no_planted_script(hostile: Comparison, tmp_path: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium here")
-    page = tmp_path / "report.html"
-    page.write_text(render(hostile, "html"))
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--dump-dom"]
-    command = [browser, *options, "--enable-logging=stderr", "--virtual-time-budget=5000", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert "CONSOLE" not in done.stderr
-    assert "<title>distilbench report</title>" in done.stdout
-    drawn = re.findall(r'<div class="chart js-plotly-plot"', done.stdout)
-    assert len(drawn) == len(re.findall(r'id="chart-\d+"', page.read_text())) == 3
+def test_every_chart_has_words_and_a_table(comparison: Comparison) -> None:
+    figures = place(comparison).figures
+    assert [figure.title for figure in figures] == [
+        "Accuracy against time",
+        "Exact Match and F1",
+        "Time per question",
+        "How times spread",
+        "Heat over a run",
+    ]
+    text = render(comparison, "html")
+    for figure in figures:
+        assert figure.table.rows
+        assert f'role="img" aria-label="{html.escape(figure.summary)}"' in text

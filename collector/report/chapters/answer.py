@@ -1,0 +1,128 @@
+"""The first chapter, which is what people came for: which model on which hardware."""
+
+import math
+
+from collector.comparison import Comparison
+from collector.findings import Cell as PairTime
+from collector.findings import Choice, TimeSplit
+from collector.report.names import Names, decimals, hardware, megabytes, times
+from collector.report.page import Chapter, Heading, Section, Table, cells
+
+
+def answer(comparison: Comparison) -> Chapter:
+    """Best for what, on each hardware; what a requirement leaves; the times of all pairs."""
+    names = Names(comparison)
+    sections = [Section("Best for what", tables=(_best(comparison),))]
+    if comparison.requirement is not None:
+        sections.append(
+            Section(
+                f"What meets {comparison.requirement.expression}",
+                tables=(_choices(names, comparison.requirement.choices),),
+            )
+        )
+    if comparison.splits:
+        sections.append(_all_pairs(names, comparison.splits))
+    return Chapter("answer", "Which model on which hardware", tuple(sections))
+
+
+def _best(comparison: Comparison) -> Table:
+    one_file = len({row.questions_sha256 for row in comparison.rows}) == 1
+    return Table(
+        "The models to take",
+        (
+            Heading("hardware", number=False),
+            Heading("best for", number=False),
+            Heading("model", number=False),
+            Heading("F1 %"),
+            Heading("p50 ms"),
+            Heading("speed-up"),
+            Heading("memory MB"),
+        ),
+        tuple(
+            cells(
+                hardware(row.hardware_class) + ("" if one_file else f", {row.questions}"),
+                ", ".join(row.best_for),
+                f"{row.title} {row.precision}",
+                decimals(row.f1, 1),
+                decimals(row.p50_ms, 1),
+                times(row.speed_up),
+                megabytes(row.peak_rss_bytes),
+            )
+            for row in comparison.rows
+            if row.best_for
+        ),
+        names=3,
+    )
+
+
+def _choices(names: Names, choices: tuple[Choice, ...]) -> Table:
+    return Table(
+        "What meets the requirement",
+        (
+            Heading("hardware", number=False),
+            Heading("questions", number=False),
+            Heading("met by, best first", number=False),
+            Heading("nearest", number=False),
+            Heading("what it misses", number=False),
+        ),
+        tuple(
+            cells(
+                hardware(choice.place.hardware_class),
+                choice.place.questions,
+                ", ".join(map(names.row, choice.met_by)) or "nothing",
+                None if choice.nearest is None else names.row(choice.nearest),
+                "; ".join(choice.misses) or None,
+            )
+            for choice in choices
+        ),
+    )
+
+
+def _all_pairs(names: Names, splits: tuple[TimeSplit, ...]) -> Section:
+    words = [
+        "Geometric mean of the time per question in milliseconds. The last row and column are what each "
+        "hardware and each model do to time wherever they appear, as a factor of the mean of all.",
+    ]
+    off = [
+        f"{_off(split.typical_error)} ({split.precision})"
+        for split in splits
+        if split.typical_error is not None
+    ]
+    if any(c.measured_ms is None and c.predicted_ms is not None for split in splits for c in split.cells):
+        rest = f", off by about {' and '.join(off)}" if off else ""
+        words.append(f"≈ marks a pair that was not measured: a prediction from the two factors{rest}.")
+    tables = tuple(_matrix(names, split) for split in splits)
+    return Section("Every model on every hardware", tuple(words), tables)
+
+
+def _off(factor: float) -> str:
+    return f"{max(1, math.ceil(100 * (factor - 1)))} %"
+
+
+def _matrix(names: Names, split: TimeSplit) -> Table:
+    pairs = {(cell.model, cell.hardware_class): cell for cell in split.cells}
+    rows = [
+        cells(
+            names.model(model.name),
+            *(_pair(pairs[model.name, machine.name]) for machine in split.hardware),
+            times(model.factor),
+        )
+        for model in split.models
+    ]
+    rows.append(cells("all models", *(times(machine.factor) for machine in split.hardware), ""))
+    return Table(
+        f"{split.precision}, {split.questions}",
+        (
+            Heading("model", number=False),
+            *(Heading(hardware(machine.name)) for machine in split.hardware),
+            Heading("all hardware"),
+        ),
+        tuple(rows),
+        names=1,
+    )
+
+
+def _pair(cell: PairTime) -> str | None:
+    if cell.measured_ms is not None:
+        return decimals(cell.measured_ms, 1)
+    return None if cell.predicted_ms is None else f"≈ {cell.predicted_ms:,.1f}"

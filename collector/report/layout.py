@@ -1,0 +1,36 @@
+"""The order of a report's chapters."""
+
+from typing import NamedTuple
+
+from collector.comparison import Comparison
+from collector.report.chapters.answer import answer
+from collector.report.chapters.asked import questions
+from collector.report.chapters.evidence import evidence
+from collector.report.chapters.method import method
+from collector.report.chapters.places import places
+from collector.report.chapters.provenance import provenance
+from collector.report.chapters.study import study
+from collector.report.page import Chapter
+
+
+class Page(NamedTuple):
+    """A comparison laid out, in the order in which it is read."""
+
+    chapters: tuple[Chapter, ...]
+    remarks: tuple[str, ...]
+
+
+def lay_out(comparison: Comparison) -> Page:
+    """Lay a comparison out: the answer first, what it stands on last."""
+    if not comparison.rows:
+        return Page((), ("no run has been received yet", *comparison.remarks))
+    chapters = (
+        answer(comparison),
+        *places(comparison),
+        evidence(comparison),
+        study(comparison),
+        questions(comparison),
+        method(comparison),
+        provenance(comparison),
+    )
+    return Page(tuple(chapter for chapter in chapters if chapter.sections), comparison.remarks)

@@ -1,0 +1,85 @@
+"""What a report consists of, in the order in which it is read: chapters of words, tables and charts.
+
+Every format writes the same chapters, so that no two of them can say different numbers.
+"""
+
+from typing import Any, Final, NamedTuple
+
+DASH: Final = "–"  # noqa: RUF001  # an en dash stands for "no number" in a table
+
+
+class Heading(NamedTuple):
+    """The head of a column."""
+
+    text: str
+    number: bool = True
+    """Aligned right."""
+    detail: bool = False
+    """Left out where a terminal shows the table: it is in the files."""
+
+
+class Cell(NamedTuple):
+    """One cell as people read it."""
+
+    text: str
+    notes: tuple[int, ...] = ()
+    """Numbers of the section's footnotes, from 1."""
+
+    @property
+    def marked(self) -> str:
+        """The text with its footnotes' marks."""
+        return self.text + " ".join(mark(note) for note in self.notes)
+
+
+class Table(NamedTuple):
+    """Rows under headings; the first `names` columns say what a row is."""
+
+    title: str
+    headings: tuple[Heading, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    names: int = 2
+
+
+class Figure(NamedTuple):
+    """One chart, with what it shows in words and in numbers."""
+
+    title: str
+    summary: str
+    """What it shows, in a sentence: the text alternative."""
+    table: Table
+    traces: list[dict[str, Any]]
+    """Plotly's own, but for `tint`: the number of a colour of the page."""
+    layout: dict[str, Any]
+    height: int = 320
+    """Pixels."""
+
+
+class Section(NamedTuple):
+    """A part of a chapter."""
+
+    title: str
+    words: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    footnotes: tuple[str, ...] = ()
+    """Of its tables, footnote 1 first."""
+
+
+class Chapter(NamedTuple):
+    """A chapter."""
+
+    anchor: str
+    title: str
+    sections: tuple[Section, ...]
+    in_terminal: bool = True
+    """Whether a terminal shows it; a file always does."""
+
+
+def mark(number: int) -> str:
+    """The mark of a footnote."""
+    return "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(number))
+
+
+def cells(*texts: str | None) -> tuple[Cell, ...]:
+    """A row of cells without footnotes; None is a dash."""
+    return tuple(Cell(DASH if text is None else text) for text in texts)

@@ -1,0 +1,37 @@
+"""What a model and a precision look like in every chart, and how they are labelled there."""
+
+import html
+from typing import Final
+
+from collector.comparison import Comparison
+from collector.report.plain import plain
+
+COLOURS: Final = 8
+"""How many the style sheet has; further models begin again."""
+_DASHES: Final = {"fp32": "solid", "int8": "dash", "int4": "dot"}
+_SYMBOLS: Final = {"fp32": "circle", "int8": "diamond", "int4": "square"}
+
+
+class Tints:
+    """A colour for each model of a comparison, the same in all of its charts."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        models = dict.fromkeys(row.model for row in comparison.rows)
+        self._tints = {model: number % COLOURS for number, model in enumerate(models)}
+
+    def of(self, model: str) -> int:
+        """The number of a model's colour."""
+        return self._tints.get(model, 0)
+
+    def symbol(self, precision: str) -> str:
+        """Plotly's name of the mark of a precision."""
+        return _SYMBOLS.get(precision, "cross")
+
+    def dash(self, precision: str) -> str:
+        """Plotly's name of the line of a precision."""
+        return _DASHES.get(precision, "dashdot")
+
+
+def label(title: str, precision: str) -> str:
+    """A name within a chart. Plotly reads a little HTML there, so a name has none."""
+    return html.escape(f"{plain(title)} {precision}".strip())
