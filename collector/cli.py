@@ -59,6 +59,7 @@ for _command in (
     predictions.evaluate,
     predictions.predictions,
     reports.report,
+    reports.compare,
     database.runs,
     database.devices,
     database.show,

@@ -1,22 +1,22 @@
-"""Commands that compare: the report."""
+"""Commands that compare: the report of everything, and one run with another."""
 
 import sys
 from pathlib import Path
 
 import click
 
-from collector.commands.options import FILE, database, say
+from collector.commands.options import FILE, as_json, database, say, terminal_width
 from collector.errors import BadInput
 
 FORMATS = ("table", "markdown", "csv", "json", "html")
+REGRESSED = 4
+"""Exit status of `compare` when a limit is broken."""
 
 
 @click.command()
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option("--baseline", metavar="MODEL", help="Measure speed-up against its fp32 [bert-large].")
-@click.option(
-    "--require", metavar="EXPRESSION", help="Pick models: 'f1>=88,p90_ms<=150,rss_mb<=400'."
-)
+@click.option("--require", metavar="EXPRESSION", help="Pick models: 'f1>=88,p90_ms<=150,rss_mb<=400'.")
 @click.option("--to", "target", type=FILE, help="Write here [standard output].")
 @database
 def report(database: Path, form: str, baseline: str | None, require: str | None, target: Path | None) -> None:
@@ -34,3 +34,24 @@ def report(database: Path, form: str, baseline: str | None, require: str | None,
     except OSError as error:
         raise BadInput(f"report {str(target)!r} cannot be written: {error.strerror}") from None
     say(f"wrote {target}")
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("--fail-if", "limits", metavar="LIMITS", help="Exit 4 if AFTER is worse: 'p50>5%,f1<-0.5'.")
+@as_json
+@database
+def compare(database: Path, before: str, after: str, limits: str | None, as_json: bool) -> int:
+    """Compare run AFTER with run BEFORE, each named by the beginning of its id."""
+    from collector.regression import compare_runs, parse_limits
+    from collector.report.changes import changes_json, changes_text
+    from collector.store import Store
+
+    parsed = parse_limits(limits) if limits else ()
+    with Store.open_to_read(database) as store:
+        found = compare_runs(store, before, after, parsed)
+    click.echo(changes_json(found) if as_json else changes_text(found, terminal_width()), nl=False)
+    if found.broken:
+        say(f"regressed beyond {', '.join(found.broken)}")
+    return REGRESSED if found.broken else 0
