@@ -1,14 +1,13 @@
 """Commands that compare: the report of everything, and one run with another."""
 
-import sys
 from pathlib import Path
 
 import click
 
-from collector.commands.options import FILE, as_json, database, say, terminal_width
+from collector.commands.options import FILE, as_json, database, in_colour, say, terminal_width
 from collector.errors import BadInput
 
-FORMATS = ("table", "markdown", "csv", "json", "html")
+FORMATS = ("table", "markdown", "csv", "json", "html", "parquet")
 REGRESSED = 4
 """Exit status of `compare` when a limit is broken."""
 
@@ -20,20 +19,37 @@ REGRESSED = 4
 @click.option("--to", "target", type=FILE, help="Write here [standard output].")
 @database
 def report(database: Path, form: str, baseline: str | None, require: str | None, target: Path | None) -> None:
-    """Compare models: answers, time, memory and size on each hardware class."""
+    """Compare models: answers, time, memory and size on each hardware class.
+
+    `parquet` is not the comparison but all answers, a row each.
+    """
+    if form == "parquet":
+        if target is None or baseline or require:
+            raise click.UsageError("--format parquet needs --to FILE, and takes no --baseline or --require")
+        _export(database, target)
+        return
     from collector.compare import BASELINE, compare_file
     from collector.report.render import render
 
     comparison = compare_file(database, baseline or BASELINE, require)
-    text = render(comparison, form, terminal=target is None and sys.stdout.isatty())
+    text = render(comparison, form, width=None if target else terminal_width(), colour=in_colour())
     if target is None:
-        click.echo(text, nl=False)
+        click.echo(text, nl=False, color=True)
         return
     try:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadInput(f"report {str(target)!r} cannot be written: {error.strerror}") from None
     say(f"wrote {target}")
+
+
+def _export(database: Path, target: Path) -> None:
+    from collector.parquet import write_parquet
+    from collector.store import Store
+
+    with Store.open_to_read(database) as store:
+        rows = write_parquet(store, target)
+    say(f"wrote {rows} answers to {target}")
 
 
 @click.command()

@@ -3,13 +3,14 @@
 from collector.comparison import Comparison
 
 
-def render(comparison: Comparison, form: str, *, terminal: bool = False) -> str:
+def render(comparison: Comparison, form: str, *, width: int | None = None, colour: bool = False) -> str:
     """Write a comparison in one of the formats table, markdown, csv, json and html.
 
     Args:
         comparison: what to show.
         form: the format's name.
-        terminal: whether a person's terminal shows it: then its width and colours are used.
+        width: of a table, in columns of the terminal; None for as wide as it takes.
+        colour: of a table, for a terminal.
     """
     match form:
         case "markdown":
@@ -29,11 +30,6 @@ def render(comparison: Comparison, form: str, *, terminal: bool = False) -> str:
 
             return as_html(comparison)
         case _:
-            import os
-            import shutil
-
             from collector.report.table import table
 
-            if not terminal:
-                return table(comparison)
-            return table(comparison, shutil.get_terminal_size().columns, colour="NO_COLOR" not in os.environ)
+            return table(comparison, width, colour=colour)

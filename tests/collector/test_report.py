@@ -151,7 +151,7 @@ def test_a_terminal_and_a_cell_see_no_control_characters(attack: Comparison) -> 
         text = render(attack, form)
         assert "\x1b" not in text
         assert "\u202e" not in text
-    assert "\x1b[31m" not in render(attack, "table", terminal=True)
+    assert "\x1b[31m" not in render(attack, "table", width=80, colour=True)
 
 
 def test_markup_in_names_stays_text(attack: Comparison) -> None:
