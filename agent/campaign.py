@@ -48,5 +48,5 @@ def measure_all(
         else:
             errors = f", {last.errors} could not be answered" if last.errors else ""
             say(f"{plan.title}: {last.answered} questions answered{errors}")
-    delivery.flush()
+    delivery.finish()
     return finished

@@ -156,16 +156,19 @@ def flush(
     state_dir: Path | None,
 ) -> None:
     """Deliver what waits from earlier runs."""
-    from agent.delivery import delivering, destination
+    from agent.delivery import ResultFile, delivering, destination, write_waiting
     from agent.state import opened_state
 
     _check_one_of(broker, to_file)
     where = destination(broker, to_file, password_file, ca_file, flush_seconds)
     with opened_state(state_dir, device_id) as state:
         waiting = state.outbox.pending()
-        with delivering(where, state, say) as delivery:
-            delivery.flush()
-            state.stop.check()
+        if isinstance(where, ResultFile):
+            write_waiting(where.path, state.outbox)
+        else:
+            with delivering(where, state, say) as delivery:
+                delivery.finish()
+        state.stop.check()
         left = state.outbox.pending()
     say(f"{waiting - left} results delivered")
     if left:

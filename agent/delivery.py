@@ -79,8 +79,8 @@ class Delivery(Protocol):
     def run_ended(self, run_id: str) -> None:
         """The last record of a run is committed."""
 
-    def flush(self) -> None:
-        """Hand over whatever waits, of this command's runs and earlier ones.
+    def finish(self) -> None:
+        """All runs have ended: hand over what is left.
 
         Raises:
             NotDelivered: something keeps results from arriving; they stay in the outbox.
@@ -125,7 +125,7 @@ class ToBroker:
         """Send what waits, hear receipts."""
         self._courier.step()
 
-    def flush(self) -> None:
+    def finish(self) -> None:
         """Wait for receipts, for the flush time at most.
 
         Raises:
@@ -157,14 +157,8 @@ class ToFile:
         """
         write_waiting(self._path, self._outbox, run_id)
 
-    def flush(self) -> None:
-        """Write what earlier commands left, then forget it.
-
-        Raises:
-            NotDelivered: the file cannot be written; everything stays in the outbox.
-        """
-        if self._outbox.pending():
-            write_waiting(self._path, self._outbox)
+    def finish(self) -> None:
+        """Nothing: what other commands left was not meant for this file."""
 
 
 def write_waiting(path: Path, outbox: Outbox, run_id: str | None = None) -> int:

@@ -6,11 +6,12 @@ from typing import Final, NamedTuple
 
 from agent.bundle import Bundle
 from agent.device import physical_cores
-from agent.errors import BadInput
+from agent.errors import BadInput, BundleRefused
 from agent.selection import select
 from contract.codec import encode, printable
 from contract.device import Device
 from contract.errors import Malformed
+from contract.messages import MAX_MESSAGE_BYTES
 from contract.questions import MAX_QUESTION_FILE_BYTES, Question, QuestionFile, decode_questions
 from contract.records import QuestionSet, Settings
 
@@ -21,6 +22,7 @@ STRIDE_TOKENS: Final = 128
 MAX_ANSWER_TOKENS: Final = 15
 WARMUP_QUESTIONS: Final = 10
 _NAME_CHARS: Final = 200
+_MAX_SENT_MANIFEST_BYTES: Final = MAX_MESSAGE_BYTES - 65_536
 
 
 class Plan(NamedTuple):
@@ -77,7 +79,17 @@ def plan_run(
     questions: Questions,
     settings: Settings,
 ) -> Plan:
-    """Choose the questions and name everything."""
+    """Choose the questions and name everything.
+
+    Raises:
+        BundleRefused: the manifest, which a run's first record holds, does not fit a message.
+    """
+    size = len(encode(bundle.manifest))
+    if size > _MAX_SENT_MANIFEST_BYTES:
+        raise BundleRefused(
+            f"the manifest of '{printable(str(bundle.folder))}' has {size} bytes, and at most "
+            f"{_MAX_SENT_MANIFEST_BYTES} can be sent with its results: shorten its recipe or verification"
+        )
     selected = select(questions.file.questions, settings.limit, settings.seed)
     question_set = QuestionSet(
         name=questions.name,

@@ -4,10 +4,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import agent
 from agent.bundle import Bundle
@@ -17,6 +18,11 @@ from agent.stop import Stop
 from contract.codec import printable
 from contract.questions import Question
 from contract.records import Settings
+
+BUSY_SHARE: Final = 0.01
+"""Of one core: a parent that used more of it while it waited has disturbed the worker."""
+BUSY_NS: Final = 1_000_000
+"""Going to sleep and waking up take less."""
 
 # A file named like a library in the current folder must not be imported (-P), and the worker must be of
 # the same copy of this package as its parent.
@@ -34,6 +40,8 @@ class WorkerProcess:
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
+        self.was_busy = False
+        """Whether this process did more than sleep while it last waited for the worker."""
 
     def __enter__(self) -> Self:
         self._stderr = tempfile.TemporaryFile()
@@ -98,7 +106,10 @@ class WorkerProcess:
             send(orders, order)
         except BrokenPipeError:
             raise WorkerDied(self._death()) from None
+        cpu, wall = time.process_time_ns(), time.monotonic_ns()
         self._stop.wait(None, replies.fileno())
+        used, waited = time.process_time_ns() - cpu, time.monotonic_ns() - wall
+        self.was_busy = used > max(BUSY_SHARE * waited, BUSY_NS)
         self._stop.check()
         reply = receive_reply(replies)
         if reply is None:

@@ -8,6 +8,7 @@ the chunk, samples the machine and lets results be delivered; see `worker.py` fo
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from agent.clock import synchronised, utc_now
@@ -18,8 +19,6 @@ from agent.process import WorkerProcess
 from agent.protocol import Answered, Outcome
 from agent.stop import Stop
 from agent.telemetry import Telemetry
-from contract.codec import encode
-from contract.messages import MAX_MESSAGE_BYTES
 from contract.records import (
     Answer,
     Mark,
@@ -33,9 +32,6 @@ from contract.records import (
 CHUNK_SECONDS: Final = 0.5
 """After so long the worker pauses: what a kill can cost, and how old what is published is at most."""
 CHUNK_QUESTIONS: Final = 64
-BUSY_SHARE: Final = 0.01
-"""Of one core: a parent that used more of it during a chunk has disturbed the chunk."""
-_ENVELOPE_BYTES: Final = 1024
 
 
 class Progress(NamedTuple):
@@ -63,13 +59,16 @@ class Run:
         outbox: where its records go.
         stop: ends it early; it can be continued.
         resume: continue a run of the same identity where it was left, if there is one.
+        root: where the machine's `/sys` is.
     """
 
-    def __init__(self, plan: Plan, outbox: Outbox, stop: Stop, *, resume: bool = True) -> None:
+    def __init__(
+        self, plan: Plan, outbox: Outbox, stop: Stop, *, resume: bool = True, root: Path = Path("/")
+    ) -> None:
         self._plan = plan
         self._outbox = outbox
         self._stop = stop
-        self._telemetry = Telemetry()
+        self._telemetry = Telemetry(root)
         self._times_ns: list[int] = []
         self._peak_rss_bytes: int | None = None
         self._load_ns: int | None = None
@@ -130,10 +129,8 @@ class Run:
         asked = self._place.asked
         wanted = self._plan.questions[asked : asked + CHUNK_QUESTIONS]
         before = self._telemetry.read().throttle
-        cpu_before, wall_before = time.process_time_ns(), time.monotonic_ns()
         answered = worker.ask(wanted, CHUNK_SECONDS)
-        busy = (time.process_time_ns() - cpu_before) > BUSY_SHARE * (time.monotonic_ns() - wall_before)
-        self._record(answered, before, busy=busy)
+        self._record(answered, before, busy=worker.was_busy)
 
     def _record(self, answered: Answered, before: tuple[Mark, ...], *, busy: bool) -> None:
         after = self._telemetry.read()
@@ -214,7 +211,7 @@ class Run:
 
 
 def _started(plan: Plan) -> RunStarted:
-    started = RunStarted(
+    return RunStarted(
         seq=0,
         device=plan.device,
         bundle_sha256=plan.bundle.sha256,
@@ -224,13 +221,6 @@ def _started(plan: Plan) -> RunStarted:
         started_at=utc_now(),
         clock_synchronised=synchronised(),
     )
-    size = len(encode(started)) + _ENVELOPE_BYTES
-    if size > MAX_MESSAGE_BYTES:
-        raise BundleRefused(
-            f"the manifest of '{plan.bundle.folder}' is too long to be sent: with it a message has "
-            f"{size} bytes, and at most {MAX_MESSAGE_BYTES} are allowed"
-        )
-    return started
 
 
 def _answer(outcome: Outcome, seq: int, origin_ns: int, marks: tuple[Mark, ...]) -> Answer:

@@ -103,6 +103,11 @@ def test_wrong_input_is_told(agent: Agent, tiny_bundle: Path, tmp_path: Path) ->
         "there is no folder for",
     )
     told_in_one_sentence(agent("answer", tiny_bundle, "--question", "Who?", "--context", ""), "is empty")
+    wordy = shutil.copytree(tiny_bundle, tmp_path / "wordy")
+    manifest = json.loads((wordy / "manifest.json").read_text())
+    manifest["recipe"] = {"notes": "x" * 200_000}
+    (wordy / "manifest.json").write_text(json.dumps(manifest))
+    told_in_one_sentence(agent("run", wordy, *to_file), "can be sent with its results", "wordy")
 
 
 def test_an_unreachable_broker_is_told_and_results_are_kept(agent: Agent, tiny_bundle: Path) -> None:

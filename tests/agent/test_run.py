@@ -176,6 +176,7 @@ def test_a_run_can_be_begun_anew(
     process.kill()
     process.communicate()
     assert agent(*command, "--no-resume").returncode == 0
+    assert len(read_runs(out)) == 1  # what other commands left is not mixed in
     assert agent("flush", "--to-file", out).returncode == 0
     new, old = read_runs(out).values()
     assert check_run(new, ids(long_questions)).status == "complete"
