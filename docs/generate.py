@@ -13,13 +13,21 @@ from typing import Any
 
 import msgspec
 
+from collector import comparison, findings
+from collector.comparison import Comparison
 from contract import bundle, device, fields, messages, questions, records, topics
 from contract.bundle import Manifest
 from contract.messages import Batch, Receipt, State
 
 FOLDER = Path(__file__).parent
 GOLDEN = FOLDER.parent / "tests" / "contract" / "golden" / "v1"
-SCHEMAS: dict[str, Any] = {"batch": Batch, "receipt": Receipt, "state": State, "manifest": Manifest}
+SCHEMAS: dict[str, Any] = {
+    "batch": Batch,
+    "receipt": Receipt,
+    "state": State,
+    "manifest": Manifest,
+    "comparison": Comparison,
+}
 
 WIRE_INTRO = """# What crosses a border
 
@@ -30,10 +38,20 @@ older versions step by step and refuses newer ones with a sentence that says wha
 is an error. Optional fields may be left out.
 """
 
+COMPARISON_INTRO = """# The report as JSON
+
+Generated from `collector/` by `python -m docs.generate`: do not edit. The JSON Schema is
+`docs/schemas/comparison.json`.
+
+`collector report --format json` prints one `Comparison`. Its `version` grows when a field is removed or
+changes its meaning; new fields may come without. Numbers are full, never rounded; what is null has a sentence
+in the row's `notes` where that needs one. [How to read the report](report.md) explains the words.
+"""
+
 
 def pages() -> dict[Path, str]:
     """Every generated page: its path and its text."""
-    generated = {FOLDER / "wire.md": _wire()}
+    generated = {FOLDER / "wire.md": _wire(), FOLDER / "report-json.md": _comparison()}
     for name, kind in SCHEMAS.items():
         schema = msgspec.json.schema(kind)
         generated[FOLDER / "schemas" / f"{name}.json"] = (
@@ -55,6 +73,13 @@ def _wire() -> str:
         parts.append(f"## {heading}\n\n{inspect.getdoc(module)}\n")
         parts.extend(_structs(module))
         parts.extend(_example(name) for name in examples)
+    return "\n".join(parts)
+
+
+def _comparison() -> str:
+    parts = [COMPARISON_INTRO]
+    for module, heading in ((comparison, "The comparison"), (findings, "Findings")):
+        parts += [f"## {heading}\n\n{inspect.getdoc(module)}\n", *_structs(module)]
     return "\n".join(parts)
 
 
