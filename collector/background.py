@@ -1,7 +1,10 @@
 """What stands behind a report's rows: the question files, a sample question, where each number comes from."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -23,8 +26,13 @@ class _Size(msgspec.Struct, frozen=True, kw_only=True):
     passages: int
     golds: int
     context_words: float
+    longest_context_words: int
     question_words: float
     gold_words: float | None
+    asked_with: dict[str, int]
+
+
+_QUESTION_WORD: Final = re.compile(r"\b(what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
 
 
 def question_files(
@@ -47,25 +55,35 @@ def question_files(
 
 
 def _size(store: Store, question_set: int) -> _Size:
-    def words(table: str, column: str) -> tuple[int, float]:
+    def texts(table: str, column: str) -> list[str]:
         sql = f"SELECT {column} FROM {table} WHERE question_set = ?"  # noqa: S608  # our own names
-        counts = [len(text.split()) for (text,) in store.tuples(sql, question_set)]
-        return len(counts), sum(counts) / max(len(counts), 1)
+        return [text for (text,) in store.tuples(sql, question_set)]
 
-    passages, context_words = words("passages", "context")
-    questions, question_words = words("questions", "question")
-    golds, gold_words = words("golds", "text")
+    questions = texts("questions", "question")
+    contexts, golds = texts("passages", "context"), texts("golds", "text")
+    asked_with = Counter(_question_word(question) for question in questions)
     return _Size(
-        questions=questions,
+        questions=len(questions),
         articles=store.value(
             "SELECT count(DISTINCT title) FROM passages WHERE question_set = ?", question_set
         ),
-        passages=passages,
-        golds=golds,
-        context_words=context_words,
-        question_words=question_words,
-        gold_words=gold_words if golds else None,
+        passages=len(contexts),
+        golds=len(golds),
+        context_words=_mean_words(contexts),
+        longest_context_words=max((len(context.split()) for context in contexts), default=0),
+        question_words=_mean_words(questions),
+        gold_words=_mean_words(golds) if golds else None,
+        asked_with=dict(asked_with),
     )
+
+
+def _mean_words(texts: Sequence[str]) -> float:
+    return sum(len(text.split()) for text in texts) / max(len(texts), 1)
+
+
+def _question_word(question: str) -> str:
+    found = _QUESTION_WORD.search(question)
+    return "other" if found is None else found[1].lower()
 
 
 def _sample(store: Store, derived: Derived, question_set: int, groups: Sequence[Group]) -> Sample | None:

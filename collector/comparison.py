@@ -159,10 +159,13 @@ class Questions(_Part, frozen=True, kw_only=True):
     golds: int
     context_words: float
     """Mean."""
+    longest_context_words: int
     question_words: float
     """Mean."""
     gold_words: float | None
     """Mean over the gold answers."""
+    asked_with: dict[str, int]
+    """Questions by the first English question word in them; `other` without one."""
     sample: Sample | None
     """The one on which the models disagree most, the first of these in order of question id."""
 

@@ -11,6 +11,7 @@ def questions(comparison: Comparison) -> Chapter:
     sections: list[Section] = []
     if comparison.questions:
         sections.append(Section("Characteristics", tables=(_characteristics(comparison.questions),)))
+        sections.append(Section("Asked with", tables=(_asked_with(comparison.questions),)))
     for file in comparison.questions:
         if file.sample is not None:
             sections.append(_sample(names, file.name, file.sample))
@@ -27,6 +28,7 @@ def _characteristics(files: tuple[Questions, ...]) -> Table:
             Heading("passages"),
             Heading("gold answers"),
             Heading("words a context"),
+            Heading("longest context"),
             Heading("words a question"),
             Heading("words an answer"),
             Heading("sha256", number=False),
@@ -39,12 +41,23 @@ def _characteristics(files: tuple[Questions, ...]) -> Table:
                 f"{file.passages:,}",
                 f"{file.golds:,}",
                 decimals(file.context_words, 1),
+                f"{file.longest_context_words:,}",
                 decimals(file.question_words, 1),
                 decimals(file.gold_words, 1),
                 file.questions_sha256[:12],
             )
             for file in files
         ),
+        names=1,
+    )
+
+
+def _asked_with(files: tuple[Questions, ...]) -> Table:
+    words = sorted({word for file in files for word in file.asked_with})
+    return Table(
+        "Questions by their first question word",
+        (Heading("file", number=False), *(Heading(word) for word in words)),
+        tuple(cells(file.name, *(f"{file.asked_with.get(word, 0):,}" for word in words)) for file in files),
         names=1,
     )
 
