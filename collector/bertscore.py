@@ -1,11 +1,17 @@
-"""BERTScore by the package bert-score, with its gaps closed: empty texts, identical texts, long texts."""
+"""BERTScore by the package bert-score, with its gaps closed: empty, identical and long texts, and padding.
+
+The package pads what it compares at once to one length, and a padded place has the similarity 0: where the
+best match of a word is below that, a score depends on its neighbours in the batch. Here only pairs of equal
+lengths are compared at once, so a score is that of its pair alone.
+"""
 
 import hashlib
 import logging
 import warnings
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from collector.errors import BadInput, ScorerUnavailable
 
@@ -87,6 +93,7 @@ class Scorer:
                     lang=_LANGUAGE,
                     rescale_with_baseline=rescale,
                     baseline_path=None if baseline is None else str(baseline),
+                    use_fast_tokenizer=True,
                 )
                 lowest = self._scorer.baseline_vals.tolist() if rescale else [0.0] * 3
         except AssertionError as error:
@@ -120,23 +127,62 @@ class Scorer:
         Empty against anything is a raw 0, and a text against itself is 1, without asking the encoder.
         """
         scores = [self._nothing] * len(pairs)
+        by_lengths: dict[tuple[int, int], list[int]] = defaultdict(list)
         asked = []
         for i, (candidate, reference) in enumerate(pairs):
             if candidate.strip() and candidate == reference:
                 scores[i] = BertScore(1.0, 1.0, 1.0)
             elif candidate.strip() and reference.strip():
                 asked.append(i)
-        if asked:
-            computed = self._scorer.score(
-                [pairs[i].candidate for i in asked],
-                [pairs[i].reference for i in asked],
-                batch_size=self._batch,
-            )
-            for i, precision, recall, f1 in zip(
-                asked, *(column.tolist() for column in computed), strict=True
-            ):
-                scores[i] = BertScore(precision, recall, f1)
+        encoded = self._encoded({text for i in asked for text in pairs[i]})
+        for i in asked:
+            lengths = len(encoded[pairs[i].candidate][1]), len(encoded[pairs[i].reference][1])
+            by_lengths[lengths].append(i)
+        for places in by_lengths.values():
+            for start in range(0, len(places), PAIRS_AT_ONCE):
+                part = places[start : start + PAIRS_AT_ONCE]
+                for i, values in zip(part, self._compared([pairs[i] for i in part], encoded), strict=True):
+                    scores[i] = values
         return scores
+
+    def _encoded(self, texts: set[str]) -> "dict[str, tuple[Any, Any]]":
+        """The embedding, of shape (tokens, width), and the weights of the tokens, of each text."""
+        from bert_score.utils import get_bert_embedding, sent_encode
+
+        scorer = self._scorer
+        tokenizer = scorer._tokenizer
+        weights = scorer._idf_dict
+        if weights is None:
+            weights = defaultdict(lambda: 1.0, {tokenizer.sep_token_id: 0.0, tokenizer.cls_token_id: 0.0})
+        encoded = {}
+        # Texts of one length side by side: what is encoded together is padded to the longest.
+        in_order = sorted(texts, key=lambda text: (len(sent_encode(tokenizer, text)), text))
+        for batch in _batches(in_order, self._batch):
+            embeddings, mask, token_weights = get_bert_embedding(
+                batch, scorer._model, tokenizer, weights, device=scorer.device
+            )
+            for place, (text, count) in enumerate(zip(batch, mask.sum(dim=1).tolist(), strict=True)):
+                encoded[text] = (embeddings[place, :count], token_weights[place, :count])
+        return encoded
+
+    def _compared(self, pairs: Sequence[Pair], encoded: "dict[str, tuple[Any, Any]]") -> Iterator[BertScore]:
+        """Scores of pairs that have the same two lengths."""
+        import torch
+        from bert_score.utils import greedy_cos_idf
+
+        sides = []
+        for texts in ([pair.reference for pair in pairs], [pair.candidate for pair in pairs]):
+            embeddings = torch.stack([encoded[text][0] for text in texts])
+            sides += [
+                embeddings,
+                torch.ones(embeddings.shape[:2], device=embeddings.device),
+                torch.stack([encoded[text][1] for text in texts]),
+            ]
+        raw = torch.stack(greedy_cos_idf(*sides), dim=-1).cpu()
+        if self._scorer.rescale_with_baseline:
+            lowest = self._scorer.baseline_vals
+            raw = (raw - lowest) / (1 - lowest)
+        return (BertScore(*values) for values in raw.tolist())
 
 
 def _name(model: str) -> str:
@@ -155,3 +201,7 @@ def _digest(texts: Sequence[str]) -> str:
     for text in texts:
         digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
     return digest.hexdigest()[:12]
+
+
+def _batches(texts: Sequence[str], size: int) -> Iterator[list[str]]:
+    return (list(texts[start : start + size]) for start in range(0, len(texts), size))

@@ -40,8 +40,8 @@ def score_pairs(store: Store, scorer: Scorer, progress: Progress) -> int:
             (scorer.hash, scorer.model, scorer.layers, utc_now()),
         )
     number = store.value("SELECT scorer FROM bertscore_models WHERE hash = ?", scorer.hash)
-    # Pairs of like length side by side: what is encoded together is padded to the longest.
-    pairs = sorted(_pairs_without_score(store, number), key=lambda pair: (len(pair.candidate), pair))
+    # In order of gold answers, which are then encoded once for all that was answered.
+    pairs = sorted(_pairs_without_score(store, number), key=lambda pair: (pair.reference, pair.candidate))
     progress(0, len(pairs))
     for start in range(0, len(pairs), PAIRS_AT_ONCE):
         part = pairs[start : start + PAIRS_AT_ONCE]

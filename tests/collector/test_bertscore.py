@@ -28,6 +28,11 @@ def scorer() -> Scorer:
     return Scorer(ENCODER, LAYERS)
 
 
+def alone(package: Any, pair: Pair) -> list[float]:
+    """The package's score of one pair: beside others, its padding gets in."""
+    return [float(value) for value in package.score([pair.candidate], [pair.reference])]
+
+
 @pytest.fixture(scope="module")
 def package() -> Any:
     with warnings.catch_warnings():
@@ -38,9 +43,40 @@ def package() -> Any:
 
 
 def test_scores_equal_those_of_the_package(scorer: Scorer, package: Any) -> None:
-    expected = package.score([p.candidate for p in PAIRS], [p.reference for p in PAIRS])
-    for found, values in zip(scorer.score(PAIRS), zip(*expected, strict=True), strict=True):
-        assert found == pytest.approx([float(value) for value in values], abs=1e-5)
+    for found, pair in zip(scorer.score(PAIRS), PAIRS, strict=True):
+        assert found == pytest.approx(alone(package, pair), abs=1e-5)
+
+
+def test_a_score_does_not_depend_on_what_is_scored_beside_it(scorer: Scorer, package: Any) -> None:
+    pair = Pair("of king", "of battle of 1,094")  # a word of it resembles none of the other's
+    assert scorer.score([pair, *PAIRS])[0] == pytest.approx(alone(package, pair), abs=1e-5)
+
+
+def test_idf_and_rescaling_are_the_packages(tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline.tsv"
+    baseline.write_text("LAYER,P,R,F\n" + "".join(f"{layer},0.2,0.25,0.3\n" for layer in range(7)))
+    golds = ["North Sea", "Dresden and Hamburg", "1,094 km", "the sea"]
+    ours = Scorer(ENCODER, LAYERS, idf_texts=golds, baseline=baseline, rescale=True, device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from bert_score import BERTScorer
+
+        package = BERTScorer(
+            model_type=ENCODER,
+            num_layers=LAYERS,
+            idf=True,
+            idf_sents=golds,
+            nthreads=0,
+            lang="en",
+            rescale_with_baseline=True,
+            baseline_path=str(baseline),
+        )
+    for found, pair in zip(ours.score(PAIRS[:4]), PAIRS, strict=False):
+        assert found == pytest.approx(alone(package, pair), abs=1e-5)
+    assert ours.score([Pair("", "x")])[0] == pytest.approx((-0.25, -1 / 3, -3 / 7))
+    assert ours.hash != Scorer(ENCODER, LAYERS, idf_texts=golds[1:], baseline=baseline, rescale=True).hash
+    assert "_idf" in ours.hash
+    assert str(tmp_path) not in ours.hash
 
 
 def test_empty_and_identical_texts_are_scored_by_rule(scorer: Scorer) -> None:
