@@ -99,7 +99,7 @@ def mean(values: ArrayLike) -> Mean:
     """
     array = np.asarray(values, np.float64)
     distinct, counts = np.unique(array, return_counts=True)
-    value = float(array.mean())
+    value = float(counts @ distinct / len(array))  # the same in whatever order the values come
     return Mean(value, *_enclosing(_resampled_counts(counts) @ distinct / len(array), value))
 
 
