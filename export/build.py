@@ -10,17 +10,23 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from contract.bundle import MODEL_FILE, TOKENIZER_FILE, Architecture, Manifest, Precision
+from contract.questions import QuestionFile
 from contract.version import FORMAT_VERSION
-from export import bundle, graph, recipes, weights
+from export import bundle, calibration, graph, recipes, verification, weights
+from export.answers import Cutter, onnx_network, torch_network
+from export.calibration import Activation
 from export.catalog import Model, architecture
 from export.errors import BadInput, NotInstalled
 from export.reader import Reader, load
+from export.targets import Target, this_machine
+from export.verification import Reading
 from export.weights import Source
 
 _TOOLS: Final = (
     "distilbench",
     "numpy",
     "onnx",
+    "onnxruntime",
     "optimum",
     "optimum-onnx",
     "peft",
@@ -29,6 +35,9 @@ _TOOLS: Final = (
     "transformers",
 )
 _NEEDED: Final = ("onnx", "optimum", "peft", "torch", "transformers")
+
+_RANDOM_QUESTIONS: Final = 4
+"""Verify random weights: their answers mean nothing, and BERT-Large takes a second for each."""
 
 Progress = Callable[[str], None]
 
@@ -46,6 +55,14 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     base: Path | None = None
     tokenizer: Path | None = None
     seed: int = 0
+    target: Target | None = None
+    """What int8 is for; None for this machine, which also leaves the target out of the bundle's name."""
+    calibration: Path | None = None
+    """Question file to calibrate int8 on; None for the shipped one."""
+    questions: Path | None = None
+    """Question file to verify on; None for the one of calibration."""
+    verify: int = 128
+    """Verify with at most so many questions; 0 for no verification."""
     force: bool = False
     """Build even where the same bundle is there already."""
 
@@ -70,10 +87,10 @@ def build(request: BuildRequest, to: Path, progress: Progress) -> list[Path]:
     _check_installed()
     name = request.model.name
     source = _source(request)
-    places = {precision: to / f"{name}-{precision}" for precision in request.precisions}
+    places = {precision: to / _folder(request, precision) for precision in request.precisions}
     missing = []
     for precision, place in places.items():
-        if request.force or not _is_built(place, request.model, source, precision):
+        if request.force or not _is_built(place, request, source, precision):
             missing.append(precision)
         else:
             progress(f"{place.name}: built before from the same weights with the same tools, reused")
@@ -83,13 +100,24 @@ def build(request: BuildRequest, to: Path, progress: Progress) -> list[Path]:
         with bundle.workshop(to) as shop:
             progress(f"{name}: tracing {reader.parameters / 1e6:.1f}M parameters")
             traced = _trace(reader, shop)
+            judge = _judge(request, source, reader, traced, progress) if request.verify else None
             del reader  # its weights are on disk now, and the next steps need the memory
+            activations = _activations(request, source, traced, shop, progress) if "int8" in missing else None
             for precision in missing:
                 place = places[precision]
                 progress(f"{place.name}: writing")
                 draft = shop / place.name
-                bundle.seal(draft, _draft(request.model, source, traced, precision, draft), place)
+                manifest = _draft(request, source, traced, precision, activations, draft)
+                if judge is not None:
+                    progress(f"{place.name}: verifying")
+                    manifest = msgspec.structs.replace(manifest, verification=judge.verdict(manifest, draft))
+                bundle.seal(draft, manifest, place)
     return list(places.values())
+
+
+def _folder(request: BuildRequest, precision: Precision) -> str:
+    suffix = f"-{request.target}" if precision == "int8" and request.target is not None else ""
+    return f"{request.model.name}-{precision}{suffix}"
 
 
 def _source(request: BuildRequest) -> Source:
@@ -104,16 +132,17 @@ def _source(request: BuildRequest) -> Source:
     return weights.from_folder(Path(request.weights), request.base)
 
 
-def _is_built(place: Path, model: Model, source: Source, precision: Precision) -> bool:
+def _is_built(place: Path, request: BuildRequest, source: Source, precision: Precision) -> bool:
     there = bundle.read(place)
     return (
         there is not None
-        and there.model == model.name
+        and there.model == request.model.name
         and there.weights == source.weights
         and there.precision == precision
-        and there.recipe == _recipe(source, precision)
+        and there.recipe == there.recipe | _recipe(request, source, precision)
         and there.tools == _tools()
-        and (source.checkpoint is not None or there.architecture == architecture(model.config))
+        and (there.verification is not None or not request.verify)
+        and (source.checkpoint is not None or there.architecture == architecture(request.model.config))
     )
 
 
@@ -133,9 +162,64 @@ def _trace(reader: Reader, shop: Path) -> _Traced:
     return _Traced(path, inputs, reader.tokenizer.to_str(), reader.architecture, reader.parameters)
 
 
-def _draft(model: Model, source: Source, traced: _Traced, precision: Precision, folder: Path) -> Manifest:
+def _activations(
+    request: BuildRequest, source: Source, traced: _Traced, shop: Path, progress: Progress
+) -> dict[str, Activation] | None:
+    if source.checkpoint is None:
+        return None
+    asked = calibration.questions(request.calibration).questions
+    progress(f"{request.model.name}: calibrating on {len(asked)} questions")
+    cutter = Cutter(traced.tokenizer, traced.inputs)
+    return calibration.activations(traced.graph, cutter, asked, shop / "calibrated.onnx")
+
+
+class _Judge(NamedTuple):
+    """What every precision of a model is held against: the fp32 graph, itself compared with PyTorch."""
+
+    asked: QuestionFile
+    cutter: Cutter
+    readings: list[Reading]
+    against_network: dict[str, Any]
+    trained: bool
+
+    def verdict(self, manifest: Manifest, draft: Path) -> dict[str, Any]:
+        if manifest.precision == "fp32":
+            return self.against_network
+        found = verification.read(onnx_network(draft / MODEL_FILE), self.cutter, self.asked.questions)
+        comparison = verification.compare(self.asked.questions, self.readings, found)
+        if self.trained:
+            verification.check_quantised(comparison, draft.name)
+        return verification.recorded(comparison, "fp32", self.asked.sha256)
+
+
+def _judge(
+    request: BuildRequest, source: Source, reader: Reader, traced: _Traced, progress: Progress
+) -> _Judge:
+    trained = source.checkpoint is not None
+    count = request.verify if trained else min(request.verify, _RANDOM_QUESTIONS)
+    asked = verification.chosen(calibration.questions(request.questions or request.calibration), count)
+    progress(f"{request.model.name}: verifying the graph on {len(asked.questions)} questions")
+    cutter = Cutter(traced.tokenizer, traced.inputs)
+    network = verification.read(torch_network(reader.network), cutter, asked.questions)
+    readings = verification.read(onnx_network(traced.graph), cutter, asked.questions)
+    comparison = verification.compare(asked.questions, network, readings)
+    verification.check_exact(comparison, request.model.name, trained)
+    recorded = verification.recorded(comparison, "PyTorch", asked.sha256)
+    return _Judge(asked, cutter, readings, recorded, trained)
+
+
+def _draft(
+    request: BuildRequest,
+    source: Source,
+    traced: _Traced,
+    precision: Precision,
+    activations: dict[str, Activation] | None,
+    folder: Path,
+) -> Manifest:
+    model = request.model
     folder.mkdir()
-    recipes.write(recipes.RECIPES[precision], traced.graph, folder / MODEL_FILE)
+    recipe = recipes.recipe(precision, request.target or this_machine())
+    found = recipes.write(recipe, traced.graph, folder / MODEL_FILE, activations)
     (folder / TOKENIZER_FILE).write_text(traced.tokenizer, encoding="utf-8")
     return Manifest(
         format_version=FORMAT_VERSION,
@@ -146,7 +230,7 @@ def _draft(model: Model, source: Source, traced: _Traced, precision: Precision, 
         distillation=model.distillation,
         weights=source.weights,
         precision=precision,
-        recipe=_recipe(source, precision),
+        recipe=_recipe(request, source, precision) | found,
         inputs=traced.inputs,
         max_tokens=traced.architecture.max_positions,
         tools=_tools(),
@@ -155,9 +239,16 @@ def _draft(model: Model, source: Source, traced: _Traced, precision: Precision, 
     )
 
 
-def _recipe(source: Source, precision: Precision) -> dict[str, Any]:
-    recipe = recipes.described(recipes.RECIPES[precision])
-    return recipe if source.tokenizer_name is None else {**recipe, "tokenizer": source.tokenizer_name}
+def _recipe(request: BuildRequest, source: Source, precision: Precision) -> dict[str, Any]:
+    fields = recipes.described(recipes.recipe(precision, request.target or this_machine()))
+    if source.tokenizer_name is not None:
+        fields["tokenizer"] = source.tokenizer_name
+    if "smoothing" in fields:
+        if source.checkpoint is None:
+            fields["smoothing"] = "from random weights alone"
+        else:
+            fields["calibration_sha256"] = calibration.questions(request.calibration).sha256
+    return fields
 
 
 def _tools() -> dict[str, str]:

@@ -14,8 +14,10 @@ from contract.codec import encode, printable
 from contract.errors import ContractError
 from export import catalog
 from export.errors import BadInput, ExportError
+from export.targets import Target
 
 _PRECISIONS: tuple[str, ...] = get_args(Precision)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,6 +62,19 @@ def list_models(format_: str) -> None:
     required=True,
     help="Each bundle becomes a folder NAME-PRECISION in here.",
 )
+@click.option(
+    "--target",
+    type=click.Choice(["auto", *get_args(Target)]),
+    default="auto",
+    show_default=True,
+    help="What int8 is for; other than auto, it becomes part of the folder's name.",
+)
+@click.option("--calibration", type=_FILE, help="SQuAD v1.1 file to calibrate int8 on instead of our own.")
+@click.option("--questions", type=_FILE, help="SQuAD v1.1 file to verify on instead of that of calibration.")
+@click.option(
+    "--verify", type=click.IntRange(min=1), default=128, show_default=True, help="Questions at most."
+)
+@click.option("--no-verify", is_flag=True, help="Don't compare the bundle with what it was made from.")
 @click.option("--force", is_flag=True, help="Build even what is there already.")
 def build(
     names: tuple[str, ...],
@@ -69,6 +84,11 @@ def build(
     seed: int,
     precision: str,
     to: Path,
+    target: str,
+    calibration: Path | None,
+    questions: Path | None,
+    verify: int,
+    no_verify: bool,
     force: bool,
 ) -> None:
     """Build bundles of the named models and print their folders."""
@@ -84,6 +104,10 @@ def build(
             base=base,
             tokenizer=tokenizer,
             seed=seed,
+            target=None if target == "auto" else target,  # type: ignore[arg-type]  # click.Choice
+            calibration=calibration,
+            questions=questions,
+            verify=0 if no_verify else verify,
             force=force,
         )
         for name in dict.fromkeys(names)
@@ -94,12 +118,10 @@ def build(
 
 
 def _precisions(text: str) -> tuple[Precision, ...]:
-    from export.recipes import RECIPES
-
     chosen = dict.fromkeys(part.strip() for part in text.split(","))
     for part in chosen:
-        if part not in RECIPES:
-            raise BadInput(f"there is no precision {part!r}: choose from {', '.join(RECIPES)}")
+        if part not in _PRECISIONS:
+            raise BadInput(f"there is no precision {part!r}: choose from {', '.join(_PRECISIONS)}")
     return tuple(chosen)  # type: ignore[arg-type]  # each was found among the precisions
 
 

@@ -19,3 +19,7 @@ class HubUnavailable(ExportError):
 
 class StorageUnavailable(ExportError):
     """The bundle cannot be written now (disk full, no permission, I/O error)."""
+
+
+class VerificationFailed(ExportError):
+    """A bundle does not answer as what it was made from: do not use it, and report it."""

@@ -7,7 +7,7 @@ from export.quiet import quiet
 from export.reader import Reader
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto, NodeProto
 
 OPSET: Final = 18
 """What optimum recommends for these families."""
@@ -51,6 +51,12 @@ def load(path: Path) -> "ModelProto":
 def save(model: "ModelProto", path: Path) -> None:
     """Write a graph as one file. It must be smaller than 2 GB, protobuf's limit."""
     path.write_bytes(model.SerializeToString())
+
+
+def insert_after(graph: "GraphProto", tensor: str, node: "NodeProto") -> None:
+    """Put a node where the tensor that it reads has just been made, so that the order stays topological."""
+    place = next((i + 1 for i, maker in enumerate(graph.node) if tensor in maker.output), 0)
+    graph.node.insert(place, node)
 
 
 def _resolve_aliases(model: "ModelProto") -> None:

@@ -16,16 +16,30 @@ if TYPE_CHECKING:
 
 HEAD: Final = "qa_outputs"
 """Stays fp32: it decides the span, and is a thousandth of the work."""
-_LARGEST: Final = 127
+LARGEST: Final = 127
 _MIN_TABLE_ROWS: Final = 4096
 """Tables of positions and segments are shorter, and too small to be worth an error."""
 
 
-def quantise_linears(model: "ModelProto") -> None:
-    """Give every MatMul with a constant weight but the head's s8 weights per output channel, in place.
+def linears(graph: "GraphProto") -> "dict[str, list[NodeProto]]":
+    """The linear layers, by the tensor that they read: every MatMul with a constant weight but the head's."""
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    found: dict[str, list[NodeProto]] = {}
+    for node in graph.node:
+        if _is_linear(node, weights):
+            found.setdefault(node.input[0], []).append(node)
+    return found
+
+
+def quantise_linears(model: "ModelProto", largest: int = LARGEST) -> None:
+    """Give every linear layer but the head s8 weights per output channel, in place.
 
     Activations become u8, with the range of each tensor as it comes. Layers that read the same tensor share
     its quantisation.
+
+    Args:
+        model: changed in place.
+        largest: integer that the largest weight of a channel becomes.
     """
     from onnx import helper, numpy_helper
 
@@ -53,7 +67,7 @@ def quantise_linears(model: "ModelProto") -> None:
         quantised_weights[weight] = None
     _set_nodes(graph, nodes)
     for weight in quantised_weights:
-        integers, scale = symmetric(numpy_helper.to_array(weights[weight]), axis=0)
+        integers, scale = symmetric(numpy_helper.to_array(weights[weight]), 0, largest)
         zero = np.zeros(scale.shape, np.int8)
         _replace(graph, weight, {"s8": integers, "scale": scale, "zero": zero})
 
@@ -89,15 +103,17 @@ def quantise_embeddings(model: "ModelProto") -> None:
         _replace(graph, table, {"s8": integers, "scale": scale[:, np.newaxis]})
 
 
-def symmetric(weight: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Quantise a matrix to [-127, 127], with one scale for each vector along `axis`.
+def symmetric(
+    weight: NDArray[np.float32], axis: int, largest: int = LARGEST
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Quantise a matrix to [-largest, largest], with one scale for each vector along `axis`.
 
     Returns:
         The integers, of the weight's shape, and the scales.
     """
-    scale = np.abs(weight).max(axis=axis, keepdims=True) / np.float32(_LARGEST)
+    scale = np.abs(weight).max(axis=axis, keepdims=True) / np.float32(largest)
     scale[scale == 0] = 1
-    integers = np.clip(np.rint(weight / scale), -_LARGEST, _LARGEST).astype(np.int8)
+    integers = np.clip(np.rint(weight / scale), -largest, largest).astype(np.int8)
     return integers, scale.squeeze(axis)
 
 

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -110,9 +111,33 @@ def test_what_is_not_the_same_is_built_again(shelf: Path, change: str) -> None:
     before = bundle.stat().st_ino
     said: list[str] = []
     build(request, shelf, said.append)
-    assert bundle.stat().st_ino != before and said[-1] == "tiny-fp32: writing"
+    assert bundle.stat().st_ino != before and said[-2:] == ["tiny-fp32: writing", "tiny-fp32: verifying"]
     assert [path.name for path in shelf.iterdir()] == ["tiny-fp32"]
     assert manifest_of(bundle).weights.source == f"seed {request.seed}"
+
+
+def test_a_bundle_is_replaced_at_once(shelf: Path) -> None:
+    """Whoever looks during a replacement finds the old bundle or the new one, whole."""
+    bundle = shelf / "tiny-fp32"
+    stop = threading.Event()
+    seen: set[str | None] = set()
+
+    def look() -> None:
+        while not stop.is_set():
+            try:
+                seen.add(manifest_of(bundle).weights.source)
+            except FileNotFoundError:
+                seen.add(None)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for seed in (9, 7, 9):
+            build(BuildRequest(model=TINY, weights="random", seed=seed, verify=0), shelf, silent)
+    finally:
+        stop.set()
+        looking.join()
+    assert seen == {"seed 7", "seed 9"}
 
 
 def test_a_folder_that_is_no_bundle_is_left_alone(tmp_path: Path) -> None:

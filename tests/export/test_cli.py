@@ -34,8 +34,11 @@ def test_build_prints_the_bundles_and_nothing_else_on_stdout(tmp_path: Path) -> 
     assert [line.split(": ")[1].split()[0] for line in first.stderr.splitlines()] == [
         "loading",
         "tracing",
+        "verifying",
         "writing",
+        "verifying",
         "writing",
+        "verifying",
     ]
     again = export_models(*build)
     assert again.stdout == first.stdout and again.stderr.count("reused") == 2
@@ -48,7 +51,7 @@ def test_build_prints_the_bundles_and_nothing_else_on_stdout(tmp_path: Path) -> 
         (("distilbert", "--weights", "nowhere"), "there is no folder 'nowhere' to take weights from"),
         (
             ("distilbert", "--weights", "random", "--precision", "fp32,int9"),
-            "there is no precision 'int9': choose from fp32, int8",
+            "there is no precision 'int9': choose from fp32, int8, int4",
         ),
         (
             ("distilbert", "minilm-l6", "--weights", "demo/reader"),

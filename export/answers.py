@@ -1,0 +1,144 @@
+"""A question answered by a network, so that two networks can be compared by what they answer.
+
+The answer is the most likely span of at most 15 tokens over all windows of 384 tokens that share 128, and
+stands in the context to the letter. It is a yardstick between networks: what a device answers is decoded
+by the agent, which also widens spans to whole words.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.questions import Question
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from transformers import PreTrainedModel
+
+_MAX_TOKENS: Final = 384
+_STRIDE_TOKENS: Final = 128
+_MAX_ANSWER_TOKENS: Final = 15
+_CONTEXT: Final = 1
+_NEVER: Final = np.float32(-10000.0)
+
+Logits = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Of the start and of the end, shape (tokens,) each."""
+
+
+class Window(NamedTuple):
+    """A piece of a question's text as the network takes it."""
+
+    inputs: dict[str, NDArray[np.int64]]
+    """By the names of the graph's inputs, each of shape (1, tokens)."""
+    in_context: NDArray[np.bool_]
+    """Which tokens belong to the context, shape (tokens,)."""
+    offsets: list[tuple[int, int]]
+    """Characters of the context that each token stands for."""
+
+
+Network = Callable[[Window], Logits]
+
+
+class Cutter:
+    """Cuts questions into windows.
+
+    Args:
+        tokenizer: the text of a `tokenizer.json`.
+        inputs: names of the inputs that the network takes.
+    """
+
+    def __init__(self, tokenizer: str, inputs: tuple[str, ...]) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_str(tokenizer)
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(_MAX_TOKENS, stride=_STRIDE_TOKENS, strategy="only_second")
+        self._inputs = inputs
+
+    def windows(self, question: Question) -> list[Window]:
+        """The windows of a question, in the order of its context."""
+        encoding = self._tokenizer.encode(question.question, question.context)
+        found = []
+        for part in (encoding, *encoding.overflowing):
+            tensors = {
+                "input_ids": part.ids,
+                "attention_mask": part.attention_mask,
+                "token_type_ids": part.type_ids,
+            }
+            found.append(
+                Window(
+                    {name: np.array([tensors[name]], dtype=np.int64) for name in self._inputs},
+                    np.array([place == _CONTEXT for place in part.sequence_ids]),
+                    part.offsets,
+                )
+            )
+        return found
+
+
+def session(model: Path, threads: int = 0) -> "InferenceSession":
+    """A session on the processor whose threads do not spin between runs, so that several can be compared.
+
+    Args:
+        model: an ONNX file.
+        threads: intra-op threads; 0 for one a core.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def onnx_network(model: Path, threads: int = 0) -> Network:
+    """The network of an ONNX file; see `session`."""
+    running = session(model, threads)
+
+    def run(window: Window) -> Logits:
+        start, end = running.run(["start_logits", "end_logits"], window.inputs)
+        return start[0], end[0]
+
+    return run
+
+
+def torch_network(network: "PreTrainedModel") -> Network:
+    """The PyTorch network itself."""
+    import torch
+
+    def run(window: Window) -> Logits:
+        with torch.inference_mode():
+            tensors = {name: torch.from_numpy(array) for name, array in window.inputs.items()}
+            said = network(**tensors)
+        return said.start_logits[0].numpy(), said.end_logits[0].numpy()
+
+    return run
+
+
+def answer(context: str, windows: list[Window], logits: list[Logits]) -> str:
+    """The most likely span over all windows of a question; of equal ones the first."""
+    best, text = -np.inf, ""
+    for window, (start, end) in zip(windows, logits, strict=True):
+        scores = (
+            _log_probabilities(start, window.in_context)[:, None]
+            + _log_probabilities(end, window.in_context)[None]
+        )
+        allowed = np.triu(np.tri(len(scores), k=_MAX_ANSWER_TOKENS - 1, dtype=np.bool_))
+        scores = np.where(allowed, scores, -np.inf)
+        first, last = np.unravel_index(int(scores.argmax()), scores.shape)
+        if scores[first, last] > best:
+            best = float(scores[first, last])
+            text = context[window.offsets[int(first)][0] : window.offsets[int(last)][1]]
+    return text
+
+
+def _log_probabilities(logits: NDArray[np.float32], in_context: NDArray[np.bool_]) -> NDArray[np.float32]:
+    counted = in_context.copy()
+    counted[0] = True  # CLS takes the probability that no answer fits
+    masked = np.where(counted, logits, _NEVER)
+    masked = masked - masked.max()
+    found: NDArray[np.float32] = np.where(in_context, masked - np.log(np.exp(masked).sum()), _NEVER)
+    return found

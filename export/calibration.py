@@ -1,0 +1,87 @@
+"""What flows into the linear layers of a network while it answers the calibration questions."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.questions import Question, QuestionFile, decode_questions
+from export.answers import Cutter, session
+from export.errors import BadInput
+from export.graph import load, save
+from export.quantisation import linears
+
+if TYPE_CHECKING:
+    from onnx import GraphProto
+
+SHIPPED: Final = Path(__file__).with_name("calibration.json")
+"""Questions on texts written for this purpose; they are in no data set and in no test."""
+_KEPT_WINDOWS: Final = 12
+"""Enough to tell strengths apart; those of BERT-Large take a gigabyte."""
+
+
+class Activation(NamedTuple):
+    """One input of linear layers."""
+
+    largest: NDArray[np.float32]
+    """Largest magnitude of each channel over all questions, shape (channels,)."""
+    windows: list[NDArray[np.float32]]
+    """The tensor itself in a few windows, shape (tokens, channels) each."""
+
+
+def questions(path: Path | None) -> QuestionFile:
+    """The questions of a file, or the shipped ones.
+
+    Raises:
+        BadInput: the file cannot be read.
+        ContractError: it is no question file.
+    """
+    try:
+        return decode_questions((path or SHIPPED).read_bytes())
+    except OSError as error:
+        raise BadInput(f"cannot read the question file '{path}': {error.strerror or error}") from None
+
+
+def activations(
+    traced: Path, cutter: Cutter, asked: tuple[Question, ...], scratch: Path
+) -> dict[str, Activation]:
+    """Run the questions through a traced graph and look at every input of a linear layer.
+
+    Args:
+        traced: the fp32 graph.
+        cutter: cuts the questions.
+        asked: the calibration questions.
+        scratch: a file to use and remove, as large as the graph.
+    """
+    from onnx import TensorProto, helper
+
+    model = load(traced)
+    sources = list(linears(model.graph))
+    model.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        for name in _not_output(model.graph, sources)
+    )
+    save(model, scratch)
+    del model
+    windows = [window for question in asked for window in cutter.windows(question)]
+    every = max(1, len(windows) // _KEPT_WINDOWS)
+    largest: dict[str, NDArray[np.float32]] = {}
+    kept: dict[str, list[NDArray[np.float32]]] = {source: [] for source in sources}
+    try:
+        running = session(scratch)
+        for place, window in enumerate(windows):
+            for source, tensor in zip(sources, running.run(sources, window.inputs), strict=True):
+                rows = tensor.reshape(-1, tensor.shape[-1])
+                highest = np.abs(rows).max(axis=0)
+                largest[source] = np.maximum(largest.get(source, highest), highest)
+                if place % every == 0 and len(kept[source]) < _KEPT_WINDOWS:
+                    kept[source].append(rows)
+    finally:
+        scratch.unlink()
+    return {source: Activation(largest[source], kept[source]) for source in sources}
+
+
+def _not_output(graph: "GraphProto", names: list[str]) -> list[str]:
+    given = {entry.name for entry in graph.output}
+    return [name for name in names if name not in given]

@@ -1,0 +1,66 @@
+"""Every family in every precision, with the catalog's structure and small sizes."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from numpy.typing import NDArray
+
+from contract.bundle import Precision, decode_manifest
+from export.build import BuildRequest, build
+from export.catalog import MODELS, Model
+from export.weightonly import BLOCK, four_bits
+
+SMALL = {
+    "num_hidden_layers": 2,
+    "n_layers": 2,
+    "hidden_size": 40,
+    "dim": 40,
+    "num_attention_heads": 2,
+    "n_heads": 2,
+    "intermediate_size": 72,
+    "hidden_dim": 72,
+    "embedding_size": 24,
+    "intra_bottleneck_size": 24,
+    "vocab_size": 30_522,
+}
+PRECISIONS: tuple[Precision, ...] = ("fp32", "int8", "int4")
+
+
+def shrunken(model: Model) -> Model:
+    config = model.config | {key: value for key, value in SMALL.items() if key in model.config}
+    if config["model_type"] == "mobilebert":
+        config["intermediate_size"] = config["hidden_size"]
+    return msgspec.structs.replace(model, config=config)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_a_family_builds_and_verifies_in_every_precision(model: Model, tmp_path: Path) -> None:
+    request = BuildRequest(model=shrunken(model), weights="random", precisions=PRECISIONS)
+    for bundle, precision in zip(build(request, tmp_path, lambda line: None), PRECISIONS, strict=True):
+        manifest = decode_manifest((bundle / "manifest.json").read_bytes())
+        assert bundle.name == f"{model.name}-{precision}" and manifest.precision == precision
+        assert manifest.verification is not None and manifest.verification["questions"] == 4
+        assert {path.name for path in bundle.iterdir()} == {"model.onnx", "tokenizer.json", "manifest.json"}
+
+
+@given(
+    arrays(
+        np.float32,
+        array_shapes(min_dims=2, max_dims=2, max_side=70),
+        elements=st.floats(-1e3, 1e3, width=16),
+    )
+)
+def test_no_weight_moves_by_more_than_a_step_of_its_block(weight: NDArray[np.float32]) -> None:
+    packed, scales = four_bits(weight)
+    inputs, outputs = weight.shape
+    assert packed.shape == (outputs, -(-inputs // BLOCK), BLOCK // 2)
+    integers = np.stack([packed & 15, packed >> 4], axis=-1).reshape(*packed.shape[:2], BLOCK)
+    values = (integers.astype(np.float32) - 8) * scales[..., np.newaxis]
+    restored = values.reshape(outputs, -1)[:, :inputs].T
+    steps = np.repeat(np.abs(scales), BLOCK, axis=1)[:, :inputs].T
+    assert (np.abs(restored - weight) <= steps * 1.001 + np.finfo(np.float32).tiny).all()
