@@ -21,8 +21,9 @@ from typing import Any, Final
 import numpy as np
 
 from bench.fleet import Fleet, build, started
+from collector.delivery import Delivery
 from collector.derived import Derived
-from collector.ingest import Delivery, ingest
+from collector.ingest import ingest
 from collector.runs import all_runs
 from collector.store import Store
 from contract.messages import Batch, encode_message

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from collector.commands import database, intake, predictions, reports, scores
+from collector.commands import access, database, intake, predictions, reports, scores
 from collector.errors import CollectorError
 from contract.errors import ContractError
 
@@ -53,6 +53,8 @@ for _command in (
     intake.ingest,
     intake.watch,
     intake.rejected,
+    intake.merge,
+    access.provision,
     scores.questions,
     scores.score,
     scores.rebuild,

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from collector.delivery import Delivery
 from collector.errors import BadInput
-from collector.ingest import Delivery, ingest
+from collector.ingest import ingest
 from collector.store import Store
 
 LINES_AT_ONCE: Final = 200

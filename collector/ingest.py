@@ -4,44 +4,21 @@ Pure of MQTT: a delivery may come from a broker or from a file. Everything that 
 transaction, and the receipts are true once it is committed.
 """
 
-import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-import msgspec
-
-from collector import rows
+from collector import rejected, rows
+from collector.delivery import Delivery, claim
 from collector.ranges import holds, merged
 from collector.store import Store, utc_now
-from contract.errors import ContractError, Malformed
-from contract.fields import Count, RunId
-from contract.messages import (
-    MAX_MESSAGE_BYTES,
-    Batch,
-    Receipt,
-    Refusal,
-    SeqRange,
-    Stream,
-    decode_message,
-)
+from contract.errors import ContractError, Malformed, TooNew
+from contract.messages import Batch, Receipt, Refusal, SeqRange, Stream, decode_message
 from contract.records import RunFinished, RunStarted
 from contract.topics import parse_topic
 
-HEAD_BYTES: Final = 1024
-"""How much of a rejected message is kept."""
 MAX_RECEIPT_RANGES: Final = 4096
 """A receipt that names fewer ranges than are stored is true, and stays a message."""
-
-
-class Delivery(NamedTuple):
-    """Bytes that claim to be a batch."""
-
-    source: str
-    """Where they came from, for people: a topic, or file and line."""
-    data: bytes
-    topic: str | None = None
-    """The topic they came by, whose device the broker vouches for; None for a file."""
 
 
 class Outcome(NamedTuple):
@@ -57,15 +34,17 @@ class Outcome(NamedTuple):
     """One a run and device, to be sent after the commit."""
 
 
-class _Tally:
+class Tally:
     """What one transaction did, as it goes."""
 
     def __init__(self) -> None:
+        self.kept_bytes: int | None = None
         self.stored = self.duplicates = self.rejected = 0
         self.ranges: dict[tuple[str, str], tuple[SeqRange, ...]] = {}
         self.refused: dict[tuple[str, str], list[Refusal]] = {}
 
     def receipts(self, collector_id: str) -> tuple[Receipt, ...]:
+        """What the transaction lets the senders forget; true once it is committed."""
         return tuple(
             Receipt(
                 device_id=device_id,
@@ -90,18 +69,19 @@ def ingest(store: Store, deliveries: Sequence[Delivery]) -> Outcome:
     Raises:
         StorageUnavailable: nothing was stored; the same deliveries may be tried again.
     """
-    tally = _Tally()
-    decoded = [(delivery, _decoded(delivery)) for delivery in deliveries]
+    tally = Tally()
+    decoded = [(delivery, decode_batch(delivery)) for delivery in deliveries]
     collector_id = store.collector_id
     with store.writing() as conn:
         for delivery, batch in decoded:
-            problem = batch if isinstance(batch, ContractError) else _try_to_take_in(conn, batch, tally)
+            problem = batch if isinstance(batch, ContractError) else take_in(conn, batch, tally)
             if problem is not None:
                 _reject(conn, delivery, problem, tally)
     return Outcome(tally.stored, tally.duplicates, tally.rejected, tally.receipts(collector_id))
 
 
-def _decoded(delivery: Delivery) -> Batch | ContractError:
+def decode_batch(delivery: Delivery) -> Batch | ContractError:
+    """The batch in a delivery, or why it cannot be stored whatever the database holds."""
     try:
         sender = None if delivery.topic is None else parse_topic(delivery.topic).device_id
         message = decode_message(delivery.data)
@@ -121,7 +101,7 @@ def _decoded(delivery: Delivery) -> Batch | ContractError:
     return message
 
 
-def _try_to_take_in(conn: sqlite3.Connection, batch: Batch, tally: _Tally) -> ContractError | None:
+def take_in(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:
     """Take a batch in or leave no trace of it: one that the database refuses must not block the others."""
     conn.execute("SAVEPOINT batch")
     try:
@@ -133,8 +113,8 @@ def _try_to_take_in(conn: sqlite3.Connection, batch: Batch, tally: _Tally) -> Co
     return problem
 
 
-def _take_in(conn: sqlite3.Connection, batch: Batch, tally: _Tally) -> ContractError | None:
-    stream, owner, stored = _known(conn, batch.run_id)
+def _take_in(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:
+    stream, owner, stored = known(conn, batch.run_id)
     if owner not in {None, batch.device_id}:
         return Malformed(f"run {batch.run_id} belongs to {owner!r}, not to {batch.device_id!r}")
     fresh = {r.seq: r for r in reversed(batch.records) if not holds(stored, r.seq)}
@@ -142,28 +122,22 @@ def _take_in(conn: sqlite3.Connection, batch: Batch, tally: _Tally) -> ContractE
         last = max(fresh)
         finish = next((r.seq for r in fresh.values() if isinstance(r, RunFinished)), None)
         if stream is not None:
-            (known,) = conn.execute("SELECT max(seq) FROM finishes WHERE stream = ?", (stream,)).fetchone()
-            if known is not None and (last > known or finish is not None):
-                return Malformed(
-                    f"run {batch.run_id} ended with record {known}, and record {last} came after"
-                )
+            (end,) = conn.execute("SELECT max(seq) FROM finishes WHERE stream = ?", (stream,)).fetchone()
+            if end is not None and (last > end or finish is not None):
+                return Malformed(f"run {batch.run_id} ended with record {end}, and record {last} came after")
         if finish is not None and max(last, stored[-1][1] if stored else 0) > finish:
             return Malformed(f"run {batch.run_id} has records after {finish}, which ends it")
         if stream is None:
-            stream = conn.execute(
-                "INSERT INTO streams (run_id, device_id, first_received_at) VALUES (?, ?, ?)",
-                (batch.run_id, batch.device_id, utc_now()),
-            ).lastrowid
-            assert stream is not None
+            stream = add_stream(conn, batch.run_id, batch.device_id, utc_now())
         rows.insert(conn, stream, fresh.values())
-        stored = _store_ranges(conn, stream, stored, fresh)
+        stored = store_ranges(conn, stream, stored, fresh)
     tally.stored += len(fresh)
     tally.duplicates += len(batch.records) - len(fresh)
     tally.ranges[batch.device_id, batch.run_id] = stored
     return None
 
 
-def _known(conn: sqlite3.Connection, run_id: str) -> tuple[int | None, str | None, tuple[SeqRange, ...]]:
+def known(conn: sqlite3.Connection, run_id: str) -> tuple[int | None, str | None, tuple[SeqRange, ...]]:
     """The stream of a run, whose it is, and what is stored of it; Nones and nothing for a new run."""
     row = conn.execute("SELECT stream, device_id FROM streams WHERE run_id = ?", (run_id,)).fetchone()
     if row is None:
@@ -173,9 +147,20 @@ def _known(conn: sqlite3.Connection, run_id: str) -> tuple[int | None, str | Non
     return stream, owner, tuple(found)
 
 
-def _store_ranges(
+def add_stream(conn: sqlite3.Connection, run_id: str, device_id: str, first_received_at: str) -> int:
+    """Enter a run that nothing is known of, within the caller's transaction."""
+    stream = conn.execute(
+        "INSERT INTO streams (run_id, device_id, first_received_at) VALUES (?, ?, ?)",
+        (run_id, device_id, first_received_at),
+    ).lastrowid
+    assert stream is not None
+    return stream
+
+
+def store_ranges(
     conn: sqlite3.Connection, stream: int, before: tuple[SeqRange, ...], fresh: Iterable[int]
 ) -> tuple[SeqRange, ...]:
+    """Add stored `seq`s to a run's ranges, within the caller's transaction; returns all."""
     after = merged(before, ((seq, seq) for seq in fresh))
     gone, new = set(before) - set(after), set(after) - set(before)
     conn.executemany("DELETE FROM ranges WHERE stream = ? AND first_seq = ?", ((stream, r[0]) for r in gone))
@@ -183,53 +168,24 @@ def _store_ranges(
     return after
 
 
-def _reject(conn: sqlite3.Connection, delivery: Delivery, problem: ContractError, tally: _Tally) -> None:
-    now = utc_now()
-    conn.execute(
-        "INSERT INTO rejected VALUES (?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT (sha256, reason) "
-        "DO UPDATE SET times = times + 1, last_received_at = excluded.last_received_at",
-        (
-            hashlib.sha256(delivery.data).hexdigest(),
-            str(problem),
-            delivery.source,
-            len(delivery.data),
-            delivery.data[:HEAD_BYTES],
-            now,
-            now,
-        ),
-    )
+def _reject(conn: sqlite3.Connection, delivery: Delivery, problem: ContractError, tally: Tally) -> None:
+    rejected.record(conn, delivery, problem)
     tally.rejected += 1
-    claim = _claim(delivery)
-    if claim is None:
+    claimed = claim(delivery)
+    if isinstance(problem, TooNew) or claimed is not None:
+        _keep(conn, delivery, tally)
+    if claimed is None:
         return
-    device_id, run_id, first_seq, last_seq = claim
-    refusal = Refusal(first_seq=first_seq, last_seq=last_seq, reason=str(problem))
-    tally.refused.setdefault((device_id, run_id), []).append(refusal)
-    _, owner, stored = _known(conn, run_id)
-    if owner == device_id:
-        tally.ranges[device_id, run_id] = stored
+    refusal = Refusal(first_seq=claimed.first_seq, last_seq=claimed.last_seq, reason=str(problem))
+    tally.refused.setdefault((claimed.device_id, claimed.run_id), []).append(refusal)
+    _, owner, stored = known(conn, claimed.run_id)
+    if owner == claimed.device_id:
+        tally.ranges[claimed.device_id, claimed.run_id] = stored
 
 
-class _Place(msgspec.Struct):
-    seq: Count
-
-
-class _Claim(msgspec.Struct):
-    run_id: RunId
-    records: list[_Place]
-
-
-_CLAIM = msgspec.json.Decoder(_Claim)
-
-
-def _claim(delivery: Delivery) -> tuple[str, str, int, int] | None:
-    """Device, run, first and last `seq` of a rejected message, so that its sender need not repeat it."""
-    if delivery.topic is None or len(delivery.data) > MAX_MESSAGE_BYTES:
-        return None
-    try:
-        device_id = parse_topic(delivery.topic).device_id
-        claim = _CLAIM.decode(delivery.data)
-    except (ContractError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    seqs = [place.seq for place in claim.records]
-    return (device_id, claim.run_id, min(seqs), max(seqs)) if seqs else None
+def _keep(conn: sqlite3.Connection, delivery: Delivery, tally: Tally) -> None:
+    """Keep what an update may take in, within a bound, so that nobody can fill the disk."""
+    if tally.kept_bytes is None:
+        tally.kept_bytes = rejected.kept_bytes(conn)
+    if tally.kept_bytes + len(delivery.data) <= rejected.KEPT_BYTES and rejected.keep(conn, delivery):
+        tally.kept_bytes += len(delivery.data)

@@ -220,6 +220,14 @@ _SUMMARIES: Final = (
 ) STRICT, WITHOUT ROWID""",
 )
 
+_KEPT: Final = """CREATE TABLE kept (
+    -- Raw: rejected messages that an update may understand, whole: `collector rejected retry` tries them.
+    sha256 TEXT PRIMARY KEY,
+    source TEXT NOT NULL,
+    topic TEXT,  -- it came by; NULL for a file
+    body BLOB NOT NULL
+) STRICT"""
+
 
 def first(db: Database) -> None:
     """Everything that distilbench 0.1 stores."""
@@ -239,5 +247,10 @@ def summaries(db: Database) -> None:
         db.conn.execute(statement)
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (first, views, summaries)
+def kept(db: Database) -> None:
+    """A place for rejected messages until an update."""
+    db.conn.execute(_KEPT)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (first, views, summaries, kept)
 """`PRAGMA user_version` counts how many of them a database has had."""

@@ -9,8 +9,9 @@ from types import FrameType
 from typing import Final, NamedTuple
 
 from collector.address import Address
+from collector.delivery import Delivery
 from collector.errors import BrokerUnavailable, StorageUnavailable
-from collector.ingest import Delivery, Outcome, ingest
+from collector.ingest import Outcome, ingest
 from collector.store import Store
 from collector.subscriber import Arrival, Event, Failed, Lost, Ready, Subscriber
 
@@ -37,13 +38,16 @@ class Server:
     While the database cannot be written nothing is acknowledged, so the broker holds the rest back.
     """
 
-    def __init__(self, store: Store, address: Address, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: Store, address: Address, say: Callable[[str], None], group: str | None = None
+    ) -> None:
         """Prepare.
 
         Args:
             store: open for writing; used by the thread that calls `run` only.
             address: the broker.
             say: takes lines for the operator.
+            group: of collectors that share the results; None to take them all.
         """
         self.stored = self.duplicates = self.rejected = 0
         self._store = store
@@ -52,7 +56,8 @@ class Server:
         self._connected_at: float | None = None
         self._short_connections = 0
         self._events: Events = SimpleQueue()
-        self._subscriber = Subscriber(address, f"distilbench-collector-{store.collector_id}", self._events)
+        client_id = f"distilbench-collector-{store.collector_id}"
+        self._subscriber = Subscriber(address, client_id, self._events, group)
 
     def run(self, ready: str) -> None:
         """Serve; says `ready` once, when results can come.

@@ -75,17 +75,26 @@ class _Client(Client):
 
 
 class Subscriber:
-    """One persistent session at a broker."""
+    """One session at a broker: persistent, or a share in a group's work.
 
-    def __init__(self, address: Address, client_id: str, events: "SimpleQueue[Any]") -> None:
+    A share is not persistent: what a member does not take while it is away must go to the others, and what
+    the broker forgets with its session is sent again by the agents.
+    """
+
+    def __init__(
+        self, address: Address, client_id: str, events: "SimpleQueue[Any]", group: str | None = None
+    ) -> None:
         """Prepare; nothing is connected yet.
 
         Args:
             address: the broker.
             client_id: names the session, which the broker keeps while we are away.
             events: takes every `Event`, from the network thread.
+            group: of collectors that share the results; None to take them all.
         """
         self._address = address
+        self._persistent = group is None
+        self._filter = ALL_RESULTS if group is None else f"$share/{group}/{ALL_RESULTS}"
         self._events = events
         self._connection = 0
         self._client = _client(address, client_id, events, manual_ack=True)
@@ -102,10 +111,11 @@ class Subscriber:
             BrokerUnavailable: nobody answers there.
         """
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
-        properties.SessionExpiryInterval = SESSION_EXPIRY_SECONDS
+        if self._persistent:
+            properties.SessionExpiryInterval = SESSION_EXPIRY_SECONDS
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
         properties.MaximumPacketSize = MAX_PACKET_BYTES
-        _connect(self._client, self._address, clean_start=False, properties=properties)
+        _connect(self._client, self._address, clean_start=not self._persistent, properties=properties)
 
     def stop(self) -> None:
         """Send what is queued, say goodbye and keep the session."""
@@ -132,12 +142,12 @@ class Subscriber:
             self._events.put(Lost(f"broker {self._address} refuses the collector: {code}"))
             return
         self._connection += 1
-        client.subscribe(ALL_RESULTS, qos=1)
+        client.subscribe(self._filter, qos=1)
 
     def _on_subscribe(
         self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _props: object
     ) -> None:
-        self._events.put(_subscribed(self._address, ALL_RESULTS, codes))
+        self._events.put(_subscribed(self._address, self._filter, codes))
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self._events.put(Arrival(message, self._connection))
@@ -221,6 +231,11 @@ def _client(address: Address, client_id: str, events: "SimpleQueue[Any]", *, man
             context = ssl.create_default_context(cafile=address.ca_file)
         except (OSError, ssl.SSLError) as error:
             raise BadInput(f"CA file {str(address.ca_file)!r} cannot be used: {error}") from None
+        if address.cert_file is not None:
+            try:
+                context.load_cert_chain(address.cert_file, address.key_file)
+            except (OSError, ssl.SSLError) as error:
+                raise BadInput(f"certificate {str(address.cert_file)!r} cannot be used: {error}") from None
         client.tls_set_context(context)
     return client
 

@@ -6,38 +6,58 @@ from pathlib import Path
 
 import click
 
-from collector.commands.options import FILE, as_json, database, in_colour, say, show_list
+from collector.commands.options import FILE, as_json, credential_options, database, in_colour, say, show_list
 
 
 @click.command()
 @click.option("--broker", metavar="URL", help="mqtt://[user@]host[:port], or mqtts://… for TLS.")
 @click.option("--embedded-broker", is_flag=True, help="Run a broker here, on the loopback address.")
 @click.option("--port", type=click.IntRange(1, 65_535), help="Port of the embedded broker [a free one].")
-@click.option("--password-file", type=FILE, help="Holds the broker password, readable by you alone.")
-@click.option("--ca-file", type=FILE, help="Certificates to trust, PEM [the system's].")
+@click.option("--listen", metavar="ADDRESS", help="IPv4 address of the embedded broker; needs --credentials.")
+@click.option(
+    "--credentials", type=FILE, help="Who may use the embedded broker: collector provision --embedded."
+)
+@credential_options
+@click.option("--share", metavar="GROUP", help="Share the results with the collectors of this group.")
 @database
 def serve(
     database: Path,
     broker: str | None,
     embedded_broker: bool,
     port: int | None,
+    listen: str | None,
+    credentials: Path | None,
     password_file: Path | None,
     ca_file: Path | None,
+    cert_file: Path | None,
+    key_file: Path | None,
+    share: str | None,
 ) -> None:
     """Take in results from an MQTT broker until SIGTERM or Ctrl-C."""
     if embedded_broker == (broker is not None):
         raise click.UsageError("give either --broker URL or --embedded-broker")
-    if port is not None and not embedded_broker:
-        raise click.UsageError("--port belongs to --embedded-broker")
+    if not embedded_broker and (port, listen, credentials) != (None, None, None):
+        raise click.UsageError("--port, --listen and --credentials belong to --embedded-broker")
+    if listen is not None and credentials is None:
+        raise click.UsageError("--listen needs --credentials: whoever reaches the broker must log in")
+    if share is not None and (not share.isprintable() or set(share) & set("/+#") or not share):
+        raise click.UsageError(f"--share {share!r} is not a name without '/', '+' and '#'")
     from collector.address import parse_address
+    from collector.broker import LOOPBACK
     from collector.broker import embedded_broker as run_broker
+    from collector.provision import read_credentials
     from collector.serve import Server
     from collector.store import Store
 
+    users = None if credentials is None else read_credentials(credentials)
     with Store.open(database, create=True) as store:
-        given = nullcontext(parse_address(broker, password_file, ca_file)) if broker else run_broker(port)
+        given = (
+            nullcontext(parse_address(broker, password_file, ca_file, cert_file, key_file))
+            if broker
+            else run_broker(port, listen or LOOPBACK, users)
+        )
         with given as address:
-            server = Server(store, address, say)
+            server = Server(store, address, say, share)
             server.run(f"listening on {address}, writing {database}")
         say(_counts(server.stored, server.duplicates, server.rejected))
 
@@ -58,13 +78,19 @@ def ingest(database: Path, files: tuple[Path, ...]) -> None:
 
 @click.command()
 @click.option("--broker", metavar="URL", required=True, help="As for `collector serve`.")
-@click.option("--password-file", type=FILE, help="Holds the broker password, readable by you alone.")
-@click.option("--ca-file", type=FILE, help="Certificates to trust, PEM [the system's].")
+@credential_options
 @click.option("--once", is_flag=True, help="Print what is known now, and end; so it does without a terminal.")
 @as_json
 @database
 def watch(
-    database: Path, broker: str, password_file: Path | None, ca_file: Path | None, once: bool, as_json: bool
+    database: Path,
+    broker: str,
+    password_file: Path | None,
+    ca_file: Path | None,
+    cert_file: Path | None,
+    key_file: Path | None,
+    once: bool,
+    as_json: bool,
 ) -> None:
     """Watch the devices: who is there, what they measure, how far they are. Ctrl-C ends it."""
     from collector.address import parse_address
@@ -72,7 +98,7 @@ def watch(
     from collector.store import Store
     from collector.watch import look_on, look_once
 
-    address = parse_address(broker, password_file, ca_file)
+    address = parse_address(broker, password_file, ca_file, cert_file, key_file)
     with Store.open_to_read(database) as store:
         if once or as_json or not sys.stdout.isatty():
             show_list(look_once(store, address), as_json)
@@ -81,16 +107,50 @@ def watch(
                 look_on(store, address, draw, say)
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
 @as_json
-@database
-def rejected(database: Path, as_json: bool) -> None:
+@click.option("--db", "database", type=FILE, envvar="DISTILBENCH_DB", help="The collector's SQLite file.")
+def rejected(context: click.Context, database: Path | None, as_json: bool) -> None:
     """List the messages that were not stored, and why."""
+    if context.invoked_subcommand is not None:
+        return
+    if database is None:
+        raise click.UsageError("Missing option '--db'.")
     from collector import listing
     from collector.store import Store
 
     with Store.open_to_read(database) as store:
         show_list(listing.rejected(store), as_json)
+
+
+@rejected.command()
+@database
+def retry(database: Path) -> None:
+    """Take in what is understood now, after an update. A device's own copy: `agent flush --refused`."""
+    from collector.retry import retry as take_in_again
+    from collector.store import Store
+
+    with Store.open(database) as store:
+        done = take_in_again(store)
+    click.echo(f"{done.taken} messages with {done.stored} new records taken in, {done.left} still rejected")
+
+
+@click.command()
+@click.argument("others", metavar="OTHER.db...", nargs=-1, required=True, type=FILE)
+@database
+def merge(database: Path, others: tuple[Path, ...]) -> None:
+    """Take in what other collectors' databases hold. Doing it twice is harmless."""
+    from collector.merge import merge as take_from
+    from collector.store import Store
+
+    with Store.open(database, create=True) as store:
+        for path in others:
+            with Store.open_to_read(path) as other:
+                done = take_from(store, other)
+            click.echo(
+                f"{path}: {done.runs} runs, {done.stored} records stored, {done.duplicates} known before"
+            )
 
 
 def _counts(stored: int, duplicates: int, rejected: int) -> str:

@@ -26,6 +26,22 @@ database: Callable[[Any], Any] = click.option(
 as_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def credential_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How to get in at a broker."""
+    for option in reversed(
+        (
+            click.option(
+                "--password-file", type=FILE, help="Holds the broker password, readable by you alone."
+            ),
+            click.option("--ca-file", type=FILE, help="Certificates to trust, PEM [the system's]."),
+            click.option("--cert-file", type=FILE, help="Our own certificate, for a broker that asks."),
+            click.option("--key-file", type=FILE, help="Its key, readable by you alone."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def show_list(grid: "Grid", as_json: bool) -> None:
     """Print a list: shortened and fitted to the terminal for people, in full as JSON."""
     from collector.listing import for_people

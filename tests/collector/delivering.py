@@ -1,6 +1,7 @@
 """Batches on their way into a database, as the subscriber would hand them over."""
 
-from collector.ingest import Delivery, Outcome, ingest
+from collector.delivery import Delivery
+from collector.ingest import Outcome, ingest
 from collector.store import Store
 from contract.messages import Batch, encode_message
 from contract.topics import topic

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.ingest import Delivery, ingest
+from collector.delivery import Delivery
+from collector.ingest import ingest
 from collector.store import Store
 from contract.messages import MAX_MESSAGE_BYTES, Receipt, encode_message
 from contract.topics import topic
