@@ -100,7 +100,7 @@ class Derived:
         if self._stored(run, "1") is not None:
             return 0
         question_set = self.sets.of(run)
-        scored = 0 if question_set is None else score_run(self._store, run, self._golds.of(question_set))
+        scored = 0 if question_set is None else score_run(self._store, run, self._golds, question_set)
         made = self._make(run)
         values = (run.stream, run.records, self.scorer, made.summary.digest, _json(made.summary.course))
         with self._store.writing() as conn:

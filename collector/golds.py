@@ -7,16 +7,19 @@ from collector import squad
 from collector.runs import Run
 from collector.store import Store
 
+SCORES_HELD: Final = 500_000
+"""Scores of question and text that are kept in memory: other runs often answer the same."""
 ROWS_AT_ONCE: Final = 10_000
 """A transaction of these takes well under 100 ms, so ingest is not held up."""
 
 
 class Golds:
-    """What people answered, read once for each question set."""
+    """What people answered, read once for each question set, and how well other answers agree with it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._sets: dict[int, dict[str, tuple[str, ...]]] = {}
+        self._scores: dict[tuple[int, str, str], squad.Score] = {}
 
     def of(self, question_set: int) -> dict[str, tuple[str, ...]]:
         """The gold answers by question id, in the order of the file."""
@@ -30,13 +33,27 @@ class Golds:
             self._sets[question_set] = golds
         return self._sets[question_set]
 
+    def score(self, question_set: int, question_id: str, text: str) -> squad.Score | None:
+        """The score of an answer; None where its question has no gold."""
+        key = (question_set, question_id, text)
+        known = self._scores.get(key)
+        if known is not None:
+            return known
+        texts = self.of(question_set).get(question_id)
+        if texts is None:
+            return None
+        if len(self._scores) >= SCORES_HELD:
+            self._scores.clear()
+        found = self._scores[key] = squad.score(text, texts)
+        return found
 
-def score_run(store: Store, run: Run, golds: dict[str, tuple[str, ...]]) -> int:
+
+def score_run(store: Store, run: Run, golds: Golds, question_set: int) -> int:
     """Compute Exact Match and F1 of every answer of a run that lacks them; returns how many.
 
     An answer with an error is wrong.
     """
-    rows = list(_scores(store, run, golds))
+    rows = list(_scores(store, run, golds, question_set))
     for start in range(0, len(rows), ROWS_AT_ONCE):
         with store.writing() as conn:
             # Columns made before these scores must not outlive a crash between here and their renewal.
@@ -48,24 +65,17 @@ def score_run(store: Store, run: Run, golds: dict[str, tuple[str, ...]]) -> int:
 
 
 def _scores(
-    store: Store, run: Run, golds: dict[str, tuple[str, ...]]
+    store: Store, run: Run, golds: Golds, question_set: int
 ) -> Iterator[tuple[int, int, bool, float]]:
-    known: dict[tuple[str, str], squad.Score] = {}
     for seq, question_id, text, error in store.tuples(
         "SELECT seq, question_id, text, error FROM answers LEFT JOIN scores USING (stream, seq) "
         "WHERE stream = ? AND scores.f1 IS NULL",
         run.stream,
     ):
-        texts = golds.get(question_id)
-        if texts is None:
-            continue
-        if error is not None:
-            score = squad.Score(False, 0.0)
-        elif (question_id, text) in known:
-            score = known[question_id, text]
-        else:
-            score = known[question_id, text] = squad.score(text, texts)
-        yield run.stream, seq, score.exact_match, score.f1
+        score = golds.score(question_set, question_id, text)
+        if score is not None:
+            right, f1 = (False, 0.0) if error is not None else score
+            yield run.stream, seq, right, f1
 
 
 def gold_texts(store: Store) -> list[str]:
