@@ -26,9 +26,16 @@ def measure_all(
     line = ProgressLine(state.outbox)
     finished = []
 
+    paused: str | None = None
+
     def between(progress: Progress) -> None:
+        nonlocal paused
         line.draw(progress)
         delivery.between(progress)
+        if progress.paused != paused:
+            line.clear()
+            say(f"{progress.title}: pausing: {progress.paused}" if progress.paused else "going on")
+            paused = progress.paused
 
     for plan in plans:
         run = Run(plan, state.outbox, state.stop, resume=resume)

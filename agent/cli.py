@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,11 +13,15 @@ from agent.options import (
     delivery_options,
     device_options,
     measuring_options,
+    outbox_options,
     state_options,
     threads_option,
 )
 from contract.codec import printable
 from contract.errors import ContractError
+
+if TYPE_CHECKING:
+    from agent.outbox import WhenFull
 
 
 def main() -> None:
@@ -53,6 +58,7 @@ def cli() -> None:
 @click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=FOLDER)
 @click.option("--questions", "question_file", type=FILE, required=True, help="SQuAD v1.1 JSON.")
 @delivery_options
+@outbox_options
 @measuring_options
 @click.option("--no-resume", is_flag=True, help="Begin anew where a run was interrupted.")
 @device_options
@@ -63,7 +69,12 @@ def run(
     to_file: Path | None,
     password_file: Path | None,
     ca_file: Path | None,
+    cert_file: Path | None,
+    key_file: Path | None,
     flush_seconds: float,
+    publish: str,
+    outbox_mib: int,
+    when_full: "WhenFull",
     limit: int | None,
     seed: int,
     threads: int | None,
@@ -85,10 +96,16 @@ def run(
     from agent.state import opened_state
 
     _check_one_of(broker, to_file)
-    where = destination(broker, to_file, password_file, ca_file, flush_seconds)
+    where = destination(
+        *(broker, to_file, password_file, ca_file, flush_seconds),
+        cert_file=cert_file,
+        key_file=key_file,
+        live=publish == "live",
+    )
     described = [describe(bundle) for bundle in bundles]
     questions = read_questions(question_file)
-    with opened_state(state_dir, device_id) as state:
+    limit_bytes = outbox_mib * 1_048_576
+    with opened_state(state_dir, device_id, say, limit_bytes=limit_bytes, when_full=when_full) as state:
         device = inspect_device(state.device_id, hardware_class)
         plans = [
             plan_run(
@@ -127,8 +144,8 @@ def device(device_id: str | None, hardware_class: str | None, state_dir: Path | 
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(state_dir: Path | None, as_json: bool) -> None:
     """Print what waits to be delivered, and what could not be."""
-    from agent.outbox import summarise
     from agent.state import StateFolder
+    from agent.summary import summarise
     from contract.codec import encode
 
     summary = summarise(StateFolder(state_dir).outbox)
@@ -139,18 +156,31 @@ def status(state_dir: Path | None, as_json: bool) -> None:
     click.echo(f"dropped     {summary.dropped}")
     for refused in summary.refused:
         click.echo(f"            {refused.count} refused: {printable(refused.reason)}")
+    for gone in summary.gone:
+        click.echo(f"            {gone.count} gone: {printable(gone.reason)}")
     click.echo(f"unfinished  {summary.unfinished_runs} runs")
+    if summary.limit_bytes:
+        full = f"{summary.used_bytes / 1_048_576:.1f} of {summary.limit_bytes / 1_048_576:.0f} MiB"
+        left = summary.hours_left
+        click.echo(f"outbox      {full}" + (f", full in {left:.1f} hours" if left is not None else ""))
+    click.echo(f"delivery    {summary.link}" + (f" since {summary.since}" if summary.since else ""))
+    if summary.problem:
+        click.echo(f"            {printable(summary.problem)}")
 
 
 @cli.command()
 @delivery_options
+@click.option("--refused", is_flag=True, help="Try what was refused as well, after an update.")
 @device_options
 def flush(
     broker: str | None,
     to_file: Path | None,
     password_file: Path | None,
     ca_file: Path | None,
+    cert_file: Path | None,
+    key_file: Path | None,
     flush_seconds: float,
+    refused: bool,
     device_id: str | None,
     hardware_class: str | None,
     state_dir: Path | None,
@@ -160,8 +190,12 @@ def flush(
     from agent.state import opened_state
 
     _check_one_of(broker, to_file)
-    where = destination(broker, to_file, password_file, ca_file, flush_seconds)
-    with opened_state(state_dir, device_id) as state:
+    where = destination(
+        *(broker, to_file, password_file, ca_file, flush_seconds), cert_file=cert_file, key_file=key_file
+    )
+    with opened_state(state_dir, device_id, say) as state:
+        if refused:
+            state.outbox.release()
         waiting = state.outbox.pending()
         if isinstance(where, ResultFile):
             write_waiting(where.path, state.outbox)

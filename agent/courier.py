@@ -3,16 +3,18 @@
 import random
 import time
 import uuid
+from contextlib import suppress
 from typing import Final, Literal
 
 from agent.broker import Broker
 from agent.clock import utc_now
 from agent.device import agent_version
-from agent.errors import NotDelivered
+from agent.errors import NotDelivered, OutboxFull
 from agent.outbox import Outbox
 from agent.run import Progress
 from agent.sender import Sender
 from agent.stop import Stop
+from agent.summary import LinkState
 from agent.uplink import Uplink
 from contract.errors import ContractError
 from contract.messages import Receipt, State, decode_message, encode_message
@@ -21,6 +23,11 @@ FIRST_RETRY_SECONDS: Final = 1.0
 MAX_RETRY_SECONDS: Final = 20.0
 STATE_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.1
+SHORT_CONNECTION_SECONDS: Final = 10.0
+SHORT_CONNECTIONS: Final = 3
+"""So many in a row look like two agents that take each other's session; not every broker says so."""
+SILENCE_SECONDS: Final = 180.0
+"""When nothing was receipted for so long though there is someone to do it, a new connection is tried."""
 
 
 class Courier:
@@ -42,7 +49,11 @@ class Courier:
         self._retry_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._state_due_at = 0.0
-        self._taken_over = False
+        self._older = False
+        self._ready_at: float | None = None
+        self._short_connections = 0
+        self._link: LinkState | None = None
+        self._noted: tuple[LinkState, str | None] | None = None
         self.was_connected = False
         """Whether the broker has let this agent in at least once."""
         self.problem: str | None = None
@@ -56,7 +67,7 @@ class Courier:
             wait_seconds: how long to wait for the broker to say something.
         """
         if self._uplink is None:
-            if self._taken_over or time.monotonic() < self._retry_at:
+            if self._link == "taken over" or time.monotonic() < self._retry_at:
                 return
             self._uplink = self._dial()
         uplink = self._uplink
@@ -68,14 +79,16 @@ class Courier:
             self._hear(uplink)
             self._send(uplink, progress)
             uplink.turn()
+            self._watch(uplink)
         if uplink.phase == "lost":
             self._retry_later(uplink)
+        self._note()
 
     def drain(self, seconds: float, stop: Stop) -> None:
         """Step until nothing waits, the time is up, a signal comes, or the device's id was taken over."""
         deadline = time.monotonic() + seconds
         while self._outbox.pending() and time.monotonic() < deadline:
-            if stop.asked or self._taken_over:
+            if stop.asked or self._link == "taken over":
                 return
             self.step(wait_seconds=POLL_SECONDS)
             if self._uplink is None:
@@ -111,12 +124,15 @@ class Courier:
             reason="the connection broke",
             agent_version=agent_version(),
         )
-        return Uplink(self._broker, self._device_id, encode_message(will))
+        return Uplink(self._broker, self._device_id, encode_message(will), older=self._older)
 
     def _welcome(self) -> None:
         self.was_connected = True
-        self.problem = None
-        self._retry_seconds = FIRST_RETRY_SECONDS
+        self._ready_at = time.monotonic()
+        if self._short_connections < SHORT_CONNECTIONS:
+            self.problem = None
+            self._link = None
+        self._sender.reconnected()
         self._state_due_at = 0.0
 
     def _hear(self, uplink: Uplink) -> None:
@@ -129,29 +145,53 @@ class Courier:
             if not isinstance(receipt, Receipt) or receipt.device_id != self._device_id:
                 continue
             if self._sender.take(receipt):
-                self.problem = None
-        refusal = uplink.refusal()
-        if refusal is not None:
-            self.problem = refusal
-        if uplink.unheard() or refusal is not None:
+                self._delivered()
+        hold = False
+        for packed, verdict, reason in uplink.answers():
+            self._sender.acknowledged(packed)
+            if verdict == "too large":
+                self._sender.too_large(packed)
+            elif verdict == "refused":
+                self.problem, self._link = reason, "may not write"
+                hold = True
+            elif verdict == "unheard":
+                self._link = "no collector"
+                hold = True
+        if hold:
             self._sender.hold()
+
+    def _delivered(self) -> None:
+        self.problem = None
+        self._link = "delivering"
+        self._short_connections = 0
+        self._retry_seconds = FIRST_RETRY_SECONDS
+
+    def _watch(self, uplink: Uplink) -> None:
+        """Give up a connection over which nothing comes back, though all looks well."""
+        since = self._sender.waiting_since
+        if since is not None and time.monotonic() - since > SILENCE_SECONDS and self._link != "no collector":
+            uplink.abandon(f"no receipt has come over {self._broker.shown} for {SILENCE_SECONDS:.0f} seconds")
 
     def _send(self, uplink: Uplink, progress: Progress | None) -> None:
         if time.monotonic() >= self._state_due_at:
-            self._publish_state(uplink, "connected", progress)
+            paused = progress is not None and progress.paused is not None
+            self._publish_state(uplink, "degraded" if paused else "connected", progress)
             self._state_due_at = time.monotonic() + STATE_SECONDS
         while (packed := self._sender.next(uplink.max_bytes)) is not None:
-            uplink.publish("results", packed.payload)
+            uplink.send(packed)
 
     def _publish_state(
-        self, uplink: Uplink, state: Literal["connected", "disconnected"], progress: Progress | None
+        self,
+        uplink: Uplink,
+        state: Literal["connected", "degraded", "disconnected"],
+        progress: Progress | None,
     ) -> None:
         summary = self._outbox.summary()
         message = State(
             device_id=self._device_id,
             session_id=self._session_id,
             state=state,
-            reason=self.problem or "",
+            reason=(progress.paused if progress else None) or self.problem or "",
             at=utc_now(),
             agent_version=agent_version(),
             pending=summary.pending,
@@ -161,13 +201,32 @@ class Courier:
             selected=progress.selected if progress else None,
             temperature_celsius=progress.temperature_celsius if progress else None,
         )
-        uplink.publish("state", encode_message(message), retain=True)
+        uplink.announce(encode_message(message))
 
     def _retry_later(self, uplink: Uplink) -> None:
-        self.problem = uplink.problem
-        self._taken_over = uplink.taken_over
         self._uplink = None
-        self._sender.restart()
+        self.problem, self._link = uplink.problem, uplink.link
+        if uplink.wants_older:
+            self._older = True
+            self._retry_at = 0.0
+            return
+        self._sender.lost()
+        if self._ready_at is not None:
+            short = time.monotonic() - self._ready_at < SHORT_CONNECTION_SECONDS
+            self._short_connections = self._short_connections + 1 if short else 0
+            if not short:
+                self._retry_seconds = FIRST_RETRY_SECONDS
+            self._ready_at = None
+        if self._short_connections >= SHORT_CONNECTIONS:
+            self.problem += f"; it keeps breaking: is another device called '{self._device_id}' too?"
         jitter = random.random()  # noqa: S311 - spreads reconnects, guards nothing
         self._retry_at = time.monotonic() + self._retry_seconds * (0.5 + 0.5 * jitter)
         self._retry_seconds = min(2 * self._retry_seconds, MAX_RETRY_SECONDS)
+
+    def _note(self) -> None:
+        """Keep how delivery stands where `agent status` finds it, when it changes."""
+        if self._link is None or (self._link, self.problem) == self._noted:
+            return
+        self._noted = self._link, self.problem
+        with suppress(OutboxFull):
+            self._outbox.note_link(self._link, self.problem, utc_now())

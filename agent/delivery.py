@@ -38,6 +38,8 @@ class LiveBroker(NamedTuple):
 
     broker: Broker
     flush_seconds: float
+    live: bool = True
+    """While they are made, not only when all runs have ended."""
 
 
 Destination = ResultFile | LiveBroker
@@ -49,6 +51,10 @@ def destination(
     password_file: Path | None,
     ca_file: Path | None,
     flush_seconds: float,
+    *,
+    cert_file: Path | None = None,
+    key_file: Path | None = None,
+    live: bool = True,
 ) -> Destination:
     """Where results shall go, checked as far as that goes without going there.
 
@@ -58,12 +64,16 @@ def destination(
         password_file: of the broker's user.
         ca_file: certificates to trust at the broker.
         flush_seconds: how long to wait for receipts at the end.
+        cert_file: this device's own certificate.
+        key_file: its key.
+        live: send results while they are made.
 
     Raises:
         BadInput: a destination that cannot be.
     """
     if broker is not None:
-        return LiveBroker(parse_broker(broker, password_file, ca_file), flush_seconds)
+        address = parse_broker(broker, password_file, ca_file, cert_file, key_file)
+        return LiveBroker(address, flush_seconds, live)
     assert to_file is not None, "one of them is given"
     if not to_file.absolute().parent.is_dir():
         raise BadInput(f"there is no folder for '{printable(str(to_file))}'")
@@ -97,16 +107,20 @@ def delivering(where: Destination, state: OpenedState, say: Say) -> Iterator[Del
 
     courier = Courier(where.broker, state.device_id, state.outbox)
     try:
-        courier.step()
-        yield ToBroker(courier, state.stop, where.flush_seconds, say)
+        if where.live:
+            courier.step()
+        yield ToBroker(courier, state.stop, where.flush_seconds, say, live=where.live)
     finally:
         courier.close()
 
 
 class ToBroker:
-    """Publishes live; at the end waits for receipts."""
+    """Publishes live or at the end; then waits for receipts."""
 
-    def __init__(self, courier: "Courier", stop: Stop, flush_seconds: float, say: Say) -> None:
+    def __init__(
+        self, courier: "Courier", stop: Stop, flush_seconds: float, say: Say, *, live: bool = True
+    ) -> None:
+        self._live = live
         self._courier = courier
         self._stop = stop
         self._flush_seconds = flush_seconds
@@ -114,7 +128,9 @@ class ToBroker:
         self._said: str | None = None
 
     def between(self, progress: Progress) -> None:
-        """Send what waits, hear receipts."""
+        """Send what waits, hear receipts. A run that waits for room needs them, live or not."""
+        if not self._live and progress.paused is None:
+            return
         self._courier.step(progress)
         problem = self._courier.problem
         if problem is not None and problem != self._said:
@@ -123,7 +139,8 @@ class ToBroker:
 
     def run_ended(self, run_id: str) -> None:
         """Send what waits, hear receipts."""
-        self._courier.step()
+        if self._live:
+            self._courier.step()
 
     def finish(self) -> None:
         """Wait for receipts, for the flush time at most.

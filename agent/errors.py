@@ -26,3 +26,11 @@ class NotDelivered(AgentError):
 
 class StateUnusable(AgentError):
     """The state folder cannot be used: nothing can be measured until it can."""
+
+
+class OutboxFull(StateUnusable):
+    """The outbox has no room now: receipts or a freed disk make some."""
+
+
+class OutboxDamaged(StateUnusable):
+    """The outbox file is not whole: it must be moved aside."""

@@ -49,12 +49,38 @@ delivery_options: Final = all_of(
     click.option("--to-file", type=FILE, help="Add the results to this file instead."),
     click.option("--password-file", type=FILE, help="Holds the broker's password; private to its owner."),
     click.option("--ca-file", type=FILE, help="Certificates to trust for mqtts://."),
+    click.option("--cert-file", type=FILE, help="This device's own certificate, for a broker that asks."),
+    click.option("--key-file", type=FILE, help="Its key; private to its owner."),
     click.option(
         "--flush-seconds",
         type=click.FloatRange(min=0),
         default=60.0,
         show_default=True,
         help="How long to wait at the end until a collector has everything.",
+    ),
+)
+
+outbox_options: Final = all_of(
+    click.option(
+        "--publish",
+        type=click.Choice(("live", "after")),
+        default="live",
+        show_default=True,
+        help="Send results between questions, or when all runs have ended.",
+    ),
+    click.option(
+        "--outbox-mib",
+        type=click.IntRange(min=1, max=65_536),
+        default=64,
+        show_default=True,
+        help="How much may wait for a collector.",
+    ),
+    click.option(
+        "--when-full",
+        type=click.Choice(("pause", "drop-oldest")),
+        default="pause",
+        show_default=True,
+        help="What to do when that is reached; what is dropped is counted.",
     ),
 )
 

@@ -8,43 +8,24 @@ that needs two writing connections; the state folder's lock sees to it that ther
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, Self
 
-import msgspec
-
-from agent.errors import StateUnusable
-from contract.codec import encode, printable
+from agent.errors import OutboxFull
+from agent.schema import ROW_BYTES, SIZE, prepare, told
+from agent.summary import LinkState, Summary, summary
+from contract.codec import encode
 from contract.messages import SeqRange
 from contract.records import Record
 from contract.version import FORMAT_VERSION
 
-SCHEMA_VERSION: Final = 1
+DEFAULT_LIMIT_BYTES: Final = 64 * 1_048_576
+_SLACK: Final = 16
+"""Of a full outbox this part is dropped at once, so that not every append has to search for the oldest."""
 
-_SCHEMA = """
-CREATE TABLE runs (
-    run_id TEXT PRIMARY KEY,
-    device_id TEXT NOT NULL,
-    identity TEXT NOT NULL,        -- what is measured and how: equal for runs that may be continued
-    format_version INTEGER NOT NULL,
-    next_seq INTEGER NOT NULL,
-    asked INTEGER NOT NULL,        -- questions recorded, counted along the run's order
-    errors INTEGER NOT NULL,
-    elapsed_ns INTEGER NOT NULL,
-    finished INTEGER NOT NULL
-) STRICT;
-CREATE TABLE records (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice, so a sender's place stays valid
-    run_id TEXT NOT NULL REFERENCES runs,
-    seq INTEGER NOT NULL,
-    body BLOB NOT NULL,            -- JSON of the record
-    appended_at TEXT NOT NULL,
-    refused TEXT,                  -- why a collector will not take it; NULL while it waits
-    UNIQUE (run_id, seq)
-) STRICT;
-"""
+WhenFull = Literal["pause", "drop-oldest"]
 
 
 class Place(NamedTuple):
@@ -70,42 +51,35 @@ class Row(NamedTuple):
     body: bytes
 
 
-class Refused(msgspec.Struct, frozen=True):
-    """Records that collectors refused for one reason: kept, and not sent again."""
-
-    reason: str
-    count: int
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """What the outbox holds, for people."""
-
-    pending: int = 0
-    """Records that wait for a receipt."""
-    oldest: str | None = None
-    """When the oldest of them was written."""
-    dropped: int = 0
-    """Records that no collector will get, as things are."""
-    refused: tuple[Refused, ...] = ()
-    unfinished_runs: int = 0
-    """Runs that can be continued."""
-
-
 class Outbox:
     """The only connection to the outbox file that writes.
 
+    Args:
+        path: the file.
+        limit_bytes: how much all records may take.
+        when_full: make the run wait, or drop the oldest answers and samples, counted.
+
     Raises:
-        StateUnusable: not an outbox, one of a later distilbench, or a disk that does not take it.
+        OutboxDamaged: not an outbox, or no longer a whole one.
+        StateUnusable: one of a later distilbench, or a disk that does not take it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES, when_full: WhenFull = "pause"
+    ) -> None:
         self._path = path
+        self._limit_bytes = limit_bytes
+        self._when_full = when_full
         with self._told():
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
-            self._prepare()
+            prepare(self._db, path)
+            self._db.execute("UPDATE link SET limit_bytes = ?", (limit_bytes,))
+            (self._used,) = self._db.execute(
+                f"SELECT {SIZE} FROM records"  # noqa: S608  # our own words
+            ).fetchone()
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +115,14 @@ class Outbox:
             place: its `next_seq` follows the last record's `seq`.
             records: in order of `seq`, without gaps, from the place that was committed before.
             at: the time now, for `agent status`.
+
+        Raises:
+            OutboxFull: nothing was committed; the same may succeed when there is room.
         """
+        bodies = [encode(record) for record in records]
+        size = sum(len(body) + ROW_BYTES for body in bodies)
+        if self._used and self._used + size > self._limit_bytes:
+            self._make_room(size)
         with self._transaction():
             (expected,) = self._db.execute(
                 "SELECT next_seq FROM runs WHERE run_id = ?", (place.run_id,)
@@ -150,13 +131,14 @@ class Outbox:
             assert seqs == list(range(expected, place.next_seq)), "records of a run have no gaps"
             self._db.executemany(
                 "INSERT INTO records (run_id, seq, body, appended_at) VALUES (?, ?, ?, ?)",
-                [(place.run_id, record.seq, encode(record), at) for record in records],
+                [(place.run_id, record.seq, body, at) for record, body in zip(records, bodies, strict=True)],
             )
             self._db.execute(
                 "UPDATE runs SET next_seq = ?, asked = ?, errors = ?, elapsed_ns = ?, finished = ? "
                 "WHERE run_id = ?",
                 (*place[1:], place.run_id),
             )
+        self._used += size
 
     def rows(self, after: int, limit: int, run_id: str | None = None) -> list[Row]:
         """Records that wait, of all runs or one, beyond a position, in order."""
@@ -171,26 +153,43 @@ class Outbox:
 
     def remove(self, run_id: str, ranges: Iterable[SeqRange]) -> int:
         """Forget what a collector has, or what was written to a file; returns how many records that were."""
+        lengths: list[int] = []
         with self._transaction():
-            removed = sum(
-                self._db.execute(
-                    "DELETE FROM records WHERE run_id = ? AND seq BETWEEN ? AND ?", (run_id, first, last)
-                ).rowcount
-                for first, last in ranges
-            )
+            for first, last in ranges:
+                lengths += [
+                    length
+                    for (length,) in self._db.execute(
+                        "DELETE FROM records WHERE run_id = ? AND seq BETWEEN ? AND ? RETURNING length(body)",
+                        (run_id, first, last),
+                    ).fetchall()
+                ]
             self._db.execute(
                 "DELETE FROM runs WHERE run_id = ? AND finished "
                 "AND NOT EXISTS (SELECT 1 FROM records WHERE records.run_id = runs.run_id)",
                 (run_id,),
             )
-        return removed
+        self._used -= sum(lengths) + ROW_BYTES * len(lengths)
+        return len(lengths)
 
     def refuse(self, run_id: str, first_seq: int, last_seq: int, reason: str) -> None:
-        """Keep what a collector will not take, with its reason, and send it no more."""
+        """Keep what collector or broker will not take, with its reason, and send it no more."""
         with self._transaction():
             self._db.execute(
                 "UPDATE records SET refused = ? WHERE run_id = ? AND seq BETWEEN ? AND ?",
                 (reason, run_id, first_seq, last_seq),
+            )
+
+    def release(self) -> int:
+        """Let what was refused wait again, after an update of collector or broker; returns how many."""
+        with self._transaction():
+            return self._db.execute("UPDATE records SET refused = NULL WHERE refused IS NOT NULL").rowcount
+
+    def note_link(self, state: LinkState, problem: str | None, at: str) -> None:
+        """Keep how delivery stands, for `agent status`."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE link SET since = iif(state = ?1, ifnull(since, ?3), ?3), state = ?1, problem = ?2",
+                (state, problem, at),
             )
 
     def pending(self) -> int:
@@ -211,20 +210,34 @@ class Outbox:
     def summary(self) -> Summary:
         """What the outbox holds, for people."""
         with self._told():
-            return _summary(self._db)
+            return summary(self._db)
 
-    def _prepare(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            raise StateUnusable(
-                f"the outbox '{printable(str(self._path))}' was written by a later distilbench: "
-                "update distilbench here"
+    def _make_room(self, size: int) -> None:
+        if self._when_full == "pause":
+            raise OutboxFull(
+                f"the outbox holds {self._used:,} of {self._limit_bytes:,} bytes, and waits for receipts"
             )
-        if version == 0:
-            with self._transaction():
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        wanted = self._used + size - self._limit_bytes + self._limit_bytes // _SLACK
+        with self._transaction():
+            # Without its first and its last record a run says nothing: they stay.
+            oldest = self._db.execute(
+                "SELECT position, length(body) FROM records JOIN runs USING (run_id) "
+                "WHERE seq > 0 AND NOT (finished AND seq = next_seq - 1) ORDER BY refused IS NULL, position"
+            )
+            dropped: list[tuple[int]] = []
+            freed = 0
+            for position, length in oldest:
+                if freed >= wanted:
+                    break
+                dropped.append((position,))
+                freed += length + ROW_BYTES
+            self._db.executemany("DELETE FROM records WHERE position = ?", dropped)
+            self._db.execute(
+                "INSERT INTO dropped VALUES ('the outbox was full', ?) "
+                "ON CONFLICT (reason) DO UPDATE SET count = count + excluded.count",
+                (len(dropped),),
+            )
+        self._used -= freed
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -240,39 +253,5 @@ class Outbox:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        with _told(self._path):
+        with told(self._path):
             yield
-
-
-def summarise(path: Path) -> Summary:
-    """What an outbox holds, read beside an agent that works on it; a missing one holds nothing.
-
-    Raises:
-        StateUnusable: not an outbox.
-    """
-    if not path.exists():
-        return Summary()
-    with _told(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-        return _summary(db)
-
-
-def _summary(db: sqlite3.Connection) -> Summary:
-    pending, oldest = db.execute(
-        "SELECT count(*), min(appended_at) FROM records WHERE refused IS NULL"
-    ).fetchone()
-    refused = tuple(
-        Refused(reason, count)
-        for reason, count in db.execute(
-            "SELECT refused, count(*) FROM records WHERE refused IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-        )
-    )
-    (unfinished,) = db.execute("SELECT count(*) FROM runs WHERE NOT finished").fetchone()
-    return Summary(pending, oldest, sum(reason.count for reason in refused), refused, unfinished)
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StateUnusable(f"the outbox '{printable(str(path))}' cannot be used: {error}") from None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from agent.clock import synchronised, utc_now
-from agent.errors import BundleRefused, WorkerDied
+from agent.errors import BundleRefused, OutboxFull, WorkerDied
 from agent.outbox import Outbox, Place
 from agent.plan import Plan
 from agent.process import WorkerProcess
@@ -32,6 +32,8 @@ from contract.records import (
 CHUNK_SECONDS: Final = 0.5
 """After so long the worker pauses: what a kill can cost, and how old what is published is at most."""
 CHUNK_QUESTIONS: Final = 64
+PAUSE_SECONDS: Final = 0.2
+"""Between two tries to commit what a full outbox does not take."""
 
 
 class Progress(NamedTuple):
@@ -45,6 +47,8 @@ class Progress(NamedTuple):
     times_ns: Sequence[int]
     """Time of each question answered since this process began."""
     temperature_celsius: float | None
+    paused: str | None = None
+    """Why nothing is asked at the moment, as one sentence."""
 
 
 Between = Callable[[Progress], None]
@@ -74,6 +78,7 @@ class Run:
         self._load_ns: int | None = None
         self._first_ns: int | None = None
         self._temperature_celsius: float | None = None
+        self._between: Between = lambda _: None
         self._started = _started(plan)
         left = outbox.unfinished(plan.identity)
         if left is not None and not resume:
@@ -98,6 +103,7 @@ class Run:
         Raises:
             Stopped: a signal came; everything up to the last chunk is committed.
         """
+        self._between = between
         if self._place.next_seq == 0:
             self._commit([self._started], self._place)
         status: RunStatus = "complete"
@@ -184,10 +190,20 @@ class Run:
         return last
 
     def _commit(self, records: Sequence[Record], place: Place) -> None:
-        self._place = place._replace(next_seq=place.next_seq + len(records))
-        self._outbox.append(self._place, records, utc_now())
+        """Commit, when there is room; until then the run pauses and results may be delivered."""
+        after = place._replace(next_seq=place.next_seq + len(records))
+        while True:
+            try:
+                self._outbox.append(after, records, utc_now())
+            except OutboxFull as full:
+                self._between(self._progress(str(full)))
+                self._stop.wait(PAUSE_SECONDS)
+                self._stop.check()
+            else:
+                self._place = after
+                return
 
-    def _progress(self) -> Progress:
+    def _progress(self, paused: str | None = None) -> Progress:
         return Progress(
             run_id=self.run_id,
             title=self._plan.title,
@@ -195,6 +211,7 @@ class Run:
             selected=len(self._plan.questions),
             times_ns=self._times_ns,
             temperature_celsius=self._temperature_celsius,
+            paused=paused,
         )
 
     def _abandon(self, place: Place) -> None:

@@ -12,18 +12,26 @@ from typing import Final, NamedTuple
 
 from agent.batches import MAX_RECORDS, Packed, pack
 from agent.outbox import Outbox
+from agent.suspicion import QUICK_SECONDS, Suspicion
 from contract.messages import MAX_MESSAGE_BYTES, Receipt, Stream
 
 MAX_IN_FLIGHT: Final = 8
 """Batches: what a reconnect sends again at most, and what a slow collector's broker has to hold."""
 FIRST_PATIENCE_SECONDS: Final = 10.0
 MAX_PATIENCE_SECONDS: Final = 300.0
+FIRST_HOLD_SECONDS: Final = 1.0
+MAX_HOLD_SECONDS: Final = 60.0
+"""Between two tries while nobody takes what is sent: a collector that is back is found soon."""
 
 
 class _InFlight(NamedTuple):
-    run_id: str
+    packed: Packed
     seqs: frozenset[int]
+    """Those that no receipt has covered yet."""
+    sent_at: float
     overdue_at: float
+    answered: bool = False
+    """Whether the broker has acknowledged it; that is not delivery."""
 
 
 class Sender:
@@ -47,7 +55,15 @@ class Sender:
         self._position = 0
         self._in_flight: list[_InFlight] = []
         self._patience = FIRST_PATIENCE_SECONDS
+        self._hold_seconds = FIRST_HOLD_SECONDS
         self._quiet_until = 0.0
+        self._suspicion = Suspicion()
+        self._learnt_max_bytes = MAX_MESSAGE_BYTES
+
+    @property
+    def waiting_since(self) -> float | None:
+        """When the oldest batch in flight was sent; None when none is."""
+        return self._in_flight[0].sent_at if self._in_flight else None
 
     def next(self, max_bytes: int = MAX_MESSAGE_BYTES) -> Packed | None:
         """The next batch to send, from now on in flight; None when there is nothing to send now."""
@@ -57,14 +73,47 @@ class Sender:
             self.restart()
         if now < self._quiet_until or len(self._in_flight) >= MAX_IN_FLIGHT:
             return None
-        rows = self._outbox.rows(self._position, MAX_RECORDS)
-        if not rows:
-            return None
-        packed = pack(rows, max_bytes)
-        self._position = packed.rows[-1].position
-        seqs = frozenset(row.seq for row in packed.rows)
-        self._in_flight.append(_InFlight(rows[0].run_id, seqs, now + self._jittered(self._patience)))
-        return packed
+        max_bytes = min(max_bytes, self._learnt_max_bytes)
+        while rows := self._outbox.rows(self._position, MAX_RECORDS):
+            alone = self._suspicion.alone(rows[0].position)
+            packed = pack(rows[:1] if alone else rows, max_bytes)
+            if len(packed.payload) > max_bytes:
+                self._set_aside(packed, f"the broker takes messages of at most {max_bytes} bytes")
+                continue
+            self._position = packed.rows[-1].position
+            seqs = frozenset(row.seq for row in packed.rows)
+            overdue_at = now + self._jittered(self._patience)
+            self._in_flight.append(_InFlight(packed, seqs, now, overdue_at))
+            return packed
+        return None
+
+    def acknowledged(self, packed: Packed) -> None:
+        """The broker has a message; only a receipt says that the collector does."""
+        self._in_flight = [
+            batch._replace(answered=True) if batch.packed is packed else batch for batch in self._in_flight
+        ]
+
+    def too_large(self, packed: Packed) -> None:
+        """The broker finds a message too large: send smaller ones, and set aside what cannot be cut."""
+        if len(packed.rows) > 1:
+            self._learnt_max_bytes = max(len(packed.payload) // 2, 1)
+        else:
+            self._set_aside(packed, "the broker finds the record too large")
+        self.restart()
+
+    def lost(self) -> None:
+        """The connection ended: begin again at the oldest record, unless one is to blame for it."""
+        unanswered = next((batch for batch in self._in_flight if not batch.answered), None)
+        if unanswered is not None and self._now() - unanswered.sent_at < QUICK_SECONDS:
+            rows = unanswered.packed.rows
+            if self._suspicion.broke(rows[0].position, rows[-1].position):
+                self._set_aside(unanswered.packed, "the connection broke whenever the record was sent")
+                self._suspicion.clear()
+        self.restart()
+
+    def reconnected(self) -> None:
+        """A new connection may have a new broker behind it, with other limits."""
+        self._learnt_max_bytes = MAX_MESSAGE_BYTES
 
     def restart(self) -> None:
         """Begin again at the oldest record: a new connection knows nothing of what was sent over the last."""
@@ -74,8 +123,8 @@ class Sender:
     def hold(self) -> None:
         """Send nothing for a while, then begin again: nobody takes what is sent."""
         self.restart()
-        self._quiet_until = self._now() + self._jittered(self._patience)
-        self._patience = min(2 * self._patience, MAX_PATIENCE_SECONDS)
+        self._quiet_until = self._now() + self._jittered(self._hold_seconds)
+        self._hold_seconds = min(2 * self._hold_seconds, MAX_HOLD_SECONDS)
 
     def take(self, receipt: Receipt) -> int:
         """Forget what a collector has committed, set aside what it refuses; returns how many it has."""
@@ -87,6 +136,7 @@ class Sender:
             self._land(stream)
         if taken:
             self._patience = FIRST_PATIENCE_SECONDS
+            self._hold_seconds = FIRST_HOLD_SECONDS
             self._quiet_until = 0.0
         return taken
 
@@ -94,13 +144,17 @@ class Sender:
         ranges = [*stream.stored, *((refusal.first_seq, refusal.last_seq) for refusal in stream.refused)]
         still = []
         for batch in self._in_flight:
-            if batch.run_id == stream.run_id:
+            if batch.packed.rows[0].run_id == stream.run_id:
                 left = {seq for seq in batch.seqs if not any(first <= seq <= last for first, last in ranges)}
                 if not left:
                     continue
                 batch = batch._replace(seqs=frozenset(left))
             still.append(batch)
         self._in_flight = still
+
+    def _set_aside(self, packed: Packed, reason: str) -> None:
+        first, last = packed.rows[0], packed.rows[-1]
+        self._outbox.refuse(first.run_id, first.seq, last.seq, reason)
 
     def _jittered(self, seconds: float) -> float:
         return seconds * (0.75 + 0.5 * self._jitter())

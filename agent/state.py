@@ -5,15 +5,16 @@ import os
 import platform
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from agent.errors import BadInput, StateUnusable
-from agent.outbox import Outbox
+from agent.errors import BadInput, OutboxDamaged, StateUnusable
+from agent.outbox import DEFAULT_LIMIT_BYTES, Outbox, WhenFull
 from agent.stop import Stop
 from contract.codec import printable
 from contract.fields import DeviceId
@@ -99,15 +100,33 @@ class OpenedState(NamedTuple):
 
 
 @contextmanager
-def opened_state(path: Path | None, device_id: str | None) -> Iterator[OpenedState]:
+def opened_state(
+    path: Path | None,
+    device_id: str | None,
+    say: Callable[[str], None],
+    *,
+    limit_bytes: int = DEFAULT_LIMIT_BYTES,
+    when_full: WhenFull = "pause",
+) -> Iterator[OpenedState]:
     """Work on a state folder, alone, for the length of the block.
+
+    Args:
+        path: the folder; None for the default one.
+        device_id: what the user calls the device; None for the id that is kept.
+        say: takes the alarm when the outbox is damaged and had to be moved aside.
+        limit_bytes: of the outbox.
+        when_full: what happens at the limit.
 
     Raises:
         BadInput: the device id is not one, or not that of the results which wait here.
         StateUnusable: another agent works here, or the outbox cannot be used.
     """
     folder = StateFolder(path)
-    with Stop() as stop, folder.locked(), Outbox(folder.outbox) as outbox:
+    with (
+        Stop() as stop,
+        folder.locked(),
+        _open_outbox(folder.outbox, say, limit_bytes, when_full) as outbox,
+    ):
         own_id = folder.device_id(device_id)
         for other in outbox.other_devices(own_id):
             raise BadInput(
@@ -115,6 +134,23 @@ def opened_state(path: Path | None, device_id: str | None) -> Iterator[OpenedSta
                 f"--device-id {other}, or name another --state-dir"
             )
         yield OpenedState(folder.path, own_id, outbox, stop)
+
+
+def _open_outbox(path: Path, say: Callable[[str], None], limit_bytes: int, when_full: WhenFull) -> Outbox:
+    """Open the outbox; a damaged one is moved aside, so that a device that nobody attends goes on."""
+    try:
+        return Outbox(path, limit_bytes, when_full)
+    except OutboxDamaged as damage:
+        aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                part = path.with_name(path.name + suffix)
+                if part.exists():
+                    part.rename(aside.with_name(aside.name + suffix))
+        except OSError as error:
+            raise StateUnusable(f"{damage}; it cannot be moved aside: {error.strerror}") from None
+        say(f"{damage}; it is kept as '{printable(str(aside))}', and what waited in it is not delivered")
+        return Outbox(path, limit_bytes, when_full)
 
 
 def _default_folder() -> Path:

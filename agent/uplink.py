@@ -7,29 +7,45 @@ waits, runs in a thread of its own. The only importer of paho.
 
 import threading
 import time
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from agent.batches import Packed
 from agent.broker import Broker
+from agent.summary import LinkState
 from contract.codec import printable
 from contract.messages import MAX_MESSAGE_BYTES
 from contract.topics import Channel, topic
 
-KEEPALIVE_SECONDS: Final = 60
+KEEPALIVE_SECONDS: Final = 20
 GREETING_SECONDS: Final = 15.0
 GOODBYE_SECONDS: Final = 1.0
+ACKNOWLEDGE_SECONDS: Final = 30.0
+"""A broker that has not acknowledged a message for so long is as good as gone."""
 _POLL_SECONDS: Final = 0.05
 _MAX_TURNS: Final = 200
 _HEADER_BYTES: Final = 256
 """More than the rest of a PUBLISH packet takes beside its payload."""
 _NO_SUBSCRIBER: Final = 0x10
 _TAKEN_OVER: Final = 0x8E
+_OLDER_PROTOCOL: Final = 0x84
+_NOT_LET_IN: Final = frozenset((0x86, 0x87, 0x8C))
+_TOO_LARGE: Final = 0x95
 
 Phase = Literal["dialling", "greeting", "ready", "lost"]
+Verdict = Literal["taken", "unheard", "too large", "refused"]
+
+
+class Answer(NamedTuple):
+    """What the broker says of one message with results."""
+
+    packed: Packed
+    verdict: Verdict
+    reason: str
 
 
 class Uplink:
@@ -39,23 +55,27 @@ class Uplink:
         broker: where to, and with which credentials.
         device_id: decides the topics and the client's name.
         will: what the broker says in the agent's state when the connection breaks.
+        older: speak MQTT 3.1.1, in which a broker cannot say why it does not take something.
     """
 
-    def __init__(self, broker: Broker, device_id: str, will: bytes) -> None:
+    def __init__(self, broker: Broker, device_id: str, will: bytes, *, older: bool = False) -> None:
         self._broker = broker
         self._device_id = device_id
         self.phase: Phase = "dialling"
         self.problem = ""
         """Why it is lost, as one sentence."""
-        self.taken_over = False
-        """Whether it is lost to another agent with the same device id."""
+        self.link: LinkState = "broken"
+        """What kind of loss it is."""
+        self.wants_older = False
+        """Whether it is lost because the broker does not speak MQTT 5."""
         self.max_bytes = MAX_MESSAGE_BYTES
         """Of a payload: the contract's limit, or the broker's if that is less."""
         self._heard = 0
         self._receipts: list[bytes] = []
-        self._results: set[int] = set()
-        self._refusal: str | None = None
-        self._unheard = False
+        self._sent: dict[int, tuple[Packed, float]] = {}
+        self._answers: list[Answer] = []
+        self._older = older
+        self._last_error = ""
         self._dial_problem = ""
         self._greeted_by = time.monotonic() + GREETING_SECONDS
         self._client = self._new_client(will)
@@ -69,7 +89,10 @@ class Uplink:
             if self._dialling.is_alive():
                 return
             if self._dial_problem:
-                self._lose(f"cannot reach {self._broker.shown}: {self._dial_problem}")
+                link: LinkState = (
+                    "certificate refused" if "certificate" in self._dial_problem.lower() else "unreachable"
+                )
+                self._lose(f"cannot reach {self._broker.shown}: {self._dial_problem}", link)
                 return
             self.phase = "greeting"
         for _ in range(_MAX_TURNS):
@@ -77,33 +100,37 @@ class Uplink:
                 return
             heard = self._heard
             if self._client.loop(wait_seconds) != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self._lose(f"the connection to {self._broker.shown} broke")
+                self._lose_connection("it broke")
             wait_seconds = 0.0
             if heard == self._heard and not self._client.want_write():
                 break
         if self.phase == "greeting" and time.monotonic() > self._greeted_by:
-            self._lose(f"{self._broker.shown} does not answer")
+            self._lose(f"{self._broker.shown} does not answer", "unreachable")
+        oldest = min((at for _, at in self._sent.values()), default=None)
+        if oldest is not None and time.monotonic() - oldest > ACKNOWLEDGE_SECONDS:
+            self._lose(f"{self._broker.shown} does not acknowledge what it is sent", "unreachable")
 
-    def publish(self, channel: Channel, payload: bytes, *, retain: bool = False) -> None:
-        """Hand a message to the broker; what it says of results is told by `refusal` and `unheard`."""
-        sent = self._client.publish(topic(self._device_id, channel), payload, qos=1, retain=retain)
-        if channel == "results":
-            self._results.add(sent.mid)
+    def send(self, packed: Packed) -> None:
+        """Hand results to the broker; what it says of them is told by `answers`."""
+        self._sent[self._publish("results", packed.payload)] = packed, time.monotonic()
+
+    def announce(self, payload: bytes) -> None:
+        """Hand the agent's state to the broker, which keeps the latest."""
+        self._publish("state", payload, retain=True)
+
+    def abandon(self, problem: str) -> None:
+        """Give the connection up."""
+        self._lose(problem)
+
+    def answers(self) -> list[Answer]:
+        """What the broker said of results since the last call."""
+        answers, self._answers = self._answers, []
+        return answers
 
     def receipts(self) -> list[bytes]:
         """The receipts' payloads that came since the last call."""
         heard, self._receipts = self._receipts, []
         return heard
-
-    def refusal(self) -> str | None:
-        """Why the broker did not take results since the last call, as one sentence; None if it took them."""
-        refusal, self._refusal = self._refusal, None
-        return refusal
-
-    def unheard(self) -> bool:
-        """Whether the broker had nobody to pass results on to, since the last call."""
-        unheard, self._unheard = self._unheard, False
-        return unheard
 
     def close(self) -> None:
         """Send what was published and say goodbye, so that the will is not said."""
@@ -114,9 +141,14 @@ class Uplink:
         if self.phase in ("greeting", "ready"):
             self._lose("this agent said goodbye")
 
+    def _publish(self, channel: Channel, payload: bytes, *, retain: bool = False) -> int:
+        return self._client.publish(topic(self._device_id, channel), payload, qos=1, retain=retain).mid
+
     def _new_client(self, will: bytes) -> Client:
         client = Client(
-            CallbackAPIVersion.VERSION2, client_id=f"distilbench-agent-{self._device_id}", protocol=MQTTv5
+            CallbackAPIVersion.VERSION2,
+            client_id=f"distilbench-agent-{self._device_id}",
+            protocol=MQTTv311 if self._older else MQTTv5,
         )
         if self._broker.user is not None:
             password = self._broker.password
@@ -127,21 +159,36 @@ class Uplink:
         client.on_publish = self._on_publish
         client.on_message = self._on_message
         client.on_disconnect = self._on_disconnect
+        client.on_log = self._on_log
         return client
 
     def _dial(self) -> None:
         try:
             if self._broker.tls:
-                self._client.tls_set(ca_certs=str(self._broker.ca_file) if self._broker.ca_file else None)
+                ca_file, cert_file, key_file = (
+                    str(file) if file else None
+                    for file in (self._broker.ca_file, self._broker.cert_file, self._broker.key_file)
+                )
+                self._client.tls_set(ca_certs=ca_file, certfile=cert_file, keyfile=key_file)
             self._client.connect(self._broker.host, self._broker.port, KEEPALIVE_SECONDS)
         except (OSError, ValueError) as error:  # a certificate that does not fit is a ValueError too
             self._dial_problem = printable(getattr(error, "strerror", None) or str(error) or repr(error))
 
-    def _lose(self, problem: str) -> None:
+    def _lose_connection(self, how: str) -> None:
+        if "certificate" in self._last_error.lower():
+            # With TLS 1.3 a broker says what it thinks of our certificate when the connection stands already.
+            self._lose(
+                f"{self._broker.shown} refuses the certificate: {self._last_error}", "certificate refused"
+            )
+        else:
+            self._lose(f"{self._broker.shown} ended the connection: {how}")
+
+    def _lose(self, problem: str, link: LinkState = "broken") -> None:
         if self.phase == "lost":
             return
         self.phase = "lost"
         self.problem = problem
+        self.link = link
         self._client.disconnect()
 
     def _on_connect(
@@ -154,7 +201,9 @@ class Uplink:
     ) -> None:
         self._heard += 1
         if reason.is_failure:
-            self._lose(f"{self._broker.shown} does not let this agent in: {reason}")
+            self.wants_older = reason.value == _OLDER_PROTOCOL and not self._older
+            link: LinkState = "not let in" if reason.value in _NOT_LET_IN else "unreachable"
+            self._lose(f"{self._broker.shown} does not let this agent in: {reason}", link)
             return
         limit = getattr(properties, "MaximumPacketSize", None)
         if limit is not None:
@@ -167,7 +216,8 @@ class Uplink:
         self._heard += 1
         if reasons[0].is_failure:
             self._lose(
-                f"{self._broker.shown} does not let '{self._device_id}' read its receipts: {reasons[0]}"
+                f"{self._broker.shown} does not let '{self._device_id}' read its receipts: {reasons[0]}",
+                "may not read",
             )
         else:
             self.phase = "ready"
@@ -176,13 +226,18 @@ class Uplink:
         self, client: Client, _: object, mid: int, reason: ReasonCode, properties: Properties | None
     ) -> None:
         self._heard += 1
-        if mid not in self._results:
+        if mid not in self._sent:
             return
-        self._results.remove(mid)
-        if reason.is_failure:
-            self._refusal = f"{self._broker.shown} does not take results of '{self._device_id}': {reason}"
+        packed, _ = self._sent.pop(mid)
+        verdict: Verdict = "taken"
+        if reason.value == _TOO_LARGE:
+            verdict = "too large"
+        elif reason.is_failure:
+            verdict = "refused"
         elif reason.value == _NO_SUBSCRIBER:
-            self._unheard = True
+            verdict = "unheard"
+        said = f"{self._broker.shown} does not take results of '{self._device_id}': {reason}"
+        self._answers.append(Answer(packed, verdict, said))
 
     def _on_message(self, client: Client, _: object, message: MQTTMessage) -> None:
         self._heard += 1
@@ -197,9 +252,13 @@ class Uplink:
         properties: Properties | None,
     ) -> None:
         if reason.value == _TAKEN_OVER:
-            self.taken_over = True
             self._lose(
                 f"another agent has connected to {self._broker.shown} as '{self._device_id}': "
-                "give each device an id of its own with --device-id"
+                "give each device an id of its own with --device-id",
+                "taken over",
             )
-        self._lose(f"{self._broker.shown} ended the connection: {reason}")
+        self._lose_connection(str(reason))
+
+    def _on_log(self, client: Client, _: object, level: int, line: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:
+            self._last_error = printable(line.partition(": ")[2])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from agent.batches import MAX_RECORDS, pack
 from agent.errors import StateUnusable
-from agent.outbox import Outbox, Place, Refused, Summary, summarise
+from agent.outbox import DEFAULT_LIMIT_BYTES, Outbox, Place
+from agent.summary import Refused, Summary, summarise
 from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
 from contract.records import Answer, Record
 from tests.agent.conftest import agent_environment
@@ -91,7 +92,15 @@ def test_what_is_refused_is_kept_with_its_reason_and_not_sent(outbox: Outbox, tm
     fill(outbox, begin(outbox), 5)
     outbox.refuse(RUN_A, 1, 2, "unknown mark")
     assert [seq for _, seq in waiting(outbox)] == [0, 3, 4]
-    expected = Summary(3, NOW, 2, (Refused("unknown mark", 2),), 1)
+    expected = Summary(
+        pending=3,
+        oldest=NOW,
+        dropped=2,
+        refused=(Refused("unknown mark", 2),),
+        unfinished_runs=1,
+        used_bytes=outbox.summary().used_bytes,
+        limit_bytes=DEFAULT_LIMIT_BYTES,
+    )
     assert outbox.summary() == expected
     assert summarise(tmp_path / "outbox.db") == expected
 

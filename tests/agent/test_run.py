@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import StateUnusable
-from agent.outbox import summarise
+from agent.summary import summarise
 from contract.messages import Batch, decode_message
 from contract.questions import decode_questions
 from contract.records import Answer, Record, RunFinished, RunStarted, Sample

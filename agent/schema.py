@@ -1,0 +1,99 @@
+"""The outbox file: its tables, how it becomes one, and how its failures are told."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from agent.errors import OutboxDamaged, OutboxFull, StateUnusable
+from contract.codec import printable
+
+ROW_BYTES: Final = 120
+"""What a record takes beside its body, with its index entry; roughly."""
+SIZE: Final = f"ifnull(sum(length(body) + {ROW_BYTES}), 0)"
+"""What records take, in SQL."""
+
+_STEPS: Final = (
+    """
+CREATE TABLE runs (
+    run_id TEXT PRIMARY KEY,
+    device_id TEXT NOT NULL,
+    identity TEXT NOT NULL,        -- what is measured and how: equal for runs that may be continued
+    format_version INTEGER NOT NULL,
+    next_seq INTEGER NOT NULL,
+    asked INTEGER NOT NULL,        -- questions recorded, counted along the run's order
+    errors INTEGER NOT NULL,
+    elapsed_ns INTEGER NOT NULL,
+    finished INTEGER NOT NULL
+) STRICT;
+CREATE TABLE records (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice, so a sender's place stays valid
+    run_id TEXT NOT NULL REFERENCES runs,
+    seq INTEGER NOT NULL,
+    body BLOB NOT NULL,            -- JSON of the record
+    appended_at TEXT NOT NULL,
+    refused TEXT,                  -- why nobody takes it; NULL while it waits
+    UNIQUE (run_id, seq)
+) STRICT;
+""",
+    """
+CREATE TABLE dropped (
+    reason TEXT PRIMARY KEY,
+    count INTEGER NOT NULL
+) STRICT;
+CREATE TABLE link (                -- one row: how delivery stands
+    state TEXT NOT NULL,
+    problem TEXT,
+    since TEXT,
+    limit_bytes INTEGER
+) STRICT;
+INSERT INTO link VALUES ('never tried', NULL, NULL, NULL);
+""",
+)
+SCHEMA_VERSION: Final = len(_STEPS)
+
+
+def prepare(db: sqlite3.Connection, path: Path) -> None:
+    """Bring an outbox up to date; an empty file becomes one.
+
+    Raises:
+        StateUnusable: it was written by a later distilbench.
+        OutboxDamaged: its pages do not fit together.
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise StateUnusable(
+            f"the outbox '{printable(str(path))}' was written by a later distilbench: update distilbench here"
+        )
+    (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise OutboxDamaged(f"the outbox '{printable(str(path))}' is damaged: {printable(verdict)[:200]}")
+    for number, step in enumerate(_STEPS[version:], start=version + 1):
+        db.execute("BEGIN IMMEDIATE")
+        for statement in step.split(";\n"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {number}")
+        db.execute("COMMIT")
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into sentences.
+
+    Raises:
+        OutboxFull: the disk has no room; later it may.
+        OutboxDamaged: it is no database, or no longer a whole one.
+        StateUnusable: anything else.
+    """
+    shown = f"'{printable(str(path))}'"
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise OutboxFull(f"the disk of the outbox {shown} is full") from None
+        raise StateUnusable(f"the outbox {shown} cannot be used: {error}") from None
+    except sqlite3.IntegrityError:
+        raise  # a mistake of ours, not of the disk's
+    except sqlite3.DatabaseError as error:
+        raise OutboxDamaged(f"the outbox {shown} cannot be used: {error}") from None

@@ -1,0 +1,42 @@
+"""Finds the record that a broker breaks the connection over, without a word, whenever it is sent.
+
+A broker that says why it refuses a message needs none of this. MQTT 3.1.1 has no way to say it, and proxies
+and brokers with a packet limit often just close. The record must not hold up those behind it, and a network
+that is merely bad must not have records set aside: so it is only believed after the same record was the
+first unanswered one in several breaks in a row, in the end sent in a message of its own.
+"""
+
+from typing import Final
+
+TRIES: Final = 5
+QUICK_SECONDS: Final = 10.0
+"""A break later than this after sending has other causes."""
+
+
+class Suspicion:
+    """Which positions of the outbox are under suspicion, and how often it was confirmed."""
+
+    def __init__(self) -> None:
+        self._first = self._last = 0
+        self._breaks = 0
+
+    def alone(self, position: int) -> bool:
+        """Whether the record at a position must be sent in a message of its own."""
+        return self._breaks > 1 and self._first <= position <= self._last
+
+    def broke(self, first: int, last: int) -> bool:
+        """Note a break while the message of these positions was the first unanswered one.
+
+        Returns:
+            Whether it is a single record, and proven.
+        """
+        if self._breaks and first <= self._last and last >= self._first:
+            self._first, self._last = max(first, self._first), min(last, self._last)
+            self._breaks += 1
+        else:
+            self._first, self._last, self._breaks = first, last, 1
+        return first == last and self._breaks >= TRIES
+
+    def clear(self) -> None:
+        """Trust again."""
+        self._breaks = 0

@@ -1,0 +1,80 @@
+"""A device whose records are made up and whose outbox, courier and broker are real."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent.broker import parse_broker
+from agent.courier import Courier
+from agent.outbox import Outbox, Place
+from collector.store import Store
+from contract.messages import SeqRange
+from contract.records import Record
+from tests.collector.factory import answer, device, finished, started
+
+NOW = "2026-11-24T12:00:00Z"
+SECONDS = 30.0
+DEVICE = "pi-5"
+
+
+def begin(outbox: Outbox, run_id: str) -> Place:
+    """A run with its first record."""
+    place = outbox.begin(run_id, DEVICE, run_id)
+    return append(outbox, place, [started(on=device(DEVICE))])
+
+
+def append(outbox: Outbox, place: Place, records: list[Record], *, finished: bool = False) -> Place:
+    after = place._replace(next_seq=place.next_seq + len(records), finished=finished)
+    outbox.append(after, records, NOW)
+    return after
+
+
+def answers(outbox: Outbox, place: Place, count: int) -> Place:
+    """Append so many answers, 50 a transaction."""
+    end = place.next_seq + count
+    while place.next_seq < end:
+        first = place.next_seq
+        place = append(outbox, place, [answer(s, f"q{s}") for s in range(first, min(first + 50, end))])
+    return place
+
+
+def finish(outbox: Outbox, place: Place) -> Place:
+    return append(outbox, place, [finished(place.next_seq)], finished=True)
+
+
+def courier_to(url: str, outbox: Outbox) -> "closing[Courier]":
+    """A courier that says goodbye at the end of the block."""
+    return closing(Courier(parse_broker(url), DEVICE, outbox))
+
+
+def until(courier: Courier, condition: Callable[[], object], seconds: float = SECONDS) -> None:
+    """Let the courier work until something is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"it did not happen; the courier says: {courier.problem}")
+        courier.step(wait_seconds=0.05)
+        time.sleep(0.005)  # between two tries to connect a step returns at once
+
+
+def stored_ranges(database: Path) -> dict[str, list[SeqRange]]:
+    """What a database holds of each run, counted in its rows; one row twice is an error of its own."""
+    found: dict[str, list[SeqRange]] = {}
+    with Store.open_to_read(database) as store:
+        for run_id, first, last in store.tuples(
+            "SELECT run_id, first_seq, last_seq FROM ranges JOIN streams USING (stream) ORDER BY 1, 2"
+        ):
+            found.setdefault(run_id, []).append((first, last))
+        for run_id, ranges in found.items():
+            rows = store.value(
+                "SELECT (SELECT count(*) FROM answers WHERE stream = s.stream) "
+                "+ (SELECT count(*) FROM samples WHERE stream = s.stream) "
+                "+ (SELECT count(*) FROM runs WHERE stream = s.stream) "
+                "+ (SELECT count(*) FROM finishes WHERE stream = s.stream) FROM streams s WHERE run_id = ?",
+                run_id,
+            )
+            assert rows == sum(last - first + 1 for first, last in ranges)
+    return found

@@ -1,0 +1,201 @@
+"""F1 to F4 and F15: what happens to the broker, the network, and what the broker will not take."""
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+import agent.uplink
+from agent.outbox import Outbox
+from agent.stop import Stop
+from tests.collector.factory import answer
+from tests.collector.serving import Collector, wait_until
+from tests.faults.sending import (
+    SECONDS,
+    answers,
+    append,
+    begin,
+    courier_to,
+    finish,
+    stored_ranges,
+    until,
+)
+from tests.mosquitto import Mosquitto
+
+pytestmark = pytest.mark.broker
+
+RUN = "a" * 32
+
+
+@pytest.mark.parametrize("end", [Mosquitto.stop, Mosquitto.kill], ids=["F1", "F2"])
+def test_f1_f2_a_broker_that_ends_amid_results(
+    broker: Mosquitto, database: Path, outbox: Outbox, stop: Stop, end: object
+) -> None:
+    place = begin(outbox, RUN)
+    with Collector("--broker", broker.url, "--db", database), courier_to(broker.url, outbox) as courier:
+        for _ in range(3):
+            place = answers(outbox, place, 2000)
+            until(courier, lambda: outbox.pending() < 1500)
+            assert callable(end)
+            end(broker)
+            broker.start()
+        finish(outbox, place)
+        courier.drain(SECONDS, stop)
+        assert outbox.pending() == 0
+    assert stored_ranges(database) == {RUN: [(0, 6001)]}
+
+
+def test_f3_a_collector_away_while_the_brokers_queue_overflows(
+    tmp_path: Path, database: Path, outbox: Outbox, stop: Stop
+) -> None:
+    lines = ["allow_anonymous true", "max_queued_messages 10"]
+    with Mosquitto(tmp_path, lines=lines) as small, courier_to(small.url, outbox) as courier:
+        with Collector("--broker", small.url, "--db", database) as collector:
+            collector.end()
+        place = answers(outbox, begin(outbox, RUN), 5000)
+        for _ in range(40):
+            courier.step(wait_seconds=0.02)
+        assert outbox.pending() == 5001
+        finish(outbox, place)
+        with Collector("--broker", small.url, "--db", database):
+            courier.drain(60.0, stop)
+        assert outbox.pending() == 0
+    assert stored_ranges(database) == {RUN: [(0, 5001)]}
+
+
+class Stalling:
+    """A TCP proxy that can stop passing bytes on without closing anything."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._open = threading.Event()
+        self._open.set()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        self._sockets: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stall(self) -> None:
+        self._open.clear()
+
+    def resume(self) -> None:
+        self._open.set()
+
+    def close(self) -> None:
+        self._open.set()
+        for each in (self._server, *self._sockets):
+            each.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near = self._server.accept()[0]
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._target))
+            self._sockets += [near, far]
+            for a, b in ((near, far), (far, near)):
+                threading.Thread(target=self._pass, args=(a, b), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65_536):
+                self._open.wait()
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+
+
+def test_f4_a_half_open_connection_is_noticed_and_left(
+    broker: Mosquitto, database: Path, outbox: Outbox, stop: Stop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent.uplink, "ACKNOWLEDGE_SECONDS", 1.0)
+    proxy = Stalling(broker.port)
+    try:
+        with (
+            Collector("--broker", broker.url, "--db", database),
+            courier_to(f"mqtt://127.0.0.1:{proxy.port}", outbox) as courier,
+        ):
+            place = begin(outbox, RUN)
+            courier.drain(SECONDS, stop)
+            proxy.stall()
+            place = answers(outbox, place, 100)
+            until(courier, lambda: courier.problem is not None)
+            assert "does not acknowledge" in str(courier.problem)
+            proxy.resume()
+            finish(outbox, place)
+            courier.drain(SECONDS, stop)
+            assert outbox.pending() == 0
+    finally:
+        proxy.close()
+    assert stored_ranges(database) == {RUN: [(0, 101)]}
+
+
+def test_f15_a_record_above_the_brokers_limit_is_set_aside_and_the_others_flow(
+    tmp_path: Path, database: Path, outbox: Outbox, stop: Stop
+) -> None:
+    lines = ["allow_anonymous true", "max_packet_size 6000"]
+    with (
+        Mosquitto(tmp_path, lines=lines) as strict,
+        Collector("--broker", strict.url, "--db", database),
+        courier_to(strict.url, outbox) as courier,
+    ):
+        place = append(outbox, begin(outbox, RUN), [answer(1, "q1", "x" * 20_000)])
+        finish(outbox, answers(outbox, place, 100))
+        courier.drain(SECONDS, stop)
+    assert stored_ranges(database) == {RUN: [(0, 0), (2, 102)]}
+    summary = outbox.summary()
+    assert (summary.pending, summary.dropped) == (0, 1)
+    assert "at most 5744 bytes" in summary.refused[0].reason
+    with Mosquitto(tmp_path) as wide, Collector("--broker", wide.url, "--db", database):
+        assert outbox.release() == 1
+        with courier_to(wide.url, outbox) as courier:
+            courier.drain(SECONDS, stop)
+    assert stored_ranges(database) == {RUN: [(0, 102)]}
+    assert outbox.summary().dropped == 0
+
+
+def test_f15_a_broker_that_breaks_over_one_record_without_a_word(
+    broker: Mosquitto, database: Path, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As MQTT 3.1.1 brokers and proxies with a limit do."""
+    monkeypatch.setattr("agent.courier.MAX_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("agent.courier.FIRST_RETRY_SECONDS", 0.05)
+    proxy = Censor(broker.port, b"forbidden")
+    try:
+        with (
+            Collector("--broker", broker.url, "--db", database),
+            courier_to(f"mqtt://127.0.0.1:{proxy.port}", outbox) as courier,
+        ):
+            place = answers(outbox, begin(outbox, RUN), 300)
+            place = append(outbox, place, [answer(301, "q", "forbidden")])
+            finish(outbox, answers(outbox, place, 300))
+            until(courier, lambda: outbox.pending() == 0)
+            assert outbox.summary().refused[0].reason == "the connection broke whenever the record was sent"
+            wait_until(lambda: outbox.summary().dropped == 1, "one record set aside")
+    finally:
+        proxy.close()
+    assert stored_ranges(database) == {RUN: [(0, 300), (302, 602)]}
+
+
+class Censor(Stalling):
+    """A proxy that closes a connection over which a word comes."""
+
+    def __init__(self, port: int, word: bytes) -> None:
+        self._word = word
+        super().__init__(port)
+
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+        held = b""
+        try:
+            while data := source.recv(65_536):
+                held = (held + data)[-len(data) - len(self._word) :]
+                if self._word in held:
+                    break
+                target.sendall(data)
+            for each in (source, target):
+                each.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
