@@ -48,7 +48,8 @@ def test_the_base_install_alone_runs_the_agent(
     environment = {**os.environ, "DISTILBENCH_STATE": str(tmp_path / "state"), "PYTHONPATH": ""}
     out = tmp_path / "results.jsonl"
     questions = ROOT / "demo" / "sample-questions.json"
-    command = [base_install / "agent", "run", reader_bundle_int8, "--limit", "3", "--to-file", out]
+    command: list[str | Path] = [base_install / "agent", "run", reader_bundle_int8]
+    command += ["--limit", "3", "--to-file", out]
     run = subprocess.run(
         [*command, "--questions", questions],
         env=environment,
