@@ -59,6 +59,11 @@ class Mosquitto:
         """The broker's address."""
         return f"mqtt://127.0.0.1:{self.port}"
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not ended."""
+        return self._process is not None
+
     def __enter__(self) -> Self:
         self.start()
         return self

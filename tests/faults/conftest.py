@@ -2,10 +2,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from agent.outbox import Outbox
 from agent.stop import Stop
 from tests.mosquitto import Mosquitto
+
+# For the model test by hand: 300 runs of 50 steps.
+settings.register_profile(
+    "long", max_examples=300, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
 @pytest.fixture

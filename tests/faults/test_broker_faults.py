@@ -1,7 +1,5 @@
 """F1 to F4 and F15: what happens to the broker, the network, and what the broker will not take."""
 
-import socket
-import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from agent.outbox import Outbox
 from agent.stop import Stop
 from tests.collector.factory import answer
 from tests.collector.serving import Collector, wait_until
+from tests.faults.proxy import Censor, Stalling
 from tests.faults.sending import (
     SECONDS,
     answers,
@@ -62,50 +61,6 @@ def test_f3_a_collector_away_while_the_brokers_queue_overflows(
             courier.drain(60.0, stop)
         assert outbox.pending() == 0
     assert stored_ranges(database) == {RUN: [(0, 5001)]}
-
-
-class Stalling:
-    """A TCP proxy that can stop passing bytes on without closing anything."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._open = threading.Event()
-        self._open.set()
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._server.getsockname()[1]
-        self._sockets: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def stall(self) -> None:
-        self._open.clear()
-
-    def resume(self) -> None:
-        self._open.set()
-
-    def close(self) -> None:
-        self._open.set()
-        for each in (self._server, *self._sockets):
-            each.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near = self._server.accept()[0]
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self._target))
-            self._sockets += [near, far]
-            for a, b in ((near, far), (far, near)):
-                threading.Thread(target=self._pass, args=(a, b), daemon=True).start()
-
-    def _pass(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65_536):
-                self._open.wait()
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            return
 
 
 def test_f4_a_half_open_connection_is_noticed_and_left(
@@ -178,24 +133,3 @@ def test_f15_a_broker_that_breaks_over_one_record_without_a_word(
     finally:
         proxy.close()
     assert stored_ranges(database) == {RUN: [(0, 300), (302, 602)]}
-
-
-class Censor(Stalling):
-    """A proxy that closes a connection over which a word comes."""
-
-    def __init__(self, port: int, word: bytes) -> None:
-        self._word = word
-        super().__init__(port)
-
-    def _pass(self, source: socket.socket, target: socket.socket) -> None:
-        held = b""
-        try:
-            while data := source.recv(65_536):
-                held = (held + data)[-len(data) - len(self._word) :]
-                if self._word in held:
-                    break
-                target.sendall(data)
-            for each in (source, target):
-                each.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return

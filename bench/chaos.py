@@ -1,0 +1,259 @@
+"""Random kills, restarts, cuts and floods of real processes: is anything lost, or there twice?
+
+    python -m bench.chaos --schedules N --seed S
+
+Two devices (`bench.device`: the agent's outbox and courier), a collector and Mosquitto run as processes.
+A schedule is a random series of blows; then everything is left in peace until the devices are done, and
+what they know to have committed is compared with the database, row by row. A schedule that fails prints the
+line that plays it again; the blows are the same then, though not to the microsecond.
+"""
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from paho.mqtt.client import Client, MQTTMessage, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+
+from bench.device import text_of
+from collector.store import Store
+from contract.topics import ALL_RESULTS, topic
+from tests.faults.proxy import Stalling
+from tests.mosquitto import Mosquitto
+
+DEVICES: Final = 2
+_CHAOS_SECONDS: Final = 1.5
+_CALM_SECONDS: Final = 90.0
+
+
+class Failed(Exception):
+    """A schedule whose results are not what they must be."""
+
+
+class Process:
+    """One of our programs, which may be killed and started again; never two at once."""
+
+    def __init__(self, log: Path, *command: str) -> None:
+        self._log = log
+        self._command = [sys.executable, "-m", *command]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, if it does not run."""
+        if self._process is None or self._process.poll() is not None:
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: S603  # ours
+
+    def end(self, number: signal.Signals) -> None:
+        """Send it a signal and wait for its end."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(30)
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return None if self._process is None else self._process.poll()
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code, or None when it still runs after so long."""
+        assert self._process is not None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+class Parrot:
+    """Hears all results and repeats some of them, late and in any order; it sends nonsense as well."""
+
+    def __init__(self, port: int, rng: random.Random) -> None:
+        self._rng = rng
+        self._heard: list[tuple[str, bytes]] = []
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        self._client.on_connect = lambda client, *_: client.subscribe(ALL_RESULTS, qos=1)
+        self._client.on_message = self._on_message
+        self._client.reconnect_delay_set(1, 1)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Fall silent."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def flood(self) -> None:
+        """A burst of repetitions and nonsense."""
+        for _ in range(100):
+            heard = list(self._heard)
+            if heard and self._rng.random() < 0.7:
+                name, data = self._rng.choice(heard)
+            else:
+                name = topic(f"device-{self._rng.randrange(DEVICES)}", "results")
+                data = self._rng.randbytes(self._rng.choice((0, 3, 500, 300_000)))
+            self._client.publish(name, data, qos=1)
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        self._heard = [*self._heard[-50:], (message.topic, bytes(message.payload))]
+
+
+class World:
+    """Broker, proxy and collector, which outlive a schedule."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / "results.db"
+        self.broker = Mosquitto(folder, lines=("allow_anonymous true", "max_queued_messages 100"))
+        self.broker.start()
+        self.proxy = Stalling(self.broker.port)
+        self.collector = Process(
+            folder / "collector.log",
+            "collector",
+            "serve",
+            "--broker",
+            self.broker.url,
+            "--db",
+            str(self.database),
+        )
+        self.collector.start()
+
+    def close(self) -> None:
+        """End everything."""
+        self.collector.end(signal.SIGKILL)
+        self.proxy.close()
+        self.broker.stop()
+
+    def schedule(self, number: int, seed: int) -> int:
+        """One schedule; returns how many records were checked.
+
+        Raises:
+            Failed: something is lost, there twice, or not delivered.
+        """
+        rng = random.Random(f"{seed}/{number}")  # noqa: S311  # to be repeated
+        folders = [self.folder / f"{number}-{index}" for index in range(DEVICES)]
+        devices = [self._device(index, folder, rng) for index, folder in enumerate(folders)]
+        for device in devices:
+            device.start()
+        parrot = Parrot(self.broker.port, rng)
+        try:
+            self._strike(devices, parrot, rng)
+        finally:
+            parrot.stop()
+        self._calm(devices)
+        return sum(self._check(folder.with_suffix(".log")) for folder in folders)
+
+    def _device(self, index: int, folder: Path, rng: random.Random) -> Process:
+        return Process(
+            folder.with_suffix(".said"),
+            *("bench.device", "--state-dir", str(folder), "--device-id", f"device-{index}"),
+            *("--broker", f"mqtt://127.0.0.1:{self.proxy.port}", "--records", str(rng.randint(1, 800))),
+        )
+
+    def _strike(self, devices: list[Process], parrot: Parrot, rng: random.Random) -> None:
+        end = time.monotonic() + _CHAOS_SECONDS
+        while time.monotonic() < end:
+            time.sleep(rng.uniform(0.0, 0.5))
+            self._blow(devices, parrot, rng)()
+            time.sleep(rng.uniform(0.0, 0.4))
+            if rng.random() < 0.7:
+                self._raise_up(devices)
+        self._raise_up(devices)
+
+    def _blow(self, devices: list[Process], parrot: Parrot, rng: random.Random) -> Callable[[], None]:
+        device = rng.choice(devices)
+        number = rng.choice((signal.SIGKILL, signal.SIGTERM))
+        return rng.choice(
+            (
+                lambda: device.end(number),
+                lambda: device.end(signal.SIGKILL),
+                lambda: self.collector.end(number),
+                lambda: self.collector.end(signal.SIGKILL),
+                self.broker.kill if number == signal.SIGKILL else self.broker.stop,
+                self.proxy.cut,
+                self.proxy.stall,
+                parrot.flood,
+            )
+        )
+
+    def _raise_up(self, devices: list[Process]) -> None:
+        if not self.broker.running:
+            self.broker.start()
+        self.proxy.resume()
+        self.collector.start()
+        for device in devices:
+            if device.code != 0:
+                device.start()
+
+    def _calm(self, devices: list[Process]) -> None:
+        deadline = time.monotonic() + _CALM_SECONDS
+        for device in devices:
+            while device.code != 0:
+                if time.monotonic() > deadline:
+                    raise Failed("not everything was receipted in time")
+                self.collector.start()  # it gives up when its broker is away at the start
+                device.start()
+                device.wait(1.0)
+
+    def _check(self, log: Path) -> int:
+        committed: dict[str, int] = {}
+        for line in log.read_text().splitlines():
+            run_id, next_seq, _ = line.split()
+            committed[run_id] = int(next_seq)
+        with Store.open_to_read(self.database) as store:
+            return sum(_check_run(store, run_id, count) for run_id, count in committed.items())
+
+
+def _check_run(store: Store, run_id: str, committed: int) -> int:
+    stream = store.value("SELECT stream FROM streams WHERE run_id = ?", run_id)
+    rows = list(store.tuples("SELECT seq, text FROM answers WHERE stream = ? ORDER BY seq", stream))
+    ends = [seq for (seq,) in store.tuples("SELECT seq FROM finishes WHERE stream = ?", stream)]
+    begun = store.value("SELECT count(*) FROM runs WHERE stream = ?", stream)
+    seqs = [seq for seq, _ in rows]
+    last = ends[0] if ends else max(seqs, default=0)
+    if last + 1 < committed:
+        raise Failed(f"run {run_id}: {committed} records were committed and it ends with {last}")
+    if begun != 1 or len(ends) != 1 or seqs != list(range(1, last)):
+        missing = sorted(set(range(1, last)) - set(seqs))
+        raise Failed(f"run {run_id}: {len(missing)} lost, such as {missing[:5]}; {begun} starts, ends {ends}")
+    for seq, text in rows:
+        if text != text_of(run_id, seq):
+            raise Failed(f"run {run_id}: record {seq} is {text!r}")
+    return last + 1
+
+
+def main() -> int:
+    """Play schedules; say what came out."""
+    parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
+    parser.add_argument("--schedules", type=int, default=25)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first schedule")
+    given = parser.parse_args()
+    records = failures = 0
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="distilbench-chaos-") as name:
+        world = World(Path(name))
+        try:
+            for number in range(given.first, given.first + given.schedules):
+                try:
+                    records += world.schedule(number, given.seed)
+                except Failed as failed:
+                    failures += 1
+                    print(failed)
+                    again = f"--schedules 1 --seed {given.seed} --first {number}"
+                    print(f"  to play it again: python -m bench.chaos {again}", flush=True)
+        finally:
+            world.close()
+    took = time.monotonic() - begun
+    print(f"{given.schedules} schedules, {records} records, {failures} failures, {took:.0f} s")
+    return int(failures > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

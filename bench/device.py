@@ -1,0 +1,122 @@
+"""A device without a model: the agent's own state folder, outbox and courier, and answers made up at will.
+
+Started as a process by `bench.chaos` and `bench.ingest`, killed at any moment, started again: it goes on
+where its outbox left it. Each answer's text tells its run and place, so that a database can be checked.
+"""
+
+import argparse
+import random
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from agent.broker import parse_broker
+from agent.clock import utc_now
+from agent.courier import Courier
+from agent.outbox import Outbox, Place
+from agent.state import OpenedState, opened_state
+from agent.stop import Stopped
+from contract.records import Answer, Record, RunFinished
+from tests.collector.factory import NOON, device, started
+
+NOT_DELIVERED = 3
+
+
+def text_of(run_id: str, seq: int) -> str:
+    """The answer that a device gives as its record `seq` of a run."""
+    return f"{run_id[:8]} {seq}"
+
+
+def made_up(run_id: str, seq: int) -> Answer:
+    """That answer as a record."""
+    text = text_of(run_id, seq)
+    return Answer(
+        seq=seq,
+        at_ns=seq * 1_000_000,
+        question_id=f"q{seq}",
+        text=text,
+        start_char=0,
+        end_char=len(text),
+        confidence=0.5,
+        tokenize_ns=400_000,
+        infer_ns=9_000_000,
+        decode_ns=300_000,
+        windows=1,
+        tokens=150,
+    )
+
+
+class Log:
+    """What was committed to the outbox, as the device itself knows it: a line after each commit."""
+
+    def __init__(self, path: Path) -> None:
+        self.finished = path.exists() and any(line.endswith(" 1") for line in path.read_text().splitlines())
+        """Whether an earlier process has finished the run."""
+        self._file = path.open("a")
+
+    def note(self, place: Place) -> None:
+        """Note a place that is committed."""
+        self._file.write(f"{place.run_id} {place.next_seq} {int(place.finished)}\n")
+        self._file.flush()
+
+
+def main() -> int:
+    """Measure nothing, deliver everything; exits 0 when all is receipted."""
+    parser = argparse.ArgumentParser(prog="python -m bench.device", description=__doc__)
+    parser.add_argument("--state-dir", type=Path, required=True)
+    parser.add_argument("--device-id", required=True)
+    parser.add_argument("--broker", required=True)
+    parser.add_argument("--records", type=int, required=True)
+    parser.add_argument(
+        "--pause", type=float, default=0.01, help="seconds between two commits, at the median"
+    )
+    parser.add_argument("--drain", type=float, default=60.0)
+    given = parser.parse_args()
+    log = Log(given.state_dir.with_suffix(".log"))
+    try:
+        with (
+            opened_state(given.state_dir, given.device_id, _say) as state,
+            closing(Courier(parse_broker(given.broker), given.device_id, state.outbox)) as courier,
+        ):
+            if not log.finished:
+                _measure(state, courier, given.records, given.pause, log)
+            courier.drain(given.drain, state.stop)
+            state.stop.check()
+            return NOT_DELIVERED if state.outbox.pending() else 0
+    except Stopped as stopped:
+        return stopped.exit_code
+
+
+def _measure(state: OpenedState, courier: Courier, records: int, pause: float, log: Log) -> None:
+    outbox: Outbox = state.outbox
+    random_id = f"{random.getrandbits(128):032x}"  # names a run of the benchmark
+    place = outbox.unfinished("chaos") or outbox.begin(random_id, state.device_id, "chaos")
+    while not place.finished:
+        first = place.next_seq
+        if first == 0:
+            chunk: list[Record] = [started(on=device(state.device_id))]
+        elif first < records:
+            count = min(random.randint(1, 40), records - first)  # noqa: S311  # not a secret
+            chunk = [made_up(place.run_id, seq) for seq in range(first, first + count)]
+        else:
+            chunk = [_finished(first)]
+        place = place._replace(next_seq=first + len(chunk), finished=first >= records)
+        outbox.append(place, chunk, utc_now())
+        log.note(place)
+        courier.step()
+        state.stop.wait(random.expovariate(1 / pause) if pause else 0.0)  # not a secret
+        state.stop.check()
+
+
+def _finished(seq: int) -> RunFinished:
+    return RunFinished(
+        seq=seq, status="complete", answered=seq - 1, errors=0, elapsed_ns=seq * 1_000_000, finished_at=NOON
+    )
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
