@@ -144,7 +144,13 @@ class Courier:
                 continue
             if not isinstance(receipt, Receipt) or receipt.device_id != self._device_id:
                 continue
-            if self._sender.take(receipt):
+            try:
+                taken = self._sender.take(receipt)
+            except OutboxFull as full:
+                # What was not forgotten is sent again, and receipted again.
+                self.problem = str(full)
+                continue
+            if taken:
                 self._delivered()
         hold = False
         for packed, verdict, reason in uplink.answers():
