@@ -248,6 +248,8 @@ def main() -> int:
                     print(failed)
                     again = f"--schedules 1 --seed {given.seed} --first {number}"
                     print(f"  to play it again: python -m bench.chaos {again}", flush=True)
+                if (number - given.first) % 25 == 24:
+                    print(f"{number - given.first + 1} schedules, {records} records", file=sys.stderr)
         finally:
             world.close()
     took = time.monotonic() - begun

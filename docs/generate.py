@@ -18,6 +18,7 @@ from collector.comparison import Comparison
 from contract import bundle, device, fields, messages, questions, records, topics
 from contract.bundle import Manifest
 from contract.messages import Batch, Receipt, State
+from contract.version import FORMAT_VERSION
 
 FOLDER = Path(__file__).parent
 GOLDEN = FOLDER.parent / "tests" / "contract" / "golden" / "v1"
@@ -28,6 +29,11 @@ SCHEMAS: dict[str, Any] = {
     "manifest": Manifest,
     "comparison": Comparison,
 }
+CHANNELS: tuple[tuple[topics.Channel, str, str, str, bool], ...] = (
+    ("results", "batch", "agent", "collector", False),
+    ("state", "state", "agent", "collector", True),
+    ("receipts", "receipt", "collector", "agent", False),
+)
 
 WIRE_INTRO = """# What crosses a border
 
@@ -52,12 +58,55 @@ in the row's `notes` where that needs one. [How to read the report](report.md) e
 def pages() -> dict[Path, str]:
     """Every generated page: its path and its text."""
     generated = {FOLDER / "wire.md": _wire(), FOLDER / "report-json.md": _comparison()}
+    generated[FOLDER / "asyncapi.yaml"] = _asyncapi()
     for name, kind in SCHEMAS.items():
         schema = msgspec.json.schema(kind)
         generated[FOLDER / "schemas" / f"{name}.json"] = (
             json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
         )
     return generated
+
+
+def _asyncapi() -> str:
+    """AsyncAPI 3.0, as JSON, which is YAML: the topics, who sends what on them, and the messages."""
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    for name, message, sender, receiver, retained in CHANNELS:
+        channels[name] = {
+            "address": topics.topic("{deviceId}", name),
+            "description": f"From {sender} to {receiver}, QoS 1{', retained' if retained else ''}.",
+            "parameters": {"deviceId": {"description": "The device's id, which is its user name as well."}},
+            "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+        }
+        for who, action in ((sender, "send"), (receiver, "receive")):
+            operations[f"{who}-{action}s-{name}"] = {
+                "action": action,
+                "channel": {"$ref": f"#/channels/{name}"},
+                "bindings": {"mqtt": {"qos": 1, "retain": retained, "bindingVersion": "0.2.0"}},
+            }
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "distilbench",
+            "version": str(FORMAT_VERSION),
+            "description": inspect.getdoc(messages),
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {
+            "messages": {
+                name: {
+                    "summary": (inspect.getdoc(SCHEMAS[name]) or "").split("\n")[0],
+                    "payload": {"$ref": f"schemas/{name}.json"},
+                }
+                for name in ("batch", "receipt", "state")
+            }
+        },
+    }
+    head = "# Generated from `contract/` by `python -m docs.generate`: do not edit.\n"
+    return head + json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def _wire() -> str:

@@ -1,0 +1,281 @@
+"""How fast results come in: `python -m bench.ingest [--devices 20] [--answers 200000] [--crowd 200]`.
+
+Devices are threads that publish through a real Mosquitto; the collector is `collector serve` as a process,
+with synchronous FULL. Beside it stand the limits, measured in the same run: the same messages into a bare
+`mosquitto_sub`, and the same rows by a bare `executemany`. The crowd are so many devices that come back at
+one moment after an outage, each with an outbox of its own; all must be receipted.
+"""
+
+import argparse
+import multiprocessing
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+
+from agent.broker import parse_broker
+from agent.courier import Courier
+from agent.outbox import Outbox
+from bench.device import made_up
+from collector.store import Store
+from contract.messages import Batch, encode_message
+from contract.records import Record
+from contract.topics import ALL_RESULTS, topic
+from tests.collector.factory import NOON, device, started
+from tests.mosquitto import Mosquitto
+
+_WAIT_SECONDS: Final = 120.0
+_DEVICES_A_PROCESS: Final = 50
+_ROWS_A_COMMIT: Final = 4000
+
+
+def messages(devices: int, answers: int, batch: int) -> list[list[tuple[str, bytes]]]:
+    """For each device its topic and payloads, one run each."""
+    each = answers // devices
+    made = []
+    for index in range(devices):
+        name, run_id = f"device-{index}", f"{index + 1:032x}"
+        records: list[Record] = [started(on=device(name)), *(made_up(run_id, s) for s in range(1, each + 1))]
+        made.append(
+            [
+                (
+                    topic(name, "results"),
+                    encode_message(
+                        Batch(device_id=name, run_id=run_id, records=tuple(records[at : at + batch]))
+                    ),
+                )
+                for at in range(0, len(records), batch)
+            ]
+        )
+    return made
+
+
+def publish(port: int, made: list[list[tuple[str, bytes]]]) -> None:
+    """All devices at once, as fast as the broker takes it."""
+
+    def one(payloads: list[tuple[str, bytes]]) -> None:
+        client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        client.connect("127.0.0.1", port)
+        client.loop_start()
+        for name, payload in payloads:
+            sent = client.publish(name, payload, qos=1)
+        sent.wait_for_publish(_WAIT_SECONDS)
+        client.disconnect()
+        client.loop_stop()
+
+    threads = [threading.Thread(target=one, args=(payloads,)) for payloads in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@contextmanager
+def collector(broker: Mosquitto, folder: Path) -> Iterator[tuple[Path, psutil.Process]]:
+    """`collector serve`, ready."""
+    database, log = folder / "results.db", folder / "collector.log"
+    with log.open("wb") as said:
+        process = subprocess.Popen(  # noqa: S603  # our own program
+            [sys.executable, "-m", "collector", "serve", "--broker", broker.url, "--db", database],
+            stderr=said,
+        )
+    try:
+        _wait(lambda: b"listening" in log.read_bytes())
+        yield database, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def ingest_rate(
+    made: list[list[tuple[str, bytes]]], answers: int, folder: Path
+) -> tuple[float, float, float]:
+    """Answers a second until all are in the database; memory of the collector at the middle and the end."""
+    folder.mkdir()
+    with _broker(folder) as broker, collector(broker, folder) as (database, process):
+        begun = time.monotonic()
+        sender = threading.Thread(target=publish, args=(broker.port, made))
+        sender.start()
+        _wait(lambda: _count(database) >= answers // 2)
+        middle = process.memory_info().rss / 1e6
+        _wait(lambda: _count(database) >= answers)
+        took = time.monotonic() - begun
+        sender.join()
+        return answers / took, middle, process.memory_info().rss / 1e6
+
+
+def bare_subscriber_rate(made: list[list[tuple[str, bytes]]], answers: int, folder: Path) -> float:
+    """The same with `mosquitto_sub` in the collector's place, writing lines to a file."""
+    folder.mkdir()
+    count = sum(map(len, made))
+    out = folder / "lines"
+    with _broker(folder) as broker, out.open("wb") as lines:
+        command = [
+            "mosquitto_sub",
+            "-p",
+            str(broker.port),
+            "-V",
+            "5",
+            "-q",
+            "1",
+            "-t",
+            ALL_RESULTS,
+            "-C",
+            str(count),
+        ]
+        subscriber = subprocess.Popen(command, stdout=lines)  # noqa: S603  # a system program
+        _wait(lambda: "distilbench/1/+/results" in broker.log.read_text())
+        begun = time.monotonic()
+        publish(broker.port, made)
+        subscriber.wait(_WAIT_SECONDS)
+        return answers / (time.monotonic() - begun)
+
+
+def bare_insert_rate(answers: int, folder: Path) -> float:
+    """Rows of the same width into a table by `executemany`, synchronous FULL."""
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as conn:
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("PRAGMA synchronous = FULL")
+        with Store.open(folder / "shape.db", create=True) as store:
+            conn.execute(
+                store.value("SELECT sql FROM sqlite_schema WHERE name = 'answers'").replace(
+                    "REFERENCES streams", ""
+                )
+            )
+        rows: list[tuple[Any, ...]] = []
+        for seq in range(answers):
+            r = made_up("0" * 32, seq)
+            rows.append(
+                (
+                    1,
+                    seq,
+                    r.question_id,
+                    0,
+                    r.at_ns,
+                    r.text,
+                    0,
+                    9,
+                    0.5,
+                    400_000,
+                    9_000_000,
+                    300_000,
+                    1,
+                    150,
+                    None,
+                    None,
+                )
+            )
+        marks = ", ".join("?" * len(rows[0]))
+        begun = time.monotonic()
+        for at in range(0, answers, _ROWS_A_COMMIT):
+            conn.execute("BEGIN")
+            conn.executemany(f"INSERT INTO answers VALUES ({marks})", rows[at : at + _ROWS_A_COMMIT])  # noqa: S608  # our own
+            conn.execute("COMMIT")
+        return answers / (time.monotonic() - begun)
+
+
+def crowd_seconds(devices: int, folder: Path) -> tuple[float, float, float]:
+    """Each device comes back with 50 records.
+
+    Returns:
+        Seconds until half of the devices, and all, are receipted, and the longest time without another one.
+    """
+    folder.mkdir()
+    parts = range(0, devices, _DEVICES_A_PROCESS)  # paho waits with select(), which takes 1,024 descriptors
+    spawn = multiprocessing.get_context("spawn")
+    with _broker(folder) as broker, collector(broker, folder), spawn.Pool(len(parts)) as pool:
+        begin_at = time.monotonic() + 5.0  # one clock for all processes of a machine
+        jobs = [
+            (broker.url, first, min(_DEVICES_A_PROCESS, devices - first), folder, begin_at) for first in parts
+        ]
+        done_at = sorted(at for part in pool.starmap(crowd, jobs) for at in part)
+    if len(done_at) < devices:
+        raise SystemExit(f"{devices - len(done_at)} of {devices} devices starved")
+    return done_at[len(done_at) // 2], done_at[-1], max(b - a for a, b in pairwise(done_at))
+
+
+def crowd(url: str, first: int, count: int, folder: Path, begin_at: float) -> list[float]:
+    """So many devices in this process, each with its outbox and courier; when each was receipted."""
+    outboxes = [Outbox(folder / f"outbox-{first + index}.db") for index in range(count)]
+    couriers = []
+    for index, outbox in enumerate(outboxes):
+        name, run_id = f"device-{first + index}", f"{first + index + 1:032x}"
+        place = outbox.begin(run_id, name, run_id)
+        records: list[Record] = [started(on=device(name)), *(made_up(run_id, s) for s in range(1, 50))]
+        outbox.append(place._replace(next_seq=50), records, NOON)
+        couriers.append(Courier(parse_broker(url), name, outbox))
+    time.sleep(max(begin_at - time.monotonic(), 0.0))
+    done_at = []
+    waiting = dict(enumerate(couriers))
+    while waiting and time.monotonic() - begin_at < _WAIT_SECONDS:
+        for index, courier in list(waiting.items()):
+            courier.step()
+            if not outboxes[index].pending():
+                del waiting[index]
+                done_at.append(time.monotonic() - begin_at)
+    for courier, outbox in zip(couriers, outboxes, strict=True):
+        courier.close()
+        outbox.__exit__(None, None, None)
+    return done_at
+
+
+def _broker(folder: Path) -> Mosquitto:
+    lines = ("allow_anonymous true", "max_queued_messages 0", "max_inflight_messages 200", "log_type all")
+    return Mosquitto(folder, lines=lines)
+
+
+def _count(database: Path) -> int:
+    with Store.open_to_read(database) as store:
+        return int(store.value("SELECT ifnull(sum(last_seq - first_seq), 0) FROM ranges"))
+
+
+def _wait(holds: Any) -> None:
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise SystemExit("it takes too long")
+        time.sleep(0.05)
+
+
+def main() -> int:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.ingest", description=__doc__)
+    parser.add_argument("--devices", type=int, default=20)
+    parser.add_argument("--answers", type=int, default=200_000)
+    parser.add_argument("--batch", type=int, default=20, help="answers in a message")
+    parser.add_argument("--crowd", type=int, default=200)
+    given = parser.parse_args()
+    made = messages(given.devices, given.answers, given.batch)
+    with tempfile.TemporaryDirectory(prefix="distilbench-ingest-") as name:
+        folder = Path(name)
+        bare = bare_subscriber_rate(made, given.answers, folder / "sub")
+        rate, middle, end = ingest_rate(made, given.answers, folder / "ingest")
+        insert = bare_insert_rate(given.answers, folder / "insert")
+        what = f"{given.devices} devices, {given.answers:,} answers, {given.batch} a message"
+        print(f"| {what} | answers/s |\n|---|--:|")
+        print(f"| collector serve, synchronous FULL | {rate:,.0f} |")
+        print(f"| bare mosquitto_sub | {bare:,.0f} |")
+        print(f"| bare executemany, synchronous FULL | {insert:,.0f} |")
+        print(f"\nmemory of the collector: {middle:.0f} MB at half, {end:.0f} MB at the end")
+        half, last, gap = crowd_seconds(given.crowd, folder / "crowd")
+        print(
+            f"{given.crowd} devices at once: half receipted after {half:.1f} s, all after {last:.1f} s, "
+            f"longest gap {gap:.1f} s"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
