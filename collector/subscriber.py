@@ -7,6 +7,7 @@ in paho itself, becomes an event too, so the thread cannot die in silence.
 
 import random
 import ssl
+import threading
 import uuid
 from collections.abc import Iterable
 from queue import SimpleQueue
@@ -27,7 +28,11 @@ KEEPALIVE_SECONDS: Final = 30
 SESSION_EXPIRY_SECONDS: Final = 7 * 86_400
 """How long the broker keeps messages for a collector that is away."""
 RECEIVE_MAXIMUM: Final = 200
-"""Messages the broker may have sent and we not yet acknowledged: this bounds the queue."""
+"""Messages the broker may have sent and we not yet acknowledged. Mosquitto 2.0.11 forgets this bound: with
+each acknowledgement it sends as many again."""
+MAX_WAITING: Final = 2 * RECEIVE_MAXIMUM
+"""With so many messages waiting we stop reading from the broker, whatever it thinks of its bound."""
+_READ_AGAIN_SECONDS: Final = 0.01
 MAX_PACKET_BYTES: Final = 1_048_576
 """A broker drops what is larger. What is too large for us and smaller than this is rejected by us, seen."""
 _SESSION_TAKEN_OVER: Final = 0x8E
@@ -97,6 +102,7 @@ class Subscriber:
         self._filter = ALL_RESULTS if group is None else f"$share/{group}/{ALL_RESULTS}"
         self._events = events
         self._connection = 0
+        self._stopped = threading.Event()
         self._client = _client(address, client_id, events, manual_ack=True)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
@@ -119,6 +125,7 @@ class Subscriber:
 
     def stop(self) -> None:
         """Send what is queued, say goodbye and keep the session."""
+        self._stopped.set()
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -151,6 +158,10 @@ class Subscriber:
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self._events.put(Arrival(message, self._connection))
+        # While this waits, nothing is read, so TCP holds the broker back. Should that last longer than the
+        # keepalive, the broker ends the connection, and what was not acknowledged comes again.
+        while self._events.qsize() >= MAX_WAITING and not self._stopped.is_set():
+            self._stopped.wait(_READ_AGAIN_SECONDS)
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _props: object

@@ -22,7 +22,7 @@ class BareDevice:
         self.receipts: list[Receipt] = []
         self.heard: set[str] = set()
         """The topics of all that came."""
-        self._client = client
+        self.client = client
         self._answers: dict[int, str] = {}
         self._changed = threading.Condition()
         client.on_publish = self._on_publish
@@ -32,11 +32,11 @@ class BareDevice:
     def publish(self, device_id: str, message: Batch | bytes) -> str:
         """Publish as a device; returns the broker's reason."""
         payload = message if isinstance(message, bytes) else encode_message(message)
-        return self._answer(self._client.publish(topic(device_id, "results"), payload, qos=1).mid)
+        return self._answer(self.client.publish(topic(device_id, "results"), payload, qos=1).mid)
 
     def subscribe(self, name: str) -> str:
         """Subscribe; returns the broker's reason."""
-        mid = self._client.subscribe(name, qos=1)[1]
+        mid = self.client.subscribe(name, qos=1)[1]
         assert mid is not None
         return self._answer(mid)
 

@@ -1,0 +1,136 @@
+"""F5 to F7 and F16: programs that are killed at the worst moment, and one that is slow."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agent.outbox import Outbox
+from agent.stop import Stop
+from collector.store import Store
+from collector.subscriber import MAX_WAITING
+from contract.messages import Batch, encode_message
+from contract.topics import topic
+from tests.collector.factory import batch, run_records
+from tests.collector.serving import ROOT, Collector, wait_until
+from tests.faults.devices import device_at
+from tests.faults.sending import DEVICE, SECONDS, answers, begin, courier_to, finish, stored_ranges
+from tests.mosquitto import Mosquitto
+
+pytestmark = pytest.mark.broker
+
+RUN = "a" * 32
+
+DIES = """
+import os, sys
+from collector import serve, subscriber
+from collector.cli import main
+def die(*_):
+    os._exit(9)
+{patch}
+sys.argv = ["collector", *sys.argv[1:]]
+sys.exit(main())
+"""
+KILL_POINTS = {
+    "before the commit": "serve.ingest = die",
+    "between commit and acknowledgement": "subscriber.Subscriber.acknowledge = die",
+    "between acknowledgement and receipt": "subscriber.Subscriber.send = die",
+}
+SLOW = """
+import sys, time
+from collector import serve
+from collector.cli import main
+plain = serve.ingest
+def slow(store, deliveries):
+    time.sleep(0.1)
+    return plain(store, deliveries)
+serve.ingest = slow
+serve.MAX_GROUP_MESSAGES = 5
+plain_next = serve.Server._next_group
+most = 0
+def watched(self):
+    global most
+    if self._events.qsize() > most:
+        most = self._events.qsize()
+        print("queue", most, file=sys.stderr, flush=True)
+    return plain_next(self)
+serve.Server._next_group = watched
+sys.argv = ["collector", *sys.argv[1:]]
+sys.exit(main())
+"""
+
+
+def test_f5_a_device_that_is_killed_goes_on_without_gaps(
+    broker: Mosquitto, database: Path, tmp_path: Path
+) -> None:
+    rng = random.Random(5)
+    command = [
+        *(sys.executable, "-m", "bench.device", "--state-dir", str(tmp_path / "state")),
+        *("--device-id", DEVICE, "--broker", broker.url, "--records", "1500"),
+    ]
+    log = tmp_path / "state.log"
+    with Collector("--broker", broker.url, "--db", database):
+        for _ in range(5):
+            size = log.stat().st_size if log.exists() else 0
+            with subprocess.Popen(command, cwd=ROOT) as device:
+                wait_until(lambda size=size: log.exists() and log.stat().st_size > size, "a commit")  # type: ignore[misc]
+                time.sleep(rng.uniform(0.0, 0.1))
+                device.kill()
+        assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    ((run_id, ranges),) = stored_ranges(database).items()
+    assert ranges == [(0, 1500)]
+    assert log.read_text().splitlines()[-1] == f"{run_id} 1501 1"
+
+
+@pytest.mark.parametrize("point", KILL_POINTS)
+def test_f6_a_collector_that_is_killed_at_each_step(
+    broker: Mosquitto, database: Path, outbox: Outbox, stop: Stop, point: str
+) -> None:
+    finish(outbox, answers(outbox, begin(outbox, RUN), 500))
+    script = DIES.format(patch=KILL_POINTS[point])
+    command = [sys.executable, "-c", script, "serve", "--broker", broker.url, "--db", str(database)]
+    Store.open(database, create=True).close()
+    with courier_to(broker.url, outbox) as courier:
+        for _ in range(2):
+            with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as doomed:
+                deadline = time.monotonic() + SECONDS
+                while doomed.poll() is None and time.monotonic() < deadline:
+                    courier.step(wait_seconds=0.05)
+                assert doomed.returncode == 9
+        assert outbox.pending() == 502
+        with Collector("--broker", broker.url, "--db", database):
+            courier.drain(SECONDS, stop)
+    assert outbox.pending() == 0
+    assert stored_ranges(database) == {RUN: [(0, 501)]}
+
+
+def test_f7_doubled_and_disordered_messages_through_a_broker(broker: Mosquitto, database: Path) -> None:
+    records = run_records()
+    pieces: list[Batch] = [batch(records[at : at + 2], RUN) for at in range(len(records))] * 5
+    random.Random(7).shuffle(pieces)
+    with Collector("--broker", broker.url, "--db", database), device_at(broker.port, DEVICE) as device:
+        for piece in pieces:
+            device.publish(DEVICE, piece)
+        wait_until(lambda: len(device.receipts) > 0 and stored_ranges(database) == {RUN: [(0, 6)]}, "all")
+
+
+def test_f16_a_slow_collector_holds_a_bounded_number_of_messages(
+    broker: Mosquitto, database: Path, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    command = [sys.executable, "-c", SLOW, "serve", "--broker", broker.url, "--db", str(database)]
+    with said.open("w") as stderr, subprocess.Popen(command, cwd=ROOT, stderr=stderr) as slow:
+        wait_until(lambda: "listening" in said.read_text(), "the collector")
+        with device_at(broker.port, DEVICE) as device:
+            name = topic(DEVICE, "results")
+            for seq in range(1000):
+                device.client.publish(name, encode_message(batch(run_records(), f"{seq:032x}")), qos=1)
+            wait_until(lambda: "queue" in said.read_text(), "the queue")
+            time.sleep(2.0)  # long enough for far more than the bound to come, were there none
+        slow.send_signal(signal.SIGKILL)
+    queued = max(int(line.split()[1]) for line in said.read_text().splitlines() if line.startswith("queue"))
+    assert 20 <= queued <= MAX_WAITING
