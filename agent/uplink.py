@@ -180,6 +180,13 @@ class Uplink:
             self._lose(
                 f"{self._broker.shown} refuses the certificate: {self._last_error}", "certificate refused"
             )
+        elif self._broker.cert_file and self.phase == "greeting":
+            # A reset can overtake that alert; little else ends a connection between the two.
+            self._lose(
+                f"{self._broker.shown} ended the connection before it answered: it probably refuses the "
+                f"certificate '{printable(str(self._broker.cert_file))}', perhaps because it has expired",
+                "certificate refused",
+            )
         else:
             self._lose(f"{self._broker.shown} ended the connection: {how}")
 

@@ -65,7 +65,7 @@ def test_client_certificates_and_the_rights_of_their_names(
 
 @pytest.mark.parametrize("expired", ["server", "device"])
 def test_an_expired_certificate_is_a_clear_state(tmp_path: Path, outbox: Outbox, expired: str) -> None:
-    """With TLS 1.3 a reset can overtake the broker's alert: then a later attempt tells."""
+    """With TLS 1.3 a reset can overtake the broker's alert: then "expired" is what the agent supposes."""
     authority = Authority(tmp_path)
     server = authority.sign("server", expired=expired == "server")
     own = authority.sign(DEVICE, expired=expired == "device")
