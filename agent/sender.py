@@ -8,10 +8,11 @@ jittered patience, so that a collector that is away for a day costs little.
 import random
 import time
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from agent.batches import MAX_RECORDS, Packed, pack
-from agent.outbox import Outbox
+from agent.outbox import Outbox, Row
 from agent.suspicion import QUICK_SECONDS, Suspicion
 from contract.messages import MAX_MESSAGE_BYTES, Receipt, Stream
 
@@ -73,10 +74,11 @@ class Sender:
             self.restart()
         if now < self._quiet_until or len(self._in_flight) >= MAX_IN_FLIGHT:
             return None
+        if self._suspicion.cautious and any(not batch.answered for batch in self._in_flight):
+            return None
         max_bytes = min(max_bytes, self._learnt_max_bytes)
         while rows := self._outbox.rows(self._position, MAX_RECORDS):
-            alone = self._suspicion.alone(rows[0].position)
-            packed = pack(rows[:1] if alone else rows, max_bytes)
+            packed = pack(self._apart(rows), max_bytes)
             if len(packed.payload) > max_bytes:
                 self._set_aside(packed, f"the broker takes messages of at most {max_bytes} bytes")
                 continue
@@ -92,6 +94,7 @@ class Sender:
         self._in_flight = [
             batch._replace(answered=True) if batch.packed is packed else batch for batch in self._in_flight
         ]
+        self._suspicion.answered(packed.rows[-1].position)
 
     def too_large(self, packed: Packed) -> None:
         """The broker finds a message too large: send smaller ones, and set aside what cannot be cut."""
@@ -106,7 +109,8 @@ class Sender:
         unanswered = next((batch for batch in self._in_flight if not batch.answered), None)
         if unanswered is not None and self._now() - unanswered.sent_at < QUICK_SECONDS:
             rows = unanswered.packed.rows
-            if self._suspicion.broke(rows[0].position, rows[-1].position):
+            until = self._in_flight[-1].packed.rows[-1].position
+            if self._suspicion.broke(rows[0].position, rows[-1].position, until):
                 self._set_aside(unanswered.packed, "the connection broke whenever the record was sent")
                 self._suspicion.clear()
         self.restart()
@@ -151,6 +155,12 @@ class Sender:
                 batch = batch._replace(seqs=frozenset(left))
             still.append(batch)
         self._in_flight = still
+
+    def _apart(self, rows: list[Row]) -> list[Row]:
+        """The first of the rows that may share a message."""
+        if self._suspicion.alone(rows[0].position):
+            return rows[:1]
+        return list(takewhile(lambda row: not self._suspicion.alone(row.position), rows))
 
     def _set_aside(self, packed: Packed, reason: str) -> None:
         first, last = packed.rows[0], packed.rows[-1]
