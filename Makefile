@@ -4,11 +4,13 @@
 #   TORCH_INDEX  a package index to prefer for torch. PyPI's torch for Linux is a CUDA build of several
 #                gigabytes; the CPU build is ten times smaller:
 #                  make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
-#   DEMO         further options of the demo, such as DEMO="--quick"
+#   DEMO         further options of the demo, such as DEMO="--limit 20"
+#   BENCH        the benchmark to run, such as BENCH=score; without it `make bench` lists them
 
 PYTHON ?= python3
 TORCH_INDEX ?=
 DEMO ?=
+BENCH ?=
 NEEDED_GB := 6
 
 BIN := .venv/bin
@@ -30,7 +32,7 @@ check: .venv/ready
 	$(BIN)/mypy
 
 bench: .venv/ready
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench$(if $(BENCH),.$(BENCH))
 
 clean:
 	rm -rf .venv .venv-* demo-results dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
