@@ -1,13 +1,20 @@
-"""Bundles that tests of all programs share, built by the real export once a session, when asked for."""
+"""Fixtures that tests of several packages share.
 
+Bundles are built by the real export once a session, when asked for; the broker is a real Mosquitto.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agent.outbox import Outbox
+from agent.stop import Stop
 from contract.bundle import Precision
 from export.build import BuildRequest, build
 from export.catalog import find
 from tests.export.models import TINY
+from tests.mosquitto import Mosquitto
 
 READER = Path(__file__).parent.parent / "demo" / "reader"
 
@@ -56,3 +63,23 @@ def reader_bundle(bundles: Path) -> Path:
 def reader_bundle_int8(bundles: Path) -> Path:
     """`reader_bundle` in int8."""
     return _reader(bundles, "int8")
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    with Mosquitto(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "outbox.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def stop() -> Iterator[Stop]:
+    with Stop() as noted:
+        yield noted

@@ -3,25 +3,15 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from tests.mosquitto import Mosquitto
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLE_QUESTIONS = ROOT / "demo" / "sample-questions.json"
 
 Agent = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    folder = tmp_path / "mosquitto"
-    folder.mkdir()
-    with Mosquitto(folder) as running:
-        yield running
 
 
 @pytest.fixture

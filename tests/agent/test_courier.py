@@ -24,18 +24,6 @@ Connect = Callable[..., Courier]
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    with Outbox(tmp_path / "outbox.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-def stop() -> Iterator[Stop]:
-    with Stop() as noted:
-        yield noted
-
-
-@pytest.fixture
 def connect(broker: Mosquitto, outbox: Outbox) -> Iterator[Connect]:
     """Makes couriers of the device `device`, closed at the end."""
     couriers = []

@@ -1,7 +1,6 @@
 """Which questions of a run are marked as disturbed, and why."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,12 +22,6 @@ def plan(tiny_bundle: Path, long_questions: Path) -> Plan:
     bundle = describe(tiny_bundle)
     settings = settings_for(bundle, threads=1, warmup=0)
     return plan_run(inspect_device("test"), bundle, read_questions(long_questions), settings)
-
-
-@pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    with Outbox(tmp_path / "outbox.db") as opened:
-        yield opened
 
 
 def measure(plan: Plan, outbox: Outbox, root: Path) -> list[Record]:

@@ -3,7 +3,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,6 @@ from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
 from contract.records import Answer, Record
 from tests.agent.conftest import agent_environment
 from tests.agent.records import NOW, RUN_A, RUN_B, begin, fill, samples, waiting
-
-
-@pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    with Outbox(tmp_path / "outbox.db") as opened:
-        yield opened
 
 
 def test_records_wait_in_the_order_of_appending(outbox: Outbox) -> None:

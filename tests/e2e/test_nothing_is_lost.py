@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,6 @@ from tests.e2e.programs import QUESTIONS, Collector, command, run, wait_until
 from tests.mosquitto import Mosquitto
 
 pytestmark = pytest.mark.broker
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    folder = tmp_path / "mosquitto"
-    folder.mkdir()
-    with Mosquitto(folder) as broker:
-        yield broker
 
 
 def test_killing_collector_and_broker_loses_nothing(
