@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from transformers import PreTrainedModel
 
-_MAX_TOKENS: Final = 384
-_STRIDE_TOKENS: Final = 128
+MAX_TOKENS: Final = 384
+STRIDE_TOKENS: Final = 128
 _MAX_ANSWER_TOKENS: Final = 15
 _CONTEXT: Final = 1
 _NEVER: Final = np.float32(-10000.0)
@@ -55,7 +55,7 @@ class Cutter:
 
         self._tokenizer = Tokenizer.from_str(tokenizer)
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(_MAX_TOKENS, stride=_STRIDE_TOKENS, strategy="only_second")
+        self._tokenizer.enable_truncation(MAX_TOKENS, stride=STRIDE_TOKENS, strategy="only_second")
         self._inputs = inputs
 
     def windows(self, question: Question) -> list[Window]:
