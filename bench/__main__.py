@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-_SUPPORT = {"device", "fleet"}
+_SUPPORT = {"contestants", "device", "fleet"}
 """Parts that benchmarks use."""
 
 

@@ -1,0 +1,179 @@
+"""Ways to answer questions with one model: our reader, Hugging Face's pipelines, the bare network.
+
+Each is a process of its own, since threads that wait for work by spinning would be in another's way. All
+get the same number of threads; everything else is as it comes.
+"""
+
+import gc
+import multiprocessing
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, NamedTuple, Self
+
+from agent.bundle import describe
+from agent.plan import settings_for
+from agent.reader import Reader
+from contract.bundle import MODEL_FILE, TOKENIZER_FILE
+from contract.questions import Question
+
+Way = Literal["pipeline, PyTorch", "pipeline, onnxruntime", "our reader", "bare network"]
+
+WARMUP: Final = 10
+_READY: Final = "ready"
+
+
+class Entry(NamedTuple):
+    """Who takes part, and with what."""
+
+    way: Way
+    precision: str
+    folder: Path
+    """A bundle; for pipelines a checkpoint as transformers or optimum load it."""
+    threads: int
+
+
+class Told(NamedTuple):
+    """One question's answer and its time."""
+
+    text: str
+    ns: int
+
+
+class Contestant:
+    """A process that answers blocks of questions, alive inside the `with` block."""
+
+    def __init__(self, entry: Entry, questions: Sequence[Question]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.entry = entry
+        self._pipe, self._theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(self._theirs, entry, tuple(questions)), daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        self._theirs.close()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def wait(self) -> None:
+        """Wait until it has loaded and warmed up.
+
+        Raises:
+            SystemExit: it could not.
+        """
+        if (said := self._pipe.recv()) != _READY:
+            raise SystemExit(f"bench: {said}")
+
+    def answer(self, first: int, count: int) -> list[Told]:
+        """Answer these questions of the list, after one that is not timed."""
+        self._pipe.send((first, count))
+        answered: list[Told] = self._pipe.recv()
+        return answered
+
+
+Answer = Callable[[Question], str]
+
+
+def _serve(pipe: Connection, entry: Entry, questions: tuple[Question, ...]) -> None:
+    warnings.simplefilter("ignore")  # of transformers, about its own arguments
+    try:
+        answer = _MAKERS[entry.way](entry, questions)
+        for question in questions[:WARMUP]:
+            answer(question)
+    except Exception as error:  # whatever a library raises ends the comparison
+        pipe.send(f"{entry.way}: {type(error).__name__}: {error}")
+        return
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    pipe.send(_READY)
+    while True:
+        first, count = pipe.recv()
+        answer(questions[first])  # the caches are still another one's
+        told = []
+        for question in questions[first : first + count]:
+            begun = time.perf_counter_ns()
+            text = answer(question)
+            told.append(Told(text, time.perf_counter_ns() - begun))
+        pipe.send(told)
+        gc.collect()
+
+
+def _our_reader(entry: Entry, questions: tuple[Question, ...]) -> Answer:
+    bundle = describe(entry.folder)
+    reader = Reader(bundle, settings_for(bundle, threads=entry.threads))
+    return lambda question: reader.read(question.question, question.context).text
+
+
+def _bare_network(entry: Entry, questions: tuple[Question, ...]) -> Answer:
+    """`session.run` on windows that were cut beforehand, and nothing else: no reader can be faster."""
+    import onnxruntime
+
+    from export.answers import Cutter
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = entry.threads
+    session = onnxruntime.InferenceSession(str(entry.folder / MODEL_FILE), options)
+    cutter = Cutter(
+        (entry.folder / TOKENIZER_FILE).read_text("utf-8"), describe(entry.folder).manifest.inputs
+    )
+    cut = {question.id: [w.inputs for w in cutter.windows(question)] for question in questions}
+
+    def answer(question: Question) -> str:
+        for inputs in cut[question.id]:
+            session.run(None, inputs)
+        return ""
+
+    return answer
+
+
+def _pipeline_on_pytorch(entry: Entry, questions: tuple[Question, ...]) -> Answer:
+    import torch
+    from transformers import AutoModelForQuestionAnswering
+
+    torch.set_num_threads(entry.threads)
+    network = AutoModelForQuestionAnswering.from_pretrained(entry.folder, dtype=torch.float32)
+    return _pipeline(network, entry.folder)
+
+
+def _pipeline_on_onnxruntime(entry: Entry, questions: tuple[Question, ...]) -> Answer:
+    import onnxruntime
+    from optimum.onnxruntime import ORTModelForQuestionAnswering
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = entry.threads
+    network = ORTModelForQuestionAnswering.from_pretrained(entry.folder, session_options=options)
+    return _pipeline(network, entry.folder)
+
+
+def _pipeline(network: Any, folder: Path) -> Answer:
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)  # type: ignore[no-untyped-call]  # untyped there
+    pipeline: Any = transformers.pipeline(
+        "question-answering", model=network, tokenizer=tokenizer, device="cpu"
+    )
+
+    def answer(question: Question) -> str:
+        text: str = pipeline(question=question.question, context=question.context)["answer"]
+        return text
+
+    return answer
+
+
+_MAKERS: Final[dict[Way, Callable[[Entry, tuple[Question, ...]], Answer]]] = {
+    "pipeline, PyTorch": _pipeline_on_pytorch,
+    "pipeline, onnxruntime": _pipeline_on_onnxruntime,
+    "our reader": _our_reader,
+    "bare network": _bare_network,
+}

@@ -1,0 +1,148 @@
+"""`python -m bench.reader`: our reader's speed beside Hugging Face's pipelines and the bare network.
+
+All of them have the same weights and the same number of threads, and answer the same questions in one run,
+taking turns: a block of questions each, in an order that rotates, with a pause until the threads of the one
+before have stopped spinning. So whatever disturbs the machine disturbs them alike.
+"""
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import click
+import numpy as np
+
+from agent.selection import select
+from bench.contestants import Contestant, Entry, Told
+from collector.statistics import percentile, percentile_interval, speed_up
+from contract.bundle import MODEL_FILE, Precision
+from contract.questions import decode_questions
+from export import reader as pytorch
+from export.build import BuildRequest, build
+from export.catalog import find
+from export.weights import from_folder
+
+PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "int8")
+BLOCK: Final = 8
+PAUSE_SECONDS: Final = 0.03
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--model", "name", default="minilm-l6", show_default=True, help="Of the catalog.")
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path("demo/reader"),
+    show_default=True,
+    help="A checkpoint's folder, or an adapter's.",
+)
+@click.option(
+    "--bundles",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo-results/bundles"),
+    show_default=True,
+    help="The bundles in here are taken if they are of these weights, else built.",
+)
+@click.option(
+    "--questions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=Path("demo/sample-questions.json"),
+    show_default=True,
+)
+@click.option("--limit", type=click.IntRange(min=1), default=600, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
+def main(name: str, weights: Path, bundles: Path, questions: Path, limit: int, threads: int) -> None:
+    """Print a Markdown table of times, and of ratios with 95 % intervals."""
+    asked = select(decode_questions(questions.read_bytes()).questions, limit, seed=0)
+    request = BuildRequest(model=find(name), weights=str(weights), precisions=PRECISIONS)
+    folders = dict(zip(PRECISIONS, build(request, bundles, _say), strict=True))
+    with TemporaryDirectory() as scratch, ExitStack() as running:
+        entries = _entries(request, folders, Path(scratch), threads)
+        contestants = [running.enter_context(Contestant(entry, asked)) for entry in entries]
+        for contestant in contestants:
+            contestant.wait()
+        load = os.getloadavg()[0]
+        told = _measure(contestants, len(asked))
+    _print(
+        entries,
+        told,
+        f"{len(asked)} questions of {questions.name}, {threads} threads, load {load:.1f} before",
+    )
+
+
+def _entries(
+    request: BuildRequest, folders: dict[Precision, Path], scratch: Path, threads: int
+) -> list[Entry]:
+    checkpoint = _checkpoint(request, scratch / "pytorch")
+    entries = [Entry("pipeline, PyTorch", "fp32", checkpoint, threads)]
+    for precision, bundle in folders.items():
+        exported = _checkpoint(request, scratch / precision)
+        (exported / "model.safetensors").unlink()
+        (exported / MODEL_FILE).symlink_to((bundle / MODEL_FILE).absolute())
+        entries += [
+            Entry("pipeline, onnxruntime", precision, exported, threads),
+            Entry("our reader", precision, bundle, threads),
+            Entry("bare network", precision, bundle, threads),
+        ]
+    return entries
+
+
+def _checkpoint(request: BuildRequest, folder: Path) -> Path:
+    """The weights as one folder that transformers loads, an adapter folded in."""
+    from transformers import AutoTokenizer
+
+    source = from_folder(Path(request.weights))
+    assert source.checkpoint is not None, "a folder has weights"
+    network = pytorch.load(request.model, source).network
+    network.save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(source.checkpoint.location)  # type: ignore[no-untyped-call]  # untyped there
+    tokenizer.model_max_length = network.config.max_position_embeddings
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _measure(contestants: list[Contestant], count: int) -> list[list[Told]]:
+    told: list[list[Told]] = [[] for _ in contestants]
+    for block, first in enumerate(range(0, count, BLOCK)):
+        for turn in range(len(contestants)):
+            place = (block + turn) % len(contestants)
+            time.sleep(PAUSE_SECONDS)
+            told[place] += contestants[place].answer(first, min(BLOCK, count - first))
+    return told
+
+
+def _print(entries: list[Entry], told: list[list[Told]], measured: str) -> None:
+    texts = [[t.text for t in one] for one in told]
+    times = [np.array([t.ns for t in one]) for one in told]
+    print(f"{measured}\n")
+    print("| way | precision | p50 ms | ratio of medians | median of ratios | same answers % |")
+    print("|---|---|--:|--:|--:|--:|")
+    for place, entry in enumerate(entries):
+        medians = speed_up(times[0], times[place])
+        assert medians is not None, "they answered the same questions"
+        ratios = times[0] / times[place]
+        within = percentile_interval(ratios, 0.5) or (float(ratios.min()), float(ratios.max()))
+        same = np.mean([ours == theirs for ours, theirs in zip(texts[place], texts[0], strict=True)])
+        agree = "" if entry.way == "bare network" else f"{100 * same:.1f}"
+        print(
+            f"| {entry.way} | {entry.precision} | {percentile(times[place], 0.5) / 1e6:.2f} "
+            f"| {medians.ratio:.2f} ({medians.low:.2f}-{medians.high:.2f}) "
+            f"| {median(ratios):.2f} ({within[0]:.2f}-{within[1]:.2f}) | {agree} |"
+        )
+    by_entry = {(entry.way, entry.precision): taken for entry, taken in zip(entries, times, strict=True)}
+    for precision in PRECISIONS:
+        more = by_entry["our reader", precision] - by_entry["bare network", precision]
+        print(f"\n{precision}: beside the network, our reader takes {np.median(more) / 1e6:.2f} ms (median).")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
