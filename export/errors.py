@@ -23,3 +23,7 @@ class StorageUnavailable(ExportError):
 
 class VerificationFailed(ExportError):
     """A bundle does not answer as what it was made from: do not use it, and report it."""
+
+
+class TrainingDiverged(ExportError):
+    """A loss is no number any more: train again with other settings."""

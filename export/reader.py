@@ -57,6 +57,19 @@ def load(model: Model, source: Source) -> Reader:
     return Reader(network, tokenizer, shape, parameters)
 
 
+def load_network(source: Source) -> "tuple[PreTrainedModel, Path]":
+    """The trained network of a source, whatever its shape, and the folder that its tokenizer is in.
+
+    Raises:
+        BadInput: not a checkpoint, or one without a trained question-answering head.
+        HubUnavailable: as `load`.
+    """
+    assert source.checkpoint is not None, "random weights teach nothing"
+    folder = _fetched(source.checkpoint)
+    with quiet():
+        return _trained(folder, source), folder
+
+
 def _random(model: Model, source: Source) -> "tuple[PreTrainedModel, Tokenizer]":
     import torch
     from tokenizers import Tokenizer

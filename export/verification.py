@@ -86,6 +86,11 @@ def f1(text: str, question: Question) -> float:
     return max(_overlap(_tokens(text), _tokens(gold.text)) for gold in question.golds)
 
 
+def exact_match(text: str, question: Question) -> bool:
+    """Whether a text is one of the gold answers, as the SQuAD v1.1 script compares them."""
+    return any(_tokens(text) == _tokens(gold.text) for gold in question.golds)
+
+
 def _tokens(text: str) -> list[str]:
     plain = "".join(char for char in text.lower() if char not in string.punctuation)
     return [word for word in plain.split() if word not in _ARTICLES]
