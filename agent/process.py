@@ -36,17 +36,19 @@ class WorkerProcess:
 
     Args:
         stop: ends a wait for the worker.
+        program: what the process runs, given the folder of this package; a benchmark puts its own here.
     """
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Stop, program: str = _WORKER) -> None:
         self._stop = stop
+        self._program = program
         self.was_busy = False
         """Whether this process did more than sleep while it last waited for the worker."""
 
     def __enter__(self) -> Self:
         self._stderr = tempfile.TemporaryFile()
         self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-P", "-c", _WORKER, str(Path(agent.__file__).parent.parent)],
+            [sys.executable, "-P", "-c", self._program, str(Path(agent.__file__).parent.parent)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,

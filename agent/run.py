@@ -64,14 +64,23 @@ class Run:
         stop: ends it early; it can be continued.
         resume: continue a run of the same identity where it was left, if there is one.
         root: where the machine's `/sys` is.
+        start_worker: makes the process that answers.
     """
 
     def __init__(
-        self, plan: Plan, outbox: Outbox, stop: Stop, *, resume: bool = True, root: Path = Path("/")
+        self,
+        plan: Plan,
+        outbox: Outbox,
+        stop: Stop,
+        *,
+        resume: bool = True,
+        root: Path = Path("/"),
+        start_worker: Callable[[Stop], WorkerProcess] = WorkerProcess,
     ) -> None:
         self._plan = plan
         self._outbox = outbox
         self._stop = stop
+        self._start_worker = start_worker
         self._telemetry = Telemetry(root)
         self._times_ns: list[int] = []
         self._peak_rss_bytes: int | None = None
@@ -109,7 +118,7 @@ class Run:
         status: RunStatus = "complete"
         reason = ""
         try:
-            with WorkerProcess(self._stop) as worker:
+            with self._start_worker(self._stop) as worker:
                 self._prepare(worker)
                 while self._place.asked < len(self._plan.questions):
                     self._chunk(worker)

@@ -12,40 +12,54 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 from agent.bundle import describe
 from agent.errors import BundleRefused
 from agent.memory import peak_rss_bytes, rss_bytes
-from agent.protocol import Answered, Ask, Asked, Load, Loaded, Outcome, Refused, Reply, receive_order, send
+from agent.protocol import Answered, Ask, Asked, Load, Loaded, Outcome, Refused, receive_order, send
 
 if TYPE_CHECKING:
-    from agent.reader import Reader
+    from agent.reader import Reader, Reading
 
 _ERROR_CHARS = 500
 
+Loading = Callable[[Load], "tuple[Answering, Loaded]"]
 
-def main() -> None:
-    """Serve the parent at the standard pipes until it closes them."""
+
+class Answering(Protocol):
+    """What answers: `agent.reader.Reader`, or what a benchmark puts in its place."""
+
+    def read(self, question: str, context: str) -> "Reading":
+        """Answer one question."""
+
+
+def main(loading: Loading | None = None) -> None:
+    """Serve the parent at the standard pipes until it closes them.
+
+    Args:
+        loading: what to do with the first order; None to load the bundle that it names.
+    """
     # A service manager signals the whole group; how the worker ends is the parent's decision.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # Libraries may print: what they print must not mix with the protocol.
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:
-        serve(sys.stdin.buffer, replies)
+        serve(sys.stdin.buffer, replies, loading or _load)
     except BrokenPipeError:
         sys.exit(1)  # the parent has gone
 
 
-def serve(orders: IO[bytes], replies: IO[bytes]) -> None:
+def serve(orders: IO[bytes], replies: IO[bytes], loading: Loading) -> None:
     """Load what the first order names, then answer until the orders end."""
     load = receive_order(orders)
     if not isinstance(load, Load):
         return
     try:
-        reader, loaded = _load(load)
+        reader, loaded = loading(load)
     except BundleRefused as error:
         send(replies, Refused(reason=str(error)))
         return
@@ -58,7 +72,7 @@ def serve(orders: IO[bytes], replies: IO[bytes]) -> None:
         gc.collect()
 
 
-def _load(load: Load) -> tuple["Reader", Reply]:
+def _load(load: Load) -> "tuple[Reader, Loaded]":
     from agent.reader import Reader  # the libraries' import is not the bundle's load
 
     begun = time.perf_counter_ns()
@@ -69,7 +83,7 @@ def _load(load: Load) -> tuple["Reader", Reply]:
     return reader, Loaded(load_ns=time.perf_counter_ns() - begun)
 
 
-def _answer(reader: "Reader", ask: Ask) -> Answered:
+def _answer(reader: Answering, ask: Ask) -> Answered:
     outcomes = []
     deadline = time.perf_counter() + ask.seconds
     for asked in ask.questions:
@@ -79,7 +93,7 @@ def _answer(reader: "Reader", ask: Ask) -> Answered:
     return Answered(outcomes=tuple(outcomes), rss_bytes=rss_bytes(), peak_rss_bytes=peak_rss_bytes())
 
 
-def _outcome(reader: "Reader", asked: Asked) -> Outcome:
+def _outcome(reader: Answering, asked: Asked) -> Outcome:
     asked_at = time.monotonic_ns()
     try:
         reading = reader.read(asked.question, asked.context)
