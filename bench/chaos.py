@@ -58,6 +58,11 @@ class Process:
             self._process.wait(30)
 
     @property
+    def pid(self) -> int | None:
+        """Its process id; None when it does not run."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    @property
     def code(self) -> int | None:
         """Its exit code; None while it runs."""
         return None if self._process is None else self._process.poll()
@@ -147,7 +152,7 @@ class World:
         finally:
             parrot.stop()
         self._calm(devices)
-        return sum(self._check(folder.with_suffix(".log")) for folder in folders)
+        return sum(check(self.database, folder.with_suffix(".log")) for folder in folders)
 
     def _device(self, index: int, folder: Path, rng: random.Random) -> Process:
         return Process(
@@ -201,13 +206,19 @@ class World:
                 device.start()
                 device.wait(1.0)
 
-    def _check(self, log: Path) -> int:
-        committed: dict[str, int] = {}
-        for line in log.read_text().splitlines():
-            run_id, next_seq, _ = line.split()
-            committed[run_id] = int(next_seq)
-        with Store.open_to_read(self.database) as store:
-            return sum(_check_run(store, run_id, count) for run_id, count in committed.items())
+
+def check(database: Path, log: Path) -> int:
+    """Compare what a device knows to have committed with a database; returns how many records.
+
+    Raises:
+        Failed: something is lost, or there twice, or not what the device said.
+    """
+    committed: dict[str, int] = {}
+    for line in log.read_text().splitlines():
+        run_id, next_seq, _ = line.split()
+        committed[run_id] = int(next_seq)
+    with Store.open_to_read(database) as store:
+        return sum(_check_run(store, run_id, count) for run_id, count in committed.items())
 
 
 def _check_run(store: Store, run_id: str, committed: int) -> int:

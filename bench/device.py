@@ -5,8 +5,10 @@ where its outbox left it. Each answer's text tells its run and place, so that a 
 """
 
 import argparse
+import math
 import random
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -50,14 +52,15 @@ class Log:
     """What was committed to the outbox, as the device itself knows it: a line after each commit."""
 
     def __init__(self, path: Path) -> None:
-        self.finished = path.exists() and any(line.endswith(" 1") for line in path.read_text().splitlines())
-        """Whether an earlier process has finished the run."""
+        self.finished = path.exists() and path.read_text().endswith(" 1\n")
+        """Whether a run was begun, by this process or an earlier one, and the latest has ended."""
         self._file = path.open("a")
 
     def note(self, place: Place) -> None:
         """Note a place that is committed."""
         self._file.write(f"{place.run_id} {place.next_seq} {int(place.finished)}\n")
         self._file.flush()
+        self.finished = place.finished
 
 
 def main() -> int:
@@ -66,10 +69,11 @@ def main() -> int:
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--device-id", required=True)
     parser.add_argument("--broker", required=True)
-    parser.add_argument("--records", type=int, required=True)
+    parser.add_argument("--records", type=int, required=True, help="of a run")
     parser.add_argument(
-        "--pause", type=float, default=0.01, help="seconds between two commits, at the median"
+        "--seconds", type=float, default=0.0, help="begin further runs until then, and end the last one early"
     )
+    parser.add_argument("--pause", type=float, default=0.01, help="seconds between two commits, on average")
     parser.add_argument("--drain", type=float, default=60.0)
     given = parser.parse_args()
     log = Log(given.state_dir.with_suffix(".log"))
@@ -78,8 +82,9 @@ def main() -> int:
             opened_state(given.state_dir, given.device_id, _say) as state,
             closing(Courier(parse_broker(given.broker), given.device_id, state.outbox)) as courier,
         ):
-            if not log.finished:
-                _measure(state, courier, given.records, given.pause, log)
+            end = time.monotonic() + given.seconds
+            while not log.finished or time.monotonic() < end:
+                _measure(state, courier, given, log, end if given.seconds else math.inf)
             courier.drain(given.drain, state.stop)
             state.stop.check()
             return NOT_DELIVERED if state.outbox.pending() else 0
@@ -87,20 +92,21 @@ def main() -> int:
         return stopped.exit_code
 
 
-def _measure(state: OpenedState, courier: Courier, records: int, pause: float, log: Log) -> None:
+def _measure(state: OpenedState, courier: Courier, given: argparse.Namespace, log: Log, end: float) -> None:
     outbox: Outbox = state.outbox
+    records, pause = given.records, given.pause
     random_id = f"{random.getrandbits(128):032x}"  # names a run of the benchmark
     place = outbox.unfinished("chaos") or outbox.begin(random_id, state.device_id, "chaos")
     while not place.finished:
         first = place.next_seq
         if first == 0:
             chunk: list[Record] = [started(on=device(state.device_id))]
-        elif first < records:
+        elif first < records and time.monotonic() < end:
             count = min(random.randint(1, 40), records - first)  # noqa: S311  # not a secret
             chunk = [made_up(place.run_id, seq) for seq in range(first, first + count)]
         else:
             chunk = [_finished(first)]
-        place = place._replace(next_seq=first + len(chunk), finished=first >= records)
+        place = place._replace(next_seq=first + len(chunk), finished=isinstance(chunk[-1], RunFinished))
         outbox.append(place, chunk, utc_now())
         log.note(place)
         courier.step()

@@ -64,6 +64,11 @@ class Mosquitto:
         """Whether it was started and not ended."""
         return self._process is not None
 
+    @property
+    def pid(self) -> int | None:
+        """Of its process; None while it does not run."""
+        return None if self._process is None else self._process.pid
+
     def __enter__(self) -> Self:
         self.start()
         return self
