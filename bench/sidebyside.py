@@ -1,0 +1,163 @@
+"""Two runs of one bundle that share a worker and take turns, a chunk each: what differs is not the process.
+
+One publishes its results live, to a broker and a collector on this machine; the other keeps them.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+import msgspec
+
+from agent.broker import parse_broker
+from agent.bundle import Bundle
+from agent.courier import Courier
+from agent.outbox import Outbox
+from agent.plan import Plan
+from agent.process import WorkerProcess
+from agent.protocol import Loaded
+from agent.run import Progress, Run
+from agent.stop import Stop
+from contract.records import Answer, Record, Settings
+
+_CONNECT_SECONDS: Final = 0.1
+_DRAIN_SECONDS: Final = 60.0
+
+PlanOf = Callable[[int], Plan]
+"""A plan by its seed."""
+
+
+class Sides(NamedTuple):
+    """Times in nanoseconds by question id, of answers that carry no mark."""
+
+    live: dict[str, int]
+    kept: dict[str, int]
+
+
+class _Shared(WorkerProcess):
+    """One worker for several runs of one bundle: it loads once and outlives each."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(stop)
+        self._loaded: Loaded | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """A run's end is not the worker's."""
+
+    def load(self, bundle: Bundle, settings: Settings) -> Loaded:
+        """Load the bundle, the first time."""
+        if self._loaded is None:
+            self._loaded = super().load(bundle, settings)
+        return self._loaded
+
+    @contextmanager
+    def alive(self) -> Iterator[Self]:
+        """The worker's life."""
+        super().__enter__()
+        try:
+            yield self
+        finally:
+            super().__exit__(None, None, None)
+
+
+class _Turns:
+    """Two threads, 0 and 1, of which one works at a time."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._whose = 0
+        self._gone = False
+
+    def begin(self, me: int) -> None:
+        """Wait for the first turn."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._whose == me)
+
+    def hand_over(self, me: int) -> None:
+        """Let the other work, if it still does, and wait until it has."""
+        with self._changed:
+            if self._gone:
+                return
+            self._whose = 1 - me
+            self._changed.notify()
+            self._changed.wait_for(lambda: self._whose == me)
+
+    def leave(self, me: int) -> None:
+        """Let the other work alone."""
+        with self._changed:
+            self._gone = True
+            self._whose = 1 - me
+            self._changed.notify()
+
+
+def side_by_side(plan: PlanOf, folder: Path, url: str) -> Sides:
+    """Measure both.
+
+    Args:
+        plan: the runs ask the same questions in two orders, so that none is asked twice in a row.
+        folder: takes the outboxes.
+        url: the broker, with a collector behind it.
+    """
+    turns = _Turns()
+    told: list[dict[str, int]] = [{}, {}]
+
+    def measure(me: int, run_side: Callable[[Run, Outbox, Callable[[], None]], list[Record]]) -> None:
+        turns.begin(me)
+        try:
+            with Outbox(folder / f"{me}.db") as outbox:
+                run = Run(plan(me), outbox, stop, start_worker=lambda _: worker)
+                told[me] = _unmarked(run_side(run, outbox, lambda: turns.hand_over(me)))
+        finally:
+            turns.leave(me)
+
+    def live(run: Run, outbox: Outbox, hand_over: Callable[[], None]) -> list[Record]:
+        with closing(Courier(parse_broker(url), "bench", outbox)) as courier:
+            while not courier.was_connected:
+                courier.step(wait_seconds=_CONNECT_SECONDS)
+            records: dict[int, Record] = {}
+
+            def between(progress: Progress) -> None:
+                records.update(_waiting(outbox))  # what is receipted is gone
+                courier.step(progress)
+                hand_over()
+
+            run.measure(between)
+            courier.drain(_DRAIN_SECONDS, stop)
+            if outbox.pending():
+                raise SystemExit("bench: the collector did not take everything")
+        return list(records.values())
+
+    def kept(run: Run, outbox: Outbox, hand_over: Callable[[], None]) -> list[Record]:
+        run.measure(lambda _: hand_over())
+        return list(_waiting(outbox).values())
+
+    with Stop() as stop, _Shared(stop).alive() as worker:
+        threads = [
+            threading.Thread(target=measure, args=(0, live)),
+            threading.Thread(target=measure, args=(1, kept)),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return Sides(*told)
+
+
+def _waiting(outbox: Outbox) -> dict[int, Record]:
+    return {row.seq: msgspec.json.decode(row.body, type=Record) for row in outbox.rows(0, 1_000_000)}
+
+
+def _unmarked(records: list[Record]) -> dict[str, int]:
+    return {
+        record.question_id: record.tokenize_ns + record.infer_ns + record.decode_ns
+        for record in records
+        if isinstance(record, Answer) and not record.marks and record.error is None
+    }
