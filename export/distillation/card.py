@@ -1,0 +1,143 @@
+"""The card of a student: what it is, what it learned from whom, and its curve."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from export.distillation.record import FILE, Record
+from export.distillation.training import Evaluation
+
+LOG: Final = "training-log.jsonl"
+_CURVE: Final = "curve.svg"
+_WIDTH, _HEIGHT, _MARGIN = 640, 240, 40
+
+
+def write(record: Record, folder: Path) -> None:
+    """Write `README.md` with front matter as the hub has it, and `curve.svg`."""
+    (folder / _CURVE).write_text(_curve(record), encoding="utf-8")
+    (folder / "README.md").write_text(_card(record), encoding="utf-8")
+
+
+def _card(record: Record) -> str:
+    licence = [] if record.teacher.licence is None else [f"license: {json.dumps(record.teacher.licence)}"]
+    front = [
+        "---",
+        *licence,
+        f"base_model: {json.dumps(record.teacher.source)}",
+        f"datasets: {json.dumps(list(record.data.files))}",
+        "pipeline_tag: question-answering",
+        "library_name: transformers",
+        "---",
+    ]
+    rows = "\n".join(f"| {name} | {value} |" for name, value in _facts(record))
+    scores = "\n".join(_evaluation(evaluation) for evaluation in record.evaluations)
+    text = f"""
+# {record.title}
+
+{record.distillation[:1].upper()}{record.distillation[1:]}. Made by
+`export-models distill`; [the record]({FILE}) and [the log]({LOG}) have every number.
+
+| | |
+|---|---|
+{rows}
+
+## How it learned
+
+![Exact match and F1 on the held-out questions, over the steps]({_CURVE})
+
+| step | EM % | F1 % | mean loss | seconds |
+|--:|--:|--:|--:|--:|
+{scores}
+
+The weights are those of step {record.best.step}, the best of these F1; since they were chosen by it, it
+flatters a little. The decoding is the export's (the most likely span of at most 15 tokens); the agent's
+differs somewhat.
+"""
+    return "\n".join(front) + text
+
+
+def _facts(record: Record) -> list[tuple[str, str]]:
+    shape, settings, data = record.architecture, record.settings, record.data
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in record.losses.items())
+    facts = [
+        (
+            "shape",
+            f"{shape.family}, {shape.layers} layers, {shape.hidden_size} wide, "
+            f"{shape.attention_heads} heads, {record.parameters / 1e6:.1f}M parameters",
+        ),
+        ("held-out questions", f"EM {record.best.exact_match:.1f}, F1 {record.best.f1:.1f}"),
+        ("teacher", f"{record.teacher.source} ({record.teacher.origin}, {record.teacher.revision})"),
+        ("begun from", record.begun_from),
+        ("losses", f"{weights}; temperature {record.temperature:g}"),
+        (
+            "learned from",
+            f"{data.questions} questions in {data.windows} windows, {data.answered} with a gold answer",
+        ),
+        ("held out", f"{data.held_out_questions} questions: {data.held_out}"),
+        (
+            "steps",
+            f"{record.evaluations[-1].step} of {settings.steps}"
+            f"{', stopped early' if record.stopped_early else ''}, batch {settings.batch}, learning rate "
+            f"{settings.learning_rate:g}, seed {settings.seed}",
+        ),
+        (
+            "trained on",
+            f"{record.device}, {record.precision}, {record.threads} threads, "
+            f"{record.evaluations[-1].seconds / 60:.1f} minutes",
+        ),
+    ]
+    if record.teacher_f1 is not None and record.teacher_exact_match is not None:
+        theirs = f"EM {record.teacher_exact_match:.1f}, F1 {record.teacher_f1:.1f}"
+        facts.insert(2, ("the teacher on the same", theirs))
+    return facts
+
+
+def _evaluation(evaluation: Evaluation) -> str:
+    loss = "-" if evaluation.loss is None else f"{evaluation.loss:.3f}"
+    return (
+        f"| {evaluation.step} | {evaluation.exact_match:.1f} | {evaluation.f1:.1f} | {loss} "
+        f"| {evaluation.seconds:.0f} |"
+    )
+
+
+def _curve(record: Record) -> str:
+    """EM and F1 over steps, and the teacher's F1 as a line."""
+    steps = max(record.evaluations[-1].step, 1)
+    highest = max([e.f1 for e in record.evaluations] + [record.teacher_f1 or 0.0, 1.0])
+    top = min(100, 10 * (int(highest / 10) + 1))
+
+    def at(step: int, percent: float) -> str:
+        x = _MARGIN + (_WIDTH - 2 * _MARGIN) * step / steps
+        y = _HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * percent / top
+        return f"{x:.1f},{y:.1f}"
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
+        'font-size="12">',
+        f"<title>EM and F1 of {_escaped(record.title)} on held-out questions</title>",
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
+        f'<polyline points="{at(0, top)} {at(0, 0)} {at(steps, 0)}" fill="none" stroke="#888"/>',
+    ]
+    for name, colour, values in (
+        ("F1", "#0b6e99", [e.f1 for e in record.evaluations]),
+        ("EM", "#b35900", [e.exact_match for e in record.evaluations]),
+    ):
+        points = " ".join(at(e.step, v) for e, v in zip(record.evaluations, values, strict=True))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        x, _, y = at(record.evaluations[-1].step, values[-1]).partition(",")
+        parts.append(f'<text x="{float(x) + 4}" y="{y}" fill="{colour}">{name} {values[-1]:.1f}</text>')
+    if record.teacher_f1 is not None:
+        ends = f"{at(0, record.teacher_f1)} {at(steps, record.teacher_f1)}"
+        parts.append(f'<polyline points="{ends}" stroke="#888" stroke-dasharray="4"/>')
+        x, _, y = at(0, record.teacher_f1).partition(",")
+        label = f"teacher&#8217;s F1 {record.teacher_f1:.1f}"
+        parts.append(f'<text x="{float(x) + 4}" y="{float(y) - 4}" fill="#666">{label}</text>')
+    parts.append(f'<text x="{_MARGIN}" y="{_HEIGHT - 16}" fill="#666">0</text>')
+    end = (
+        f'<text x="{_WIDTH - _MARGIN}" y="{_HEIGHT - 16}" fill="#666" text-anchor="end">{steps} steps</text>'
+    )
+    return "\n".join([*parts, end, "</svg>"]) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

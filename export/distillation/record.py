@@ -1,0 +1,87 @@
+"""What a student's folder says of how it was made: `distillation.json`, read again when bundles are built."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from contract.bundle import Architecture, Weights
+from contract.codec import decode_json
+from export.distillation.training import Evaluation, Settings
+from export.errors import BadInput
+
+FILE: Final = "distillation.json"
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True):
+    """Questions of the training."""
+
+    files: tuple[str, ...]
+    questions: int
+    questions_sha256: str
+    answered: int
+    """With a gold answer."""
+    windows: int
+    held_out: str
+    """A file's name, or how they were split off."""
+    held_out_questions: int
+    held_out_sha256: str
+    held_out_articles: tuple[str, ...]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One training, from its teacher to its outcome."""
+
+    name: str
+    """Short name that results are grouped by."""
+    title: str
+    distillation: str
+    """One line for manifests and reports."""
+    teacher: Weights
+    teacher_architecture: Architecture
+    teacher_exact_match: float | None
+    """On the held-out questions, percent; None where the teacher took no part."""
+    teacher_f1: float | None
+    architecture: Architecture
+    parameters: int
+    begun_from: str
+    copied_parameters: int
+    losses: dict[str, float]
+    temperature: float
+    layers: tuple[int, ...]
+    """The teacher's layer for each of the student's."""
+    settings: Settings
+    data: Data
+    best: Evaluation
+    evaluations: tuple[Evaluation, ...]
+    stopped_early: bool
+    precision: str
+    device: str
+    threads: int
+    tools: dict[str, str]
+    created_at: str
+
+
+_DECODER: Final = msgspec.json.Decoder(Record)
+
+
+def read(folder: Path) -> Record | None:
+    """The record of a student's folder; None in any other folder.
+
+    Raises:
+        BadInput: it cannot be read.
+        ContractError: it is no such record.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        return decode_json(path.read_bytes(), _DECODER, f"'{path}'")
+    except OSError as error:
+        raise BadInput(f"cannot read '{path}': {error.strerror or error}") from None
+
+
+def write(record: Record, folder: Path) -> None:
+    """Put the record into a student's folder."""
+    text: Any = msgspec.json.format(msgspec.json.encode(record), indent=2)
+    (folder / FILE).write_bytes(text + b"\n")

@@ -1,0 +1,91 @@
+"""Where teachers and base models come from: a name of the catalog, a folder, an adapter, or a hub id."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contract.bundle import Weights
+from export import catalog, hub, weights
+from export.errors import BadInput
+from export.quiet import quiet
+from export.reader import load_network
+from export.weights import Checkpoint, Source
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+def find(text: str, base: Path | None = None) -> Source:
+    """The trained reader that a text means.
+
+    Args:
+        text: a folder, a name of the catalog, or an id such as `owner/name`, in this order.
+        base: folder of an adapter's base model, as in `weights.from_folder`.
+
+    Raises:
+        BadInput: it is none of these.
+        HubUnavailable: see `hub.resolve`.
+    """
+    if Path(text).is_dir():
+        return weights.from_folder(Path(text), base)
+    if base is not None:
+        raise BadInput(f"--base goes with an adapter folder, and {text!r} is none")
+    if "/" not in text:
+        return weights.from_hub(catalog.find(text))
+    commit = hub.resolve(text)
+    card = hub.read_card(hub.download(text, commit))
+    stated = Weights(
+        origin="hub", source=text, revision=commit, licence=card.licence, training_data=card.training_data
+    )
+    return Source(stated, Checkpoint(text, commit))
+
+
+def load_teacher(source: Source) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
+    """A teacher in evaluation mode, and its tokenizer.
+
+    Raises:
+        BadInput: see `reader.load_network`, or it has no fast tokenizer.
+    """
+    network, folder = load_network(source)
+    network.eval()  # type: ignore[no-untyped-call]  # untyped there
+    network.requires_grad_(False)
+    return network, _tokenizer(folder)
+
+
+def load_base(text: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
+    """A model to begin from: a folder or an id of the hub, with a question-answering head or without.
+
+    Raises:
+        BadInput: it is no model.
+        HubUnavailable: see `hub.resolve`.
+    """
+    import torch
+    from transformers import AutoModelForQuestionAnswering
+
+    folder = Path(text) if Path(text).is_dir() else hub.download(text, hub.resolve(text))
+    try:
+        with quiet(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # of a head that is not there yet
+            network = AutoModelForQuestionAnswering.from_pretrained(
+                folder, dtype=torch.float32, local_files_only=True
+            )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        first = str(error).strip().split("\n", 1)[0]
+        raise BadInput(f"'{text}' cannot be loaded as a student to begin with: {first}") from None
+    return network, _tokenizer(folder)
+
+
+def _tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
+    from transformers import AutoTokenizer
+
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(  # type: ignore[no-untyped-call]  # untyped there
+                folder, local_files_only=True
+            )
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).strip().split("\n", 1)[0]
+        raise BadInput(f"'{folder}' has no usable tokenizer: {first}") from None
+    if not tokenizer.is_fast:
+        raise BadInput(f"'{folder}' has no fast tokenizer, and a student needs one")
+    found: PreTrainedTokenizerFast = tokenizer
+    return found

@@ -1,0 +1,166 @@
+"""The student before it learns: a network, and the weights that it begins with."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from contract.bundle import Architecture
+from export import catalog
+from export.catalog import architecture
+from export.distillation import shapes, sources
+from export.distillation.request import DistilRequest
+from export.distillation.signals import LAYER
+from export.errors import BadInput
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+_FROM_BERT: Final = (
+    (re.compile(r"^distilbert\.transformer\."), "bert.encoder."),
+    (re.compile(r"^distilbert\."), "bert."),
+    (re.compile(r"\.attention\.q_lin\."), ".attention.self.query."),
+    (re.compile(r"\.attention\.k_lin\."), ".attention.self.key."),
+    (re.compile(r"\.attention\.v_lin\."), ".attention.self.value."),
+    (re.compile(r"\.attention\.out_lin\."), ".attention.output.dense."),
+    (re.compile(r"\.sa_layer_norm\."), ".attention.output.LayerNorm."),
+    (re.compile(r"\.ffn\.lin1\."), ".intermediate.dense."),
+    (re.compile(r"\.ffn\.lin2\."), ".output.dense."),
+    (re.compile(r"\.output_layer_norm\."), ".output.LayerNorm."),
+)
+"""Names of DistilBERT's weights as BERT has them: DistilBERT began as every second layer of BERT."""
+
+
+class Student(NamedTuple):
+    """A student and how it came to be."""
+
+    network: "PreTrainedModel"
+    architecture: Architecture
+    layers: tuple[int, ...]
+    """The teacher's layer for each of the student's, counted from 1."""
+    begun_from: str
+    copied: int
+    """Parameters copied from the teacher."""
+    name: str
+    title: str
+
+    @property
+    def parameters(self) -> int:
+        """All of them, of the network with its head."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+
+def student(
+    request: DistilRequest,
+    teacher: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    teacher_name: str,
+) -> Student:
+    """Make the student of a request: from layers of its teacher, or from a base model.
+
+    Raises:
+        BadInput: there is no such student, or it does not fit its teacher.
+        HubUnavailable: its base cannot be had.
+    """
+    spec = request.student
+    known = None if shapes.is_shape(spec) or _is_place(spec) else catalog.find(spec)
+    if shapes.is_shape(spec):
+        config = shapes.shaped(spec, teacher.config)
+    elif known is not None:
+        config = shapes.from_catalog(known)
+        config.vocab_size = teacher.config.vocab_size
+    else:
+        return _from_base(request, spec, teacher, tokenizer, Path(spec).name, Path(spec).name)
+    if known is not None and _begin(request, config, teacher) == "base":
+        if known.base_id is None:
+            raise BadInput(f"the catalog knows no base model of {spec!r}: use --begin teacher")
+        return _from_base(request, known.base_id, teacher, tokenizer, known.name, known.title)
+    layers = shapes.layer_map(config.num_hidden_layers, teacher.config.num_hidden_layers, request.layers_from)
+    network = new(config, request.seed)
+    copied = copy(network, teacher, layers)
+    shape = architecture(config.to_dict())
+    name = f"{teacher_name}-l{shape.layers}" + (
+        "" if shape.hidden_size == teacher.config.hidden_size else f"-h{shape.hidden_size}"
+    )
+    return Student(
+        network,
+        shape,
+        layers,
+        f"layers {', '.join(map(str, layers))} of the teacher",
+        copied,
+        known.name if known else name,
+        known.title if known else name,
+    )
+
+
+def _is_place(spec: str) -> bool:
+    return Path(spec).is_dir() or "/" in spec
+
+
+def _begin(request: DistilRequest, config: "PretrainedConfig", teacher: "PreTrainedModel") -> str:
+    fits = config.hidden_size == teacher.config.hidden_size
+    return request.begin or ("teacher" if fits else "base")
+
+
+def _from_base(
+    request: DistilRequest,
+    base: str,
+    teacher: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    name: str,
+    title: str,
+) -> Student:
+    network, its_own = sources.load_base(base)
+    if its_own.get_vocab() != tokenizer.get_vocab():
+        raise BadInput(
+            f"the student {base!r} has another vocabulary than its teacher, so their tokens cannot be "
+            "compared: choose one that is cased or uncased as its teacher is"
+        )
+    layers = shapes.layer_map(
+        network.config.num_hidden_layers, teacher.config.num_hidden_layers, request.layers_from
+    )
+    return Student(network, architecture(network.config.to_dict()), layers, base, 0, name, title)
+
+
+def copy(student: "PreTrainedModel", teacher: "PreTrainedModel", layers: tuple[int, ...]) -> int:
+    """Copy into a fresh student every weight of its teacher that has the shape it needs.
+
+    Args:
+        student: changed in place.
+        teacher: of the same family, or a BERT where the student is a DistilBERT.
+        layers: the teacher's layer for each of the student's.
+
+    Returns:
+        How many parameters were copied.
+    """
+    import torch
+
+    theirs = teacher.state_dict()
+    ours = student.state_dict()
+    learned = {name for name, _ in student.named_parameters()}
+    copied = 0
+    with torch.no_grad():
+        for name, tensor in ours.items():
+            found = theirs.get(_teachers_name(name, layers, teacher))
+            if found is not None and found.shape == tensor.shape:
+                tensor.copy_(found)
+                copied += tensor.numel() if name in learned else 0
+    return copied
+
+
+def _teachers_name(name: str, layers: tuple[int, ...], teacher: "PreTrainedModel") -> str:
+    renamed = LAYER.sub(lambda match: f"{match[1]}layer.{layers[int(match[2])] - 1}.", name)
+    if name.startswith("distilbert.") and teacher.config.model_type == "bert":
+        for pattern, replacement in _FROM_BERT:
+            renamed = pattern.sub(replacement, renamed)
+    return renamed
+
+
+def new(config: "PretrainedConfig", seed: int) -> "PreTrainedModel":
+    """A network with random weights."""
+    import torch
+    from transformers import AutoModelForQuestionAnswering
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network: PreTrainedModel = AutoModelForQuestionAnswering.from_config(config)  # type: ignore[no-untyped-call]  # untyped there
+    return network

@@ -1,0 +1,209 @@
+"""What the teacher says of the training windows: asked each time, or once and kept on disk."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.distillation.data import Labelled, batch
+from export.distillation.signals import Batch, Listener, Signals
+from export.errors import BadInput, StorageUnavailable
+
+if TYPE_CHECKING:
+    import torch
+
+Rows = NDArray[Any]
+Advance = Callable[[int, int], None]
+"""Called with the windows done and all of them."""
+
+_BATCH: Final = 16
+_LOGITS: Final = "logits"
+_INSIDE: Final = ("hidden", "queries", "keys", "values")
+
+
+class Teacher(Protocol):
+    """Whoever says what the student should say."""
+
+    def says(self, places: list[int], given: Batch) -> Signals:
+        """What the teacher says of a batch.
+
+        Args:
+            places: of the windows in the training data.
+            given: the windows.
+        """
+
+
+class Present:
+    """The network itself, asked each time."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def says(self, places: list[int], given: Batch) -> Signals:
+        """See `Teacher`."""
+        import torch
+
+        with torch.no_grad():
+            return self._listener.hear(given)
+
+
+class Entry(NamedTuple):
+    """One file of a cache: what a layer says of all tokens of all windows, one after the other."""
+
+    kind: str
+    place: int
+    """Layer of the student; 0 for logits."""
+    file: str
+    """Named by the layer of the teacher, so that students of other layers find it too."""
+
+
+class Kept:
+    """The teacher's words on disk, as half-precision numbers but for the logits.
+
+    Args:
+        folder: of this teacher and these windows.
+        entries: what is needed.
+        lengths: of the windows, in tokens.
+        heads: of the teacher.
+    """
+
+    def __init__(self, folder: Path, entries: list[Entry], lengths: list[int], heads: int) -> None:
+        self._rows = {
+            (entry.kind, entry.place): np.load(folder / entry.file, mmap_mode="r") for entry in entries
+        }
+        self._offsets = np.concatenate(([0], np.cumsum(lengths)))
+        self._heads = heads
+
+    def says(self, places: list[int], given: Batch) -> Signals:
+        """See `Teacher`."""
+        logits = self._padded(self._rows[_LOGITS, 0], places, given)
+        inside: dict[str, dict[int, torch.Tensor]] = {kind: {} for kind in _INSIDE}
+        for (kind, place), rows in self._rows.items():
+            if kind != _LOGITS:
+                inside[kind][place] = self._padded(rows, places, given)
+        return Signals(logits[..., 0], logits[..., 1], **inside, heads=self._heads)
+
+    def _padded(self, rows: Rows, places: list[int], given: Batch) -> "torch.Tensor":
+        import torch
+
+        found = np.zeros((*given.mask.shape, rows.shape[-1]), np.float32)
+        for row, place in enumerate(places):
+            begin, end = self._offsets[place], self._offsets[place + 1]
+            found[row, : end - begin] = rows[begin:end]
+        return torch.from_numpy(found).to(given.mask.device)
+
+
+def kept(
+    cache: Path,
+    listener: Listener,
+    layers: tuple[int, ...],
+    windows: list[Labelled],
+    identity: str,
+    padding: int,
+    advance: Advance,
+) -> Kept:
+    """What the teacher says, from the cache; what is not there yet is asked once and kept.
+
+    Args:
+        cache: folder of any number of teachers and data.
+        listener: the teacher, with what is wanted of it.
+        layers: the teacher's layer for each of the student's, from 0 on.
+        windows: all training windows.
+        identity: of the teacher's weights.
+        padding: id of the token that fills up.
+        advance: told how far it is.
+
+    Raises:
+        BadInput: a number of the teacher is too large for half precision.
+        StorageUnavailable: the cache cannot be written.
+    """
+    folder = cache / _digest(identity, windows)
+    entries = list(_entries(listener, layers))
+    missing = [entry for entry in entries if not (folder / entry.file).is_file()]
+    lengths = [len(window.ids) for window in windows]
+    if missing:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _ask(folder, missing, listener, windows, padding, advance)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot write to '{folder}': {error.strerror or error}") from error
+    return Kept(folder, entries, lengths, listener.heads)
+
+
+def _entries(listener: Listener, layers: tuple[int, ...]) -> Iterator[Entry]:
+    yield Entry(_LOGITS, 0, f"{_LOGITS}.npy")
+    wanted = listener.wanted
+    for kind, places in zip(
+        _INSIDE, (wanted.hidden, wanted.attention, wanted.attention, wanted.values), strict=True
+    ):
+        for place in sorted(places):
+            yield Entry(kind, place, f"{kind}-{layers[place]}.npy")
+
+
+def _ask(
+    folder: Path,
+    missing: list[Entry],
+    listener: Listener,
+    windows: list[Labelled],
+    padding: int,
+    advance: Advance,
+) -> None:
+    offsets = np.concatenate(([0], np.cumsum([len(window.ids) for window in windows])))
+    order = sorted(range(len(windows)), key=lambda place: len(windows[place].ids))
+    teacher = Present(listener)
+    files: dict[Entry, np.memmap[Any, Any]] = {}
+    for start in range(0, len(order), _BATCH):
+        places = order[start : start + _BATCH]
+        given = batch([windows[place] for place in places], padding, listener.network.device)
+        said = teacher.says(places, given)
+        for entry in missing:
+            rows = _rows(said, entry)
+            if entry not in files:
+                files[entry] = _file(folder, entry, int(offsets[-1]), rows.shape[-1])
+            for row, place in enumerate(places):
+                files[entry][offsets[place] : offsets[place + 1]] = rows[row, : len(windows[place].ids)]
+        advance(start + len(places), len(windows))
+    for entry, file in files.items():
+        file.flush()
+        _partial(folder, entry).rename(folder / entry.file)
+
+
+def _rows(said: Signals, entry: Entry) -> Rows:
+    import torch
+
+    if entry.kind == _LOGITS:
+        logits: Rows = torch.stack((said.start, said.end), dim=-1).float().cpu().numpy()
+        return logits
+    rows: Rows = getattr(said, entry.kind)[entry.place].half().cpu().numpy()
+    if not np.isfinite(rows).all():
+        raise BadInput(f"the teacher's {entry.kind} have numbers too large for the cache: leave out --cache")
+    return rows
+
+
+def _file(folder: Path, entry: Entry, tokens: int, width: int) -> "np.memmap[Any, Any]":
+    kind = np.float32 if entry.kind == _LOGITS else np.float16
+    needed, free = tokens * width * np.dtype(kind).itemsize, shutil.disk_usage(folder).free
+    if needed > free:
+        raise StorageUnavailable(
+            f"the cache '{folder}' needs {needed / 1e6:,.0f} MB more for {entry.file}, and {free / 1e6:,.0f} "
+            "MB are free: leave out --cache, or give another folder"
+        )
+    path = _partial(folder, entry)
+    return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=(tokens, width))
+
+
+def _partial(folder: Path, entry: Entry) -> Path:
+    return folder / f"{entry.file}.partial"
+
+
+def _digest(identity: str, windows: list[Labelled]) -> str:
+    digest = hashlib.sha256(identity.encode())
+    for window in windows:
+        digest.update(window.ids.tobytes())
+        digest.update(window.types.tobytes())
+        digest.update(b"|")
+    return digest.hexdigest()[:16]
