@@ -16,8 +16,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Final
+from queue import SimpleQueue
+from typing import Final, NamedTuple
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
@@ -239,30 +243,53 @@ def _check_run(store: Store, run_id: str, committed: int) -> int:
     return last + 1
 
 
+class Played(NamedTuple):
+    """What came of a schedule."""
+
+    number: int
+    records: int
+    problem: str | None
+
+
+def play(worlds: SimpleQueue[World], number: int, seed: int) -> Played:
+    """Play a schedule in a world that is free."""
+    world = worlds.get()
+    try:
+        return Played(number, world.schedule(number, seed), None)
+    except Failed as failed:
+        return Played(number, 0, str(failed))
+    finally:
+        worlds.put(world)
+
+
 def main() -> int:
     """Play schedules; say what came out."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
     parser.add_argument("--schedules", type=int, default=25)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first schedule")
+    parser.add_argument("--worlds", type=int, default=1, help="so many at once, each with its own broker")
     given = parser.parse_args()
     records = failures = 0
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="distilbench-chaos-") as name:
-        world = World(Path(name))
-        try:
-            for number in range(given.first, given.first + given.schedules):
-                try:
-                    records += world.schedule(number, given.seed)
-                except Failed as failed:
-                    failures += 1
-                    print(failed)
-                    again = f"--schedules 1 --seed {given.seed} --first {number}"
-                    print(f"  to play it again: python -m bench.chaos {again}", flush=True)
-                if (number - given.first) % 25 == 24:
-                    print(f"{number - given.first + 1} schedules, {records} records", file=sys.stderr)
-        finally:
-            world.close()
+    numbers = range(given.first, given.first + given.schedules)
+    worlds: SimpleQueue[World] = SimpleQueue()
+    with ExitStack() as stack:
+        for _ in range(given.worlds):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="distilbench-chaos-"))
+            world = World(Path(folder))
+            stack.callback(world.close)
+            worlds.put(world)
+        threads = stack.enter_context(ThreadPoolExecutor(given.worlds))
+        for done, played in enumerate(threads.map(partial(play, worlds, seed=given.seed), numbers), start=1):
+            records += played.records
+            if played.problem is not None:
+                failures += 1
+                print(played.problem)
+                again = f"--schedules 1 --seed {given.seed} --first {played.number}"
+                print(f"  to play it again: python -m bench.chaos {again}", flush=True)
+            if done % 25 == 0:
+                print(f"{done} schedules, {records} records", file=sys.stderr)
     took = time.monotonic() - begun
     print(f"{given.schedules} schedules, {records} records, {failures} failures, {took:.0f} s")
     return int(failures > 0)
