@@ -13,6 +13,8 @@ from contract.bundle import Precision
 from contract.codec import encode, printable
 from contract.errors import ContractError
 from export import catalog
+from export.commands.distill import distill
+from export.commands.questions import questions
 from export.errors import BadInput, ExportError
 from export.targets import Target
 
@@ -115,6 +117,10 @@ def build(
     for request in requests:
         for folder in build(request, to, _say):
             click.echo(folder)
+
+
+cli.add_command(questions)
+cli.add_command(distill)
 
 
 def _precisions(text: str) -> tuple[Precision, ...]:

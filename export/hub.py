@@ -1,15 +1,19 @@
-"""The Hugging Face hub: which commit a repository is at, what its card says, and what its errors mean.
+"""The Hugging Face hub: models, their commits and cards, data sets, and what the hub's errors mean.
 
 `HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE` are honoured, as the hub's own library does.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from export.errors import BadInput, HubUnavailable, StorageUnavailable
+from export.errors import BadInput, HubUnavailable, NotInstalled, StorageUnavailable
 from export.quiet import quiet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _CARD: Final = "README.md"
 _SAFETENSORS: Final = "model*.safetensors"
@@ -92,8 +96,40 @@ def read_card(folder: Path) -> Card:
     )
 
 
+def dataset(repository: str, split: str, revision: str) -> "tuple[pa.Table, str]":
+    """A split of a data set, and the commit it comes from; downloaded once into the cache of `datasets`.
+
+    Out of the hub's reach, what the cache has is taken, of whichever commit.
+
+    Raises:
+        HubUnavailable: as `resolve`.
+        BadInput: as `resolve`.
+        NotInstalled: `datasets` is not installed.
+        StorageUnavailable: the cache cannot be written.
+    """
+    try:
+        import datasets
+    except ModuleNotFoundError:
+        raise NotInstalled(
+            f"fetching {repository!r} needs datasets, not installed here: pip install 'distilbench[export]'"
+        ) from None
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    try:
+        with _translated(repository, "a file with --from"), quiet():
+            loaded = datasets.load_dataset(repository, split=split, revision=revision)
+    except (datasets.exceptions.DatasetsError, ValueError) as error:
+        first = str(error).strip().split("\n", 1)[0]
+        raise HubUnavailable(
+            f"{split} of {repository!r} cannot be had from the hub or the local cache ({first}): "
+            "go online (and unset HF_HUB_OFFLINE), or give a file with --from"
+        ) from None
+    commit = Path(loaded.cache_files[0]["filename"]).parent.name
+    return loaded.with_format("arrow")[:], commit
+
+
 @contextmanager
-def _translated(repository: str) -> Iterator[None]:
+def _translated(repository: str, instead: str = "a folder with --weights") -> Iterator[None]:
     """Turn what the hub's library raises into one sentence that says what to do."""
     from huggingface_hub import errors
     from requests import RequestException
@@ -106,13 +142,19 @@ def _translated(repository: str) -> Iterator[None]:
             "and set HF_TOKEN"
         ) from None
     except (errors.HFValidationError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
-        raise BadInput(
-            f"the hub has no repository {repository!r} that you may read; a private one needs HF_TOKEN"
-        ) from None
+        raise _no_repository(repository) from None
     except (errors.LocalEntryNotFoundError, ConnectionError, TimeoutError, RequestException):
         raise HubUnavailable(
             f"the hub cannot be reached for {repository!r}, and the local cache has no complete copy: "
-            "go online (and unset HF_HUB_OFFLINE), or give a folder with --weights"
+            f"go online (and unset HF_HUB_OFFLINE), or give {instead}"
         ) from None
+    except FileNotFoundError:  # a data set that is not there, unlike a model
+        raise _no_repository(repository) from None
     except OSError as error:
         raise StorageUnavailable(f"cannot write to the hub's cache: {error.strerror or error}") from error
+
+
+def _no_repository(repository: str) -> BadInput:
+    return BadInput(
+        f"the hub has no repository {repository!r} that you may read; a private one needs HF_TOKEN"
+    )

