@@ -57,13 +57,15 @@ class Columns(NamedTuple):
         return cls(*(array[order] for array in arrays))
 
     @classmethod
-    def from_bytes(cls, blobs: Sequence[bytes]) -> Self:
-        """The inverse of `to_bytes`; the arrays are views of the bytes, and cannot be written to."""
+    def from_bytes(cls, parts: Iterable[Sequence[bytes]]) -> Self:
+        """The inverse of `to_bytes`, of parts that follow each other; the arrays cannot be written to."""
+        columns = list(zip(*parts, strict=True)) or [()] * len(cls._fields)
+        blobs = (b"".join(column) for column in columns)
         return cls(*(np.frombuffer(blob, kind) for blob, kind in zip(blobs, _TYPES.values(), strict=True)))
 
-    def to_bytes(self) -> list[bytes]:
-        """Each column as little-endian bytes."""
-        return [column.tobytes() for column in self]
+    def to_bytes(self, answers: slice = slice(None)) -> list[bytes]:
+        """Each column, or those answers of it, as little-endian bytes."""
+        return [column[answers].tobytes() for column in self]
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:

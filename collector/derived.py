@@ -21,6 +21,9 @@ from collector.store import Store
 COLUMNS_HELD: Final = 12
 """Runs whose columns are kept in memory, a few megabytes for each 100,000 answers."""
 
+ANSWERS_A_PART: Final = 10_000
+"""The columns of so many are half a megabyte, which is written within some 10 ms."""
+
 _COURSE: Final = msgspec.json.Decoder(Course)
 _FIELDS: Final = ", ".join(Columns._fields)
 
@@ -80,11 +83,10 @@ class Derived:
     def columns(self, run: Run) -> Columns:
         """The columns of a run."""
         if run.stream not in self._held:
-            row = self._stored(run, _FIELDS)
-            if row is None:
-                self._hold(run, self._make(run))
-            else:
-                self._hold(run, _Made(self.summary(run), Columns.from_bytes(row)))
+            summary = self.summary(run)  # which makes the columns, where they are out of date
+            if run.stream not in self._held:
+                parts = f"SELECT {_FIELDS} FROM column_parts WHERE stream = ? ORDER BY part"  # noqa: S608  # our own names
+                self._hold(run, _Made(summary, Columns.from_bytes(self._store.tuples(parts, run.stream))))
         self._held.move_to_end(run.stream)
         return self._held[run.stream]
 
@@ -99,17 +101,34 @@ class Derived:
         """
         if self._stored(run, "1") is not None:
             return 0
-        question_set = self.sets.of(run)
-        scored = 0 if question_set is None else score_run(self._store, run, self._golds, question_set)
-        made = self._make(run)
-        values = (run.stream, run.records, self.scorer, made.summary.digest, _json(made.summary.course))
-        with self._store.writing() as conn:
-            conn.execute(
-                f"INSERT OR REPLACE INTO run_columns (stream, records, scorer, digest, course, {_FIELDS}) "  # noqa: S608  # our own names
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*values, *made.columns.to_bytes()),
-            )
+        with self._store.deriving():
+            if self._stored(run, "1") is not None:  # somebody else's work meanwhile
+                return 0
+            question_set = self.sets.of(run)
+            scored = 0 if question_set is None else score_run(self._store, run, self._golds, question_set)
+            self._save(run, self._make(run))
         return scored
+
+    def _save(self, run: Run, made: _Made) -> None:
+        """A little at a time, so that nobody waits: first nothing is up to date, then the parts, then all."""
+        with self._store.writing_behind() as conn:
+            conn.execute("DELETE FROM run_columns WHERE stream = ?", (run.stream,))
+        answers = len(made.columns.seq)
+        count = -(-answers // ANSWERS_A_PART)
+        for part in range(count):
+            blobs = made.columns.to_bytes(slice(part * ANSWERS_A_PART, (part + 1) * ANSWERS_A_PART))
+            with self._store.writing_behind() as conn:
+                conn.execute(
+                    f"INSERT OR REPLACE INTO column_parts (stream, part, {_FIELDS}) "  # noqa: S608  # our own names
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (run.stream, part, *blobs),
+                )
+        with self._store.writing_behind() as conn:
+            conn.execute("DELETE FROM column_parts WHERE stream = ? AND part >= ?", (run.stream, count))
+            conn.execute(
+                "INSERT INTO run_columns VALUES (?, ?, ?, ?, ?)",
+                (run.stream, run.records, self.scorer, made.summary.digest, _json(made.summary.course)),
+            )
 
     def _stored(self, run: Run, fields: str) -> Any:
         sql = f"SELECT {fields} FROM run_columns WHERE stream = ? AND records = ? AND scorer IS ?"  # noqa: S608  # our own names

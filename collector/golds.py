@@ -9,8 +9,8 @@ from collector.store import Store
 
 SCORES_HELD: Final = 500_000
 """Scores of question and text that are kept in memory: other runs often answer the same."""
-ROWS_AT_ONCE: Final = 10_000
-"""A transaction of these takes well under 100 ms, so ingest is not held up."""
+ROWS_AT_ONCE: Final = 5_000
+"""A transaction of these takes some 20 ms, so ingest is not held up."""
 
 
 class Golds:
@@ -55,13 +55,29 @@ def score_run(store: Store, run: Run, golds: Golds, question_set: int) -> int:
     """
     rows = list(_scores(store, run, golds, question_set))
     for start in range(0, len(rows), ROWS_AT_ONCE):
-        with store.writing() as conn:
+        with store.writing_behind() as conn:
             # Columns made before these scores must not outlive a crash between here and their renewal.
             conn.execute("DELETE FROM run_columns WHERE stream = ?", (run.stream,))
             conn.executemany(
                 "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)", rows[start : start + ROWS_AT_ONCE]
             )
     return len(rows)
+
+
+def drop_scores(store: Store, stream: int) -> None:
+    """Forget the scores of a run, and what was made of them, a little at a time.
+
+    The caller is within `store.deriving()`.
+    """
+    with store.writing_behind() as conn:
+        conn.execute("DELETE FROM run_columns WHERE stream = ?", (stream,))
+    last = store.value("SELECT max(seq) FROM scores WHERE stream = ?", stream)
+    for start in range(0, 0 if last is None else last + 1, ROWS_AT_ONCE):
+        with store.writing_behind() as conn:
+            conn.execute(
+                "DELETE FROM scores WHERE stream = ? AND seq >= ? AND seq < ?",
+                (stream, start, start + ROWS_AT_ONCE),
+            )
 
 
 def _scores(

@@ -40,8 +40,11 @@ class Memory:
 
     def save(self, store: Store) -> None:
         """Store what was used, and that only; nothing is written when nothing changed."""
-        if self._used == dict(store.tuples("SELECT digest, value FROM findings")):
+        stored = dict(store.tuples("SELECT digest, value FROM findings"))
+        if self._used == stored:
             return
+        forgotten = sorted((digest,) for digest in stored.keys() - self._used.keys())
+        new = sorted(self._used.items() - stored.items())
         with store.writing() as conn:
-            conn.execute("DELETE FROM findings")
-            conn.executemany("INSERT INTO findings VALUES (?, ?)", sorted(self._used.items()))
+            conn.executemany("DELETE FROM findings WHERE digest = ?", forgotten)
+            conn.executemany("INSERT OR REPLACE INTO findings VALUES (?, ?)", new)

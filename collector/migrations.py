@@ -228,6 +228,35 @@ _KEPT: Final = """CREATE TABLE kept (
     body BLOB NOT NULL
 ) STRICT"""
 
+_PARTS: Final = (
+    "DROP TABLE run_columns",
+    """CREATE TABLE run_columns (
+    -- Derived: what is summed up of each run. Up to date while `records` is what is stored, and only then
+    -- its columns are complete.
+    stream INTEGER PRIMARY KEY REFERENCES streams,
+    records INTEGER NOT NULL,  -- stored records of the run that it was made from
+    scorer INTEGER,  -- whose BERTScores, or NULL for none
+    digest TEXT NOT NULL,  -- of the columns and the course
+    course TEXT NOT NULL  -- what the order in time tells, JSON
+) STRICT""",
+    """CREATE TABLE column_parts (
+    -- Derived: the answers of a run in order of question, a little-endian array for each field, so that a
+    -- report reads megabytes instead of millions of rows. In parts of 10,000 answers: a larger one would
+    -- hold up results that come in while it is written.
+    stream INTEGER NOT NULL REFERENCES streams,
+    part INTEGER NOT NULL,  -- from 0
+    question BLOB NOT NULL,  -- uint64: BLAKE2b of the question id
+    seq BLOB NOT NULL,  -- int64
+    time_ns BLOB NOT NULL,  -- int64
+    state BLOB NOT NULL,  -- uint8: 0 timed, 1 marked, 2 error
+    text BLOB NOT NULL,  -- uint64: BLAKE2b of the text
+    exact_match BLOB NOT NULL,  -- float32, NaN where not scored
+    f1 BLOB NOT NULL,  -- float64, the same
+    bertscore_f1 BLOB NOT NULL,  -- float64, the same
+    PRIMARY KEY (stream, part)
+) STRICT""",
+)
+
 
 def first(db: Database) -> None:
     """Everything that distilbench 0.1 stores."""
@@ -252,5 +281,11 @@ def kept(db: Database) -> None:
     db.conn.execute(_KEPT)
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (first, views, summaries, kept)
+def parts(db: Database) -> None:
+    """Columns in parts. What was there is derived, and made again by whatever needs it."""
+    for statement in _PARTS:
+        db.conn.execute(statement)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (first, views, summaries, kept, parts)
 """`PRAGMA user_version` counts how many of them a database has had."""

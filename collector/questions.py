@@ -2,11 +2,14 @@
 
 import sqlite3
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from collector.errors import BadInput
+from collector.golds import drop_scores
 from collector.store import Store, utc_now
 from contract.questions import MAX_QUESTION_FILE_BYTES, QuestionFile, decode_questions
+
+_RUNS: Final = "SELECT stream FROM runs WHERE questions_sha256 = ?"
 
 
 class Added(NamedTuple):
@@ -42,32 +45,40 @@ def add_questions(store: Store, path: Path, name: str | None = None) -> Added:
         for q in file.questions
         for position, gold in enumerate(q.golds)
     )
-    with store.writing() as conn:
-        question_set = _question_set(conn, file.sha256)
-        changed = question_set is None
-        if question_set is None:
-            question_set = _insert(conn, file, name)
-        before = conn.execute(
-            "SELECT question_id, position, text, answer_start FROM golds WHERE question_set = ? "
-            "ORDER BY 1, 2",
-            (question_set,),
-        ).fetchall()
-        if golds and golds != before:
-            changed = True
-            conn.execute("DELETE FROM golds WHERE question_set = ?", (question_set,))
-            conn.executemany("INSERT INTO golds VALUES (?, ?, ?, ?, ?)", ((question_set, *g) for g in golds))
-            conn.execute(
-                "DELETE FROM scores WHERE stream IN (SELECT stream FROM runs WHERE questions_sha256 = ?)",
-                (file.sha256,),
-            )
-        if changed:
-            conn.execute(
-                "DELETE FROM run_columns WHERE stream IN "
-                "(SELECT stream FROM runs WHERE questions_sha256 = ?)",
-                (file.sha256,),
-            )
-            conn.execute("DELETE FROM findings")
+    with store.deriving():
+        before = _golds(store, file.sha256)
+        replaces = bool(golds) and bool(before) and golds != before
+        if replaces:
+            for (stream,) in list(store.tuples(_RUNS, file.sha256)):
+                drop_scores(store, stream)
+        with store.writing() as conn:
+            question_set = _question_set(conn, file.sha256)
+            changed = question_set is None or (bool(golds) and golds != before)
+            if question_set is None:
+                question_set = _insert(conn, file, name)
+            if changed and golds:
+                conn.execute("DELETE FROM golds WHERE question_set = ?", (question_set,))
+                conn.executemany(
+                    "INSERT INTO golds VALUES (?, ?, ?, ?, ?)", ((question_set, *g) for g in golds)
+                )
+            if changed:
+                conn.execute(
+                    "DELETE FROM run_columns WHERE stream IN "
+                    "(SELECT stream FROM runs WHERE questions_sha256 = ?)",
+                    (file.sha256,),
+                )
+                conn.execute("DELETE FROM findings")
     return Added(name, file.sha256, len(file.questions), len(golds or before), changed)
+
+
+def _golds(store: Store, sha256: str) -> list[tuple[str, int, str, int]]:
+    return list(
+        store.tuples(
+            "SELECT question_id, position, text, answer_start FROM golds "
+            "JOIN question_sets USING (question_set) WHERE sha256 = ? ORDER BY 1, 2",
+            sha256,
+        )
+    )
 
 
 def _read(path: Path) -> bytes:

@@ -6,7 +6,7 @@ BERTScores stay: they need their model, and are made once in the life of a datab
 import numpy as np
 
 from collector.compare import compare
-from collector.golds import ROWS_AT_ONCE
+from collector.golds import drop_scores
 from collector.scoring import Progress, score_answers
 from collector.store import Store
 from contract.messages import SeqRange
@@ -25,9 +25,8 @@ def rebuild(store: Store, progress: Progress) -> int:
     streams = [stream for (stream,) in store.tuples("SELECT stream FROM streams ORDER BY stream")]
     for stream in streams:
         _mend_ranges(store, stream)
-        _drop_scores(store, stream)
-        with store.writing() as conn:
-            conn.execute("DELETE FROM run_columns WHERE stream = ?", (stream,))
+        with store.deriving():
+            drop_scores(store, stream)
     with store.writing() as conn:
         conn.execute("DELETE FROM findings")
     score_answers(store, progress)
@@ -61,13 +60,3 @@ def _stored_ranges(store: Store, stream: int) -> list[SeqRange]:
             "SELECT first_seq, last_seq FROM ranges WHERE stream = ? ORDER BY first_seq", stream
         )
     ]
-
-
-def _drop_scores(store: Store, stream: int) -> None:
-    last = store.value("SELECT max(seq) FROM scores WHERE stream = ?", stream)
-    for start in range(0, 0 if last is None else last + 1, ROWS_AT_ONCE):
-        with store.writing() as conn:
-            conn.execute(
-                "DELETE FROM scores WHERE stream = ? AND seq >= ? AND seq < ?",
-                (stream, start, start + ROWS_AT_ONCE),
-            )

@@ -46,7 +46,7 @@ def score_pairs(store: Store, scorer: Scorer, progress: Progress) -> int:
     for start in range(0, len(pairs), PAIRS_AT_ONCE):
         part = pairs[start : start + PAIRS_AT_ONCE]
         rows = [(number, *pair, *score) for pair, score in zip(part, scorer.score(part), strict=True)]
-        with store.writing() as conn:
+        with store.deriving(), store.writing_behind() as conn:
             conn.executemany("INSERT OR REPLACE INTO bertscores VALUES (?, ?, ?, ?, ?, ?)", rows)
             conn.execute("DELETE FROM run_columns")  # they hold these scores
         progress(start + len(part), len(pairs))

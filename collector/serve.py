@@ -14,10 +14,13 @@ from collector.errors import BrokerUnavailable, StorageUnavailable
 from collector.ingest import Outcome, ingest
 from collector.store import Store
 from collector.subscriber import Arrival, Event, Failed, Lost, Ready, Subscriber
+from collector.upkeep import Upkeep
 
 MAX_GROUP_MESSAGES: Final = 200
 MAX_GROUP_BYTES: Final = 8 * 1_048_576
 RETRY_SECONDS: Final = 1.0
+TICK_SECONDS: Final = 1.0
+"""How long to wait for events before looking after what is derived."""
 SHORT_CONNECTION_SECONDS: Final = 10.0
 SHORT_CONNECTIONS: Final = 3
 """So many in a row look like two collectors that take each other's session; not every broker says so."""
@@ -35,7 +38,8 @@ class Server:
 
     A transaction takes all messages that came while the one before it was being written, up to
     `MAX_GROUP_MESSAGES` and `MAX_GROUP_BYTES`: none waits for company, and a flood shares its syncs.
-    While the database cannot be written nothing is acknowledged, so the broker holds the rest back.
+    While the database cannot be written nothing is acknowledged, so the broker holds the rest back. When it
+    is quiet, a process beside it brings up to date what reports read.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Server:
         self._connected_at: float | None = None
         self._short_connections = 0
         self._events: Events = SimpleQueue()
+        self._upkeep = Upkeep(store.path, say)
         client_id = f"distilbench-collector-{store.collector_id}"
         self._subscriber = Subscriber(address, client_id, self._events, group)
 
@@ -72,11 +77,13 @@ class Server:
                 self._take_events(ready)
             finally:
                 self._subscriber.stop()
+                self._upkeep.stop()
 
     def _take_events(self, ready: str) -> None:
         event: Event | Stop | None = None
         while not isinstance(event, Stop):
             arrivals, event = self._next_group()
+            self._upkeep.tick()
             if arrivals and not self._take_in(arrivals):
                 return
             match event:
@@ -98,10 +105,13 @@ class Server:
             self._say("the connection keeps breaking: is a copy of this database served elsewhere?")
 
     def _next_group(self) -> tuple[list[Arrival], Event | Stop | None]:
-        """What can be committed at once, and the event that ended the group, if one did."""
+        """What can be committed at once, and the event that ended it, if one did."""
         arrivals: list[Arrival] = []
         size = 0
-        event = self._events.get()
+        try:
+            event = self._events.get(timeout=TICK_SECONDS)
+        except Empty:
+            return [], None
         while isinstance(event, Arrival):
             arrivals.append(event)
             size += len(event.message.payload)
@@ -138,6 +148,8 @@ class Server:
     def _count(self, outcome: Outcome) -> None:
         if outcome.rejected and not self.rejected:
             self._say("a message was rejected, and later ones go unmentioned here: see `collector rejected`")
+        if outcome.stored:
+            self._upkeep.note()
         self.stored += outcome.stored
         self.duplicates += outcome.duplicates
         self.rejected += outcome.rejected

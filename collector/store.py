@@ -2,6 +2,7 @@
 
 import fcntl
 import sqlite3
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ APPLICATION_ID: Final = 0x64627231
 OLDEST_SQLITE: Final = (3, 37, 0)
 """STRICT tables."""
 _BUSY_SECONDS: Final = 10.0
+_STEP_BACK_SECONDS: Final = 0.002
 _READING: Final = {
     sqlite3.SQLITE_SELECT,
     sqlite3.SQLITE_READ,
@@ -119,6 +121,11 @@ class Store:
         self._lock.close()
 
     @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @property
     def writable(self) -> bool:
         """Whether it was opened for writing."""
         return self._lock is not None
@@ -147,6 +154,18 @@ class Store:
             yield
 
     @contextmanager
+    def deriving(self) -> Iterator[None]:
+        """Be the only one that makes what is derived, for the time of the block; others are waited for.
+
+        Several transactions then make one whole. Results come in meanwhile.
+        """
+        with _translated(self._path):
+            lock = self._path.with_name(self._path.name + "-deriving").open("ab")
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it is on the disk afterwards, or none.
 
@@ -165,6 +184,16 @@ class Store:
                 if conn.in_transaction:
                     conn.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def writing_behind(self) -> Iterator[sqlite3.Connection]:
+        """As `writing`, for one of many small transactions: whoever waits for the lock then comes next.
+
+        A file lock knows no queue, and one who takes it again at once would mostly get it.
+        """
+        with self.writing() as conn:
+            yield conn
+        time.sleep(_STEP_BACK_SECONDS)
 
     @contextmanager
     def reading(self) -> Iterator[None]:

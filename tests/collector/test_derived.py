@@ -1,3 +1,4 @@
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.collector.command import collector
 from tests.collector.delivering import by_topic, take
 from tests.collector.factory import answer, batch, finished, manifest, run_records, sample, started
 
-DERIVED = ("ranges", "scores", "run_columns", "findings")
+DERIVED = ("ranges", "scores", "run_columns", "column_parts", "findings")
 
 
 def derived_rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
@@ -56,6 +57,42 @@ def test_rebuilding_gives_the_same_bytes(grown: Store) -> None:
     assert numbers(compare(grown)) == before
 
 
+def test_parts_of_more_answers_replace_those_of_fewer(grown: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.derived.ANSWERS_A_PART", 3)
+    score_answers(grown)
+    before = numbers(compare(grown))
+    parts = list(grown.tuples("SELECT stream, part FROM column_parts ORDER BY 1, 2"))
+    assert parts == [(1, 0), (2, 0), (2, 1)]  # the first run was complete, and made before, as one part
+    rebuild(grown, lambda done, total: None)
+    assert grown.value("SELECT count(*) FROM column_parts") == 4
+    monkeypatch.setattr("collector.derived.ANSWERS_A_PART", 100)
+    rebuild(grown, lambda done, total: None)
+    assert grown.value("SELECT count(*) FROM column_parts") == 2
+    assert numbers(compare(grown)) == before
+
+
+def test_a_crash_between_parts_leaves_nothing_that_passes_for_whole(
+    grown: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_answers(grown)
+    expected = numbers(compare(grown))
+    monkeypatch.setattr("collector.derived.ANSWERS_A_PART", 1)
+    with grown.writing() as conn:
+        conn.execute("DELETE FROM run_columns")
+        conn.execute(
+            "CREATE TEMP TRIGGER crash BEFORE INSERT ON column_parts WHEN new.part = 2 "
+            "BEGIN SELECT raise(ABORT, 'crash'); END"
+        )
+    with pytest.raises(sqlite3.IntegrityError, match="crash"):
+        score_answers(grown)
+    assert grown.value("SELECT count(*) FROM run_columns") == 0
+    with grown.writing() as conn:
+        conn.execute("DROP TRIGGER crash")
+    assert numbers(compare(grown)) == expected
+    score_answers(grown)
+    assert numbers(compare(grown)) == expected
+
+
 def test_rebuilding_mends_what_was_damaged(grown: Store, database: Path) -> None:
     score_answers(grown)
     compare(grown)
@@ -65,7 +102,7 @@ def test_rebuilding_mends_what_was_damaged(grown: Store, database: Path) -> None
         conn.execute("UPDATE ranges SET last_seq = last_seq + 5")
         conn.execute("DELETE FROM findings")
     done = collector("rebuild", "--db", database)
-    assert (done.returncode, done.stdout) == (0, "rebuilt 2 runs\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "rebuilt 2 runs\n", "")
     assert derived_rows(grown) == kept
 
 
@@ -150,10 +187,13 @@ def columns(answers: list[tuple[str, int, int]]) -> Columns:
     return Columns.of(rows, Keys())
 
 
-@given(ANSWERS)
-def test_columns_come_back_from_their_bytes(answers: list[tuple[str, int, int]]) -> None:
+@given(ANSWERS, st.integers(1, 40))
+def test_columns_come_back_from_the_bytes_of_their_parts(
+    answers: list[tuple[str, int, int]], size: int
+) -> None:
     made = columns(answers)
-    for found, expected in zip(Columns.from_bytes(made.to_bytes()), made, strict=True):
+    parts = [made.to_bytes(slice(start, start + size)) for start in range(0, len(answers), size)]
+    for found, expected in zip(Columns.from_bytes(parts), made, strict=True):
         np.testing.assert_array_equal(found, expected)
     assert sorted(made.seq.tolist()) == list(range(len(answers)))
 

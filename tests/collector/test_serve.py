@@ -51,6 +51,15 @@ def test_with_its_own_broker_it_stores_answers_and_sends_receipts(database: Path
     assert count(database, "answers") == 4
 
 
+def test_when_it_is_quiet_it_makes_what_reports_read(database: Path) -> None:
+    with Collector("--embedded-broker", "--db", database) as collector:
+        with connected_device(parse_address(collector.said[0].split()[2].rstrip(","))) as device:
+            device.publish(batch(run_records(), RUN))
+        wait_until(lambda: count(database, "run_columns") and count(database, "findings"), "the upkeep")
+        assert collector.end() == 0
+        assert len(collector.said) == 2  # ready, and the counts
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly(database: Path, broker: Address, number: signal.Signals) -> None:
     with Collector("--broker", str(broker), "--db", database) as collector:
