@@ -16,6 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.batches import Packed
 from agent.broker import Broker
+from agent.certificate import out_of_date, refusal
 from agent.summary import LinkState
 from contract.codec import printable
 from contract.messages import MAX_MESSAGE_BYTES
@@ -89,10 +90,7 @@ class Uplink:
             if self._dialling.is_alive():
                 return
             if self._dial_problem:
-                link: LinkState = (
-                    "certificate refused" if "certificate" in self._dial_problem.lower() else "unreachable"
-                )
-                self._lose(f"cannot reach {self._broker.shown}: {self._dial_problem}", link)
+                self._lose_dialling(self._dial_problem)
                 return
             self.phase = "greeting"
         for _ in range(_MAX_TURNS):
@@ -170,21 +168,35 @@ class Uplink:
                     for file in (self._broker.ca_file, self._broker.cert_file, self._broker.key_file)
                 )
                 self._client.tls_set(ca_certs=ca_file, certfile=cert_file, keyfile=key_file)
+            # With TLS 1.3 a broker says what it thinks of our certificate when the connection stands already,
+            # and may have ended it by then: what paho writes at once would fail before its alert is read.
+            self._client.on_socket_register_write = _write_later
             self._client.connect(self._broker.host, self._broker.port, KEEPALIVE_SECONDS)
+            self._client.on_socket_register_write = None
         except (OSError, ValueError) as error:  # a certificate that does not fit is a ValueError too
             self._dial_problem = printable(getattr(error, "strerror", None) or str(error) or repr(error))
 
+    def _lose_dialling(self, error: str) -> None:
+        refused = refusal(error, self._broker.cert_file)
+        if refused is not None:
+            self._lose(f"{self._broker.shown} {refused}", "certificate refused")
+        else:
+            theirs = "certificate" in error.lower()
+            link: LinkState = "certificate refused" if theirs else "unreachable"
+            self._lose(f"cannot reach {self._broker.shown}: {error}", link)
+
     def _lose_connection(self, how: str) -> None:
-        if "certificate" in self._last_error.lower():
-            # With TLS 1.3 a broker says what it thinks of our certificate when the connection stands already.
+        refused = refusal(self._last_error, self._broker.cert_file)
+        if refused is not None:
+            self._lose(f"{self._broker.shown} {refused}", "certificate refused")
+            return
+        own = self._broker.cert_file if self.phase == "greeting" else None
+        dates = out_of_date(own) if own is not None else None
+        if own is not None and dates is not None:
+            # Not every broker says it.
             self._lose(
-                f"{self._broker.shown} refuses the certificate: {self._last_error}", "certificate refused"
-            )
-        elif self._broker.cert_file and self.phase == "greeting":
-            # A reset can overtake that alert; little else ends a connection between the two.
-            self._lose(
-                f"{self._broker.shown} ended the connection before it answered: it probably refuses the "
-                f"certificate '{printable(str(self._broker.cert_file))}', perhaps because it has expired",
+                f"{self._broker.shown} ended the connection before it answered, and the certificate "
+                f"'{printable(str(own))}' is out of date: {dates}",
                 "certificate refused",
             )
         else:
@@ -269,3 +281,7 @@ class Uplink:
     def _on_log(self, client: Client, _: object, level: int, line: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:
             self._last_error = printable(line.partition(": ")[2])
+
+
+def _write_later(_client: Client, _data: object, _socket: object) -> None:
+    """Tells paho to write in `loop`, after reading, and not when something is to be sent."""

@@ -29,7 +29,7 @@ class Authority:
             *("-days", str(_VALID_DAYS), "-out", self.root.certificate),
         )
 
-    def sign(self, name: str, *, expired: bool = False) -> Certificate:
+    def sign(self, name: str, *, expired: bool = False, days: int = _VALID_DAYS) -> Certificate:
         """A certificate whose common name is `name`; one that is `expired` ended yesterday."""
         signed = self._files(name)
         request, extensions = self._folder / f"{name}.csr", self._folder / f"{name}.ext"
@@ -37,7 +37,7 @@ class Authority:
         _openssl("req", *_new_key(signed), "-subj", f"/CN={name}", "-out", request)
         _openssl(
             *("x509", "-req", "-in", request, "-CA", self.root.certificate, "-CAkey", self.root.key),
-            *("-CAcreateserial", "-extfile", extensions, "-days", str(-1 if expired else _VALID_DAYS)),
+            *("-CAcreateserial", "-extfile", extensions, "-days", str(-1 if expired else days)),
             *("-out", signed.certificate),
         )
         return signed

@@ -1,17 +1,21 @@
 """Who is not let in, and how: certificates, and brokers that speak another MQTT."""
 
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from agent.broker import Broker, parse_broker
+from agent.certificate import out_of_date, refusal
 from agent.courier import Courier
 from agent.outbox import Outbox
 from agent.stop import Stop
 from collector.address import parse_address
+from contract.certificate import Validity
 from tests.collector.serving import Collector
 from tests.faults.certificates import Authority, Certificate
 from tests.faults.sending import DEVICE, SECONDS, begin, finish, until
@@ -63,21 +67,56 @@ def test_client_certificates_and_the_rights_of_their_names(
     assert outbox.summary().link == "delivering"
 
 
-@pytest.mark.parametrize("expired", ["server", "device"])
-def test_an_expired_certificate_is_a_clear_state(tmp_path: Path, outbox: Outbox, expired: str) -> None:
-    """With TLS 1.3 a reset can overtake the broker's alert: then "expired" is what the agent supposes."""
+@pytest.mark.parametrize(
+    ("case", "sentence"),
+    [
+        ("expired server", r"cannot reach mqtts://\S+ .*certificate has expired"),
+        (
+            "expired device",
+            r"refuses the certificate '\S+pi-5\.crt' \(certificate expired\): it expired on 20\S+; renew it",
+        ),
+        (
+            "foreign device",
+            r"refuses the certificate '\S+pi-5\.crt' \(unknown ca\): it does not know who signed",
+        ),
+        ("no certificate", r"wants a certificate of this device: name it with --cert-file and --key-file"),
+    ],
+)
+def test_a_certificate_that_is_not_accepted_is_a_clear_state(
+    tmp_path: Path, outbox: Outbox, case: str, sentence: str
+) -> None:
+    """Each time, in the broker's own words: its alert is read even where it has closed by then."""
     authority = Authority(tmp_path)
-    server = authority.sign("server", expired=expired == "server")
-    own = authority.sign(DEVICE, expired=expired == "device")
+    (tmp_path / "foreign").mkdir()
+    signs = Authority(tmp_path / "foreign") if case == "foreign device" else authority
+    server = authority.sign("server", expired=case == "expired server")
+    own = signs.sign(DEVICE, expired=case == "expired device")
     begin(outbox, RUN)
-    with (
-        Mosquitto(tmp_path, lines=tls_lines(authority, server)) as broker,
-        closing(Courier(with_certificate(broker, authority, own), DEVICE, outbox)) as courier,
-    ):
-        until(courier, lambda: outbox.summary().link == "certificate refused")
+    with Mosquitto(tmp_path, lines=tls_lines(authority, server)) as broker:
+        address = with_certificate(broker, authority, own)
+        if case == "no certificate":
+            address = address._replace(cert_file=None, key_file=None)
+        for _ in range(5):
+            with closing(Courier(address, DEVICE, outbox)) as courier:
+                until(courier, lambda courier=courier: courier.problem is not None)  # type: ignore[misc]
+                assert courier.problem is not None
+                assert re.search(sentence, courier.problem), courier.problem
         summary = outbox.summary()
-    assert summary.pending == 1
-    assert "expired" in str(summary.problem)
+    assert (summary.link, summary.pending) == ("certificate refused", 1)
+    assert re.search(sentence, str(summary.problem))
+
+
+def test_a_certificate_of_tomorrow_tells_of_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board without a clock battery starts in the past."""
+    own = Authority(tmp_path).sign(DEVICE).certificate
+    assert out_of_date(own) is None
+    tomorrow = Validity(datetime(2999, 1, 1, tzinfo=UTC), datetime(2999, 2, 1, tzinfo=UTC))
+    monkeypatch.setattr("agent.certificate.validity", lambda _: tomorrow)
+    assert "it begins on 2999-01-01, and this device's clock says 20" in str(out_of_date(own))
+    said = refusal("[SSL: SSLV3_ALERT_BAD_CERTIFICATE] ssl/tls alert bad certificate (_ssl.c:1)", own)
+    assert "(bad certificate): it begins on 2999-01-01" in str(said)
 
 
 def test_a_collector_reads_certificates_too(tmp_path: Path) -> None:
