@@ -18,6 +18,11 @@ from collector.errors import BrokerUnavailable
 from contract.messages import MAX_MESSAGE_BYTES
 
 LOOPBACK: Final = "127.0.0.1"
+EXPOSED: Final = (
+    "the embedded broker has passwords, but no TLS and no rights: on this network they can be read, and each "
+    "device can write in another's name"
+)
+"""What whoever lets it listen to a network is told."""
 
 # Segments bound the memory: 64 MiB a topic filter, after which the oldest message is forgotten.
 # Without `dynamic_filters` a subscription to a topic that nobody has published to yet fails.

@@ -103,7 +103,7 @@ class Subscriber:
         self._events = events
         self._connection = 0
         self._stopped = threading.Event()
-        self._client = _client(address, client_id, events, manual_ack=True)
+        self._client = new_client(address, client_id, events, manual_ack=True)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
@@ -116,12 +116,12 @@ class Subscriber:
         Raises:
             BrokerUnavailable: nobody answers there.
         """
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
-        if self._persistent:
-            properties.SessionExpiryInterval = SESSION_EXPIRY_SECONDS
-        properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        properties.MaximumPacketSize = MAX_PACKET_BYTES
-        _connect(self._client, self._address, clean_start=not self._persistent, properties=properties)
+        connect(
+            self._client,
+            self._address,
+            clean_start=not self._persistent,
+            session_seconds=SESSION_EXPIRY_SECONDS if self._persistent else 0,
+        )
 
     def stop(self) -> None:
         """Send what is queued, say goodbye and keep the session."""
@@ -184,7 +184,7 @@ class Watcher:
         """
         self._address = address
         self._events = events
-        self._client = _client(
+        self._client = new_client(
             address, f"distilbench-watch-{uuid.uuid4().hex[:12]}", events, manual_ack=False
         )
         self._client.on_connect = self._on_connect
@@ -200,9 +200,7 @@ class Watcher:
         Raises:
             BrokerUnavailable: nobody answers there.
         """
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
-        properties.MaximumPacketSize = MAX_PACKET_BYTES
-        _connect(self._client, self._address, clean_start=True, properties=properties)
+        connect(self._client, self._address, clean_start=True)
 
     def stop(self) -> None:
         """Say goodbye."""
@@ -229,7 +227,14 @@ class Watcher:
             self._events.put(Lost(f"broker {self._address} was lost ({code}); trying again"))
 
 
-def _client(address: Address, client_id: str, events: "SimpleQueue[Any]", *, manual_ack: bool) -> _Client:
+def new_client(
+    address: Address, client_id: str, events: "SimpleQueue[Any]", *, manual_ack: bool = False
+) -> Client:
+    """A client of a broker, not connected yet.
+
+    Raises:
+        BadInput: its certificates cannot be used.
+    """
     client = _Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5, manual_ack=manual_ack)
     client.events = events
     # Many collectors may lose one broker at one moment: each comes back in its own time.
@@ -251,7 +256,22 @@ def _client(address: Address, client_id: str, events: "SimpleQueue[Any]", *, man
     return client
 
 
-def _connect(client: Client, address: Address, *, clean_start: bool, properties: Properties) -> None:
+def connect(client: Client, address: Address, *, clean_start: bool, session_seconds: int = 0) -> None:
+    """Connect, and let the network thread run.
+
+    Args:
+        client: made by `new_client`.
+        address: the broker.
+        clean_start: forget what the broker keeps of an earlier session.
+        session_seconds: how long the broker shall keep this one.
+
+    Raises:
+        BrokerUnavailable: nobody answers there.
+    """
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
+    properties.SessionExpiryInterval = session_seconds
+    properties.ReceiveMaximum = RECEIVE_MAXIMUM
+    properties.MaximumPacketSize = MAX_PACKET_BYTES
     try:
         client.connect(
             address.host,
