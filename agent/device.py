@@ -68,9 +68,24 @@ def usable_cores(root: Path = Path("/")) -> int:
     """Logical cores that this process may use."""
     for line in _text(root / "proc/self/status").splitlines():
         if line.startswith("Cpus_allowed_list:"):
-            spans = [span.split("-") for span in line.split(":")[1].strip().split(",")]
-            return sum(int(span[-1]) - int(span[0]) + 1 for span in spans)
+            return len(cores_of(line.split(":")[1].strip()))
     return os.cpu_count() or 1
+
+
+def cores_of(text: str) -> frozenset[int]:
+    """The cores in a list such as `0,2-3`, as `taskset` and the kernel write it.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    cores: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        begin, end = int(first), int(last) if dash else int(first)
+        if not 0 <= begin <= end:
+            raise ValueError(text)
+        cores.update(range(begin, end + 1))
+    return frozenset(cores)
 
 
 def physical_cores(root: Path = Path("/")) -> int:

@@ -20,6 +20,10 @@ class WorkerDied(AgentError):
     """The process that runs the model ended: the run failed, and the next bundle may still run."""
 
 
+class OutOfMemory(AgentError):
+    """A bundle would not fit into memory: the run failed before anything was loaded."""
+
+
 class NotDelivered(AgentError):
     """Results could not be handed over: they are kept on the device, and can be sent later."""
 
@@ -34,3 +38,7 @@ class OutboxFull(StateUnusable):
 
 class OutboxDamaged(StateUnusable):
     """The outbox file is not whole: it must be moved aside."""
+
+
+class Unanswerable(Exception):
+    """A question can't be answered; the reason is recorded as its answer's error, and the run goes on."""

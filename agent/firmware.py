@@ -68,13 +68,21 @@ class CpuInfo:
             fields.setdefault(name.strip(), value.strip())
         self.flags = frozenset((fields.get("flags") or fields.get("Features") or "").split())
         self.is_x86 = "vendor_id" in fields
+        self.is_software = "CPU implementer" in fields and _hexadecimal(fields["CPU implementer"]) == 0
+        """Arm reserves implementer 0 for software; QEMU's processor `max` says it."""
+        self.is_arm = "CPU implementer" in fields
         self.model = fields.get("model name", "") or _arm_model(fields)
         """`AMD EPYC 7R13`, `Cortex-A76`; empty where nothing is said."""
 
 
 def hardware_class(firmware: Firmware, cpu: CpuInfo, architecture: str) -> str:
-    """One of `contract.device.HARDWARE_CLASSES`, by what is most certain first."""
-    if cpu.is_x86 and not re.fullmatch(r"x86_64|amd64|i[3-6]86", architecture, re.IGNORECASE):
+    """One of `contract.device.HARDWARE_CLASSES`, by what is most certain first.
+
+    User-mode QEMU shows either the real machine's `/proc/cpuinfo` below another architecture's `uname`, or,
+    from version 8.2 on, one of its own. A processor it imitates by name cannot be told from the real one.
+    """
+    x86 = re.fullmatch(r"x86_64|amd64|i[3-6]86", architecture, re.IGNORECASE)
+    if cpu.is_software or (cpu.is_x86 and not x86) or (cpu.is_arm and x86):
         return "emulated"
     for pattern, board in _BOARDS:
         if re.search(pattern, firmware.model):
@@ -96,6 +104,13 @@ def _arm_model(fields: dict[str, str]) -> str:
     if implementer == _ARM and part in _ARM_PARTS:
         return _ARM_PARTS[part]
     return f"ARM implementer {implementer:#x} part {part:#x}"
+
+
+def _hexadecimal(text: str) -> int | None:
+    try:
+        return int(text, 16)
+    except ValueError:
+        return None
 
 
 def _text(path: Path) -> str:

@@ -1,5 +1,6 @@
 """The network in onnxruntime: token ids in, start and end logits out. The only importer of onnxruntime."""
 
+import os
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -7,17 +8,20 @@ import numpy.typing as npt
 import onnxruntime
 
 from agent.bundle import Bundle, verified_model
-from agent.errors import BundleRefused
+from agent.device import cores_of
+from agent.errors import BundleRefused, OutOfMemory
 from contract.codec import printable
 
 Ids = npt.NDArray[np.int64]
 Logits = npt.NDArray[np.float32]
 
+CPU_PROVIDER: Final = "CPUExecutionProvider"
 INPUT_IDS: Final = "input_ids"
 ATTENTION_MASK: Final = "attention_mask"
 TOKEN_TYPE_IDS: Final = "token_type_ids"  # noqa: S105 - a tensor's name, no secret
 _INPUTS: Final = frozenset({INPUT_IDS, ATTENTION_MASK, TOKEN_TYPE_IDS})
 _OUTPUTS: Final = ("start_logits", "end_logits")
+_MEMORY_SIGNS: Final = ("bad_alloc", "bad allocation", "allocate memory")
 _ERRORS_ONLY: Final = 3
 
 
@@ -37,10 +41,11 @@ class Model:
         bundle: what to load; its model file is verified here.
         threads: intra-op threads. One operator runs at a time (inter-op 1, sequential): the networks here
             are chains, so a second operator would only take cores from the first.
-        options: session configuration entries by onnxruntime's own names, without `session.`.
+        options: by onnxruntime's own names: `provider`, `enable_cpu_mem_arena`, and session configuration
+            entries without `session.`. And `affinity`: the cores to stay on, such as `0,2-3`.
 
     Raises:
-        BundleRefused: the file is not what the manifest says, or onnxruntime cannot load it.
+        BundleRefused: the file is not what the manifest says, or onnxruntime cannot load it so.
     """
 
     def __init__(self, bundle: Bundle, threads: int, options: dict[str, str | int | float | bool]) -> None:
@@ -49,15 +54,26 @@ class Model:
         settings.inter_op_num_threads = 1
         settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         settings.log_severity_level = _ERRORS_ONLY
-        for name, value in options.items():
+        entries = dict(options)
+        provider = str(entries.pop("provider", CPU_PROVIDER))
+        settings.enable_cpu_mem_arena = bool(entries.pop("enable_cpu_mem_arena", True))
+        if affinity := entries.pop("affinity", None):
+            _stay_on(cores_of(str(affinity)))  # threads that are made later inherit it
+        for name, value in entries.items():
             settings.add_session_config_entry(f"session.{name}", _entry(value))
+        if provider not in (there := onnxruntime.get_available_providers()):
+            raise BundleRefused(f"this onnxruntime has no {provider}, only {', '.join(there)}")
         with verified_model(bundle) as file:
             try:
-                self._session = onnxruntime.InferenceSession(
-                    file.path, settings, providers=["CPUExecutionProvider"]
-                )
+                self._session = onnxruntime.InferenceSession(file.path, settings, providers=[provider])
             except Exception as error:  # onnxruntime's exceptions share no narrower base
-                raise BundleRefused(f"onnxruntime cannot load the model: {printable(str(error))}") from None
+                if any(sign in str(error) for sign in _MEMORY_SIGNS):
+                    raise OutOfMemory(f"out of memory while the model was loaded: {_told(error)}") from None
+                raise BundleRefused(f"onnxruntime cannot load the model: {_told(error)}") from None
+        if provider not in self._session.get_providers():
+            raise BundleRefused(
+                f"{provider} does not work here, and onnxruntime took another one in its place"
+            )
         self._inputs = tuple(tensor.name for tensor in self._session.get_inputs())
         outputs = {tensor.name for tensor in self._session.get_outputs()}
         if self._inputs != bundle.manifest.inputs or not set(self._inputs) <= _INPUTS:
@@ -84,6 +100,21 @@ class Model:
                 feeds[name] = np.ones_like(ids)
         start, end = self._session.run(_OUTPUTS, feeds)
         return WindowLogits(start[0], end[0])
+
+
+def _stay_on(cores: frozenset[int]) -> None:
+    if not hasattr(os, "sched_setaffinity"):
+        raise BundleRefused("this system cannot keep a program on some cores")
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError:
+        usable = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
+        wanted = ", ".join(map(str, sorted(cores)))
+        raise BundleRefused(f"the cores {wanted} cannot be used, only {usable}") from None
+
+
+def _told(error: Exception) -> str:
+    return printable(str(error))
 
 
 def _entry(value: str | int | float | bool) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from agent.bundle import Bundle
-from agent.device import physical_cores
+from agent.device import cores_of, physical_cores
 from agent.errors import BadInput, BundleRefused
 from agent.selection import select
 from contract.codec import encode, printable
@@ -13,16 +13,45 @@ from contract.device import Device
 from contract.errors import Malformed
 from contract.messages import MAX_MESSAGE_BYTES
 from contract.questions import MAX_QUESTION_FILE_BYTES, Question, QuestionFile, decode_questions
-from contract.records import QuestionSet, Settings
+from contract.records import QuestionSet, Settings, ThreadTrial
 
 SCENARIO: Final = "single-stream"
-DECODING: Final = "pipeline"
+PIPELINE: Final = "pipeline"
 MAX_TOKENS: Final = 384
 STRIDE_TOKENS: Final = 128
-MAX_ANSWER_TOKENS: Final = 15
+MAX_ANSWER_TOKENS: Final = {PIPELINE: 15, "squad": 30}
+"""The decodings, and the longest answer that each one's own source allows."""
 WARMUP_QUESTIONS: Final = 10
 _NAME_CHARS: Final = 200
 _MAX_SENT_MANIFEST_BYTES: Final = MAX_MESSAGE_BYTES - 65_536
+
+
+class RuntimeOptions(NamedTuple):
+    """How onnxruntime runs a bundle. The defaults are the fastest for one question at a time."""
+
+    spinning: bool = True
+    """Threads wait for the next operator in a loop: faster, and dearer in energy."""
+    arena: bool = True
+    """Memory that was used once is kept for the next question."""
+    affinity: str | None = None
+    """Cores to stay on, such as `0,2-3`; None for the system's choice."""
+    provider: str = "CPUExecutionProvider"
+    """What computes, by onnxruntime's name."""
+
+    def recorded(self) -> dict[str, str | int | float | bool]:
+        """As a run's settings hold them, by onnxruntime's own names where it has one."""
+        return {
+            "provider": self.provider,
+            "intra_op.allow_spinning": self.spinning,
+            "enable_cpu_mem_arena": self.arena,
+            **({"affinity": self.affinity} if self.affinity else {}),
+        }
+
+
+def default_threads(options: RuntimeOptions) -> int:
+    """One a physical core among those that may be used: the same each time, and seldom beaten."""
+    cores = physical_cores()
+    return min(cores, len(cores_of(options.affinity))) if options.affinity else cores
 
 
 class Plan(NamedTuple):
@@ -34,6 +63,12 @@ class Plan(NamedTuple):
     question_set: QuestionSet
     questions: tuple[Question, ...]
     """The selected ones, in the order in which they are asked."""
+    remarks: tuple[str, ...] = ()
+    """What speaks against measuring now."""
+    thread_trials: tuple[ThreadTrial, ...] = ()
+    """What the number of threads was chosen from."""
+    ignore_memory: bool = False
+    """Load the bundle even if it is estimated not to fit."""
 
     @property
     def identity(self) -> str:
@@ -103,30 +138,35 @@ def plan_run(
 def settings_for(
     bundle: Bundle,
     *,
+    decoding: str = PIPELINE,
     limit: int | None = None,
     seed: int = 0,
     threads: int | None = None,
     warmup: int = WARMUP_QUESTIONS,
+    options: RuntimeOptions | None = None,
 ) -> Settings:
     """Settings of a run; windows are never longer than the model takes.
 
     Args:
         bundle: its model's longest sequence bounds the windows.
+        decoding: one of `MAX_ANSWER_TOKENS`.
         limit: questions to ask; None for all.
         seed: chooses them, and their order.
         threads: intra-op threads; None for one a physical core, the fastest for one question at a time.
         warmup: questions to answer before any is recorded.
+        options: of the runtime; None for the defaults.
     """
+    options = options or RuntimeOptions()
     max_tokens = min(MAX_TOKENS, bundle.manifest.max_tokens)
     return Settings(
         scenario=SCENARIO,
-        decoding=DECODING,
+        decoding=decoding,
         max_tokens=max_tokens,
         stride_tokens=min(max_tokens // 2, STRIDE_TOKENS),
-        max_answer_tokens=MAX_ANSWER_TOKENS,
-        threads=threads or physical_cores(),
+        max_answer_tokens=MAX_ANSWER_TOKENS[decoding],
+        threads=threads or default_threads(options),
         warmup_questions=warmup,
         limit=limit,
         seed=seed,
-        options={"intra_op.allow_spinning": True},
+        options=options.recorded(),
     )

@@ -1,11 +1,12 @@
 """The parent's hold on its worker process: start it, ask it, learn how it died."""
 
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -23,10 +24,13 @@ BUSY_SHARE: Final = 0.01
 """Of one core: a parent that used more of it while it waited has disturbed the worker."""
 BUSY_NS: Final = 1_000_000
 """Going to sleep and waking up take less."""
+MEANWHILE_SECONDS: Final = 0.25
+"""Half a chunk: a look at a power meter then falls into the midst of the work."""
 
 # A file named like a library in the current folder must not be imported (-P), and the worker must be of
 # the same copy of this package as its parent.
 _WORKER = "import sys; sys.path.append(sys.argv[1]); from agent.worker import main; main()"
+_MEMORY_SIGNS: Final = ("MemoryError", "bad_alloc", "annot allocate memory", "failed to map segment")
 _LAST_WORDS_BYTES = 2000
 _LAST_WORDS_CHARS = 300
 
@@ -89,28 +93,38 @@ class WorkerProcess:
         assert isinstance(reply, Loaded)
         return reply
 
-    def ask(self, questions: Sequence[Question], seconds: float) -> Answered:
+    def ask(
+        self, questions: Sequence[Question], seconds: float, meanwhile: Callable[[], None] | None = None
+    ) -> Answered:
         """Have a chunk answered: at least one question, no more once `seconds` have passed.
+
+        Args:
+            questions: in the order to be asked.
+            seconds: after so many no further question is begun.
+            meanwhile: called again and again while the worker computes; must cost next to nothing.
 
         Raises:
             WorkerDied: the process ended.
             Stopped: a signal came; the chunk is lost.
         """
         asked = tuple(Asked(id=q.id, question=q.question, context=q.context) for q in questions)
-        reply = self._exchange(Ask(questions=asked, seconds=seconds))
+        reply = self._exchange(Ask(questions=asked, seconds=seconds), meanwhile)
         assert isinstance(reply, Answered)
         return reply
 
-    def _exchange(self, order: Order) -> Reply:
+    def _exchange(self, order: Order, meanwhile: Callable[[], None] | None = None) -> Reply:
         orders, replies = self._process.stdin, self._process.stdout
         assert orders is not None and replies is not None, "both are pipes"
         try:
             send(orders, order)
         except BrokenPipeError:
             raise WorkerDied(self._death()) from None
-        cpu, wall = time.process_time_ns(), time.monotonic_ns()
-        self._stop.wait(None, replies.fileno())
-        used, waited = time.process_time_ns() - cpu, time.monotonic_ns() - wall
+        cpu, wall = _cpu_ns(), time.monotonic_ns()
+        pace = None if meanwhile is None else MEANWHILE_SECONDS
+        while not self._stop.wait(pace, replies.fileno()) and not self._stop.asked:
+            assert meanwhile is not None, "only a signal ends a wait without an end"
+            meanwhile()
+        used, waited = _cpu_ns() - cpu, time.monotonic_ns() - wall
         self.was_busy = used > max(BUSY_SHARE * waited, BUSY_NS)
         self._stop.check()
         reply = receive_reply(replies)
@@ -127,6 +141,8 @@ class WorkerProcess:
         else:
             how = f"ended with exit code {code}"
         said = self._last_words()
+        if any(sign in said for sign in _MEMORY_SIGNS):
+            how = f"ran out of memory and {how}"
         return f"the worker process {how}" + (f": {said}" if said else "")
 
     def _last_words(self) -> str:
@@ -134,6 +150,12 @@ class WorkerProcess:
         self._stderr.seek(max(0, size - _LAST_WORDS_BYTES))
         lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
         return printable(lines[-1])[:_LAST_WORDS_CHARS] if lines else ""
+
+
+def _cpu_ns() -> int:
+    """Of this process and of the children that it has seen end, such as `vcgencmd`."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time_ns() + int((children.ru_utime + children.ru_stime) * 1e9)
 
 
 def _signal_name(number: int) -> str:

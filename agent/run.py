@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from agent.clock import synchronised, utc_now
-from agent.errors import BundleRefused, OutboxFull, WorkerDied
+from agent.energy import Meter, find_meter
+from agent.errors import BundleRefused, OutboxFull, OutOfMemory, WorkerDied
+from agent.estimate import shortage
 from agent.outbox import Outbox, Place
 from agent.plan import Plan
 from agent.process import WorkerProcess
@@ -63,7 +65,7 @@ class Run:
         outbox: where its records go.
         stop: ends it early; it can be continued.
         resume: continue a run of the same identity where it was left, if there is one.
-        root: where the machine's `/sys` is.
+        root: where the machine's `/proc`, `/sys` and programs are.
         start_worker: makes the process that answers.
     """
 
@@ -81,7 +83,10 @@ class Run:
         self._outbox = outbox
         self._stop = stop
         self._start_worker = start_worker
+        self._root = root
         self._telemetry = Telemetry(root)
+        self._meter: Meter | None = None
+        self._energy_source: str | None = None
         self._times_ns: list[int] = []
         self._peak_rss_bytes: int | None = None
         self._load_ns: int | None = None
@@ -118,12 +123,14 @@ class Run:
         status: RunStatus = "complete"
         reason = ""
         try:
+            self._check_memory()
             with self._start_worker(self._stop) as worker:
                 self._prepare(worker)
+                self._find_meter()
                 while self._place.asked < len(self._plan.questions):
                     self._chunk(worker)
                     between(self._progress())
-        except (WorkerDied, BundleRefused) as failure:
+        except (WorkerDied, BundleRefused, OutOfMemory) as failure:
             status, reason = "failed", str(failure)
         return self._finish(status, reason)
 
@@ -140,11 +147,28 @@ class Run:
             wanted = self._plan.questions[at : at + settings.warmup_questions - warm]
             warm += len(worker.ask(wanted, CHUNK_SECONDS).outcomes)
 
+    def _check_memory(self) -> None:
+        if self._plan.ignore_memory:
+            return
+        lacking = shortage(self._plan.bundle.manifest, self._plan.settings.max_tokens, self._root)
+        if lacking is not None:
+            raise OutOfMemory(
+                f"out of memory (estimated): {lacking.sentence}; --ignore-memory tries it nevertheless"
+            )
+
+    def _find_meter(self) -> None:
+        meter = find_meter(self._root)
+        self._energy_source = meter.source if meter else None
+        # Joules count from the start of the run, so one that goes on has none from there.
+        self._meter = None if self.resumed_at else meter
+
     def _chunk(self, worker: WorkerProcess) -> None:
         asked = self._place.asked
         wanted = self._plan.questions[asked : asked + CHUNK_QUESTIONS]
         before = self._telemetry.read().throttle
-        answered = worker.ask(wanted, CHUNK_SECONDS)
+        meter = self._meter
+        look = meter.look if meter is not None and meter.samples_power else None
+        answered = worker.ask(wanted, CHUNK_SECONDS, look)
         self._record(answered, before, busy=worker.was_busy)
 
     def _record(self, answered: Answered, before: tuple[Mark, ...], *, busy: bool) -> None:
@@ -167,6 +191,7 @@ class Run:
                 clock_hz=after.clock_hz,
                 throttle=after.throttle,
                 worker_rss_bytes=answered.rss_bytes,
+                energy_joules=self._meter.joules() if self._meter else None,
             )
         )
         good = [outcome for outcome in answered.outcomes if outcome.error is None]
@@ -193,6 +218,7 @@ class Run:
             load_ns=self._load_ns,
             first_ns=self._first_ns,
             peak_rss_bytes=self._peak_rss_bytes,
+            energy_source=self._energy_source,
             finished_at=utc_now(),
         )
         self._commit([last], self._place._replace(elapsed_ns=elapsed_ns, finished=True))
@@ -246,6 +272,8 @@ def _started(plan: Plan) -> RunStarted:
         settings=plan.settings,
         started_at=utc_now(),
         clock_synchronised=synchronised(),
+        remarks=plan.remarks,
+        thread_trials=plan.thread_trials,
     )
 
 

@@ -7,6 +7,7 @@ does not tell is None, never a guess.
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from agent.vcgencmd import Vcgencmd
 from contract.records import Mark
 
 _PI_BITS: Final[dict[int, Mark]] = {  # of `vcgencmd get_throttled`; each again at bit + 16, since boot
@@ -34,13 +35,14 @@ class Telemetry:
     """Looks at one machine, again and again.
 
     Args:
-        root: where its `/sys` is.
+        root: where its `/sys` is, and `vcgencmd` where the kernel does not show the Pi's throttle bits.
     """
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._temperatures = _temperature_files(root)
         self._clocks = sorted(root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq"))
         self._pi_throttle = root / "sys/devices/platform/soc/soc:firmware/get_throttled"
+        self._vcgencmd = None if self._pi_throttle.exists() else Vcgencmd(root)
         self._counters = sorted(
             root.glob("sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")
         )
@@ -52,6 +54,12 @@ class Telemetry:
         temperatures = [value / 1000 for path in self._temperatures if (value := _number(path)) is not None]
         clocks = [value * 1000 for path in self._clocks if (value := _number(path)) is not None]
         return Reading(max(temperatures, default=None), max(clocks, default=None), self._throttle())
+
+    def since_boot(self) -> tuple[Mark, ...]:
+        """What has slowed a Raspberry Pi down at any time since it started."""
+        bits = self._pi_bits()
+        seen = bits | bits >> _SINCE_BOOT
+        return tuple(sorted(mark for bit, mark in _PI_BITS.items() if seen >> bit & 1))
 
     def _throttle(self) -> tuple[Mark, ...]:
         bits = self._pi_bits()
@@ -67,10 +75,20 @@ class Telemetry:
         return tuple(sorted(marks))
 
     def _pi_bits(self) -> int:
-        return _number(self._pi_throttle, 16) or 0
+        if self._vcgencmd is None:
+            return _number(self._pi_throttle, 16) or 0
+        return _throttled(self._vcgencmd.ask("get_throttled")) if self._vcgencmd.found else 0
 
     def _throttle_count(self) -> int:
         return sum(_number(path) or 0 for path in self._counters)
+
+
+def _throttled(said: str) -> int:
+    """The bits in `throttled=0x50005`."""
+    try:
+        return int(said.strip().removeprefix("throttled="), 16)
+    except ValueError:
+        return 0
 
 
 def _temperature_files(root: Path) -> list[Path]:

@@ -5,8 +5,10 @@ network may cost anything. Only the opening of a connection (names, TCP, TLS), w
 waits, runs in a thread of its own. The only importer of paho.
 """
 
+import ssl
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
@@ -31,6 +33,8 @@ _POLL_SECONDS: Final = 0.05
 _MAX_TURNS: Final = 200
 _HEADER_BYTES: Final = 256
 """More than the rest of a PUBLISH packet takes beside its payload."""
+_DEFAULT_RECEIVE_MAXIMUM: Final = 65_535  # MQTT 5, 3.2.2.3.3
+_DEFAULT_QOS: Final = 2
 _NO_SUBSCRIBER: Final = 0x10
 _TAKEN_OVER: Final = 0x8E
 _OLDER_PROTOCOL: Final = 0x84
@@ -49,17 +53,33 @@ class Answer(NamedTuple):
     reason: str
 
 
+class Greeting(NamedTuple):
+    """What a broker says of itself when it lets a client in (CONNACK)."""
+
+    protocol: str
+    max_packet_bytes: int | None
+    """None for no limit; MQTT 3.1.1 cannot tell."""
+    receive_maximum: int
+    """Messages that may be unacknowledged at a time."""
+    max_qos: int
+    retains: bool
+    """Whether it keeps the latest message of a topic."""
+
+
 class Uplink:
     """A connection that is being opened, is open or is lost; it is never opened twice.
 
     Args:
         broker: where to, and with which credentials.
         device_id: decides the topics and the client's name.
-        will: what the broker says in the agent's state when the connection breaks.
+        will: what the broker says in the agent's state when the connection breaks; None for nothing.
         older: speak MQTT 3.1.1, in which a broker cannot say why it does not take something.
+        role: part of the client's name, of which a broker knows one at a time.
     """
 
-    def __init__(self, broker: Broker, device_id: str, will: bytes, *, older: bool = False) -> None:
+    def __init__(
+        self, broker: Broker, device_id: str, will: bytes | None, *, older: bool = False, role: str = "agent"
+    ) -> None:
         self._broker = broker
         self._device_id = device_id
         self.phase: Phase = "dialling"
@@ -71,6 +91,9 @@ class Uplink:
         """Whether it is lost because the broker does not speak MQTT 5."""
         self.max_bytes = MAX_MESSAGE_BYTES
         """Of a payload: the contract's limit, or the broker's if that is less."""
+        self.greeting: Greeting | None = None
+        """What the broker said when it let this client in."""
+        self._role = role
         self._heard = 0
         self._receipts: list[bytes] = []
         self._sent: dict[int, tuple[Packed, float]] = {}
@@ -142,16 +165,26 @@ class Uplink:
     def _publish(self, channel: Channel, payload: bytes, *, retain: bool = False) -> int:
         return self._client.publish(topic(self._device_id, channel), payload, qos=1, retain=retain).mid
 
-    def _new_client(self, will: bytes) -> Client:
+    @property
+    def certificate_ends(self) -> datetime | None:
+        """When the broker's certificate ends; None without TLS."""
+        socket = self._client.socket()
+        if not isinstance(socket, ssl.SSLSocket):
+            return None
+        ends = (socket.getpeercert() or {}).get("notAfter")
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(ends)), UTC) if ends else None
+
+    def _new_client(self, will: bytes | None) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"distilbench-agent-{self._device_id}",
+            client_id=f"distilbench-{self._role}-{self._device_id}",
             protocol=MQTTv311 if self._older else MQTTv5,
         )
         if self._broker.user is not None:
             password = self._broker.password
             client.username_pw_set(self._broker.user, password.reveal() if password else None)
-        client.will_set(topic(self._device_id, "state"), will, qos=1, retain=True)
+        if will is not None:
+            client.will_set(topic(self._device_id, "state"), will, qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
@@ -227,6 +260,13 @@ class Uplink:
         limit = getattr(properties, "MaximumPacketSize", None)
         if limit is not None:
             self.max_bytes = min(self.max_bytes, limit - _HEADER_BYTES)
+        self.greeting = Greeting(
+            protocol="MQTT 3.1.1" if self._older else "MQTT 5",
+            max_packet_bytes=limit,
+            receive_maximum=getattr(properties, "ReceiveMaximum", None) or _DEFAULT_RECEIVE_MAXIMUM,
+            max_qos=getattr(properties, "MaximumQoS", _DEFAULT_QOS),
+            retains=bool(getattr(properties, "RetainAvailable", True)),
+        )
         client.subscribe(topic(self._device_id, "receipts"), qos=1)
 
     def _on_subscribe(

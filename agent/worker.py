@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from agent.bundle import describe
-from agent.errors import BundleRefused
+from agent.errors import BundleRefused, OutOfMemory
 from agent.memory import peak_rss_bytes, rss_bytes
 from agent.protocol import Answered, Ask, Asked, Load, Loaded, Outcome, Refused, receive_order, send
 
@@ -60,8 +60,11 @@ def serve(orders: IO[bytes], replies: IO[bytes], loading: Loading) -> None:
         return
     try:
         reader, loaded = loading(load)
-    except BundleRefused as error:
+    except (BundleRefused, OutOfMemory) as error:
         send(replies, Refused(reason=str(error)))
+        return
+    except MemoryError:
+        send(replies, Refused(reason="out of memory while the bundle was loaded"))
         return
     send(replies, loaded)
     gc.collect()

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from agent.bundle import describe
-from agent.plan import settings_for
+from agent.plan import RuntimeOptions, settings_for
 from agent.reader import Reader
 from contract.bundle import MODEL_FILE, TOKENIZER_FILE
 from contract.questions import Question
@@ -23,6 +23,10 @@ from contract.questions import Question
 Way = Literal["pipeline, PyTorch", "pipeline, onnxruntime", "our reader", "bare network"]
 
 WARMUP: Final = 10
+BLOCK: Final = 8
+"""Questions of a turn."""
+PAUSE_SECONDS: Final = 0.03
+"""Before a turn: by then the threads of the one before have stopped spinning."""
 _READY: Final = "ready"
 
 
@@ -34,6 +38,8 @@ class Entry(NamedTuple):
     folder: Path
     """A bundle; for pipelines a checkpoint as transformers or optimum load it."""
     threads: int
+    options: RuntimeOptions = RuntimeOptions()
+    """Of our reader."""
 
 
 class Told(NamedTuple):
@@ -81,6 +87,25 @@ class Contestant:
         return answered
 
 
+def take_turns(contestants: Sequence[Contestant], count: int) -> list[list[Told]]:
+    """Let each answer all questions, a block at a time, in an order that rotates.
+
+    Args:
+        contestants: ready.
+        count: how many questions they have.
+
+    Returns:
+        For each contestant its answers, in the order of the questions.
+    """
+    told: list[list[Told]] = [[] for _ in contestants]
+    for block, first in enumerate(range(0, count, BLOCK)):
+        for turn in range(len(contestants)):
+            place = (block + turn) % len(contestants)
+            time.sleep(PAUSE_SECONDS)
+            told[place] += contestants[place].answer(first, min(BLOCK, count - first))
+    return told
+
+
 Answer = Callable[[Question], str]
 
 
@@ -111,7 +136,7 @@ def _serve(pipe: Connection, entry: Entry, questions: tuple[Question, ...]) -> N
 
 def _our_reader(entry: Entry, questions: tuple[Question, ...]) -> Answer:
     bundle = describe(entry.folder)
-    reader = Reader(bundle, settings_for(bundle, threads=entry.threads))
+    reader = Reader(bundle, settings_for(bundle, threads=entry.threads, options=entry.options))
     return lambda question: reader.read(question.question, question.context).text
 
 

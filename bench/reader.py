@@ -7,7 +7,6 @@ before have stopped spinning. So whatever disturbs the machine disturbs them ali
 
 import os
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -18,7 +17,7 @@ import click
 import numpy as np
 
 from agent.selection import select
-from bench.contestants import Contestant, Entry, Told
+from bench.contestants import Contestant, Entry, Told, take_turns
 from collector.statistics import percentile, percentile_interval, speed_up
 from contract.bundle import MODEL_FILE, Precision
 from contract.questions import decode_questions
@@ -28,8 +27,6 @@ from export.catalog import find
 from export.weights import from_folder
 
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "int8")
-BLOCK: Final = 8
-PAUSE_SECONDS: Final = 0.03
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,7 +64,7 @@ def main(name: str, weights: Path, bundles: Path, questions: Path, limit: int, t
         for contestant in contestants:
             contestant.wait()
         load = os.getloadavg()[0]
-        told = _measure(contestants, len(asked))
+        told = take_turns(contestants, len(asked))
     _print(
         entries,
         told,
@@ -104,16 +101,6 @@ def _checkpoint(request: BuildRequest, folder: Path) -> Path:
     tokenizer.model_max_length = network.config.max_position_embeddings
     tokenizer.save_pretrained(folder)
     return folder
-
-
-def _measure(contestants: list[Contestant], count: int) -> list[list[Told]]:
-    told: list[list[Told]] = [[] for _ in contestants]
-    for block, first in enumerate(range(0, count, BLOCK)):
-        for turn in range(len(contestants)):
-            place = (block + turn) % len(contestants)
-            time.sleep(PAUSE_SECONDS)
-            told[place] += contestants[place].answer(first, min(BLOCK, count - first))
-    return told
 
 
 def _print(entries: list[Entry], told: list[list[Told]], measured: str) -> None:

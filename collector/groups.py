@@ -9,6 +9,7 @@ from collector.derived import Derived
 from collector.findings import Place, RowName
 from collector.measured import Measured, measured
 from collector.memory import Memory
+from collector.repeatability import Measurement, Repeat, repeats
 from collector.runs import Run
 
 
@@ -89,6 +90,20 @@ class Group(Entrant):
     def run(self) -> Run:
         """The first of the runs, for what all have in common."""
         return self.runs[0]
+
+    @cached_property
+    def repeats(self) -> tuple[Repeat, ...]:
+        """How well runs of one device agree."""
+        if len(self.runs) < 2:
+            return ()
+        of = (*self.digests, *(run.run_id for run in self.runs))
+
+        def compute() -> tuple[Repeat, ...]:
+            columns = (self._derived.columns(run) for run in self.runs)
+            named = zip(self.runs, columns, strict=True)
+            return repeats(Measurement(run.run_id, run.device_id, answers) for run, answers in named)
+
+        return self._memory.recall("repeats", of, tuple[Repeat, ...], compute)
 
     @property
     def columns(self) -> Columns:

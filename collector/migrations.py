@@ -257,6 +257,12 @@ _PARTS: Final = (
 ) STRICT""",
 )
 
+_CIRCUMSTANCES: Final = (
+    # What spoke against measuring, JSON; and the threads that were tried out with their times, JSON.
+    "ALTER TABLE runs ADD COLUMN remarks TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE runs ADD COLUMN thread_trials TEXT NOT NULL DEFAULT '[]'",
+)
+
 
 def first(db: Database) -> None:
     """Everything that distilbench 0.1 stores."""
@@ -287,5 +293,11 @@ def parts(db: Database) -> None:
         db.conn.execute(statement)
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (first, views, summaries, kept, parts)
+def circumstances(db: Database) -> None:
+    """What the agent said of a run's beginning."""
+    for statement in _CIRCUMSTANCES:
+        db.conn.execute(statement)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (first, views, summaries, kept, parts, circumstances)
 """`PRAGMA user_version` counts how many of them a database has had."""

@@ -11,7 +11,7 @@ from collector.findings import Interval
 from collector.groups import Entrant, Group
 from collector.measured import Estimate, Measured
 from collector.memory import Memory
-from collector.statistics import SpeedUp, is_significant, speed_up
+from collector.statistics import SLOWER, SpeedUp, is_significant, speed_up
 
 NO_TIME: Final = "no answer has a time that counts"
 NO_PEAK: Final = "the device does not tell the memory of a process"
@@ -206,6 +206,16 @@ def _note_time(notes: Notes, group: Group) -> None:
         return
     if values.marked:
         notes["p50_ms"].append(f"{values.marked} answers were disturbed, and their times are left out")
+    for repeat in group.repeats:
+        if not repeat.agrees:
+            change = f"{abs(repeat.change):.1%} {'slower' if repeat.change > 0 else 'faster'}"
+            notes["p50_ms"].append(
+                f"run {repeat.later[:8]} of {repeat.device_id} is {change} than run {repeat.earlier[:8]} on "
+                "the same questions: the machine was not steady, so measure again when nothing else runs there"
+            )
+    for run in group.runs:
+        for remark in run.remarks:
+            notes["p50_ms"].append(f"when run {run.run_id[:8]} of {run.device_id} began, {remark}")
     for field, fewest in (("p90_ms", FEW_FOR_P90), ("p99_ms", FEW_FOR_P99)):
         if values.timed < fewest:
             notes[field].append(f"{values.timed} times are few for this percentile: ask {fewest} or more")
@@ -219,8 +229,8 @@ def _note_time(notes: Notes, group: Group) -> None:
             )
         if course.outliers > _MANY_OUTLIERS * max(run.answers, 1):
             notes["p99_ms"].append(
-                f"{course.outliers} times of {name} lie far from the others: stop what else runs there and "
-                "repeat"
+                f"{course.outliers} times of {name} are {SLOWER} times and more what others of their length "
+                "take: stop what else runs there and repeat"
             )
 
 

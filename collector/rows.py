@@ -8,7 +8,7 @@ import msgspec
 
 from contract.records import Answer, Record, RunFinished, RunStarted, Sample
 
-_INSERT_RUN: Final = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_RUN: Final = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_ANSWER: Final = "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_SAMPLE: Final = "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_FINISH: Final = "INSERT INTO finishes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -52,6 +52,8 @@ def _run(stream: int, r: RunStarted) -> tuple[Any, ...]:
         r.questions.total,
         r.questions.selected,
         _json(r.settings),
+        _json(r.remarks),
+        _json(r.thread_trials),
     )
 
 

@@ -11,7 +11,7 @@ from collector.statistics import percentile
 from collector.store import Store
 from contract.bundle import Manifest
 from contract.device import Device
-from contract.records import Settings
+from contract.records import Settings, ThreadTrial
 
 SHOWN: Final = 5
 """How many answers stand out."""
@@ -51,7 +51,9 @@ class Telemetry(_Part, frozen=True, kw_only=True):
     highest_clock_mhz: float | None
     throttled_samples: int
     energy_joules: float | None
-    """Over the run."""
+    """Up to the last sample that has any."""
+    energy_answers: int
+    """Answers that it was spent on."""
 
 
 class StandsOut(_Part, frozen=True, kw_only=True):
@@ -97,7 +99,10 @@ class RunDetail(_Part, frozen=True, kw_only=True):
     """Why there is no accuracy."""
     times: Times | None
     telemetry: Telemetry
+    remarks: tuple[str, ...]
+    """What spoke against measuring when it began."""
     settings: Settings
+    thread_trials: tuple[ThreadTrial, ...]
     device: Device
     bundle_sha256: str
     bundle: Manifest
@@ -140,7 +145,9 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
             accuracy_withheld=withheld,
             times=_times(store, run.stream),
             telemetry=_telemetry(store, run.stream),
+            remarks=run.remarks,
             settings=run.settings,
+            thread_trials=run.thread_trials,
             device=run.device,
             bundle_sha256=run.bundle_sha256,
             bundle=run.bundle,
@@ -189,6 +196,8 @@ def _telemetry(store: Store, stream: int) -> Telemetry:
             "SELECT count(*) AS samples, max(temperature_celsius) AS highest_celsius, "
             "min(clock_hz) / 1e6 AS lowest_clock_mhz, max(clock_hz) / 1e6 AS highest_clock_mhz, "
             "count(throttle) AS throttled_samples, max(energy_joules) AS energy_joules, "
+            "(SELECT count(*) FROM answers WHERE stream = ?1 AND seq < (SELECT max(seq) FROM samples "
+            "WHERE stream = ?1 AND energy_joules IS NOT NULL)) AS energy_answers, "
             "(SELECT temperature_celsius FROM samples WHERE stream = ?1 AND temperature_celsius IS NOT NULL "
             "ORDER BY seq LIMIT 1) AS first_celsius FROM samples WHERE stream = ?1",
             stream,

@@ -8,7 +8,7 @@ from collector.errors import BadInput
 from collector.store import Store
 from contract.bundle import Manifest, decode_manifest
 from contract.device import Device
-from contract.records import Settings
+from contract.records import Settings, ThreadTrial
 
 
 class Run(NamedTuple):
@@ -22,6 +22,9 @@ class Run(NamedTuple):
     bundle: Manifest
     device: Device
     settings: Settings
+    remarks: tuple[str, ...]
+    """What spoke against measuring when it began."""
+    thread_trials: tuple[ThreadTrial, ...]
     questions_name: str
     """What the file was added as; until then, what the device calls it."""
     questions_sha256: str
@@ -50,9 +53,12 @@ class Run(NamedTuple):
 
 _DEVICE = msgspec.json.Decoder(Device)
 _SETTINGS = msgspec.json.Decoder(Settings)
+_REMARKS = msgspec.json.Decoder(tuple[str, ...])
+_TRIALS = msgspec.json.Decoder(tuple[ThreadTrial, ...])
 
 _RUNS = """
 SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, settings,
+    remarks, thread_trials,
     ifnull((SELECT name FROM question_sets WHERE sha256 = questions_sha256), questions_name)
         AS questions_name,
     questions_sha256, questions_selected, status, reason, load_ns, first_ns, energy_source,
@@ -109,6 +115,8 @@ def _run(row: dict[str, Any]) -> Run:
         bundle=decode_manifest(row.pop("bundle").encode()),
         device=_DEVICE.decode(row.pop("device")),
         settings=_SETTINGS.decode(row.pop("settings")),
+        remarks=_REMARKS.decode(row.pop("remarks")),
+        thread_trials=_TRIALS.decode(row.pop("thread_trials")),
         **row,
     )
 

@@ -43,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     scenario: Name
     """`single-stream`: one question after the other, as MLPerf names it."""
     decoding: Name
-    """`pipeline`: Hugging Face's question-answering defaults."""
+    """`pipeline`: Hugging Face's question-answering defaults; `squad`: those of the official scripts."""
     max_tokens: Count
     """Longest window in tokens, question and special tokens included."""
     stride_tokens: Count
@@ -72,6 +72,13 @@ class QuestionSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """Questions this run asks."""
 
 
+class ThreadTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How fast a number of threads was, where the fastest was looked for."""
+
+    threads: Count
+    p50_ns: Nanoseconds
+
+
 class RunStarted(_Record, tag="run_started", frozen=True, kw_only=True):
     """Who measures what, with which settings."""
 
@@ -84,6 +91,10 @@ class RunStarted(_Record, tag="run_started", frozen=True, kw_only=True):
     started_at: UtcTime
     clock_synchronised: bool | None = None
     """Whether the operating system vouches for the wall clock; None where it does not say."""
+    remarks: tuple[Text, ...] = ()
+    """What spoke against measuring at that moment, a sentence each: a busy, hot or slowed machine."""
+    thread_trials: tuple[ThreadTrial, ...] = ()
+    """What `settings.threads` was chosen from; empty where it was not tried out."""
 
 
 class Answer(_Record, tag="answer", frozen=True, kw_only=True):

@@ -68,6 +68,7 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
             ("state", d.state if d.reason is None else f"{d.state}: {d.reason}"),
             ("started", d.started_at),
             ("took", _number(d.elapsed_seconds, 1, "s")),
+            *(("beware", remark) for remark in d.remarks),
         ),
     )
     times, heat = d.times, d.telemetry
@@ -126,7 +127,14 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
             ("built by", _pairs(d.bundle.tools)),
         ),
     )
-    yield "Settings", tuple((name.replace("_", " "), value) for name, value in _settings(d))
+    trials = ", ".join(f"{trial.threads}: {trial.p50_ns / 1e6:,.1f} ms" for trial in d.thread_trials)
+    yield (
+        "Settings",
+        (
+            *((name.replace("_", " "), value) for name, value in _settings(d)),
+            ("threads tried", trials or None),
+        ),
+    )
     device = d.device
     yield (
         "Device",
@@ -159,7 +167,8 @@ def _headline(answer: StandsOut) -> str:
 
 
 def _energy(d: RunDetail, joules: float) -> str:
-    each = f", {joules / d.answers:,.2f} J an answer" if d.answers else ""
+    metered = d.telemetry.energy_answers
+    each = f", {joules / metered:,.2f} J an answer" if metered else ""
     return f"{joules:,.1f} J by {d.energy_source or 'an unnamed source'}{each}"
 
 

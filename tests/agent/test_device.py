@@ -72,3 +72,18 @@ def test_a_machine_that_says_nothing_is_unknown(tmp_path: Path) -> None:
     device = inspect_device("test", root=tmp_path, architecture="riscv64")
     assert (device.hardware_class, device.model, device.cpu_model) == ("unknown", "unknown", "unknown")
     assert device.memory_bytes > 0 and device.cores > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "expected", "cpu"),
+    [
+        ("jetson", "aarch64", "jetson", "Cortex-A78AE"),
+        ("phone", "aarch64", "phone", "Cortex-A510"),
+        ("desktop", "x86_64", "desktop", "AMD Ryzen 7 5800X 8-Core Processor"),
+        ("qemu-user", "aarch64", "emulated", "ARM implementer 0x0 part 0x51"),
+        ("raspberry-pi-4", "x86_64", "emulated", "Cortex-A72"),
+    ],
+)
+def test_other_machines(name: str, architecture: str, expected: str, cpu: str) -> None:
+    device = board(name, architecture)
+    assert (device.hardware_class, device.cpu_model) == (expected, cpu)

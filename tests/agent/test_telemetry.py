@@ -56,3 +56,17 @@ def test_a_sensor_that_fails_is_no_reading(tmp_path: Path) -> None:
     reading = telemetry.read()
     assert reading.temperature_celsius is None
     assert reading.throttle == ()
+
+
+def test_vcgencmd_tells_where_the_kernel_does_not(tmp_path: Path) -> None:
+    shutil.copytree(BOARDS / "raspberry-pi-4", tmp_path, dirs_exist_ok=True)
+    (tmp_path / PI_BITS).unlink()
+    telemetry = Telemetry(tmp_path)
+    assert telemetry.read().throttle == ("throttled", "under_voltage")
+    assert telemetry.since_boot() == ("throttled", "under_voltage")
+    vcgencmd = tmp_path / "usr/bin/vcgencmd"
+    vcgencmd.write_text("#!/bin/sh\necho throttled=0xd0000\n")
+    assert telemetry.read().throttle == ("soft_temperature_limit",), "it came and went since the last look"
+    for useless in ("#!/bin/sh\nexit 1\n", "#!/bin/sh\necho VCHI initialization failed\n", "no program"):
+        vcgencmd.write_text(useless)
+        assert telemetry.read().throttle == ()

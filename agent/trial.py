@@ -1,0 +1,133 @@
+"""Finds the fastest number of threads for a bundle on this machine: a short trial, remembered.
+
+Workers with each number take turns, once forwards and once backwards, so that a machine that becomes hotter
+or busier meanwhile disturbs them alike. Remembered because a run is continued only under equal settings, and
+a second trial might end otherwise.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Final, NamedTuple
+
+import msgspec
+
+from agent.device import cores_of, physical_cores, usable_cores
+from agent.errors import BundleRefused, WorkerDied
+from agent.estimate import shortage
+from agent.plan import Plan
+from agent.process import WorkerProcess
+from agent.stop import Stop
+from contract.codec import encode
+from contract.records import Settings, ThreadTrial
+
+TURN_SECONDS: Final = 1.0
+WARMUP_SECONDS: Final = 0.2
+MOST_QUESTIONS: Final = 32
+TIE: Final = 0.02
+"""More threads have to be faster by so much, or they are not worth their energy."""
+MEMORY_FILE: Final = "threads.json"
+
+StartWorker = Callable[[Stop], WorkerProcess]
+
+
+class Found(NamedTuple):
+    """The outcome of a trial."""
+
+    plan: Plan
+    """With the fastest number of threads, or as it was where the trial failed."""
+    problem: str | None
+    """Why it failed."""
+
+
+def with_fastest_threads(
+    plan: Plan, folder: Path, stop: Stop, start_worker: StartWorker = WorkerProcess
+) -> Found:
+    """A plan whose number of threads is the fastest.
+
+    Args:
+        plan: its own number of threads is taken where none can be found: one a physical core.
+        folder: where the outcome is remembered.
+        stop: ends the trial.
+        start_worker: makes the process that answers.
+
+    Raises:
+        Stopped: a signal came.
+    """
+    key = _key(plan)
+    memory = _Memory(folder / MEMORY_FILE)
+    trials = memory.recall(key)
+    if not trials:
+        lacking = shortage(plan.bundle.manifest, plan.settings.max_tokens)
+        if lacking is not None and not plan.ignore_memory:
+            return Found(plan, lacking.sentence)
+        try:
+            trials = _try_all(plan, stop, start_worker)
+        except (WorkerDied, BundleRefused) as failure:
+            return Found(plan, str(failure))
+        memory.keep(key, trials)
+    settings = msgspec.structs.replace(plan.settings, threads=fastest(trials))
+    return Found(plan._replace(settings=settings, thread_trials=trials), None)
+
+
+def fastest(trials: Sequence[ThreadTrial]) -> int:
+    """The fewest threads that are not slower than the best by more than `TIE`."""
+    best = min(trial.p50_ns for trial in trials)
+    return min(trial.threads for trial in trials if trial.p50_ns <= best * (1 + TIE))
+
+
+def candidates(physical: int, usable: int) -> tuple[int, ...]:
+    """Numbers worth trying: one, half of the physical cores, all of them, and the logical ones."""
+    return tuple(sorted({1, max(1, physical // 2), physical, usable}))
+
+
+def _try_all(plan: Plan, stop: Stop, start_worker: StartWorker) -> tuple[ThreadTrial, ...]:
+    affinity = plan.settings.options.get("affinity")
+    usable = len(cores_of(str(affinity))) if affinity else usable_cores()
+    numbers = candidates(min(physical_cores(), usable), usable)
+    turns: dict[int, list[list[int]]] = {number: [] for number in numbers}
+    for number in (*numbers, *reversed(numbers)):
+        settings = msgspec.structs.replace(plan.settings, threads=number)
+        turns[number].append(_turn(plan, settings, stop, start_worker))
+    # A slow number gets less far within its time, and all are judged by the same questions.
+    count = min(len(times) for told in turns.values() for times in told)
+    return tuple(
+        ThreadTrial(threads=number, p50_ns=int(median([ns for times in told for ns in times[:count]])))
+        for number, told in turns.items()
+    )
+
+
+def _turn(plan: Plan, settings: Settings, stop: Stop, start_worker: StartWorker) -> list[int]:
+    with start_worker(stop) as worker:
+        worker.load(plan.bundle, settings)
+        worker.ask(plan.questions[:MOST_QUESTIONS], WARMUP_SECONDS)
+        answered = worker.ask(plan.questions[:MOST_QUESTIONS], TURN_SECONDS)
+    return [o.tokenize_ns + o.infer_ns + o.decode_ns for o in answered.outcomes]
+
+
+def _key(plan: Plan) -> str:
+    """Equal where the fastest number is the same: bundle, machine, software and settings."""
+    device = plan.device
+    machine = (device.cpu_model, device.cpu_flags, device.cores, device.memory_bytes, device.versions)
+    settings = (plan.settings.decoding, plan.settings.max_tokens, plan.settings.options)
+    return hashlib.sha256(encode((plan.bundle.sha256, machine, settings))).hexdigest()
+
+
+class _Memory:
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def recall(self, key: str) -> tuple[ThreadTrial, ...]:
+        return self._all().get(key, ())
+
+    def keep(self, key: str, trials: tuple[ThreadTrial, ...]) -> None:
+        draft = self._file.with_suffix(".part")
+        draft.write_bytes(encode({**self._all(), key: trials}))
+        draft.replace(self._file)
+
+    def _all(self) -> dict[str, tuple[ThreadTrial, ...]]:
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=dict[str, tuple[ThreadTrial, ...]])
+        except (OSError, msgspec.DecodeError):  # none yet, or a damaged one: it is found out again
+            return {}

@@ -1,0 +1,75 @@
+"""`python -m bench.settings BUNDLE`: what each setting of the runtime changes, one at a time.
+
+Every setting is a process of its own that answers the same questions, taking turns as in `bench.reader`.
+"""
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+import numpy as np
+
+from agent.device import physical_cores, usable_cores
+from agent.plan import RuntimeOptions
+from agent.selection import select
+from bench.contestants import Contestant, Entry, take_turns
+from collector.statistics import percentile, speed_up
+from contract.questions import decode_questions
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--questions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=Path("demo/sample-questions.json"),
+    show_default=True,
+)
+@click.option("--limit", type=click.IntRange(min=1), default=400, show_default=True)
+def main(bundle: Path, questions: Path, limit: int) -> None:
+    """Print a Markdown table of times, and of ratios to the defaults with 95 % intervals."""
+    asked = select(decode_questions(questions.read_bytes()).questions, limit, seed=0)
+    variants = _variants()
+    with ExitStack() as running:
+        contestants = [
+            running.enter_context(Contestant(Entry("our reader", "", bundle, threads, options), asked))
+            for _, threads, options in variants
+        ]
+        for contestant in contestants:
+            contestant.wait()
+        load = os.getloadavg()[0]
+        told = take_turns(contestants, len(asked))
+    times = [np.array([t.ns for t in one]) for one in told]
+    print(f"{bundle.name}, {len(asked)} questions of {questions.name}, load {load:.1f} before\n")
+    print("| setting | p50 ms | p99 ms | times as fast as the defaults |")
+    print("|---|--:|--:|--:|")
+    for (name, _, _), taken in zip(variants, times, strict=True):
+        found = speed_up(times[0], taken)
+        assert found is not None, "they answered the same questions"
+        print(
+            f"| {name} | {percentile(taken, 0.5) / 1e6:.2f} | {percentile(taken, 0.99) / 1e6:.2f} "
+            f"| {found.ratio:.3f} ({found.low:.3f}-{found.high:.3f}) |"
+        )
+
+
+def _variants() -> list[tuple[str, int, RuntimeOptions]]:
+    cores = physical_cores()
+    default = RuntimeOptions()
+    on_cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
+    variants = [
+        (f"defaults: {cores} threads", cores, default),
+        ("the same again", cores, default),
+        ("--no-spinning", cores, default._replace(spinning=False)),
+        ("--no-arena", cores, default._replace(arena=False)),
+        (f"--affinity {on_cores}", cores, default._replace(affinity=on_cores)),
+        ("--threads 1", 1, default),
+    ]
+    if usable_cores() > cores:
+        variants.append((f"--threads {usable_cores()}", usable_cores(), default))
+    return variants
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""How many threads are fastest: tried out once, and remembered."""
+
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+import pytest
+
+from agent import trial
+from agent.bundle import describe
+from agent.device import inspect_device
+from agent.plan import Plan, RuntimeOptions, plan_run, read_questions, settings_for
+from agent.process import WorkerProcess
+from agent.stop import Stop
+from agent.trial import MEMORY_FILE, candidates, fastest, with_fastest_threads
+from contract.records import ThreadTrial
+
+
+@pytest.fixture
+def plan(tiny_bundle: Path, questions: Path) -> Plan:
+    bundle = describe(tiny_bundle)
+    return plan_run(inspect_device("test"), bundle, read_questions(questions), settings_for(bundle))
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "TURN_SECONDS", 0.02)
+    monkeypatch.setattr(trial, "WARMUP_SECONDS", 0.0)
+
+
+def never(_: Stop) -> NoReturn:
+    raise AssertionError("no worker is needed")
+
+
+def test_the_fewest_threads_that_are_not_slower() -> None:
+    told = [(1, 900), (2, 500), (4, 495), (8, 600)]
+    trials = [ThreadTrial(threads=threads, p50_ns=ns) for threads, ns in told]
+    assert fastest(trials) == 2
+    assert fastest([*trials, ThreadTrial(threads=6, p50_ns=400)]) == 6
+
+
+def test_what_is_tried() -> None:
+    assert candidates(4, 8) == (1, 2, 4, 8)
+    assert candidates(4, 4) == (1, 2, 4)
+    assert candidates(1, 1) == (1,)
+
+
+def test_a_trial_is_made_once(plan: Plan, stop: Stop, tmp_path: Path) -> None:
+    found, problem = with_fastest_threads(plan, tmp_path, stop)
+    assert problem is None
+    assert found.settings.threads == fastest(found.thread_trials)
+    assert {t.threads for t in found.thread_trials} >= {1, plan.settings.threads}
+    assert all(t.p50_ns > 0 for t in found.thread_trials)
+    again, problem = with_fastest_threads(plan, tmp_path, stop, never)
+    assert (again, problem) == (found, None)
+
+
+def test_other_settings_are_tried_anew(plan: Plan, stop: Stop, tmp_path: Path) -> None:
+    with_fastest_threads(plan, tmp_path, stop)
+    options = RuntimeOptions(spinning=False).recorded()
+    other = plan._replace(settings=msgspec.structs.replace(plan.settings, options=options))
+    with pytest.raises(AssertionError, match="no worker"):
+        with_fastest_threads(other, tmp_path, stop, never)
+
+
+def test_a_trial_that_fails_leaves_the_default(plan: Plan, stop: Stop, tmp_path: Path) -> None:
+    (tmp_path / MEMORY_FILE).write_text("{damaged")
+
+    def dies(stop: Stop) -> WorkerProcess:
+        return WorkerProcess(stop, "raise SystemExit('no libgomp here')")
+
+    found, problem = with_fastest_threads(plan, tmp_path, stop, dies)
+    assert found == plan
+    assert problem is not None and "no libgomp here" in problem
+    assert (tmp_path / MEMORY_FILE).read_text() == "{damaged", "a failure is not remembered"
