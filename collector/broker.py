@@ -10,6 +10,7 @@ import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +49,14 @@ max_inflight_count = 100
 dynamic_filters = true
 """
 _COLLECTOR: Final = "collector"
+
+
+def is_here(host: str) -> bool:
+    """Whether an address is this machine's own, which no other reaches."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @contextmanager

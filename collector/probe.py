@@ -5,12 +5,11 @@ import secrets
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 from collector.address import Address
-from collector.broker import EXPOSED, LOOPBACK
+from collector.broker import EXPOSED, LOOPBACK, is_here
 from collector.doctor import Finding
 from collector.errors import BrokerUnavailable
 from collector.provision import read_credentials
@@ -128,7 +127,7 @@ def _rights(visit: Visit, name: str) -> Iterator[Finding]:
 
 def _encryption(address: Address, ends: datetime | None) -> Iterator[Finding]:
     if not address.tls:
-        if _is_here(address.host):
+        if is_here(address.host):
             yield Finding("encryption", "ok", "none is needed on this machine")
         else:
             yield Finding(
@@ -177,7 +176,7 @@ def _strangers(address: Address) -> Finding:
         open_to_all = False
     if not open_to_all:
         return Finding("strangers", "ok", "are not let in")
-    if _is_here(address.host):
+    if is_here(address.host):
         return Finding("strangers", "ok", "are let in, on this machine's own address")
     return Finding(
         "strangers",
@@ -185,13 +184,6 @@ def _strangers(address: Address) -> Finding:
         "are let in without credentials: they can forge results",
         "set up passwords and ACL as in deploy/mosquitto/",
     )
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def examine_embedded(listen: str | None, port: int | None, credentials: Path | None) -> Iterator[Finding]:
@@ -209,5 +201,5 @@ def examine_embedded(listen: str | None, port: int | None, credentials: Path | N
     if credentials is not None:
         users = read_credentials(credentials)
         yield Finding("credentials", "ok", f"{', '.join(users)} may use it")
-    if listen is not None and not _is_here(listen):
+    if listen is not None and not is_here(listen):
         yield Finding("encryption", "warn", EXPOSED, "use Mosquitto with deploy/mosquitto/")

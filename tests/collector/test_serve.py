@@ -7,6 +7,7 @@ import pytest
 
 from collector.address import Address, parse_address
 from collector.broker import embedded_broker
+from collector.provision import provision
 from collector.store import Store
 from contract.records import Record
 from tests.collector.factory import answer, batch, finished, run_records, started
@@ -141,3 +142,13 @@ def test_a_port_that_is_taken_is_one_sentence(database: Path, broker: Address) -
         assert collector.process.wait(20) == 1
         (line,) = collector.said
         assert f"cannot use port {broker.port}" in line
+
+
+def test_an_embedded_broker_on_a_network_says_what_it_cannot_do(tmp_path: Path, database: Path) -> None:
+    credentials = tmp_path / "credentials"
+    provision(credentials, "pi-5", hashed=False, replace=False)
+    where = ("--embedded-broker", "--listen", "0.0.0.0", "--credentials", credentials, "--db", database)
+    with Collector(*where) as collector:
+        wait_until(lambda: len(collector.said) > 1, "the ready line")
+        assert "no TLS and no rights" in collector.said[0]
+        assert collector.said[1].startswith("listening on mqtt://0.0.0.0:")
