@@ -21,6 +21,7 @@ class Answered(NamedTuple):
 
     at_ns: NDArray[np.int64]
     time_ns: NDArray[np.int64]
+    tokens: NDArray[np.int64]
     state: NDArray[np.uint8]
     """As in `columns.Columns`."""
     marks: dict[int, str]
@@ -61,7 +62,8 @@ _SAMPLES: Final = (
 def course(store: Store, stream: int, answers: Answered) -> Course:
     """Look at a run's answers and samples in the order in which they came."""
     samples = [_Sample(*row) for row in store.tuples(_SAMPLES, stream)]
-    times = answers.time_ns[answers.state == TIMED]
+    timed = answers.state == TIMED
+    times = answers.time_ns[timed]
     marks = Counter(mark for marks in answers.marks.values() for mark in marks.split(","))
     metered = [s for s in samples if s.energy_joules is not None]
     joules, metered_answers = None, 0
@@ -73,7 +75,7 @@ def course(store: Store, stream: int, answers: Answered) -> Course:
     return Course(
         marks=dict(sorted(marks.items())),
         drift=drift(times),
-        outliers=outliers(times) if len(times) else 0,
+        outliers=outliers(times, answers.tokens[timed]),
         joules=joules,
         joules_answers=metered_answers,
         temperature_celsius=_highest(samples),

@@ -29,7 +29,7 @@ _FIELDS: Final = ", ".join(Columns._fields)
 
 _ANSWERS: Final = """
 SELECT question_id, seq, tokenize_ns + infer_ns + decode_ns, error IS NOT NULL, text, exact_match, f1,
-    at_ns, marks
+    tokens, at_ns, marks
 FROM answers LEFT JOIN scores USING (stream, seq)
 WHERE stream = ? ORDER BY seq
 """
@@ -169,7 +169,7 @@ def _make(store: Store, run: Run, question_set: int | None, scorer: int | None, 
                 if error
                 else bertscores.get((question_id, text), nan),
             )
-            for question_id, seq, ns, error, text, exact_match, f1, _, marks in rows
+            for question_id, seq, ns, error, text, exact_match, f1, _, _, marks in rows
         ),
         keys,
     )
@@ -177,6 +177,7 @@ def _make(store: Store, run: Run, question_set: int | None, scorer: int | None, 
     answered = Answered(
         np.array([row[-2] for row in rows], np.int64),
         columns.time_ns[order],
+        np.array([row[-3] for row in rows], np.int64),
         columns.state[order],
         {place: row[-1] for place, row in enumerate(rows) if row[-1] is not None},
     )

@@ -10,7 +10,7 @@ from collector.store import Store
 
 T = TypeVar("T")
 
-RULES: Final = 2
+RULES: Final = 3
 """To be raised when a rule of `statistics` or of what is computed here changes."""
 
 

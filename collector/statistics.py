@@ -15,6 +15,10 @@ CONFIDENCE: Final = 0.95
 SIGNIFICANCE: Final = 1 - CONFIDENCE
 REPLICATES: Final = 1000
 """Resamples of a bootstrap."""
+SLOWER: Final = 1.5
+"""A time that is so many times the typical one of its length stands out."""
+_ANSWERS_A_LENGTH: Final = 30
+_LENGTHS: Final = 100
 SEED: Final = 20_250_101
 
 Floats = NDArray[np.float64]
@@ -153,15 +157,37 @@ def geometric_mean(values: ArrayLike) -> float:
     return float(np.exp(np.log(np.asarray(values, np.float64)).mean()))
 
 
-def outliers(values: ArrayLike, threshold: float = 3.5) -> int:
-    """How many times lie far from the others, by the median absolute deviation of their logarithms.
+def outliers(times: ArrayLike, tokens: ArrayLike) -> int:
+    """How many times stand out among those of equal work, as on a machine that does something else too.
 
-    Times are skewed, so their logarithms are judged; 3.5 is the threshold of Iglewicz and Hoaglin (1993).
+    A long context is slow by nature: what a time is judged by is its ratio to the typical time of as many
+    tokens. That is the median time per token of the answers next to it in length, joined linearly between
+    the middles of up to `_LENGTHS` equal groups. A time stands out if it is above `SLOWER` times that, and
+    further from the others' ratios than 3.5 scaled median absolute deviations (Iglewicz and Hoaglin, 1993),
+    in logarithms, since times are skewed.
+
+    Args:
+        times: above 0.
+        tokens: read for each of these, over all windows.
     """
-    logs = np.log(np.maximum(np.asarray(values, np.float64), 1))
-    distances = np.abs(logs - np.median(logs))
-    spread = 1.4826 * float(np.median(distances))
-    return int(np.count_nonzero(distances > threshold * spread)) if spread > 0 else 0
+    logs = np.log(np.maximum(np.asarray(times, np.float64), 1))
+    lengths = np.log(np.maximum(np.asarray(tokens, np.float64), 1))
+    if not len(logs):
+        return 0
+    ratios = logs - lengths - _typical(logs - lengths, lengths)
+    spread = 1.4826 * float(np.median(np.abs(ratios)))
+    return int(np.count_nonzero(ratios > max(math.log(SLOWER), 3.5 * spread)))
+
+
+def _typical(values: Floats, places: Floats) -> Floats:
+    """At each place, what the values around it are in the median."""
+    order = np.argsort(places, kind="stable")
+    groups = np.array_split(order, min(max(len(order) // _ANSWERS_A_LENGTH, 1), _LENGTHS))
+    middles = np.array([np.median(places[group]) for group in groups])
+    medians = np.array([np.median(values[group]) for group in groups])
+    distinct, which = np.unique(middles, return_inverse=True)
+    joined: Floats = np.interp(places, distinct, np.bincount(which, medians) / np.bincount(which))
+    return joined
 
 
 def drift(values: ArrayLike) -> float | None:

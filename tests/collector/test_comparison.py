@@ -12,7 +12,7 @@ from collector.row import NO_BERTSCORE, NO_TIME
 from collector.scoring import score_answers
 from collector.store import Store
 from contract.bundle import Weights
-from contract.records import QuestionSet
+from contract.records import QuestionSet, Record
 from tests.collector.delivering import take
 from tests.collector.factory import (
     answer,
@@ -165,3 +165,24 @@ def test_equal_runs_are_one_row(store_with_golds: Store) -> None:
     take(store_with_golds, batch(run_records(on=on), device_id="pi-5-b"))
     row = only(compare(store_with_golds))
     assert (row.runs, row.devices, row.answered, row.timed) == (2, 2, 4, 8)
+
+
+def test_only_a_disturbed_machine_is_called_one(store: Store) -> None:
+    def told(disturbed: int) -> list[Record]:
+        return [
+            answer(
+                seq,
+                f"q{seq}",
+                ms=seq * (1 + 0.01 * (seq % 7)) * (3 if seq % 100 < disturbed else 1),
+                tokens=40 * seq,  # the longest takes 300 times what the shortest does
+                windows=1 + seq // 10,
+            )
+            for seq in range(1, 301)
+        ]
+
+    for name, disturbed in (("quiet", 0), ("loud", 4)):
+        take(store, batch((started(manifest(name)), *told(disturbed), finished(301, 300))))
+    notes = {row.model: row.notes.get("p99_ms", ()) for row in compare(store).rows}
+    assert not any("others of their length" in note for note in notes["quiet"])
+    (note,) = [note for note in notes["loud"] if "others of their length" in note]
+    assert note.startswith("12 times of run ")

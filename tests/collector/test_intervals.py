@@ -124,9 +124,11 @@ def test_geometric_mean_by_hand() -> None:
 
 def test_outliers_and_drift_by_hand() -> None:
     steady = [100, 101, 99, 102, 98, 100, 103, 97] * 10
-    assert outliers(steady) == 0
-    assert outliers([*steady, 1000, 10]) == 2
-    assert outliers([5, 5, 5]) == 0
+    same = [100] * len(steady)
+    assert outliers(steady, same) == 0
+    assert outliers([*steady, 1000, 10], [*same, 100, 100]) == 1  # nothing makes a machine faster
+    assert outliers([5, 5, 5], [1, 1, 1]) == 0
+    assert outliers([], []) == 0
     assert drift(steady) is None
     assert drift([*steady, *(2 * ms for ms in steady)]) == pytest.approx(2.0)
     assert drift([1, 2, 3]) is None
@@ -136,3 +138,15 @@ def test_a_difference_is_significant_when_its_interval_leaves_nothing_out() -> N
     assert statistics.is_significant((0.1, 0.3), 0.0)
     assert not statistics.is_significant((-0.1, 0.3), 0.0)
     assert not statistics.is_significant((1.0, 1.0), 1.0)
+
+
+@given(st.integers(1, 2**32), st.sampled_from([150, 1000, 20_000]), st.floats(0.0, 0.04))
+def test_long_contexts_are_no_outliers_and_disturbed_answers_are(
+    seed: int, count: int, disturbed: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    tokens = rng.lognormal(5, 0.6, count).astype(np.int64) + 8  # the longest takes 30 times the median
+    times = 1e6 * (3 + 0.05 * tokens + 5e-5 * tokens**2) * rng.lognormal(0, 0.03, count)
+    slow = rng.random(count) < disturbed
+    times[slow] *= rng.uniform(2, 5, int(slow.sum()))
+    assert abs(outliers(times, tokens) - slow.sum()) <= max(2, count // 1000)
