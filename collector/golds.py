@@ -9,8 +9,8 @@ from collector.store import Store
 
 SCORES_HELD: Final = 500_000
 """Scores of question and text that are kept in memory: other runs often answer the same."""
-ROWS_AT_ONCE: Final = 5_000
-"""A transaction of these takes some 20 ms, so ingest is not held up."""
+ROWS_AT_ONCE: Final = 2_000
+"""A transaction of these takes some 5 ms, so ingest is not held up."""
 
 
 class Golds:

@@ -187,12 +187,18 @@ class Store:
 
     @contextmanager
     def writing_behind(self) -> Iterator[sqlite3.Connection]:
-        """As `writing`, for one of many small transactions: whoever waits for the lock then comes next.
+        """As `writing`, for one of many small transactions with what can be made again.
 
-        A file lock knows no queue, and one who takes it again at once would mostly get it.
+        Whoever waits for the lock comes next: a file lock knows no queue, and one who takes it again at once
+        would mostly get it. It is held without waiting for the disk: a power cut may undo the last of such
+        transactions, and leaves a whole.
         """
-        with self.writing() as conn:
-            yield conn
+        self._db.conn.execute("PRAGMA synchronous = NORMAL")
+        try:
+            with self.writing() as conn:
+                yield conn
+        finally:
+            self._db.conn.execute("PRAGMA synchronous = FULL")
         time.sleep(_STEP_BACK_SECONDS)
 
     @contextmanager

@@ -1,10 +1,9 @@
 """Keeps what is derived up to date, so that a report finds it made: `python -m collector.upkeep FILE`.
 
-A server starts this as a process of its own: it holds no interpreter lock that results wait for, yields the
-processor, and gives its memory back.
+A server starts this as a process of its own: it holds no interpreter lock that results wait for, and gives
+its memory back. It is not made nice: what waits for a processor while it holds the file's lock is waited for.
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -18,7 +17,6 @@ QUIET_SECONDS: Final = 5.0
 """So long without results, it is worth the while."""
 LONGEST_SECONDS: Final = 300.0
 """And so often at least, when results never stop coming."""
-_NICE: Final = 10
 _STOP_SECONDS: Final = 10.0
 
 
@@ -103,8 +101,7 @@ def bring_up_to_date(database: Path, progress: Callable[[int, int], None] | None
 
 
 def main() -> int:
-    """Do the work once, at low priority."""
-    os.nice(_NICE)
+    """Do the work once."""
     try:
         bring_up_to_date(Path(sys.argv[1]))
     except CollectorError as error:
