@@ -16,6 +16,8 @@ from export.catalog import find
 from tests.export.models import TINY
 from tests.mosquitto import Mosquitto
 
+pytest_plugins = ["tests.canary"]
+
 READER = Path(__file__).parent.parent / "demo" / "reader"
 
 

@@ -5,8 +5,7 @@ import pytest
 from agent.broker import Secret, parse_broker
 from agent.errors import BadInput
 from tests.agent.conftest import Agent
-
-CANARY = "hunter2-canary"
+from tests.canary import CANARY, may_hold
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_a_password_comes_from_a_private_file(tmp_path: Path) -> None:
     assert broker.password is not None and broker.password.reveal() == CANARY
     assert CANARY not in f"{broker} {broker!r} {broker.password}"
 
-    file.chmod(0o644)
+    may_hold(file).chmod(0o644)
     with pytest.raises(BadInput, match="chmod 600"):
         parse_broker("mqtts://pi@host", file)
 

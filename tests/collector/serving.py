@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from collector.address import Address
 from contract.messages import Batch, Receipt, State, decode_message, encode_message
 from contract.topics import topic
+from tests.canary import look
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 20.0
@@ -43,6 +44,7 @@ class Collector:
 
     def _read(self, stderr: Iterator[str]) -> None:
         for line in stderr:
+            look(line, "what a collector said")
             self.said.append(line.rstrip("\n"))
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:

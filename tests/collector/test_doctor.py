@@ -11,11 +11,10 @@ from click.testing import CliRunner
 from collector.cli import cli
 from collector.provision import provision
 from collector.store import Store
+from tests.canary import CANARY, may_hold
 from tests.collector.command import ROOT, shown
 from tests.faults.certificates import Authority
 from tests.mosquitto import Mosquitto, free_port
-
-CANARY = "wrong-canary-password"
 
 
 class Told(NamedTuple):
@@ -81,9 +80,9 @@ def test_who_may_not_do_a_collectors_work_fails(strict: Mosquitto, tmp_path: Pat
         assert (device.verdicts["read results"], device.verdicts["send receipts"]) == ("ok", "fail")
         assert "compare deploy/mosquitto/acl" in device.text
         wrong = tmp_path / "secret-collector"
-        wrong.write_text(CANARY)
+        wrong.write_text(f"{CANARY}-wrong")
         assert as_user("collector").verdicts["broker"] == "fail"
-        wrong.chmod(0o644)
+        may_hold(wrong).chmod(0o644)
         exposed = as_user("collector")
     assert exposed.verdicts["broker"] == "fail"
     assert "chmod 600" in exposed.text

@@ -1,0 +1,110 @@
+"""F20 over the whole suite: a password that is planted wherever tests use one must show up nowhere.
+
+Every password that a test makes begins with `CANARY`. At the end all that was captured (of tests and of the
+processes that they ran) and every file that the session left is searched for it; only private files with
+nothing but passwords in them may hold it. One place where it shows fails the session.
+"""
+
+import re
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+CANARY = "canary-8c1f-b7aa"
+MAX_FILE_BYTES = 32 * 1_048_576
+_PLACE_CHARACTERS = 60
+_PRIVATE = 0o600
+_SECRETS = re.compile(rb"(([a-z0-9._-]+:)?[^\s:]+\n?)+")
+"""A file of passwords, or of users and their passwords, and nothing else."""
+
+_places: list[str] = []
+_left_out: set[Path] = set()
+
+
+def may_hold(file: Path) -> Path:
+    """Leave a file out that others may read, as a test of just that needs one."""
+    _left_out.add(file.resolve())
+    return file
+
+
+def look(text: str | bytes | None, where: str) -> None:
+    """Note whether the password shows in a text."""
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    if text is not None and (at := text.find(CANARY)) >= 0:
+        around = text[max(at - _PLACE_CHARACTERS, 0) : at].rsplit("\n")[-1]
+        _places.append(f"{where}: …{around}<the password>")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _planted() -> Iterator[None]:
+    """Passwords that are made here carry the canary; what processes say is looked through."""
+    from collector import provision
+
+    with pytest.MonkeyPatch.context() as patch:
+        plain_token = provision.secrets.token_urlsafe
+        patch.setattr(provision.secrets, "token_urlsafe", lambda size=32: f"{CANARY}-{plain_token(size)}")
+        communicate, invoke = subprocess.Popen.communicate, CliRunner.invoke
+
+        def heard(self: "subprocess.Popen[Any]", *arguments: Any, **options: Any) -> Any:
+            said = communicate(self, *arguments, **options)
+            for text in said:
+                look(text, f"what {_shown(self.args)} said")
+            return said
+
+        def invoked(self: CliRunner, *arguments: Any, **options: Any) -> Any:
+            result = invoke(self, *arguments, **options)
+            look(result.output, "what a command said")
+            look(str(result.exception), "an exception of a command")
+            return result
+
+        patch.setattr(subprocess.Popen, "communicate", heard)
+        patch.setattr(CliRunner, "invoke", invoked)
+        yield
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Look through what was captured of a test, and how it failed."""
+    for title, text in report.sections:
+        look(text, f"{report.nodeid}, {title}")
+    look(report.longreprtext, f"{report.nodeid}, its failure")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Look through the files, and fail if the password showed anywhere."""
+    folders = getattr(session.config, "_tmp_path_factory", None)
+    base = getattr(folders, "_basetemp", None)
+    if base is not None:
+        for path in base.rglob("*"):
+            if path.is_file() and not path.is_symlink() and path.resolve() not in _left_out:
+                _look_into(path)
+    if _places:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _look_into(path: Path) -> None:
+    try:
+        about = path.stat()
+        data = path.read_bytes() if about.st_size <= MAX_FILE_BYTES else b""
+    except OSError:
+        return
+    if stat.S_IMODE(about.st_mode) != _PRIVATE or not _SECRETS.fullmatch(data):
+        look(data, str(path))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say where it showed."""
+    if _places:
+        terminalreporter.section("a password that nobody may see shows in", red=True, bold=True)
+        for place in dict.fromkeys(_places):
+            terminalreporter.line(place)
+
+
+def _shown(arguments: Any) -> str:
+    words = [arguments] if isinstance(arguments, str | bytes | Path) else list(arguments)
+    return " ".join(str(word) for word in words[:6])

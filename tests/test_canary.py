@@ -1,0 +1,42 @@
+"""The canary sings: a suite in which the planted password shows fails, and says where."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+LEAKS = """
+import subprocess, sys
+from collector.provision import provision, write_secret
+
+def test_a_log(tmp_path):
+    (tmp_path / "agent.log").write_text(provision(tmp_path / "hashes", "pi-5", hashed=True, replace=False))
+
+def test_standard_output(tmp_path):
+    print("in as", provision(tmp_path / "hashes", "pi-5", hashed=True, replace=False))
+
+def test_a_process(tmp_path):
+    password = provision(tmp_path / "plain", "pi-5", hashed=False, replace=False)
+    subprocess.run([sys.executable, "-c", "print(input())"], input=password, text=True, capture_output=True)
+
+def test_a_private_file(tmp_path):
+    write_secret(tmp_path / "secret", provision(tmp_path / "plain", "pi-5", hashed=False, replace=False))
+"""
+
+
+def test_a_password_that_shows_fails_the_session(tmp_path: Path) -> None:
+    (tmp_path / "test_leaks.py").write_text(LEAKS)
+    with tempfile.TemporaryDirectory() as leaked:  # not below `tmp_path`, where this session would find it
+        options = ("-p", "tests.canary", "-c", os.devnull, "-q", "--basetemp", f"{leaked}/files")
+        command = [sys.executable, "-m", "pytest", *options, "-p", "no:cacheprovider", str(tmp_path)]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "4 passed" in ended.stdout
+    assert ended.returncode == 1
+    (_, told) = ended.stdout.split("a password that nobody may see shows in")
+    places = [line for line in told.splitlines() if line.endswith("<the password>")]
+    assert len(places) == 3
+    for place in ("agent.log: …", "Captured stdout call: …in as ", "-c print(input()) said: …"):
+        assert sum(place in line for line in places) == 1, told
+    assert "canary-" not in told
