@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from agent.telemetry import Telemetry
 
-LOOK_SECONDS: Final = 0.3
+LOOK_SECONDS: Final = 0.2
 BUSY_CORES: Final = 0.15
 """Of one core, used by others: less is what any system does by itself."""
 STOLEN_SHARE: Final = 0.01

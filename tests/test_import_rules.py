@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PROGRAMS = ("agent", "collector", "export")
 OURS = (*PROGRAMS, "contract", "demo", "bench", "tests")
-BASE_INSTALL = {"click", "msgspec", "numpy", "onnxruntime", "paho", "psutil", "tokenizers"}
+BASE_INSTALL = {"click", "msgspec", "numpy", "onnxruntime", "paho", "tokenizers"}
 HEAVY = ("torch", "transformers", "optimum", "datasets", "sqlite_utils", "bert_score", "pandas", "matplotlib")
 
 ONE_IMPORTER = {

@@ -15,9 +15,11 @@ from agent.device import inspect_device
 from agent.doctor import Finding, examine, unmet_target
 from agent.probe import probe
 from agent.state import StateFolder
+from collector.store import Store
 from contract.topics import topic
 from tests.agent.collector import FakeCollector
 from tests.agent.conftest import Agent
+from tests.collector.serving import Collector
 from tests.faults.certificates import Authority
 from tests.mosquitto import Mosquitto, free_port
 
@@ -109,6 +111,17 @@ def test_a_collector_that_answers(broker: Mosquitto) -> None:
         found = list(probe(parse_broker(broker.url), DEVICE))
         assert not collector.records and not collector.states, "a doctor leaves no trace"
     assert levels(found) == {"broker": "ok", "collector": "ok"}, found
+
+
+@pytest.mark.broker
+def test_the_real_collector_answers_and_stores_nothing(broker: Mosquitto, tmp_path: Path) -> None:
+    database = tmp_path / "results.db"
+    with Collector("--broker", broker.url, "--db", database) as collector:
+        found = list(probe(parse_broker(broker.url), DEVICE))
+        collector.end()
+    assert levels(found) == {"broker": "ok", "collector": "ok"}, found
+    with Store.open_to_read(database) as store:
+        assert store.value("SELECT (SELECT count(*) FROM streams) + (SELECT count(*) FROM rejected)") == 0
 
 
 @pytest.mark.broker

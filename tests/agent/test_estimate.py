@@ -63,7 +63,7 @@ def test_a_control_group_bounds_it(
     assert lacking is not None and "50 MB are left of the control group's memory" in lacking.sentence
     (group / limit).write_text("max\n" if limit == "memory.max" else "9223372036854771712\n")
     assert shortage(manifest, 384, root) is None
-    (group / limit).write_text("400000000\n")
+    (group / limit).write_text("300000000\n")
     assert shortage(manifest, 384, root) is not None
     (group / "memory.stat").write_text("anon 5\ninactive_file 140000000\n")
     assert shortage(manifest, 384, root) is None, "files that were read are given back"
