@@ -12,7 +12,7 @@ from agent.outbox import Outbox
 from agent.plan import Plan, plan_run, read_questions, settings_for
 from agent.run import Run
 from agent.stop import Stop
-from contract.records import Answer, Record, Sample
+from contract.records import Answer, Record, RunFinished, RunStarted, Sample, ThreadTrial
 
 BOARDS = Path(__file__).parent.parent / "hardware"
 
@@ -63,3 +63,30 @@ def test_questions_beside_a_busy_parent_are_marked(plan: Plan, outbox: Outbox, t
         done.set()
         thread.join()
     assert marks(records) == {("agent_busy",)}
+
+
+def test_energy_is_metered_and_its_source_named(plan: Plan, outbox: Outbox) -> None:
+    records = measure(plan, outbox, BOARDS / "server")
+    assert {r.energy_joules for r in records if isinstance(r, Sample)} == {0.0}, "its counters stand still"
+    assert isinstance(records[-1], RunFinished)
+    assert records[-1].energy_source == "RAPL: package-0, dram, package-1, dram"
+
+
+def test_what_spoke_against_measuring_is_recorded(plan: Plan, outbox: Outbox) -> None:
+    trials = (ThreadTrial(threads=1, p50_ns=5), ThreadTrial(threads=2, p50_ns=3))
+    records = measure(
+        plan._replace(remarks=("it is hot: cool it",), thread_trials=trials), outbox, BOARDS / "server-vm"
+    )
+    assert isinstance(records[0], RunStarted) and isinstance(records[-1], RunFinished)
+    assert (records[0].remarks, records[0].thread_trials) == (("it is hot: cool it",), trials)
+    assert records[-1].energy_source is None
+
+
+def test_a_bundle_that_does_not_fit_is_not_loaded(plan: Plan, outbox: Outbox, tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 65536 kB\nMemAvailable: 40000 kB\n")
+    first, last = measure(plan, outbox, tmp_path)
+    assert isinstance(first, RunStarted) and isinstance(last, RunFinished)
+    assert (last.status, last.answered) == ("failed", 0)
+    assert last.reason.startswith("out of memory (estimated): about ")
+    assert "41 MB are left of the machine's memory; --ignore-memory" in last.reason
