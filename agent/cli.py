@@ -2,10 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.commands.config import config, init
+from agent.config import configure
 from agent.errors import AgentError, BadInput, NotDelivered
 from agent.options import (
     FILE,
@@ -62,16 +64,12 @@ def cli() -> None:
 @measuring_options
 @click.option("--no-resume", is_flag=True, help="Begin anew where a run was interrupted.")
 @device_options
+@click.pass_context
 def run(
+    context: click.Context,
+    /,
     bundles: tuple[Path, ...],
     question_file: Path,
-    broker: str | None,
-    to_file: Path | None,
-    password_file: Path | None,
-    ca_file: Path | None,
-    cert_file: Path | None,
-    key_file: Path | None,
-    flush_seconds: float,
     publish: str,
     outbox_mib: int,
     when_full: "WhenFull",
@@ -83,6 +81,7 @@ def run(
     device_id: str | None,
     hardware_class: str | None,
     state_dir: Path | None,
+    **delivery_options: Any,
 ) -> int:
     """Measure each BUNDLE on the questions, one question at a time.
 
@@ -90,18 +89,13 @@ def run(
     """
     from agent.bundle import describe
     from agent.campaign import measure_all
-    from agent.delivery import delivering, destination
+    from agent.commands.target import destination_of
+    from agent.delivery import delivering
     from agent.device import inspect_device
     from agent.plan import plan_run, read_questions, settings_for
     from agent.state import opened_state
 
-    _check_one_of(broker, to_file)
-    where = destination(
-        *(broker, to_file, password_file, ca_file, flush_seconds),
-        cert_file=cert_file,
-        key_file=key_file,
-        live=publish == "live",
-    )
+    where = destination_of(context, live=publish == "live")
     described = [describe(bundle) for bundle in bundles]
     questions = read_questions(question_file)
     limit_bytes = outbox_mib * 1_048_576
@@ -172,27 +166,21 @@ def status(state_dir: Path | None, as_json: bool) -> None:
 @delivery_options
 @click.option("--refused", is_flag=True, help="Try what was refused as well, after an update.")
 @device_options
+@click.pass_context
 def flush(
-    broker: str | None,
-    to_file: Path | None,
-    password_file: Path | None,
-    ca_file: Path | None,
-    cert_file: Path | None,
-    key_file: Path | None,
-    flush_seconds: float,
+    context: click.Context,
+    /,
     refused: bool,
     device_id: str | None,
-    hardware_class: str | None,
     state_dir: Path | None,
+    **delivery_options: Any,
 ) -> None:
     """Deliver what waits from earlier runs."""
-    from agent.delivery import ResultFile, delivering, destination, write_waiting
+    from agent.commands.target import destination_of
+    from agent.delivery import ResultFile, delivering, write_waiting
     from agent.state import opened_state
 
-    _check_one_of(broker, to_file)
-    where = destination(
-        *(broker, to_file, password_file, ca_file, flush_seconds), cert_file=cert_file, key_file=key_file
-    )
+    where = destination_of(context)
     with opened_state(state_dir, device_id, say) as state:
         if refused:
             state.outbox.release()
@@ -247,9 +235,8 @@ def answer(bundle: Path, question: str, context: str, threads: int | None) -> No
     )
 
 
-def _check_one_of(broker: str | None, to_file: Path | None) -> None:
-    if (broker is None) == (to_file is None):
-        raise click.UsageError("Name where the results go: either --broker URL or --to-file FILE.")
+cli.add_command(config)
+configure(cli, except_for=init)
 
 
 def _print_json(data: bytes) -> None:

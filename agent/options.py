@@ -27,7 +27,6 @@ state_options: Final = all_of(
     click.option(
         "--state-dir",
         type=FOLDER,
-        envvar="DISTILBENCH_STATE",
         help="Where results wait until they are delivered. [default: $XDG_STATE_HOME/distilbench]",
     )
 )

@@ -5,7 +5,8 @@ import sys
 
 import click
 
-from collector.commands import access, database, intake, predictions, reports, scores
+from collector.commands import access, configuration, database, intake, predictions, reports, scores
+from collector.config import configure
 from collector.errors import CollectorError
 from contract.errors import ContractError
 
@@ -55,6 +56,7 @@ for _command in (
     intake.rejected,
     intake.merge,
     access.provision,
+    configuration.config,
     scores.questions,
     scores.score,
     scores.rebuild,
@@ -70,3 +72,4 @@ for _command in (
     database.schema,
 ):
     cli.add_command(_command)
+configure(cli, except_for=configuration.init)

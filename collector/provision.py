@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from collector.errors import BadInput, StorageUnavailable
+from contract.config import encode_config
 from contract.fields import DeviceId
 
 COLLECTOR: Final = "collector"
@@ -81,6 +82,39 @@ def write_secret(file: Path, password: str) -> None:
             opened.write(f"{password}\n")
     except OSError as error:
         raise BadInput(f"password file {str(file)!r} cannot be made: {error.strerror}") from None
+
+
+def agent_config(user: str, broker: str, *, ca_file: bool) -> str:
+    """The agent's configuration file for a device, beside which its secrets lie."""
+    return encode_config({"device-id": user, **_way_in(user, broker, ca_file)})
+
+
+def collector_config(broker: str, *, ca_file: bool) -> str:
+    """The configuration file of a collector, beside which its secrets lie."""
+    return encode_config({**_way_in(COLLECTOR, broker, ca_file), "db": "results.db"})
+
+
+def write_folder(folder: Path, user: str, config: str, password: str, ca_file: Path | None) -> None:
+    """Write what a device or a collector needs into a new folder: configuration, password, certificates.
+
+    Raises:
+        BadInput: there is such a folder, it cannot be made, or the certificates cannot be read.
+    """
+    try:
+        folder.mkdir(mode=0o700)
+        name = "collector.toml" if user == COLLECTOR else "agent.toml"
+        (folder / name).write_text(config)
+        if ca_file is not None:
+            (folder / "ca.crt").write_bytes(ca_file.read_bytes())
+    except OSError as error:
+        raise BadInput(f"{str(error.filename)!r} cannot be used: {error.strerror}") from None
+    write_secret(folder / "password", password)
+
+
+def _way_in(user: str, broker: str, ca_file: bool) -> dict[str, str]:
+    scheme, _, host = broker.partition("://")
+    keys = {"broker": f"{scheme}://{user}@{host.rpartition('@')[2]}", "password-file": "password"}
+    return keys | ({"ca-file": "ca.crt"} if ca_file else {})
 
 
 def read_credentials(file: Path) -> dict[str, str]:

@@ -45,7 +45,7 @@ def test_the_wheel_holds_exactly_the_packages(wheel: Path) -> None:
 def test_the_base_install_alone_runs_the_agent(
     base_install: Path, reader_bundle_int8: Path, tmp_path: Path
 ) -> None:
-    environment = {**os.environ, "DISTILBENCH_STATE": str(tmp_path / "state"), "PYTHONPATH": ""}
+    environment = {**os.environ, "DISTILBENCH_STATE_DIR": str(tmp_path / "state"), "PYTHONPATH": ""}
     out = tmp_path / "results.jsonl"
     questions = ROOT / "demo" / "sample-questions.json"
     command: list[str | Path] = [base_install / "agent", "run", reader_bundle_int8]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from collector.commands.options import FILE, say
+from collector.commands.options import FILE, FOLDER, say
 
 
 @click.command()
@@ -15,30 +15,63 @@ from collector.commands.options import FILE, say
 @click.option("--embedded", is_flag=True, help="For `collector serve --listen`, which needs plain text.")
 @click.option("--secret-file", type=FILE, help="Write the password to this new file instead of showing it.")
 @click.option("--broker", metavar="URL", default="mqtts://BROKER", help="Address to print for the device.")
+@click.option("--to", "folder", type=FOLDER, help="Write all that the device needs to this new folder.")
+@click.option("--ca-file", type=FILE, help="With --to: certificates that the device shall trust.")
 @click.option("--replace", is_flag=True, help="Make a new password for a device that has one.")
 def provision(
-    device: str, passwords: Path, embedded: bool, secret_file: Path | None, broker: str, replace: bool
+    device: str,
+    passwords: Path,
+    embedded: bool,
+    secret_file: Path | None,
+    broker: str,
+    folder: Path | None,
+    ca_file: Path | None,
+    replace: bool,
 ) -> None:
     """Make credentials for DEVICE and print its configuration, once.
 
     The user name is the device's id. With `collector` as DEVICE they are for the collector itself.
     """
-    from collector.provision import COLLECTOR, checked_user, write_secret
+    from collector.provision import (
+        COLLECTOR,
+        agent_config,
+        checked_user,
+        collector_config,
+        write_folder,
+        write_secret,
+    )
     from collector.provision import provision as make
 
+    if folder is not None and secret_file is not None:
+        raise click.UsageError("--to writes the password too: leave --secret-file out")
+    if folder is not None and "BROKER" in broker:
+        raise click.UsageError("--to needs --broker URL: the address that the device connects to")
+    if ca_file is not None and not ca_file.is_file():
+        raise click.UsageError(f"there is no file of certificates at {str(ca_file)!r}")
     user = checked_user(device)
+    tls = broker.startswith("mqtts://") and (folder is None or ca_file is not None)
     password = make(passwords, user, hashed=not embedded, replace=replace)
-    if secret_file is not None:
+    config = (
+        collector_config(broker, ca_file=tls)
+        if user == COLLECTOR
+        else agent_config(user, broker, ca_file=tls)
+    )
+    if folder is not None:
+        write_folder(folder, user, config, password, ca_file)
+    elif secret_file is not None:
         write_secret(secret_file, password)
-    scheme, _, host = broker.partition("://")
-    where = f"--broker {scheme}://{user}@{host.rpartition('@')[2]} --password-file password"
-    if scheme == "mqtts":
-        where += " --ca-file ca.crt"
-    if user == COLLECTOR:
-        click.echo(f"# collector serve {where} --db results.db")
-    else:
-        click.echo(f"# agent run BUNDLE --questions FILE {where} --device-id {user}")
-    if secret_file is None:
-        click.echo("# Put the line below into the file `password`, chmod 600 it; it is not shown again.")
-        click.echo(password)
+    if folder is None:
+        click.echo(
+            f"# /etc/distilbench/{'collector' if user == COLLECTOR else 'agent'}.toml, or --config FILE"
+        )
+        click.echo(config, nl=False)
+        if secret_file is None:
+            click.echo(
+                "# The next line is for the file `password` beside it, chmod 600; it is not shown again."
+            )
+            click.echo(password)
     say(f"{user} is in {passwords}" + ("" if embedded else "; make the broker read it again: kill -HUP"))
+    if folder is not None:
+        say(
+            f"{folder} holds what {user} needs: move it there; on a device install-agent.sh --config takes it"
+        )

@@ -6,21 +6,25 @@ from pathlib import Path
 
 import click
 
-from collector.commands.options import FILE, as_json, credential_options, database, in_colour, say, show_list
+from collector.commands.options import (
+    FILE,
+    as_json,
+    credential_options,
+    database,
+    in_colour,
+    say,
+    serving_options,
+    show_list,
+)
+from collector.config import outranking
 
 
 @click.command()
-@click.option("--broker", metavar="URL", help="mqtt://[user@]host[:port], or mqtts://… for TLS.")
-@click.option("--embedded-broker", is_flag=True, help="Run a broker here, on the loopback address.")
-@click.option("--port", type=click.IntRange(1, 65_535), help="Port of the embedded broker [a free one].")
-@click.option("--listen", metavar="ADDRESS", help="IPv4 address of the embedded broker; needs --credentials.")
-@click.option(
-    "--credentials", type=FILE, help="Who may use the embedded broker: collector provision --embedded."
-)
-@credential_options
-@click.option("--share", metavar="GROUP", help="Share the results with the collectors of this group.")
-@database
+@serving_options
+@click.pass_context
 def serve(
+    context: click.Context,
+    /,
     database: Path,
     broker: str | None,
     embedded_broker: bool,
@@ -34,8 +38,10 @@ def serve(
     share: str | None,
 ) -> None:
     """Take in results from an MQTT broker until SIGTERM or Ctrl-C."""
-    if embedded_broker == (broker is not None):
+    chosen = outranking(context, "broker", "embedded_broker")
+    if len(chosen) != 1:
         raise click.UsageError("give either --broker URL or --embedded-broker")
+    embedded_broker = chosen == ["embedded_broker"]
     if not embedded_broker and (port, listen, credentials) != (None, None, None):
         raise click.UsageError("--port, --listen and --credentials belong to --embedded-broker")
     if listen is not None and credentials is None:
@@ -53,7 +59,7 @@ def serve(
     with Store.open(database, create=True) as store:
         given = (
             nullcontext(parse_address(broker, password_file, ca_file, cert_file, key_file))
-            if broker
+            if broker and not embedded_broker
             else run_broker(port, listen or LOOPBACK, users)
         )
         with given as address:
@@ -110,7 +116,7 @@ def watch(
 @click.group(invoke_without_command=True)
 @click.pass_context
 @as_json
-@click.option("--db", "database", type=FILE, envvar="DISTILBENCH_DB", help="The collector's SQLite file.")
+@click.option("--db", "database", type=FILE, help="The collector's SQLite file.")
 def rejected(context: click.Context, database: Path | None, as_json: bool) -> None:
     """List the messages that were not stored, and why."""
     if context.invoked_subcommand is not None:

@@ -13,15 +13,10 @@ if TYPE_CHECKING:
     from collector.report.grid import Grid
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 database: Callable[[Any], Any] = click.option(
-    "--db",
-    "database",
-    type=FILE,
-    envvar="DISTILBENCH_DB",
-    show_envvar=True,
-    required=True,
-    help="The collector's SQLite file.",
+    "--db", "database", type=FILE, required=True, help="The collector's SQLite file."
 )
 as_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -40,6 +35,50 @@ def credential_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def serving_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What `collector serve` does; a configuration file may set these for every command that has them."""
+    for option in reversed(
+        (
+            click.option("--broker", metavar="URL", help="mqtt://[user@]host[:port], or mqtts://… for TLS."),
+            click.option(
+                "--embedded-broker", is_flag=True, help="Run a broker here, on the loopback address."
+            ),
+            click.option(
+                "--port", type=click.IntRange(1, 65_535), help="Port of the embedded broker [a free one]."
+            ),
+            click.option(
+                "--listen",
+                metavar="ADDRESS",
+                help="IPv4 address of the embedded broker; needs --credentials.",
+            ),
+            click.option(
+                "--credentials",
+                type=FILE,
+                help="Who may use the embedded broker: collector provision --embedded.",
+            ),
+            credential_options,
+            click.option(
+                "--share", metavar="GROUP", help="Share the results with the collectors of this group."
+            ),
+            database,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def optional(options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same options, none of them required."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = options(command)
+        for option in getattr(command, "__click_params__", ()):
+            option.required = False
+        return command
+
+    return decorate
 
 
 def show_list(grid: "Grid", as_json: bool) -> None:

@@ -40,7 +40,7 @@ def agent_command(*arguments: str | Path) -> list[str]:
 
 
 def agent_environment(state_dir: Path) -> dict[str, str]:
-    return {"DISTILBENCH_STATE": str(state_dir), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    return {"DISTILBENCH_STATE_DIR": str(state_dir), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
 
 
 @pytest.fixture(scope="session")

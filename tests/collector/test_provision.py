@@ -1,3 +1,4 @@
+import json
 import stat
 from pathlib import Path
 
@@ -51,8 +52,9 @@ def test_provisioned_users_may_do_what_they_need_and_nothing_else(database: Path
 def test_it_is_printed_once_and_not_made_twice(tmp_path: Path) -> None:
     passwords = tmp_path / "passwords"
     made = collector("provision", "pi-5", "--passwords", passwords, "--broker", "mqtts://hub:8884")
-    configuration, _, password = made.stdout.splitlines()
-    assert "--broker mqtts://pi-5@hub:8884 --password-file password" in configuration
+    *configuration, _, password = made.stdout.splitlines()
+    assert 'broker = "mqtts://pi-5@hub:8884"' in configuration
+    assert 'password-file = "password"' in configuration
     assert password not in passwords.read_text() + made.stderr
     again = collector("provision", "pi-5", "--passwords", passwords)
     assert (again.returncode, again.stdout) == (1, "")
@@ -120,3 +122,30 @@ def test_the_embedded_broker_beyond_loopback_demands_credentials(database: Path,
         ):
             pass
         assert password not in "\n".join(serving.said)
+
+
+def test_a_folder_holds_all_that_a_device_needs(tmp_path: Path) -> None:
+    (tmp_path / "root.pem").write_text("certificates")
+    where = ("--passwords", tmp_path / "passwords", "--broker", "mqtts://hub", "--to", tmp_path / "pi-5")
+    made = collector("provision", "pi-5", *where, "--ca-file", tmp_path / "root.pem")
+    assert made.returncode == 0, made.stderr
+    password = (tmp_path / "pi-5" / "password").read_text().strip()
+    assert len(password) > 40
+    assert password not in made.stdout + made.stderr
+    assert mode(tmp_path / "pi-5") == 0o700
+    assert mode(tmp_path / "pi-5" / "password") == 0o600
+    assert (tmp_path / "pi-5" / "ca.crt").read_text() == "certificates"
+    assert 'ca-file = "ca.crt"' in (tmp_path / "pi-5" / "agent.toml").read_text()
+    again = collector("provision", "pi-5", *where, "--replace")
+    assert again.returncode == 1
+    assert "cannot be used: File exists" in again.stderr
+
+
+def test_the_collector_gets_a_configuration_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "collector"
+    where = ("--passwords", tmp_path / "passwords", "--broker", "mqtt://hub", "--to", folder)
+    assert collector("provision", "collector", *where).returncode == 0
+    shown = collector("config", "show", "--json", "--config", folder / "collector.toml")
+    assert json.loads(shown.stdout)["broker"]["value"] == "mqtt://collector@hub"
+    assert json.loads(shown.stdout)["db"]["value"] == str(folder / "results.db")
+    assert collector("config", "check", folder / "collector.toml").returncode == 0
