@@ -49,6 +49,7 @@ class Courier:
         self._retry_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._state_due_at = 0.0
+        self._speaks_5: bool | None = None
         self._older = False
         self._ready_at: float | None = None
         self._short_connections = 0
@@ -129,6 +130,8 @@ class Courier:
     def _welcome(self) -> None:
         self.was_connected = True
         self._ready_at = time.monotonic()
+        if not self._older:
+            self._speaks_5 = True
         if self._short_connections < SHORT_CONNECTIONS:
             self.problem = None
             self._link = None
@@ -213,9 +216,12 @@ class Courier:
         self._uplink = None
         self.problem, self._link = uplink.problem, uplink.link
         if uplink.wants_older:
-            self._older = True
+            self._speaks_5, self._older = False, True
             self._retry_at = 0.0
             return
+        if self._speaks_5 is None:
+            # amqtt takes MQTT 5 for a broken 3.1.1 and says nothing: try that in turn with 5.
+            self._older = uplink.silent and not self._older
         self._sender.lost()
         if self._ready_at is not None:
             short = time.monotonic() - self._ready_at < SHORT_CONNECTION_SECONDS

@@ -89,6 +89,8 @@ class Uplink:
         """What kind of loss it is."""
         self.wants_older = False
         """Whether it is lost because the broker does not speak MQTT 5."""
+        self.silent = False
+        """Whether it is lost because the broker never answered the greeting, as some do to MQTT 5."""
         self.max_bytes = MAX_MESSAGE_BYTES
         """Of a payload: the contract's limit, or the broker's if that is less."""
         self.greeting: Greeting | None = None
@@ -126,6 +128,7 @@ class Uplink:
             if heard == self._heard and not self._client.want_write():
                 break
         if self.phase == "greeting" and time.monotonic() > self._greeted_by:
+            self.silent = self.greeting is None
             self._lose(f"{self._broker.shown} does not answer", "unreachable")
         oldest = min((at for _, at in self._sent.values()), default=None)
         if oldest is not None and time.monotonic() - oldest > ACKNOWLEDGE_SECONDS:
@@ -219,6 +222,8 @@ class Uplink:
             self._lose(f"cannot reach {self._broker.shown}: {error}", link)
 
     def _lose_connection(self, how: str) -> None:
+        if self.phase == "lost":
+            return
         refused = refusal(self._last_error, self._broker.cert_file)
         if refused is not None:
             self._lose(f"{self._broker.shown} {refused}", "certificate refused")
@@ -233,6 +238,7 @@ class Uplink:
                 "certificate refused",
             )
         else:
+            self.silent = self.phase == "greeting" and self.greeting is None
             self._lose(f"{self._broker.shown} ended the connection: {how}")
 
     def _lose(self, problem: str, link: LinkState = "broken") -> None:

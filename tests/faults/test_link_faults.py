@@ -18,6 +18,7 @@ from collector.address import parse_address
 from contract.certificate import Validity
 from tests.collector.serving import Collector
 from tests.faults.certificates import Authority, Certificate
+from tests.faults.proxy import Stalling
 from tests.faults.sending import DEVICE, SECONDS, begin, finish, until
 from tests.mosquitto import Mosquitto
 
@@ -125,21 +126,27 @@ def test_a_collector_reads_certificates_too(tmp_path: Path) -> None:
     assert (address.cert_file, address.key_file) == (own.certificate, own.key)
 
 
-def test_a_broker_that_refuses_mqtt_5_is_spoken_to_in_3_1_1(outbox: Outbox) -> None:
-    """As amqtt answers version 5: return code 1, unacceptable protocol version."""
+REFUSAL = b"\x20\x02\x00\x01"
+
+
+@pytest.mark.parametrize("first_answer", [REFUSAL, b""], ids=["refuses", "hangs up"])
+def test_a_broker_that_does_not_speak_mqtt_5_is_spoken_to_in_3_1_1(
+    outbox: Outbox, first_answer: bytes
+) -> None:
+    """Return code 1 is what the standard asks for; amqtt 0.12 waits for ever, or ends the connection."""
     begin(outbox, RUN)
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
-        versions = pool.submit(old_broker, server)
+        versions = pool.submit(old_broker, server, first_answer)
         courier = Courier(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"), DEVICE, outbox)
         until(courier, lambda: courier.was_connected)
         courier.close()
         assert versions.result(SECONDS) == [5, 4]
 
 
-def old_broker(server: socket.socket) -> list[int]:
-    """Two connections: refuse the first, let the second in and acknowledge its subscription."""
+def old_broker(server: socket.socket, first_answer: bytes) -> list[int]:
+    """Two connections: end the first, let the second in and acknowledge its subscription."""
     versions = []
-    for answers in ([b"\x20\x02\x00\x01"], [b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x01"]):
+    for answers in ([first_answer], [b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x01"]):
         connection, _ = server.accept()
         with connection:
             connection.settimeout(SECONDS)
@@ -148,6 +155,22 @@ def old_broker(server: socket.socket) -> list[int]:
                 if index == 0:
                     versions.append(packet[packet.index(b"MQTT") + 4])
                 connection.sendall(answer)
-            while connection.recv(4096):
+            while answers != [b""] and connection.recv(4096):
                 continue
     return versions
+
+
+def test_a_broker_that_speaks_mqtt_5_is_not_left_for_3_1_1(outbox: Outbox, broker: Mosquitto) -> None:
+    """One that hangs up once, as brokers do that start, is asked in version 5 again."""
+    proxy = Stalling(broker.port)
+    courier = Courier(parse_broker(f"mqtt://127.0.0.1:{proxy.port}"), DEVICE, outbox)
+    until(courier, lambda: courier.was_connected)
+    said = "as distilbench-agent-pi-5 (p5,"
+    before = broker.log.read_text().count(said)
+    proxy.cut()
+    broker.stop()
+    until(courier, lambda: courier.problem is not None)
+    broker.start()
+    until(courier, lambda: broker.log.read_text().count(said) > before)
+    courier.close()
+    proxy.close()
