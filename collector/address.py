@@ -71,7 +71,7 @@ def parse_address(
     if cert_file is not None and key_file is not None:
         if not tls:
             raise BadInput(f"--cert-file needs an mqtts:// broker URL, and {quoted} is not one")
-        _check_private(key_file, "key file")
+        check_private(key_file, "key file")
     user = unquote(parts.username) if parts.username else None
     if password_file is not None and user is None:
         raise BadInput("--password-file needs a user name: mqtt://user@host")
@@ -81,7 +81,12 @@ def parse_address(
     )
 
 
-def _check_private(path: Path, what: str) -> None:
+def check_private(path: Path, what: str) -> None:
+    """Return if nobody but its owner may read a file.
+
+    Raises:
+        BadInput: others may, or there is none.
+    """
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -91,7 +96,7 @@ def _check_private(path: Path, what: str) -> None:
 
 
 def _read_password(path: Path) -> bytes:
-    _check_private(path, "password file")
+    check_private(path, "password file")
     try:
         with path.open("rb") as file:
             password = file.read(_MAX_PASSWORD_BYTES + 3).rstrip(b"\r\n")

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from collector.commands import access, configuration, database, intake, predictions, reports, scores
+from collector.commands import access, configuration, database, doctor, intake, predictions, reports, scores
 from collector.config import configure
 from collector.errors import CollectorError
 from contract.errors import ContractError
@@ -56,6 +56,7 @@ for _command in (
     intake.rejected,
     intake.merge,
     access.provision,
+    doctor.doctor,
     configuration.config,
     scores.questions,
     scores.score,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from collector.address import Address
-from collector.broker import EXPOSED, LOOPBACK, is_here
+from collector.broker import EXPOSED, LOOPBACK, NO_RIGHTS, is_here
 from collector.doctor import Finding
 from collector.errors import BrokerUnavailable
 from collector.provision import read_credentials
@@ -186,7 +186,9 @@ def _strangers(address: Address) -> Finding:
     )
 
 
-def examine_embedded(listen: str | None, port: int | None, credentials: Path | None) -> Iterator[Finding]:
+def examine_embedded(
+    listen: str | None, port: int | None, credentials: Path | None, *, tls: bool
+) -> Iterator[Finding]:
     """What can be said of the embedded broker before it runs."""
     if importlib.util.find_spec("iotcore") is None:
         yield Finding("broker", "fail", "iotcore is missing", "pip install 'distilbench[collector]'")
@@ -202,4 +204,4 @@ def examine_embedded(listen: str | None, port: int | None, credentials: Path | N
         users = read_credentials(credentials)
         yield Finding("credentials", "ok", f"{', '.join(users)} may use it")
     if listen is not None and not is_here(listen):
-        yield Finding("encryption", "warn", EXPOSED, "use Mosquitto with deploy/mosquitto/")
+        yield Finding("rights", "warn", NO_RIGHTS if tls else EXPOSED, "use Mosquitto with deploy/mosquitto/")

@@ -42,7 +42,7 @@ def doctor(
             address = parse_address(broker, password_file, ca_file, cert_file, key_file)
             findings += examine_broker(address)
         elif embedded_broker:
-            findings += examine_embedded(listen, port, credentials)
+            findings += examine_embedded(listen, port, credentials, tls=cert_file is not None)
         else:
             findings.append(Finding("broker", "warn", "none is named", "name it with --broker"))
     except BadInput as error:

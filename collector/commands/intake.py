@@ -1,7 +1,7 @@
 """Commands that take results in, and the one that lists what was not stored."""
 
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -46,25 +46,33 @@ def serve(
         raise click.UsageError("--port, --listen and --credentials belong to --embedded-broker")
     if listen is not None and credentials is None:
         raise click.UsageError("--listen needs --credentials: whoever reaches the broker must log in")
+    if embedded_broker and (cert_file is None) != (key_file is None):
+        raise click.UsageError("--cert-file and --key-file go together")
     if share is not None and (not share.isprintable() or set(share) & set("/+#") or not share):
         raise click.UsageError(f"--share {share!r} is not a name without '/', '+' and '#'")
-    from collector.address import parse_address
-    from collector.broker import LOOPBACK
+    from collector.address import check_private, parse_address
+    from collector.broker import EXPOSED, LOOPBACK, NO_RIGHTS, Certificate, is_here
     from collector.broker import embedded_broker as run_broker
     from collector.provision import read_credentials
     from collector.serve import Server
     from collector.store import Store
 
     users = None if credentials is None else read_credentials(credentials)
-    with Store.open(database, create=True) as store:
-        given = (
-            nullcontext(parse_address(broker, password_file, ca_file, cert_file, key_file))
-            if broker and not embedded_broker
-            else run_broker(port, listen or LOOPBACK, users)
-        )
-        with given as address:
-            server = Server(store, address, say, share)
-            server.run(f"listening on {address}, writing {database}")
+    certificate = None
+    if embedded_broker and cert_file is not None and key_file is not None:
+        check_private(key_file, "key file")
+        certificate = Certificate(cert_file, key_file)
+    if listen is not None and not is_here(listen):
+        say(EXPOSED if certificate is None else NO_RIGHTS)
+    with Store.open(database, create=True) as store, ExitStack() as stack:
+        if embedded_broker:
+            running = run_broker(port, listen or LOOPBACK, users, certificate)
+            address, shown = stack.enter_context(running)
+        else:
+            assert broker is not None
+            address = shown = parse_address(broker, password_file, ca_file, cert_file, key_file)
+        server = Server(store, address, say, share)
+        server.run(f"listening on {shown}, writing {database}")
         say(_counts(server.stored, server.duplicates, server.rejected))
 
 
@@ -72,14 +80,18 @@ def serve(
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @database
 def ingest(database: Path, files: tuple[Path, ...]) -> None:
-    """Take in results that `agent run --to-file` wrote. Doing it twice is harmless."""
+    """Take in results that `agent run --to-file` wrote, and score them. Doing it twice is harmless."""
     from collector.files import ingest_file
+    from collector.progress import progress_bar
     from collector.store import Store
+    from collector.upkeep import bring_up_to_date
 
     with Store.open(database, create=True) as store:
         for path in files:
             counts = ingest_file(store, path)
             click.echo(f"{path}: {_counts(counts.stored, counts.duplicates, counts.rejected)}")
+    with progress_bar("scores and summaries") as progress:
+        bring_up_to_date(database, progress)
 
 
 @click.command()
@@ -148,7 +160,9 @@ def retry(database: Path) -> None:
 def merge(database: Path, others: tuple[Path, ...]) -> None:
     """Take in what other collectors' databases hold. Doing it twice is harmless."""
     from collector.merge import merge as take_from
+    from collector.progress import progress_bar
     from collector.store import Store
+    from collector.upkeep import bring_up_to_date
 
     with Store.open(database, create=True) as store:
         for path in others:
@@ -157,6 +171,8 @@ def merge(database: Path, others: tuple[Path, ...]) -> None:
             click.echo(
                 f"{path}: {done.runs} runs, {done.stored} records stored, {done.duplicates} known before"
             )
+    with progress_bar("scores and summaries") as progress:
+        bring_up_to_date(database, progress)
 
 
 def _counts(stored: int, duplicates: int, rejected: int) -> str:

@@ -141,8 +141,8 @@ def test_an_embedded_broker_that_listens_to_a_network_is_warned_of(tmp_path: Pat
     credentials = tmp_path / "credentials"
     provision(credentials, "pi-5", hashed=False, replace=False)
     where = ("--embedded-broker", "--db", database)
-    assert "encryption" not in doctor(*where).verdicts
+    assert "rights" not in doctor(*where).verdicts
     told = doctor(*where, "--listen", "0.0.0.0", "--credentials", credentials)
-    assert told.verdicts["encryption"] == "warn"
-    assert "no TLS and no rights" in told.text
+    assert told.verdicts["rights"] == "warn"
+    assert "others can read all, passwords too" in told.text
     assert "pi-5 may use it" in told.text

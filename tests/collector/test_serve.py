@@ -1,17 +1,24 @@
 import signal
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from agent.broker import parse_broker
+from agent.courier import Courier
+from agent.outbox import Outbox
 from collector.address import Address, parse_address
 from collector.broker import embedded_broker
-from collector.provision import provision
+from collector.provision import provision, write_secret
 from collector.store import Store
 from contract.records import Record
+from tests.collector.command import collector
 from tests.collector.factory import answer, batch, finished, run_records, started
 from tests.collector.serving import Collector, connected_device, wait_until
+from tests.faults.certificates import Authority
+from tests.faults.sending import DEVICE, begin, finish, stored_ranges, until
 from tests.mosquitto import Mosquitto
 
 RUN = "0" * 31 + "1"
@@ -20,8 +27,8 @@ RUN = "0" * 31 + "1"
 @pytest.fixture(params=["embedded", pytest.param("mosquitto", marks=pytest.mark.broker)])
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Address]:
     if request.param == "embedded":
-        with embedded_broker(None) as address:
-            yield address
+        with embedded_broker(None) as running:
+            yield running.own
     else:
         with Mosquitto(tmp_path) as mosquitto:
             yield Address("127.0.0.1", mosquitto.port)
@@ -150,5 +157,34 @@ def test_an_embedded_broker_on_a_network_says_what_it_cannot_do(tmp_path: Path, 
     where = ("--embedded-broker", "--listen", "0.0.0.0", "--credentials", credentials, "--db", database)
     with Collector(*where) as collector:
         wait_until(lambda: len(collector.said) > 1, "the ready line")
-        assert "no TLS and no rights" in collector.said[0]
+        assert "others can read all, passwords too" in collector.said[0]
         assert collector.said[1].startswith("listening on mqtt://0.0.0.0:")
+
+
+def test_an_embedded_broker_with_a_certificate_speaks_tls(
+    tmp_path: Path, database: Path, outbox: Outbox
+) -> None:
+    authority = Authority(tmp_path)
+    server = authority.sign("server")
+    credentials, secret = tmp_path / "credentials", tmp_path / "secret"
+    write_secret(secret, provision(credentials, DEVICE, hashed=False, replace=False))
+    where = ("--embedded-broker", "--listen", "127.0.0.1", "--credentials", credentials, "--db", database)
+    finish(outbox, begin(outbox, RUN))
+    with Collector(*where, "--cert-file", server.certificate, "--key-file", server.key) as collector:
+        assert collector.said[0].startswith("listening on mqtts://127.0.0.1:")
+        url = collector.said[0].split()[2].rstrip(",").replace("//", f"//{DEVICE}@")
+        broker = parse_broker(url, secret, authority.root.certificate)
+        with closing(Courier(broker, DEVICE, outbox)) as courier:
+            until(courier, lambda: not outbox.pending())
+    assert stored_ranges(database) == {RUN: [(0, 1)]}
+
+
+def test_a_certificate_of_another_key_is_refused(tmp_path: Path, database: Path) -> None:
+    authority = Authority(tmp_path)
+    server, other = authority.sign("server"), authority.sign("other")
+    refused = collector(
+        *("serve", "--embedded-broker", "--cert-file", server.certificate, "--key-file", other.key),
+        *("--db", database),
+    )
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+    assert "cannot use the certificate" in refused.stderr
