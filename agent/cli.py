@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from agent.commands.config import config, init
+from agent.commands.doctor import doctor
 from agent.config import configure
 from agent.errors import AgentError, BadInput, NotDelivered
 from agent.options import (
@@ -75,7 +76,12 @@ def run(
     when_full: "WhenFull",
     limit: int | None,
     seed: int,
-    threads: int | None,
+    threads: "int | Literal['auto'] | None",
+    spinning: bool,
+    arena: bool,
+    affinity: str | None,
+    provider: str,
+    ignore_memory: bool,
     warmup: int,
     no_resume: bool,
     device_id: str | None,
@@ -92,8 +98,10 @@ def run(
     from agent.commands.target import destination_of
     from agent.delivery import delivering
     from agent.device import inspect_device
-    from agent.plan import plan_run, read_questions, settings_for
+    from agent.plan import RuntimeOptions, plan_run, read_questions, settings_for
+    from agent.remarks import remarks
     from agent.state import opened_state
+    from agent.trial import with_fastest_threads
 
     where = destination_of(context, live=publish == "live")
     described = [describe(bundle) for bundle in bundles]
@@ -101,15 +109,26 @@ def run(
     limit_bytes = outbox_mib * 1_048_576
     with opened_state(state_dir, device_id, say, limit_bytes=limit_bytes, when_full=when_full) as state:
         device = inspect_device(state.device_id, hardware_class)
-        plans = [
-            plan_run(
-                device,
+        against = tuple(remark.sentence for remark in remarks())
+        for sentence in against:
+            say(f"beware: {sentence}")
+        plans = []
+        for bundle in described:
+            settings = settings_for(
                 bundle,
-                questions,
-                settings_for(bundle, limit=limit, seed=seed, threads=threads, warmup=warmup),
+                limit=limit,
+                seed=seed,
+                threads=None if threads == "auto" else threads,
+                warmup=warmup,
+                options=RuntimeOptions(spinning, arena, affinity, provider),
             )
-            for bundle in described
-        ]
+            plan = plan_run(device, bundle, questions, settings)
+            plan = plan._replace(remarks=against, ignore_memory=ignore_memory)
+            if threads == "auto":
+                plan, problem = with_fastest_threads(plan, state.folder, state.stop)
+                how = f"could not be tried out: {problem}" if problem else "found fastest"
+                say(f"{plan.title}: {plan.settings.threads} threads, {how}")
+            plans.append(plan)
         with delivering(where, state, say) as delivery:
             finished = measure_all(plans, state, delivery, say, resume=not no_resume)
             state.stop.check()
@@ -236,6 +255,7 @@ def answer(bundle: Path, question: str, context: str, threads: int | None) -> No
 
 
 cli.add_command(config)
+cli.add_command(doctor)
 configure(cli, except_for=init)
 
 

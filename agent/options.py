@@ -37,6 +37,41 @@ device_options: Final = all_of(
     state_options,
 )
 
+
+class Threads(click.ParamType):
+    """`auto`, or a number."""
+
+    name = "threads"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The number, or the word."""
+        return "auto" if value == "auto" else click.IntRange(1, 1024).convert(value, param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """How it is shown in help."""
+        return "N|auto"
+
+
+class Cores(click.ParamType):
+    """A list such as `0,2-3`."""
+
+    name = "cores"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The same list, if it is one."""
+        from agent.device import cores_of
+
+        try:
+            cores_of(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no list of cores: write it like 0,2-3.", param, ctx)
+        return str(value)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """How it is shown in help."""
+        return "CORES"
+
+
 threads_option: Final = click.option(
     "--threads",
     type=click.IntRange(min=1, max=1024),
@@ -92,7 +127,37 @@ measuring_options: Final = all_of(
         show_default=True,
         help="Chooses the questions under a limit, and their order.",
     ),
-    threads_option,
+    click.option(
+        "--threads",
+        type=Threads(),
+        help="Threads within an operator; auto tries which number is fastest, once. "
+        "[default: the physical cores it may use]",
+    ),
+    click.option(
+        "--spinning/--no-spinning",
+        default=True,
+        show_default=True,
+        help="Let threads wait for the next operator in a loop: faster, and dearer in energy.",
+    ),
+    click.option(
+        "--arena/--no-arena",
+        default=True,
+        show_default=True,
+        help="Keep memory that was used once for the next question.",
+    ),
+    click.option(
+        "--affinity",
+        type=Cores(),
+        help="Stay on these cores, such as 0,2-3. [default: the system's choice]",
+    ),
+    click.option(
+        "--provider",
+        metavar="NAME",
+        default="CPUExecutionProvider",
+        show_default=True,
+        help="What computes, by onnxruntime's name.",
+    ),
+    click.option("--ignore-memory", is_flag=True, help="Load what is estimated not to fit into memory."),
     click.option(
         "--warmup",
         type=click.IntRange(min=0, max=10_000),

@@ -25,16 +25,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.bundle import Bundle, describe
+from agent.bundle import describe
 from agent.device import inspect_device
 from agent.outbox import Outbox
-from agent.plan import Plan, Questions, plan_run, read_questions, settings_for
+from agent.plan import Plan, plan_run, read_questions, settings_for
 from agent.process import WorkerProcess
 from agent.run import Run
 from agent.stop import Stop
 from bench.ingest import collector
 from bench.nullreader import PROGRAM
-from bench.sidebyside import PlanOf, side_by_side
+from bench.sidebyside import side_by_side
 from collector.statistics import percentile
 from contract.messages import Batch, decode_message
 from contract.records import Answer, Record, RunFinished, Sample
@@ -58,8 +58,10 @@ _PARTS: Final = ("overhead", "publish", "repeat", "light")
 @click.option("--only", type=click.Choice(_PARTS), multiple=True, help="Any of them; all by default.")
 def main(folder: Path, questions: Path, limit: int, only: tuple[str, ...]) -> None:
     """Print what measuring BUNDLE costs."""
-    plan = partial(_plan, describe(folder), read_questions(questions), limit)
-    asked = len(plan(0).questions)
+    bundle = describe(folder)
+    settings = settings_for(bundle, limit=limit)
+    plan = plan_run(inspect_device("bench"), bundle, read_questions(questions), settings)
+    asked = len(plan.questions)
     print(f"{folder.name}, {asked} questions of {questions.name}, load {os.getloadavg()[0]:.1f} before")
     with tempfile.TemporaryDirectory() as scratch:
         for part in only or _PARTS:
@@ -75,11 +77,6 @@ def main(folder: Path, questions: Path, limit: int, only: tuple[str, ...]) -> No
                 (_repeat if part == "repeat" else _light)(command, work)
 
 
-def _plan(bundle: Bundle, questions: Questions, limit: int, seed: int) -> Plan:
-    settings = settings_for(bundle, limit=limit, seed=seed)
-    return plan_run(inspect_device("bench"), bundle, questions, settings)
-
-
 class Cost(NamedTuple):
     """Of a run, per question, in nanoseconds."""
 
@@ -91,14 +88,14 @@ class Cost(NamedTuple):
     """Mean over questions of the pauses between chunks: commit, look at the machine, deliver."""
 
 
-def _overhead(plan: PlanOf, work: Path) -> None:
+def _overhead(plan: Plan, work: Path) -> None:
     print("| reader | reported µs | worker beside it µs | % | pauses between chunks µs | % |")
     print("|---|--:|--:|--:|--:|--:|")
     found = {}
     for name, program in (("null", PROGRAM), ("of the bundle", None)):
         with Stop() as stop, Outbox(work / f"{name}.db") as outbox:
             start = partial(WorkerProcess, program=program) if program else WorkerProcess
-            Run(plan(0), outbox, stop, start_worker=start).measure(lambda _: None)
+            Run(plan, outbox, stop, start_worker=start).measure(lambda _: None)
             found[name] = _cost(_records(outbox))
     real = found["of the bundle"].reader
     for name, cost in found.items():
@@ -133,7 +130,7 @@ def _time_ns(answer: Answer) -> int:
     return answer.tokenize_ns + answer.infer_ns + answer.decode_ns
 
 
-def _publish(plan: PlanOf, work: Path) -> None:
+def _publish(plan: Plan, work: Path) -> None:
     folder = work / "mosquitto"
     folder.mkdir()
     with Mosquitto(folder) as broker, collector(broker, work):
@@ -148,7 +145,7 @@ def _publish(plan: PlanOf, work: Path) -> None:
             f"| p{100 * fraction:.0f} | {percentile(kept, fraction) / 1e6:.3f} "
             f"| {percentile(live, fraction) / 1e6:.3f} | {change:+.2f} ({low:+.2f} to {high:+.2f}) |"
         )
-    left_out = len(plan(0).questions) - len(shared)
+    left_out = len(plan.questions) - len(shared)
     print(f"\n{len(shared)} questions; {left_out} left out, since one of the two runs marked them.")
 
 

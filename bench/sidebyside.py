@@ -26,9 +26,6 @@ from contract.records import Answer, Record, Settings
 _CONNECT_SECONDS: Final = 0.1
 _DRAIN_SECONDS: Final = 60.0
 
-PlanOf = Callable[[int], Plan]
-"""A plan by its seed."""
-
 
 class Sides(NamedTuple):
     """Times in nanoseconds by question id, of answers that carry no mark."""
@@ -98,14 +95,16 @@ class _Turns:
             self._changed.notify()
 
 
-def side_by_side(plan: PlanOf, folder: Path, url: str) -> Sides:
+def side_by_side(plan: Plan, folder: Path, url: str) -> Sides:
     """Measure both.
 
     Args:
-        plan: the runs ask the same questions in two orders, so that none is asked twice in a row.
+        plan: of both; the second begins in its middle, so that no question is asked twice in a row.
         folder: takes the outboxes.
         url: the broker, with a collector behind it.
     """
+    half = len(plan.questions) // 2
+    plans = (plan, plan._replace(questions=plan.questions[half:] + plan.questions[:half]))
     turns = _Turns()
     told: list[dict[str, int]] = [{}, {}]
 
@@ -113,7 +112,7 @@ def side_by_side(plan: PlanOf, folder: Path, url: str) -> Sides:
         turns.begin(me)
         try:
             with Outbox(folder / f"{me}.db") as outbox:
-                run = Run(plan(me), outbox, stop, start_worker=lambda _: worker)
+                run = Run(plans[me], outbox, stop, start_worker=lambda _: worker)
                 told[me] = _unmarked(run_side(run, outbox, lambda: turns.hand_over(me)))
         finally:
             turns.leave(me)

@@ -1,0 +1,57 @@
+"""The command that examines the device, its bundles and the way to a collector."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent.config import outranking
+from agent.options import FOLDER, delivery_options, device_options
+
+
+@click.command()
+@click.option("--bundle", "bundles", type=FOLDER, multiple=True, help="Check it too; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@delivery_options
+@device_options
+@click.pass_context
+def doctor(
+    context: click.Context,
+    bundles: tuple[Path, ...],
+    as_json: bool,
+    device_id: str | None,
+    state_dir: Path | None,
+    **delivery_options: Any,
+) -> int:
+    """Check whether this device is ready to measure, and whether its results would arrive.
+
+    Exits 1 if something has to be mended first.
+    """
+    from agent.commands.target import destination_of
+    from agent.delivery import LiveBroker
+    from agent.doctor import Finding, examine
+    from agent.outbox import DEFAULT_LIMIT_BYTES
+    from agent.state import StateFolder
+    from contract.codec import encode, printable
+
+    folder = StateFolder(state_dir)
+    where = destination_of(context) if outranking(context, "broker", "to_file") else None
+    findings: list[Finding] = []
+
+    def note(finding: Finding) -> None:
+        findings.append(finding)
+        if not as_json:
+            click.echo(f"{finding.level:<4}  {finding.about:<11}  {printable(finding.what)}")
+            if finding.advice:
+                click.echo(f"{'':19}→ {printable(finding.advice)}")
+
+    for finding in examine(folder, bundles, DEFAULT_LIMIT_BYTES):
+        note(finding)
+    if isinstance(where, LiveBroker):
+        from agent.probe import probe
+
+        for finding in probe(where.broker, folder.device_id(device_id)):
+            note(finding)
+    if as_json:
+        click.echo(encode(findings))
+    return int(any(finding.level == "fail" for finding in findings))
