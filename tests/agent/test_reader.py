@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from agent.bundle import describe
+from agent.errors import Unanswerable
 from agent.plan import read_questions, settings_for
-from agent.reader import Reader, Unanswerable
+from agent.reader import Reader
 from tests.agent.conftest import ROOT, SAMPLE_QUESTIONS
 
 
@@ -15,6 +16,13 @@ from tests.agent.conftest import ROOT, SAMPLE_QUESTIONS
 def reader(reader_bundle: Path) -> Reader:
     bundle = describe(reader_bundle)
     return Reader(bundle, settings_for(bundle))
+
+
+@pytest.fixture(scope="module", params=["pipeline", "squad"])
+def either(request: pytest.FixtureRequest, reader_bundle: Path) -> Reader:
+    """A reader of each decoding."""
+    bundle = describe(reader_bundle)
+    return Reader(bundle, settings_for(bundle, decoding=request.param))
 
 
 @pytest.fixture(scope="module")
@@ -74,35 +82,45 @@ def test_a_long_context_is_read_in_windows(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("context", ["", "   \n\t ", "\u200b"])
-def test_an_empty_context_has_no_answer(reader: Reader, context: str) -> None:
+def test_an_empty_context_has_no_answer(either: Reader, context: str) -> None:
     with pytest.raises(Unanswerable, match="the context"):
-        reader.read("Who?", context)
+        either.read("Who?", context)
 
 
-def test_a_question_longer_than_the_window_is_told(reader: Reader) -> None:
+def test_a_question_longer_than_the_window_is_told(either: Reader) -> None:
     with pytest.raises(Unanswerable, match="the question has 500 tokens"):
-        reader.read("why " * 500, "Because.")
+        either.read("why " * 500, "Because.")
     with pytest.raises(Unanswerable, match="the question has 300 tokens"):
-        reader.read("why " * 300, "Because. " * 300)
-    assert reader.read("Who wrote it?", "Ada wrote it.").text == "Ada"
+        either.read("why " * 300, "Because. " * 300)
+    assert either.read("Who wrote it?", "Ada wrote it.").text == "Ada"
 
 
 def test_a_long_question_with_a_short_context_fits(reader: Reader) -> None:
     assert reader.read("why " * 300, "Because of Ada.").windows == 1
 
 
-def test_a_word_as_long_as_its_context_is_told(reader: Reader) -> None:
+def test_a_word_as_long_as_its_context_is_told(either: Reader) -> None:
     with pytest.raises(Unanswerable, match="the answer has 20000 characters"):
-        reader.read("Who?", "a" * 20_000)
+        either.read("Who?", "a" * 20_000)
+
+
+@pytest.mark.parametrize("decoding", ["pipeline", "squad"])
+def test_a_context_of_a_megabyte_is_read(tiny_bundle: Path, decoding: str) -> None:
+    bundle = describe(tiny_bundle)
+    reader = Reader(bundle, settings_for(bundle, decoding=decoding))
+    context = "Ada wrote programs. " * 50_000
+    reading = reader.read("Who wrote it?", context)
+    assert reading.text == context[reading.start_char : reading.end_char] != ""
+    assert reading.windows > 300
 
 
 @pytest.mark.parametrize(
     "text", ["日本語のテキスト。", "🧪🧬", "[CLS] [SEP] [MASK]", "\x00\x1b[31m", "ﷺ" * 50]
 )
-def test_any_text_gets_an_answer_or_a_reason(reader: Reader, text: str) -> None:
+def test_any_text_gets_an_answer_or_a_reason(either: Reader, text: str) -> None:
     for question, context in ((text, "Ada did."), ("Who?", text), (text, text)):
         try:
-            reading = reader.read(question, context)
+            reading = either.read(question, context)
         except Unanswerable:
             continue
         assert reading.text == context[reading.start_char : reading.end_char]
