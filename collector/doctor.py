@@ -17,10 +17,9 @@ from typing import Final, Literal
 import msgspec
 
 from collector.errors import CollectorError
-from collector.report.grid import Grid
 from collector.store import OLDEST_SQLITE, Store
 
-Verdict = Literal["ok", "warn", "fail"]
+Level = Literal["ok", "warn", "fail"]
 
 LITTLE_SPACE_BYTES: Final = 1 << 30
 NO_SPACE_BYTES: Final = 64 << 20
@@ -39,19 +38,13 @@ _EXTRAS: Final = (
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What was looked at, and what came out."""
+    """What one check found."""
 
-    check: str
-    verdict: Verdict
-    says: str
+    about: str
+    level: Level
+    what: str
     advice: str = ""
     """What to do; empty where all is well."""
-
-
-def grid(findings: list[Finding]) -> Grid:
-    """As a list for people."""
-    rows = [(f.check, f.verdict, f.says, f.advice or None) for f in findings]
-    return Grid(("check", "verdict", "says", "advice"), rows, "nothing was checked")
 
 
 def examine_here(database: Path | None) -> Iterator[Finding]:
@@ -87,13 +80,13 @@ def _sqlite() -> Finding:
 
 def _disk(folder: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
-    says = f"{free / 1e9:.1f} GB are free in {str(folder)!r}"
+    what = f"{free / 1e9:.1f} GB are free in {str(folder)!r}"
     if free < NO_SPACE_BYTES:
-        yield Finding("space", "fail", says, "free some: nothing is acknowledged while the disk is full")
+        yield Finding("space", "fail", what, "free some: nothing is acknowledged while the disk is full")
     elif free < LITTLE_SPACE_BYTES:
-        yield Finding("space", "warn", says, "free some, or move the database; see also collector prune")
+        yield Finding("space", "warn", what, "free some, or move the database; see also collector prune")
     else:
-        yield Finding("space", "ok", says)
+        yield Finding("space", "ok", what)
     kind = _file_system(folder)
     if kind in _NETWORK_FILE_SYSTEMS:
         yield Finding(
@@ -109,9 +102,9 @@ def _disk(folder: Path) -> Iterator[Finding]:
             "sync", "fail", f"{str(folder)!r} cannot be written: {error.strerror}", "mend its permissions"
         )
         return
-    says = f"a commit waits {seconds * 1e3:.1f} ms for the disk"
+    what = f"a commit waits {seconds * 1e3:.1f} ms for the disk"
     slow = seconds > SLOW_SYNC_SECONDS
-    yield Finding("sync", "warn" if slow else "ok", says, "a faster disk takes more results" if slow else "")
+    yield Finding("sync", "warn" if slow else "ok", what, "a faster disk takes more results" if slow else "")
 
 
 def _sync_seconds(folder: Path) -> float:
@@ -154,16 +147,16 @@ def _database(path: Path) -> Finding:
         return Finding("database", "fail", str(error), "restore a copy; docs/decisions/0008 says why")
     if broken != "ok":
         return Finding("database", "fail", f"{shown} is damaged: {broken}", "restore a copy of it")
-    says = f"{shown} is whole and holds {runs} runs"
+    what = f"{shown} is whole and holds {runs} runs"
     if mode != "wal":
         return Finding(
-            "database", "warn", f"{says}, but has no write-ahead log", "collector serve turns it on"
+            "database", "warn", f"{what}, but has no write-ahead log", "collector serve turns it on"
         )
     if rejected:
         return Finding(
-            "database", "warn", f"{says}; {rejected} messages were rejected", "collector rejected lists them"
+            "database", "warn", f"{what}; {rejected} messages were rejected", "collector rejected lists them"
         )
-    return Finding("database", "ok", says)
+    return Finding("database", "ok", what)
 
 
 def _clock(database: Path | None) -> Finding:
@@ -208,7 +201,7 @@ def _packages() -> Iterator[Finding]:
             except importlib.metadata.PackageNotFoundError:
                 missing.append(package)
         if missing:
-            says = f"{', '.join(missing)} missing: no {purpose}"
-            yield Finding(f"extra {extra}", "ok", says, f"pip install 'distilbench[{extra}]', if wanted")
+            what = f"{', '.join(missing)} missing: no {purpose}"
+            yield Finding(f"extra {extra}", "ok", what, f"pip install 'distilbench[{extra}]', if wanted")
         else:
             yield Finding(f"extra {extra}", "ok", f"{', '.join(found)}: {purpose}")

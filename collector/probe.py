@@ -56,14 +56,14 @@ def examine_broker(address: Address) -> Iterator[Finding]:
 def _refused(address: Address, welcome: Welcome) -> Finding | None:
     if not welcome.code.is_failure:
         return None
-    says = f"{address} does not let the collector in: {welcome.code}"
+    what = f"{address} does not let the collector in: {welcome.code}"
     if welcome.code.value in _NOT_LET_IN:
         advice = "name user and --password-file; collector provision collector makes them"
     elif welcome.code.value == _NO_MQTT_5:
         advice = "the collector needs MQTT 5: use Mosquitto 2 or another broker that speaks it"
     else:
         advice = "the broker's log may say more"
-    return Finding("broker", "fail", says, advice)
+    return Finding("broker", "fail", what, advice)
 
 
 def _offers(properties: Any) -> Iterator[Finding]:

@@ -1,11 +1,12 @@
 """The command that looks for what may go wrong."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from collector.commands.options import as_json as json_option
-from collector.commands.options import optional, serving_options, terminal_width
+from collector.commands.options import optional, serving_options
 
 
 @click.command()
@@ -31,25 +32,32 @@ def doctor(
     does not exist, and the disk gets a file for a moment.
     """
     from collector.address import parse_address
-    from collector.doctor import Finding, examine_here, grid
+    from collector.doctor import Finding, examine_here
     from collector.errors import BadInput
     from collector.probe import examine_broker, examine_embedded
-    from collector.report.grid import grid_text
+    from collector.report.plain import plain
+    from contract.codec import encode
 
-    findings = []
+    findings: list[Finding] = []
+
+    def note(found: Iterable[Finding]) -> None:
+        for finding in found:
+            findings.append(finding)
+            if not as_json:
+                click.echo(f"{finding.level:<4}  {finding.about:<15}  {plain(finding.what)}")
+                if finding.advice:
+                    click.echo(f"{'':23}→ {plain(finding.advice)}")
+
     try:
         if broker is not None:
-            address = parse_address(broker, password_file, ca_file, cert_file, key_file)
-            findings += examine_broker(address)
+            note(examine_broker(parse_address(broker, password_file, ca_file, cert_file, key_file)))
         elif embedded_broker:
-            findings += examine_embedded(listen, port, credentials, tls=cert_file is not None)
+            note(examine_embedded(listen, port, credentials, tls=cert_file is not None))
         else:
-            findings.append(Finding("broker", "warn", "none is named", "name it with --broker"))
+            note([Finding("broker", "warn", "none is named", "name it with --broker")])
     except BadInput as error:
-        findings.append(Finding("broker", "fail", str(error), "mend the option or the file"))
-    findings += examine_here(database)
+        note([Finding("broker", "fail", str(error), "mend the option or the file")])
+    note(examine_here(database))
     if as_json:
-        click.echo(grid_text(grid(findings), "json"), nl=False)
-    else:
-        click.echo(grid_text(grid(findings), "table", terminal_width()), nl=False)
-    return int(any(finding.verdict == "fail" for finding in findings))
+        click.echo(encode(findings))
+    return int(any(finding.level == "fail" for finding in findings))
