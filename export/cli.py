@@ -1,22 +1,26 @@
-"""The command `export-models`: a thin layer over `build` and `catalog`."""
+"""The command `export-models`: `build` is here, the others in `export.commands`, all failures end here."""
 
 import os
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from contract.bundle import Precision
-from contract.codec import encode, printable
+from contract.codec import printable
 from contract.errors import ContractError
-from export import catalog
 from export.commands.distill import distill
+from export.commands.listing import list_models
 from export.commands.questions import questions
+from export.commands.verify import verify as verify_command
 from export.errors import BadInput, ExportError
 from export.targets import Target
+
+if TYPE_CHECKING:
+    from export.names import Named
 
 _PRECISIONS: tuple[str, ...] = get_args(Precision)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -28,23 +32,12 @@ def cli() -> None:
     """Build ONNX bundles of question-answering models, for the agent to measure."""
 
 
-@cli.command("list")
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def list_models(format_: str) -> None:
-    """Show the models that have a name here."""
-    if format_ == "json":
-        click.echo(encode(catalog.MODELS))
-        return
-    _print_table()
-
-
 @cli.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option(
     "--weights",
-    required=True,
     metavar="hub|random|PATH",
-    help="The hub's checkpoint, random numbers, or a transformers or PEFT adapter folder.",
+    help="For a model of `list`: the hub's, random numbers, or a transformers or PEFT adapter folder.",
 )
 @click.option(
     "--base",
@@ -72,6 +65,28 @@ def list_models(format_: str) -> None:
     help="What int8 is for; other than auto, it becomes part of the folder's name.",
 )
 @click.option("--calibration", type=_FILE, help="SQuAD v1.1 file to calibrate int8 on instead of our own.")
+@click.option(
+    "--search", type=_FILE, help="Try int8 recipes on this SQuAD v1.1 file and keep the fastest good one."
+)
+@click.option(
+    "--max-f1-loss",
+    type=click.FloatRange(min=0),
+    default=0.5,
+    show_default=True,
+    help="Points that the recipe that --search finds may lose.",
+)
+@click.option(
+    "--min-agreement",
+    type=click.FloatRange(0, 100),
+    help="Percent of fp32's answers that it must give. [default: 90 where there are no gold answers]",
+)
+@click.option(
+    "--search-limit",
+    type=click.IntRange(min=1),
+    default=400,
+    show_default=True,
+    help="Questions at most to search on.",
+)
 @click.option("--questions", type=_FILE, help="SQuAD v1.1 file to verify on instead of that of calibration.")
 @click.option(
     "--verify", type=click.IntRange(min=1), default=128, show_default=True, help="Questions at most."
@@ -80,7 +95,7 @@ def list_models(format_: str) -> None:
 @click.option("--force", is_flag=True, help="Build even what is there already.")
 def build(
     names: tuple[str, ...],
-    weights: str,
+    weights: str | None,
     base: Path | None,
     tokenizer: Path | None,
     seed: int,
@@ -88,39 +103,71 @@ def build(
     to: Path,
     target: str,
     calibration: Path | None,
+    search: Path | None,
+    max_f1_loss: float,
+    min_agreement: float | None,
+    search_limit: int,
     questions: Path | None,
     verify: int,
     no_verify: bool,
     force: bool,
 ) -> None:
-    """Build bundles of the named models and print their folders."""
-    from export.build import BuildRequest, build
+    """Build bundles of models and print their folders.
 
-    if len(set(names)) > 1 and weights not in {"hub", "random"}:
+    A NAME is one of `list`, or OWNER/MODEL on the Hugging Face hub, or a transformers or adapter folder.
+    """
+    from export import names as naming
+    from export.build import BuildRequest, build
+    from export.commands.searched import print_search
+    from export.search import Limits, NothingFits
+
+    if len(set(names)) > 1 and weights not in {"hub", "random", None}:
         raise BadInput(f"the folder '{weights}' holds one model, and you named {len(set(names))}")
+    models = [naming.find(name, weights, base) for name in dict.fromkeys(names)]
     requests = [
         BuildRequest(
-            model=catalog.find(name),
-            weights=weights,
+            model=named.model,
+            weights=_weights(named),
             precisions=_precisions(precision),
             base=base,
             tokenizer=tokenizer,
             seed=seed,
             target=None if target == "auto" else target,  # type: ignore[arg-type]  # click.Choice
             calibration=calibration,
+            search=search,
+            search_limit=search_limit,
+            limits=Limits(
+                max_f1_loss=max_f1_loss,
+                min_agreement=None if min_agreement is None else min_agreement / 100,
+            ),
             questions=questions,
             verify=0 if no_verify else verify,
             force=force,
         )
-        for name in dict.fromkeys(names)
+        for named in models
     ]
     for request in requests:
-        for folder in build(request, to, _say):
+        try:
+            folders = build(request, to, _say, print_search)
+        except NothingFits as error:
+            print_search(error.tried)
+            raise
+        for folder in folders:
             click.echo(folder)
 
 
+cli.add_command(list_models)
+cli.add_command(verify_command)
 cli.add_command(questions)
 cli.add_command(distill)
+
+
+def _weights(named: "Named") -> str:
+    if named.weights is None:
+        raise click.UsageError(
+            f"Missing option '--weights' for {named.model.name!r}: hub, random or a folder."
+        )
+    return named.weights
 
 
 def _precisions(text: str) -> tuple[Precision, ...]:
@@ -133,41 +180,6 @@ def _precisions(text: str) -> tuple[Precision, ...]:
 
 def _say(line: str) -> None:
     click.echo(printable(line), err=True)
-
-
-def _print_table() -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("name", "layers", "hidden"):
-        table.add_column(title, no_wrap=True, justify="left" if title == "name" else "right")
-    table.add_column("parameters", justify="right", no_wrap=True)
-    for title in ("checkpoint on the hub", "licence", "EM / F1 (percent)", "distillation"):
-        table.add_column(title)
-    for model in catalog.MODELS:
-        shape = catalog.architecture(model.config)
-        table.add_row(
-            model.name,
-            str(shape.layers),
-            str(shape.hidden_size),
-            f"{model.parameters / 1e6:.1f}M",
-            model.hub_id or f"none; base {model.base_id}",
-            model.licence or "not stated",
-            _scores(model),
-            model.distillation,
-        )
-    console = Console()
-    if not console.is_terminal:
-        console.width = 240  # a pipe has no width to wrap to
-    console.print(table, soft_wrap=False)
-
-
-def _scores(model: catalog.Model) -> str:
-    if model.published is None:
-        return "-"
-    exact = "-" if model.published.exact_match is None else f"{model.published.exact_match:.1f}"
-    return f"{exact} / {model.published.f1:.1f} on {model.published.dataset}"
 
 
 def main() -> int:

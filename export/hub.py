@@ -30,8 +30,12 @@ class Card(NamedTuple):
     training_data: str | None
 
 
-def resolve(repository: str) -> str:
+def resolve(repository: str, revision: str | None = None) -> str:
     """The commit that a repository's main branch is at; that of the local cache when the hub is out of reach.
+
+    Args:
+        repository: its id.
+        revision: a commit that is wanted instead.
 
     Raises:
         HubUnavailable: the hub cannot be reached and the cache has no copy, or it wants a log-in.
@@ -39,6 +43,8 @@ def resolve(repository: str) -> str:
     """
     from huggingface_hub import HfApi, try_to_load_from_cache
 
+    if revision is not None:
+        return revision
     try:
         with _translated(repository), quiet():
             commit = HfApi().model_info(repository, timeout=_TIMEOUT_SECONDS).sha
@@ -74,6 +80,34 @@ def download(repository: str, commit: str) -> Path:
             "complete copy, or the repository has none that PyTorch reads"
         )
     return folder
+
+
+def file(repository: str, commit: str, name: str) -> Path | None:
+    """One file of a repository, downloaded into the cache; None where the repository has none of that name.
+
+    Raises:
+        HubUnavailable: as `resolve`.
+        BadInput: as `resolve`.
+        StorageUnavailable: as `download`.
+    """
+    from huggingface_hub import errors, hf_hub_download
+
+    with _translated(repository), quiet():
+        try:
+            return Path(hf_hub_download(repository, name, revision=commit))
+        except errors.LocalEntryNotFoundError:
+            raise
+        except errors.EntryNotFoundError:
+            return None
+
+
+def card(repository: str, commit: str) -> Card:
+    """What a repository's card states; nothing where there is none, or offline none in the cache."""
+    try:
+        path = file(repository, commit, _CARD)
+    except HubUnavailable:
+        path = None
+    return Card(None, None) if path is None else read_card(path.parent)
 
 
 def read_card(folder: Path) -> Card:

@@ -114,9 +114,9 @@ def _trained(folder: Path, source: Source) -> "PreTrainedModel":
         what = (
             "question-answering head" if any(_HEAD in key for key in missing) else "complete set of weights"
         )
+        asked = source.adapter or (source.checkpoint.location if source.checkpoint else folder)
         raise BadInput(
-            f"'{source.adapter or folder}' has no trained {what} (it lacks {min(missing)!r}): "
-            "it would answer at random"
+            f"'{asked}' has no trained {what} (it lacks {min(missing)!r}): it would answer at random"
         )
     return network
 

@@ -91,7 +91,7 @@ def tokenizer_file(given: Path | None) -> TokenizerFile | None:
 
 
 def from_hub(model: Model) -> Source:
-    """The checkpoint that the catalog names for a model, at its present commit.
+    """The checkpoint that stands for a model on the hub, at the model's commit or the present one.
 
     Raises:
         BadInput: the catalog names none.
@@ -102,7 +102,7 @@ def from_hub(model: Model) -> Source:
             f"the hub has no question-answering checkpoint of {model.name!r} that the catalog knows: give a "
             f"folder or an adapter with --weights (its base model is {model.base_id!r})"
         )
-    commit = hub.resolve(model.hub_id)
+    commit = hub.resolve(model.hub_id, model.revision)
     weights = Weights(
         origin="hub",
         source=model.hub_id,
@@ -125,14 +125,9 @@ def from_folder(folder: Path, base: Path | None = None) -> Source:
         BadInput: not such a folder.
         HubUnavailable: see `hub.resolve`.
     """
-    if not folder.is_dir():
-        raise BadInput(f"there is no folder '{folder}' to take weights from")
+    found = checkpoint(folder, base)
     if (folder / ADAPTER_CONFIG).is_file():
-        return _adapter(folder, base)
-    if base is not None:
-        raise BadInput(f"--base goes with an adapter, and '{folder}' has no {ADAPTER_CONFIG}")
-    if not (folder / CONFIG).is_file():
-        raise BadInput(f"'{folder}' is no model: it has neither {CONFIG} nor {ADAPTER_CONFIG}")
+        return _adapter(folder, base, found)
     card = hub.read_card(folder)
     weights = Weights(
         origin="local",
@@ -141,24 +136,62 @@ def from_folder(folder: Path, base: Path | None = None) -> Source:
         licence=card.licence,
         training_data=card.training_data,
     )
-    return Source(weights, Checkpoint(str(folder)))
+    return Source(weights, found)
 
 
-def _adapter(folder: Path, base: Path | None) -> Source:
+def checkpoint(folder: Path, base: Path | None = None) -> Checkpoint:
+    """What transformers loads for a folder: the folder itself, or the base of the adapter in it.
+
+    Raises:
+        BadInput: see `from_folder`.
+        HubUnavailable: see `hub.resolve`.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder '{folder}' to take weights from")
+    if not (folder / ADAPTER_CONFIG).is_file():
+        if base is not None:
+            raise BadInput(f"--base goes with an adapter, and '{folder}' has no {ADAPTER_CONFIG}")
+        if not (folder / CONFIG).is_file():
+            raise BadInput(f"'{folder}' is no model: it has neither {CONFIG} nor {ADAPTER_CONFIG}")
+        return Checkpoint(str(folder))
+    named = _base_name(folder)
+    packaged = _packaged_minilm_l6() if named == _MINILM_L6 else None
+    local = base or packaged or (Path(named) if Path(named).is_dir() else None)
+    if local is None:
+        return Checkpoint(named, hub.resolve(named))
+    if not (local / CONFIG).is_file():
+        raise BadInput(f"'{local}' is no base model: it has no {CONFIG}")
+    return Checkpoint(str(local))
+
+
+def config(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The transformers configuration of a checkpoint; of a hub repository, only that file is downloaded.
+
+    Raises:
+        BadInput: there is none, or it is no JSON object.
+        HubUnavailable: see `hub.resolve`.
+    """
+    if checkpoint.commit is None:
+        return _read_json(Path(checkpoint.location) / CONFIG)
+    path = hub.file(checkpoint.location, checkpoint.commit, CONFIG)
+    if path is None:
+        raise BadInput(f"{checkpoint.location!r} on the hub is no transformers model: it has no {CONFIG}")
+    return _read_json(path)
+
+
+def _base_name(folder: Path) -> str:
     named = _read_json(folder / ADAPTER_CONFIG).get("base_model_name_or_path")
     if not isinstance(named, str) or not named:
         raise BadInput(f"'{folder / ADAPTER_CONFIG}' names no base model")
-    packaged = _packaged_minilm_l6() if named == _MINILM_L6 else None
-    local = base or packaged or (Path(named) if Path(named).is_dir() else None)
-    if local is not None:
-        if not (local / CONFIG).is_file():
-            raise BadInput(f"'{local}' is no base model: it has no {CONFIG}")
-        checkpoint = Checkpoint(str(local))
-        revision = _folder_revision(folder, local)
+    return named
+
+
+def _adapter(folder: Path, base: Path | None, found: Checkpoint) -> Source:
+    named = _base_name(folder)
+    if found.commit is None:
+        revision = _folder_revision(folder, Path(found.location))
     else:
-        commit = hub.resolve(named)
-        checkpoint = Checkpoint(named, commit)
-        revision = f"{_folder_revision(folder)} on {commit}"
+        revision = f"{_folder_revision(folder)} on {found.commit}"
     card = hub.read_card(folder)
     weights = Weights(
         origin="adapter",
@@ -167,7 +200,7 @@ def _adapter(folder: Path, base: Path | None) -> Source:
         licence=card.licence,
         training_data=card.training_data,
     )
-    return Source(weights, checkpoint, adapter=folder)
+    return Source(weights, found, adapter=folder)
 
 
 def _packaged_minilm_l6() -> Path | None:

@@ -1,12 +1,8 @@
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from contract.bundle import decode_manifest
@@ -22,27 +18,6 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 def silent(line: str) -> None:
     pass
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """TINY as a transformers folder: weights, tokenizer, card."""
-    from transformers import AutoTokenizer, BertConfig, BertForQuestionAnswering
-
-    folder = tmp_path_factory.mktemp("checkpoints") / "tiny-squad"
-    arguments = {key: value for key, value in TINY.config.items() if key != "model_type"}
-    config = BertConfig(**arguments)  # type: ignore[no-untyped-call]  # untyped there
-    BertForQuestionAnswering(config).save_pretrained(folder)  # type: ignore[no-untyped-call]  # untyped there
-    packaged = weights.random(TINY, 0).tokenizer
-    assert packaged is not None
-    AutoTokenizer.from_pretrained(packaged.parent).save_pretrained(folder)  # type: ignore[no-untyped-call]  # as above
-    (folder / "README.md").write_text("---\nlicense: mit\ndatasets: [squad, own]\n---\n# Tiny\n")
-    return folder
-
-
-@pytest.fixture
-def copy(checkpoint: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(checkpoint, tmp_path / "copy"))
 
 
 def build_tiny(folder: Path, to: Path, model: Model = TINY) -> Path:
@@ -151,64 +126,6 @@ def test_random_weights_need_a_tokenizer_that_fits(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("export.weights.find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r"'tiny' need a tokenizer: name one with --tokenizer"):
         weights.random(TINY, 0)
-
-
-def in_a_process(script: str, home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """The hub's library reads its settings once, at import."""
-    environment = os.environ | {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-c", script, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
-
-
-FROM_HUB = """
-import sys
-from pathlib import Path
-from export.build import BuildRequest, build
-from export.errors import ExportError
-from tests.export.models import TINY
-try:
-    print(*build(BuildRequest(model=TINY, weights="hub"), Path(sys.argv[1]), lambda line: None))
-except ExportError as error:
-    sys.exit(f"{type(error).__name__}: {error}")
-"""
-
-
-def cached(checkpoint: Path, home: Path) -> Path:
-    """A copy of a checkpoint, laid out as the hub's cache."""
-    repository = home / "hub" / "models--example--tiny-squad"
-    snapshot = repository / "snapshots" / COMMIT
-    shutil.copytree(checkpoint, snapshot)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(COMMIT)
-    return snapshot
-
-
-def test_a_cached_hub_checkpoint_builds_offline(checkpoint: Path, tmp_path: Path) -> None:
-    cached(checkpoint, tmp_path / "home")
-    done = in_a_process(FROM_HUB, tmp_path / "home", tmp_path / "bundles")
-    assert (done.stderr, done.stdout) == ("", f"{tmp_path / 'bundles' / 'tiny-fp32'}\n")
-    manifest = decode_manifest((tmp_path / "bundles" / "tiny-fp32" / "manifest.json").read_bytes())
-    assert msgspec.to_builtins(manifest.weights) == {
-        "origin": "hub",
-        "source": "example/tiny-squad",
-        "revision": COMMIT,
-        "licence": "Apache-2.0",
-        "training_data": "nothing",
-    }
-    local = build_tiny(checkpoint, tmp_path / "local")
-    assert decode_manifest((local / "manifest.json").read_bytes()).files == manifest.files
-
-
-def test_offline_without_a_cached_copy_gets_one_sentence(checkpoint: Path, tmp_path: Path) -> None:
-    sentence = (
-        "HubUnavailable: the hub cannot be reached for 'example/tiny-squad', and the local cache has no "
-    )
-    done = in_a_process(FROM_HUB, tmp_path / "home", tmp_path / "bundles")
-    assert done.returncode == 1 and done.stderr.startswith(sentence) and done.stderr.count("\n") == 1
-    sentence = "HubUnavailable: no weights of 'example/tiny-squad' can be had: the hub is out of reach"
-    (cached(checkpoint, tmp_path / "home") / "model.safetensors").unlink()
-    done = in_a_process(FROM_HUB, tmp_path / "home", tmp_path / "bundles")
-    assert done.returncode == 1 and done.stderr.startswith(sentence) and done.stderr.count("\n") == 1
 
 
 def test_a_model_without_a_checkpoint_on_the_hub_says_so() -> None:

@@ -1,0 +1,76 @@
+"""A checkpoint, and a hub to have it from."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from export import weights
+from tests.export.hubserver import HubServer
+from tests.export.models import TINY
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """TINY as a transformers folder: weights, tokenizer, card."""
+    from transformers import AutoTokenizer, BertConfig, BertForQuestionAnswering
+
+    folder = tmp_path_factory.mktemp("checkpoints") / "tiny-squad"
+    arguments = {key: value for key, value in TINY.config.items() if key != "model_type"}
+    config = BertConfig(**arguments)  # type: ignore[no-untyped-call]  # untyped there
+    BertForQuestionAnswering(config).save_pretrained(folder)  # type: ignore[no-untyped-call]  # untyped there
+    packaged = weights.tokenizer_file(None)
+    assert packaged is not None
+    AutoTokenizer.from_pretrained(packaged.path.parent).save_pretrained(folder)  # type: ignore[no-untyped-call]
+    (folder / "README.md").write_text("---\nlicense: mit\ndatasets: [squad, own]\n---\n# Tiny\n")
+    return folder
+
+
+@pytest.fixture
+def copy(checkpoint: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(checkpoint, tmp_path / "copy"))
+
+
+@pytest.fixture
+def hub_server() -> Iterator[HubServer]:
+    with HubServer() as running:
+        yield running
+
+
+class HubSettings:
+    """What the environment says of the hub, for this process; its library has read it at import."""
+
+    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home = home
+        self._monkeypatch = monkeypatch
+        self._set("HF_HUB_CACHE", str(home / "hub"))
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        monkeypatch.setenv("HF_TOKEN_PATH", str(home / "token"))
+        self.offline()
+
+    def offline(self) -> None:
+        self._set("HF_HUB_OFFLINE", True)
+
+    def online(self, endpoint: str) -> None:
+        self._set("HF_HUB_OFFLINE", False)
+        self._set("ENDPOINT", endpoint)
+        template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        self._monkeypatch.setattr("huggingface_hub.file_download.HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+    def _set(self, name: str, value: object) -> None:
+        from huggingface_hub import constants
+        from huggingface_hub.utils import reset_sessions
+
+        self._monkeypatch.setattr(constants, name, value)
+        reset_sessions()
+
+
+@pytest.fixture
+def hub_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubSettings]:
+    """An empty cache, no token, and the hub out of reach until `online` is called."""
+    from huggingface_hub.utils import reset_sessions
+
+    yield HubSettings(tmp_path / "home", monkeypatch)
+    monkeypatch.undo()
+    reset_sessions()
