@@ -159,6 +159,7 @@ def retry(database: Path) -> None:
 @database
 def merge(database: Path, others: tuple[Path, ...]) -> None:
     """Take in what other collectors' databases hold. Doing it twice is harmless."""
+    from collector.errors import BadInput
     from collector.merge import merge as take_from
     from collector.progress import progress_bar
     from collector.store import Store
@@ -166,6 +167,9 @@ def merge(database: Path, others: tuple[Path, ...]) -> None:
 
     with Store.open(database, create=True) as store:
         for path in others:
+            if path.exists() and path.samefile(database):
+                # Besides, closing it would end SQLite's locks on the database that is open.
+                raise BadInput(f"{str(path)!r} is the database itself: name others")
             with Store.open_to_read(path) as other:
                 done = take_from(store, other)
             click.echo(

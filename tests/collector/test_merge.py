@@ -11,7 +11,7 @@ from collector.merge import merge
 from collector.questions import add_questions
 from collector.store import Store
 from contract.records import Record
-from tests.collector.command import said
+from tests.collector.command import collector, said
 from tests.collector.delivering import take
 from tests.collector.factory import batch, run_records, started
 from tests.collector.test_ingest import OTHER, RUN, RUNS, rows
@@ -72,3 +72,10 @@ def test_from_the_command_line_with_questions(database: Path, questions_file: Pa
     with Store.open_to_read(database) as store:
         assert store.value("SELECT count(*) FROM scores") == 8
         assert store.value("SELECT count(*) FROM golds") == 5
+
+
+def test_a_database_is_not_merged_with_itself(database: Path) -> None:
+    Store.open(database, create=True).close()
+    refused = collector("merge", database.parent / "." / database.name, "--db", database)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+    assert "is the database itself" in refused.stderr
