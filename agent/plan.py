@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
 from agent.bundle import Bundle
 from agent.device import cores_of, physical_cores
@@ -22,6 +22,7 @@ STRIDE_TOKENS: Final = 128
 MAX_ANSWER_TOKENS: Final = {PIPELINE: 15, "squad": 30}
 """The decodings, and the longest answer that each one's own source allows."""
 WARMUP_QUESTIONS: Final = 10
+_PART_BYTES: Final = 1_048_576
 _NAME_CHARS: Final = 200
 _MAX_SENT_MANIFEST_BYTES: Final = MAX_MESSAGE_BYTES - 65_536
 
@@ -99,13 +100,22 @@ def read_questions(path: Path) -> Questions:
     shown = f"'{printable(str(path))}'"
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_QUESTION_FILE_BYTES + 1)
+            data = _read(file, MAX_QUESTION_FILE_BYTES + 1)
     except OSError as error:
         raise BadInput(f"cannot read the questions {shown}: {error.strerror}") from None
     try:
         return Questions(printable(path.name)[:_NAME_CHARS], decode_questions(data))
     except Malformed as error:
         raise BadInput(f"{shown}: {error}") from None
+
+
+def _read(file: IO[bytes], most: int) -> bytes:
+    """At most so many bytes, without reserving memory for all of them as `read(most)` does."""
+    parts = []
+    while most > 0 and (part := file.read(min(most, _PART_BYTES))):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
 
 
 def plan_run(
