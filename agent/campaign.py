@@ -6,6 +6,7 @@ from agent.delivery import Delivery, Say
 from agent.plan import Plan
 from agent.progress import ProgressLine
 from agent.run import Progress, Run
+from agent.service import Service
 from agent.state import OpenedState
 from agent.stop import Stopped
 from contract.records import RunFinished
@@ -24,6 +25,8 @@ def measure_all(
         NotDelivered: results stay in the outbox because something is wrong with where they go.
     """
     line = ProgressLine(state.outbox)
+    service = Service()
+    service.ready()
     finished = []
 
     paused: str | None = None
@@ -31,6 +34,7 @@ def measure_all(
     def between(progress: Progress) -> None:
         nonlocal paused
         line.draw(progress)
+        service.alive(f"{progress.title}: {progress.answered} of {progress.selected} questions")
         delivery.between(progress)
         if progress.paused != paused:
             line.clear()
