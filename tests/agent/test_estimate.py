@@ -87,7 +87,7 @@ def test_what_does_not_fit_is_a_result_and_the_next_bundle_runs(
     out = tmp_path / "results.jsonl"
     command = ("run", reader_bundle, tiny_bundle, "--questions", questions, "--to-file", out)
     options = ("--threads", "1", *(("--ignore-memory",) if forced else ()))
-    # Forced, the worker gets so little that onnxruntime itself gives up; small bundles need less than estimated.
+    # Forced, the worker gets so little that onnxruntime gives up; small bundles need less than estimated.
     ended = limited(state_dir, 300_000_000 if forced else enough_for_small, *command, *options)
     assert ended.returncode == 1, ended.stderr
     assert "Traceback" not in ended.stderr
