@@ -1,85 +1,125 @@
-"""`python -m bench.int8 BUNDLE...`: what quantised bundles of one reader cost in answers and gain in time.
+"""`python -m bench.int8 --questions FILE`: what int8 recipes of one reader cost in answers and gain in time.
 
-The first bundle is the reference. Every bundle answers every question; the bundles take turns within a
-question, in an order that rotates, so that whatever disturbs the machine disturbs them alike. A question's
-ratio is the reference's time over the bundle's in the same turn. Times are of the network alone.
+Every bundle answers every question; the bundles take turns within a question, in an order that rotates, so
+that whatever disturbs the machine disturbs them alike. A question's ratio is the reference's time over the
+bundle's in the same turn; intervals are 95 % percentile bootstraps over questions. Times are of the network
+alone. Without named bundles, the recipes of `export.candidates` are built from `--weights` first.
 """
 
 import os
+import platform
 import sys
-import time
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 import click
 
-from contract.bundle import MODEL_FILE, TOKENIZER_FILE, Manifest, decode_manifest
+from contract.bundle import MODEL_FILE, TOKENIZER_FILE, decode_manifest
 from contract.questions import Question, decode_questions
-from export.answers import Cutter, Network, answer, onnx_network
-from export.verification import Reading, chosen, compare, f1, read
+from export import calibration, graph, names, recipes, weights
+from export.answers import Cutter, onnx_network
+from export.candidates import CANDIDATES
+from export.race import Course, Runner, mean_interval, race, speed_up
+from export.reader import load
+from export.recipes import Ingredients, Recipe
+from export.targets import this_machine
+from export.verification import chosen, compare, f1, mean_f1
 
 
 class Contestant(NamedTuple):
-    """A bundle under comparison."""
+    """A graph under comparison; the first is the reference."""
 
     name: str
-    manifest: Manifest
-    network: Network
-    cutter: Cutter
+    runner: Runner
+    size: int
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument(
-    "bundles", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
-)
+@click.argument("bundles", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--questions", type=click.Path(exists=True, path_type=Path), required=True)
+@click.option(
+    "--weights", "folder", default=Path("demo/reader"), show_default=True, type=click.Path(path_type=Path)
+)
+@click.option("--model", default="minilm-l6", show_default=True, help="What the weights are of.")
+@click.option("--recipe", "wanted", multiple=True, help="Its name, repeated for more. [default: all]")
 @click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
-def main(bundles: tuple[Path, ...], questions: Path, limit: int, threads: int) -> None:
+def main(
+    bundles: tuple[Path, ...],
+    questions: Path,
+    folder: Path,
+    model: str,
+    wanted: tuple[str, ...],
+    limit: int,
+    threads: int,
+) -> None:
     """Print a Markdown table of agreement, F1, size and paired speed-ups."""
     asked = chosen(decode_questions(questions.read_bytes()), limit).questions
-    contestants = [_contestant(bundle, threads) for bundle in bundles]
-    load = os.getloadavg()[0]
-    readings, times = _measure(contestants, asked)
-    print(f"{len(asked)} questions of {questions.name}, {threads} threads, load {load:.1f} before\n")
-    print("| bundle | same answers % | F1 % | F1 loss | p50 ms | ratio of medians | median of ratios | MB |")
-    print("|---|---|---|---|---|---|---|---|")
-    for place, contestant in enumerate(contestants):
-        found = compare(asked, readings[0], readings[place])
-        score = 100 * sum(f1(r.text, q) for r, q in zip(readings[place], asked, strict=True)) / len(asked)
-        paired = median(ours / theirs for ours, theirs in zip(times[0], times[place], strict=True))
-        megabytes = contestant.manifest.files[MODEL_FILE].bytes / 1e6
-        print(
-            f"| {contestant.name} | {100 * found.agreement:.1f} | {score:.2f} | {found.f1_loss:+.2f} "
-            f"| {median(times[place]) * 1e3:.2f} | {median(times[0]) / median(times[place]):.2f} "
-            f"| {paired:.2f} | {megabytes:.0f} |"
-        )
+    with tempfile.TemporaryDirectory() as scratch:
+        if bundles:
+            contestants = [_bundle(bundle, threads) for bundle in bundles]
+        else:
+            contestants = list(_built(model, folder, wanted, threads, Path(scratch)))
+        load_average = os.getloadavg()[0]
+        courses = race([contestant.runner for contestant in contestants], asked)
+    print(
+        f"{len(asked)} questions of {questions.name}, {threads} threads, {this_machine()} "
+        f"({platform.machine()}), load {load_average:.1f} before\n"
+    )
+    print("| recipe | same answers % | F1 % | F1 loss | p50 ms | ratio of medians | median of ratios | MB |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|")
+    for contestant, course in zip(contestants, courses, strict=True):
+        print(_row(contestant, asked, courses[0], course))
 
 
-def _contestant(bundle: Path, threads: int) -> Contestant:
+def _row(contestant: Contestant, asked: tuple[Question, ...], reference: Course, course: Course) -> str:
+    found = compare(asked, reference.readings, course.readings)
+    losses = [
+        100 * (f1(before.text, question) - f1(after.text, question))
+        for question, before, after in zip(asked, reference.readings, course.readings, strict=True)
+        if question.golds
+    ]
+    low, high = mean_interval(losses) if losses else (0.0, 0.0)
+    loss = "-" if found.f1_loss is None else f"{found.f1_loss:+.2f} ({low:+.2f} … {high:+.2f})"
+    times = speed_up(reference, course)
+    return (
+        f"| {contestant.name} | {100 * found.agreement:.1f} | {mean_f1(asked, course.readings) or 0:.2f} "
+        f"| {loss} | {course.median_seconds * 1e3:.2f} | {times.of_medians:.2f} "
+        f"| {times.paired:.2f} ({times.low:.2f} … {times.high:.2f}) | {contestant.size / 1e6:.0f} |"
+    )
+
+
+def _bundle(bundle: Path, threads: int) -> Contestant:
     manifest = decode_manifest((bundle / "manifest.json").read_bytes())
     cutter = Cutter((bundle / TOKENIZER_FILE).read_text(encoding="utf-8"), manifest.inputs)
-    return Contestant(bundle.name, manifest, onnx_network(bundle / MODEL_FILE, threads), cutter)
+    runner = Runner(onnx_network(bundle / MODEL_FILE, threads), cutter)
+    return Contestant(bundle.name, runner, manifest.files[MODEL_FILE].bytes)
 
 
-def _measure(
-    contestants: list[Contestant], asked: tuple[Question, ...]
-) -> tuple[list[list[Reading]], list[list[float]]]:
-    for contestant in contestants:  # warm
-        read(contestant.network, contestant.cutter, asked[:5])
-    readings: list[list[Reading]] = [[] for _ in contestants]
-    times: list[list[float]] = [[] for _ in contestants]
-    for turn, question in enumerate(asked):
-        for offset in range(len(contestants)):
-            place = (turn + offset) % len(contestants)
-            contestant = contestants[place]
-            windows = contestant.cutter.windows(question)
-            begun = time.perf_counter()
-            logits = [contestant.network(window) for window in windows]
-            times[place].append(time.perf_counter() - begun)
-            readings[place].append(Reading(answer(question.context, windows, logits), logits))
-    return readings, times
+def _built(
+    model: str, folder: Path, wanted: Sequence[str], threads: int, scratch: Path
+) -> Iterator[Contestant]:
+    reader = load(names.find(model, str(folder)).model, weights.from_folder(folder))
+    traced = scratch / "fp32.onnx"
+    inputs = graph.trace(reader, traced)
+    cutter = Cutter(reader.tokenizer.to_str(), inputs)
+    asked = calibration.questions(None).questions
+    seen = calibration.activations(traced, cutter, asked, scratch / "calibrated.onnx")
+    given = Ingredients(traced, reader.architecture, seen)
+    graphs = {"fp32": Recipe(method="plain"), "fp32, fused": Recipe(method="plain", fused=True)}
+    graphs |= {candidate.name: candidate.recipe for candidate in CANDIDATES}
+    for name in wanted:
+        if name not in graphs:
+            raise click.UsageError(f"there is no recipe {name!r}: choose from {', '.join(graphs)}")
+    for place, (name, recipe) in enumerate(graphs.items()):
+        if place and wanted and name not in wanted:
+            continue
+        path = traced if not place else scratch / f"{place}.onnx"
+        if place:
+            recipes.write(recipe, given, path)
+        yield Contestant(name, Runner(onnx_network(path, threads), cutter), path.stat().st_size)
 
 
 if __name__ == "__main__":

@@ -24,10 +24,17 @@ _KEPT_WINDOWS: Final = 12
 class Activation(NamedTuple):
     """One input of linear layers."""
 
-    largest: NDArray[np.float32]
-    """Largest magnitude of each channel over all questions, shape (channels,)."""
+    lowest: NDArray[np.float32]
+    """Of each channel over all questions, shape (channels,)."""
+    highest: NDArray[np.float32]
+    """Likewise."""
     windows: list[NDArray[np.float32]]
     """The tensor itself in a few windows, shape (tokens, channels) each."""
+
+    @property
+    def largest(self) -> NDArray[np.float32]:
+        """Largest magnitude of each channel, shape (channels,)."""
+        return np.maximum(np.abs(self.lowest), np.abs(self.highest))
 
 
 def questions(path: Path | None) -> QuestionFile:
@@ -66,20 +73,22 @@ def activations(
     del model
     windows = [window for question in asked for window in cutter.windows(question)]
     every = max(1, len(windows) // _KEPT_WINDOWS)
-    largest: dict[str, NDArray[np.float32]] = {}
+    lowest: dict[str, NDArray[np.float32]] = {}
+    highest: dict[str, NDArray[np.float32]] = {}
     kept: dict[str, list[NDArray[np.float32]]] = {source: [] for source in sources}
     try:
         running = session(scratch)
         for place, window in enumerate(windows):
             for source, tensor in zip(sources, running.run(sources, window.inputs), strict=True):
                 rows = tensor.reshape(-1, tensor.shape[-1])
-                highest = np.abs(rows).max(axis=0)
-                largest[source] = np.maximum(largest.get(source, highest), highest)
+                low, high = rows.min(axis=0), rows.max(axis=0)
+                lowest[source] = np.minimum(lowest.get(source, low), low)
+                highest[source] = np.maximum(highest.get(source, high), high)
                 if place % every == 0 and len(kept[source]) < _KEPT_WINDOWS:
                     kept[source].append(rows)
     finally:
         scratch.unlink()
-    return {source: Activation(largest[source], kept[source]) for source in sources}
+    return {source: Activation(lowest[source], highest[source], kept[source]) for source in sources}
 
 
 def _not_output(graph: "GraphProto", names: list[str]) -> list[str]:

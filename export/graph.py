@@ -59,6 +59,14 @@ def insert_after(graph: "GraphProto", tensor: str, node: "NodeProto") -> None:
     graph.node.insert(place, node)
 
 
+def declare(model: "ModelProto", domain: str) -> None:
+    """Say that a graph uses operators of a domain, in its version 1."""
+    from onnx import helper
+
+    if all(entry.domain != domain for entry in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(domain, 1))
+
+
 def _resolve_aliases(model: "ModelProto") -> None:
     weights = {tensor.name for tensor in model.graph.initializer}
     aliases: dict[str, str] = {}

@@ -1,15 +1,18 @@
-"""Dynamic 8-bit quantisation of an ONNX graph, in the operators that onnxruntime fuses when it loads.
+"""8-bit quantisation of an ONNX graph, in the operators that onnxruntime has or fuses when it loads.
 
 A linear layer becomes DynamicQuantizeLinear and MatMulInteger, scaled back to float: onnxruntime's own
 quantiser emits the same. Unlike it, this one gives each row of an embedding its own scale, leaves the
 question-answering head alone, takes a whole weight at a time and holds one copy of the model in memory.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from export.graph import declare
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
@@ -19,57 +22,122 @@ HEAD: Final = "qa_outputs"
 LARGEST: Final = 127
 _MIN_TABLE_ROWS: Final = 4096
 """Tables of positions and segments are shorter, and too small to be worth an error."""
+_DOMAIN: Final = "com.microsoft"
+_MIDDLE: Final = 128
+"""What stands for 0 among unsigned weights."""
+
+Spared = Literal["last layer", "attention outputs", "feed-forward outputs"]
+_PLACES: Final[dict[Spared, re.Pattern[str]]] = {
+    "attention outputs": re.compile(r"/attention/(output/dense|out_lin)/"),
+    "feed-forward outputs": re.compile(r"(?<!attention)/output/dense/|/ffn/lin2/"),
+}
+_LAYER: Final = re.compile(r"/layer\.(\d+)/")
 
 
-def linears(graph: "GraphProto") -> "dict[str, list[NodeProto]]":
-    """The linear layers, by the tensor that they read: every MatMul with a constant weight but the head's."""
+class Integers(NamedTuple):
+    """What weights become."""
+
+    largest: int
+    """Magnitude of the largest of a channel or tensor."""
+    unsigned: bool = False
+    """Stored as u8 about 128."""
+    per_channel: bool = True
+    """One scale an output channel, or one for all."""
+
+
+class Range(NamedTuple):
+    """Fixed scale and zero point of one activation."""
+
+    scale: np.float32
+    zero: NDArray[Any]
+    """A scalar, u8 or s8."""
+
+
+def linears(graph: "GraphProto", spared: frozenset[str] = frozenset()) -> "dict[str, list[NodeProto]]":
+    """The linear layers, by the tensor that they read: every MatMul with a constant weight but the head's.
+
+    Args:
+        graph: of one network.
+        spared: names of nodes to leave out.
+    """
     weights = {tensor.name: tensor for tensor in graph.initializer}
     found: dict[str, list[NodeProto]] = {}
     for node in graph.node:
-        if _is_linear(node, weights):
+        if _is_linear(node, weights) and node.name not in spared:
             found.setdefault(node.input[0], []).append(node)
     return found
 
 
-def quantise_linears(model: "ModelProto", largest: int = LARGEST) -> None:
-    """Give every linear layer but the head s8 weights per output channel, in place.
+def spared(graph: "GraphProto", kind: Spared | None) -> frozenset[str]:
+    """Names of the linear layers of a kind."""
+    names = [node.name for nodes in linears(graph).values() for node in nodes]
+    if kind is None:
+        return frozenset()
+    if kind == "last layer":
+        layers = {name: int(found[1]) for name in names if (found := _LAYER.search(name))}
+        return frozenset(name for name, layer in layers.items() if layer == max(layers.values()))
+    return frozenset(name for name in names if _PLACES[kind].search(name))
 
-    Activations become u8, with the range of each tensor as it comes. Layers that read the same tensor share
-    its quantisation.
+
+def quantise_linears(
+    model: "ModelProto",
+    integers: Integers = Integers(LARGEST),  # noqa: B008  # frozen
+    spared: frozenset[str] = frozenset(),
+    fixed: Mapping[str, Range] | None = None,
+) -> None:
+    """Give every linear layer but the head weights of 8 bits, in place.
+
+    Activations become u8, with the range of each tensor as it comes or a fixed one. Layers that read the same
+    tensor share its quantisation.
 
     Args:
         model: changed in place.
-        largest: integer that the largest weight of a channel becomes.
+        integers: what weights become.
+        spared: names of the linear layers to leave alone.
+        fixed: the range of each input; None to take it from the tensor at hand.
     """
     from onnx import helper, numpy_helper
 
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     nodes: list[NodeProto] = []
-    quantised_inputs: set[str] = set()
+    quantised_inputs: dict[str, None] = {}
     quantised_weights: dict[str, None] = {}
     for node in graph.node:
-        if not _is_linear(node, weights):
+        if not _is_linear(node, weights) or node.name in spared:
             nodes.append(node)
             continue
         source, weight = node.input
+        scale_and_zero = [f"{source}_scale", f"{source}_zero"]
         if source not in quantised_inputs:
-            quantised_inputs.add(source)
+            quantised_inputs[source] = None
+            kind, given, made = ("DynamicQuantizeLinear", [], scale_and_zero)
+            if fixed is not None:
+                kind, given, made = ("QuantizeLinear", scale_and_zero, [])
             nodes.append(
-                helper.make_node(
-                    "DynamicQuantizeLinear",
-                    [source],
-                    [f"{source}_u8", f"{source}_scale", f"{source}_zero"],
-                    f"{source}/quantise",
-                )
+                helper.make_node(kind, [source, *given], [f"{source}_q", *made], f"{source}/quantise")
             )
-        nodes.extend(_integer_linear(node, source, weight))
+        nodes.extend(_integer_linear(node, source, weight) if fixed is None else [_fixed(node)])
         quantised_weights[weight] = None
     _set_nodes(graph, nodes)
     for weight in quantised_weights:
-        integers, scale = symmetric(numpy_helper.to_array(weights[weight]), 0, largest)
+        values, scale = symmetric(
+            numpy_helper.to_array(weights[weight]), 0 if integers.per_channel else None, integers.largest
+        )
         zero = np.zeros(scale.shape, np.int8)
-        _replace(graph, weight, {"s8": integers, "scale": scale, "zero": zero})
+        if integers.unsigned:
+            values, zero = (
+                (values.astype(np.int16) + _MIDDLE).astype(np.uint8),
+                zero.astype(np.uint8) + _MIDDLE,
+            )
+        _replace(graph, weight, {"q": values, "scale": scale, "zero": zero})
+    if fixed is not None:
+        for source in quantised_inputs:
+            graph.initializer.append(
+                numpy_helper.from_array(np.array(fixed[source].scale), f"{source}_scale")
+            )
+            graph.initializer.append(numpy_helper.from_array(fixed[source].zero, f"{source}_zero"))
+        declare(model, _DOMAIN)
 
 
 def quantise_embeddings(model: "ModelProto") -> None:
@@ -104,7 +172,7 @@ def quantise_embeddings(model: "ModelProto") -> None:
 
 
 def symmetric(
-    weight: NDArray[np.float32], axis: int, largest: int = LARGEST
+    weight: NDArray[np.float32], axis: int | None, largest: int = LARGEST
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Quantise a matrix to [-largest, largest], with one scale for each vector along `axis`.
 
@@ -136,7 +204,7 @@ def _integer_linear(node: "NodeProto", source: str, weight: str) -> "Iterator[No
     out = node.output[0]
     yield helper.make_node(
         "MatMulInteger",
-        [f"{source}_u8", f"{weight}_s8", f"{source}_zero", f"{weight}_zero"],
+        [f"{source}_q", f"{weight}_q", f"{source}_zero", f"{weight}_zero"],
         [f"{out}_s32"],
         f"{node.name}/integer",
     )
@@ -145,6 +213,19 @@ def _integer_linear(node: "NodeProto", source: str, weight: str) -> "Iterator[No
         "Mul", [f"{source}_scale", f"{weight}_scale"], [f"{out}_scale"], f"{node.name}/scales"
     )
     yield helper.make_node("Mul", [f"{out}_cast", f"{out}_scale"], [out], f"{node.name}/scaled")
+
+
+def _fixed(node: "NodeProto") -> "NodeProto":
+    # One operator: with constant scales, onnxruntime would fold their product and then not see the pattern.
+    from onnx import helper
+
+    source, weight = node.input
+    names = (
+        f"{source}_q",
+        f"{weight}_q",
+        *(f"{of}_{part}" for part in ("scale", "zero") for of in node.input),
+    )
+    return helper.make_node("MatMulIntegerToFloat", names, node.output, node.name, domain=_DOMAIN)
 
 
 def _replace(graph: "GraphProto", name: str, parts: dict[str, NDArray[Any]]) -> None:

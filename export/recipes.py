@@ -3,38 +3,89 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from contract.bundle import Precision
+from contract.bundle import Architecture, Precision
 from export import graph
 from export.calibration import Activation
+from export.folding import fold
+from export.fusion import fuse
 from export.graph import OPSET
-from export.quantisation import quantise_embeddings, quantise_linears
-from export.smoothing import smooth
+from export.quantisation import LARGEST, Integers, Spared, quantise_embeddings, quantise_linears, spared
+from export.ranges import Clipping, ranges
+from export.smoothing import Smoothed, smooth
 from export.targets import LARGEST_WEIGHT, Target
 from export.weightonly import quantise_weights_only
+
+LinearWeights = Literal[
+    "s8 per channel",
+    "s7 per channel",
+    "u8 per channel",
+    "s8 per tensor",
+    "s7 per tensor",
+    "u8 per block of 32",
+    "u8 per block of 64",
+    "u8 per block of 128",
+    "u4 per block of 32",
+]
+_INTEGERS: Final[dict[str, Integers]] = {
+    "s8 per channel": Integers(LARGEST),
+    "s7 per channel": Integers(63),
+    "u8 per channel": Integers(LARGEST, unsigned=True),
+    "s8 per tensor": Integers(LARGEST, per_channel=False),
+    "s7 per tensor": Integers(63, per_channel=False),
+}
+_BLOCKS: Final[dict[str, tuple[int, int]]] = {
+    "u8 per block of 32": (8, 32),
+    "u8 per block of 64": (8, 64),
+    "u8 per block of 128": (8, 128),
+    "u4 per block of 32": (4, 32),
+}
+"""Bits and block size."""
+
+AUTOMATIC: Final = "strength by least output error"
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every choice that changes the graph after tracing; what the manifest records.
 
     `method` is `plain` for the traced graph, `dynamic` for 8-bit weights and activations whose range is
-    taken from each tensor as it comes, or `weight-only` for weights that become fp32 again block by block.
+    taken from each tensor as it comes, `static` for ranges fixed by calibration, or `weight-only` for weights
+    in blocks, whose inputs are rounded block by block.
     """
 
-    method: Literal["plain", "dynamic", "weight-only"]
+    method: Literal["plain", "dynamic", "static", "weight-only"]
     opset: int = OPSET
     target: Target | None = None
-    linear_weights: Literal["s8 per channel", "s7 per channel", "u4 per block of 32"] | None = None
+    fused: bool = False
+    """Attention and skip connections made one operator each by onnxruntime's optimiser first."""
+    linear_weights: LinearWeights | None = None
     embeddings: Literal["s8 per row"] | None = None
-    activations: Literal["u8 per tensor"] | None = None
-    smoothing: Literal["strength by least output error"] | None = None
+    activations: Literal["u8 per tensor", "s8 per tensor"] | None = None
+    clipping: Clipping | None = None
+    """How calibration fixes the ranges of `static`."""
+    smoothing: Literal["strength by least output error"] | float | None = None
+    """One strength for every input, or the best for each."""
+    folded: bool = False
+    """Constant factors around attention folded into the weights of the linear layers before it."""
+    fp32_layers: Spared | None = None
+    """Linear layers left as they are, besides the head."""
+
+
+class Ingredients(NamedTuple):
+    """What recipes are applied to."""
+
+    traced: Path
+    """File of the traced graph; never changed."""
+    shape: Architecture
+    activations: Mapping[str, Activation] | None = None
+    """From calibration; None for random weights, and where no recipe needs them."""
 
 
 def recipe(precision: Precision, target: Target) -> Recipe:
-    """The recipe of a precision; only that of int8 depends on the target."""
+    """The recipe of a precision without a search; only that of int8 depends on the target."""
     if precision == "fp32":
         return Recipe(method="plain")
     if precision == "int4":
@@ -45,37 +96,67 @@ def recipe(precision: Precision, target: Target) -> Recipe:
         linear_weights="s7 per channel" if LARGEST_WEIGHT[target] == 63 else "s8 per channel",
         embeddings="s8 per row",
         activations="u8 per tensor",
-        smoothing="strength by least output error",
+        smoothing=AUTOMATIC,
+        folded=True,
     )
 
 
-def write(
-    recipe: Recipe, traced: Path, path: Path, activations: Mapping[str, Activation] | None = None
-) -> dict[str, Any]:
-    """Make the graph of a recipe from the traced one.
+def fits(recipe: Recipe, target: Target) -> bool:
+    """Whether a recipe's integers are the same on every processor of a target.
+
+    Unsigned activations times weights of eight bits saturate where there is no VNNI; blocks and seven bits
+    never do.
+    """
+    if recipe.linear_weights not in _INTEGERS:
+        return True
+    return _INTEGERS[recipe.linear_weights].largest <= LARGEST_WEIGHT[target]
+
+
+def write(recipe: Recipe, given: Ingredients, path: Path) -> dict[str, Any]:
+    """Make the graph of a recipe.
 
     Args:
         recipe: what to do.
-        traced: file of the traced graph; it is not changed.
-        path: where the new graph goes, on the same file system.
-        activations: from calibration, for a recipe that smooths; None for random weights.
+        given: what to do it to.
+        path: where the new graph goes, on the file system of the traced one.
 
     Returns:
         What the recipe left to be found out, for the manifest.
+
+    Raises:
+        BadInput: the recipe cannot be applied to this network.
     """
-    if recipe.method == "plain":
-        _link(traced, path)
+    if recipe.method == "plain" and not recipe.fused:
+        _link(given.traced, path)
         return {}
-    model = graph.load(traced)
+    source = given.traced
+    if recipe.fused:
+        fuse(given.traced, given.shape, path)
+        if recipe.method == "plain":
+            return {}
+        source = path
+    model = graph.load(source)
+    kept = spared(model.graph, recipe.fp32_layers)
     found: dict[str, Any] = {}
-    if recipe.method == "weight-only":
-        quantise_weights_only(model)
+    if recipe.linear_weights in _BLOCKS:
+        quantise_weights_only(model, *_BLOCKS[recipe.linear_weights], kept)
     else:
-        assert recipe.target is not None
-        largest = LARGEST_WEIGHT[recipe.target]
-        found = {"smoothing_strengths": list(smooth(model, activations, largest).values())}
-        quantise_linears(model, largest)
-    quantise_embeddings(model)
+        assert recipe.linear_weights is not None
+        integers = _INTEGERS[recipe.linear_weights]
+        smoothed: dict[str, Smoothed] = {}
+        if recipe.smoothing is not None:
+            strength = None if recipe.smoothing == AUTOMATIC else float(recipe.smoothing)
+            smoothed = smooth(model, given.activations, integers.largest, strength, kept)
+            found = {"smoothing_strengths": [each.strength for each in smoothed.values()]}
+        if recipe.folded:
+            fold(model.graph)
+        fixed = None
+        if recipe.clipping is not None:
+            signed = recipe.activations == "s8 per tensor"
+            fixed = ranges(given.activations or {}, smoothed, recipe.clipping, signed)
+        quantise_linears(model, integers, kept, fixed)
+    if recipe.embeddings is not None:
+        quantise_embeddings(model)
     graph.save(model, path)
     return found
 

@@ -7,7 +7,7 @@ error of its linear layers' output on the calibration questions.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,21 @@ _U8: Final = np.float32(255)
 Matrix = NDArray[np.float32]
 
 
+class Smoothed(NamedTuple):
+    """What was done to one input."""
+
+    strength: float
+    factors: Matrix
+    """The input is divided by these, shape (channels,)."""
+
+
 def smooth(
-    model: "ModelProto", activations: Mapping[str, Activation] | None, largest: int
-) -> dict[str, float]:
+    model: "ModelProto",
+    activations: Mapping[str, Activation] | None,
+    largest: int,
+    strength: float | None = None,
+    spared: frozenset[str] = frozenset(),
+) -> dict[str, Smoothed]:
     """Put a Mul before the linear layers of each input and fold its inverse into their weights, in place.
 
     Args:
@@ -37,22 +49,28 @@ def smooth(
         activations: of every input of a linear layer. Without them (random weights have no outliers and no
             accuracy) the factors follow from the weights alone: the graph costs the same.
         largest: integer that the largest weight of a channel becomes.
+        strength: of every input; None for the best for each.
+        spared: names of the linear layers to leave alone.
 
     Returns:
-        The strength chosen for each input.
+        What was chosen for each input.
     """
     from onnx import helper, numpy_helper
 
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    chosen: dict[str, float] = {}
-    for source, nodes in linears(graph).items():
+    chosen: dict[str, Smoothed] = {}
+    for source, nodes in linears(graph, spared).items():
         matrices = [numpy_helper.to_array(weights[node.input[1]]) for node in nodes]
         joined = np.concatenate(matrices, axis=1)
         if activations is None:
-            chosen[source], factors = 0.0, _factors(np.ones(len(joined), np.float32), joined, 0.0)
+            chosen[source] = Smoothed(0.0, _factors(np.ones(len(joined), np.float32), joined, 0.0))
+        elif strength is not None:
+            found = _factors(activations[source].largest, joined, strength)
+            chosen[source] = Smoothed(strength, found)
         else:
-            chosen[source], factors = _best(activations[source], joined, largest)
+            chosen[source] = _best(activations[source], joined, largest)
+        factors = chosen[source].factors
         for node, matrix in zip(nodes, matrices, strict=True):
             smoothed = numpy_helper.from_array(matrix * factors[:, np.newaxis], node.input[1])
             weights[node.input[1]].CopyFrom(smoothed)
@@ -67,7 +85,7 @@ def smooth(
     return chosen
 
 
-def _best(activation: Activation, weight: Matrix, largest: int) -> tuple[float, Matrix]:
+def _best(activation: Activation, weight: Matrix, largest: int) -> Smoothed:
     exact = [window @ weight for window in activation.windows]
     errors = {}
     for strength in STRENGTHS:
@@ -79,7 +97,7 @@ def _best(activation: Activation, weight: Matrix, largest: int) -> tuple[float, 
             for window, wanted in zip(activation.windows, exact, strict=True)
         )
     best = min(STRENGTHS, key=errors.__getitem__)
-    return best, _factors(activation.largest, weight, best)
+    return Smoothed(best, _factors(activation.largest, weight, best))
 
 
 def _factors(activation: Matrix, weight: Matrix, strength: float) -> Matrix:

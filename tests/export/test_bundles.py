@@ -185,6 +185,6 @@ def test_a_killed_build_leaves_no_bundle_and_the_next_one_tidies_up(
 
 
 def test_a_missing_extra_is_named_with_its_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("export.build.find_spec", lambda name: None if name == "optimum" else True)
+    monkeypatch.setattr("export.tools.find_spec", lambda name: None if name == "optimum" else True)
     with pytest.raises(NotInstalled, match=r"needs optimum.*pip install 'distilbench\[export\]'"):
         build(TINY_RANDOM, tmp_path, silent)

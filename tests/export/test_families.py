@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from contract.bundle import Precision, decode_manifest
 from export.build import BuildRequest, build
 from export.catalog import MODELS, Model
-from export.weightonly import BLOCK, four_bits
+from export.weightonly import BLOCK, packed
 
 SMALL = {
     "num_hidden_layers": 2,
@@ -56,10 +56,10 @@ def test_a_family_builds_and_verifies_in_every_precision(model: Model, tmp_path:
     )
 )
 def test_no_weight_moves_by_more_than_a_step_of_its_block(weight: NDArray[np.float32]) -> None:
-    packed, scales = four_bits(weight)
+    blocks, scales = packed(weight)
     inputs, outputs = weight.shape
-    assert packed.shape == (outputs, -(-inputs // BLOCK), BLOCK // 2)
-    integers = np.stack([packed & 15, packed >> 4], axis=-1).reshape(*packed.shape[:2], BLOCK)
+    assert blocks.shape == (outputs, -(-inputs // BLOCK), BLOCK // 2)
+    integers = np.stack([blocks & 15, blocks >> 4], axis=-1).reshape(*blocks.shape[:2], BLOCK)
     values = (integers.astype(np.float32) - 8) * scales[..., np.newaxis]
     restored = values.reshape(outputs, -1)[:, :inputs].T
     steps = np.repeat(np.abs(scales), BLOCK, axis=1)[:, :inputs].T

@@ -16,7 +16,7 @@ from export.build import BuildRequest, build
 from export.calibration import Activation
 from export.catalog import find
 from export.errors import BadInput
-from export.quantisation import quantise_linears
+from export.quantisation import Integers, quantise_linears
 from export.smoothing import STRENGTHS, smooth
 from export.verification import compare, read
 
@@ -51,7 +51,7 @@ def run(model: ModelProto, rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def calibrated() -> dict[str, Activation]:
     rows = with_outlier(4)
-    return {"x": Activation(np.abs(rows).max(axis=0), [rows])}
+    return {"x": Activation(rows.min(axis=0), rows.max(axis=0), [rows])}
 
 
 @pytest.mark.parametrize("activations", [calibrated(), None])
@@ -69,11 +69,11 @@ def test_smoothing_makes_the_error_of_int8_smaller(largest: int) -> None:
     exact = run(linears(), rows)
     plain, smoothed = linears(), linears()
     chosen = smooth(smoothed, calibrated(), largest)
-    assert chosen.keys() == {"x"} and chosen["x"] in STRENGTHS
+    assert chosen.keys() == {"x"} and chosen["x"].strength in STRENGTHS
     errors = []
     for model in (plain, smoothed):
-        quantise_linears(model, largest)
-        integers = [numpy_helper.to_array(t) for t in model.graph.initializer if t.name.endswith("_s8")]
+        quantise_linears(model, Integers(largest))
+        integers = [numpy_helper.to_array(t) for t in model.graph.initializer if t.name.endswith("_q")]
         assert max(np.abs(array.astype(np.int32)).max() for array in integers) == largest
         errors.append(float(np.square(run(model, rows) - exact).mean()))
     assert errors[1] < errors[0] / 3

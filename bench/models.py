@@ -1,0 +1,114 @@
+"""`python -m bench.models`: latency of all families over BERT-Large's, beside the ratio of their arithmetic.
+
+The catalog's models with random weights, in fp32 and int8, take turns on each question, in an order that
+rotates. Arithmetic is multiply-adds of the linear layers and of attention, at the lengths of the questions.
+Bundles that are not in the folder yet are built there first.
+"""
+
+import os
+import platform
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from contract.bundle import MODEL_FILE, TOKENIZER_FILE, Precision, decode_manifest
+from contract.questions import decode_questions
+from export import graph
+from export.answers import Cutter, onnx_network
+from export.build import BuildRequest, build
+from export.catalog import MODELS, find
+from export.quantisation import linears
+from export.race import Course, Runner, race, speed_up
+from export.targets import this_machine
+from export.verification import chosen
+
+_PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
+_QUERY = re.compile(r"/(query|q_lin)/MatMul")
+
+
+class Work(NamedTuple):
+    """What decides the multiply-adds of a network."""
+
+    weights: int
+    """Of linear layers: each is used once a token."""
+    queries: int
+    """Width of all layers' queries together: each is used twice a pair of tokens."""
+
+    def multiply_adds(self, lengths: list[int]) -> int:
+        """Of windows of these lengths in tokens."""
+        return sum(self.weights * tokens + 2 * self.queries * tokens**2 for tokens in lengths)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1)
+@click.option(
+    "--bundles", required=True, type=click.Path(path_type=Path), help="Folder to build into, or to reuse."
+)
+@click.option(
+    "--questions",
+    type=click.Path(exists=True, path_type=Path),
+    default=Path("demo/sample-questions.json"),
+    show_default=True,
+)
+@click.option("--limit", type=click.IntRange(min=1), default=24, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
+def main(names: tuple[str, ...], bundles: Path, questions: Path, limit: int, threads: int) -> None:
+    """Print a Markdown table; the first of NAMES, by default BERT-Large, is the reference."""
+    asked = chosen(decode_questions(questions.read_bytes()), limit).questions
+    models = [find(name) for name in names] or list(MODELS)
+    folders = [
+        build(BuildRequest(model=model, weights="random", precisions=_PRECISIONS, verify=0), bundles, print)
+        for model in models
+    ]
+    work = [_work(fp32 / MODEL_FILE) for fp32, _ in folders]
+    runners = [_runner(folder, threads) for pair in folders for folder in pair]
+    load_average = os.getloadavg()[0]
+    courses = race(runners, asked)
+    lengths = [window.in_context.size for question in asked for window in runners[0].cutter.windows(question)]
+    print(
+        f"\n{len(asked)} questions of {questions.name}, {sum(lengths) / len(lengths):.0f} tokens a window, "
+        f"{threads} threads, {this_machine()} ({platform.machine()}), load {load_average:.1f} before\n"
+    )
+    print(
+        "| model | multiply-adds G | arithmetic, times less | fp32 p50 ms | fp32, times as fast "
+        "| int8 p50 ms | int8, times as fast | int8 over its fp32 |"
+    )
+    print("|---|--:|--:|--:|--:|--:|--:|--:|")
+    for place, model in enumerate(models):
+        fp32, int8 = courses[2 * place : 2 * place + 2]
+        ours, largest = (each.multiply_adds(lengths) for each in (work[place], work[0]))
+        print(
+            f"| {model.title} | {ours / len(asked) / 1e9:.2f} | {largest / ours:.1f} "
+            f"| {fp32.median_seconds * 1e3:.1f} | {_times(courses[0], fp32)} "
+            f"| {int8.median_seconds * 1e3:.1f} | {_times(courses[0], int8)} | {_times(fp32, int8)} |"
+        )
+
+
+def _times(reference: Course, other: Course) -> str:
+    if other is reference:
+        return "1"
+    found = speed_up(reference, other)
+    return f"{found.paired:.2f} ({found.low:.2f} … {found.high:.2f})"
+
+
+def _work(path: Path) -> Work:
+    network = graph.load(path).graph
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in network.initializer}
+    layers = [node for nodes in linears(network).values() for node in nodes]
+    return Work(
+        weights=sum(shapes[node.input[1]][0] * shapes[node.input[1]][1] for node in layers),
+        queries=sum(shapes[node.input[1]][1] for node in layers if _QUERY.search(node.name)),
+    )
+
+
+def _runner(folder: Path, threads: int) -> Runner:
+    manifest = decode_manifest((folder / "manifest.json").read_bytes())
+    cutter = Cutter((folder / TOKENIZER_FILE).read_text(encoding="utf-8"), manifest.inputs)
+    return Runner(onnx_network(folder / MODEL_FILE, threads), cutter)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

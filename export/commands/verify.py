@@ -1,0 +1,136 @@
+"""The command that verifies a finished bundle again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from contract.codec import encode, printable
+
+if TYPE_CHECKING:
+    from contract.questions import QuestionFile
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification found."""
+
+    bundle: str
+    precision: str
+    against: str
+    questions: int
+    questions_sha256: str
+    same_answers: int
+    agreement_percent: float
+    f1_percent: float | None
+    """Of the bundle; None where no question has a gold answer."""
+    reference_f1_percent: float | None
+    f1_loss_points: float | None
+    largest_logit_difference: float
+    failure: str | None
+    """Why it fails the limits of `build`; None if it does not."""
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--against",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="fp32 bundle, or transformers or PEFT adapter folder. [default: what the manifest can find]",
+)
+@click.option(
+    "--base",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of an adapter's base model, where it is not the one the adapter names.",
+)
+@click.option(
+    "--questions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="SQuAD v1.1 file. [default: the questions of calibration]",
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=128, show_default=True, help="Questions at most."
+)
+@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def verify(
+    bundle: Path, against: Path | None, base: Path | None, questions: Path | None, limit: int, format_: str
+) -> None:
+    """Check a bundle's files, and its answers against those of what it was made from."""
+    from export import calibration
+    from export.verification import chosen
+
+    outcome = _verify(bundle, against, base, chosen(calibration.questions(questions), limit))
+    if format_ == "json":
+        click.echo(encode(outcome))
+    else:
+        _print(outcome)
+    if outcome.failure is not None:
+        click.echo(f"export-models: {printable(outcome.failure)}", err=True)
+        raise SystemExit(1)
+
+
+def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "QuestionFile") -> Outcome:
+    from contract.bundle import MODEL_FILE, TOKENIZER_FILE
+    from export import references, verification
+    from export.answers import Cutter, onnx_network
+    from export.errors import VerificationFailed
+
+    manifest = references.read_bundle(bundle)
+    reference = references.find(bundle, manifest, against, base)
+    cutter = Cutter((bundle / TOKENIZER_FILE).read_text(encoding="utf-8"), manifest.inputs)
+    right = verification.read(reference.network, cutter, asked.questions)
+    found = verification.read(onnx_network(bundle / MODEL_FILE), cutter, asked.questions)
+    comparison = verification.compare(asked.questions, right, found)
+    trained = manifest.weights.origin != "random"
+    failure = None
+    try:
+        if manifest.precision == "fp32":
+            verification.check_exact(comparison, bundle.name, trained)
+        elif trained:
+            verification.check_quantised(comparison, bundle.name)
+    except VerificationFailed as error:
+        failure = str(error)
+    return Outcome(
+        bundle=str(bundle),
+        precision=manifest.precision,
+        against=reference.name,
+        questions=comparison.questions,
+        questions_sha256=asked.sha256,
+        same_answers=comparison.same,
+        agreement_percent=round(100 * comparison.agreement, 2),
+        f1_percent=verification.mean_f1(asked.questions, found),
+        reference_f1_percent=verification.mean_f1(asked.questions, right),
+        f1_loss_points=None if comparison.f1_loss is None else round(comparison.f1_loss, 3),
+        largest_logit_difference=round(comparison.largest_difference, 6),
+        failure=failure,
+    )
+
+
+def _print(outcome: Outcome) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    rows = {
+        "bundle": f"{outcome.bundle} ({outcome.precision})",
+        "against": outcome.against,
+        "same answers": f"{outcome.same_answers} of {outcome.questions} ({outcome.agreement_percent:.1f} %)",
+        "F1": _points(outcome.f1_percent),
+        "its reference's F1": _points(outcome.reference_f1_percent),
+        "F1 loss": _points(outcome.f1_loss_points),
+        "largest logit difference": f"{outcome.largest_logit_difference:.3g}",
+        "outcome": "passed" if outcome.failure is None else "failed",
+    }
+    for name, text in rows.items():
+        table.add_row(name, escape(printable(text)))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200  # a pipe has no width to wrap to
+    console.print(table)
+
+
+def _points(value: float | None) -> str:
+    return "- (no gold answers)" if value is None else f"{value:.2f}"

@@ -1,0 +1,70 @@
+"""What every precision of a model is held against: its fp32 graph, itself compared with PyTorch."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from contract.bundle import MODEL_FILE, Manifest
+from contract.questions import QuestionFile
+from export import verification
+from export.answers import Cutter, onnx_network, torch_network
+from export.verification import Reading
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+RANDOM_QUESTIONS: Final = 4
+"""Verify random weights on: their answers mean nothing, and BERT-Large takes a second for each."""
+
+
+class Judge(NamedTuple):
+    """Has seen what the fp32 graph answers, and gives verdicts on drafts of bundles."""
+
+    asked: QuestionFile
+    cutter: Cutter
+    readings: list[Reading]
+    against_network: dict[str, Any]
+    trained: bool
+
+    def verdict(self, manifest: Manifest, draft: Path) -> dict[str, Any]:
+        """What the manifest says of the verification.
+
+        Raises:
+            VerificationFailed: the draft does not answer as it should.
+        """
+        if manifest.precision == "fp32":
+            return self.against_network
+        found = verification.read(onnx_network(draft / MODEL_FILE), self.cutter, self.asked.questions)
+        comparison = verification.compare(self.asked.questions, self.readings, found)
+        if self.trained:
+            verification.check_quantised(comparison, draft.name)
+        return verification.recorded(comparison, "fp32", self.asked.sha256)
+
+
+def appoint(
+    name: str,
+    network: "PreTrainedModel",
+    graph: Path,
+    cutter: Cutter,
+    asked: QuestionFile,
+    *,
+    trained: bool,
+) -> Judge:
+    """Compare the fp32 graph with its network, and make a judge of it.
+
+    Args:
+        name: of the model, for messages.
+        network: the PyTorch network.
+        graph: file of the traced graph.
+        cutter: cuts the questions.
+        asked: the questions, as many as should be asked.
+        trained: whether the weights are; random ones may answer otherwise.
+
+    Raises:
+        VerificationFailed: the graph is not its network.
+    """
+    said = verification.read(torch_network(network), cutter, asked.questions)
+    readings = verification.read(onnx_network(graph), cutter, asked.questions)
+    comparison = verification.compare(asked.questions, said, readings)
+    verification.check_exact(comparison, name, trained)
+    recorded = verification.recorded(comparison, "PyTorch", asked.sha256)
+    return Judge(asked, cutter, readings, recorded, trained)
