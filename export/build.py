@@ -25,7 +25,7 @@ Progress = Callable[[str], None]
 
 
 def build(
-    request: BuildRequest, to: Path, progress: Progress, show: Callable[[list[Tried]], None] = list.copy
+    request: BuildRequest, to: Path, progress: Progress, show: Callable[[list[Tried]], object] | None = None
 ) -> list[Path]:
     """Make the bundles of a request, `to`/MODEL-PRECISION each; what is there already is reused.
 
@@ -74,7 +74,8 @@ def build(
                     cutter = Cutter(traced.tokenizer, traced.inputs)
                     target = request.target or this_machine()
                     found = search(given, cutter, files.search, request.limits, target, progress)
-                    show(found.tried)
+                    if show is not None:
+                        show(found.tried)
                     searched = {"search": record(found, files.search, request.limits)}
                     recipe = _Chosen(found.recipe, _described(found.recipe, source, files) | searched)
                 progress(f"{place.name}: writing")

@@ -6,6 +6,8 @@ tensor as it comes (DynamicQuantizeLinear makes u8 only).
 
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from export.recipes import AUTOMATIC, Recipe
 
 
@@ -18,7 +20,7 @@ class Candidate(NamedTuple):
 
 def _dynamic(weights: str, **choices: Any) -> Recipe:
     fields = {"method": "dynamic", "embeddings": "s8 per row", "activations": "u8 per tensor", "folded": True}
-    return Recipe(**(fields | {"linear_weights": weights} | choices))
+    return msgspec.convert(fields | {"linear_weights": weights} | choices, Recipe)
 
 
 def _static(activations: str, clipping: str, **choices: Any) -> Recipe:
@@ -26,7 +28,8 @@ def _static(activations: str, clipping: str, **choices: Any) -> Recipe:
 
 
 def _blocks(weights: str) -> Recipe:
-    return Recipe(method="weight-only", linear_weights=weights, embeddings="s8 per row")  # type: ignore[arg-type]
+    fields = {"method": "weight-only", "embeddings": "s8 per row", "linear_weights": weights}
+    return msgspec.convert(fields, Recipe)
 
 
 _BEST: Final = {"smoothing": AUTOMATIC}

@@ -75,7 +75,7 @@ def _candidates(seen: _Graph, node: "NodeProto") -> Iterator[_Fold]:
         bias = _back(seen, node.input[0], _TO_HEADS)
         width = _head_width(seen, node.input[0])
         if bias is not None and width is not None and _is_biased_linear(seen, bias):
-            yield _Fold(node, bias, np.float32(width) ** np.float32(-0.25))
+            yield _Fold(node, bias, np.array(width**-0.25, np.float32))
 
 
 def _is_scale(seen: _Graph, tensor: str) -> bool:

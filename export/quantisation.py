@@ -124,13 +124,10 @@ def quantise_linears(
         values, scale = symmetric(
             numpy_helper.to_array(weights[weight]), 0 if integers.per_channel else None, integers.largest
         )
-        zero = np.zeros(scale.shape, np.int8)
+        parts: dict[str, NDArray[Any]] = {"q": values, "zero": np.zeros(scale.shape, np.int8)}
         if integers.unsigned:
-            values, zero = (
-                (values.astype(np.int16) + _MIDDLE).astype(np.uint8),
-                zero.astype(np.uint8) + _MIDDLE,
-            )
-        _replace(graph, weight, {"q": values, "scale": scale, "zero": zero})
+            parts = {name: (part.astype(np.int16) + _MIDDLE).astype(np.uint8) for name, part in parts.items()}
+        _replace(graph, weight, parts | {"scale": scale})
     if fixed is not None:
         for source in quantised_inputs:
             graph.initializer.append(
