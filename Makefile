@@ -5,11 +5,17 @@
 #                gigabytes; the CPU build is ten times smaller:
 #                  make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 #   DEMO         further options of the demo, such as DEMO="--limit 20"
+#   SPLIT, LIMIT, PRECISION, STUDY   of `make study`: validation (default) or train, a sample of so many
+#                questions, such as PRECISION=fp32,int8, and further options
 #   BENCH        the benchmark to run, such as BENCH=score; without it `make bench` lists them
 
 PYTHON ?= python3
 TORCH_INDEX ?=
 DEMO ?=
+SPLIT ?=
+LIMIT ?=
+PRECISION ?=
+STUDY ?=
 BENCH ?=
 NEEDED_GB := 6
 
@@ -17,11 +23,15 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test check bench clean
+.PHONY: demo study test check bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
 	@$(BIN)/python -m demo $(DEMO)
+
+study: .venv/ready
+	@$(BIN)/python -m demo.study $(if $(SPLIT),--split $(SPLIT)) $(if $(LIMIT),--limit $(LIMIT)) \
+		$(if $(PRECISION),--precision $(PRECISION)) $(STUDY)
 
 test: check
 	$(BIN)/python -m pytest
@@ -35,7 +45,7 @@ bench: .venv/ready
 	@$(BIN)/python -m bench$(if $(BENCH),.$(BENCH))
 
 clean:
-	rm -rf .venv .venv-* demo-results dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-* demo-results study-results dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \

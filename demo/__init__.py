@@ -1,4 +1,4 @@
-"""The whole system on one machine, offline: a small real reader, sample questions, an embedded broker.
+"""The whole system on one machine: offline with a small real reader, or repeating the study (`demo.study`).
 
 It runs the three programs as a user would, as separate processes, and holds no logic that they need.
 """

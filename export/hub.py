@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CARD: Final = "README.md"
+_CONFIG: Final = "config.json"
 _SAFETENSORS: Final = "model*.safetensors"
 _PICKLED: Final = "pytorch_model*.bin"
 """transformers reads these with torch's safe unpickler only."""
@@ -41,7 +42,7 @@ def resolve(repository: str, revision: str | None = None) -> str:
         HubUnavailable: the hub cannot be reached and the cache has no copy, or it wants a log-in.
         BadInput: there is no such repository.
     """
-    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub import HfApi
 
     if revision is not None:
         return revision
@@ -49,13 +50,26 @@ def resolve(repository: str, revision: str | None = None) -> str:
         with _translated(repository), quiet():
             commit = HfApi().model_info(repository, timeout=_TIMEOUT_SECONDS).sha
     except HubUnavailable:
-        cached = try_to_load_from_cache(repository, "config.json")
-        if not isinstance(cached, str):
+        commit = _cached_commit(repository)
+        if commit is None:
             raise
-        commit = Path(cached).parent.name
     if commit is None:
         raise HubUnavailable(f"the hub does not say which commit {repository!r} is at: try again later")
     return commit
+
+
+def _cached_commit(repository: str) -> str | None:
+    """The commit in the cache that main was at when it was last seen, else the one downloaded last."""
+    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.file_download import repo_folder_name
+
+    cached = try_to_load_from_cache(repository, _CONFIG)
+    if isinstance(cached, str):
+        return Path(cached).parent.name
+    # What was downloaded by its commit, as everything is here, leaves no note of main in the cache.
+    place = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
+    found = sorted(place.glob(f"snapshots/*/{_CONFIG}"), key=lambda path: path.lstat().st_mtime)
+    return found[-1].parent.name if found else None
 
 
 def download(repository: str, commit: str) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import msgspec
 
 from contract.questions import MAX_QUESTION_FILE_BYTES, Gold, Question, QuestionFile, decode_questions
-from export import hub
+from export import hub, sample
 from export.errors import BadInput, NotInstalled, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -85,6 +85,15 @@ def check_count(origin: Origin, split: Split) -> None:
             f"{origin.source} has {len(origin.questions)} questions, and {split} of SQuAD v1.1 has "
             f"{COUNTS[split]}: it is not the whole split, or another data set"
         )
+
+
+def sampled(origin: Origin, limit: int | None, seed: int) -> Origin:
+    """A sample by context length where there is a limit below the number of questions; its source says so."""
+    whole = len(origin.questions)
+    if limit is None or limit >= whole:
+        return origin
+    chosen = sample.stratified(origin.questions, limit, seed)
+    return Origin(chosen, f"{origin.source}: {limit} of {whole} by context length, seed {seed}")
 
 
 def write(origin: Origin, path: Path) -> QuestionFile:

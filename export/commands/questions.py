@@ -59,7 +59,7 @@ def squad(
     format_: str,
 ) -> None:
     """Write SQuAD v1.1, or a sample of it, and say how many and how long its questions are."""
-    from export import sample, squad, weights
+    from export import squad, weights
     from export.lengths import lengths
 
     found = weights.tokenizer_file(tokenizer)
@@ -69,10 +69,7 @@ def squad(
         origin = squad.from_file(given)
         if split is not None:
             squad.check_count(origin, split)
-    if limit is not None and limit < len(origin.questions):
-        chosen = sample.stratified(origin.questions, limit, seed)
-        whole = len(origin.questions)
-        origin = squad.Origin(chosen, f"{origin.source}: {limit} of {whole} by context length, seed {seed}")
+    origin = squad.sampled(origin, limit, seed)
     file = squad.write(origin, to)
     measured = None if found is None else lengths(file.questions, found.path)
     said = _said(file, origin.source, measured, None if found is None else found.name)

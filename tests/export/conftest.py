@@ -6,24 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from export import weights
 from tests.export.hubserver import HubServer
-from tests.export.models import TINY
+from tests.export.models import save_checkpoint
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """TINY as a transformers folder: weights, tokenizer, card."""
-    from transformers import AutoTokenizer, BertConfig, BertForQuestionAnswering
-
     folder = tmp_path_factory.mktemp("checkpoints") / "tiny-squad"
-    arguments = {key: value for key, value in TINY.config.items() if key != "model_type"}
-    config = BertConfig(**arguments)  # type: ignore[no-untyped-call]  # untyped there
-    BertForQuestionAnswering(config).save_pretrained(folder)  # type: ignore[no-untyped-call]  # untyped there
-    packaged = weights.tokenizer_file(None)
-    assert packaged is not None
-    AutoTokenizer.from_pretrained(packaged.path.parent).save_pretrained(folder)  # type: ignore[no-untyped-call]
-    (folder / "README.md").write_text("---\nlicense: mit\ndatasets: [squad, own]\n---\n# Tiny\n")
+    save_checkpoint(folder)
     return folder
 
 

@@ -1,0 +1,154 @@
+"""`make study`: repeat the study with its real weights on this machine, and show its numbers beside ours.
+
+Needs the Hugging Face hub once. Every step reuses what is there already, so that the same command goes on
+where it was interrupted.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import click
+
+from contract.bundle import MANIFEST_FILE
+from contract.errors import ContractError
+from demo.__main__ import Bar
+from demo.programs import DemoError, run
+from export import hub, names, squad
+from export.catalog import MODELS, Study
+from export.errors import ExportError
+from export.squad import Split
+
+DEFAULT_MODELS: Final = ("bert-large", "distilbert", "minilm-l12")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--split", type=click.Choice(get_args(Split)), default="validation", show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), help="Ask a sample of so many questions.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sample.")
+@click.option("--precision", default="fp32", show_default=True, help="One or more, such as fp32,int8.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    default=DEFAULT_MODELS,
+    show_default=True,
+    help="A name of `export-models list` or an id of the hub; may be repeated.",
+)
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("study-results"),
+    show_default=True,
+    help="Where questions, bundles, results and the report go.",
+)
+def main(
+    split: Split, limit: int | None, seed: int, precision: str, models: tuple[str, ...], folder: Path
+) -> None:
+    """Build the study's models, measure them on SQuAD v1.1 and report them beside the study's numbers."""
+    bar = Bar(steps=3 + 2 * len(models))
+    try:
+        bar.step("looking for the models on the hub")
+        _find(models)
+        bar.step(f"taking SQuAD v1.1 {split}")
+        asked = questions(folder, split, limit, seed)
+        bundles = []
+        for name in models:
+            bar.step(f"building {name}")
+            bundles.append(_build(name, precision, folder / "bundles"))
+        results = []
+        for name, built in zip(models, bundles, strict=True):
+            bar.step(f"measuring {name} on this machine")
+            results += [measure(bundle, asked, folder) for bundle in built]
+        bar.step("scoring and reporting")
+        _report(results, asked, folder)
+    except (ContractError, DemoError, ExportError) as error:
+        raise SystemExit(f"study: {error}") from None
+
+
+def _find(models: Iterable[str]) -> None:
+    """Fail before anything is downloaded, rather than after the first model of three."""
+    for name in models:
+        model = names.find(name, "hub").model
+        if model.hub_id is not None:
+            hub.resolve(model.hub_id, model.revision)
+
+
+def questions(folder: Path, split: Split, limit: int | None, seed: int) -> Path:
+    """The question file of a split or a sample; made if it is not there."""
+    path = folder / f"squad-{split}{'' if limit is None else f'-{limit}-{seed}'}.json"
+    if not path.is_file():
+        squad.write(squad.sampled(squad.from_hub(split), limit, seed), path)
+    return path
+
+
+def _build(name: str, precision: str, bundles: Path) -> list[Path]:
+    said = run("export", "build", name, "--weights", "hub", "--precision", precision, "--to", bundles)
+    return [Path(line) for line in said.splitlines()]
+
+
+def measure(bundle: Path, asked: Path, folder: Path) -> Path:
+    """The results of a bundle, which have their final name only when they are whole."""
+    digest = hashlib.sha256((bundle / MANIFEST_FILE).read_bytes()).hexdigest()[:12]
+    place = folder / "results" / f"{bundle.name}-{digest}-{asked.stem}.jsonl"
+    if not place.is_file():
+        place.parent.mkdir(exist_ok=True)
+        unfinished = place.with_suffix(".unfinished")
+        run(
+            "agent",
+            "run",
+            bundle,
+            *("--questions", asked, "--to-file", unfinished, "--state-dir", folder / "agent"),
+        )
+        unfinished.rename(place)
+    return place
+
+
+def _report(results: list[Path], asked: Path, folder: Path) -> None:
+    database = folder / f"{asked.stem}.db"
+    run("collector", "questions", "add", asked, "--db", database, quiet=True)
+    run("collector", "ingest", *results, "--db", database)
+    pages = {form: folder / f"report-{asked.stem}.{ending}" for form, ending in _FORMS.items()}
+    for form, page in pages.items():
+        run("collector", "report", "--db", database, "--format", form, "--to", page)
+    click.echo(run("collector", "report", "--db", database))
+    click.echo(beside(json.loads(run("collector", "report", "--db", database, "--format", "json"))["rows"]))
+    click.echo(f"\nWritten: {', '.join(map(str, pages.values()))} and {database}.", err=True)
+
+
+_FORMS: Final = {"html": "html", "markdown": "md"}
+
+
+def beside(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A table of what was measured here and what the study printed, for the models that it has.
+
+    Args:
+        rows: of the collector's comparison, as JSON.
+    """
+    printed: dict[str, Study] = {model.name: model.study for model in MODELS if model.study is not None}
+    lines = [
+        "The study measured on SQuAD v1.1 train, with the defaults of the Hugging Face pipeline:",
+        f"{'model':<14} {'precision':<9} {'EM':>6} {'study':>6}   {'F1':>6} {'study':>6}   "
+        f"{'speed':>6} {'study':>6}",
+    ]
+    for row in rows:
+        study = printed.get(row["model"])
+        if study is not None:
+            lines.append(
+                f"{row['title']:<14} {row['precision']:<9} "
+                f"{_number(row['exact_match'])} {study.exact_match:>6.1f}   "
+                f"{_number(row['f1'])} {study.f1:>6.1f}   "
+                f"{_number(row['speed_up'])} {study.speed_up:>6.1f}"
+            )
+    return "\n".join(lines) if len(lines) > 2 else "None of these models is in the study."
+
+
+def _number(value: float | None) -> str:
+    return f"{'-':>6}" if value is None else f"{value:>6.1f}"
+
+
+if __name__ == "__main__":
+    main()
