@@ -8,6 +8,7 @@ import msgspec
 
 from export import catalog, hub, weights
 from export.catalog import Model
+from export.distillation import record
 from export.errors import BadInput
 
 FAMILIES: Final = ("bert", "distilbert", "electra", "mobilebert", "roberta")
@@ -42,7 +43,7 @@ def find(name: str, given: str | None = None, base: Path | None = None) -> Named
         HubUnavailable: see `hub.resolve`.
     """
     if any(model.name == name for model in catalog.MODELS):
-        return Named(catalog.find(name), given)
+        return Named(_as_recorded(catalog.find(name), given), given)
     if name.startswith((".", "/", "~")) or Path(name).is_dir():
         if given is not None:
             raise BadInput(f"'{name}' is a folder of weights already: leave out --weights {given}")
@@ -58,13 +59,20 @@ def find(name: str, given: str | None = None, base: Path | None = None) -> Named
 
 def _in_folder(folder: Path, base: Path | None) -> Named:
     checkpoint = weights.checkpoint(folder, base)
-    title = folder.resolve().name or "model"
-    name = _safe(title)
+    made = record.read(folder)
+    title = folder.resolve().name or "model" if made is None else made.title
+    name = _safe(title if made is None else made.name)
     if any(model.name == name for model in catalog.MODELS):
         name = f"local-{name}"  # results are grouped by name, and this need not be that model
     config = weights.config(checkpoint)
     _check_family(config, str(folder))
-    return Named(_described(name, title, config), str(folder))
+    return Named(_as_recorded(_described(name, title, config), str(folder)), str(folder))
+
+
+def _as_recorded(model: Model, given: str | None) -> Model:
+    """The model, with what `export-models distill` recorded in its folder of how it was distilled."""
+    made = None if given in {None, "hub", "random"} else record.read(Path(str(given)))
+    return model if made is None else msgspec.structs.replace(model, distillation=made.distillation)
 
 
 def _on_hub(repository: str) -> Named:

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.bundle import Weights
-from export import catalog, hub, weights
+from export import hub, names, weights
 from export.errors import BadInput
 from export.quiet import quiet
 from export.reader import load_network
-from export.weights import Checkpoint, Source
+from export.weights import Source
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -18,25 +17,17 @@ def find(text: str, base: Path | None = None) -> Source:
     """The trained reader that a text means.
 
     Args:
-        text: a folder, a name of the catalog, or an id such as `owner/name`, in this order.
+        text: see `names.find`.
         base: folder of an adapter's base model, as in `weights.from_folder`.
 
     Raises:
         BadInput: it is none of these.
         HubUnavailable: see `hub.resolve`.
     """
-    if Path(text).is_dir():
-        return weights.from_folder(Path(text), base)
-    if base is not None:
-        raise BadInput(f"--base goes with an adapter folder, and {text!r} is none")
-    if "/" not in text:
-        return weights.from_hub(catalog.find(text))
-    commit = hub.resolve(text)
-    card = hub.read_card(hub.download(text, commit))
-    stated = Weights(
-        origin="hub", source=text, revision=commit, licence=card.licence, training_data=card.training_data
-    )
-    return Source(stated, Checkpoint(text, commit))
+    named = names.find(text, base=base)
+    if named.weights in {None, "hub"}:
+        return weights.from_hub(named.model)
+    return weights.from_folder(Path(str(named.weights)), base)
 
 
 def load_teacher(source: Source) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
