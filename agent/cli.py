@@ -110,9 +110,6 @@ def run(
     limit_bytes = outbox_mib * 1_048_576
     with opened_state(state_dir, device_id, say, limit_bytes=limit_bytes, when_full=when_full) as state:
         device = inspect_device(state.device_id, hardware_class)
-        against = tuple(remark.sentence for remark in remarks())
-        for sentence in against:
-            say(f"beware: {sentence}")
         plans = []
         for bundle in described:
             settings = settings_for(
@@ -124,12 +121,13 @@ def run(
                 options=RuntimeOptions(spinning, arena, affinity, provider),
             )
             plan = plan_run(device, bundle, questions, settings)
-            plan = plan._replace(remarks=against, ignore_memory=ignore_memory)
-            if threads == "auto":
-                plan, problem = with_fastest_threads(plan, state.folder, state.stop)
-                how = f"could not be tried out: {problem}" if problem else "found fastest"
-                say(f"{plan.title}: {plan.settings.threads} threads, {how}")
-            plans.append(plan)
+            plans.append(plan._replace(ignore_memory=ignore_memory))
+        against = tuple(remark.sentence for remark in remarks())
+        for sentence in against:
+            say(f"beware: {sentence}")
+        plans = [plan._replace(remarks=against) for plan in plans]
+        if threads == "auto":
+            plans = [with_fastest_threads(plan, state.folder, state.stop, say) for plan in plans]
         with delivering(where, state, say) as delivery:
             finished = measure_all(plans, state, delivery, say, resume=not no_resume)
             state.stop.check()

@@ -38,7 +38,7 @@ device_options: Final = all_of(
 )
 
 
-class Threads(click.ParamType):
+class Threads(click.ParamType):  # type: ignore[type-arg]  # generic in later versions only
     """`auto`, or a number."""
 
     name = "threads"
@@ -52,7 +52,7 @@ class Threads(click.ParamType):
         return "N|auto"
 
 
-class Cores(click.ParamType):
+class Cores(click.ParamType):  # type: ignore[type-arg]  # the same
     """A list such as `0,2-3`."""
 
     name = "cores"
@@ -157,7 +157,12 @@ measuring_options: Final = all_of(
         show_default=True,
         help="What computes, by onnxruntime's name.",
     ),
-    click.option("--ignore-memory", is_flag=True, help="Load what is estimated not to fit into memory."),
+    click.option(
+        "--ignore-memory",
+        is_flag=True,
+        default=False,
+        help="Load what is estimated not to fit into memory.",
+    ),
     click.option(
         "--warmup",
         type=click.IntRange(min=0, max=10_000),

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -30,26 +30,19 @@ TIE: Final = 0.02
 MEMORY_FILE: Final = "threads.json"
 
 StartWorker = Callable[[Stop], WorkerProcess]
-
-
-class Found(NamedTuple):
-    """The outcome of a trial."""
-
-    plan: Plan
-    """With the fastest number of threads, or as it was where the trial failed."""
-    problem: str | None
-    """Why it failed."""
+Say = Callable[[str], None]
 
 
 def with_fastest_threads(
-    plan: Plan, folder: Path, stop: Stop, start_worker: StartWorker = WorkerProcess
-) -> Found:
-    """A plan whose number of threads is the fastest.
+    plan: Plan, folder: Path, stop: Stop, say: Say, start_worker: StartWorker = WorkerProcess
+) -> Plan:
+    """The plan with the number of threads that is the fastest, or as it was where none can be found.
 
     Args:
-        plan: its own number of threads is taken where none can be found: one a physical core.
+        plan: has the default number of threads, one a physical core.
         folder: where the outcome is remembered.
         stop: ends the trial.
+        say: is told the outcome.
         start_worker: makes the process that answers.
 
     Raises:
@@ -61,14 +54,18 @@ def with_fastest_threads(
     if not trials:
         lacking = shortage(plan.bundle.manifest, plan.settings.max_tokens)
         if lacking is not None and not plan.ignore_memory:
-            return Found(plan, lacking.sentence)
+            return plan  # the run itself tells why
         try:
             trials = _try_all(plan, stop, start_worker)
         except (WorkerDied, BundleRefused) as failure:
-            return Found(plan, str(failure))
+            say(f"{plan.title}: numbers of threads cannot be tried out: {failure}")
+            return plan
         memory.keep(key, trials)
-    settings = msgspec.structs.replace(plan.settings, threads=fastest(trials))
-    return Found(plan._replace(settings=settings, thread_trials=trials), None)
+    threads = fastest(trials)
+    tried = ", ".join(f"{trial.threads}: {trial.p50_ns / 1e6:.1f} ms" for trial in trials)
+    say(f"{plan.title}: {threads} threads are fastest ({tried})")
+    settings = msgspec.structs.replace(plan.settings, threads=threads)
+    return plan._replace(settings=settings, thread_trials=trials)
 
 
 def fastest(trials: Sequence[ThreadTrial]) -> int:

@@ -73,7 +73,7 @@ def main(folder: Path, questions: Path, limit: int, only: tuple[str, ...]) -> No
             elif part == "publish":
                 _publish(plan, work)
             else:
-                command = ["run", folder, "--questions", questions, "--limit", str(asked)]
+                command: list[str | Path] = ["run", folder, "--questions", questions, "--limit", str(asked)]
                 (_repeat if part == "repeat" else _light)(command, work)
 
 
@@ -107,7 +107,9 @@ def _overhead(plan: Plan, work: Path) -> None:
 
 
 def _cost(records: Sequence[Record]) -> Cost:
-    times, beside, pauses = [], [], []
+    times: list[int] = []
+    beside: list[int] = []
+    pauses: list[int] = []
     previous: Answer | None = None
     paused = False
     for record in records:

@@ -17,6 +17,7 @@ from agent.options import FOLDER, delivery_options, device_options
 @click.pass_context
 def doctor(
     context: click.Context,
+    /,
     bundles: tuple[Path, ...],
     as_json: bool,
     device_id: str | None,

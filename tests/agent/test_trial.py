@@ -46,21 +46,21 @@ def test_what_is_tried() -> None:
 
 
 def test_a_trial_is_made_once(plan: Plan, stop: Stop, tmp_path: Path) -> None:
-    found, problem = with_fastest_threads(plan, tmp_path, stop)
-    assert problem is None
+    said: list[str] = []
+    found = with_fastest_threads(plan, tmp_path, stop, said.append)
+    assert said[0].startswith(f"tiny fp32: {found.settings.threads} threads are fastest (1: ")
     assert found.settings.threads == fastest(found.thread_trials)
     assert {t.threads for t in found.thread_trials} >= {1, plan.settings.threads}
     assert all(t.p50_ns > 0 for t in found.thread_trials)
-    again, problem = with_fastest_threads(plan, tmp_path, stop, never)
-    assert (again, problem) == (found, None)
+    assert with_fastest_threads(plan, tmp_path, stop, said.append, never) == found
 
 
 def test_other_settings_are_tried_anew(plan: Plan, stop: Stop, tmp_path: Path) -> None:
-    with_fastest_threads(plan, tmp_path, stop)
+    with_fastest_threads(plan, tmp_path, stop, print)
     options = RuntimeOptions(spinning=False).recorded()
     other = plan._replace(settings=msgspec.structs.replace(plan.settings, options=options))
     with pytest.raises(AssertionError, match="no worker"):
-        with_fastest_threads(other, tmp_path, stop, never)
+        with_fastest_threads(other, tmp_path, stop, print, never)
 
 
 def test_a_trial_that_fails_leaves_the_default(plan: Plan, stop: Stop, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_trial_that_fails_leaves_the_default(plan: Plan, stop: Stop, tmp_path:
     def dies(stop: Stop) -> WorkerProcess:
         return WorkerProcess(stop, "raise SystemExit('no libgomp here')")
 
-    found, problem = with_fastest_threads(plan, tmp_path, stop, dies)
-    assert found == plan
-    assert problem is not None and "no libgomp here" in problem
+    said: list[str] = []
+    assert with_fastest_threads(plan, tmp_path, stop, said.append, dies) == plan
+    assert "cannot be tried out" in said[0] and "no libgomp here" in said[0]
     assert (tmp_path / MEMORY_FILE).read_text() == "{damaged", "a failure is not remembered"
