@@ -52,10 +52,14 @@ class Slope(NamedTuple):
     plus_minus: float
 
 
+def stretches(values: list[float]) -> list[float]:
+    """The means of equal parts of a series of at least 20 values."""
+    return [float(part.mean()) for part in np.array_split(np.array(values), _STRETCHES)]
+
+
 def fit(hours: list[float], values: list[float]) -> Slope:
-    """The slope of a series, by least squares over the means of its stretches; at least 20 values."""
-    x = np.array([part.mean() for part in np.array_split(np.array(hours), _STRETCHES)])
-    y = np.array([part.mean() for part in np.array_split(np.array(values), _STRETCHES)])
+    """The slope of a series, by least squares over the means of its stretches."""
+    x, y = np.array(stretches(hours)), np.array(stretches(values))
     dx = x - x.mean()
     slope = float(dx @ y / (dx @ dx))
     rest = y - y.mean() - slope * dx
@@ -100,6 +104,7 @@ class Watch:
             "| process | watched, min | MB | MB per hour | open files | files per hour | CPU |",
             "|---|--:|--:|--:|--:|--:|--:|",
         ]
+        courses = []
         for name, samples in self.samples.items():
             last = samples[-1].pid
             since = next(s.at for s in samples if s.pid == last) + warm_up_hours
@@ -114,7 +119,9 @@ class Watch:
                 f"| {memory.per_hour:+.2f} ± {memory.plus_minus:.2f} | {min(counts)} to {max(counts)} "
                 f"| {files.per_hour:+.2f} ± {files.plus_minus:.2f} | {cpu:.1%} |"
             )
-        return lines
+            course = " ".join(f"{mean:.1f}" for mean in stretches([s.megabytes for s in seen]))
+            courses.append(f"{name}: {course}")
+        return [*lines, "", "MB by stretch, to tell what grows from what settles:", *courses]
 
 
 class Soak:

@@ -6,6 +6,7 @@ nothing but passwords in them may hold it. One place where it shows fails the se
 """
 
 import re
+import secrets
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -44,11 +45,9 @@ def look(text: str | bytes | None, where: str) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _planted() -> Iterator[None]:
     """Passwords that are made here carry the canary; what processes say is looked through."""
-    from collector import provision
-
     with pytest.MonkeyPatch.context() as patch:
-        plain_token = provision.secrets.token_urlsafe
-        patch.setattr(provision.secrets, "token_urlsafe", lambda size=32: f"{CANARY}-{plain_token(size)}")
+        plain_token = secrets.token_urlsafe
+        patch.setattr(secrets, "token_urlsafe", lambda size=32: f"{CANARY}-{plain_token(size)}")
         communicate, invoke = subprocess.Popen.communicate, CliRunner.invoke
 
         def heard(self: "subprocess.Popen[Any]", *arguments: Any, **options: Any) -> Any:
