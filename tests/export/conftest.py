@@ -51,7 +51,7 @@ class HubSettings:
 
     def _set(self, name: str, value: object) -> None:
         from huggingface_hub import constants
-        from huggingface_hub.utils import reset_sessions
+        from huggingface_hub.utils._http import reset_sessions
 
         self._monkeypatch.setattr(constants, name, value)
         reset_sessions()
@@ -60,7 +60,7 @@ class HubSettings:
 @pytest.fixture
 def hub_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubSettings]:
     """An empty cache, no token, and the hub out of reach until `online` is called."""
-    from huggingface_hub.utils import reset_sessions
+    from huggingface_hub.utils._http import reset_sessions
 
     yield HubSettings(tmp_path / "home", monkeypatch)
     monkeypatch.undo()

@@ -199,17 +199,18 @@ def test_a_family_beside_the_catalogs_builds_in_every_precision(checkpoint: Path
     from transformers import AutoTokenizer, RobertaConfig, RobertaForQuestionAnswering
 
     folder = tmp_path / "tiny-roberta"
-    config = RobertaConfig(
-        vocab_size=30_522,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=514,
-        pad_token_id=1,
-    )
-    RobertaForQuestionAnswering(config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(checkpoint).save_pretrained(folder)  # type: ignore[no-untyped-call]
+    shape = {
+        "vocab_size": 30_522,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 514,
+        "pad_token_id": 1,
+    }
+    config = RobertaConfig(**shape)  # type: ignore[no-untyped-call]  # untyped there
+    RobertaForQuestionAnswering(config).save_pretrained(folder)  # type: ignore[no-untyped-call]  # untyped there
+    AutoTokenizer.from_pretrained(checkpoint).save_pretrained(folder)  # type: ignore[no-untyped-call]  # as above
     named = names.find(str(folder))
     request = BuildRequest(
         model=named.model, weights=str(folder), precisions=("fp32", "int8", "int4"), verify=4
