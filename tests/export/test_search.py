@@ -1,5 +1,6 @@
 """The search for an int8 recipe: what it keeps, what it drops, and that a build uses what it found."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -187,17 +188,21 @@ def test_a_build_keeps_what_the_search_found_and_says_so(
 ) -> None:
     few = tuple(each for each in CANDIDATES if each.name in {"s8, strength 0.8", "u8 in blocks of 128"})
     monkeypatch.setattr(search, "CANDIDATES", few)
+    squad = json.loads(SAMPLE.read_bytes())
+    del squad["data"][1:], squad["data"][0]["paragraphs"][2:]
+    (tmp_path / "few.json").write_text(json.dumps(squad))
     request = BuildRequest(
         model=find("minilm-l6"),
         weights=str(ROOT / "demo" / "reader"),
         precisions=("int8",),
+        calibration=tmp_path / "few.json",
         search=SAMPLE,
         search_limit=12,
         limits=Limits(max_f1_loss=50),
         verify=0,
     )
     shown: list[search.Tried] = []
-    (folder,) = build(request, tmp_path, silent, shown.extend)
+    (folder,) = build(request, tmp_path / "bundles", silent, shown.extend)
     manifest = decode_manifest((folder / "manifest.json").read_bytes())
     said = manifest.recipe["search"]
     assert said["questions"] == 12 and said["limits"] == {"max_f1_loss": 50.0, "min_agreement": None}
@@ -205,7 +210,7 @@ def test_a_build_keeps_what_the_search_found_and_says_so(
     kept = next(each for each in few if each.name == shown[0].name)
     assert manifest.recipe["linear_weights"] == kept.recipe.linear_weights
     progress: list[str] = []
-    build(request, tmp_path, progress.append)
+    build(request, tmp_path / "bundles", progress.append)
     assert progress == ["minilm-l6-int8: built before from the same weights with the same tools, reused"]
 
 
