@@ -1,0 +1,51 @@
+#!/bin/sh
+# Collects, on a workstation with internet, every wheel that a device needs, so that it needs none.
+#
+#   deploy/make-wheelhouse.sh dist/distilbench-0.1.0-py3-none-any.whl wheelhouse
+#   deploy/make-wheelhouse.sh --python 3.11 --machine x86_64 WHEEL FOLDER
+#
+# FOLDER then holds the installer as well: copy it to the device and run install-agent.sh there, as root. Only binary
+# wheels are taken: nothing is compiled on a device.
+set -eu
+
+usage="usage: make-wheelhouse.sh [--python 3.11[,3.13]] [--machine aarch64|x86_64] [--constraint FILE] WHEEL FOLDER"
+versions=3.11,3.12,3.13
+machine=aarch64
+constraint=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --python) versions=${2:?$usage}; shift 2 ;;
+        --machine) machine=${2:?$usage}; shift 2 ;;
+        --constraint) constraint=${2:?$usage}; shift 2 ;;
+        -h | --help) echo "$usage"; exit 0 ;;
+        -*) echo "make-wheelhouse.sh: unknown option '$1'; $usage" >&2; exit 2 ;;
+        *) break ;;
+    esac
+done
+[ $# -eq 2 ] || { echo "$usage" >&2; exit 2; }
+wheel=$1
+folder=$2
+[ -f "$wheel" ] || { echo "make-wheelhouse.sh: there is no wheel '$wheel': python -m build --wheel makes it" >&2; exit 1; }
+case $machine in
+    aarch64 | x86_64) ;;
+    *) echo "make-wheelhouse.sh: '$machine' is not aarch64 or x86_64; there is no onnxruntime for others" >&2; exit 1 ;;
+esac
+
+python=${PYTHON:-python3}
+mkdir -p "$folder"
+for version in $(echo "$versions" | tr , ' '); do
+    # Debian 12 has glibc 2.36, Ubuntu 22.04 2.35: both take everything up to here.
+    "$python" -m pip download --quiet --disable-pip-version-check --dest "$folder" --only-binary=:all: \
+        --python-version "$version" --implementation cp \
+        --platform "manylinux_2_28_$machine" --platform "manylinux_2_27_$machine" \
+        --platform "manylinux_2_17_$machine" --platform "manylinux2014_$machine" \
+        ${constraint:+--constraint "$constraint"} "$wheel" || {
+        echo "make-wheelhouse.sh: not every wheel is to be had for Python $version on $machine" >&2
+        exit 1
+    }
+done
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+cp "$wheel" "$here/install-agent.sh" "$folder/"
+mkdir -p "$folder/systemd"
+cp "$here"/systemd/distilbench-agent.* "$folder/systemd/"
+echo "$(find "$folder" -name '*.whl' | wc -l) wheels, $(du -sm "$folder" | cut -f1) MB in $folder" >&2

@@ -1,0 +1,47 @@
+"""What a device installs is to be had as binary wheels. It asks the registry: `make arm64` runs it."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.arm64.__main__ import MAX_INSTALL_MB, ROOT
+
+PLATFORMS = (
+    "manylinux_2_28_aarch64",
+    "manylinux_2_27_aarch64",
+    "manylinux_2_17_aarch64",
+    "manylinux2014_aarch64",
+)
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.13"])
+def test_a_pi_installs_binary_wheels_only_and_few_megabytes(version: str, tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", ROOT]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--only-binary=:all:",
+        "--python-version",
+        version,
+    ]
+    platforms = [part for platform in PLATFORMS for part in ("--platform", platform)]
+    where = ["--implementation", "cp", "--dest", tmp_path / "wheels", wheel]
+    done = subprocess.run([*pip, *platforms, *where], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    names = [path.name for path in (tmp_path / "wheels").iterdir()]
+    assert all(name.endswith(("_aarch64.whl", "-none-any.whl")) for name in names), names
+    assert not any(name.startswith(("torch-", "transformers-")) for name in names)
+    unpacked = sum(
+        entry.file_size
+        for path in (tmp_path / "wheels").iterdir()
+        for entry in zipfile.ZipFile(path).infolist()
+    )
+    assert unpacked / 1e6 <= MAX_INSTALL_MB, f"{len(names)} wheels"
