@@ -99,6 +99,7 @@ class Uplink:
         self._heard = 0
         self._receipts: list[bytes] = []
         self._sent: dict[int, tuple[Packed, float]] = {}
+        self._announced: set[int] = set()
         self._answers: list[Answer] = []
         self._older = older
         self._last_error = ""
@@ -140,7 +141,7 @@ class Uplink:
 
     def announce(self, payload: bytes) -> None:
         """Hand the agent's state to the broker, which keeps the latest."""
-        self._publish("state", payload, retain=True)
+        self._announced.add(self._publish("state", payload, retain=True))
 
     def abandon(self, problem: str) -> None:
         """Give the connection up."""
@@ -157,11 +158,16 @@ class Uplink:
         return heard
 
     def close(self) -> None:
-        """Send what was published and say goodbye, so that the will is not said."""
-        if self.phase == "ready":
-            deadline = time.monotonic() + GOODBYE_SECONDS
-            while self.phase == "ready" and self._client.want_write() and time.monotonic() < deadline:
-                self.turn(_POLL_SECONDS)
+        """Send what was published and say goodbye, so that the will is not said.
+
+        A broker that finds the connection closed while it acknowledges takes it for lost, though a goodbye
+        waits to be read; so its acknowledgements are waited for.
+        """
+        deadline = time.monotonic() + GOODBYE_SECONDS
+        while self.phase == "ready" and time.monotonic() < deadline:
+            if not (self._client.want_write() or self._announced or self._sent):
+                break
+            self.turn(_POLL_SECONDS)
         if self.phase in ("greeting", "ready"):
             self._lose("this agent said goodbye")
 
@@ -291,6 +297,7 @@ class Uplink:
         self, client: Client, _: object, mid: int, reason: ReasonCode, properties: Properties | None
     ) -> None:
         self._heard += 1
+        self._announced.discard(mid)
         if mid not in self._sent:
             return
         packed, _ = self._sent.pop(mid)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import agent.sender
 from agent.outbox import Outbox
 from agent.stop import Stop
 from collector.store import Store
@@ -88,8 +89,14 @@ def test_f5_a_device_that_is_killed_goes_on_without_gaps(
 
 @pytest.mark.parametrize("point", KILL_POINTS)
 def test_f6_a_collector_that_is_killed_at_each_step(
-    broker: Mosquitto, database: Path, outbox: Outbox, stop: Stop, point: str
+    broker: Mosquitto,
+    database: Path,
+    outbox: Outbox,
+    stop: Stop,
+    point: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(agent.sender, "FIRST_PATIENCE_SECONDS", 1.0)
     finish(outbox, answers(outbox, begin(outbox, RUN), 500))
     script = DIES.format(patch=KILL_POINTS[point])
     command = [sys.executable, "-c", script, "serve", "--broker", broker.url, "--db", str(database)]
