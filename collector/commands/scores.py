@@ -31,13 +31,17 @@ def list_questions(database: Path, as_json: bool) -> None:
 @database
 def add_questions(database: Path, file: Path, name: str | None) -> None:
     """Add a SQuAD v1.1 file with its gold answers."""
+    from collector.progress import progress_bar
     from collector.questions import add_questions as add
     from collector.store import Store
+    from collector.upkeep import bring_up_to_date
 
     with Store.open(database, create=True) as store:
         added = add(store, file, name)
     verb = "added" if added.changed else "already there:"
     click.echo(f"{verb} {added.name}, {added.questions} questions, {added.golds} gold answers")
+    with progress_bar("scores and summaries") as progress:
+        bring_up_to_date(database, progress)
 
 
 @click.command()
@@ -59,34 +63,41 @@ def score(
     baseline_file: Path | None,
     device: str | None,
 ) -> None:
-    """Score what has not been scored: EM and F1, and BERTScore if a model is given."""
+    """Score what has not been scored: EM and F1, and BERTScore if a model is given.
+
+    EM and F1 are also made by whatever brings results in, so what is left is mostly BERTScore.
+    """
     if (bertscore_model is None) != (layers is None):
         raise click.UsageError("--bertscore-model and --layers go together")
     if baseline_file is not None and not baseline_file.is_file():
         raise BadInput(f"there is no baseline file {str(baseline_file)!r}")
     from collector.progress import progress_bar
-    from collector.scoring import score_answers, score_pairs
+    from collector.scoring import score_pairs
     from collector.store import Store
+    from collector.upkeep import bring_up_to_date
+
+    with progress_bar("EM and F1") as progress:
+        scored = bring_up_to_date(database, progress)
+    click.echo(f"EM and F1: {scored} answers scored" if scored else "EM and F1: nothing was left to score")
+    if bertscore_model is None or layers is None:
+        return
+    from collector.bertscore import Scorer
+    from collector.golds import gold_texts
 
     with Store.open(database) as store:
-        with progress_bar("EM and F1") as progress:
-            scored = score_answers(store, progress)
-        click.echo(f"EM and F1: {scored} answers scored")
-        if bertscore_model is not None and layers is not None:
-            from collector.bertscore import Scorer
-            from collector.golds import gold_texts
-
-            scorer = Scorer(
-                bertscore_model,
-                layers,
-                idf_texts=gold_texts(store) if idf else (),
-                rescale=rescale or baseline_file is not None,
-                baseline=baseline_file,
-                device=device,
-            )
-            with progress_bar("BERTScore") as progress:
-                pairs = score_pairs(store, scorer, progress)
-            click.echo(f"BERTScore by {scorer.hash}: {pairs} pairs scored")
+        scorer = Scorer(
+            bertscore_model,
+            layers,
+            idf_texts=gold_texts(store) if idf else (),
+            rescale=rescale or baseline_file is not None,
+            baseline=baseline_file,
+            device=device,
+        )
+        with progress_bar("BERTScore") as progress:
+            pairs = score_pairs(store, scorer, progress)
+    click.echo(f"BERTScore by {scorer.hash}: {pairs} pairs scored")
+    with progress_bar("summaries") as progress:
+        bring_up_to_date(database, progress)
 
 
 @click.command()
