@@ -9,6 +9,7 @@ from agent.run import Progress, Run
 from agent.service import Service
 from agent.state import OpenedState
 from agent.stop import Stopped
+from agent.told import told
 from contract.records import RunFinished
 
 
@@ -59,5 +60,7 @@ def measure_all(
         else:
             errors = f", {last.errors} could not be answered" if last.errors else ""
             say(f"{plan.title}: {last.answered} questions answered{errors}")
+            for sentence in told(last):
+                say(f"{plan.title}: {sentence}")
     delivery.finish()
     return finished

@@ -16,6 +16,7 @@ from agent.options import (
     FOLDER,
     delivery_options,
     device_options,
+    load_options,
     measuring_options,
     outbox_options,
     state_options,
@@ -64,6 +65,7 @@ def cli() -> None:
 @delivery_options
 @outbox_options
 @measuring_options
+@load_options
 @click.option("--no-resume", is_flag=True, help="Begin anew where a run was interrupted.")
 @device_options
 @click.pass_context
@@ -88,7 +90,8 @@ def run(
     device_id: str | None,
     hardware_class: str | None,
     state_dir: Path | None,
-    **delivery_options: Any,
+    decoding: str,
+    **other_options: Any,
 ) -> int:
     """Measure each BUNDLE on the questions, one question at a time.
 
@@ -96,6 +99,7 @@ def run(
     """
     from agent.bundle import describe
     from agent.campaign import measure_all
+    from agent.commands.load import load_of
     from agent.commands.target import destination_of
     from agent.delivery import delivering
     from agent.device import inspect_device
@@ -104,6 +108,7 @@ def run(
     from agent.state import opened_state
     from agent.trial import with_fastest_threads
 
+    load = load_of(other_options)
     where = destination_of(context, live=publish == "live")
     described = [describe(bundle) for bundle in bundles]
     questions = read_questions(question_file)
@@ -118,7 +123,9 @@ def run(
                 seed=seed,
                 threads=None if threads == "auto" else threads,
                 warmup=warmup,
+                decoding=decoding,
                 options=RuntimeOptions(spinning, arena, affinity, provider),
+                load=load,
             )
             plan = plan_run(device, bundle, questions, settings)
             plans.append(plan._replace(ignore_memory=ignore_memory))

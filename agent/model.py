@@ -1,6 +1,7 @@
 """The network in onnxruntime: token ids in, start and end logits out. The only importer of onnxruntime."""
 
 import os
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -100,6 +101,31 @@ class Model:
                 feeds[name] = np.ones_like(ids)
         start, end = self._session.run(_OUTPUTS, feeds)
         return WindowLogits(start[0], end[0])
+
+    def run_batch(self, ids: Sequence[Ids], type_ids: Sequence[Ids]) -> list[WindowLogits]:
+        """Run windows at once, padded to the longest and masked.
+
+        Args:
+            ids: of each window, shape (1, tokens).
+            type_ids: the same.
+        """
+        if not ids:
+            return []
+        longest = max(row.size for row in ids)
+
+        def padded(rows: Sequence[Ids]) -> Ids:
+            return np.concatenate([np.pad(row, ((0, 0), (0, longest - row.size))) for row in rows])
+
+        feeds = {
+            INPUT_IDS: padded(ids),
+            TOKEN_TYPE_IDS: padded(type_ids),
+            ATTENTION_MASK: padded([np.ones_like(row) for row in ids]),
+        }
+        starts, ends = self._session.run(_OUTPUTS, {name: feeds[name] for name in self._inputs})
+        return [
+            WindowLogits(start[: row.size], end[: row.size])
+            for start, end, row in zip(starts, ends, ids, strict=True)
+        ]
 
 
 def _stay_on(cores: frozenset[int]) -> None:

@@ -171,3 +171,57 @@ measuring_options: Final = all_of(
         help="Questions to answer before any is recorded.",
     ),
 )
+
+load_options: Final = all_of(
+    click.option(
+        "--scenario",
+        type=click.Choice(("single-stream", "offline", "server", "sustained", "loadgen")),
+        default="single-stream",
+        show_default=True,
+        help="One question after the other; in batches; as users ask; for minutes; or by MLPerf's LoadGen.",
+    ),
+    click.option(
+        "--decoding",
+        type=click.Choice(("pipeline", "squad")),
+        default="pipeline",
+        show_default=True,
+        help="Answer as Hugging Face's pipeline does, or as the official SQuAD scripts do.",
+    ),
+    click.option(
+        "--min-queries",
+        type=click.IntRange(min=0, max=10_000_000),
+        default=0,
+        help="Ask the questions again until they are so many.",
+    ),
+    click.option(
+        "--min-seconds",
+        type=click.FloatRange(0, 1e6),
+        default=0.0,
+        help="The same, until so long after the start.",
+    ),
+    click.option(
+        "--max-seconds", type=click.FloatRange(0, 1e6, min_open=True), help="End so long after the start."
+    ),
+    click.option(
+        "--until",
+        type=click.Choice(("p90", "p99")),
+        help="Ask again until this percentile is known with 99 % confidence.",
+    ),
+    click.option(
+        "--batch-size", type=click.IntRange(1, 1024), help="offline: questions at once. [default: 8]"
+    ),
+    click.option(
+        "--qps",
+        type=click.FloatRange(0, 1e6, min_open=True),
+        help="server: questions a second. [default: the highest rate that holds]",
+    ),
+    click.option(
+        "--latency-bound",
+        metavar="MS",
+        type=click.FloatRange(0, 1e6, min_open=True),
+        help="server: what p99 may be, queueing included.",
+    ),
+    click.option(
+        "--minutes", type=click.FloatRange(0, 1e5, min_open=True), help="sustained: how long. [default: 10]"
+    ),
+)

@@ -7,7 +7,7 @@ from typing import IO, Final, NamedTuple
 from agent.bundle import Bundle
 from agent.device import cores_of, physical_cores
 from agent.errors import BadInput, BundleRefused
-from agent.selection import select
+from agent.selection import by_length, select
 from contract.codec import encode, printable
 from contract.device import Device
 from contract.errors import Malformed
@@ -15,7 +15,12 @@ from contract.messages import MAX_MESSAGE_BYTES
 from contract.questions import MAX_QUESTION_FILE_BYTES, Question, QuestionFile, decode_questions
 from contract.records import QuestionSet, Settings, ThreadTrial
 
-SCENARIO: Final = "single-stream"
+SINGLE_STREAM: Final = "single-stream"
+OFFLINE: Final = "offline"
+SERVER: Final = "server"
+SUSTAINED: Final = "sustained"
+LOADGEN: Final = "loadgen"
+SCENARIOS: Final = (SINGLE_STREAM, OFFLINE, SERVER, SUSTAINED, LOADGEN)
 PIPELINE: Final = "pipeline"
 MAX_TOKENS: Final = 384
 STRIDE_TOKENS: Final = 128
@@ -53,6 +58,19 @@ def default_threads(options: RuntimeOptions) -> int:
     """One a physical core among those that may be used: the same each time, and seldom beaten."""
     cores = physical_cores()
     return min(cores, len(cores_of(options.affinity))) if options.affinity else cores
+
+
+class Load(NamedTuple):
+    """In which way, how often and how long questions are asked; see `contract.records.Settings`."""
+
+    scenario: str = SINGLE_STREAM
+    min_queries: int = 0
+    min_seconds: float = 0.0
+    max_seconds: float | None = None
+    percentile: int | None = None
+    batch_size: int = 1
+    qps: float | None = None
+    latency_bound_ns: int | None = None
 
 
 class Plan(NamedTuple):
@@ -136,6 +154,8 @@ def plan_run(
             f"{_MAX_SENT_MANIFEST_BYTES} can be sent with its results: shorten its recipe or verification"
         )
     selected = select(questions.file.questions, settings.limit, settings.seed)
+    if settings.scenario == OFFLINE:
+        selected = by_length(selected)
     question_set = QuestionSet(
         name=questions.name,
         sha256=questions.file.sha256,
@@ -154,6 +174,7 @@ def settings_for(
     threads: int | None = None,
     warmup: int = WARMUP_QUESTIONS,
     options: RuntimeOptions | None = None,
+    load: Load | None = None,
 ) -> Settings:
     """Settings of a run; windows are never longer than the model takes.
 
@@ -165,11 +186,11 @@ def settings_for(
         threads: intra-op threads; None for one a physical core, the fastest for one question at a time.
         warmup: questions to answer before any is recorded.
         options: of the runtime; None for the defaults.
+        load: None for each question once, one after the other.
     """
     options = options or RuntimeOptions()
     max_tokens = min(MAX_TOKENS, bundle.manifest.max_tokens)
     return Settings(
-        scenario=SCENARIO,
         decoding=decoding,
         max_tokens=max_tokens,
         stride_tokens=min(max_tokens // 2, STRIDE_TOKENS),
@@ -179,4 +200,5 @@ def settings_for(
         limit=limit,
         seed=seed,
         options=options.recorded(),
+        **(load or Load())._asdict(),
     )

@@ -14,7 +14,19 @@ from typing import Final, Self
 import agent
 from agent.bundle import Bundle
 from agent.errors import BundleRefused, WorkerDied
-from agent.protocol import Answered, Ask, Asked, Load, Loaded, Order, Refused, Reply, receive_reply, send
+from agent.protocol import (
+    Answered,
+    Ask,
+    Asked,
+    Load,
+    Loaded,
+    Order,
+    Refused,
+    Reply,
+    UnderLoadGen,
+    receive_reply,
+    send,
+)
 from agent.stop import Stop
 from contract.codec import printable
 from contract.questions import Question
@@ -94,21 +106,52 @@ class WorkerProcess:
         return reply
 
     def ask(
-        self, questions: Sequence[Question], seconds: float, meanwhile: Callable[[], None] | None = None
+        self,
+        questions: Sequence[Question],
+        seconds: float,
+        meanwhile: Callable[[], None] | None = None,
+        *,
+        batch_size: int = 1,
+        arrivals_ns: tuple[int, ...] = (),
     ) -> Answered:
         """Have a chunk answered: at least one question, no more once `seconds` have passed.
 
         Args:
             questions: in the order to be asked.
             seconds: after so many no further question is begun.
+            batch_size: how many go through the network at once.
+            arrivals_ns: when each arrives; then all are answered, however long it takes.
             meanwhile: called again and again while the worker computes; must cost next to nothing.
 
         Raises:
             WorkerDied: the process ended.
             Stopped: a signal came; the chunk is lost.
         """
-        asked = tuple(Asked(id=q.id, question=q.question, context=q.context) for q in questions)
-        reply = self._exchange(Ask(questions=asked, seconds=seconds), meanwhile)
+        order = Ask(
+            questions=_asked(questions), seconds=seconds, batch_size=batch_size, arrivals_ns=arrivals_ns
+        )
+        reply = self._exchange(order, meanwhile)
+        assert isinstance(reply, Answered)
+        return reply
+
+    def under_loadgen(self, questions: Sequence[Question], settings: Settings) -> Answered:
+        """Have MLPerf's LoadGen ask.
+
+        Raises:
+            BundleRefused: it is not installed.
+            WorkerDied: the process ended.
+            Stopped: a signal came; all of it is lost.
+        """
+        order = UnderLoadGen(
+            questions=_asked(questions),
+            min_queries=max(settings.min_queries, len(questions)),
+            min_seconds=settings.min_seconds,
+            max_seconds=settings.max_seconds,
+            seed=settings.seed,
+        )
+        reply = self._exchange(order)
+        if isinstance(reply, Refused):
+            raise BundleRefused(reply.reason)
         assert isinstance(reply, Answered)
         return reply
 
@@ -150,6 +193,10 @@ class WorkerProcess:
         self._stderr.seek(max(0, size - _LAST_WORDS_BYTES))
         lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
         return printable(lines[-1])[:_LAST_WORDS_CHARS] if lines else ""
+
+
+def _asked(questions: Sequence[Question]) -> tuple[Asked, ...]:
+    return tuple(Asked(id=q.id, question=q.question, context=q.context) for q in questions)
 
 
 def _cpu_ns() -> int:

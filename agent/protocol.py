@@ -41,6 +41,20 @@ class Ask(_Said, tag="ask", frozen=True, kw_only=True):
 
     questions: tuple[Asked, ...]
     seconds: float
+    batch_size: Count = 1
+    """So many go through the network at once."""
+    arrivals_ns: tuple[Nanoseconds, ...] = ()
+    """When each arrives, after the first moment: none is begun before. Empty for one after the other."""
+
+
+class UnderLoadGen(_Said, tag="under_loadgen", frozen=True, kw_only=True):
+    """Answer these as MLPerf's LoadGen asks for them."""
+
+    questions: tuple[Asked, ...]
+    min_queries: Count
+    min_seconds: float
+    max_seconds: float | None
+    seed: Count
 
 
 class Loaded(_Said, tag="loaded", frozen=True, kw_only=True):
@@ -71,6 +85,8 @@ class Outcome(_Said, tag="outcome", frozen=True, kw_only=True):
     decode_ns: Nanoseconds = 0
     windows: Count = 0
     tokens: Count = 0
+    waited_ns: Nanoseconds = 0
+    """From its arrival until it was begun."""
     error: str | None = None
 
 
@@ -80,9 +96,13 @@ class Answered(_Said, tag="answered", frozen=True, kw_only=True):
     outcomes: tuple[Outcome, ...]
     rss_bytes: Bytes | None
     peak_rss_bytes: Bytes | None
+    busy_ns: Nanoseconds = 0
+    """From the first question's beginning to the last one's end."""
+    loadgen: dict[str, str] = {}
+    """The lines of LoadGen's summary, where it asked."""
 
 
-Order = Load | Ask
+Order = Load | Ask | UnderLoadGen
 Reply = Loaded | Refused | Answered
 
 _ORDERS: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)

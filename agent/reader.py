@@ -78,6 +78,51 @@ class Reader:
             tokens=sum(window.ids.size for window in windows),
         )
 
+    def read_batch(self, asked: Sequence[tuple[str, str]]) -> list[Reading | Unanswerable]:
+        """Answer questions whose windows go through the network at once, padded to the longest of them.
+
+        Each is charged its own tokenising and decoding, and of the batch's inference the part that its
+        windows are of all.
+
+        Args:
+            asked: question and context of each.
+        """
+        cut: list[tuple[list[Window], int] | Unanswerable] = []
+        for question, context in asked:
+            begun = time.perf_counter_ns()
+            try:
+                cut.append((self._cutter.cut(question, context), time.perf_counter_ns() - begun))
+            except Unanswerable as reason:
+                cut.append(reason)
+        every = [window for found in cut if isinstance(found, tuple) for window in found[0]]
+        begun = time.perf_counter_ns()
+        logits = iter(self._model.run_batch([w.ids for w in every], [w.type_ids for w in every]))
+        infer_ns = time.perf_counter_ns() - begun
+        readings: list[Reading | Unanswerable] = []
+        for found, (_, context) in zip(cut, asked, strict=True):
+            if isinstance(found, Unanswerable):
+                readings.append(found)
+                continue
+            windows, tokenize_ns = found
+            own = [next(logits) for _ in windows]
+            begun = time.perf_counter_ns()
+            try:
+                best = self._best(windows, own, context)
+            except Unanswerable as reason:
+                readings.append(reason)
+                continue
+            readings.append(
+                Reading(
+                    **best._asdict(),
+                    tokenize_ns=tokenize_ns,
+                    infer_ns=infer_ns * len(windows) // len(every),
+                    decode_ns=time.perf_counter_ns() - begun,
+                    windows=len(windows),
+                    tokens=sum(window.ids.size for window in windows),
+                )
+            )
+        return readings
+
     def _best(self, windows: Sequence[Window], logits: Sequence[WindowLogits], context: str) -> Found:
         best = self._decode(windows, logits, context, self._max_answer_tokens)
         if best is None:

@@ -17,3 +17,13 @@ def select(questions: Iterable[Question], limit: int | None, seed: int) -> tuple
         return hashlib.sha256(f"{seed}\0{question.id}".encode()).digest()
 
     return tuple(sorted(questions, key=place)[:limit])
+
+
+def in_pass(questions: tuple[Question, ...], seed: int, number: int) -> tuple[Question, ...]:
+    """The same questions as they are asked the first time (0), the second (1), …: each time shuffled anew."""
+    return questions if number == 0 else select(questions, None, seed + number)
+
+
+def by_length(questions: Iterable[Question]) -> tuple[Question, ...]:
+    """Neighbours of like length, the longest first: so batches hold little padding."""
+    return tuple(sorted(questions, key=lambda q: -len(q.context) - len(q.question)))

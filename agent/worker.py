@@ -12,19 +12,34 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
+
+import msgspec
 
 from agent.bundle import describe
 from agent.errors import BundleRefused, OutOfMemory
 from agent.memory import peak_rss_bytes, rss_bytes
-from agent.protocol import Answered, Ask, Asked, Load, Loaded, Outcome, Refused, receive_order, send
+from agent.protocol import (
+    Answered,
+    Ask,
+    Asked,
+    Load,
+    Loaded,
+    Outcome,
+    Refused,
+    UnderLoadGen,
+    receive_order,
+    send,
+)
 
 if TYPE_CHECKING:
     from agent.reader import Reader, Reading
 
 _ERROR_CHARS = 500
+_SLEEP_FROM_NS = 1_000_000
+"""A sleep ends late by less than this; the rest is waited for in a loop."""
 
 Loading = Callable[[Load], "tuple[Answering, Loaded]"]
 
@@ -34,6 +49,9 @@ class Answering(Protocol):
 
     def read(self, question: str, context: str) -> "Reading":
         """Answer one question."""
+
+    def read_batch(self, asked: Sequence[tuple[str, str]]) -> "Sequence[Reading | Exception]":
+        """Answer several at once."""
 
 
 def main(loading: Loading | None = None) -> None:
@@ -70,8 +88,12 @@ def serve(orders: IO[bytes], replies: IO[bytes], loading: Loading) -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-    while isinstance(ask := receive_order(orders), Ask):
-        send(replies, _answer(reader, ask))
+    while (order := receive_order(orders)) is not None:
+        assert not isinstance(order, Load), "a worker loads once"
+        try:
+            send(replies, _answer(reader, order) if isinstance(order, Ask) else _under_loadgen(reader, order))
+        except BundleRefused as error:
+            send(replies, Refused(reason=str(error)))
         gc.collect()
 
 
@@ -87,13 +109,79 @@ def _load(load: Load) -> "tuple[Reader, Loaded]":
 
 
 def _answer(reader: Answering, ask: Ask) -> Answered:
+    begun = time.monotonic_ns()
+    if ask.arrivals_ns:
+        outcomes = _as_they_arrive(reader, ask, begun)
+    elif ask.batch_size > 1:
+        outcomes = _in_batches(reader, ask, begun)
+    else:
+        outcomes = _one_by_one(reader, ask, begun)
+    return _answered(outcomes, begun)
+
+
+def _answered(outcomes: list[Outcome], begun: int, loadgen: dict[str, str] | None = None) -> Answered:
+    return Answered(
+        outcomes=tuple(outcomes),
+        busy_ns=time.monotonic_ns() - begun,
+        rss_bytes=rss_bytes(),
+        peak_rss_bytes=peak_rss_bytes(),
+        loadgen=loadgen or {},
+    )
+
+
+def _one_by_one(reader: Answering, ask: Ask, begun: int) -> list[Outcome]:
     outcomes = []
-    deadline = time.perf_counter() + ask.seconds
+    deadline = begun + int(1e9 * ask.seconds)
     for asked in ask.questions:
         outcomes.append(_outcome(reader, asked))
-        if time.perf_counter() >= deadline:
+        if time.monotonic_ns() >= deadline:
             break
-    return Answered(outcomes=tuple(outcomes), rss_bytes=rss_bytes(), peak_rss_bytes=peak_rss_bytes())
+    return outcomes
+
+
+def _in_batches(reader: Answering, ask: Ask, begun: int) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    deadline = begun + int(1e9 * ask.seconds)
+    while len(outcomes) < len(ask.questions):
+        batch = ask.questions[len(outcomes) : len(outcomes) + ask.batch_size]
+        asked_at = time.monotonic_ns()
+        try:
+            found = reader.read_batch([(asked.question, asked.context) for asked in batch])
+        except Exception as error:  # as for a single question
+            found = [error] * len(batch)
+        outcomes += [_told(asked, asked_at, reading) for asked, reading in zip(batch, found, strict=True)]
+        if time.monotonic_ns() >= deadline:
+            break
+    return outcomes
+
+
+def _as_they_arrive(reader: Answering, ask: Ask, begun: int) -> list[Outcome]:
+    """One server, first come first served: a question that arrives meanwhile waits for its turn."""
+    outcomes = []
+    for asked, after in zip(ask.questions, ask.arrivals_ns, strict=True):
+        arrival = begun + after
+        while (early := arrival - time.monotonic_ns()) > 0:
+            if early > _SLEEP_FROM_NS:
+                time.sleep((early - _SLEEP_FROM_NS) / 1e9)
+        outcome = _outcome(reader, asked)
+        outcomes.append(msgspec.structs.replace(outcome, waited_ns=max(outcome.asked_at_ns - arrival, 0)))
+    return outcomes
+
+
+def _under_loadgen(reader: Answering, order: UnderLoadGen) -> Answered:
+    from agent import loadgen
+
+    begun = time.monotonic_ns()
+    outcomes: list[Outcome] = []
+    summary = loadgen.run(
+        lambda index: outcomes.append(_outcome(reader, order.questions[index])),
+        len(order.questions),
+        min_queries=order.min_queries,
+        min_seconds=order.min_seconds,
+        max_seconds=order.max_seconds,
+        seed=order.seed,
+    )
+    return _answered(outcomes, begun, summary)
 
 
 def _outcome(reader: Answering, asked: Asked) -> Outcome:
@@ -101,6 +189,12 @@ def _outcome(reader: Answering, asked: Asked) -> Outcome:
     try:
         reading = reader.read(asked.question, asked.context)
     except Exception as error:  # one question, whatever is in it, must not end the run
-        reason = str(error)[:_ERROR_CHARS] or type(error).__name__
+        return _told(asked, asked_at, error)
+    return _told(asked, asked_at, reading)
+
+
+def _told(asked: Asked, asked_at: int, found: "Reading | Exception") -> Outcome:
+    if isinstance(found, Exception):
+        reason = str(found)[:_ERROR_CHARS] or type(found).__name__
         return Outcome(question_id=asked.id, asked_at_ns=asked_at, error=reason)
-    return Outcome(question_id=asked.id, asked_at_ns=asked_at, **reading._asdict())
+    return Outcome(question_id=asked.id, asked_at_ns=asked_at, **found._asdict())

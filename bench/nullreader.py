@@ -1,6 +1,7 @@
 """A worker that answers at once: what a run with it takes is what the harness itself costs."""
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from agent.protocol import Loaded
@@ -31,6 +32,10 @@ class NullReader:
             windows=1,
             tokens=0,
         )
+
+    def read_batch(self, asked: Sequence[tuple[str, str]]) -> list[Reading | Exception]:
+        """The same of each."""
+        return [self.read(question, context) for question, context in asked]
 
 
 def serve() -> None:

@@ -12,6 +12,9 @@ MAX_INT = 2**63 - 1
 Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Nanoseconds = Annotated[int, Meta(ge=0, le=MAX_INT)]
 """A duration from the monotonic clock."""
+Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
+Rate = Annotated[float, Meta(ge=0.0, le=1e9)]
+"""A second."""
 Bytes = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]

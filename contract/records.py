@@ -10,7 +10,7 @@ import msgspec
 
 from contract.bundle import Manifest
 from contract.device import Device
-from contract.fields import Bytes, Count, Name, Nanoseconds, Probability, Sha256, Text, UtcTime
+from contract.fields import Bytes, Count, Name, Nanoseconds, Probability, Rate, Seconds, Sha256, Text, UtcTime
 
 Mark = Literal[
     "agent_busy",
@@ -41,7 +41,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """What was chosen for a run; equal settings make runs comparable."""
 
     scenario: Name
-    """`single-stream`: one question after the other, as MLPerf names it."""
+    """`single-stream`: one question after the other; `offline`: in batches; `server`: at random moments, as
+    users ask; `sustained`: single-stream for minutes; `loadgen`: single-stream, asked by MLPerf's LoadGen."""
     decoding: Name
     """`pipeline`: Hugging Face's question-answering defaults; `squad`: those of the official scripts."""
     max_tokens: Count
@@ -58,6 +59,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Chooses the questions under a limit, and their order."""
     options: dict[str, str | int | float | bool] = {}
     """Further settings of the runtime, by their own names."""
+    min_queries: Count = 0
+    """Questions are asked again until they are so many."""
+    min_seconds: Seconds = 0.0
+    """The same, for the time since the run began."""
+    max_seconds: Seconds | None = None
+    """The run ends then, whatever was asked."""
+    percentile: Count | None = None
+    """Questions are asked again until this percentile, 90 or 99, has an upper bound."""
+    batch_size: Count = 1
+    """Questions that go through the network at once: `offline`."""
+    qps: Rate | None = None
+    """Questions that arrive in a second, on average: `server`; None to search the highest rate."""
+    latency_bound_ns: Nanoseconds | None = None
+    """What p99 may be, queueing included: `server`."""
 
 
 class QuestionSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -117,6 +132,8 @@ class Answer(_Record, tag="answer", frozen=True, kw_only=True):
     """Tokens over all windows."""
     repeat: Count = 0
     """0 the first time a question is asked in a run, then 1, 2, …"""
+    waited_ns: Nanoseconds = 0
+    """From its arrival until its turn came: `server`. Not part of its time."""
     marks: tuple[Mark, ...] = ()
     error: Text | None = None
 
@@ -131,6 +148,48 @@ class Sample(_Record, tag="sample", frozen=True, kw_only=True):
     worker_rss_bytes: Bytes | None = None
     energy_joules: float | None = None
     """Since the run started, from the run's energy source."""
+
+
+class PercentileBound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An upper bound of a percentile that holds with 99 % confidence, as MLPerf's early stopping has it."""
+
+    percent: Count
+    queries: Count
+    """Times that it rests on: answered, and undisturbed."""
+    needed: Count
+    """The fewest that give one."""
+    value_ns: Nanoseconds | None = None
+    """None where they are too few."""
+
+
+class RateTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Questions that arrived at one rate."""
+
+    qps: Rate
+    queries: Count
+    p50_ns: Nanoseconds
+    """Queueing included, as in the others."""
+    p99_ns: Nanoseconds
+    bound_ns: Nanoseconds | None = None
+    """Upper bound of p99."""
+    held: bool
+    """Whether p99, by its upper bound where there is one, is within `Settings.latency_bound_ns`."""
+
+
+class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What a scenario is for, as far as the run got."""
+
+    bounds: tuple[PercentileBound, ...] = ()
+    questions_per_second: Rate | None = None
+    """`offline`: questions over the time that the worker spent on them."""
+    rates: tuple[RateTrial, ...] = ()
+    """`server`: in the order tried. The answers recorded are of the highest that held, or of the last."""
+    valid_qps: Rate | None = None
+    """`server`: the highest rate that held."""
+    throttled_after_ns: Nanoseconds | None = None
+    """`sustained`: when a sample first saw the machine slowed down, since the run began."""
+    loadgen: dict[str, Text] = {}
+    """`loadgen`: the lines of its summary."""
 
 
 class RunFinished(_Record, tag="run_finished", frozen=True, kw_only=True):
@@ -149,6 +208,7 @@ class RunFinished(_Record, tag="run_finished", frozen=True, kw_only=True):
     peak_rss_bytes: Bytes | None = None
     """Highest resident memory of the worker process."""
     energy_source: Name | None = None
+    outcome: Outcome | None = None
     finished_at: UtcTime
 
 
