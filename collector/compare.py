@@ -22,6 +22,7 @@ from collector.recommendation import Candidate, best_for, pareto_front
 from collector.requirement import choose, parse
 from collector.row import make_row, system_row
 from collector.runs import all_runs, headless
+from collector.scenarios import under_load
 from collector.scoring import score_answers
 from collector.splits import time_splits
 from collector.store import Store, utc_now
@@ -168,3 +169,4 @@ def _remarks(store: Store) -> Iterator[str]:
     rejected = store.value("SELECT sum(times) FROM rejected")
     if rejected:
         yield f"{rejected} messages were rejected: collector rejected"
+    yield from under_load(all_runs(store))

@@ -11,6 +11,7 @@ from collector.measured import Measured, measured
 from collector.memory import Memory
 from collector.repeatability import Measurement, Repeat, repeats
 from collector.runs import Run
+from collector.scenarios import COMPARED
 
 
 class Entrant:
@@ -112,11 +113,13 @@ class Group(Entrant):
 
 
 def groups(runs: Iterable[Run], derived: Derived, memory: Memory) -> Iterator[Group]:
-    """The rows of a report: of the runs that share a row, the newest and those that agree with it."""
+    """The rows of a report: of single-stream runs with one name, the newest and those that agree with it."""
     by_row: dict[tuple[str, ...], dict[tuple[object, ...], list[Run]]] = defaultdict(
         lambda: defaultdict(list)
     )
     for run in runs:
+        if run.settings.scenario != COMPARED:
+            continue
         key = (run.device.hardware_class, run.questions_sha256, run.bundle.model, run.bundle.precision)
         s = run.settings
         options = tuple(sorted(s.options.items()))

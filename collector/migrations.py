@@ -263,6 +263,12 @@ _CIRCUMSTANCES: Final = (
     "ALTER TABLE runs ADD COLUMN thread_trials TEXT NOT NULL DEFAULT '[]'",
 )
 
+_OUTCOMES: Final = (
+    # From the arrival of a question until its turn came; and what a scenario is for, JSON.
+    "ALTER TABLE answers ADD COLUMN waited_ns INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE finishes ADD COLUMN outcome TEXT",
+)
+
 
 def first(db: Database) -> None:
     """Everything that distilbench 0.1 stores."""
@@ -299,5 +305,11 @@ def circumstances(db: Database) -> None:
         db.conn.execute(statement)
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (first, views, summaries, kept, parts, circumstances)
+def outcomes(db: Database) -> None:
+    """What scenarios besides single-stream find."""
+    for statement in _OUTCOMES:
+        db.conn.execute(statement)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (first, views, summaries, kept, parts, circumstances, outcomes)
 """`PRAGMA user_version` counts how many of them a database has had."""

@@ -9,9 +9,9 @@ import msgspec
 from contract.records import Answer, Record, RunFinished, RunStarted, Sample
 
 _INSERT_RUN: Final = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_INSERT_ANSWER: Final = "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_ANSWER: Final = "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_SAMPLE: Final = "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_INSERT_FINISH: Final = "INSERT INTO finishes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_FINISH: Final = "INSERT INTO finishes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def insert(conn: sqlite3.Connection, stream: int, records: Iterable[Record]) -> None:
@@ -75,6 +75,7 @@ def _answer(stream: int, r: Answer) -> tuple[Any, ...]:
         r.tokens,
         ",".join(r.marks) or None,
         r.error,
+        r.waited_ns,
     )
 
 
@@ -105,6 +106,7 @@ def _finish(stream: int, r: RunFinished) -> tuple[Any, ...]:
         r.peak_rss_bytes,
         r.energy_source,
         r.finished_at,
+        None if r.outcome is None else _json(r.outcome),
     )
 
 

@@ -11,7 +11,7 @@ from collector.statistics import percentile
 from collector.store import Store
 from contract.bundle import Manifest
 from contract.device import Device
-from contract.records import Settings, ThreadTrial
+from contract.records import Outcome, Settings, ThreadTrial
 
 SHOWN: Final = 5
 """How many answers stand out."""
@@ -102,6 +102,8 @@ class RunDetail(_Part, frozen=True, kw_only=True):
     remarks: tuple[str, ...]
     """What spoke against measuring when it began."""
     settings: Settings
+    outcome: Outcome | None
+    """What its scenario is for."""
     thread_trials: tuple[ThreadTrial, ...]
     device: Device
     bundle_sha256: str
@@ -147,6 +149,7 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
             telemetry=_telemetry(store, run.stream),
             remarks=run.remarks,
             settings=run.settings,
+            outcome=run.outcome,
             thread_trials=run.thread_trials,
             device=run.device,
             bundle_sha256=run.bundle_sha256,

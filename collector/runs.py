@@ -8,7 +8,7 @@ from collector.errors import BadInput
 from collector.store import Store
 from contract.bundle import Manifest, decode_manifest
 from contract.device import Device
-from contract.records import Settings, ThreadTrial
+from contract.records import Outcome, Settings, ThreadTrial
 
 
 class Run(NamedTuple):
@@ -40,6 +40,7 @@ class Run(NamedTuple):
     load_ns: int | None
     first_ns: int | None
     energy_source: str | None
+    outcome: Outcome | None
     peak_rss_bytes: int | None
     """Highest that the worker reported or a sample saw."""
 
@@ -53,6 +54,7 @@ class Run(NamedTuple):
 
 _DEVICE = msgspec.json.Decoder(Device)
 _SETTINGS = msgspec.json.Decoder(Settings)
+_OUTCOME = msgspec.json.Decoder(Outcome)
 _REMARKS = msgspec.json.Decoder(tuple[str, ...])
 _TRIALS = msgspec.json.Decoder(tuple[ThreadTrial, ...])
 
@@ -61,7 +63,7 @@ SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, set
     remarks, thread_trials,
     ifnull((SELECT name FROM question_sets WHERE sha256 = questions_sha256), questions_name)
         AS questions_name,
-    questions_sha256, questions_selected, status, reason, load_ns, first_ns, energy_source,
+    questions_sha256, questions_selected, status, reason, load_ns, first_ns, energy_source, outcome,
     stored.records,
     -- Every record is in one of four tables; answers are too many to be counted.
     stored.records - 1 - (finishes.seq IS NOT NULL)
@@ -116,6 +118,7 @@ def _run(row: dict[str, Any]) -> Run:
         device=_DEVICE.decode(row.pop("device")),
         settings=_SETTINGS.decode(row.pop("settings")),
         remarks=_REMARKS.decode(row.pop("remarks")),
+        outcome=None if (outcome := row.pop("outcome")) is None else _OUTCOME.decode(outcome),
         thread_trials=_TRIALS.decode(row.pop("thread_trials")),
         **row,
     )

@@ -7,6 +7,8 @@ import msgspec
 
 from collector.report.plain import plain
 from collector.run_detail import RunDetail, StandsOut
+from collector.scenarios import told
+from contract.records import RateTrial
 
 Facts = Sequence[tuple[str, str | None]]
 
@@ -58,6 +60,11 @@ def run_page(detail: RunDetail, width: int | None = None, *, colour: bool = Fals
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
+def _rate(trial: RateTrial) -> str:
+    held = "held" if trial.held else "not held"
+    return f"{trial.qps:,.2f} a second: p99 {trial.p99_ns / 1e6:,.1f} ms of {trial.queries} answers, {held}"
+
+
 def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
     yield (
         f"Run {d.run_id}",
@@ -93,6 +100,9 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
                 f"decode {times.decode_p50_ms:,.2f} ms (medians)",
             ),
             ("not counted", ", ".join(f"{count} {mark}" for mark, count in d.marks.items()) or None),
+            *((d.settings.scenario, sentence) for sentence in told(d.settings, d.outcome)),
+            *(("rate tried", _rate(trial)) for trial in (d.outcome.rates if d.outcome else ())),
+            *((("LoadGen", _pairs(d.outcome.loadgen)),) if d.outcome and d.outcome.loadgen else ()),
             ("load", _number(d.load_ms, 0, "ms")),
             ("first answer", _number(d.first_ms, 1, "ms")),
             ("peak memory", _number(None if d.peak_rss_bytes is None else d.peak_rss_bytes / 1e6, 1, "MB")),
