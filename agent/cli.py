@@ -8,6 +8,7 @@ import click
 
 from agent.commands.config import config, init
 from agent.commands.doctor import doctor
+from agent.commands.fetch import fetch
 from agent.commands.plan import run_plan_command
 from agent.config import configure
 from agent.errors import AgentError, BadInput, NotDelivered
@@ -261,6 +262,7 @@ def answer(bundle: Path, question: str, context: str, threads: int | None) -> No
 
 
 cli.add_command(config)
+cli.add_command(fetch)
 cli.add_command(run_plan_command(run, flush, say))
 cli.add_command(doctor)
 configure(cli, except_for=init)

@@ -24,6 +24,10 @@ class OutOfMemory(AgentError):
     """A bundle would not fit into memory: the run failed before anything was loaded."""
 
 
+class NotFetched(AgentError):
+    """A bundle could not be fetched: the same command goes on where it broke off."""
+
+
 class NotDelivered(AgentError):
     """Results could not be handed over: they are kept on the device, and can be sent later."""
 

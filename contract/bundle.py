@@ -96,6 +96,11 @@ class Manifest(_Part, frozen=True, kw_only=True):
 _DECODER = msgspec.json.Decoder(Manifest)
 
 
+def bundle_name(text: str) -> str | None:
+    """The text, if it can name a bundle's folder: a plain file name. None otherwise."""
+    return text if _FILE_NAME.fullmatch(text) else None
+
+
 def decode_manifest(data: bytes) -> Manifest:
     """Decode and check a manifest.
 

@@ -35,6 +35,8 @@ def serve(
     ca_file: Path | None,
     cert_file: Path | None,
     key_file: Path | None,
+    bundles: Path | None,
+    bundles_at: str,
     share: str | None,
 ) -> None:
     """Take in results from an MQTT broker until SIGTERM or Ctrl-C."""
@@ -71,6 +73,11 @@ def serve(
         else:
             assert broker is not None
             address = shown = parse_address(broker, password_file, ca_file, cert_file, key_file)
+        if bundles is not None:
+            from collector.bundles import names, serving_bundles
+
+            url = stack.enter_context(serving_bundles(bundles, bundles_at))
+            say(f"serving {len(names(bundles))} bundles at {url}NAME, for agent fetch")
         server = Server(store, address, say, share)
         server.run(f"listening on {shown}, writing {database}")
         say(_counts(server.stored, server.duplicates, server.rejected))

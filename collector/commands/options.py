@@ -59,6 +59,14 @@ def serving_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Who may use the embedded broker: collector provision --embedded.",
             ),
             credential_options,
+            click.option("--bundles", type=FOLDER, help="Serve this folder of bundles over HTTP as well."),
+            click.option(
+                "--bundles-at",
+                metavar="HOST:PORT",
+                default="127.0.0.1:8642",
+                show_default=True,
+                help="An address of this machine that devices reach.",
+            ),
             click.option(
                 "--share", metavar="GROUP", help="Share the results with the collectors of this group."
             ),
