@@ -121,13 +121,16 @@ class Uplink:
             self.phase = "greeting"
         for _ in range(_MAX_TURNS):
             if self.phase == "lost":
-                return
+                break
             heard = self._heard
             if self._client.loop(wait_seconds) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 self._lose_connection("it broke")
             wait_seconds = 0.0
             if heard == self._heard and not self._client.want_write():
                 break
+        if self.phase == "lost":
+            self._hang_up()
+            return
         if self.phase == "greeting" and time.monotonic() > self._greeted_by:
             self.silent = self.greeting is None
             self._lose(f"{self._broker.shown} does not answer", "unreachable")
@@ -164,6 +167,8 @@ class Uplink:
         waits to be read; so its acknowledgements are waited for.
         """
         deadline = time.monotonic() + GOODBYE_SECONDS
+        if self.phase == "dialling":
+            self.turn(GOODBYE_SECONDS)
         while self.phase == "ready" and time.monotonic() < deadline:
             if not (self._client.want_write() or self._announced or self._sent):
                 break
@@ -254,6 +259,13 @@ class Uplink:
         self.problem = problem
         self.link = link
         self._client.disconnect()
+
+    def _hang_up(self) -> None:
+        """Let go of a connection that was lost in a callback, where paho cannot end it."""
+        if self._client.socket() is not None:
+            self._client.loop_write()
+        if (wire := self._client.socket()) is not None:
+            wire.close()
 
     def _on_connect(
         self,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import agent.courier
 from agent.broker import parse_broker
 from agent.courier import Courier
 from agent.outbox import Outbox
@@ -68,11 +67,8 @@ def test_f18_a_message_of_a_later_version_is_told_kept_and_not_repeated(
         assert store.value("SELECT length(body) FROM kept") == len(json.dumps(newer))
 
 
-def test_f19_two_devices_with_one_id_get_a_hint(
-    broker: Mosquitto, outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_f19_two_devices_with_one_id_get_a_hint(broker: Mosquitto, outbox: Outbox, tmp_path: Path) -> None:
     """Mosquitto 2.0.11 ends the older connection without saying why."""
-    monkeypatch.setattr(agent.courier, "MAX_RETRY_SECONDS", 0.3)
     with courier_to(broker.url, outbox) as first, Outbox(tmp_path / "other.db") as theirs:
         second = Courier(parse_broker(broker.url), DEVICE, theirs)
 
