@@ -109,6 +109,9 @@ class Watch:
             last = samples[-1].pid
             since = next(s.at for s in samples if s.pid == last) + warm_up_hours
             seen = [s for s in samples if s.pid == last and s.at >= since]
+            if len(seen) < 2 * _STRETCHES:
+                lines.append(f"| {name} | restarted too late to tell | | | | | |")
+                continue
             hours = [s.at for s in seen]
             memory = fit(hours, [s.megabytes for s in seen])
             files = fit(hours, [float(s.descriptors) for s in seen])
