@@ -15,7 +15,7 @@ from tests.faults.certificates import Authority
 
 
 def openssl_says(file: Path) -> list[datetime]:
-    command = ["openssl", "x509", "-in", file, "-noout", "-startdate", "-enddate"]
+    command = ["openssl", "x509", "-in", str(file), "-noout", "-startdate", "-enddate"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return [
         datetime.strptime(line.partition("=")[2], "%b %d %H:%M:%S %Y %Z").replace(tzinfo=UTC)
