@@ -114,7 +114,7 @@ def _run(
         ).lastrowid
         assert stream is not None
         conn.executemany(
-            "INSERT INTO answers VALUES (?, ?, ?, 0, ?, ?, 0, 0, 0.5, 400000, ?, 300000, 1, 150, ?, NULL)",
+            "INSERT INTO answers VALUES (?, ?, ?, 0, ?, ?, 0, 0, 0.5, 400000, ?, 300000, 1, 150, ?, NULL, 0)",
             _answers(stream, ids, golds, times.tolist(), at.tolist(), name),
         )
         last = count + _SAMPLES_A_RUN + 1

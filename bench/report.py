@@ -1,22 +1,26 @@
 """Report time at size: `python -m bench.report [--devices 10] [--questions 100000]`.
 
 Builds the database of a made-up fleet (10 devices x 5 models x 2 precisions x 100,000 questions are 10
-million answers and about 2 GB), then times `collector report` as a process: the first one, which makes what
-later ones read; one with nothing new; one while results are taken in. DuckDB answers the core of the report
-(percentiles and means a row, no intervals) from the same rows as the yardstick.
+million answers and about 2 GB) as a bulk of results leaves it. Then the upkeep that `collector serve` starts
+makes all that reports read, while results go on coming in and a reader holds its view of the database open,
+so that nothing of the write-ahead log can be given back. `collector report` follows as a process: with
+nothing new, and while results come in. For each time: the longest that a batch of results had to wait.
+DuckDB answers the core of the report (percentiles and means a row, no intervals) from the same rows as the
+yardstick.
 """
 
 import argparse
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -31,10 +35,18 @@ from contract.records import Answer, QuestionSet
 
 BATCH_ANSWERS: Final = 100
 BATCHES_A_SECOND: Final = 10
+_ALONE_SECONDS: Final = 3
 _DUCKDB_QUERY: Final = """
 SELECT run, quantile_disc(time_ns, [0.5, 0.9, 0.99]) FILTER (state = 0), avg(exact_match), avg(f1)
 FROM answers GROUP BY run ORDER BY run
 """
+
+
+class Usage(NamedTuple):
+    """Of a process, interpreter start included."""
+
+    seconds: float
+    peak_bytes: int
 
 
 def main() -> None:
@@ -48,36 +60,48 @@ def main() -> None:
         database = Path(folder, "fleet.db")
         build(database, fleet)
         print(f"{fleet.answers:,} answers, {database.stat().st_size / 1e9:.1f} GB\n")
-        print("| what | seconds | peak memory MB |\n|---|--:|--:|")
-        _print("first report: scores, columns, findings", *_report(database))
-        _print("report, nothing new", *_report(database))
+        upkeep = (sys.executable, "-m", "collector.upkeep", str(database))
+        report = (sys.executable, "-m", "collector", "report", "--db", str(database))
+        coming = f"while {BATCH_ANSWERS * BATCHES_A_SECOND} answers/s come in"
+        print("| what | seconds | peak memory MB | longest batch ms |\n|---|--:|--:|--:|")
         with _ingesting(database) as latencies:
-            time.sleep(3)
-            alone = len(latencies)
-            _print(f"report while {BATCH_ANSWERS * BATCHES_A_SECOND} answers/s come in", *_report(database))
-            during = len(latencies)
-        _print("DuckDB: percentiles and means from the same rows", _duckdb(database), None)
-        print("\n| longest time to take in a batch | ms |\n|---|--:|")
-        print(f"| before that report | {max(latencies[:alone]) * 1e3:.0f} |")
-        print(f"| during that report | {max(latencies[alone:during]) * 1e3:.0f} |")
+            time.sleep(_ALONE_SECONDS)
+            print(f"| nothing else {coming} | {_ALONE_SECONDS} | | {max(latencies) * 1e3:.0f} |")
+            with _reader(database):
+                _print(f"upkeep of all of it {coming} and a reader holds on", upkeep, latencies)
+        _print("upkeep of what came meanwhile", upkeep)
+        _print("report", report)
+        _print("report once more", report)
+        with _ingesting(database) as latencies:
+            time.sleep(_ALONE_SECONDS)
+            _print(f"report {coming}", report, latencies)
+        print(f"| DuckDB: percentiles and means from the same rows | {_duckdb(database):.2f} | | |")
 
 
-def _print(what: str, seconds: float, peak_bytes: int | None) -> None:
-    peak = "" if peak_bytes is None else f"{peak_bytes / 1e6:.0f}"
-    print(f"| {what} | {seconds:.2f} | {peak} |", flush=True)
+def _print(what: str, command: Sequence[str], latencies: list[float] | None = None) -> None:
+    before = 0 if latencies is None else len(latencies)
+    used = _run(command)
+    batch = "" if latencies is None else f"{max(latencies[before:]) * 1e3:.0f}"
+    print(f"| {what} | {used.seconds:.2f} | {used.peak_bytes / 1e6:.0f} | {batch} |", flush=True)
 
 
-def _report(database: Path) -> tuple[float, int]:
-    """Seconds and peak resident memory of one `collector report`, interpreter start included."""
-    command = [sys.executable, "-m", "collector", "report", "--db", str(database)]
+def _run(command: Sequence[str]) -> Usage:
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603  # our own command
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"report failed with {process.returncode}")
-    return seconds, usage.ru_maxrss * 1024
+        raise SystemExit(f"{' '.join(command)} failed with {process.returncode}")
+    return Usage(seconds, usage.ru_maxrss * 1024)
+
+
+@contextmanager
+def _reader(database: Path) -> Iterator[None]:
+    """Hold one view of the database for the time of the block, as a long report does."""
+    with Store.open_to_read(database) as store, store.reading():
+        store.value("SELECT max(stream) FROM answers")
+        yield
 
 
 @contextmanager
@@ -96,12 +120,14 @@ def _ingesting(database: Path) -> Iterator[list[float]]:
 
 def _take_in(database: Path, stopped: Callable[[], bool], latencies: list[float]) -> None:
     with Store.open(database) as store:
-        (question_ids, first) = _another_run(store)
+        run_id = secrets.token_hex(16)
+        question_ids, first = _another_run(store, run_id)
         ingest(store, [first])
         seq = 1
-        while not stopped() and seq + BATCH_ANSWERS < len(question_ids):
-            answers = tuple(_answer(seq + i, question_ids[seq + i]) for i in range(BATCH_ANSWERS))
-            data = encode_message(Batch(device_id="device-0", run_id="f" * 32, records=answers))
+        while not stopped():
+            ids = (question_ids[(seq + i) % len(question_ids)] for i in range(BATCH_ANSWERS))
+            answers = tuple(_answer(seq + i, question_id) for i, question_id in enumerate(ids))
+            data = encode_message(Batch(device_id="device-0", run_id=run_id, records=answers))
             start = time.perf_counter()
             ingest(store, [Delivery("bench", data)])
             latencies.append(time.perf_counter() - start)
@@ -109,12 +135,12 @@ def _take_in(database: Path, stopped: Callable[[], bool], latencies: list[float]
             time.sleep(max(0.0, 1 / BATCHES_A_SECOND - latencies[-1]))
 
 
-def _another_run(store: Store) -> tuple[list[str], Delivery]:
+def _another_run(store: Store, run_id: str) -> tuple[list[str], Delivery]:
     ids = [row[0] for row in store.tuples("SELECT question_id FROM questions ORDER BY 1")]
     sha256 = store.value("SELECT sha256 FROM question_sets")
     asked = QuestionSet(name="made up", sha256=sha256, total=len(ids), selected=len(ids))
     record = started(asked, 0, "minilm-l6", "fp32")
-    data = encode_message(Batch(device_id="device-0", run_id="f" * 32, records=(record,)))
+    data = encode_message(Batch(device_id="device-0", run_id=run_id, records=(record,)))
     return ids, Delivery("bench", data)
 
 
