@@ -1,0 +1,104 @@
+"""What an operator copies is sound, as far as that can be told without a device."""
+
+import os
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agent.config import CONFIG_FILE as AGENT_CONFIG
+from agent.schedule import read_schedule
+from collector.config import CONFIG_FILE as COLLECTOR_CONFIG
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+SERVICES = sorted((DEPLOY / "systemd").glob("*.service"))
+SCRIPTS = sorted(DEPLOY.glob("*.sh"))
+MAX_EXPOSURE = 2.0
+
+
+def tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*command], capture_output=True, text=True, check=False)
+
+
+def test_the_units_are_right_to_systemd(tmp_path: Path) -> None:
+    analyze = tool("systemd-analyze")
+    units = tmp_path / "etc/systemd/system"
+    units.mkdir(parents=True)
+    for unit in (DEPLOY / "systemd").iterdir():
+        # What they start is not installed here, and that is all that may be missing.
+        text = unit.read_text().replace("/opt/distilbench/current/bin/", "/usr/bin/env /opt/")
+        (units / unit.name).write_text(text)
+    verified = run(analyze, "verify", *sorted(units.iterdir()))
+    said = [line for line in (verified.stdout + verified.stderr).splitlines() if "distilbench" in line]
+    assert said == []
+
+
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
+def test_the_services_are_hardened(unit: Path) -> None:
+    judged = run(tool("systemd-analyze"), "security", "--offline=true", "--no-pager", unit)
+    (line,) = [line for line in judged.stdout.splitlines() if "Overall exposure level" in line]
+    assert float(line.partition(":")[2].split()[0]) <= MAX_EXPOSURE
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_the_scripts_are_clean(script: Path) -> None:
+    assert os.access(script, os.X_OK)
+    assert run("sh", "-n", script).returncode == 0
+    checked = run(tool("shellcheck"), script)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_installer_tells_wrong_usage_and_needs_root() -> None:
+    installer = DEPLOY / "install-agent.sh"
+    wrong = run(installer, "--wheels")
+    assert (wrong.returncode, wrong.stderr) == (
+        2,
+        "install-agent.sh: --wheels needs a value; --help tells more\n",
+    )
+    assert "unknown argument '--whels'" in run(installer, "--whels").stderr
+    assert "exclude each other" in run(installer, "--wheels", "a", "--wheel", "b").stderr
+    assert "--rollback" in run(installer, "--help").stdout
+    if os.geteuid() != 0:
+        assert "must be run as root" in run(installer).stderr
+
+
+def test_installer_units_and_programs_mean_the_same_places() -> None:
+    installer = (DEPLOY / "install-agent.sh").read_text()
+    assert f"SETTINGS={AGENT_CONFIG.parent}\n" in installer
+    assert str(COLLECTOR_CONFIG) in (DEPLOY / "systemd/distilbench-collector.service").read_text()
+    for unit in SERVICES:
+        assert "User=distilbench\n" in unit.read_text()
+        assert "ExecStart=/opt/distilbench/current/bin/" in unit.read_text()
+
+
+def test_the_sample_plan_can_be_read() -> None:
+    schedule = read_schedule(DEPLOY / "plan.toml", ["limit"])
+    assert len(schedule.commands) == 2
+    assert tomllib.loads((DEPLOY / "plan.toml").read_text())["every-hours"] == schedule.timing.every_hours
+
+
+def test_the_compose_file_mounts_what_is_there_and_runs_as_nobody() -> None:
+    file: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    for service in file["services"].values():
+        assert service["cap_drop"] == ["ALL"]
+        for volume in service["volumes"]:
+            source = volume.partition(":")[0]
+            made_by_hand = source.startswith(("./settings", "./certs"))
+            assert made_by_hand or source in file["volumes"] or (DEPLOY / source).exists(), source
+    assert (DEPLOY.parent / file["services"]["collector"]["build"]["dockerfile"]).is_file()
+    paths = [volume.split(":")[1] for volume in file["services"]["broker"]["volumes"]]
+    conf = (DEPLOY / "mosquitto/distilbench.conf").read_text()
+    for key in ("certfile", "password_file", "acl_file", "persistence_location"):
+        (line,) = [line for line in conf.splitlines() if line.startswith(f"{key} ")]
+        assert any(line.split()[1].startswith(path) for path in paths), line
