@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from agent.commands.audit import audit
 from agent.commands.config import config, init
 from agent.commands.doctor import doctor
 from agent.commands.fetch import fetch
@@ -261,6 +262,7 @@ def answer(bundle: Path, question: str, context: str, threads: int | None) -> No
     )
 
 
+cli.add_command(audit)
 cli.add_command(config)
 cli.add_command(fetch)
 cli.add_command(run_plan_command(run, flush, say))

@@ -1,0 +1,53 @@
+"""Whether repeated questions are answered faster than when they were fresh, as from a cache of answers.
+
+MLPerf's audit for caching (TEST04) compares runs; here each question is asked again after one other, in one
+run, so that whatever disturbs the machine disturbs both alike. Each is compared with itself: lengths cancel.
+"""
+
+from collections.abc import Sequence
+from math import comb
+from statistics import median
+from typing import Final, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+SIGNIFICANT: Final = 0.001
+FASTER: Final = 0.9
+"""A repeat may gain something from warm processor caches, and no more than this part of the time is left."""
+
+
+class RepeatAudit(NamedTuple):
+    """What came of it."""
+
+    questions: int
+    ratio: float
+    """Median of a repeat's time over that of the fresh question."""
+    faster: int
+    """Repeats that took less time."""
+    p_value: float
+    """Of a one-sided sign test: so many are faster by chance with this probability."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether answers do not look as if they were kept: not both surely and much faster."""
+        return self.p_value >= SIGNIFICANT or self.ratio >= FASTER
+
+
+def with_repeats(questions: Sequence[T]) -> list[T]:
+    """Each twice, the second time after one other: a b a c b d c d."""
+    order: list[T] = []
+    for at, question in enumerate(questions):
+        order.append(question)
+        if at:
+            order.append(questions[at - 1])
+    return [*order, questions[-1]] if questions else order
+
+
+def judge(fresh_ns: Sequence[int], repeat_ns: Sequence[int]) -> RepeatAudit:
+    """Compare the times of questions with those of their repeats, in the same order; at least one."""
+    pairs = list(zip(fresh_ns, repeat_ns, strict=True))
+    faster = sum(repeat < fresh for fresh, repeat in pairs)
+    untied = sum(repeat != fresh for fresh, repeat in pairs)
+    at_least = sum(comb(untied, count) for count in range(faster, untied + 1))
+    ratio = median(repeat / max(fresh, 1) for fresh, repeat in pairs)
+    return RepeatAudit(len(pairs), ratio, faster, at_least / 2**untied)

@@ -1,0 +1,54 @@
+"""The command that looks for a cache of answers in what is measured."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import click
+
+from agent.errors import BadInput
+from agent.options import FILE, FOLDER
+
+
+@click.command()
+@click.argument("bundle", type=FOLDER)
+@click.option("--questions", "question_file", type=FILE, required=True, help="SQuAD v1.1 JSON.")
+@click.option(
+    "--limit", type=click.IntRange(min=10), default=100, show_default=True, help="Questions to ask."
+)
+def audit(bundle: Path, question_file: Path, limit: int) -> int:
+    """Ask questions of BUNDLE twice: the second time must not be faster, as from a cache.
+
+    Exits 1 if it is: surely (sign test, p below 0.001) and by more than a tenth.
+    """
+    from agent.audit import judge, with_repeats
+    from agent.bundle import describe
+    from agent.plan import read_questions, settings_for
+    from agent.process import WorkerProcess
+    from agent.selection import select
+    from agent.stop import Stop
+
+    described = describe(bundle)
+    chosen = select(read_questions(question_file).file.questions, limit, seed=0)
+    times: dict[str, list[int]] = defaultdict(list)
+    with Stop() as stop, WorkerProcess(stop) as worker:
+        worker.load(described, settings_for(described))
+        worker.ask(chosen[:10], seconds=60.0)  # warm-up
+        left = with_repeats(chosen)
+        while left:
+            outcomes = worker.ask(left[:64], seconds=0.5).outcomes
+            for outcome in outcomes:
+                if outcome.error is None:
+                    times[outcome.question_id].append(
+                        outcome.tokenize_ns + outcome.infer_ns + outcome.decode_ns
+                    )
+            left = left[len(outcomes) :]
+    pairs = [pair for pair in times.values() if len(pair) == 2]
+    if not pairs:
+        raise BadInput("no question could be answered, so there is nothing to compare")
+    found = judge([first for first, _ in pairs], [second for _, second in pairs])
+    click.echo(
+        f"{found.faster} of {found.questions} repeats were faster (p = {found.p_value:.3g}), and the median "
+        f"repeat took {found.ratio:.3f} of its question's time: "
+        + ("no sign of kept answers" if found.passed else "answers look as if they were kept")
+    )
+    return int(not found.passed)
