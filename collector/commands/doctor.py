@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,8 +24,8 @@ def doctor(
     ca_file: Path | None,
     cert_file: Path | None,
     key_file: Path | None,
-    share: str | None,
     database: Path | None,
+    **_not_examined: Any,
 ) -> int:
     """Check broker, rights, database and machine with the options of `collector serve`.
 
