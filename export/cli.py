@@ -15,6 +15,7 @@ from contract.errors import ContractError
 from export.commands.distill import distill
 from export.commands.listing import list_models
 from export.commands.questions import questions
+from export.commands.suggest import suggest
 from export.commands.verify import verify as verify_command
 from export.errors import BadInput, ExportError
 from export.targets import Target
@@ -160,6 +161,7 @@ cli.add_command(list_models)
 cli.add_command(verify_command)
 cli.add_command(questions)
 cli.add_command(distill)
+cli.add_command(suggest)
 
 
 def _weights(named: "Named") -> str:

@@ -1,0 +1,106 @@
+"""The command that goes from measurements to a student."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from contract.codec import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from export.suggestion.suggestion import Candidate, Suggestion
+
+_SHOWN = 12
+
+
+@click.command()
+@click.option(
+    "--db",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    envvar="DISTILBENCH_DB",
+    help="The collector's database.",
+)
+@click.option(
+    "--hardware", required=True, metavar="CLASS", help="Hardware class of the report, such as raspberry-pi-4."
+)
+@click.option(
+    "--require",
+    "requirement",
+    required=True,
+    metavar="EXPRESSION",
+    help="Such as f1>=80,p90_ms<=60; also p50_ms, p99_ms, size_mb, parameters_m and exact_match.",
+)
+@click.option("--teacher", help="Whom to learn from. [default: the most accurate model of the database]")
+@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def suggest(db: Path, hardware: str, requirement: str, teacher: str | None, format_: str) -> None:
+    """Propose students that should be fast enough, with the commands that make them."""
+    from contract.codec import encode
+    from export.suggestion import suggestion
+
+    found = suggestion.suggest(db, hardware, requirement, teacher)
+    if format_ == "json":
+        click.echo(encode(found))
+        return
+    _print(found)
+
+
+def _print(found: "Suggestion") -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, emoji=False, markup=False)
+    if not console.is_terminal:
+        console.width = 200  # a pipe has no width to wrap to
+    console.print(
+        printable(
+            f"{found.requirement} on {found.hardware_class}, {found.questions}, {found.threads} threads: "
+            f"predicted from {found.points} measurements"
+        )
+    )
+    if found.already:
+        console.print(printable(f"measured, and meets it already: {', '.join(found.already)}"))
+    score = "" if found.teacher_f1 is None else f", F1 {found.teacher_f1:.1f}"
+    console.print(printable(f"teacher: {found.teacher_title}{score} ({found.teacher})"))
+    console.print()
+    console.print(_table(found.candidates[:_SHOWN]))
+    hidden = len(found.candidates) - _SHOWN
+    if hidden > 0:
+        console.print(f"and {hidden} more: --format json")
+    console.print()
+    for remark in found.remarks:
+        console.print(printable(f"- {remark}"), soft_wrap=True)
+    if found.commands:
+        console.print("\nThe largest of each verdict:")
+    for command in found.commands:
+        console.print(printable(f"  {command}"), soft_wrap=True)
+
+
+def _table(candidates: "Sequence[Candidate]") -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("student", "begins from", "precision"):
+        table.add_column(title, no_wrap=True)
+    for title in ("parameters M", "size MB", *candidates[0].latencies_ms):
+        table.add_column(title.replace("_", " "), justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for c in candidates:
+        table.add_row(
+            c.student,
+            c.begins_from,
+            c.precision,
+            f"{c.parameters / 1e6:.1f}",
+            f"{c.size_bytes / 1e6:.0f}",
+            *(_predicted(*values) for values in c.latencies_ms.values()),
+            c.verdict + (", beyond what was measured" if c.extrapolated else ""),
+        )
+    return table
+
+
+def _predicted(milliseconds: float, low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"{milliseconds:.1f}"
+    return f"{milliseconds:.1f} ({low:.1f} to {high:.1f})"

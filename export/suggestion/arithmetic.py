@@ -1,0 +1,36 @@
+"""How much a network computes for a question: what its latency mostly depends on."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from contract.bundle import Architecture
+from export.suggestion.measurements import Length
+
+FAMILIES: Final = frozenset({"bert", "distilbert", "roberta"})
+"""Whose arithmetic follows from `Architecture`, which does not know, say, the bottlenecks of MobileBERT."""
+
+
+def gigaflops(shape: Architecture, lengths: Sequence[Length]) -> float:
+    """Mean floating-point operations of a question, in 10^9; a multiplication and an addition are two.
+
+    A layer multiplies each token by its four attention matrices and its two of the feed-forward part, and
+    each token with each other twice. The rest (embeddings, normalisation, head) is little.
+
+    Args:
+        shape: of the network.
+        lengths: of the questions.
+    """
+    matrices = 4 * shape.hidden_size**2 + 2 * shape.hidden_size * shape.intermediate_size
+    total = 0.0
+    for length in lengths:
+        tokens = length.tokens / length.windows
+        total += length.windows * (tokens * matrices + 2 * tokens**2 * shape.hidden_size)
+    return 2 * shape.layers * total / len(lengths) / 1e9
+
+
+def parameters(shape: Architecture, token_types: int = 2) -> int:
+    """Weights of a BERT of that shape with its question-answering head."""
+    width, inner = shape.hidden_size, shape.intermediate_size
+    embeddings = (shape.vocab_size + shape.max_positions + token_types + 2) * width
+    layer = 4 * (width + 1) * width + (width + 1) * inner + (inner + 1) * width + 4 * width
+    return embeddings + shape.layers * layer + 2 * (width + 1)

@@ -1,0 +1,128 @@
+"""Latency predicted from arithmetic: a straight line in logarithms, fitted to one machine's measurements.
+
+    log(ms) = a + b log(GFLOP) + c[precision]
+
+Precisions share the slope and differ in height. The interval is the textbook's for a new observation, with
+Student's t, and assumes that shapes scatter about the line alike; two precisions of one model are not quite
+independent, so it is a little too narrow.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.errors import BadInput
+
+_CONFIDENCE: Final = 0.95
+_REFERENCE: Final = "fp32"
+
+
+class Point(NamedTuple):
+    """One measured model."""
+
+    gigaflops: float
+    precision: str
+    milliseconds: float
+
+
+class Prediction(NamedTuple):
+    """Of a shape nobody has measured."""
+
+    milliseconds: float
+    low: float | None
+    """95 % prediction interval; None where there are too few measurements to tell."""
+    high: float | None
+    extrapolated: bool
+    """The shape computes less or more than any that was measured."""
+
+
+class Line(NamedTuple):
+    """A fitted line."""
+
+    precisions: tuple[str, ...]
+    """That were measured."""
+    coefficients: NDArray[np.float64]
+    spread: float | None
+    """Standard error about the line, in logarithms; None without a degree of freedom."""
+    freedom: int
+    """Degrees of freedom."""
+    inverse: NDArray[np.float64]
+    smallest: float
+    largest: float
+
+    @property
+    def slope(self) -> float:
+        """Of log time over log arithmetic; 1 where time is all arithmetic, less where some is fixed."""
+        return float(self.coefficients[1])
+
+    def predict(self, gigaflops: float, precision: str) -> Prediction:
+        """The latency of a shape.
+
+        Args:
+            gigaflops: of a question.
+            precision: one of `precisions`.
+        """
+        row = _row(gigaflops, precision, self.precisions)
+        centre = float(row @ self.coefficients)
+        outside = not self.smallest * 0.999 <= gigaflops <= self.largest * 1.001
+        if self.spread is None:
+            return Prediction(math.exp(centre), None, None, outside)
+        error = self.spread * math.sqrt(1 + float(row @ self.inverse @ row))
+        reach = t_quantile(self.freedom) * error
+        return Prediction(math.exp(centre), math.exp(centre - reach), math.exp(centre + reach), outside)
+
+
+def fit(points: Sequence[Point]) -> Line:
+    """Fit the line.
+
+    Raises:
+        BadInput: fewer than two shapes were measured.
+    """
+    if len({round(math.log(point.gigaflops), 3) for point in points}) < 2:
+        raise BadInput(
+            "a latency can be predicted from two shapes or more, and "
+            f"{len({point.gigaflops for point in points})} was measured there: run others too, with random "
+            "weights if need be (export-models build NAME --weights random)"
+        )
+    precisions = tuple(sorted({point.precision for point in points}, key=lambda p: (p != _REFERENCE, p)))
+    rows = np.array([_row(point.gigaflops, point.precision, precisions) for point in points])
+    logs = np.array([math.log(point.milliseconds) for point in points])
+    coefficients = np.linalg.lstsq(rows, logs, rcond=None)[0]
+    freedom = len(points) - rows.shape[1]
+    residuals = logs - rows @ coefficients
+    spread = math.sqrt(float(residuals @ residuals) / freedom) if freedom > 0 else None
+    amounts = [point.gigaflops for point in points]
+    inverse: NDArray[np.float64] = np.linalg.pinv(rows.T @ rows)
+    return Line(precisions, coefficients, spread, freedom, inverse, min(amounts), max(amounts))
+
+
+def _row(gigaflops: float, precision: str, precisions: tuple[str, ...]) -> NDArray[np.float64]:
+    others = [float(precision == other) for other in precisions[1:]]
+    return np.array([1.0, math.log(gigaflops), *others])
+
+
+def t_quantile(freedom: int, confidence: float = _CONFIDENCE) -> float:
+    """The t that so much of Student's distribution lies within, on both sides of 0.
+
+    By bisection of the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4.
+    """
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _within(middle, freedom) < confidence else (low, middle)
+    return math.tan(low) * math.sqrt(freedom)
+
+
+def _within(angle: float, freedom: int) -> float:
+    """Probability of less than tan(angle) times the root of the degrees of freedom, on both sides."""
+    cosine, sine = math.cos(angle), math.sin(angle)
+    odd = freedom % 2
+    term = cosine if odd else 1.0
+    total = 0.0 if freedom == 1 else term
+    for k in range(3 if odd else 2, freedom - 1, 2):
+        term *= cosine**2 * (k - 1) / k
+        total += term
+    return 2 / math.pi * (angle + sine * total) if odd else sine * total

@@ -1,0 +1,275 @@
+"""Students that should meet a requirement on a class of hardware, and how to make them."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from contract.bundle import Architecture, Precision
+from export import catalog
+from export.catalog import architecture
+from export.errors import BadInput
+from export.suggestion import arithmetic, latency, measurements
+from export.suggestion.latency import Line, Point
+from export.suggestion.measurements import Measurement, Measurements
+from export.suggestion.requirement import Condition, parse
+
+Verdict = Literal["should meet", "may meet", "too slow", "too large"]
+
+_FEW: Final = 3
+"""Degrees of freedom below which an interval says little."""
+_RANK: Final[dict[Verdict, int]] = {"should meet": 0, "may meet": 1, "too slow": 2, "too large": 3}
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One student in one precision."""
+
+    student: str
+    """As `export-models distill --student` takes it."""
+    begins_from: str
+    precision: Precision
+    layers: int
+    hidden_size: int
+    parameters: int
+    size_bytes: float
+    gigaflops: float
+    """Of a question, on average."""
+    latencies_ms: dict[str, tuple[float, float | None, float | None]]
+    """Each percentile that the requirement names: predicted, and the 95 % prediction interval."""
+    extrapolated: bool
+    """It computes less or more than all that was measured."""
+    verdict: Verdict
+
+
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What to try, and what it rests on."""
+
+    hardware_class: str
+    questions: str
+    threads: int
+    requirement: str
+    already: tuple[str, ...]
+    """Models in a precision that were measured there and meet all of it."""
+    teacher: str
+    """As `--teacher` takes it, or the name of a folder that only you can find."""
+    teacher_title: str
+    teacher_f1: float | None
+    points: int
+    """Measured models behind the prediction, each precision of its own."""
+    spread_percent: float | None
+    """Standard error of a measured latency about the line."""
+    slope: float
+    candidates: tuple[Candidate, ...]
+    """The best first: within a verdict, the one that computes most."""
+    commands: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def suggest(database: Path, hardware_class: str, expression: str, teacher: str | None) -> Suggestion:
+    """Look for students.
+
+    Args:
+        database: of the collector.
+        hardware_class: where the student will run.
+        expression: see `requirement.parse`.
+        teacher: as `--teacher` takes it; None for the most accurate model of the database.
+
+    Raises:
+        BadInput: the requirement, the database or the measurements will not do.
+    """
+    conditions = parse(expression)
+    measured = measurements.read(database, hardware_class)
+    usable = [m for m in measured.here if m.manifest.architecture.family in arithmetic.FAMILIES]
+    lines = {c.field: _line(usable, c.field) for c in conditions if c.kind == "latency"}
+    master = _teacher(measured)
+    asked = max(usable, key=lambda m: len(m.lengths))
+    candidates = [
+        _candidate(student, begins, shape, precision, asked, lines, conditions, usable)
+        for student, begins, shape in _shapes(master.manifest.architecture)
+        for precision in _precisions(usable)
+    ]
+    candidates.sort(key=lambda c: (_RANK[c.verdict], -c.gigaflops, c.size_bytes))
+    line = next(iter(lines.values()))
+    named = teacher or _named(master)
+    return Suggestion(
+        hardware_class=hardware_class,
+        questions=measured.questions,
+        threads=measured.threads,
+        requirement=expression,
+        already=tuple(_already(measured.here, conditions)),
+        teacher=named,
+        teacher_title=master.manifest.title,
+        teacher_f1=master.f1,
+        points=len(usable),
+        spread_percent=None if line.spread is None else 100 * line.spread,
+        slope=line.slope,
+        candidates=tuple(candidates),
+        commands=tuple(_commands(candidates, named)),
+        remarks=tuple(_remarks(measured, usable, master, lines, conditions, candidates)),
+    )
+
+
+def _line(usable: Sequence[Measurement], field: str) -> Line:
+    return latency.fit(
+        [
+            Point(
+                arithmetic.gigaflops(m.manifest.architecture, m.lengths),
+                m.manifest.precision,
+                m.milliseconds[field],
+            )
+            for m in usable
+        ]
+    )
+
+
+def _teacher(measured: Measurements) -> Measurement:
+    scored = [m for m in (*measured.here, *measured.elsewhere) if m.f1 is not None]
+    able = [m for m in scored if m.manifest.architecture.family in arithmetic.FAMILIES]
+    if not able:
+        raise BadInput(
+            f"no model that could be a teacher has a score on {measured.questions}: measure one with trained "
+            "weights and run collector score"
+        )
+    return max(able, key=lambda m: (m.f1 or 0.0, m.manifest.precision == "fp32"))
+
+
+def _named(master: Measurement) -> str:
+    weights = master.manifest.weights
+    return weights.source if weights.origin == "hub" else weights.source.partition(" on ")[0]
+
+
+def _precisions(usable: Sequence[Measurement]) -> list[Precision]:
+    return sorted({m.manifest.precision for m in usable})
+
+
+def _shapes(teacher: Architecture) -> Iterator[tuple[str, str, Architecture]]:
+    """Students with something to begin from: fewer layers of the teacher, or a base model of the catalog."""
+    for layers in range(1, teacher.layers + 1):
+        shape = msgspec.structs.replace(teacher, layers=layers)
+        yield f"layers={layers}", "layers of the teacher", shape
+    for model in catalog.MODELS:
+        shape = architecture(model.config)
+        same_words = shape.vocab_size == teacher.vocab_size
+        if model.base_id is not None and shape.family in arithmetic.FAMILIES and same_words:
+            yield model.name, model.base_id, shape
+
+
+def _candidate(
+    student: str,
+    begins: str,
+    shape: Architecture,
+    precision: Precision,
+    asked: Measurement,
+    lines: dict[str, Line],
+    conditions: Sequence[Condition],
+    usable: Sequence[Measurement],
+) -> Candidate:
+    amount = arithmetic.gigaflops(shape, asked.lengths)
+    predictions = {field: line.predict(amount, precision) for field, line in lines.items()}
+    count = arithmetic.parameters(shape)
+    size = count * _bytes_per_parameter(usable, precision)
+    verdicts: list[Verdict] = []
+    for condition in conditions:
+        if condition.kind == "latency":
+            found = predictions[condition.field]
+            sure = found.high is not None and condition.met(found.high)
+            possible = condition.met(found.milliseconds)
+            verdicts.append("should meet" if sure else "may meet" if possible else "too slow")
+        elif condition.kind == "size":
+            value = (count if condition.field == "parameters_m" else size) / 1e6
+            verdicts.append("should meet" if condition.met(value) else "too large")
+    return Candidate(
+        student=student,
+        begins_from=begins,
+        precision=precision,
+        layers=shape.layers,
+        hidden_size=shape.hidden_size,
+        parameters=count,
+        size_bytes=size,
+        gigaflops=amount,
+        latencies_ms={field: (p.milliseconds, p.low, p.high) for field, p in predictions.items()},
+        extrapolated=any(p.extrapolated for p in predictions.values()),
+        verdict=max(verdicts, key=_RANK.__getitem__),
+    )
+
+
+def _bytes_per_parameter(usable: Sequence[Measurement], precision: Precision) -> float:
+    ratios = [m.size_bytes / m.manifest.parameters for m in usable if m.manifest.precision == precision]
+    return sum(ratios) / len(ratios)
+
+
+def _already(here: Sequence[Measurement], conditions: Sequence[Condition]) -> Iterator[str]:
+    for m in here:
+        values = {
+            **m.milliseconds,
+            "f1": m.f1,
+            "exact_match": m.exact_match,
+            "size_mb": m.size_bytes / 1e6,
+            "parameters_m": m.manifest.parameters / 1e6,
+        }
+        found = [(condition, values[condition.field]) for condition in conditions]
+        if all(value is not None and condition.met(value) for condition, value in found):
+            yield f"{m.manifest.title} {m.manifest.precision}"
+
+
+def _commands(candidates: Sequence[Candidate], teacher: str) -> Iterator[str]:
+    """For the largest student of each of the two better verdicts."""
+    shown: set[str] = set()
+    for verdict, group in groupby(candidates, key=lambda c: c.verdict):
+        best = next(group)
+        if verdict not in {"should meet", "may meet"} or best.student in shown:
+            continue
+        shown.add(best.student)
+        folder = f"students/{best.student.replace('=', '-')}"
+        yield (
+            f"export-models distill --teacher {_quoted(teacher)} --student {best.student} "
+            f"--questions TRAIN.json --to {folder}"
+        )
+        yield f"export-models build ./{folder} --precision {best.precision} --to bundles"
+
+
+def _quoted(text: str) -> str:
+    return f"'{text}'" if " " in text else text
+
+
+def _remarks(
+    measured: Measurements,
+    usable: Sequence[Measurement],
+    master: Measurement,
+    lines: dict[str, Line],
+    conditions: Sequence[Condition],
+    candidates: Sequence[Candidate],
+) -> Iterator[str]:
+    line = next(iter(lines.values()))
+    if line.spread is None:
+        yield (
+            f"{len(usable)} measurements are too few for an interval: no student is said to meet anything "
+            "for sure; measure more shapes, with random weights if need be"
+        )
+    elif line.freedom < _FEW:
+        yield (
+            f"the interval rests on {line.freedom} degree(s) of freedom and is wide: measure more shapes, "
+            "with random weights if need be"
+        )
+    if line.slope <= 0:
+        yield "latency does not grow with arithmetic in these measurements: do not trust the prediction"
+    left_out = {m.manifest.title for m in measured.here} - {m.manifest.title for m in usable}
+    if left_out:
+        yield f"left out, since their arithmetic is not known from their shape: {', '.join(sorted(left_out))}"
+    for condition in conditions:
+        if condition.kind == "accuracy":
+            value = master.f1 if condition.field == "f1" else master.exact_match
+            if value is not None and not condition.met(value):
+                yield (
+                    f"the most accurate teacher here, {master.manifest.title}, has {condition.field} "
+                    f"{value:.1f}, not {condition.operator} {condition.bound:g}, and a student seldom beats "
+                    "its teacher: look for a better teacher first"
+                )
+            else:
+                yield f"{condition} is not predicted: it depends on the training, so measure the student"
+    if not any(c.verdict in {"should meet", "may meet"} for c in candidates):
+        yield "no student with something to begin from is predicted to be fast and small enough"
+    if master.manifest.weights.origin != "hub":
+        yield f"the teacher's weights came from a folder called {_named(master)!r}: give its path"

@@ -1,0 +1,182 @@
+"""Suggesting students: the prediction, its uncertainty, and what is said where it rests on too little."""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from collector.questions import add_questions
+from collector.scoring import score_answers
+from collector.store import Store
+from contract.bundle import Architecture, Weights
+from export.catalog import find
+from export.errors import BadInput
+from export.suggestion import requirement
+from export.suggestion.arithmetic import gigaflops, parameters
+from export.suggestion.latency import Point, fit, t_quantile
+from export.suggestion.measurements import Length
+from export.suggestion.suggestion import suggest
+from tests.collector import factory
+from tests.collector.delivering import take
+
+LENGTHS = [Length(windows=1, tokens=40)] * 4
+
+
+def shape(layers: int, width: int = 384) -> Architecture:
+    return Architecture(
+        family="bert",
+        layers=layers,
+        hidden_size=width,
+        attention_heads=12,
+        intermediate_size=4 * width,
+        vocab_size=30_522,
+        max_positions=512,
+    )
+
+
+@pytest.mark.parametrize(
+    ("freedom", "t"), [(1, 12.7062), (2, 4.3027), (3, 3.1824), (6, 2.4469), (31, 2.0395)]
+)
+def test_t_is_that_of_the_tables(freedom: int, t: float) -> None:
+    assert t_quantile(freedom) == pytest.approx(t, abs=1e-4)
+
+
+def test_the_parameters_are_those_that_transformers_counts() -> None:
+    for name in ("bert-large", "minilm-l6", "tinybert-4l"):
+        model = find(name)
+        found = Architecture(
+            family="bert",
+            layers=model.config["num_hidden_layers"],
+            hidden_size=model.config["hidden_size"],
+            attention_heads=model.config["num_attention_heads"],
+            intermediate_size=model.config["intermediate_size"],
+            vocab_size=30_522,
+            max_positions=512,
+        )
+        assert parameters(found) == model.parameters
+
+
+def test_arithmetic_is_that_of_the_layers() -> None:
+    one = gigaflops(shape(1), [Length(1, 100)])
+    assert one == pytest.approx(2 * (100 * 12 * 384**2 + 2 * 100**2 * 384) / 1e9)
+    assert gigaflops(shape(6), [Length(1, 100)]) == pytest.approx(6 * one)
+    assert gigaflops(shape(1), [Length(2, 200)]) == pytest.approx(2 * one)
+
+
+def test_a_prediction_interval_holds_what_it_promises() -> None:
+    drawn = np.random.default_rng(1)
+    inside = 0
+    for _ in range(400):
+        noise = drawn.normal(0, 0.1, 6)
+        points = [
+            Point(x, "fp32", 3 * x**0.8 * math.exp(e)) for x, e in zip((1, 2, 4, 8, 16), noise, strict=False)
+        ]
+        found = fit(points).predict(6, "fp32")
+        assert found.low is not None and found.high is not None
+        inside += found.low <= 3 * 6**0.8 * math.exp(noise[5]) <= found.high
+    assert 0.92 < inside / 400 < 0.98
+
+
+def test_a_line_through_two_points_has_no_interval() -> None:
+    line = fit([Point(1, "fp32", 10), Point(4, "fp32", 40)])
+    found = line.predict(2, "fp32")
+    assert (found.milliseconds, found.low, found.high) == (pytest.approx(20), None, None)
+    assert not found.extrapolated and line.predict(8, "fp32").extrapolated
+    with pytest.raises(BadInput, match="from two shapes or more, and 1 was measured"):
+        fit([Point(1, "fp32", 10), Point(1, "int8", 5)])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("f1>>80", r"requirement 'f1>>80' is not FIELD>=NUMBER"),
+        ("p95_ms<=60", r"requirement 'p95_ms<=60' names no field 'p95_ms'; the fields are p50_ms"),
+        ("f1>=80", r"requirement 'f1>=80' says nothing about time"),
+        ("p90_ms>=60", r"says nothing about time"),
+    ],
+)
+def test_a_wrong_requirement_is_quoted(text: str, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        requirement.parse(text)
+
+
+RUNS = ((12, "fp32", 122.0), (12, "int8", 58.0), (6, "fp32", 60.0), (6, "int8", 31.0), (4, "fp32", 41.0))
+
+
+def database(path: Path, runs: Iterable[tuple[int, str, float]] = RUNS, text: str = "Dresden") -> Path:
+    """Models of 384 channels on a Raspberry Pi 5, which answer in about 10 ms a layer, half of it in int8."""
+    (path / "rivers.json").write_bytes(factory.QUESTIONS)
+    with Store.open(path / "results.db", create=True) as store:
+        add_questions(store, path / "rivers.json")
+        for layers, precision, ms in runs:
+            bundle = factory.manifest(
+                f"model-{layers}",
+                precision,
+                architecture=shape(layers),
+                parameters=parameters(shape(layers)),
+                weights=Weights(origin="hub", source=f"example/model-{layers}"),
+            )
+            answers = [(f"q{n}", text, ms) for n in range(1, 5)]
+            take(store, factory.batch(factory.run_records(answers, bundle)))
+        score_answers(store)
+    return path / "results.db"
+
+
+def test_students_are_fewer_layers_of_the_most_accurate_teacher(tmp_path: Path) -> None:
+    found = suggest(database(tmp_path), "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
+    assert (found.teacher, found.points, found.threads) == ("example/model-12", 5, 4)
+    by_student = {(c.student, c.precision): c for c in found.candidates}
+    three = by_student["layers=3", "fp32"]
+    predicted, low, high = three.latencies_ms["p90_ms"]
+    assert low is not None and high is not None
+    assert 28 < predicted < 33 and low < predicted < high
+    assert three.extrapolated and not by_student["layers=6", "int8"].extrapolated
+    assert by_student["layers=2", "fp32"].verdict == "should meet"
+    assert by_student["layers=12", "fp32"].verdict == "too slow"
+    assert found.already == ("model-6 int8",)
+    ranks = [c.verdict for c in found.candidates]
+    assert ranks == sorted(ranks, key=["should meet", "may meet", "too slow"].index)
+    assert found.commands[0].startswith("export-models distill --teacher example/model-12 --student layers=")
+    assert any(remark.startswith("f1>=10 is not predicted") for remark in found.remarks)
+
+
+def test_too_few_measurements_are_said_to_be_too_few(tmp_path: Path) -> None:
+    path = database(tmp_path, ((12, "fp32", 120.0), (6, "fp32", 60.0)))
+    found = suggest(path, "raspberry-pi-5", "f1>=99,p90_ms<=35", "mine")
+    assert found.spread_percent is None
+    assert not [c for c in found.candidates if c.verdict == "should meet"]
+    assert {c.student for c in found.candidates if c.verdict == "may meet"} >= {"layers=1", "layers=3"}
+    assert found.remarks[0].startswith("2 measurements are too few for an interval")
+    assert any("not >= 99, and a student seldom beats its teacher" in remark for remark in found.remarks)
+    assert found.commands[0].startswith("export-models distill --teacher mine --student layers=3 ")
+
+
+def test_sizes_and_nonsense_are_judged(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    small = suggest(path, "raspberry-pi-5", "p50_ms<=500,parameters_m<=18", None)
+    fits = {c.student for c in small.candidates if c.verdict == "should meet"}
+    assert "layers=3" in fits and "layers=4" not in fits
+    for wrong, sentence in (("raspberry-pi-9", "no run on 'raspberry-pi-9'; .* in it are raspberry-pi-5"),):
+        with pytest.raises(BadInput, match=sentence):
+            suggest(path, wrong, "p50_ms<=50", None)
+    (tmp_path / "no.db").write_bytes(b"nothing")
+    with pytest.raises(BadInput, match=r"cannot read '.*no.db'|not a database"):
+        suggest(tmp_path / "no.db", "raspberry-pi-5", "p50_ms<=50", None)
+
+
+def test_the_command_prints_a_table_and_commands(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "export", "suggest", "--db", database(tmp_path)]
+    asked = [*map(str, command), "--hardware", "raspberry-pi-5", "--require", "f1>=10,p90_ms<=35"]
+    done = subprocess.run(asked, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "predicted from 5 measurements" in done.stdout
+    assert "export-models distill --teacher example/model-12 --student layers=" in done.stdout
+    told = subprocess.run([*asked, "--format", "json"], capture_output=True, text=True)
+    assert json.loads(told.stdout)["points"] == 5
+    refused = subprocess.run([*asked[:-1], "f2>=1"], capture_output=True, text=True)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1
