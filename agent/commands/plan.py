@@ -75,9 +75,11 @@ def run_plan_command(run: click.Command, flush: click.Command, say: Say) -> clic
         elif course.done:
             say(f"going on with run {course.done + 1} of {total}")
         rounds = itertools.chain.from_iterable([commands] * schedule.timing.rounds)
-        for number, command in enumerate(itertools.islice(rounds, course.done, None), start=course.done + 1):
+        for number, arguments in enumerate(
+            itertools.islice(rounds, course.done, None), start=course.done + 1
+        ):
             say(f"run {number} of {total}")
-            failed = _measure(run, command, say)
+            failed = _measure(run, arguments, say)
             course = Course(identity, course.began_at, number, course.failed + failed, course.idle_celsius)
             kept.write(course)
             if number < total:

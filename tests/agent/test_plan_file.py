@@ -188,7 +188,7 @@ def test_a_run_feeds_the_watchdog_from_its_work_loop(
         manager.settimeout(5)
         listens = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
         assert run_plan(plan, "--to-file", tmp_path / "out", **listens).exit_code == 0
-        heard = []
+        heard: list[str] = []
         while not heard or heard[-1] != "STOPPING=1":
             heard.append(manager.recv(1000).decode())
     assert "READY=1" in heard[1:3], "ready when the plan is checked, not before"
