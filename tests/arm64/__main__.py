@@ -237,7 +237,7 @@ def comparison(found: list[dict[str, Any]], machine: str, python: str, limit: in
         "# The same answers on ARM?",
         "",
         "Written by `make arm64`: the demo's reader on x86-64 and, under user-mode emulation, on Debian's",
-        f"{machine} (Python {python}), {limit} sample questions. Emulated time says nothing and is not shown.",
+        f"{machine} (Python {python}), {limit} sample questions. Emulated time says nothing and isn't shown.",
         "",
         "| bundle | questions | same answer | F1 % on x86-64 | F1 % there |",
         "|---|--:|--:|--:|--:|",
