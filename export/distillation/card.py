@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from export.distillation.record import FILE, Record
-from export.distillation.training import Evaluation
+from export.distillation.settings import Evaluation
 
 LOG: Final = "training-log.jsonl"
 _CURVE: Final = "curve.svg"

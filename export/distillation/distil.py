@@ -16,17 +16,20 @@ from contract.questions import questions_sha256
 from export.catalog import architecture
 from export.distillation import card, objective, record, sources, teacher
 from export.distillation.checkpoints import Checkpoints
+from export.distillation.device import this_device
 from export.distillation.heldout import Score
 from export.distillation.lesson import Lesson, lesson
+from export.distillation.log import Log
 from export.distillation.objective import Objective
 from export.distillation.progress import Watcher, watching
 from export.distillation.pupil import pupil
 from export.distillation.record import Data, Record
 from export.distillation.request import DistilRequest
+from export.distillation.settings import Settings
 from export.distillation.signals import Listener
 from export.distillation.student import Student, student
 from export.distillation.teacher import Present, Teacher
-from export.distillation.training import Outcome, Settings, Trainer, this_device
+from export.distillation.training import Outcome, Trainer
 from export.errors import BadInput, NotInstalled, StorageUnavailable
 from export.quiet import quiet
 from export.weights import CONFIG, Source
@@ -67,6 +70,7 @@ def distil(request: DistilRequest, to: Path, say: Say) -> Record:
             f"a batch of {request.batch} cannot be made of {request.accumulate} equal parts: "
             "choose a multiple"
         )
+    objective.parse(request.losses, 1, request.temperature)  # now, before anything is loaded
     finished = _check_place(to, resume=request.resume)
     if finished is not None:
         say(f"'{to}' was finished before")
@@ -96,7 +100,7 @@ def distil(request: DistilRequest, to: Path, say: Say) -> Record:
             settings=settings,
             padding=learning.padding,
             checkpoints=checkpoints,
-            log=to / card.LOG,
+            log=Log(to / card.LOG),
             watcher=watcher,
         )
         outcome = trainer.train()

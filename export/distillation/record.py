@@ -7,7 +7,7 @@ import msgspec
 
 from contract.bundle import Architecture, Weights
 from contract.codec import decode_json
-from export.distillation.training import Evaluation, Settings
+from export.distillation.settings import Evaluation, Settings
 from export.errors import BadInput
 
 FILE: Final = "distillation.json"

@@ -4,25 +4,25 @@ transformers' Trainer draws another order after a resume in the middle of an epo
 maps nor spans; here are its parts that serve: AdamW, warm-up and decay, mixed precision, accumulation.
 """
 
-import json
 import math
 import time
-from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from export.distillation.checkpoints import Checkpoint, Checkpoints
 from export.distillation.data import Labelled, batch, epoch
+from export.distillation.device import Precision, precision
 from export.distillation.heldout import HeldOut, Score
+from export.distillation.log import Log
 from export.distillation.objective import Objective
 from export.distillation.progress import Watcher
 from export.distillation.pupil import Pupil
+from export.distillation.settings import Evaluation, Settings, learning_rate
 from export.distillation.signals import Batch, Signals
 from export.distillation.teacher import Teacher
-from export.errors import StorageUnavailable, TrainingDiverged
+from export.errors import TrainingDiverged
 
 if TYPE_CHECKING:
     import torch
@@ -30,37 +30,6 @@ if TYPE_CHECKING:
 
 _LARGEST_GRADIENT: Final = 1.0
 """Norm; longer gradients are shortened to it."""
-
-Precision = Literal["fp32", "fp16", "bf16"]
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to train. A batch is what a step learns from, in `accumulate` parts."""
-
-    steps: int
-    batch: int = 16
-    accumulate: int = 1
-    learning_rate: float = 3e-4
-    warm_up: float = 0.1
-    """Share of the steps in which the learning rate grows from 0; then it shrinks to 0."""
-    weight_decay: float = 0.01
-    seed: int = 0
-    evaluate_every: int
-    """Steps between two evaluations, each followed by a checkpoint."""
-    patience: int = 0
-    """Evaluations without a better F1 after which to stop; 0 for never."""
-
-
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """The student on the held-out questions after a step."""
-
-    step: int
-    exact_match: float
-    f1: float
-    loss: float | None
-    """Mean of the steps since the evaluation before."""
-    seconds: float
-    """Of training so far, evaluations included."""
 
 
 class Outcome(NamedTuple):
@@ -93,7 +62,7 @@ class Trainer:
         settings: how.
         padding: id of the token that fills up.
         checkpoints: where to go on from.
-        log: a file of one JSON object a line.
+        log: gets a line each step.
         watcher: is told how far it is.
     """
 
@@ -108,7 +77,7 @@ class Trainer:
         settings: Settings,
         padding: int,
         checkpoints: Checkpoints,
-        log: Path,
+        log: Log,
         watcher: Watcher,
     ) -> None:
         import torch
@@ -133,7 +102,7 @@ class Trainer:
 
         settings = self._settings
         state = self._resumed()
-        # Dropout is for long trainings; on a processor it takes a third of the time.
+        # Dropout is for long trainings, and slow on a processor.
         self._pupil.network.train(self._device.type != "cpu")
         if state is None:
             torch.manual_seed(settings.seed)
@@ -165,8 +134,7 @@ class Trainer:
         for part in range(settings.accumulate):
             places = self._places((step - 1) * settings.accumulate + part)
             given = batch([self._windows[place] for place in places], self._padding, self._device)
-            with self._autocast():
-                loss, found = self._loss(places, given)
+            loss, found = self._loss(places, given)
             total += float(loss.detach()) / settings.accumulate
             if not math.isfinite(total):
                 raise self._diverged(step, rate, found)
@@ -178,12 +146,14 @@ class Trainer:
             raise self._diverged(step, rate, {**found, "gradient": norm})
         self._scaler.step(self._optimiser)
         self._scaler.update()
-        self._write({"step": step, "loss": total, **_plain(found), "learning_rate": rate})
+        self._log.write({"step": step, "loss": total, **_plain(found), "learning_rate": rate})
         return total
 
     def _loss(self, places: list[int], given: Batch) -> "tuple[Tensor, dict[str, Tensor]]":
-        student = self._pupil.says(given)
-        teacher: Signals = student if self._teacher is None else self._teacher.says(places, given)
+        with self._autocast():
+            student = self._pupil.says(given)
+            teacher: Signals = student if self._teacher is None else self._teacher.says(places, given)
+        # Outside: a relation of half-precision numbers would have errors as large as the loss.
         return self._objective.measure(student, teacher, given)
 
     def _places(self, number: int) -> list[int]:
@@ -217,7 +187,7 @@ class Trainer:
         best = _best(state.evaluations)
         if best is evaluation:
             self._checkpoints.keep_best(state.step, self._pupil.network.state_dict())
-        self._write({"evaluation": msgspec.to_builtins(evaluation)})
+        self._log.write({"evaluation": msgspec.to_builtins(evaluation)})
         self._checkpoints.keep(self._checkpoint(state), best.step)
         self._watcher.scored(
             state.step, self._settings.steps, Score(score.exact_match, score.f1), best is evaluation
@@ -248,7 +218,7 @@ class Trainer:
 
         found = self._checkpoints.latest()
         if found is None:
-            self._rewrite_log(0)
+            self._log.cut(0)
             return None
         for module, weights in zip(self._pupil.modules(), found.tensors["modules"], strict=True):
             module.load_state_dict(weights)
@@ -258,21 +228,9 @@ class Trainer:
         if self._device.type == "cuda":
             torch.cuda.set_rng_state(found.tensors["cuda_random"])
         progress = found.progress
-        self._rewrite_log(progress["step"])
+        self._log.cut(progress["step"])
         evaluations = msgspec.convert(progress["evaluations"], list[Evaluation])
         return _State(progress["step"], evaluations, [], progress["seconds"])
-
-    def _write(self, entry: dict[str, Any]) -> None:
-        try:
-            with self._log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
-        except OSError as error:
-            raise StorageUnavailable(f"cannot write '{self._log}': {error.strerror or error}") from error
-
-    def _rewrite_log(self, step: int) -> None:
-        """Keep of the log what comes before the step after which the training goes on."""
-        kept = [line for line in _lines(self._log) if step and _step(line) <= step]
-        self._log.write_text("".join(kept), encoding="utf-8")
 
     def _diverged(self, step: int, rate: float, found: "dict[str, Tensor]") -> TrainingDiverged:
         said = ", ".join(f"{name} {value:.4g}" for name, value in _plain(found).items())
@@ -282,46 +240,9 @@ class Trainer:
         )
 
 
-def learning_rate(step: int, settings: Settings) -> float:
-    """Of a step, counted from 1: a straight line up, then a straight line down to 0 after the last."""
-    warm = math.ceil(settings.warm_up * settings.steps)
-    if step <= warm:
-        return settings.learning_rate * step / warm
-    return settings.learning_rate * (settings.steps - step + 1) / (settings.steps - warm + 1)
-
-
-def precision(device: "torch.device") -> Precision:
-    """In which numbers a device multiplies fastest without harm."""
-    import torch
-
-    if device.type != "cuda":
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-
-
-def this_device() -> "torch.device":
-    """The first GPU where there is one, else the processor."""
-    import torch
-
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def _best(evaluations: list[Evaluation]) -> Evaluation:
     return max(evaluations, key=lambda evaluation: evaluation.f1)
 
 
 def _plain(found: "dict[str, Tensor]") -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
-
-
-def _lines(path: Path) -> Iterator[str]:
-    if path.is_file():
-        yield from path.read_text(encoding="utf-8").splitlines(keepends=True)
-
-
-def _step(line: str) -> int:
-    try:
-        entry = json.loads(line)
-        return int(entry.get("step", entry.get("evaluation", {}).get("step", 0)))
-    except ValueError:  # the kill came in the middle of a line
-        return 1 << 62

@@ -1,7 +1,10 @@
 """Distilling tiny readers: what comes out, and what survives a kill."""
 
+import io
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,11 +18,12 @@ from contract.questions import Gold, Question
 from export import names, weights
 from export.answers import Cutter
 from export.build import BuildRequest, build
-from export.distillation import data, distil, objective, record, shapes, sources, training
+from export.distillation import data, device, distil, objective, progress, record, shapes, sources
+from export.distillation.heldout import Score
 from export.distillation.record import Record
 from export.distillation.request import DistilRequest
+from export.distillation.settings import Settings, learning_rate
 from export.distillation.signals import Batch, Signals
-from export.distillation.training import Settings, learning_rate
 from export.errors import BadInput, StorageUnavailable, TrainingDiverged
 from tests.export.models import TINY
 
@@ -403,6 +407,35 @@ def test_parts_of_a_batch_make_the_same_step(
 def test_a_graphics_card_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
-    assert training.this_device() == torch.device("cuda")
-    assert training.precision(torch.device("cuda")) == "fp16"
-    assert training.precision(torch.device("cpu")) == "fp32"
+    assert device.this_device() == torch.device("cuda")
+    assert device.precision(torch.device("cuda")) == "fp16"
+    assert device.precision(torch.device("cpu")) == "fp32"
+
+
+def test_a_bar_shows_loss_and_score_on_a_terminal_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn
+
+    with progress.watching(silent) as watcher:
+        assert isinstance(watcher, progress.Lines)
+    shown = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with Progress(
+        TextColumn("{task.description} {task.completed} {task.fields[said]}"), console=shown
+    ) as bars:
+        bar = progress.Bar(bars)
+        bar.read(16, 32)
+        bar.scored(0, 10, Score(1.0, 2.0), best=True)
+        bar.step(1, 10, 4.0)
+        bar.scored(1, 10, Score(0.5, 1.0), best=False)
+    assert isinstance(shown.file, io.StringIO)
+    text = shown.file.getvalue()
+    assert "teacher reads 16" in text and "training 1 loss 4.000, best EM 1.0 F1 2.0" in text
+    assert capsys.readouterr().err == ""
+
+
+def test_wrong_losses_get_one_sentence_before_anything_is_loaded(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "export", "distill", "--teacher", "nowhere", "--student", "layers=1"]
+    options = ["--questions", str(SAMPLE), "--to", str(tmp_path / "s"), "--loss", "sotf=1"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    sentence = "export-models: there is no loss 'sotf': did you mean 'soft'?\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence)
