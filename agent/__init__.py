@@ -4,3 +4,9 @@ It answers questions in a worker process, times each one, commits every result t
 and sends the outbox to a collector, forgetting a result only when the collector says that it has it.
 It knows no gold answers and no scores, and installs nothing that an edge device does not need.
 """
+
+import os
+
+# The one thing that happens at import, since it must be said before onnxruntime is imported anywhere: its wheels
+# for Linux otherwise make a session id (in `/tmp/.ses`) and have an address to report to.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -19,10 +19,19 @@ PLATFORMS = (
 
 @pytest.mark.parametrize("version", ["3.11", "3.13"])
 def test_a_pi_installs_binary_wheels_only_and_few_megabytes(version: str, tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", ROOT]
+    build: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        tmp_path / "dist",
+        ROOT,
+    ]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
-    pip = [
+    pip: list[str | Path] = [
         sys.executable,
         "-m",
         "pip",
@@ -33,7 +42,7 @@ def test_a_pi_installs_binary_wheels_only_and_few_megabytes(version: str, tmp_pa
         version,
     ]
     platforms = [part for platform in PLATFORMS for part in ("--platform", platform)]
-    where = ["--implementation", "cp", "--dest", tmp_path / "wheels", wheel]
+    where: list[str | Path] = ["--implementation", "cp", "--dest", tmp_path / "wheels", wheel]
     done = subprocess.run([*pip, *platforms, *where], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     names = [path.name for path in (tmp_path / "wheels").iterdir()]
