@@ -7,6 +7,6 @@ It knows no gold answers and no scores, and installs nothing that an edge device
 
 import os
 
-# The one thing that happens at import, since it must be said before onnxruntime is imported anywhere: its wheels
+# The one thing that happens at import, since it must be said before anything imports onnxruntime: its wheels
 # for Linux otherwise make a session id (in `/tmp/.ses`) and have an address to report to.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
