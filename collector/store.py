@@ -5,7 +5,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final, Self
@@ -95,9 +95,7 @@ class Store:
             raise BadInput(f"there is no database {str(path)!r}")
         _check_header(path, may_be_empty=False)
         with _translated(path):
-            conn = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
-            )
+            conn = _connect_to_read(path)
             store = cls(Database(conn, recursive_triggers=False), path, None)
             version = store._version()
         if version != len(MIGRATIONS):
@@ -282,15 +280,30 @@ class Store:
 
 
 def _check_header(path: Path, *, may_be_empty: bool) -> None:
-    """Look at the first bytes before SQLite does, which takes an empty file for an empty database."""
-    with _translated(path), path.open("rb") as file:
-        header = file.read(100)
-    if not header and may_be_empty:
+    """Look whose file it is, since SQLite takes an empty one for an empty database.
+
+    By SQLite and not by `open`: whoever closes a file drops all locks that its process has on it, those of
+    other connections too (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with _translated(path):
+        empty = path.stat().st_size == 0
+    if empty and may_be_empty:
         return
-    if not (
-        header.startswith(b"SQLite format 3\0") and int.from_bytes(header[68:72], "big") == APPLICATION_ID
-    ):
+    with _translated(path), closing(_connect_to_read(path)) as conn:
+        try:
+            whose = 0 if empty else conn.execute("PRAGMA application_id").fetchone()[0]
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            whose = 0
+    if whose != APPLICATION_ID:
         raise NotADatabase(f"{str(path)!r} is not a distilbench database")
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+    )
 
 
 def _wrong_version(path: Path, version: int) -> NotADatabase:

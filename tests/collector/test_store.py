@@ -145,3 +145,19 @@ def test_killed_at_any_moment_of_its_making_it_is_a_database_or_becomes_one(data
 def test_the_schema_document_is_current(store: Store) -> None:
     written = (ROOT / "docs" / "schema.md").read_text()
     assert written == describe(store), "run: collector schema > docs/schema.md"
+
+
+def test_a_second_connection_of_a_process_drops_no_lock_of_the_first(database: Path) -> None:
+    """Another process would take itself for the last one out, and remove the log that is being written."""
+    log = database.with_name(database.name + "-wal")
+    with Store.open(database, create=True) as store:
+        with Store.open_to_read(database):
+            pass
+        command = "import sys; from pathlib import Path; from collector.store import Store\n"
+        command += "with Store.open(Path(sys.argv[1])) as store: store.value('SELECT 1')"
+        subprocess.run([sys.executable, "-c", command, str(database)], check=True)  # ours
+        assert log.exists()
+        with store.writing() as conn:
+            conn.execute("CREATE TABLE kept_whole (x)")
+    with Store.open_to_read(database) as store:
+        assert store.value("SELECT count(*) FROM kept_whole") == 0
