@@ -1,6 +1,5 @@
 """When the accuracy of a run means something, and what to say when it does not."""
 
-import re
 from typing import Final
 
 from collector.runs import Run
@@ -9,42 +8,23 @@ from collector.store import Store
 RANDOM_WEIGHTS: Final = (
     "random weights: time, memory and size are those of the true architecture, an accuracy would mean nothing"
 )
-TRAINED_ON_THESE: Final = (
-    "its training data includes these questions, so its accuracy on them would mean nothing"
-)
 NO_GOLDS: Final = "the question file has no gold answers, or was never added: collector questions add FILE"
 
-_SQUAD_DEV_TITLES: Final = """
-1973_oil_crisis American_Broadcasting_Company Amazon_rainforest Apollo_program Black_Death Chloroplast
-Civil_disobedience Computational_complexity_theory Construction Ctenophora Doctor_Who Economic_inequality
-European_Union_law Force French_and_Indian_War Fresno,_California Genghis_Khan Geology Harvard_University
-Huguenot Immune_system Imperialism Intergovernmental_Panel_on_Climate_Change Islamism
-Jacksonville,_Florida Kenya Martin_Luther Newcastle_upon_Tyne Nikola_Tesla Normans Oxygen Packet_switching
-Pharmacy Prime_number Private_school Rhine Scottish_Parliament Sky_(United_Kingdom) Southern_California
-Steam_engine Super_Bowl_50 Teacher United_Methodist_Church University_of_Chicago Victoria_(Australia)
-Victoria_and_Albert_Museum Warsaw Yuan_dynasty
-"""
-_TRAINED_ON_DEV: Final = re.compile(r"\bsquad\b.*\bdev(elopment)?\b", re.IGNORECASE | re.DOTALL)
-_HUMAN_ID: Final = re.compile(r"[0-9a-f]{24}")
+_TITLES_NAMED: Final = 3
 
 
 class GoldSets:
-    """Which question sets have gold answers, and which are SQuAD v1.1 dev or part of it.
-
-    SQuAD dev is known by what it is, not by what its file is called: a question whose id is of SQuAD's form
-    under a title that is one of its 48 articles.
-    """
+    """Which question sets have gold answers, and what they ask about."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._sets: dict[str, int] = dict(
             store.tuples(
                 "SELECT sha256, question_set FROM question_sets WHERE question_set IN "
                 "(SELECT question_set FROM golds)"
             )
         )
-        self._squad_dev = {
-            sha256 for sha256, question_set in self._sets.items() if _is_squad_dev(store, question_set)
-        }
+        self._titles: dict[int, frozenset[str]] = {}
 
     def of(self, run: Run) -> int | None:
         """The question set to score a run by; None when its accuracy is withheld."""
@@ -53,24 +33,32 @@ class GoldSets:
     def withheld(self, run: Run) -> str | None:
         """Why no accuracy of this run is shown; None when it is.
 
-        A manifest says in words what its model was trained on, which cannot be matched with a question file
-        in general. One case can, and matters: SQuAD dev is the questions that everybody reports on.
+        A manifest that lists the articles its model was trained on withholds it on questions about any of
+        them. Where it says so in words alone, only a person can tell.
         """
         weights = run.bundle.weights
         if weights.origin == "random":
             return RANDOM_WEIGHTS
-        if run.questions_sha256 not in self._sets:
+        question_set = self._sets.get(run.questions_sha256)
+        if question_set is None:
             return NO_GOLDS
-        if run.questions_sha256 in self._squad_dev and _TRAINED_ON_DEV.search(weights.training_data or ""):
-            return TRAINED_ON_THESE
+        return _trained_on(weights.training_articles, self._asked_about(question_set))
+
+    def _asked_about(self, question_set: int) -> frozenset[str]:
+        if question_set not in self._titles:
+            rows = self._store.tuples("SELECT title FROM passages WHERE question_set = ?", question_set)
+            self._titles[question_set] = frozenset(title for (title,) in rows if title)
+        return self._titles[question_set]
+
+
+def _trained_on(articles: tuple[str, ...], asked_about: frozenset[str]) -> str | None:
+    known = sorted(asked_about.intersection(articles))
+    if not known:
         return None
-
-
-def _is_squad_dev(store: Store, question_set: int) -> bool:
-    rows = store.tuples(
-        "SELECT title, min(question_id) FROM passages JOIN questions USING (question_set, passage) "
-        "WHERE question_set = ? GROUP BY title",
-        question_set,
+    named = ", ".join(known[:_TITLES_NAMED])
+    if len(known) > _TITLES_NAMED:
+        named += f" and {len(known) - _TITLES_NAMED} more"
+    return (
+        f"it was trained on {len(known)} of the {len(asked_about)} articles of these questions ({named}), so "
+        "its accuracy on them would mean nothing"
     )
-    titles = frozenset(_SQUAD_DEV_TITLES.split())
-    return any(title in titles and _HUMAN_ID.fullmatch(question_id) for title, question_id in rows)

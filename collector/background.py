@@ -19,19 +19,6 @@ from collector.squad import score
 from collector.store import Store
 from contract.bundle import MODEL_FILE
 
-
-class _Size(msgspec.Struct, frozen=True, kw_only=True):
-    questions: int
-    articles: int
-    passages: int
-    golds: int
-    context_words: float
-    longest_context_words: int
-    question_words: float
-    gold_words: float | None
-    asked_with: dict[str, int]
-
-
 _QUESTION_WORD: Final = re.compile(r"\b(what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
 
 
@@ -48,13 +35,16 @@ def question_files(
         place = max((group.place for group in of_file), key=[group.place for group in of_file].count)
         here = [group for group in of_file if group.place == place]
         digests = [digest for group in here for digest in ("group", *group.digests)]
-        size = memory.recall("size", [sha256], _Size, partial(_size, store, question_set))
+        describe = partial(_described, store, question_set, name, sha256)
+        described = memory.recall("questions", [sha256, name], Questions, describe)
         choose = partial(_sample, store, derived, question_set, here)
         sample = memory.recall("sample", [sha256, *digests], Sample | None, choose)
-        yield Questions(name=name, questions_sha256=sha256, sample=sample, **msgspec.structs.asdict(size))
+        yield msgspec.structs.replace(described, sample=sample)
 
 
-def _size(store: Store, question_set: int) -> _Size:
+def _described(store: Store, question_set: int, name: str, sha256: str) -> Questions:
+    """Its characteristics, without a sample."""
+
     def texts(table: str, column: str) -> list[str]:
         sql = f"SELECT {column} FROM {table} WHERE question_set = ?"  # noqa: S608  # our own names
         return [text for (text,) in store.tuples(sql, question_set)]
@@ -62,7 +52,9 @@ def _size(store: Store, question_set: int) -> _Size:
     questions = texts("questions", "question")
     contexts, golds = texts("passages", "context"), texts("golds", "text")
     asked_with = Counter(_question_word(question) for question in questions)
-    return _Size(
+    return Questions(
+        name=name,
+        questions_sha256=sha256,
         questions=len(questions),
         articles=store.value(
             "SELECT count(DISTINCT title) FROM passages WHERE question_set = ?", question_set
@@ -74,6 +66,7 @@ def _size(store: Store, question_set: int) -> _Size:
         question_words=_mean_words(questions),
         gold_words=_mean_words(golds) if golds else None,
         asked_with=dict(asked_with),
+        sample=None,
     )
 
 
@@ -163,6 +156,7 @@ def provenance(group: Group) -> Provenance:
         weights_revision=weights.revision,
         licence=weights.licence,
         training_data=weights.training_data,
+        training_articles=len(weights.training_articles),
         recipe=_json(run.bundle.recipe),
         tools=run.bundle.tools,
         runs=tuple(r.run_id for r in group.runs),

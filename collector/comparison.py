@@ -180,6 +180,8 @@ class Provenance(_Part, frozen=True, kw_only=True):
     weights_revision: str | None
     licence: str | None
     training_data: str | None
+    training_articles: int
+    """How many articles the manifest lists as trained on."""
     recipe: str
     """JSON."""
     tools: dict[str, str]

@@ -56,6 +56,9 @@ class Weights(_Part, frozen=True, kw_only=True):
     """SPDX identifier, or None where the source states none."""
     training_data: str | None = None
     """What the question-answering head was trained on, where known."""
+    training_articles: tuple[Text, ...] = ()
+    """Titles, as question files have them, of the articles whose questions the head was trained on, where
+    known: what is asked about these is no test of it."""
 
 
 class FileEntry(_Part, frozen=True, kw_only=True):

@@ -63,6 +63,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """SPDX identifier of `hub_id`, or of `base_id` where there is no `hub_id`; None where not stated."""
     training_data: str | None = None
     """What the head of `hub_id` was trained on."""
+    training_articles: tuple[str, ...] = ()
+    """As `contract.bundle.Weights.training_articles`."""
     published: Published | None = None
     study: Study | None = None
     """Where the study measured this model."""

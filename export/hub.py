@@ -27,8 +27,10 @@ _TIMEOUT_SECONDS: Final = 10.0
 class Card(NamedTuple):
     """What a model card's front matter states."""
 
-    licence: str | None
-    training_data: str | None
+    licence: str | None = None
+    training_data: str | None = None
+    training_articles: tuple[str, ...] = ()
+    """By a key of our own, as `contract.bundle.Weights.training_articles`."""
 
 
 def resolve(repository: str, revision: str | None = None) -> str:
@@ -121,14 +123,14 @@ def card(repository: str, commit: str) -> Card:
         path = file(repository, commit, _CARD)
     except HubUnavailable:
         path = None
-    return Card(None, None) if path is None else read_card(path.parent)
+    return Card() if path is None else read_card(path.parent)
 
 
 def read_card(folder: Path) -> Card:
     """What the card in a model folder states; nothing where there is no card or it has no front matter."""
     path = folder / _CARD
     if not path.is_file():
-        return Card(None, None)
+        return Card()
     from huggingface_hub import ModelCard
 
     try:
@@ -138,9 +140,11 @@ def read_card(folder: Path) -> Card:
         raise BadInput(f"the model card '{path}' cannot be read: {error}") from None
     stated = data.to_dict()  # type: ignore[no-untyped-call]  # the library leaves this one untyped
     licence, datasets = stated.get("license"), stated.get("datasets")
+    articles = stated.get("training_articles") or ()
     return Card(
         licence=licence if isinstance(licence, str) else None,
         training_data=", ".join(map(str, datasets)) if isinstance(datasets, list) else datasets,
+        training_articles=tuple(map(str, articles)) if isinstance(articles, list) else (),
     )
 
 

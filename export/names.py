@@ -90,6 +90,7 @@ def _on_hub(repository: str) -> Named:
         revision=commit,
         licence=card.licence,
         training_data=card.training_data,
+        training_articles=card.training_articles,
     )
     return Named(model, "hub")
 

@@ -109,6 +109,7 @@ def from_hub(model: Model) -> Source:
         revision=commit,
         licence=model.licence,
         training_data=model.training_data,
+        training_articles=model.training_articles,
     )
     return Source(weights, Checkpoint(model.hub_id, commit))
 
@@ -135,6 +136,7 @@ def from_folder(folder: Path, base: Path | None = None) -> Source:
         revision=_folder_revision(folder),
         licence=card.licence,
         training_data=card.training_data,
+        training_articles=card.training_articles,
     )
     return Source(weights, found)
 
@@ -199,6 +201,7 @@ def _adapter(folder: Path, base: Path | None, found: Checkpoint) -> Source:
         revision=revision,
         licence=card.licence,
         training_data=card.training_data,
+        training_articles=card.training_articles,
     )
     return Source(weights, found, adapter=folder)
 

@@ -20,11 +20,14 @@ def write(record: Record, folder: Path) -> None:
 
 def _card(record: Record) -> str:
     licence = [] if record.teacher.licence is None else [f"license: {json.dumps(record.teacher.licence)}"]
+    # What the teacher knows by heart, it may have taught.
+    articles = dict.fromkeys((*record.data.articles, *record.teacher.training_articles))
     front = [
         "---",
         *licence,
         f"base_model: {json.dumps(record.teacher.source)}",
         f"datasets: {json.dumps(list(record.data.files))}",
+        f"training_articles: {json.dumps(list(articles))}",
         "pipeline_tag: question-answering",
         "library_name: transformers",
         "---",

@@ -229,6 +229,7 @@ def _record(
             files=tuple(path.name for path in request.questions),
             questions=len(lesson.questions),
             questions_sha256=questions_sha256(lesson.questions),
+            articles=tuple(dict.fromkeys(q.title for q in lesson.questions if q.title)),
             answered=sum(bool(question.golds) for question in lesson.questions),
             windows=len(lesson.windows),
             held_out=lesson.held_out_from,

@@ -19,6 +19,8 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[str, ...]
     questions: int
     questions_sha256: str
+    articles: tuple[str, ...] = ()
+    """Titles of those that were learned from."""
     answered: int
     """With a gold answer."""
     windows: int

@@ -95,22 +95,37 @@ def test_other_golds_replace_the_scores_made_with_the_old_ones(store: Store, que
 
 
 def test_a_model_is_not_scored_on_what_it_was_trained_on(store: Store, tmp_path: Path) -> None:
-    squad_id = "56be4db0acb8001400a502ec"
-    question = {"id": squad_id, "question": "Who?", "answers": [{"text": "Denver", "answer_start": 0}]}
-    article = {"title": "Super_Bowl_50", "paragraphs": [{"context": "Denver won.", "qas": [question]}]}
+    articles = [
+        {
+            "title": title,
+            "paragraphs": [
+                {
+                    "context": "Denver won.",
+                    "qas": [
+                        {"id": title, "question": "Who?", "answers": [{"text": "Denver", "answer_start": 0}]}
+                    ],
+                }
+            ],
+        }
+        for title in ("Super_Bowl_50", "Kenya")
+    ]
     path = tmp_path / "renamed.json"
-    path.write_text(json.dumps({"data": [article]}))
+    path.write_text(json.dumps({"data": articles}))
     added = add_questions(store, path)
-    asked = QuestionSet(name=added.name, sha256=added.sha256, total=1, selected=1)
-    for model, training in (("ours", "7,639 questions of SQuAD v1.1 dev"), ("theirs", "SQuAD v1.1 train")):
-        weights = Weights(origin="adapter", source="s", training_data=training)
+    asked = QuestionSet(name=added.name, sha256=added.sha256, total=2, selected=1)
+    for model, training in (("ours", ("Kenya", "Rhine")), ("theirs", ("Rhine",)), ("unknown", ())):
+        weights = Weights(origin="adapter", source="s", training_articles=training)
         first = replace(started(manifest(model, weights=weights)), questions=asked)
-        take(store, batch((first, answer(1, squad_id, "Denver"), finished(2, 1))))
+        take(store, batch((first, answer(1, "Super_Bowl_50", "Denver"), finished(2, 1))))
     score_answers(store)
     rows = by_name(compare(store))
-    assert rows["theirs fp32"].exact_match == 100.0
+    assert rows["theirs fp32"].exact_match == rows["unknown fp32"].exact_match == 100.0
     assert rows["ours fp32"].exact_match is None
-    assert rows["ours fp32"].notes["f1"] == (accuracy.TRAINED_ON_THESE,)
+    assert rows["ours fp32"].notes["f1"] == (
+        "it was trained on 1 of the 2 articles of these questions (Kenya), so its accuracy on them would "
+        "mean nothing",
+    )
+    assert store.value("SELECT count(*) FROM scores") == 2
 
 
 def test_marked_answers_and_errors_have_no_time_and_are_counted(store_with_golds: Store) -> None:

@@ -29,6 +29,7 @@ MANIFEST = Manifest(
         source="reader on sentence-transformers/all-MiniLM-L6-v2",
         licence="Apache-2.0",
         training_data="SQuAD v1.1 dev, 36 articles",
+        training_articles=("Kenya", "Oxygen"),
     ),
     precision="int8",
     recipe={"method": "dynamic", "per_channel": True, "smoothing": 0.8},

@@ -24,6 +24,15 @@ def build_tiny(folder: Path, to: Path, model: Model = TINY) -> Path:
     return build(BuildRequest(model=model, weights=str(folder)), to, silent)[0]
 
 
+def test_a_card_lists_the_articles_that_its_model_knows(copy: Path) -> None:
+    known = weights.from_folder(READER).weights.training_articles
+    assert len(known) == len(set(known)) == 36 and "Kenya" in known
+    card = copy / "README.md"
+    assert weights.from_folder(copy).weights.training_articles == ()
+    card.write_text(card.read_text().replace("---\n", '---\ntraining_articles: ["Kenya", 1066]\n', 1))
+    assert weights.from_folder(copy).weights.training_articles == ("Kenya", "1066")
+
+
 def test_a_local_folder_is_identified_by_its_content(checkpoint: Path, copy: Path, tmp_path: Path) -> None:
     bundle = build_tiny(checkpoint, tmp_path / "bundles")
     stated = decode_manifest((bundle / "manifest.json").read_bytes()).weights

@@ -44,7 +44,7 @@ def _bundles(names: Names, found: tuple[Provenance, ...]) -> Table:
                 p.weights_source,
                 p.weights_revision,
                 p.licence or "not stated",
-                p.training_data or "not stated",
+                _trained_on(p),
                 _options(p.recipe),
                 _versions(p.tools),
             )
@@ -81,6 +81,11 @@ def _devices(names: Names, found: tuple[Provenance, ...]) -> Table:
             for p in found
         ),
     )
+
+
+def _trained_on(p: Provenance) -> str:
+    listed = f" ({p.training_articles} articles listed)" if p.training_articles else ""
+    return (p.training_data or "not stated") + listed
 
 
 def _versions(found: dict[str, str]) -> str | None:
