@@ -82,8 +82,8 @@ def _compare(store: Store, memory: Memory, baseline: str, require: str | None) -
         for group in together:
             rows.append(make_row(group, against, baseline, memory, scorer=derived.scorer is not None))
             measured.append(group)
-    added = systems(store, Golds(store), memory)
-    rows += [system_row(system) for system in added]
+    added = systems(store, Golds(store), memory, derived.scorer)
+    rows += [system_row(system, scorer=derived.scorer is not None) for system in added]
     rows = list(_with_recommendations(sorted(rows, key=_order)))
     found_gates = tuple(gates(measured, memory))
     return Comparison(

@@ -1,7 +1,7 @@
 """Brings the results of other collectors' databases into one: each record once, whoever stored it.
 
-What is raw is merged: runs, rejected messages, question files with their gold answers. What is derived is
-made again when a report needs it.
+What is raw is merged: runs, rejected messages, question files with their gold answers, predictions that were
+added. What is derived is made again when a report needs it.
 """
 
 import sqlite3
@@ -49,6 +49,7 @@ def merge(store: Store, other: Store) -> Merged:
             for table in ("rejected", "kept"):
                 _copy(conn, other, f"SELECT * FROM {table}", table)  # noqa: S608  # our own names
             _merge_questions(conn, other)
+            _merge_systems(conn, other)
     return Merged(len(streams), stored, duplicates)
 
 
@@ -92,6 +93,34 @@ def _merge_questions(conn: sqlite3.Connection, other: Store) -> None:
         for table in ("passages", "questions", "golds"):
             query = f"SELECT * FROM {table} WHERE question_set = {theirs}"  # noqa: S608  # our own names
             _copy(conn, other, query, table, ours)
+
+
+def _merge_systems(conn: sqlite3.Connection, other: Store) -> None:
+    """Of two prediction files of one system for the same questions, the one that was added last stays."""
+    for theirs, model, sha256, added_at, questions_sha256 in list(
+        other.tuples(
+            "SELECT system, model, systems.sha256, systems.added_at, question_sets.sha256 "
+            "FROM systems JOIN question_sets USING (question_set) ORDER BY system"
+        )
+    ):
+        (question_set,) = conn.execute(
+            "SELECT question_set FROM question_sets WHERE sha256 = ?", (questions_sha256,)
+        ).fetchone()
+        here = conn.execute(
+            "SELECT system, sha256, added_at FROM systems WHERE model = ? AND question_set = ?",
+            (model, question_set),
+        ).fetchone()
+        if here is not None:
+            if here[1] == sha256 or here[2] >= added_at:
+                continue
+            conn.execute("DELETE FROM predictions WHERE system = ?", here[:1])
+            conn.execute("DELETE FROM systems WHERE system = ?", here[:1])
+        ours = conn.execute(
+            "INSERT INTO systems (model, question_set, sha256, added_at) VALUES (?, ?, ?, ?)",
+            (model, question_set, sha256, added_at),
+        ).lastrowid
+        query = f"SELECT * FROM predictions WHERE system = {theirs}"  # noqa: S608  # our own number
+        _copy(conn, other, query, "predictions", ours)
 
 
 def _copy(conn: sqlite3.Connection, other: Store, query: str, table: str, key: int | None = None) -> None:

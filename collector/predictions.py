@@ -24,6 +24,13 @@ ANY_HARDWARE: Final = "any hardware"
 """Stands for a hardware class in the rows of systems that were not measured."""
 ORIGIN: Final = "predictions"
 _PREDICTIONS: Final = msgspec.json.Decoder(dict[str, str])
+_BERTSCORES: Final = """
+SELECT predictions.question_id, max(bertscores.f1)
+FROM predictions JOIN systems USING (system)
+JOIN golds ON golds.question_set = systems.question_set AND golds.question_id = predictions.question_id
+JOIN bertscores ON candidate = predictions.text AND reference = golds.text
+WHERE system = ? AND scorer = ? GROUP BY predictions.question_id
+"""
 
 
 class Evaluation(NamedTuple):
@@ -127,8 +134,18 @@ class System(Entrant):
 
     is_measured = False
 
-    def __init__(self, store: Store, golds: Golds, memory: Memory, system: int) -> None:
+    def __init__(self, store: Store, golds: Golds, memory: Memory, system: int, scorer: int | None) -> None:
+        """Look at what was added.
+
+        Args:
+            store: the database.
+            golds: of its question files.
+            memory: of what was computed before.
+            system: its number.
+            scorer: whose BERTScores it gets; None for none.
+        """
         super().__init__(memory)
+        self._scorer = scorer
         self._store = store
         self._golds = golds
         self._system = system
@@ -144,7 +161,10 @@ class System(Entrant):
             precision="",
         )
         self.withheld = None
-        self.digests = (ORIGIN, digest, questions_sha256)
+        used = store.value(
+            "SELECT hash || ' ' || last_used_at FROM bertscore_models WHERE scorer = ?", scorer
+        )
+        self.digests = (ORIGIN, digest, questions_sha256, *(() if used is None else (used,)))
 
     @cached_property
     def columns(self) -> Columns:
@@ -155,20 +175,23 @@ class System(Entrant):
         return Columns.of(self._rows(predicted), Keys())
 
     def _rows(self, predicted: dict[str, str]) -> Iterator[tuple[object, ...]]:
+        bertscores = dict(self._store.tuples(_BERTSCORES, self._system, self._scorer))
+        nan = float("nan")
         for seq, (question_id, texts) in enumerate(self._golds.of(self._question_set).items()):
             text = predicted.get(question_id)
             score = squad.Score(False, 0.0) if text is None else squad.score(text, texts)
             state = ERROR if text is None else MARKED  # an answer, and no time
-            yield question_id, seq, 0, state, text or "", *map(float, score), float("nan")
+            alike = nan if self._scorer is None else 0.0 if text is None else bertscores.get(question_id, nan)
+            yield question_id, seq, 0, state, text or "", *map(float, score), alike
 
 
-def systems(store: Store, golds: Golds, memory: Memory) -> list[System]:
+def systems(store: Store, golds: Golds, memory: Memory, scorer: int | None) -> list[System]:
     """Every system that was added for a question file with gold answers, in order of name."""
     numbers = store.tuples(
         "SELECT system FROM systems WHERE question_set IN (SELECT question_set FROM golds) "
         "ORDER BY model, system"
     )
-    return [System(store, golds, memory, number) for (number,) in list(numbers)]
+    return [System(store, golds, memory, number, scorer) for (number,) in list(numbers)]
 
 
 def _question_set(store: Store, name: str) -> int:

@@ -107,10 +107,18 @@ def make_row(
     )
 
 
-def system_row(system: Entrant) -> Row:
-    """Make the row of predictions from elsewhere: an accuracy, and nothing that is measured."""
+def system_row(system: Entrant, *, scorer: bool) -> Row:
+    """Make the row of predictions from elsewhere: an accuracy, and nothing that is measured.
+
+    Args:
+        system: the predictions.
+        scorer: whether BERTScores were ever computed.
+    """
     values = system.measured
-    notes = dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "speed_up", "peak_rss_bytes"), (FROM_ELSEWHERE,))
+    nothing = ("p50_ms", "p90_ms", "p99_ms", "speed_up", "peak_rss_bytes")
+    notes: dict[str, tuple[str, ...]] = dict.fromkeys(nothing, (FROM_ELSEWHERE,))
+    if values.bertscore_f1 is None:
+        notes["bertscore_f1"] = (NOT_SCORED if scorer else NO_BERTSCORE,)
     return Row(
         hardware_class=system.name.hardware_class,
         questions=system.questions,
@@ -130,7 +138,7 @@ def system_row(system: Entrant) -> Row:
         errors=0,
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
-        bertscore_f1=None,
+        bertscore_f1=values.bertscore_f1,
         p50_ms=None,
         p90_ms=None,
         p99_ms=None,
@@ -151,7 +159,7 @@ def system_row(system: Entrant) -> Row:
         pareto=False,
         best_for=(),
         intervals=_intervals(values, None),
-        notes={**notes, "bertscore_f1": (FROM_ELSEWHERE,)},
+        notes=notes,
     )
 
 
@@ -211,7 +219,7 @@ def _note_time(notes: Notes, group: Group) -> None:
             change = f"{abs(repeat.change):.1%} {'slower' if repeat.change > 0 else 'faster'}"
             notes["p50_ms"].append(
                 f"run {repeat.later[:8]} of {repeat.device_id} is {change} than run {repeat.earlier[:8]} on "
-                "the same questions: the machine was not steady, so measure again when nothing else runs there"
+                "the same questions: the machine was not steady, so measure again when nothing else runs"
             )
     for run in group.runs:
         for remark in run.remarks:

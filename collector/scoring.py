@@ -1,6 +1,6 @@
 """Brings the derived scores up to date. What has been scored is never scored again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from collector.accuracy import GoldSets
 from collector.bertscore import PAIRS_AT_ONCE, Pair, Scorer
@@ -50,24 +50,33 @@ def score_pairs(store: Store, scorer: Scorer, progress: Progress) -> int:
             conn.executemany("INSERT OR REPLACE INTO bertscores VALUES (?, ?, ?, ?, ?, ?)", rows)
             conn.execute("DELETE FROM run_columns")  # they hold these scores
         progress(start + len(part), len(pairs))
+    with store.writing() as conn:  # what was summed up while it was at work had not all of them
+        conn.execute("UPDATE bertscore_models SET last_used_at = ? WHERE scorer = ?", (utc_now(), number))
     return len(pairs)
 
 
 def _pairs_without_score(store: Store, scorer: int) -> set[Pair]:
-    sets, golds = GoldSets(store), Golds(store)
+    golds = Golds(store)
     known = {
         Pair(*row)
         for row in store.tuples("SELECT candidate, reference FROM bertscores WHERE scorer = ?", scorer)
     }
     pairs: set[Pair] = set()
-    for run in all_runs(store):
-        question_set = sets.of(run)
-        if question_set is None:
-            continue
+    for question_set, answers in _answers(store):
         texts = golds.of(question_set)
-        for question_id, text in store.tuples(
-            "SELECT question_id, text FROM answers WHERE stream = ? AND error IS NULL", run.stream
-        ):
+        for question_id, text in answers:
             references = texts.get(question_id, ())
             pairs.update(Pair(text, r) for r in ((text,) if text in references else references))
     return pairs - known
+
+
+def _answers(store: Store) -> Iterator[tuple[int, Iterable[tuple[str, str]]]]:
+    """Question ids and texts of the runs that have an accuracy, and of the predictions that were added."""
+    sets = GoldSets(store)
+    for run in all_runs(store):
+        question_set = sets.of(run)
+        if question_set is not None:
+            sql = "SELECT question_id, text FROM answers WHERE stream = ? AND error IS NULL"
+            yield question_set, store.tuples(sql, run.stream)
+    for system, question_set in list(store.tuples("SELECT system, question_set FROM systems")):
+        yield question_set, store.tuples("SELECT question_id, text FROM predictions WHERE system = ?", system)

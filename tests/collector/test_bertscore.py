@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from collector.bertscore import BertScore, Pair, Scorer
+from collector.compare import compare
 from collector.errors import BadInput, ScorerUnavailable
+from collector.predictions import add_predictions
+from collector.row import NO_BERTSCORE, NOT_SCORED
 from collector.scoring import score_answers, score_pairs
 from collector.store import Store
 from tests.collector.delivering import take
@@ -101,6 +104,22 @@ def test_each_distinct_pair_is_scored_once(store_with_golds: Store, scorer: Scor
     assert seen == [(0, 4), (4, 4)]
     take(store_with_golds, batch(run_records(bundle=manifest(precision="int8"))))
     assert score_pairs(store_with_golds, scorer, lambda done, total: None) == 0
+
+
+def test_predictions_from_elsewhere_are_scored_like_answers(
+    store_with_golds: Store, scorer: Scorer, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.json"
+    path.write_text('{"q1": "North Sea", "q2": "1,094", "q3": "Dresden"}')
+    add_predictions(store_with_golds, path, "Gizmo", "rivers")
+    assert compare(store_with_golds).rows[0].notes["bertscore_f1"] == (NO_BERTSCORE,)
+    assert score_pairs(store_with_golds, scorer, lambda done, total: None) == 3
+    (row,) = compare(store_with_golds).rows
+    two = scorer.score([Pair("1,094", "1,094 km"), Pair("Dresden", "Dresden and Hamburg")])
+    assert row.bertscore_f1 == pytest.approx((1.0 + two[0].f1 + two[1].f1 + 0.0) / 4)  # q4 has no prediction
+    path.write_text('{"q4": "Hamburg"}')
+    add_predictions(store_with_golds, path, "Gizmo", "rivers")
+    assert compare(store_with_golds).rows[0].notes["bertscore_f1"] == (NOT_SCORED,)
 
 
 def test_errors_and_withheld_runs_are_not_scored(store_with_golds: Store, scorer: Scorer) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from collector.errors import BadInput
 from collector.merge import merge
+from collector.predictions import add_predictions
 from collector.questions import add_questions
 from collector.store import Store
 from contract.records import Record
@@ -79,3 +80,29 @@ def test_a_database_is_not_merged_with_itself(database: Path) -> None:
     refused = collector("merge", database.parent / "." / database.name, "--db", database)
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
     assert "is the database itself" in refused.stderr
+
+
+def test_predictions_come_along_and_the_last_added_stay(
+    store_with_golds: Store, questions_file: Path, tmp_path: Path
+) -> None:
+    def predict(text: str) -> Path:
+        path = tmp_path / f"{text}.json"
+        path.write_text(f'{{"q1": "{text}"}}')
+        return path
+
+    def predicted() -> list[tuple[object, ...]]:
+        sql = "SELECT model, question_id, text FROM predictions JOIN systems USING (system) ORDER BY model"
+        return list(store_with_golds.tuples(sql))
+
+    add_predictions(store_with_golds, predict("old"), "Gizmo", "rivers")
+    with Store.open(tmp_path / "b.db", create=True) as other:
+        add_questions(other, questions_file)
+        add_predictions(other, predict("new"), "Gizmo", questions_file.stem)
+        add_predictions(other, predict("theirs"), "Widget", questions_file.stem)
+        for _ in range(2):
+            merge(store_with_golds, other)
+            assert predicted() == [("Gizmo", "q1", "new"), ("Widget", "q1", "theirs")]
+    add_predictions(store_with_golds, predict("newest"), "Gizmo", "rivers")
+    with Store.open_to_read(tmp_path / "b.db") as other:
+        merge(store_with_golds, other)
+    assert predicted() == [("Gizmo", "q1", "newest"), ("Widget", "q1", "theirs")]
