@@ -56,8 +56,8 @@ def make_row(
     _note_speed_up(notes, group, baseline, faster, baseline_model)
     if peak is None:
         notes["peak_rss_bytes"].append(NO_PEAK)
-    if joules is None:
-        notes["joules_per_question"].append(NO_ENERGY)
+    source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
+    notes["joules_per_question"].append(NO_ENERGY if joules is None else _metered_by(source))
     right = None if values.exact_match is None else values.exact_match.value
     return Row(
         hardware_class=run.device.hardware_class,
@@ -93,7 +93,7 @@ def make_row(
         else None,
         joules_per_question=joules,
         joules_per_correct=joules / right if joules is not None and right else None,
-        energy_source=next((r.energy_source for r in group.runs if r.energy_source is not None), None),
+        energy_source=source,
         load_ms=_median_ms(r.load_ns for r in group.runs),
         first_ms=_median_ms(r.first_ns for r in group.runs),
         peak_rss_bytes=peak,
@@ -178,6 +178,10 @@ def _joules_per_question(group: Group) -> float | None:
     metered = [c for c in group.courses if c.joules is not None and c.joules_answers]
     answers = sum(course.joules_answers for course in metered)
     return sum(course.joules or 0.0 for course in metered) / answers if answers else None
+
+
+def _metered_by(source: str | None) -> str:
+    return f"by {source or 'an unnamed meter'}: what it measures is in it, idle power too"
 
 
 def _note_runs(notes: Notes, group: Group) -> None:

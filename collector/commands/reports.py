@@ -8,6 +8,7 @@ from collector.commands.options import FILE, as_json, database, in_colour, say, 
 from collector.errors import BadInput
 
 FORMATS = ("table", "markdown", "csv", "json", "html", "parquet")
+SECTIONS = ("answer", "hardware", "evidence", "study", "questions", "method", "provenance")
 REGRESSED = 4
 """Exit status of `compare` when a limit is broken."""
 
@@ -16,10 +17,23 @@ REGRESSED = 4
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option("--baseline", metavar="MODEL", help="Measure speed-up against its fp32 [bert-large].")
 @click.option("--require", metavar="EXPRESSION", help="Pick models: 'f1>=88,p90_ms<=150,rss_mb<=400'.")
+@click.option("--full", is_flag=True, help="All chapters and columns, not the first screen alone.")
+@click.option("--section", type=click.Choice(SECTIONS), help="One chapter with all its columns.")
 @click.option("--to", "target", type=FILE, help="Write here [standard output].")
 @database
-def report(database: Path, form: str, baseline: str | None, require: str | None, target: Path | None) -> None:
+def report(
+    database: Path,
+    form: str,
+    baseline: str | None,
+    require: str | None,
+    full: bool,
+    section: str | None,
+    target: Path | None,
+) -> None:
     """Compare models: answers, time, memory and size on each hardware class.
+
+    A table is a first screen, which answers what most people ask: which model on which hardware. The other
+    formats are always full.
 
     `parquet` is not the comparison but all answers, a row each.
     """
@@ -28,11 +42,15 @@ def report(database: Path, form: str, baseline: str | None, require: str | None,
             raise click.UsageError("--format parquet needs --to FILE, and takes no --baseline or --require")
         _export(database, target)
         return
+    if (full or section) and (form != "table" or (full and section)):
+        raise click.UsageError("--full and --section NAME are for a table, one of them at a time")
     from collector.compare import BASELINE, compare_file
     from collector.report.render import render
 
     comparison = compare_file(database, baseline or BASELINE, require)
-    text = render(comparison, form, width=None if target else terminal_width(), colour=in_colour())
+    part = "full" if full else section or "first-screen"
+    width = None if target else terminal_width()
+    text = render(comparison, form, width=width, colour=in_colour() and not target, part=part)
     if target is None:
         click.echo(text, nl=False, color=True)
         return

@@ -18,7 +18,7 @@ class Column(NamedTuple):
     number: bool = True
     """Aligned right."""
     detail: bool = False
-    """Left out where a terminal shows the table: it is in the files."""
+    """Left out on a terminal's first screen."""
 
 
 _HELD_BACK: Final = ("throttled", "under_voltage", "frequency_capped", "soft_temperature_limit")
@@ -43,7 +43,7 @@ COLUMNS: Final = (
     Column("bertscore_f1", "BERTScore F1", lambda r: decimals(r.bertscore_f1, 3)),
     Column("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
     Column("p90_ms", "p90 ms", lambda r: decimals(r.p90_ms, 1)),
-    Column("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
+    Column("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1), detail=True),
     Column("questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2), detail=True),
     Column("speed_up", "speed-up", lambda r: times(r.speed_up)),
     Column("speed_up_interval", "speed-up 95 %", lambda r: span(r.intervals.get("speed_up"), 2)),
@@ -53,10 +53,11 @@ COLUMNS: Final = (
     Column("load_ms", "load ms", lambda r: decimals(r.load_ms, 0), detail=True),
     Column("peak_rss_bytes", "memory MB", lambda r: megabytes(r.peak_rss_bytes)),
     Column("size_bytes", "size MB", lambda r: megabytes(r.size_bytes), detail=True),
-    Column("temperature_celsius", "°C", lambda r: decimals(r.temperature_celsius, 0)),
-    Column("held_back", "held back", _held_back),
+    Column("temperature_celsius", "°C", lambda r: decimals(r.temperature_celsius, 0), detail=True),
+    Column("held_back", "held back", _held_back, detail=True),
     Column("parameters", "parameters M", lambda r: megabytes(r.parameters), detail=True),
     Column("layers", "layers", lambda r: None if r.layers is None else str(r.layers), detail=True),
-    Column("weights_origin", "weights", lambda r: r.weights_origin, number=False),
+    Column("weights_origin", "weights", lambda r: r.weights_origin, number=False, detail=True),
+    Column("pareto", "Pareto", lambda r: "front" if r.pareto else None, number=False),
     Column("best_for", "best for", lambda r: ", ".join(r.best_for) or None, number=False),
 )

@@ -75,7 +75,9 @@ def megabytes(count: int | None) -> str | None:
 
 
 def signed(value: float, digits: int) -> str:
-    """A difference: `+0.4`, `−13.2`."""  # noqa: RUF002  # a minus sign
+    """A difference: `+0.4`, `−13.2`, and `0.0` for what rounds to it."""  # noqa: RUF002  # a minus sign
+    if not round(value, digits):
+        return f"{0:.{digits}f}"
     return f"{value:+,.{digits}f}".replace("-", "−")  # noqa: RUF001  # a minus sign
 
 

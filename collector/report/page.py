@@ -15,7 +15,7 @@ class Heading(NamedTuple):
     number: bool = True
     """Aligned right."""
     detail: bool = False
-    """Left out where a terminal shows the table: it is in the files."""
+    """Left out on a terminal's first screen."""
 
 
 class Cell(NamedTuple):
@@ -63,6 +63,8 @@ class Section(NamedTuple):
     figures: tuple[Figure, ...] = ()
     footnotes: tuple[str, ...] = ()
     """Of its tables, footnote 1 first."""
+    first_screen: bool = True
+    """Whether it is on a terminal's first screen, if its chapter is."""
 
 
 class Chapter(NamedTuple):
@@ -71,8 +73,13 @@ class Chapter(NamedTuple):
     anchor: str
     title: str
     sections: tuple[Section, ...]
-    in_terminal: bool = True
-    """Whether a terminal shows it; a file always does."""
+    first_screen: bool = False
+    """Whether it is on a terminal's first screen; a file always has it."""
+
+    @property
+    def name(self) -> str:
+        """What `collector report --section` calls it: all places are one."""
+        return "hardware" if self.anchor.startswith("place-") else self.anchor
 
 
 def mark(number: int) -> str:

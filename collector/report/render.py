@@ -3,7 +3,14 @@
 from collector.comparison import Comparison
 
 
-def render(comparison: Comparison, form: str, *, width: int | None = None, colour: bool = False) -> str:
+def render(
+    comparison: Comparison,
+    form: str,
+    *,
+    width: int | None = None,
+    colour: bool = False,
+    part: str = "first-screen",
+) -> str:
     """Write a comparison in one of the formats table, markdown, csv, json and html.
 
     Args:
@@ -11,6 +18,7 @@ def render(comparison: Comparison, form: str, *, width: int | None = None, colou
         form: the format's name.
         width: of a table, in columns of the terminal; None for as wide as it takes.
         colour: of a table, for a terminal.
+        part: of a table; see `table`.
     """
     match form:
         case "markdown":
@@ -32,4 +40,4 @@ def render(comparison: Comparison, form: str, *, width: int | None = None, colou
         case _:
             from collector.report.table import table
 
-            return table(comparison, width, colour=colour)
+            return table(comparison, width, colour=colour, part=part)

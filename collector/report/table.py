@@ -1,25 +1,31 @@
-"""The report for a terminal."""
+"""The report for a terminal: a first screen that answers the question, or all of it, or one chapter."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from typing import Any, Final
 
 from collector.comparison import Comparison
 from collector.report.layout import lay_out
-from collector.report.page import Section, Table, mark
+from collector.report.page import Chapter, Section, Table, mark
 from collector.report.plain import plain
 
+FIRST_SCREEN: Final = "first-screen"
+FULL: Final = "full"
+PARTS: Final = ("answer", "hardware", "evidence", "study", "questions", "method", "provenance")
+"""Names of chapters, in the order of reading."""
 _GAP: Final = 2
-MORE: Final = "more columns, the study's numbers, questions, method, provenance: --format html or markdown"
 
 
-def table(comparison: Comparison, width: int | None = None, *, colour: bool = False) -> str:
+def table(
+    comparison: Comparison, width: int | None = None, *, colour: bool = False, part: str = FIRST_SCREEN
+) -> str:
     """Write a comparison as tables.
 
     Args:
         comparison: what to show.
         width: columns of the terminal, which wider tables are split to; None for as wide as it takes.
         colour: emphasise with ANSI escapes.
+        part: `FIRST_SCREEN`, `FULL`, or one of `PARTS`.
     """
     from rich.console import Console
     from rich.text import Text
@@ -34,36 +40,48 @@ def table(comparison: Comparison, width: int | None = None, *, colour: bool = Fa
         highlight=False,
         emoji=False,
     )
-    for chapter in page.chapters:
-        if chapter.in_terminal:
-            title = Text(plain(chapter.title), style="bold")
-            console.print(title)
-            console.print(Text("─" * title.cell_len))
-            for section in chapter.sections:
-                _write(console, section, width)
-    if page.chapters:
-        console.print(Text(MORE))
+    shown = [chapter for chapter in page.chapters if _belongs(chapter, part)]
+    for chapter in shown:
+        title = Text(plain(chapter.title), style="bold")
+        console.print(title)
+        console.print(Text("─" * title.cell_len))
+        for section in chapter.sections:
+            if section.first_screen or part != FIRST_SCREEN:
+                _write(console, section, width, brief=part == FIRST_SCREEN)
+    if part in PARTS and not shown and page.chapters:
+        console.print(Text(f"there is nothing to say under {part!r}"))
     for remark in page.remarks:
         console.print(Text(plain(remark)))
+    if part == FIRST_SCREEN and page.chapters:
+        more = dict.fromkeys(chapter.name for chapter in page.chapters)
+        console.print(Text(f"More: --section {'|'.join(more)}, --full, or charts with --format html"))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _write(console: Any, section: Section, width: int | None) -> None:
+def _belongs(chapter: Chapter, part: str) -> bool:
+    return part == FULL or part == chapter.name or (part == FIRST_SCREEN and chapter.first_screen)
+
+
+def _write(console: Any, section: Section, width: int | None, *, brief: bool) -> None:
     from rich.text import Text
 
     if section.title:
         console.print(Text(plain(section.title), style="bold"))
     for words in section.words:
         console.print(Text(plain(words), style="dim"))
+    said: set[int] = set()
     for shown in section.tables:
         if len(section.tables) > 1:
             console.print(Text(plain(shown.title), style="bold"))
-        for part in _parts(shown, width):
+        columns = [i for i, heading in enumerate(shown.headings) if not (brief and heading.detail)]
+        said.update(note for row in shown.rows for i in columns for note in row[i].notes)
+        for part in _parts(shown, columns, width):
             console.print(_grid(shown, part))
             console.print()
     for number, text in enumerate(section.footnotes, start=1):
-        console.print(Text(f"{mark(number)} {plain(text)}", style="dim"))
-    if section.footnotes:
+        if number in said:
+            console.print(Text(f"{mark(number)} {plain(text)}", style="dim"))
+    if said:
         console.print()
 
 
@@ -85,13 +103,12 @@ def _grid(shown: Table, part: list[int]) -> Any:
     return grid
 
 
-def _parts(shown: Table, width: int | None) -> Iterator[list[int]]:
+def _parts(shown: Table, columns: Sequence[int], width: int | None) -> Iterator[list[int]]:
     """The positions of the columns that fit beside each other; each part begins with the names."""
     from rich.cells import cell_len
 
-    shown_columns = [i for i, heading in enumerate(shown.headings) if width is None or not heading.detail]
-    widths = {i: _GAP + max(map(cell_len, _texts(shown, i))) for i in shown_columns}
-    names, rest = shown_columns[: shown.names], shown_columns[shown.names :]
+    widths = {i: _GAP + max(map(cell_len, _texts(shown, i))) for i in columns}
+    names, rest = list(columns[: shown.names]), columns[shown.names :]
     part = names.copy()
     for i in rest:
         if width is not None and part != names and sum(widths[j] for j in [*part, i]) - _GAP > width:

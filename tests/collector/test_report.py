@@ -1,17 +1,20 @@
 import csv
 import html
 import io
+import itertools
 import json
 import re
 
 import msgspec
 import pytest
 
+from collector.commands.reports import SECTIONS
 from collector.compare import compare
 from collector.comparison import Comparison, Row
 from collector.report.layout import lay_out
-from collector.report.page import DASH, Section
+from collector.report.page import DASH, Section, mark
 from collector.report.render import render
+from collector.report.table import PARTS
 from collector.report.table import table as terminal_table
 from collector.store import Store
 from tests.collector.reports import HtmlTables, Rows, hostile, tables, texts, three_models
@@ -63,12 +66,39 @@ def test_markdown_and_html_say_what_was_laid_out(comparison: Comparison) -> None
 
 
 def test_a_terminal_says_what_was_laid_out(comparison: Comparison) -> None:
-    lines = [re.split(r" {2,}", line) for line in render(comparison, "table").splitlines()]
+    lines = [re.split(r" {2,}", line) for line in render(comparison, "table", part="full").splitlines()]
     for chapter in lay_out(comparison).chapters:
         for section in chapter.sections:
             for shown in section.tables:
-                if chapter.in_terminal:
-                    assert [row for row in texts(shown) if row not in lines] == []
+                assert [row for row in texts(shown) if row not in lines] == []
+
+
+def test_a_part_is_a_chapter_and_all_parts_are_the_whole(comparison: Comparison) -> None:
+    assert tuple(dict.fromkeys(chapter.name for chapter in lay_out(comparison).chapters)) == PARTS == SECTIONS
+    remarks = "".join(f"{remark}\n" for remark in comparison.remarks)
+    parts = [render(comparison, "table", part=part).removesuffix(remarks) for part in PARTS]
+    assert "".join(parts) + remarks == render(comparison, "table", part="full")
+
+
+def test_the_first_screen_answers_and_says_where_the_rest_is(comparison: Comparison) -> None:
+    text = render(comparison, "table")
+    titles = [line for line, below in itertools.pairwise(text.splitlines()) if below == "─" * len(line)]
+    assert titles == ["Which model on which hardware", "Raspberry Pi 5, rivers"]
+    assert "What meets f1>=99" in text and "Every model on every hardware" not in text
+    assert text.splitlines()[-1] == f"More: --section {'|'.join(PARTS)}, --full, or charts with --format html"
+    lines = [re.split(r" {2,}", line) for line in text.splitlines()]
+    (shown,) = place(comparison).tables
+    for row in shown.rows:
+        cells = [c.marked for c, heading in zip(row, shown.headings, strict=True) if not heading.detail]
+        assert cells in lines
+    marks = {mark(note) for row in shown.rows for cell in row for note in cell.notes}
+    assert {line[0] for line in text.splitlines() if line[:1] in marks} == {
+        mark(note)
+        for row in shown.rows
+        for cell, heading in zip(row, shown.headings, strict=True)
+        for note in cell.notes
+        if not heading.detail
+    }
 
 
 def test_json_and_csv_hold_the_full_numbers(comparison: Comparison) -> None:
@@ -123,11 +153,11 @@ def test_random_weights_are_in_no_chart_and_no_table_of_accuracy(comparison: Com
 
 
 def test_a_narrow_terminal_gets_every_cell_in_lines_that_fit(comparison: Comparison) -> None:
-    text = terminal_table(comparison, 80)
+    text = terminal_table(comparison, 80, part="full")
     (shown,) = place(comparison).tables
     for row in shown.rows:
-        for heading, cell in zip(shown.headings, row, strict=True):
-            assert heading.detail or cell.marked in text
+        for cell in row:
+            assert cell.marked in text
     assert max(map(len, text.splitlines())) <= 80
 
 

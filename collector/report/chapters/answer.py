@@ -22,7 +22,7 @@ def answer(comparison: Comparison) -> Chapter:
         )
     if comparison.splits:
         sections.append(_all_pairs(names, comparison.splits))
-    return Chapter("answer", "Which model on which hardware", tuple(sections))
+    return Chapter("answer", "Which model on which hardware", tuple(sections), first_screen=True)
 
 
 def _best(comparison: Comparison) -> Table:
@@ -92,7 +92,7 @@ def _all_pairs(names: Names, splits: tuple[TimeSplit, ...]) -> Section:
         rest = f", off by about {' and '.join(off)}" if off else ""
         words.append(f"≈ marks a pair that was not measured: a prediction from the two factors{rest}.")
     tables = tuple(_matrix(names, split) for split in splits)
-    return Section("Every model on every hardware", tuple(words), tables)
+    return Section("Every model on every hardware", tuple(words), tables, first_screen=False)
 
 
 def _off(factor: float) -> str:

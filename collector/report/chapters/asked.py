@@ -15,7 +15,7 @@ def questions(comparison: Comparison) -> Chapter:
     for file in comparison.questions:
         if file.sample is not None:
             sections.append(_sample(names, file.name, file.sample))
-    return Chapter("questions", "The questions", tuple(sections), in_terminal=False)
+    return Chapter("questions", "The questions", tuple(sections))
 
 
 def _characteristics(files: tuple[Questions, ...]) -> Table:

@@ -60,5 +60,4 @@ def method(comparison: Comparison) -> Chapter:
         "method",
         "How it was measured",
         (Section("Methodology", METHOD), Section("Metrics", scorer, (metrics,))),
-        in_terminal=False,
     )

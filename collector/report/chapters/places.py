@@ -22,7 +22,9 @@ def places(comparison: Comparison) -> Iterator[Chapter]:
         table, footnotes = place_table(rows)
         title = f"{hardware(rows[0].hardware_class)}, {rows[0].questions}"
         drawn = tuple(figures(comparison, rows))
-        yield Chapter(f"place-{number}", title, (Section("", (), (table,), drawn, footnotes),))
+        yield Chapter(
+            f"place-{number}", title, (Section("", (), (table,), drawn, footnotes),), first_screen=True
+        )
 
 
 def place_table(rows: Sequence[Row]) -> tuple[Table, tuple[str, ...]]:

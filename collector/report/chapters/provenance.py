@@ -17,7 +17,6 @@ def provenance(comparison: Comparison) -> Chapter:
             Section("Bundles and weights", tables=(_bundles(names, comparison.provenance),)),
             Section("Runs and devices", tables=(_devices(names, comparison.provenance),)),
         ),
-        in_terminal=False,
     )
 
 

@@ -90,7 +90,6 @@ def study(comparison: Comparison) -> Chapter:
         "study",
         "Model comparative summary",
         (Section("", CAVEATS, (Table("Here and in the study", _HEADINGS, (*theirs, *ours)),)),),
-        in_terminal=False,
     )
 
 
