@@ -37,6 +37,11 @@ class Upkeep:
         self._failed = False
         self._came_at = self._done_at = time.monotonic()
 
+    @property
+    def working(self) -> bool:
+        """Whether a process is at it, or has ended and was not seen to by `tick` yet."""
+        return self._process is not None
+
     def note(self) -> None:
         """Results came."""
         self._dirty = True

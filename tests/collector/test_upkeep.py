@@ -1,6 +1,7 @@
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,9 @@ def summed_up(database: Path) -> int:
 
 def worked(keeper: Upkeep) -> bool:
     """Ticks, and says whether a process was started and has ended."""
-    before = keeper._process
+    before = keeper.working
     keeper.tick()
-    return before is not None and keeper._process is None
+    return before and not keeper.working
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_results_are_summed_up_once_for_all(store_with_golds: Store, database: P
     assert summed_up(database)
     assert store_with_golds.value("SELECT count(*) FROM scores") == 4
     keeper.tick()
-    assert keeper._process is None  # nothing came since
+    assert not keeper.working  # nothing came since
     assert said == []
 
 
@@ -56,13 +57,22 @@ def test_a_failure_is_told_once_and_tried_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
-def test_the_work_ends_with_the_server(store_with_golds: Store, database: Path) -> None:
+def test_the_work_ends_with_the_server(
+    store_with_golds: Store, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keeper = Upkeep(database, lambda line: None)
+    started: list[subprocess.Popen[str]] = []
+
+    class Seen(subprocess.Popen[str]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Seen)
     keeper.tick()
-    process = keeper._process
-    assert process is not None
     keeper.stop()
-    assert process.returncode is not None
+    assert not keeper.working
+    assert started[0].returncode is not None
     ingest(store_with_golds, [by_topic(batch(run_records()))])  # no lock is left behind
 
 
