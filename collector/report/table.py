@@ -71,6 +71,8 @@ def _write(console: Any, section: Section, width: int | None, *, brief: bool) ->
         console.print(Text(plain(words), style="dim"))
     said: set[int] = set()
     for shown in section.tables:
+        if not shown.rows:
+            continue
         if len(section.tables) > 1:
             console.print(Text(plain(shown.title), style="bold"))
         columns = [i for i, heading in enumerate(shown.headings) if not (brief and heading.detail)]

@@ -17,6 +17,8 @@ from collector.report.render import render
 from collector.report.table import PARTS
 from collector.report.table import table as terminal_table
 from collector.store import Store
+from tests.collector.delivering import take
+from tests.collector.factory import batch, run_records
 from tests.collector.reports import HtmlTables, Rows, hostile, tables, texts, three_models
 
 
@@ -78,6 +80,14 @@ def test_a_part_is_a_chapter_and_all_parts_are_the_whole(comparison: Comparison)
     remarks = "".join(f"{remark}\n" for remark in comparison.remarks)
     parts = [render(comparison, "table", part=part).removesuffix(remarks) for part in PARTS]
     assert "".join(parts) + remarks == render(comparison, "table", part="full")
+
+
+def test_one_model_leaves_nothing_to_choose(store_with_golds: Store) -> None:
+    take(store_with_golds, batch(run_records()))
+    comparison = compare(store_with_golds)
+    for form in ("table", "markdown", "html"):
+        assert "there is nothing to choose" in render(comparison, form)
+    assert "best for  model" not in render(comparison, "table")
 
 
 def test_the_first_screen_answers_and_says_where_the_rest_is(comparison: Comparison) -> None:

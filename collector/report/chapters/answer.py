@@ -1,6 +1,7 @@
 """The first chapter, which is what people came for: which model on which hardware."""
 
 import math
+from typing import Final
 
 from collector.comparison import Comparison
 from collector.findings import Cell as PairTime
@@ -8,11 +9,14 @@ from collector.findings import Choice, TimeSplit
 from collector.report.names import Names, decimals, hardware, megabytes, times
 from collector.report.page import Chapter, Heading, Section, Table, cells
 
+NOTHING_TO_CHOOSE: Final = "No hardware has two models with an F1 and a time, so there is nothing to choose."
+
 
 def answer(comparison: Comparison) -> Chapter:
     """Best for what, on each hardware; what a requirement leaves; the times of all pairs."""
     names = Names(comparison)
-    sections = [Section("Best for what", tables=(_best(comparison),))]
+    best = _best(comparison)
+    sections = [Section("Best for what", () if best.rows else (NOTHING_TO_CHOOSE,), (best,))]
     if comparison.requirement is not None:
         sections.append(
             Section(
