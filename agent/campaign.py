@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from agent.delivery import Delivery, Say
+from agent.errors import WentBack
 from agent.plan import Plan
-from agent.progress import ProgressLine
-from agent.run import Progress, Run
+from agent.progress import Progress, ProgressLine
+from agent.run import Run
 from agent.service import Service
 from agent.state import OpenedState
 from agent.stop import Stopped
@@ -42,18 +43,29 @@ def measure_all(
             say(f"{progress.title}: pausing: {progress.paused}" if progress.paused else "going on")
             paused = progress.paused
 
-    for plan in plans:
+    def meanwhile() -> None:
+        service.alive("measuring without a pause")
+        delivery.meanwhile()
+
+    def measure(plan: Plan) -> tuple[str, RunFinished]:
         run = Run(plan, state.outbox, state.stop, resume=resume)
         if run.resumed_at:
             say(f"{plan.title}: going on after {run.resumed_at} of {len(plan.questions)} questions")
         try:
-            last = run.measure(between)
+            return run.run_id, run.measure(between, meanwhile)
+        except WentBack as reason:
+            line.clear()
+            say(f"{plan.title}: {reason}")
+            return measure(plan)
         except Stopped as stopped:
             line.clear()
             say(f"{plan.title}: stopped by {stopped}; the same command goes on from here")
             raise
+
+    for plan in plans:
+        run_id, last = measure(plan)
         line.clear()
-        delivery.run_ended(run.run_id)
+        delivery.run_ended(run_id)
         finished.append(last)
         if last.status == "failed":
             say(f"{plan.title} failed: {last.reason}")

@@ -11,7 +11,7 @@ from agent.clock import utc_now
 from agent.device import agent_version
 from agent.errors import NotDelivered, OutboxFull
 from agent.outbox import Outbox
-from agent.run import Progress
+from agent.progress import Progress
 from agent.sender import Sender
 from agent.stop import Stop
 from agent.summary import LinkState
@@ -22,6 +22,8 @@ from contract.messages import Receipt, State, decode_message, encode_message
 FIRST_RETRY_SECONDS: Final = 1.0
 MAX_RETRY_SECONDS: Final = 20.0
 STATE_SECONDS: Final = 5.0
+STAY_SECONDS: Final = 2.0
+"""How often a connection is kept from falling silent: a broker gives it up after its keepalive and a half."""
 POLL_SECONDS: Final = 0.1
 SHORT_CONNECTION_SECONDS: Final = 10.0
 SHORT_CONNECTIONS: Final = 3
@@ -47,6 +49,7 @@ class Courier:
         self._uplink: Uplink | None = None
         self._session_id = ""
         self._retry_at = 0.0
+        self._stay_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._state_due_at = 0.0
         self._speaks_5: bool | None = None
@@ -84,6 +87,12 @@ class Courier:
         if uplink.phase == "lost":
             self._retry_later(uplink)
         self._note()
+
+    def stay(self) -> None:
+        """Only keep a connection that stands: no record and no state is read or sent."""
+        if self._uplink is not None and self._uplink.phase == "ready" and time.monotonic() >= self._stay_at:
+            self._stay_at = time.monotonic() + STAY_SECONDS
+            self._uplink.turn()
 
     def drain(self, seconds: float, stop: Stop) -> None:
         """Step until nothing waits, the time is up, a signal comes, or the device's id was taken over."""

@@ -10,8 +10,8 @@ from agent.batches import MAX_RECORDS, pack
 from agent.broker import Broker, parse_broker
 from agent.errors import BadInput
 from agent.outbox import Outbox, Row
+from agent.progress import Progress
 from agent.resultfile import extend
-from agent.run import Progress
 from agent.state import OpenedState
 from agent.stop import Stop
 from contract.codec import printable
@@ -86,6 +86,9 @@ class Delivery(Protocol):
     def between(self, progress: Progress) -> None:
         """Two chunks of questions: work for a moment."""
 
+    def meanwhile(self) -> None:
+        """The worker computes for minutes: keep what would be lost by silence, and do next to nothing."""
+
     def run_ended(self, run_id: str) -> None:
         """The last record of a run is committed."""
 
@@ -137,6 +140,10 @@ class ToBroker:
             self._say(f"{problem}; measuring goes on and results are kept")
             self._said = problem
 
+    def meanwhile(self) -> None:
+        """Keep the connection, which a broker ends after half a minute of silence."""
+        self._courier.stay()
+
     def run_ended(self, run_id: str) -> None:
         """Send what waits, hear receipts."""
         if self._live:
@@ -165,6 +172,9 @@ class ToFile:
 
     def between(self, progress: Progress) -> None:
         """Nothing: a file gets whole runs."""
+
+    def meanwhile(self) -> None:
+        """Nothing."""
 
     def run_ended(self, run_id: str) -> None:
         """Write the run, then forget it.

@@ -46,3 +46,7 @@ class OutboxDamaged(StateUnusable):
 
 class Unanswerable(Exception):
     """A question can't be answered; the reason is recorded as its answer's error, and the run goes on."""
+
+
+class WentBack(AgentError):
+    """The outbox lost records of a run that a collector has: its disk is an older copy."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, NamedTuple, Self
 
-from agent.errors import OutboxFull
+from agent.errors import OutboxFull, WentBack
 from agent.schema import ROW_BYTES, SIZE, prepare, told
 from agent.summary import LinkState, Summary, summary
-from contract.codec import encode
+from contract.codec import encode, printable
 from contract.messages import SeqRange
 from contract.records import Record
 from contract.version import FORMAT_VERSION
@@ -70,6 +70,7 @@ class Outbox:
         self._path = path
         self._limit_bytes = limit_bytes
         self._when_full = when_full
+        self._went_back: set[str] = set()
         with self._told():
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -118,7 +119,13 @@ class Outbox:
 
         Raises:
             OutboxFull: nothing was committed; the same may succeed when there is room.
+            WentBack: a collector has other records of these numbers; the run cannot go on.
         """
+        if place.run_id in self._went_back:
+            raise WentBack(
+                f"a collector has records of run {place.run_id[:8]} that this outbox does not know: "
+                f"'{printable(str(self._path))}' is an older copy of itself, so the run is begun anew"
+            )
         bodies = [encode(record) for record in records]
         size = sum(len(body) + ROW_BYTES for body in bodies)
         if self._used and self._used + size > self._limit_bytes:
@@ -152,9 +159,19 @@ class Outbox:
         return [Row(*row) for row in found]
 
     def remove(self, run_id: str, ranges: Iterable[SeqRange]) -> int:
-        """Forget what a collector has, or what was written to a file; returns how many records that were."""
+        """Forget what a collector has, or what was written to a file; returns how many records that were.
+
+        A collector that has more of a run than was ever written here has it of a later state of this file:
+        such a run is not continued, since its numbers are taken.
+        """
         lengths: list[int] = []
+        ranges = list(ranges)
         with self._transaction():
+            latest = max((last for _, last in ranges), default=-1)
+            if self._db.execute(
+                "UPDATE runs SET finished = 1 WHERE run_id = ? AND next_seq <= ?", (run_id, latest)
+            ).rowcount:
+                self._went_back.add(run_id)
             for first, last in ranges:
                 lengths += [
                     length

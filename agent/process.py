@@ -134,8 +134,13 @@ class WorkerProcess:
         assert isinstance(reply, Answered)
         return reply
 
-    def under_loadgen(self, questions: Sequence[Question], settings: Settings) -> Answered:
-        """Have MLPerf's LoadGen ask.
+    def under_loadgen(
+        self,
+        questions: Sequence[Question],
+        settings: Settings,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Answered:
+        """Have MLPerf's LoadGen ask; `meanwhile` as for `ask`.
 
         Raises:
             BundleRefused: it is not installed.
@@ -149,7 +154,7 @@ class WorkerProcess:
             max_seconds=settings.max_seconds,
             seed=settings.seed,
         )
-        reply = self._exchange(order)
+        reply = self._exchange(order, meanwhile)
         if isinstance(reply, Refused):
             raise BundleRefused(reply.reason)
         assert isinstance(reply, Answered)

@@ -1,14 +1,29 @@
-"""One line on a terminal that says how far a run is; nothing where there is no terminal."""
+"""How far a run is, and the line on a terminal that says so; nothing where there is no terminal."""
 
 import statistics
 import sys
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from agent.outbox import Outbox
-from agent.run import Progress
 
 _ERASE_LINE: Final = "\r\x1b[K"
 _RECENT: Final = 1000
+
+
+class Progress(NamedTuple):
+    """How far a run is."""
+
+    run_id: str
+    title: str
+    """The bundle for people."""
+    answered: int
+    selected: int
+    times_ns: Sequence[int]
+    """Time of each question answered since this process began."""
+    temperature_celsius: float | None
+    paused: str | None = None
+    """Why nothing is asked at the moment, as one sentence."""
 
 
 class ProgressLine:

@@ -109,6 +109,11 @@ _ORDERS: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
 _REPLIES: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 
 
+def time_ns(outcome: Outcome) -> int:
+    """A question's time."""
+    return outcome.tokenize_ns + outcome.infer_ns + outcome.decode_ns
+
+
 def send(pipe: IO[bytes], said: Order | Reply) -> None:
     """Write one message and flush it."""
     pipe.write(msgspec.json.encode(said) + b"\n")

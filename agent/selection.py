@@ -27,3 +27,26 @@ def in_pass(questions: tuple[Question, ...], seed: int, number: int) -> tuple[Qu
 def by_length(questions: Iterable[Question]) -> tuple[Question, ...]:
     """Neighbours of like length, the longest first: so batches hold little padding."""
     return tuple(sorted(questions, key=lambda q: -len(q.context) - len(q.question)))
+
+
+class Passes:
+    """The questions of a run over any number of passes.
+
+    Args:
+        questions: in the order of the first pass.
+        seed: of the others' order.
+        shuffled: whether they have one of their own.
+    """
+
+    def __init__(self, questions: tuple[Question, ...], seed: int, *, shuffled: bool) -> None:
+        self._questions = questions
+        self._seed = seed
+        self._shuffled = shuffled
+        self._pass = 0, questions
+
+    def at(self, asked: int, count: int) -> tuple[Question, ...]:
+        """The next questions after so many, `count` at most, up to the end of a pass."""
+        number, place = divmod(asked, len(self._questions))
+        if number != self._pass[0] and self._shuffled:
+            self._pass = number, in_pass(self._questions, self._seed, number)
+        return self._pass[1][place : place + count]

@@ -22,6 +22,8 @@ def told(last: RunFinished) -> Iterator[str]:
         yield f"{' and '.join(known)}, with 99 % confidence"
     if outcome.questions_per_second is not None:
         yield f"{outcome.questions_per_second:.1f} questions a second"
+    if outcome.left_out:
+        yield f"that is of the questions after the interruption, and not of the {outcome.left_out} before it"
     if outcome.valid_qps is not None:
         yield f"p99 holds up to {outcome.valid_qps:.2f} questions a second"
     if outcome.throttled_after_ns is not None:

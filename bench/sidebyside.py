@@ -18,8 +18,9 @@ from agent.courier import Courier
 from agent.outbox import Outbox
 from agent.plan import Plan
 from agent.process import WorkerProcess
+from agent.progress import Progress
 from agent.protocol import Loaded
-from agent.run import Progress, Run
+from agent.run import Run
 from agent.stop import Stop
 from contract.records import Answer, Record, Settings
 

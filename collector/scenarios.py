@@ -30,6 +30,8 @@ def told(settings: Settings, outcome: Outcome | None) -> Iterator[str]:
             yield f"p{bound.percent} at most {bound.value_ns / 1e6:,.1f} ms with 99 % confidence"
     if outcome.questions_per_second is not None:
         yield f"{outcome.questions_per_second:,.1f} questions a second in batches of {settings.batch_size}"
+    if outcome.left_out:
+        yield f"that is of the questions after an interruption, and not of the {outcome.left_out} before it"
     within = f"p99 within {(settings.latency_bound_ns or 0) / 1e6:,g} ms"
     if outcome.valid_qps is not None:
         yield f"{within} up to {outcome.valid_qps:,.2f} questions a second"

@@ -190,6 +190,8 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """`sustained`: when a sample first saw the machine slowed down, since the run began."""
     loadgen: dict[str, Text] = {}
     """`loadgen`: the lines of its summary."""
+    left_out: Count = 0
+    """Questions that were answered before an interruption: bounds and questions a second are of the later."""
 
 
 class RunFinished(_Record, tag="run_finished", frozen=True, kw_only=True):

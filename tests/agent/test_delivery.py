@@ -5,7 +5,7 @@ import pytest
 
 from agent.broker import parse_broker
 from agent.delivery import LiveBroker, delivering
-from agent.run import Progress
+from agent.progress import Progress
 from agent.state import OpenedState, opened_state
 from tests.agent.collector import FakeCollector
 from tests.agent.records import RUN_A, begin, fill

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.batches import MAX_RECORDS, pack
-from agent.errors import StateUnusable
+from agent.errors import StateUnusable, WentBack
 from agent.outbox import DEFAULT_LIMIT_BYTES, Outbox, Place
 from agent.summary import Refused, Summary, summarise
 from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
@@ -52,7 +52,8 @@ def test_only_what_is_receipted_leaves(
         assert outbox.remove(RUN_B, [(0, 40)]) == 0
     with Outbox(path) as again:
         assert waiting(again) == [(RUN_A, seq) for seq in left]
-        assert again.unfinished(RUN_A) == place
+        numbers_are_taken = any(last >= place.next_seq for _, last in ranges)
+        assert again.unfinished(RUN_A) == (None if numbers_are_taken else place)
 
 
 def test_a_position_is_never_used_twice(outbox: Outbox) -> None:
@@ -203,3 +204,16 @@ def answer(seq: int, text: str) -> Answer:
         windows=1,
         tokens=1,
     )
+
+
+def test_a_run_whose_numbers_a_collector_has_already_is_not_continued(outbox: Outbox) -> None:
+    """The disk was copied, or lost what it had said was written: the collector knows a later state of it."""
+    place = fill(outbox, begin(outbox), 5)
+    assert outbox.remove(RUN_A, [(0, 4)]) == 5
+    assert outbox.unfinished(RUN_A) == place
+    place = fill(outbox, place, 2)
+    assert outbox.remove(RUN_A, [(0, 9)]) == 2
+    assert outbox.unfinished(RUN_A) is None
+    with pytest.raises(WentBack, match=r"has records of run .* that this outbox does not know"):
+        fill(outbox, place, 1)
+    fill(outbox, begin(outbox, RUN_B), 1)
