@@ -13,6 +13,7 @@ from export.calibration import Activation
 from export.folding import fold
 from export.fusion import fuse
 from export.graph import OPSET
+from export.merging import merge
 from export.quantisation import LARGEST, Integers, Spared, quantise_embeddings, quantise_linears, spared
 from export.ranges import Clipping, ranges
 from export.smoothing import Smoothed, smooth
@@ -69,7 +70,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     smoothing: Literal["strength by least output error"] | float | None = None
     """One strength for every input, or the best for each."""
     folded: bool = False
-    """Constant factors around attention folded into the weights of the linear layers before it."""
+    """Constant factors around attention folded into the linear layers before it, and those joined."""
     fp32_layers: Spared | None = None
     """Linear layers left as they are, besides the head."""
 
@@ -150,6 +151,7 @@ def write(recipe: Recipe, given: Ingredients, path: Path) -> dict[str, Any]:
             found = {"smoothing_strengths": [each.strength for each in smoothed.values()]}
         if recipe.folded:
             fold(model.graph)
+            merge(model.graph)
         fixed = None
         if recipe.clipping is not None:
             signed = recipe.activations == "s8 per tensor"

@@ -1,0 +1,55 @@
+"""Walking an ONNX graph: who makes a tensor, who reads it, and what nobody reads any more."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto, TensorProto
+
+
+class Seen(NamedTuple):
+    """A graph as it was when it was looked at."""
+
+    makers: "dict[str, NodeProto]"
+    readers: "dict[str, list[NodeProto]]"
+    weights: "dict[str, TensorProto]"
+
+
+def look(graph: "GraphProto") -> Seen:
+    """Note the makers, readers and weights of a graph."""
+    makers = {name: node for node in graph.node for name in node.output}
+    readers: dict[str, list[NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    return Seen(makers, readers, {tensor.name: tensor for tensor in graph.initializer})
+
+
+def back(seen: Seen, tensor: str, kinds: tuple[str, ...]) -> "NodeProto | None":
+    """Follow a tensor to its makers, if they are of these kinds; the last of them."""
+    node = None
+    for kind in kinds:
+        node = seen.makers.get(tensor)
+        if node is None or node.op_type != kind:
+            return None
+        tensor = next((name for name in node.input if name not in seen.weights), "")
+    return node
+
+
+def replace(node: "NodeProto", name: str, by: str) -> None:
+    """Let a node read another tensor."""
+    for place, given in enumerate(node.input):
+        if given == name:
+            node.input[place] = by
+
+
+def sweep(graph: "GraphProto") -> None:
+    """Remove what nobody reads any more."""
+    while True:
+        read = {name for node in graph.node for name in node.input} | {out.name for out in graph.output}
+        idle = [node for node in graph.node if not read & set(node.output)]
+        if not idle:
+            break
+        for node in idle:
+            graph.node.remove(node)
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
+        graph.initializer.remove(tensor)
