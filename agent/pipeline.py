@@ -15,6 +15,8 @@ from agent.model import WindowLogits
 from agent.spans import best_spans
 from agent.windows import CONTEXT, Window
 
+_Chars = tuple[int, int]
+
 _CANDIDATES: Final = 12
 """Spans looked at per window: 2 x top_k + 10 in the pipeline, since widening to words makes some equal."""
 
@@ -24,9 +26,11 @@ def decode(
 ) -> Found | None:
     """The best answer over all windows; see `decoding.Decode`."""
     found: dict[str, Found] = {}
+    # Most candidates share a start or an end, and asking the tokenizer takes longer than remembering.
     for window, (start_logits, end_logits) in zip(windows, logits, strict=True):
+        words: dict[int, _Chars | None] = {}
         for span in best_spans(start_logits, end_logits, window.context, max_answer_tokens, _CANDIDATES):
-            first, last = _chars(window.encoding, span.start, span.end)
+            first, last = _chars(window.encoding, span.start, span.end, words)
             text = context[first:last]
             before = found.get(text.lower())
             if before is None:
@@ -39,12 +43,20 @@ def decode(
     return best._replace(confidence=min(best.confidence, 1.0))
 
 
-def _chars(encoding: Encoding, start: int, end: int) -> tuple[int, int]:
-    """The characters from the beginning of the word of one token to the end of the word of another."""
-    first_word, last_word = encoding.token_to_word(start), encoding.token_to_word(end)
-    if first_word is not None and last_word is not None:
-        first = encoding.word_to_chars(first_word, CONTEXT)
-        last = encoding.word_to_chars(last_word, CONTEXT)
-        if first is not None and last is not None:
-            return first[0], last[1]
+def _chars(encoding: Encoding, start: int, end: int, words: dict[int, _Chars | None]) -> _Chars:
+    """The characters from the beginning of the word of one token to the end of the word of another.
+
+    Args:
+        encoding: of the window.
+        start: the first token.
+        end: the last token.
+        words: the characters of the words of tokens that were looked up before; it is added to.
+    """
+    for token in (start, end):
+        if token not in words:
+            word = encoding.token_to_word(token)
+            words[token] = None if word is None else encoding.word_to_chars(word, CONTEXT)
+    first, last = words[start], words[end]
+    if first is not None and last is not None:
+        return first[0], last[1]
     return encoding.offsets[start][0], encoding.offsets[end][1]

@@ -52,8 +52,11 @@ def best_spans(
         start = starts[first]
         if len(kept) == count and start + best_end <= kept[0][0]:
             break
-        for last in range(first, min(first + max_answer_tokens, context.stop)):
-            logit = start + ends[last]
+        within = ends[first : min(first + max_answer_tokens, context.stop)]
+        if len(kept) == count and start + max(within) <= kept[0][0]:
+            continue
+        for last, end in enumerate(within, start=first):
+            logit = start + end
             if len(kept) < count:
                 heappush(kept, (logit, first, last))
             elif logit > kept[0][0]:
