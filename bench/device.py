@@ -105,7 +105,7 @@ def _measure(state: OpenedState, courier: Courier, given: argparse.Namespace, lo
             count = min(random.randint(1, 40), records - first)  # noqa: S311  # not a secret
             chunk = [made_up(place.run_id, seq) for seq in range(first, first + count)]
         else:
-            chunk = [_finished(first)]
+            chunk = [finished(first)]
         place = place._replace(next_seq=first + len(chunk), finished=isinstance(chunk[-1], RunFinished))
         outbox.append(place, chunk, utc_now())
         log.note(place)
@@ -114,7 +114,8 @@ def _measure(state: OpenedState, courier: Courier, given: argparse.Namespace, lo
         state.stop.check()
 
 
-def _finished(seq: int) -> RunFinished:
+def finished(seq: int) -> RunFinished:
+    """The end of a run as its record `seq`."""
     return RunFinished(
         seq=seq, status="complete", answered=seq - 1, errors=0, elapsed_ns=seq * 1_000_000, finished_at=NOON
     )

@@ -26,7 +26,7 @@ from bench.chaos import Failed, Process, check
 from tests.faults.proxy import Stalling
 from tests.mosquitto import Mosquitto
 
-_STRETCHES: Final = 10
+STRETCHES: Final = 10
 _STUDENT: Final = 2.306
 """Of a slope through ten points: 8 degrees of freedom, both sides, 95 %."""
 _STALL_SECONDS: Final = 45.0
@@ -46,24 +46,24 @@ class Sample(NamedTuple):
 
 
 class Slope(NamedTuple):
-    """A change per hour and half of its confidence interval's width."""
+    """A change per unit of x and half of its confidence interval's width."""
 
-    per_hour: float
+    per_unit: float
     plus_minus: float
 
 
 def stretches(values: list[float]) -> list[float]:
     """The means of equal parts of a series of at least 20 values."""
-    return [float(part.mean()) for part in np.array_split(np.array(values), _STRETCHES)]
+    return [float(part.mean()) for part in np.array_split(np.array(values), STRETCHES)]
 
 
-def fit(hours: list[float], values: list[float]) -> Slope:
+def fit(at: list[float], values: list[float]) -> Slope:
     """The slope of a series, by least squares over the means of its stretches."""
-    x, y = np.array(stretches(hours)), np.array(stretches(values))
+    x, y = np.array(stretches(at)), np.array(stretches(values))
     dx = x - x.mean()
     slope = float(dx @ y / (dx @ dx))
     rest = y - y.mean() - slope * dx
-    error = float(np.sqrt(rest @ rest / (_STRETCHES - 2) / (dx @ dx)))
+    error = float(np.sqrt(rest @ rest / (STRETCHES - 2) / (dx @ dx)))
     return Slope(slope, _STUDENT * error)
 
 
@@ -109,7 +109,7 @@ class Watch:
             last = samples[-1].pid
             since = next(s.at for s in samples if s.pid == last) + warm_up_hours
             seen = [s for s in samples if s.pid == last and s.at >= since]
-            if len(seen) < 2 * _STRETCHES:
+            if len(seen) < 2 * STRETCHES:
                 lines.append(f"| {name} | restarted too late to tell | | | | | |")
                 continue
             hours = [s.at for s in seen]
@@ -119,8 +119,8 @@ class Watch:
             cpu = (seen[-1].cpu_seconds - seen[0].cpu_seconds) / ((hours[-1] - hours[0]) * 3600)
             lines.append(
                 f"| {name} | {(hours[-1] - hours[0]) * 60:.0f} | {seen[-1].megabytes:.1f} "
-                f"| {memory.per_hour:+.2f} ± {memory.plus_minus:.2f} | {min(counts)} to {max(counts)} "
-                f"| {files.per_hour:+.2f} ± {files.plus_minus:.2f} | {cpu:.1%} |"
+                f"| {memory.per_unit:+.2f} ± {memory.plus_minus:.2f} | {min(counts)} to {max(counts)} "
+                f"| {files.per_unit:+.2f} ± {files.plus_minus:.2f} | {cpu:.1%} |"
             )
             course = " ".join(f"{mean:.1f}" for mean in stretches([s.megabytes for s in seen]))
             courses.append(f"{name}: {course}")

@@ -1,0 +1,177 @@
+"""Does a reconnect leave memory behind? `python -m bench.leaks --reconnects 200`.
+
+The courier and the collector's server run in this one process, against a real Mosquitto, and their
+connections are cut again and again, many hours' worth in minutes. What `bench.soak` sees from outside, the
+resident size, mixes what is held with what the allocator keeps for later. Here both are asked for apart:
+
+- objects: all that Python's garbage collector knows after a collection.
+- traced: bytes that Python has allocated and not freed (`tracemalloc`).
+- held: bytes that anybody, SQLite and OpenSSL too, has from malloc and has not given back (`mallinfo2`).
+- sqlite: the part of them that SQLite says is its own, mostly pages of both databases, of which it keeps at
+  most 2 MB a connection.
+- free: bytes that were given back and that malloc keeps in its arenas.
+- resident: the process's size; and once more after `malloc_trim`, which returns what is free to the system.
+
+A leak shows as a slope of objects, traced, or held without sqlite; fragmentation as one of the last two.
+"""
+
+import argparse
+import ctypes
+import gc
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from agent.broker import parse_broker
+from agent.clock import utc_now
+from agent.courier import Courier
+from agent.outbox import Outbox
+from bench.device import finished, made_up
+from bench.soak import STRETCHES, fit
+from collector.address import parse_address
+from collector.serve import Server
+from collector.store import Store
+from contract.records import Record
+from tests.collector.factory import device, started
+from tests.faults.proxy import Stalling
+from tests.mosquitto import Mosquitto
+
+DEVICE: Final = "device-0"
+_PATIENCE_SECONDS: Final = 60.0
+_WARM_UP: Final = 0.25
+"""Share of the reconnects that is left out of the slopes."""
+
+
+class _MallocInfo(ctypes.Structure):
+    """glibc's `struct mallinfo2`, all arenas together; sizes in bytes."""
+
+    _fields_ = (
+        *((name, ctypes.c_size_t) for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd")),
+        *((name, ctypes.c_size_t) for name in ("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")),
+    )
+    hblkhd: int
+    uordblks: int
+    fordblks: int
+
+
+Seen = NDArray[np.float64]
+"""A `Memory` in each row, made beforehand: what looks must not grow itself."""
+
+
+class Memory(NamedTuple):
+    """What the process holds, and what it only keeps; kB but for the objects."""
+
+    objects: float
+    traced: float
+    held: float
+    sqlite: float
+    free: float
+    resident: float
+
+
+def look(libc: ctypes.CDLL, sqlite: ctypes.CDLL) -> Memory:
+    """Collect the garbage, then look."""
+    gc.collect()
+    malloc: _MallocInfo = libc.mallinfo2()
+    return Memory(
+        len(gc.get_objects()),
+        tracemalloc.get_traced_memory()[0] / 1e3,
+        (malloc.uordblks + malloc.hblkhd) / 1e3,
+        sqlite.sqlite3_memory_used() / 1e3,
+        malloc.fordblks / 1e3,
+        psutil.Process().memory_info().rss / 1e3,
+    )
+
+
+def deliver(courier: Courier, outbox: Outbox, number: int, records: int) -> None:
+    """One run through to its last receipt.
+
+    Raises:
+        TimeoutError: it does not get there.
+    """
+    run_id = f"{number:032x}"
+    place = outbox.begin(run_id, DEVICE, "leaks")
+    made: list[Record] = [started(on=device(DEVICE)), *(made_up(run_id, seq) for seq in range(1, records))]
+    outbox.append(place._replace(next_seq=records + 1, finished=True), [*made, finished(records)], utc_now())
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while outbox.pending():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"run {number} is not receipted: {courier.problem}")
+        courier.step(wait_seconds=0.02)
+
+
+def reconnect(broker: Mosquitto, folder: Path, reconnects: int, records: int, seen: Seen) -> None:
+    """Deliver and cut in turn, and look before each cut; ends the server, if all went well or not."""
+    libc = ctypes.CDLL("libc.so.6")
+    libc.mallinfo2.restype = _MallocInfo
+    sqlite = ctypes.CDLL("libsqlite3.so.0")  # the one that Python's module has loaded
+    sqlite.sqlite3_memory_used.restype = ctypes.c_int64
+    proxies = Stalling(broker.port), Stalling(broker.port)
+    store = Store.open(folder / "results.db", create=True)
+    server = Server(store, parse_address(f"mqtt://127.0.0.1:{proxies[0].port}"), lambda line: None)
+
+    def cut_and_deliver() -> None:
+        broker_address = parse_broker(f"mqtt://127.0.0.1:{proxies[1].port}")
+        try:
+            with Outbox(folder / "outbox.db") as outbox:
+                courier = Courier(broker_address, DEVICE, outbox)
+                for number in range(reconnects):
+                    deliver(courier, outbox, number, records)
+                    seen[number] = look(libc, sqlite)
+                    for proxy in proxies:
+                        proxy.cut()
+                courier.close()
+        finally:
+            libc.malloc_trim(0)
+            seen[reconnects] = look(libc, sqlite)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=cut_and_deliver)
+    thread.start()
+    server.run("ready")
+    thread.join()
+    store.close()
+    for proxy in proxies:
+        proxy.close()
+
+
+def main() -> int:
+    """Reconnect, and print a table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.leaks", description=__doc__)
+    parser.add_argument("--reconnects", type=int, default=200)
+    parser.add_argument("--records", type=int, default=300, help="delivered over each connection")
+    given = parser.parse_args()
+    seen = np.full((given.reconnects + 1, len(Memory._fields)), np.nan)
+    with (
+        tempfile.TemporaryDirectory(prefix="distilbench-leaks-") as name,
+        Mosquitto(Path(name), lines=("allow_anonymous true", "log_type none")) as broker,
+    ):
+        tracemalloc.start()
+        reconnect(broker, Path(name), given.reconnects, given.records, seen)
+    steady, trimmed = seen[int(_WARM_UP * given.reconnects) : -1], seen[-1]
+    if len(steady) < 2 * STRETCHES or np.isnan(seen).any():
+        print("too few reconnects to tell")
+        return 1
+    print("| | at first | at last | after malloc_trim | per reconnect |\n|---|--:|--:|--:|--:|")
+    for index, name in enumerate(Memory._fields):
+        slope = fit([float(n) for n in range(len(steady))], list(steady[:, index]))
+        print(
+            f"| {name}{'' if name == 'objects' else ', kB'} | {steady[0, index]:,.0f} "
+            f"| {steady[-1, index]:,.0f} | {trimmed[index]:,.0f} "
+            f"| {slope.per_unit:+.3f} ± {slope.plus_minus:.3f} |"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
