@@ -80,8 +80,12 @@ class Courier:
         if uplink.phase == "ready":
             if not was_ready:
                 self._welcome()
-            self._hear(uplink)
-            self._send(uplink, progress)
+            try:
+                self._hear(uplink)
+                self._send(uplink, progress)
+            except OutboxFull as full:
+                # What could not be forgotten or set aside is sent again, and answered again.
+                self.problem = str(full)
             uplink.turn()
             self._watch(uplink)
         if uplink.phase == "lost":
@@ -120,7 +124,7 @@ class Courier:
     def close(self) -> None:
         """Say goodbye, if anyone listens."""
         if self._uplink is not None:
-            if self._uplink.phase == "ready":
+            if self._uplink.phase == "ready" and self._uplink.has_room:
                 self._publish_state(self._uplink, "disconnected", None)
             self._uplink.close()
             self._uplink = None
@@ -156,13 +160,7 @@ class Courier:
                 continue
             if not isinstance(receipt, Receipt) or receipt.device_id != self._device_id:
                 continue
-            try:
-                taken = self._sender.take(receipt)
-            except OutboxFull as full:
-                # What was not forgotten is sent again, and receipted again.
-                self.problem = str(full)
-                continue
-            if taken:
+            if self._sender.take(receipt):
                 self._delivered()
         hold = False
         for packed, verdict, reason in uplink.answers():
@@ -185,17 +183,24 @@ class Courier:
         self._retry_seconds = FIRST_RETRY_SECONDS
 
     def _watch(self, uplink: Uplink) -> None:
-        """Give up a connection over which nothing comes back, though all looks well."""
+        """Give up a connection over which nothing comes back, though all looks well.
+
+        Mostly the broker keeps results for a collector that is away; but a new connection costs little.
+        """
         since = self._sender.waiting_since
         if since is not None and time.monotonic() - since > SILENCE_SECONDS and self._link != "no collector":
-            uplink.abandon(f"no receipt has come over {self._broker.shown} for {SILENCE_SECONDS:.0f} seconds")
+            uplink.abandon(
+                f"{self._broker.shown} takes results, but no receipt has come for "
+                f"{SILENCE_SECONDS:.0f} seconds",
+                "no collector",
+            )
 
     def _send(self, uplink: Uplink, progress: Progress | None) -> None:
-        if time.monotonic() >= self._state_due_at:
+        if time.monotonic() >= self._state_due_at and uplink.has_room:
             paused = progress is not None and progress.paused is not None
             self._publish_state(uplink, "degraded" if paused else "connected", progress)
             self._state_due_at = time.monotonic() + STATE_SECONDS
-        while (packed := self._sender.next(uplink.max_bytes)) is not None:
+        while uplink.has_room and (packed := self._sender.next(uplink.max_bytes)) is not None:
             uplink.send(packed)
 
     def _publish_state(
@@ -231,7 +236,8 @@ class Courier:
         if self._speaks_5 is None:
             # amqtt takes MQTT 5 for a broken 3.1.1 and says nothing: try that in turn with 5.
             self._older = uplink.silent and not self._older
-        self._sender.lost()
+        with suppress(OutboxFull):
+            self._sender.lost()
         if self._ready_at is not None:
             short = time.monotonic() - self._ready_at < SHORT_CONNECTION_SECONDS
             self._short_connections = self._short_connections + 1 if short else 0

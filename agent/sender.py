@@ -55,6 +55,7 @@ class Sender:
         self._jitter = jitter
         self._position = 0
         self._in_flight: list[_InFlight] = []
+        self._waiting_since: float | None = None
         self._patience = FIRST_PATIENCE_SECONDS
         self._hold_seconds = FIRST_HOLD_SECONDS
         self._quiet_until = 0.0
@@ -63,8 +64,8 @@ class Sender:
 
     @property
     def waiting_since(self) -> float | None:
-        """When the oldest batch in flight was sent; None when none is."""
-        return self._in_flight[0].sent_at if self._in_flight else None
+        """Since when nothing is receipted of what is sent; None when nothing is in flight."""
+        return self._waiting_since if self._in_flight else None
 
     def next(self, max_bytes: int = MAX_MESSAGE_BYTES) -> Packed | None:
         """The next batch to send, from now on in flight; None when there is nothing to send now."""
@@ -85,6 +86,8 @@ class Sender:
             self._position = packed.rows[-1].position
             seqs = frozenset(row.seq for row in packed.rows)
             overdue_at = now + self._jittered(self._patience)
+            if self._waiting_since is None:
+                self._waiting_since = now
             self._in_flight.append(_InFlight(packed, seqs, now, overdue_at))
             return packed
         return None
@@ -98,22 +101,24 @@ class Sender:
 
     def too_large(self, packed: Packed) -> None:
         """The broker finds a message too large: send smaller ones, and set aside what cannot be cut."""
+        self.restart()
         if len(packed.rows) > 1:
             self._learnt_max_bytes = max(len(packed.payload) // 2, 1)
         else:
             self._set_aside(packed, "the broker finds the record too large")
-        self.restart()
 
     def lost(self) -> None:
         """The connection ended: begin again at the oldest record, unless one is to blame for it."""
-        unanswered = next((batch for batch in self._in_flight if not batch.answered), None)
+        in_flight = self._in_flight
+        self.restart()
+        self._waiting_since = None
+        unanswered = next((batch for batch in in_flight if not batch.answered), None)
         if unanswered is not None and self._now() - unanswered.sent_at < QUICK_SECONDS:
             rows = unanswered.packed.rows
-            until = self._in_flight[-1].packed.rows[-1].position
+            until = in_flight[-1].packed.rows[-1].position
             if self._suspicion.broke(rows[0].position, rows[-1].position, until):
                 self._set_aside(unanswered.packed, "the connection broke whenever the record was sent")
                 self._suspicion.clear()
-        self.restart()
 
     def reconnected(self) -> None:
         """A new connection may have a new broker behind it, with other limits."""
@@ -122,11 +127,12 @@ class Sender:
     def restart(self) -> None:
         """Begin again at the oldest record: a new connection knows nothing of what was sent over the last."""
         self._position = 0
-        self._in_flight.clear()
+        self._in_flight = []
 
     def hold(self) -> None:
         """Send nothing for a while, then begin again: nobody takes what is sent."""
         self.restart()
+        self._waiting_since = None
         self._quiet_until = self._now() + self._jittered(self._hold_seconds)
         self._hold_seconds = min(2 * self._hold_seconds, MAX_HOLD_SECONDS)
 
@@ -138,6 +144,7 @@ class Sender:
                 self._outbox.refuse(stream.run_id, refusal.first_seq, refusal.last_seq, refusal.reason)
             taken += self._outbox.remove(stream.run_id, stream.stored)
             self._land(stream)
+        self._waiting_since = self._now() if self._in_flight else None
         if taken:
             self._patience = FIRST_PATIENCE_SECONDS
             self._hold_seconds = FIRST_HOLD_SECONDS

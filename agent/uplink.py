@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -123,8 +124,11 @@ class Uplink:
             if self.phase == "lost":
                 break
             heard = self._heard
-            if self._client.loop(wait_seconds) != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self._lose_connection("it broke")
+            try:
+                if self._client.loop(wait_seconds) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                    self._lose_connection("it broke")
+            except Exception as error:  # whatever paho raises at what is no MQTT must not end a run
+                self._lose(f"{self._broker.shown} says what is not MQTT: {error!r}")
             wait_seconds = 0.0
             if heard == self._heard and not self._client.want_write():
                 break
@@ -138,6 +142,12 @@ class Uplink:
         if oldest is not None and time.monotonic() - oldest > ACKNOWLEDGE_SECONDS:
             self._lose(f"{self._broker.shown} does not acknowledge what it is sent", "unreachable")
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the broker lets one more message be unacknowledged; paho does not heed its number."""
+        greeting = self.greeting
+        return greeting is None or len(self._sent) + len(self._announced) < greeting.receive_maximum
+
     def send(self, packed: Packed) -> None:
         """Hand results to the broker; what it says of them is told by `answers`."""
         self._sent[self._publish("results", packed.payload)] = packed, time.monotonic()
@@ -146,9 +156,9 @@ class Uplink:
         """Hand the agent's state to the broker, which keeps the latest."""
         self._announced.add(self._publish("state", payload, retain=True))
 
-    def abandon(self, problem: str) -> None:
+    def abandon(self, problem: str, link: LinkState = "broken") -> None:
         """Give the connection up."""
-        self._lose(problem)
+        self._lose(problem, link)
 
     def answers(self) -> list[Answer]:
         """What the broker said of results since the last call."""
@@ -218,7 +228,13 @@ class Uplink:
             # With TLS 1.3 a broker says what it thinks of our certificate when the connection stands already,
             # and may have ended it by then: what paho writes at once would fail before its alert is read.
             self._client.on_socket_register_write = _write_later
-            self._client.connect(self._broker.host, self._broker.port, KEEPALIVE_SECONDS)
+            properties = None
+            if not self._older:
+                properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
+                properties.MaximumPacketSize = MAX_MESSAGE_BYTES + _HEADER_BYTES
+            self._client.connect(
+                self._broker.host, self._broker.port, KEEPALIVE_SECONDS, properties=properties
+            )
             self._client.on_socket_register_write = None
         except (OSError, ValueError) as error:  # a certificate that does not fit is a ValueError too
             self._dial_problem = printable(getattr(error, "strerror", None) or str(error) or repr(error))

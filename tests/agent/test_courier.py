@@ -1,5 +1,6 @@
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,11 +9,12 @@ import pytest
 
 from agent.broker import Broker, parse_broker
 from agent.courier import Courier
-from agent.errors import NotDelivered
+from agent.errors import NotDelivered, OutboxFull
 from agent.outbox import Outbox
 from agent.stop import Stop
 from contract.messages import Receipt, encode_message
 from contract.records import Record
+from contract.topics import topic
 from tests.agent.collector import FakeCollector
 from tests.agent.records import RUN_A, RUN_B, begin, fill
 from tests.mosquitto import Mosquitto, free_port
@@ -38,11 +40,12 @@ def connect(broker: Mosquitto, outbox: Outbox) -> Iterator[Connect]:
 
 
 def until(courier: Courier, condition: Callable[[], bool]) -> None:
-    for _ in range(int(SECONDS / 0.05)):
-        if condition():
-            return
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"it did not happen; the courier says: {courier.problem}")
         courier.step(wait_seconds=0.05)
-    pytest.fail(f"it did not happen; the courier says: {courier.problem}")
+        time.sleep(0.002)  # a courier that waits before it tries again does not wait here
 
 
 def test_the_outbox_is_delivered_and_forgotten(
@@ -183,6 +186,91 @@ def test_the_brokers_own_limit_is_kept(tmp_path: Path, outbox: Outbox, connect: 
         assert len(collector.records) == 100
         assert len(collector.batches) > 2
     assert outbox.pending() == 0
+
+
+def test_no_more_is_unacknowledged_than_the_broker_allows(
+    outbox: Outbox, connect: Connect, stop: Stop
+) -> None:
+    """Mosquitto does not mind more; this broker allows two, and counts before it acknowledges anything."""
+    fill(outbox, begin(outbox), 1000)
+    allowed = b"\x20\x06\x00\x00\x03\x21\x00\x02"
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+
+        def count() -> int:
+            connection, _ = server.accept()
+            with connection:
+                for packet in (allowed, b"\x90\x04\x00\x01\x00\x00"):
+                    assert connection.recv(4096)
+                    connection.sendall(packet)
+                data = b""
+                while part := connection.recv(65_536):
+                    data += part
+            return data.count(topic("device", "results").encode()) + data.count(
+                topic("device", "state").encode()
+            )
+
+        done = pool.submit(count)
+        courier = connect(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"))
+        until(courier, lambda: courier.was_connected)
+        courier.drain(0.5, stop)
+        courier.close()
+        counted = done.result(SECONDS)
+    assert counted == 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [b"\x20\x03\x00\x00\x00", b"\x90\x03\x00\x01\x00"],  # a SUBACK that grants nothing
+        [b"\x20\x01\x00"],
+        [b"\x20\x05\x00\x00\x02\xff\xff"],  # a property that does not exist
+        [b"\xff\xff\xff\xff\xff\xff"],
+    ],
+)
+def test_a_broker_that_speaks_no_mqtt_is_told(
+    outbox: Outbox, connect: Connect, stop: Stop, said: list[bytes]
+) -> None:
+    fill(outbox, begin(outbox), 1)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        done = pool.submit(scripted_broker, server, said)
+        courier = connect(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"))
+        until(courier, lambda: courier.problem is not None)
+        with pytest.raises(NotDelivered, match="1 results are kept"):
+            courier.check()
+        done.result(SECONDS)
+
+
+def test_a_collector_that_is_away_is_told_though_the_broker_keeps_its_session(
+    broker: Mosquitto, outbox: Outbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.courier.SILENCE_SECONDS", 0.3)
+    fill(outbox, begin(outbox), 10)
+    courier = connect()
+    with FakeCollector(broker.port, silent=True) as collector:
+        until(courier, lambda: outbox.summary().link == "no collector")
+        assert "takes results, but no receipt has come" in (outbox.summary().problem or "")
+        until(courier, lambda: collector.received >= 20)  # by a new connection
+        collector.silent = False
+        until(courier, lambda: outbox.pending() == 0)
+    assert outbox.summary().link == "delivering"
+
+
+def test_a_disk_that_is_full_for_a_while_does_not_end_delivery(
+    broker: Mosquitto, outbox: Outbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(outbox, begin(outbox), 3)
+
+    def full(*_: object) -> None:
+        raise OutboxFull("the disk is full")
+
+    monkeypatch.setattr("agent.sender.FIRST_PATIENCE_SECONDS", 0.2)
+    with FakeCollector(broker.port, refuse=lambda _: "not wanted"), monkeypatch.context() as patch:
+        patch.setattr(outbox, "refuse", full)
+        courier = connect()
+        until(courier, lambda: courier.problem == "the disk is full")
+        patch.undo()
+        until(courier, lambda: outbox.pending() == 0)
+    assert [refused.count for refused in outbox.summary().refused] == [3]
 
 
 def test_a_session_that_is_taken_over_stops_loudly(outbox: Outbox, connect: Connect, stop: Stop) -> None:

@@ -117,6 +117,31 @@ def test_nobody_listening_means_a_pause(sender: Sender, outbox: Outbox, clock: C
     assert sent(sender) == [0, 1]
 
 
+def test_it_tells_since_when_nothing_is_receipted_however_often_it_is_sent(
+    sender: Sender, outbox: Outbox, clock: Clock
+) -> None:
+    def since() -> float | None:
+        return sender.waiting_since
+
+    fill(outbox, begin(outbox), 5)
+    assert since() is None
+    sent(sender)
+    begun = clock.seconds
+    for patience in (10, 20, 40):
+        clock.seconds += patience + 0.1
+        assert sent(sender) == [0, 1, 2, 3, 4]
+        assert since() == begun
+    sender.take(receipt(RUN_A, (0, 2)))
+    assert since() == clock.seconds
+    sender.lost()
+    assert since() is None
+    clock.seconds += 1
+    sent(sender)
+    assert since() == clock.seconds
+    sender.take(receipt(RUN_A, (0, 4)))
+    assert since() is None
+
+
 def test_what_is_refused_lands_and_is_not_sent_again(sender: Sender, outbox: Outbox) -> None:
     fill(outbox, begin(outbox), 3)
     assert sent(sender) == [0, 1, 2]
