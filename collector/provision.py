@@ -5,11 +5,14 @@ Mosquitto's hash do not matter.
 """
 
 import base64
+import fcntl
 import hashlib
 import os
 import re
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -57,17 +60,30 @@ def provision(file: Path, user: str, *, hashed: bool, replace: bool) -> str:
         BadInput: the user has a password already, or the file cannot be read.
         StorageUnavailable: the file cannot be written.
     """
-    lines = _lines(file)
-    others = [line for line in lines if line.partition(":")[0] != user]
-    if len(others) != len(lines) and not replace:
-        raise BadInput(f"{user!r} has credentials in {str(file)!r} already; --replace makes new ones")
     password = secrets.token_urlsafe(_PASSWORD_BYTES)
-    others.append(f"{user}:{_mosquitto_hash(password) if hashed else password}")
     try:
-        _replace(file, "".join(f"{line}\n" for line in others))
+        with _alone(file.parent):
+            lines = _lines(file)
+            others = [line for line in lines if line.partition(":")[0] != user]
+            if len(others) != len(lines) and not replace:
+                raise BadInput(f"{user!r} has credentials in {str(file)!r} already; --replace makes new ones")
+            others.append(f"{user}:{_mosquitto_hash(password) if hashed else password}")
+            _replace(file, "".join(f"{line}\n" for line in others))
     except OSError as error:
         raise StorageUnavailable(f"{str(file)!r} cannot be written: {error.strerror}") from None
     return password
+
+
+def check_new(path: Path) -> None:
+    """See that a password can be written here, before an older one is made void.
+
+    Raises:
+        BadInput: there is something, or no folder to make it in.
+    """
+    if os.path.lexists(path):
+        raise BadInput(f"{str(path)!r} is there already: name a new one")
+    if not path.absolute().parent.is_dir():
+        raise BadInput(f"there is no folder for {str(path)!r}: make it first")
 
 
 def write_secret(file: Path, password: str) -> None:
@@ -148,6 +164,17 @@ def _lines(file: Path) -> list[str]:
         return file.read_text().splitlines() if file.exists() else []
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{str(file)!r} cannot be read: {error}") from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other provisions away, of which each would replace the file by one without the others' users."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _replace(file: Path, text: str) -> None:

@@ -1,8 +1,9 @@
 """F20 over the whole suite: a password that is planted wherever tests use one must show up nowhere.
 
-Every password that a test makes begins with `CANARY`. At the end all that was captured (of tests and of the
-processes that they ran) and every file that the session left is searched for it; only private files with
-nothing but passwords in them may hold it. One place where it shows fails the session.
+Every password that a test makes begins with `CANARY`; one that a process of its made is registered with
+`made`. At the end all that was captured (of tests and of the processes that they ran) and every file that the
+session left is searched for them; only private files with nothing but passwords in them may hold one. One
+place where it shows fails the session.
 """
 
 import re
@@ -23,6 +24,7 @@ _PRIVATE = 0o600
 _SECRETS = re.compile(rb"(([a-z0-9._-]+:)?[^\s:]+\n?)+")
 """A file of passwords, or of users and their passwords, and nothing else."""
 
+_made: set[str] = set()
 _places: list[str] = []
 _left_out: set[Path] = set()
 
@@ -33,13 +35,23 @@ def may_hold(file: Path) -> Path:
     return file
 
 
+def made(password: str) -> str:
+    """Look for a password as well that a process of the test has made, and has said as it must."""
+    assert password
+    _made.add(password)
+    return password
+
+
 def look(text: str | bytes | None, where: str) -> None:
     """Note whether the password shows in a text."""
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
-    if text is not None and (at := text.find(CANARY)) >= 0:
-        around = text[max(at - _PLACE_CHARACTERS, 0) : at].rsplit("\n")[-1]
-        _places.append(f"{where}: …{around}<the password>")
+    if text is None:
+        return
+    for password in (CANARY, *_made):
+        if (at := text.find(password)) >= 0:
+            around = text[max(at - _PLACE_CHARACTERS, 0) : at].rsplit("\n")[-1]
+            _places.append(f"{where}: …{around}<the password>")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -35,6 +35,7 @@ def provision(
     from collector.provision import (
         COLLECTOR,
         agent_config,
+        check_new,
         checked_user,
         collector_config,
         write_folder,
@@ -50,6 +51,9 @@ def provision(
         raise click.UsageError(f"there is no file of certificates at {str(ca_file)!r}")
     user = checked_user(device)
     tls = broker.startswith("mqtts://") and (folder is None or ca_file is not None)
+    for made in (folder, secret_file):
+        if made is not None:
+            check_new(made)
     password = make(passwords, user, hashed=not embedded, replace=replace)
     config = (
         collector_config(broker, ca_file=tls)

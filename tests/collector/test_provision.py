@@ -1,5 +1,6 @@
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from collector.address import Address, parse_address
 from collector.errors import BadInput
 from collector.provision import provision, read_credentials
+from tests.canary import made
 from tests.collector.command import collector
 from tests.collector.factory import batch, run_records
 from tests.collector.serving import Collector, wait_until
@@ -51,29 +53,31 @@ def test_provisioned_users_may_do_what_they_need_and_nothing_else(database: Path
 
 def test_it_is_printed_once_and_not_made_twice(tmp_path: Path) -> None:
     passwords = tmp_path / "passwords"
-    made = collector("provision", "pi-5", "--passwords", passwords, "--broker", "mqtts://hub:8884")
-    *configuration, _, password = made.stdout.splitlines()
+    done = collector("provision", "pi-5", "--passwords", passwords, "--broker", "mqtts://hub:8884")
+    *configuration, _, password = done.stdout.splitlines()
+    made(password)
     assert 'broker = "mqtts://pi-5@hub:8884"' in configuration
     assert 'password-file = "password"' in configuration
-    assert password not in passwords.read_text() + made.stderr
+    assert password not in passwords.read_text() + done.stderr
     again = collector("provision", "pi-5", "--passwords", passwords)
     assert (again.returncode, again.stdout) == (1, "")
     assert "has credentials in" in again.stderr
     before = passwords.read_text()
     replaced = collector("provision", "pi-5", "--passwords", passwords, "--replace")
     assert replaced.returncode == 0
+    made(replaced.stdout.splitlines()[-1])
     assert len(passwords.read_text().splitlines()) == 1
     assert passwords.read_text() != before
 
 
 def test_the_secret_can_go_to_a_private_file(tmp_path: Path) -> None:
     secret = tmp_path / "pi-5.password"
-    made = collector(
+    done = collector(
         *("provision", "pi-5", "--passwords", tmp_path / "credentials", "--embedded"),
         *("--secret-file", secret),
     )
     assert mode(secret) == 0o600
-    assert secret.read_text().strip() not in made.stdout + made.stderr
+    assert made(secret.read_text().strip()) not in done.stdout + done.stderr
     assert read_credentials(tmp_path / "credentials") == {"pi-5": secret.read_text().strip()}
 
 
@@ -127,24 +131,42 @@ def test_the_embedded_broker_beyond_loopback_demands_credentials(database: Path,
 def test_a_folder_holds_all_that_a_device_needs(tmp_path: Path) -> None:
     (tmp_path / "root.pem").write_text("certificates")
     where = ("--passwords", tmp_path / "passwords", "--broker", "mqtts://hub", "--to", tmp_path / "pi-5")
-    made = collector("provision", "pi-5", *where, "--ca-file", tmp_path / "root.pem")
-    assert made.returncode == 0, made.stderr
-    password = (tmp_path / "pi-5" / "password").read_text().strip()
+    done = collector("provision", "pi-5", *where, "--ca-file", tmp_path / "root.pem")
+    assert done.returncode == 0, done.stderr
+    password = made((tmp_path / "pi-5" / "password").read_text().strip())
+    entered = (tmp_path / "passwords").read_text()
     assert len(password) > 40
-    assert password not in made.stdout + made.stderr
+    assert password not in done.stdout + done.stderr
     assert mode(tmp_path / "pi-5") == 0o700
     assert mode(tmp_path / "pi-5" / "password") == 0o600
     assert (tmp_path / "pi-5" / "ca.crt").read_text() == "certificates"
     assert 'ca-file = "ca.crt"' in (tmp_path / "pi-5" / "agent.toml").read_text()
     again = collector("provision", "pi-5", *where, "--replace")
     assert again.returncode == 1
-    assert "cannot be used: File exists" in again.stderr
+    assert "pi-5' is there already: name a new one" in again.stderr
+    secret = ("--secret-file", tmp_path / "gone" / "secret")
+    nowhere = collector("provision", "pi-5", "--passwords", tmp_path / "passwords", *secret, "--replace")
+    assert nowhere.returncode == 1
+    assert "there is no folder for" in nowhere.stderr
+    assert (tmp_path / "passwords").read_text() == entered, "the device's password still holds"
+
+
+def test_provisions_at_one_time_all_count(tmp_path: Path) -> None:
+    names = [f"pi-{number}" for number in range(16)]
+
+    def enter(name: str) -> str:
+        return provision(tmp_path / "passwords", name, hashed=False, replace=False)
+
+    with ThreadPoolExecutor(8) as pool:
+        passwords = dict(zip(names, pool.map(enter, names), strict=True))
+    assert read_credentials(tmp_path / "passwords") == passwords
 
 
 def test_the_collector_gets_a_configuration_of_its_own(tmp_path: Path) -> None:
     folder = tmp_path / "collector"
     where = ("--passwords", tmp_path / "passwords", "--broker", "mqtt://hub", "--to", folder)
     assert collector("provision", "collector", *where).returncode == 0
+    made((folder / "password").read_text().strip())
     shown = collector("config", "show", "--json", "--config", folder / "collector.toml")
     assert json.loads(shown.stdout)["broker"]["value"] == "mqtt://collector@hub"
     assert json.loads(shown.stdout)["db"]["value"] == str(folder / "results.db")
