@@ -3,7 +3,8 @@
 Every bundle answers every question; the bundles take turns within a question, in an order that rotates, so
 that whatever disturbs the machine disturbs them alike. A question's ratio is the reference's time over the
 bundle's in the same turn; intervals are 95 % percentile bootstraps over questions. Times are of the network
-alone. Without named bundles, the recipes of `export.candidates` are built from `--weights` first.
+alone. Without named bundles, the recipes of `export.candidates` are built from `--weights` first. Stopped by
+Ctrl-C or SIGTERM, it prints the table of the questions that all have answered by then.
 """
 
 import os
@@ -16,12 +17,13 @@ from typing import NamedTuple
 
 import click
 
+from bench.interruptible import race, say
 from contract.bundle import MODEL_FILE, TOKENIZER_FILE, decode_manifest
 from contract.questions import Question, decode_questions
 from export import calibration, graph, names, recipes, weights
 from export.answers import Cutter, onnx_network
 from export.candidates import CANDIDATES
-from export.race import Course, Runner, mean_interval, race, speed_up
+from export.race import Course, Runner, mean_interval, speed_up
 from export.reader import load
 from export.recipes import Ingredients, Recipe
 from export.targets import this_machine
@@ -40,9 +42,12 @@ class Contestant(NamedTuple):
 @click.argument("bundles", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--questions", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option(
-    "--weights", "folder", default=Path("demo/reader"), show_default=True, type=click.Path(path_type=Path)
+    "--weights",
+    "folder",
+    default=Path("demo/reader"),
+    show_default=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
-@click.option("--model", default="minilm-l6", show_default=True, help="What the weights are of.")
 @click.option("--recipe", "wanted", multiple=True, help="Its name, repeated for more. [default: all]")
 @click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
@@ -50,7 +55,6 @@ def main(
     bundles: tuple[Path, ...],
     questions: Path,
     folder: Path,
-    model: str,
     wanted: tuple[str, ...],
     limit: int,
     threads: int,
@@ -61,11 +65,11 @@ def main(
         if bundles:
             contestants = [_bundle(bundle, threads) for bundle in bundles]
         else:
-            contestants = list(_built(model, folder, wanted, threads, Path(scratch)))
+            contestants = list(_built(folder, wanted, threads, Path(scratch)))
         load_average = os.getloadavg()[0]
-        courses = race([contestant.runner for contestant in contestants], asked)
+        asked, courses, of = race([contestant.runner for contestant in contestants], asked)
     print(
-        f"{len(asked)} questions of {questions.name}, {threads} threads, {this_machine()} "
+        f"{of} of {questions.name}, {threads} threads, {this_machine()} "
         f"({platform.machine()}), load {load_average:.1f} before\n"
     )
     print("| recipe | same answers % | F1 % | F1 loss | p50 ms | ratio of medians | median of ratios | MB |")
@@ -98,16 +102,14 @@ def _bundle(bundle: Path, threads: int) -> Contestant:
     return Contestant(bundle.name, runner, manifest.files[MODEL_FILE].bytes)
 
 
-def _built(
-    model: str, folder: Path, wanted: Sequence[str], threads: int, scratch: Path
-) -> Iterator[Contestant]:
-    reader = load(names.find(model, str(folder)).model, weights.from_folder(folder))
+def _built(folder: Path, wanted: Sequence[str], threads: int, scratch: Path) -> Iterator[Contestant]:
+    reader = load(names.find(str(folder.resolve())).model, weights.from_folder(folder))
     traced = scratch / "fp32.onnx"
     inputs = graph.trace(reader, traced)
     cutter = Cutter(reader.tokenizer.to_str(), inputs)
     asked = calibration.questions(None).questions
     seen = calibration.activations(traced, cutter, asked, scratch / "calibrated.onnx")
-    given = Ingredients(traced, reader.architecture, seen)
+    given = Ingredients(traced, reader.architecture, seen, {})
     graphs = {"fp32": Recipe(method="plain"), "fp32, fused": Recipe(method="plain", fused=True)}
     graphs |= {candidate.name: candidate.recipe for candidate in CANDIDATES}
     for name in wanted:
@@ -116,6 +118,7 @@ def _built(
     for place, (name, recipe) in enumerate(graphs.items()):
         if place and wanted and name not in wanted:
             continue
+        say(f"recipe {place + 1} of {len(graphs)}, {name}")
         path = traced if not place else scratch / f"{place}.onnx"
         if place:
             recipes.write(recipe, given, path)

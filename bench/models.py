@@ -2,7 +2,8 @@
 
 The catalog's models with random weights, in fp32 and int8, take turns on each question, in an order that
 rotates. Arithmetic is multiply-adds of the linear layers and of attention, at the lengths of the questions.
-Bundles that are not in the folder yet are built there first.
+Bundles that are not in the folder yet are built there first. Stopped by Ctrl-C or SIGTERM, it prints the
+table of the questions that all have answered by then.
 """
 
 import os
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 import click
 
+from bench.interruptible import race, say
 from contract.bundle import MODEL_FILE, TOKENIZER_FILE, Precision, decode_manifest
 from contract.questions import decode_questions
 from export import graph
@@ -21,7 +23,7 @@ from export.answers import Cutter, onnx_network
 from export.build import BuildRequest, build
 from export.catalog import MODELS, find
 from export.quantisation import linears
-from export.race import Course, Runner, race, speed_up
+from export.race import Course, Runner, speed_up
 from export.targets import this_machine
 from export.verification import chosen
 
@@ -60,16 +62,16 @@ def main(names: tuple[str, ...], bundles: Path, questions: Path, limit: int, thr
     asked = chosen(decode_questions(questions.read_bytes()), limit).questions
     models = [find(name) for name in names] or list(MODELS)
     folders = [
-        build(BuildRequest(model=model, weights="random", precisions=_PRECISIONS, verify=0), bundles, print)
+        build(BuildRequest(model=model, weights="random", precisions=_PRECISIONS, verify=0), bundles, say)
         for model in models
     ]
     work = [_work(fp32 / MODEL_FILE) for fp32, _ in folders]
     runners = [_runner(folder, threads) for pair in folders for folder in pair]
     load_average = os.getloadavg()[0]
-    courses = race(runners, asked)
+    asked, courses, of = race(runners, asked)
     lengths = [window.in_context.size for question in asked for window in runners[0].cutter.windows(question)]
     print(
-        f"\n{len(asked)} questions of {questions.name}, {sum(lengths) / len(lengths):.0f} tokens a window, "
+        f"{of} of {questions.name}, {sum(lengths) / len(lengths):.0f} tokens a window, "
         f"{threads} threads, {this_machine()} ({platform.machine()}), load {load_average:.1f} before\n"
     )
     print(

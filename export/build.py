@@ -1,6 +1,7 @@
 """Building bundles: one model from one source, in one or more precisions. The network is traced once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,11 +9,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from contract.bundle import MODEL_FILE, TOKENIZER_FILE, Architecture, Manifest, Precision
+from contract.questions import QuestionFile
 from contract.version import FORMAT_VERSION
 from export import bundle, calibration, graph, judge, recipes, tools, verification
 from export.answers import Cutter
 from export.calibration import Activation
 from export.catalog import Model, architecture
+from export.errors import VerificationFailed
 from export.reader import Reader, load
 from export.recipes import Ingredients, Recipe
 from export.request import BuildRequest as BuildRequest
@@ -43,6 +46,9 @@ def build(
         HubUnavailable: see `weights.from_hub`.
         NotInstalled: the extra `export` is not installed.
         StorageUnavailable: the bundles cannot be written.
+        NothingFits: no recipe of a search is good enough.
+        VerificationFailed: a graph does not answer as what it was made from; bundles of earlier precisions
+            are there.
     """
     tools.check_installed()
     name = request.model.name
@@ -61,33 +67,40 @@ def build(
         with bundle.workshop(to) as shop:
             progress(f"{name}: tracing {reader.parameters / 1e6:.1f}M parameters")
             traced = _trace(reader, shop)
-            judging = _judge(request, source, files, reader, traced, progress) if request.verify else None
+            judging = None
+            if request.verify:
+                with _leaving_out("no bundle"):
+                    judging = _judge(request, source, files, reader, traced, progress)
             del reader  # its weights are on disk now, and the next steps need the memory
             activations = (
                 _activations(name, source, files, traced, shop, progress) if "int8" in missing else None
             )
-            given = Ingredients(traced.graph, traced.architecture, activations)
+            given = Ingredients(traced.graph, traced.architecture, activations, {})
             for precision in missing:
                 place = places[precision]
                 recipe = _recipe(request, source, files, precision)
                 if precision == "int8" and files.search is not None:
                     cutter = Cutter(traced.tokenizer, traced.inputs)
-                    target = request.target or this_machine()
-                    found = search(given, cutter, files.search, request.limits, target, progress)
-                    if show is not None:
-                        show(found.tried)
-                    searched = {"search": record(found, files.search, request.limits)}
-                    recipe = _Chosen(found.recipe, _described(found.recipe, source, files) | searched)
+                    recipe = _searched(request, source, files, files.search, given, cutter, progress, show)
                 progress(f"{place.name}: writing")
                 draft = shop / place.name
                 manifest = _draft(request.model, source, traced, precision, recipe, given, draft)
                 if judging is not None:
                     progress(f"{place.name}: verifying")
-                    manifest = msgspec.structs.replace(
-                        manifest, verification=judging.verdict(manifest, draft)
-                    )
+                    with _leaving_out(f"no {place.name}"):
+                        verdict = judging.verdict(manifest, draft)
+                    manifest = msgspec.structs.replace(manifest, verification=verdict)
                 bundle.seal(draft, manifest, place)
     return list(places.values())
+
+
+@contextmanager
+def _leaving_out(what: str) -> Iterator[None]:
+    """Say of a failed verification what there is not."""
+    try:
+        yield
+    except VerificationFailed as error:
+        raise VerificationFailed(f"{error}, so {what} was written") from None
 
 
 def _is_built(
@@ -203,6 +216,27 @@ class _Chosen(NamedTuple):
 def _recipe(request: BuildRequest, source: Source, files: QuestionFiles, precision: Precision) -> _Chosen:
     recipe = recipes.recipe(precision, request.target or this_machine())
     return _Chosen(recipe, _described(recipe, source, files))
+
+
+def _searched(
+    request: BuildRequest,
+    source: Source,
+    files: QuestionFiles,
+    asked: QuestionFile,
+    given: Ingredients,
+    cutter: Cutter,
+    progress: Progress,
+    show: Callable[[list[Tried]], object] | None,
+) -> _Chosen:
+    here = this_machine()
+    target = request.target or here
+    if target not in {here, "portable"}:
+        progress(f"search: times and answers are those of this machine ({here}), not of {target}")
+    found = search(given, cutter, asked, request.limits, target, progress)
+    if show is not None:
+        show(found.tried)
+    searched = {"search": record(found, asked, request.limits)}
+    return _Chosen(found.recipe, _described(found.recipe, source, files) | searched)
 
 
 def _described(recipe: Recipe, source: Source, files: QuestionFiles) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Times are of the network alone. A question's ratio is the time of one network ov
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -40,9 +40,27 @@ class Course(NamedTuple):
 
 def race(runners: Sequence[Runner], questions: tuple[Question, ...]) -> list[Course]:
     """Let each network answer each question, one after another, in an order that rotates."""
+    courses = [Course([], []) for _ in runners]
+    for _ in turns(runners, questions, courses):
+        pass
+    return courses
+
+
+def turns(
+    runners: Sequence[Runner], questions: tuple[Question, ...], courses: Sequence[Course]
+) -> Iterator[int]:
+    """A race turn by turn, for who wants to tell how far it is.
+
+    Args:
+        runners: the networks.
+        questions: what each answers.
+        courses: one a network, empty; they grow.
+
+    Yields:
+        How many questions all have answered.
+    """
     for runner in runners:
         read(runner.network, runner.cutter, questions[:_WARM_UP])
-    courses = [Course([], []) for _ in runners]
     for turn, question in enumerate(questions):
         for offset in range(len(runners)):
             place = (turn + offset) % len(runners)
@@ -51,7 +69,7 @@ def race(runners: Sequence[Runner], questions: tuple[Question, ...]) -> list[Cou
             logits = [runners[place].network(window) for window in windows]
             courses[place].seconds.append(time.perf_counter() - begun)
             courses[place].readings.append(Reading(answer(question.context, windows, logits), logits))
-    return courses
+        yield turn + 1
 
 
 class SpeedUp(NamedTuple):

@@ -16,7 +16,7 @@ from export.graph import OPSET
 from export.merging import merge
 from export.quantisation import LARGEST, Integers, Spared, quantise_embeddings, quantise_linears, spared
 from export.ranges import Clipping, ranges
-from export.smoothing import Smoothed, smooth
+from export.smoothing import Smoothed, Strengths, smooth
 from export.targets import LARGEST_WEIGHT, Target
 from export.weightonly import quantise_weights_only
 
@@ -83,6 +83,8 @@ class Ingredients(NamedTuple):
     shape: Architecture
     activations: Mapping[str, Activation] | None = None
     """From calibration; None for random weights, and where no recipe needs them."""
+    strengths: Strengths | None = None
+    """Found so far for these activations, and kept here for the next recipe; None to keep none."""
 
 
 def recipe(precision: Precision, target: Target) -> Recipe:
@@ -147,7 +149,7 @@ def write(recipe: Recipe, given: Ingredients, path: Path) -> dict[str, Any]:
         smoothed: dict[str, Smoothed] = {}
         if recipe.smoothing is not None:
             strength = None if recipe.smoothing == AUTOMATIC else float(recipe.smoothing)
-            smoothed = smooth(model, given.activations, integers.largest, strength, kept)
+            smoothed = smooth(model, given.activations, integers.largest, strength, kept, given.strengths)
             found = {"smoothing_strengths": [each.strength for each in smoothed.values()]}
         if recipe.folded:
             fold(model.graph)

@@ -8,6 +8,7 @@ their speed-ups overlap, count as equal, and of these the one with the most answ
 """
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import stdev
@@ -20,7 +21,7 @@ from export import recipes
 from export.answers import Cutter, onnx_network
 from export.candidates import CANDIDATES, Candidate
 from export.errors import VerificationFailed
-from export.race import Course, Runner, SpeedUp, race, speed_up
+from export.race import Course, Runner, SpeedUp, speed_up, turns
 from export.recipes import Ingredients, Recipe
 from export.targets import Target
 from export.verification import chosen, compare, f1
@@ -31,6 +32,7 @@ FINALISTS: Final = 6
 _HEAT_BYTES: Final = 1_500_000_000
 """Graphs loaded at once: those of BERT-Large race in pairs."""
 _STANDARD_ERRORS: Final = 2.0
+_SECONDS_BETWEEN_LINES: Final = 10.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,14 +132,17 @@ def search(
     entered = [candidate for candidate in candidates or CANDIDATES if recipes.fits(candidate.recipe, target)]
     few = chosen(asked, SCREENED_ON).questions
     progress(f"search: {len(entered)} recipes on {len(few)} questions")
-    measured, tried = _round(entered, given, cutter, few)
+    if not any(question.golds for question in asked.questions):
+        least = AGREEMENT_WITHOUT_GOLDS if limits.min_agreement is None else limits.min_agreement
+        progress(f"search: no gold answers there, so a recipe must keep {100 * least:g} % of fp32's answers")
+    measured, tried = _round(entered, given, cutter, few, progress)
     plausible, hopeless = _split(measured, limits, _STANDARD_ERRORS)
     tried += [each.tried("loses too much") for each in hopeless]
     tried += [each.tried("slower than the finalists") for each in plausible[FINALISTS:]]
     finalists = [each.candidate for each in plausible[:FINALISTS]]
     if finalists:
         progress(f"search: {len(finalists)} finalists on {len(asked.questions)} questions")
-    measured, failed = _round(finalists, given, cutter, asked.questions)
+    measured, failed = _round(finalists, given, cutter, asked.questions, progress)
     inside, outside = _split(measured, limits, 0.0)
     tried += failed + [each.tried("loses too much") for each in outside]
     if not inside:
@@ -170,7 +175,11 @@ def asked_for(asked: QuestionFile, limits: Limits) -> dict[str, Any]:
 
 
 def _round(
-    candidates: Sequence[Candidate], given: Ingredients, cutter: Cutter, asked: tuple[Question, ...]
+    candidates: Sequence[Candidate],
+    given: Ingredients,
+    cutter: Cutter,
+    asked: tuple[Question, ...],
+    progress: Callable[[str], None],
 ) -> tuple[list[Measured], list[Tried]]:
     """Measure candidates in heats that fit into memory, the fp32 graph in each; fastest first."""
     measured: list[Measured] = []
@@ -181,6 +190,9 @@ def _round(
         taken = given.traced.stat().st_size
         while waiting and (not entries or taken < _HEAT_BYTES):
             candidate = waiting.pop(0)
+            progress(
+                f"search: recipe {len(candidates) - len(waiting)} of {len(candidates)}, {candidate.name}"
+            )
             path = given.traced.with_name(f"candidate-{len(waiting)}.onnx")
             try:
                 recipes.write(candidate.recipe, given, path)
@@ -196,11 +208,23 @@ def _round(
             taken += path.stat().st_size
         if entries:
             fp32 = Runner(onnx_network(given.traced), cutter)
-            reference, *courses = race([fp32, *(entry[2] for entry in entries)], asked)
+            reference, *courses = _race([fp32, *(entry[2] for entry in entries)], asked, progress)
             for (candidate, path, _), course in zip(entries, courses, strict=True):
                 measured.append(_measured(candidate, path.stat().st_size, asked, reference, course))
                 path.unlink()
     return sorted(measured, key=lambda each: -each.speed.paired), failed
+
+
+def _race(
+    runners: Sequence[Runner], asked: tuple[Question, ...], progress: Callable[[str], None]
+) -> list[Course]:
+    courses = [Course([], []) for _ in runners]
+    told = time.monotonic()
+    for done in turns(runners, asked, courses):
+        if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
+            told = time.monotonic()
+            progress(f"search: {done} of {len(asked)} questions")
+    return courses
 
 
 def _measured(
@@ -243,9 +267,19 @@ def _is_inside(found: Measured, limits: Limits, errors: float) -> bool:
 
 def _none_fits(tried: list[Tried], limits: Limits) -> str:
     best = max(tried, key=lambda each: each.agreement or 0.0)
+    judged_by_f1 = any(each.f1_loss is not None for each in tried)
+    wanted, mended = [], []
+    if judged_by_f1:
+        wanted.append(f"loses at most {limits.max_f1_loss:g} points of F1")
+        mended.append("--max-f1-loss")
+    if limits.min_agreement is not None or not judged_by_f1:
+        least = AGREEMENT_WITHOUT_GOLDS if limits.min_agreement is None else limits.min_agreement
+        wanted.append(f"keeps {100 * least:g} % of fp32's answers")
+        mended.append("--min-agreement")
     gave = "none could be run"
     if best.agreement is not None:
         loss = "" if best.f1_loss is None else f" and loses {best.f1_loss:.2f} points of F1"
         gave = f"the nearest, {best.name!r}, keeps {100 * best.agreement:.1f} % of the answers{loss}"
-    wanted = f"at most {limits.max_f1_loss:g} points of F1"
-    return f"no int8 recipe loses {wanted}: {gave}; allow more with --max-f1-loss, or build fp32"
+    return (
+        f"no int8 recipe {' and '.join(wanted)}: {gave}; allow more with {' or '.join(mended)}, or build fp32"
+    )

@@ -25,6 +25,9 @@ _LEAST: Final = np.float32(1e-5)
 _U8: Final = np.float32(255)
 
 Matrix = NDArray[np.float32]
+Strengths = dict[tuple[str, tuple[str, ...], int], float]
+"""The best strength by the input's name, those of its weights, and the integer of the largest: trying the
+strengths takes longer than all else, and recipes share the outcome."""
 
 
 class Smoothed(NamedTuple):
@@ -41,6 +44,7 @@ def smooth(
     largest: int,
     strength: float | None = None,
     spared: frozenset[str] = frozenset(),
+    known: Strengths | None = None,
 ) -> dict[str, Smoothed]:
     """Put a Mul before the linear layers of each input and fold its inverse into their weights, in place.
 
@@ -51,6 +55,7 @@ def smooth(
         largest: integer that the largest weight of a channel becomes.
         strength: of every input; None for the best for each.
         spared: names of the linear layers to leave alone.
+        known: best strengths that were found before in graphs of the same network; gets what is found here.
 
     Returns:
         What was chosen for each input.
@@ -60,16 +65,19 @@ def smooth(
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     chosen: dict[str, Smoothed] = {}
+    known = {} if known is None else known
     for source, nodes in linears(graph, spared).items():
         matrices = [numpy_helper.to_array(weights[node.input[1]]) for node in nodes]
         joined = np.concatenate(matrices, axis=1)
         if activations is None:
             chosen[source] = Smoothed(0.0, _factors(np.ones(len(joined), np.float32), joined, 0.0))
-        elif strength is not None:
-            found = _factors(activations[source].largest, joined, strength)
-            chosen[source] = Smoothed(strength, found)
         else:
-            chosen[source] = _best(activations[source], joined, largest)
+            use = strength
+            if use is None:
+                key = (source, tuple(node.input[1] for node in nodes), largest)
+                use = known[key] if key in known else _best(activations[source], joined, largest)
+                known[key] = use
+            chosen[source] = Smoothed(use, _factors(activations[source].largest, joined, use))
         factors = chosen[source].factors
         for node, matrix in zip(nodes, matrices, strict=True):
             smoothed = numpy_helper.from_array(matrix * factors[:, np.newaxis], node.input[1])
@@ -85,7 +93,7 @@ def smooth(
     return chosen
 
 
-def _best(activation: Activation, weight: Matrix, largest: int) -> Smoothed:
+def _best(activation: Activation, weight: Matrix, largest: int) -> float:
     exact = [window @ weight for window in activation.windows]
     errors = {}
     for strength in STRENGTHS:
@@ -96,8 +104,7 @@ def _best(activation: Activation, weight: Matrix, largest: int) -> Smoothed:
             float(np.square(_rounded(window / factors) @ rounded - wanted).sum())
             for window, wanted in zip(activation.windows, exact, strict=True)
         )
-    best = min(STRENGTHS, key=errors.__getitem__)
-    return Smoothed(best, _factors(activation.largest, weight, best))
+    return min(STRENGTHS, key=errors.__getitem__)
 
 
 def _factors(activation: Matrix, weight: Matrix, strength: float) -> Matrix:

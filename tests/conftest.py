@@ -13,7 +13,7 @@ from agent.stop import Stop
 from contract.bundle import Precision
 from export.build import BuildRequest, build
 from export.catalog import find
-from tests.export.models import TINY
+from tests.export.models import TINY, save_checkpoint
 from tests.mosquitto import Mosquitto
 
 pytest_plugins = ["tests.canary"]
@@ -41,6 +41,14 @@ def _reader(bundles: Path, precision: Precision) -> Path:
     request = BuildRequest(model=find("minilm-l6"), weights=str(READER), precisions=("fp32", "int8"))
     built = dict(zip(request.precisions, build(request, bundles, _silent), strict=True))
     return built[precision]
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """TINY as a transformers folder: weights, tokenizer, card."""
+    folder = tmp_path_factory.mktemp("checkpoints") / "tiny-squad"
+    save_checkpoint(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,10 @@ def squad(
 
     found = weights.tokenizer_file(tokenizer)
     if given is None:
-        origin = squad.from_hub(split or "validation")
+        wanted = split or "validation"
+        # Where the hub is out of reach, its library tries again for half a minute.
+        click.echo(f"taking SQuAD v1.1 {wanted} from the hub or its local cache", err=True)
+        origin = squad.from_hub(wanted)
     else:
         origin = squad.from_file(given)
         if split is not None:

@@ -1,4 +1,4 @@
-"""A checkpoint, and a hub to have it from."""
+"""A hub, and copies of the checkpoint to have from it."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,15 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.export.hubserver import HubServer
-from tests.export.models import save_checkpoint
-
-
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """TINY as a transformers folder: weights, tokenizer, card."""
-    folder = tmp_path_factory.mktemp("checkpoints") / "tiny-squad"
-    save_checkpoint(folder)
-    return folder
 
 
 @pytest.fixture
@@ -36,12 +27,14 @@ class HubSettings:
         self.home = home
         self._monkeypatch = monkeypatch
         self._set("HF_HUB_CACHE", str(home / "hub"))
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", home / "datasets")
         monkeypatch.delenv("HF_TOKEN", raising=False)
         monkeypatch.setenv("HF_TOKEN_PATH", str(home / "token"))
         self.offline()
 
     def offline(self) -> None:
         self._set("HF_HUB_OFFLINE", True)
+        self._monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
 
     def online(self, endpoint: str) -> None:
         self._set("HF_HUB_OFFLINE", False)

@@ -29,11 +29,15 @@ TINY = Model(
 
 def save_checkpoint(folder: Path) -> None:
     """Write TINY as a transformers folder: random weights that count as trained, tokenizer, card."""
+    import torch
     from transformers import AutoTokenizer, BertConfig, BertForQuestionAnswering
 
     arguments = {key: value for key, value in TINY.config.items() if key != "model_type"}
     config = BertConfig(**arguments)  # type: ignore[no-untyped-call]  # untyped there
-    BertForQuestionAnswering(config).save_pretrained(folder)  # type: ignore[no-untyped-call]  # untyped there
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = BertForQuestionAnswering(config)  # type: ignore[no-untyped-call]  # untyped there
+    network.save_pretrained(folder)
     packaged = weights.tokenizer_file(None)
     assert packaged is not None
     AutoTokenizer.from_pretrained(packaged.path.parent).save_pretrained(folder)  # type: ignore[no-untyped-call]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from export import cli
 from export.catalog import MODELS
 
 
@@ -27,21 +28,27 @@ def test_list_as_a_table_has_a_line_for_each_model() -> None:
     assert "google-bert/bert-large-uncased-whole-word-masking-finetuned-squad" in lines[1]
 
 
-def test_build_prints_the_bundles_and_nothing_else_on_stdout(tmp_path: Path) -> None:
-    build = ("build", "tinybert-4l", "--weights", "random", "--precision", "int8,fp32", "--to", tmp_path)
-    first = export_models(*build)
-    assert first.stdout == f"{tmp_path / 'tinybert-4l-int8'}\n{tmp_path / 'tinybert-4l-fp32'}\n"
-    assert [line.split(": ")[1].split()[0] for line in first.stderr.splitlines()] == [
+def test_build_prints_the_bundles_and_nothing_else_on_stdout(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    build = ("build", checkpoint, "--precision", "int8,fp32", "--verify", "4", "--to", tmp_path)
+    monkeypatch.setattr("sys.argv", ["export-models", *map(str, build)])
+    assert cli.main() == 0
+    first = capfd.readouterr()
+    assert first.out == f"{tmp_path / 'tiny-squad-int8'}\n{tmp_path / 'tiny-squad-fp32'}\n"
+    assert [line.split(": ")[1].split()[0] for line in first.err.splitlines()] == [
         "loading",
         "tracing",
         "verifying",
+        "calibrating",
         "writing",
         "verifying",
         "writing",
         "verifying",
     ]
-    again = export_models(*build)
-    assert again.stdout == first.stdout and again.stderr.count("reused") == 2
+    assert cli.main() == 0
+    again = capfd.readouterr()
+    assert again.out == first.out and again.err.count("reused") == 2
 
 
 @pytest.mark.parametrize(

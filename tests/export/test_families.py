@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from contract.bundle import Precision, decode_manifest
 from export.build import BuildRequest, build
 from export.catalog import MODELS, Model
+from export.names import FAMILIES
 from export.weightonly import BLOCK, packed
 
 SMALL = {
@@ -38,13 +39,31 @@ def shrunken(model: Model) -> Model:
     return msgspec.structs.replace(model, config=config)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def beside(family: str, **more: object) -> Model:
+    """A model of a family that the catalog has none of."""
+    config = MODELS[0].config | {"model_type": family} | more
+    return Model(name=f"any-{family}", title=family, config=config, distillation="not stated")
+
+
+BESIDE = (
+    beside("electra"),
+    # Its positions are counted from behind that of padding.
+    beside("roberta", max_position_embeddings=514, pad_token_id=1),
+)
+
+
+def test_every_family_that_is_accepted_is_built_here() -> None:
+    assert {model.config["model_type"] for model in (*MODELS, *BESIDE)} == set(FAMILIES)
+
+
+@pytest.mark.parametrize("model", [*MODELS, *BESIDE], ids=lambda model: model.name)
 def test_a_family_builds_and_verifies_in_every_precision(model: Model, tmp_path: Path) -> None:
     request = BuildRequest(model=shrunken(model), weights="random", precisions=PRECISIONS)
     for bundle, precision in zip(build(request, tmp_path, lambda line: None), PRECISIONS, strict=True):
         manifest = decode_manifest((bundle / "manifest.json").read_bytes())
         assert bundle.name == f"{model.name}-{precision}" and manifest.precision == precision
         assert manifest.verification is not None and manifest.verification["questions"] == 4
+        assert manifest.architecture.family == model.config["model_type"] and manifest.max_tokens == 512
         assert {path.name for path in bundle.iterdir()} == {"model.onnx", "tokenizer.json", "manifest.json"}
 
 

@@ -14,19 +14,22 @@ from hypothesis import strategies as st
 from pyarrow import ipc, parquet
 
 from contract.questions import Gold, Question, decode_questions
-from export import sample, squad, weights
+from export import cli, sample, squad, weights
 from export.answers import Cutter
 from export.errors import BadInput, StorageUnavailable
 from export.lengths import lengths
+from tests.export.conftest import HubSettings
 from tests.export.hubcache import add_squad, environment
 
 DEMO = Path(__file__).parent.parent.parent / "demo" / "sample-questions.json"
+Command = Callable[..., tuple[int, str, str]]
 SCHEMA = pa.schema(
     {
         **{column: pa.string() for column in ("id", "title", "context", "question")},
         "answers": pa.struct({"text": pa.list_(pa.string()), "answer_start": pa.list_(pa.int32())}),
     }
 )
+TAKING = "taking SQuAD v1.1 validation from the hub or its local cache\n"
 
 
 def table(rows: list[dict[str, Any]]) -> pa.Table:
@@ -81,8 +84,22 @@ def write_arrow_stream(made: pa.Table, path: Path) -> None:
 def questions_squad(
     *arguments: str | Path, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, whose library of the hub reads an environment of its own."""
     command = [sys.executable, "-m", "export", "questions", "squad", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=env)
+
+
+@pytest.fixture
+def squad_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Runs it in this process, which spares half a minute of imports; gives status, output and talk."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["export-models", "questions", "squad", *map(str, arguments)])
+        status = cli.main()
+        said = capfd.readouterr()
+        return status, said.out, said.err
+
+    return run
 
 
 @pytest.mark.parametrize("kind", [write_parquet, write_arrow_file, write_arrow_stream])
@@ -127,21 +144,21 @@ def test_a_table_that_is_not_squad_is_refused(made: pa.Table, sentence: str, tmp
         squad.from_file(tmp_path / "data")
 
 
-def test_a_damaged_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_a_damaged_file_is_refused_in_one_sentence(squad_command: Command, tmp_path: Path) -> None:
     for kind in (write_parquet, write_arrow_file, write_arrow_stream):
         kind(table(made_up(50)), tmp_path / "data")
         whole = (tmp_path / "data").read_bytes()
         (tmp_path / "data").write_bytes(whole[: len(whole) // 2])
-        done = questions_squad("--from", tmp_path / "data", "--to", tmp_path / "q.json")
-        assert (done.returncode, done.stdout) == (1, "") and done.stderr.count("\n") == 1
-        assert f"'{tmp_path / 'data'}' is damaged" in done.stderr
+        status, out, err = squad_command("--from", tmp_path / "data", "--to", tmp_path / "q.json")
+        assert (status, out) == (1, "") and err.count("\n") == 1
+        assert f"'{tmp_path / 'data'}' is damaged" in err
         assert not (tmp_path / "q.json").exists()
 
 
-def test_an_answer_that_is_not_in_its_context_leaves_no_file(tmp_path: Path) -> None:
+def test_an_answer_that_is_not_in_its_context_leaves_no_file(squad_command: Command, tmp_path: Path) -> None:
     write_parquet(with_answers({"text": ["Ada"], "answer_start": [1]}), tmp_path / "data")
-    done = questions_squad("--from", tmp_path / "data", "--to", tmp_path / "q.json")
-    assert done.returncode == 1 and "'Ada', which is not in its context at character 1" in done.stderr
+    status, _, err = squad_command("--from", tmp_path / "data", "--to", tmp_path / "q.json")
+    assert status == 1 and "'Ada', which is not in its context at character 1" in err
     assert not (tmp_path / "q.json").exists()
 
 
@@ -151,11 +168,11 @@ def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         squad.write(squad.from_file(DEMO), tmp_path / "file" / "q.json")
 
 
-def test_the_hubs_validation_split_is_read_from_its_cache(tmp_path: Path) -> None:
+def test_the_hubs_validation_split_is_read_from_its_cache(squad_command: Command, tmp_path: Path) -> None:
     add_squad(tmp_path / "home", "validation", table(made_up(10_570)))
     arguments = ("--to", tmp_path / "dev.json", "--format", "json")
     done = questions_squad(*arguments, env=environment(tmp_path / "home"))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, TAKING)
     said = json.loads(done.stdout)
     assert (said["questions"], said["paragraphs"], said["articles"], said["golds"]) == (
         10570,
@@ -169,21 +186,24 @@ def test_the_hubs_validation_split_is_read_from_its_cache(tmp_path: Path) -> Non
     assert written.questions[7].golds == (Gold("Paragraph", 0), Gold("Para", 0))
     assert json.loads((tmp_path / "dev.json").read_bytes())["source"] == said["source"]
 
-    sampled = questions_squad(*arguments, "--limit", "40", "--seed", "3", env=environment(tmp_path / "home"))
-    assert json.loads(sampled.stdout)["source"].endswith(": 40 of 10570 by context length, seed 3")
-    assert len(decode_questions((tmp_path / "dev.json").read_bytes()).questions) == 40
+    small = ("--to", tmp_path / "small.json", "--limit", "40", "--seed", "3", "--format", "json")
+    _, out, _ = squad_command("--from", tmp_path / "dev.json", "--split", "validation", *small)
+    assert json.loads(out)["source"] == "dev.json: 40 of 10570 by context length, seed 3"
+    assert len(decode_questions((tmp_path / "small.json").read_bytes()).questions) == 40
 
 
-def test_a_split_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
-    add_squad(tmp_path / "home", "train", table(made_up(12)))
+def test_a_split_of_the_wrong_size_is_refused(
+    squad_command: Command, hub_settings: HubSettings, tmp_path: Path
+) -> None:
+    add_squad(hub_settings.home, "train", table(made_up(12)))
     arguments = ("--to", tmp_path / "q.json")
-    done = questions_squad(*arguments, "--split", "train", env=environment(tmp_path / "home"))
-    assert done.returncode == 1 and not (tmp_path / "q.json").exists()
-    assert "has 12 questions, and train of SQuAD v1.1 has 87599: it is not the whole split" in done.stderr
-    done = questions_squad(*arguments, env=environment(tmp_path / "home"))
-    assert done.returncode == 1 and "validation of 'rajpurkar/squad' cannot be had" in done.stderr
-    done = questions_squad(*arguments, "--from", DEMO, "--split", "validation")
-    assert done.returncode == 1 and "sample-questions.json has 334 questions, and validation" in done.stderr
+    status, _, err = squad_command(*arguments, "--split", "train")
+    assert status == 1 and not (tmp_path / "q.json").exists()
+    assert "has 12 questions, and train of SQuAD v1.1 has 87599: it is not the whole split" in err
+    status, _, err = squad_command(*arguments)
+    assert status == 1 and "validation of 'rajpurkar/squad' cannot be had" in err
+    status, _, err = squad_command(*arguments, "--from", DEMO, "--split", "validation")
+    assert status == 1 and "sample-questions.json has 334 questions, and validation" in err
 
 
 def test_offline_without_a_cached_copy_gets_one_sentence(tmp_path: Path) -> None:
@@ -191,15 +211,15 @@ def test_offline_without_a_cached_copy_gets_one_sentence(tmp_path: Path) -> None
     done = questions_squad("--to", tmp_path / "q.json", env=environment(tmp_path, HF_TOKEN=secret))
     assert (done.returncode, done.stdout) == (1, "") and secret not in done.stderr
     assert done.stderr == (
-        "export-models: the hub cannot be reached for 'rajpurkar/squad', and the local cache has no complete "
-        "copy: go online (and unset HF_HUB_OFFLINE), or give a file with --from\n"
+        f"{TAKING}export-models: the hub cannot be reached for 'rajpurkar/squad', and the local cache has no "
+        "complete copy: go online (and unset HF_HUB_OFFLINE), or give a file with --from\n"
     )
 
 
-def test_the_table_says_counts_lengths_and_digest(tmp_path: Path) -> None:
-    done = questions_squad("--from", DEMO, "--to", tmp_path / "q.json")
-    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines()[1:]}
-    assert done.stdout.splitlines()[0] == str(tmp_path / "q.json")
+def test_the_table_says_counts_lengths_and_digest(squad_command: Command, tmp_path: Path) -> None:
+    _, out, _ = squad_command("--from", DEMO, "--to", tmp_path / "q.json")
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in out.splitlines()[1:]}
+    assert out.splitlines()[0] == str(tmp_path / "q.json")
     assert lines["questions"].startswith("334 in ")
     assert lines["tokens"].endswith(", by bert-base-uncased") and lines["tokens"].startswith("p50 ")
     assert lines["digest"] == decode_questions(DEMO.read_bytes()).sha256

@@ -1,0 +1,68 @@
+"""A race of networks that tells how far it is and that, cut short, gives what it has measured so far."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final, NamedTuple
+
+from contract.questions import Question
+from export.race import Course, Runner, turns
+
+_SECONDS_BETWEEN_LINES: Final = 10.0
+
+
+class Raced(NamedTuple):
+    """What was measured."""
+
+    questions: tuple[Question, ...]
+    """Those that every network has answered: all, or the first ones."""
+    courses: list[Course]
+    """One a network, of these questions."""
+    of: str
+    """How many questions there are, in words for a table's heading."""
+
+
+def race(runners: Sequence[Runner], questions: tuple[Question, ...]) -> Raced:
+    """Let networks take turns on questions until they end, or until SIGINT or SIGTERM.
+
+    Raises:
+        SystemExit: it was stopped before all networks had answered one question.
+    """
+    courses = [Course([], []) for _ in runners]
+    done, told = 0, time.monotonic()
+    stopped = False
+    with _stoppable():
+        try:
+            for done in turns(runners, questions, courses):
+                if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
+                    told = time.monotonic()
+                    say(f"{done} of {len(questions)} questions")
+        except KeyboardInterrupt:
+            stopped = True
+    if done == 0:
+        raise SystemExit("stopped before the first question was answered by all")
+    of = f"{done} of {len(questions)} questions, then stopped," if stopped else f"{done} questions"
+    return Raced(
+        questions[:done], [Course(course.readings[:done], course.seconds[:done]) for course in courses], of
+    )
+
+
+def say(line: str) -> None:
+    """Tell of the progress, apart from the result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
