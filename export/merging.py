@@ -102,7 +102,7 @@ def _ways(graph: "GraphProto", seen: Seen) -> Iterator[_Way]:
         heads = _last_numbers(seen, seen.makers[node.input[0]], 2) if bias is not None else None
         if bias is None or linear is None or heads is None:
             continue
-        if linear.input[1] not in seen.weights or not any(name in seen.weights for name in bias.input):
+        if linear.input[1] not in seen.weights or not _constant(bias, seen):
             continue
         alone = all(len(seen.readers[each.output[0]]) == 1 for each in (linear, bias))
         matrix = seen.weights[linear.input[1]]
@@ -154,4 +154,4 @@ def _last_numbers(seen: Seen, reshape: "NodeProto", count: int) -> tuple[int, ..
 
 
 def _constant(node: "NodeProto", seen: Seen) -> str:
-    return next(name for name in node.input if name in seen.weights)
+    return next((name for name in node.input if name in seen.weights), "")
