@@ -1,0 +1,102 @@
+"""`python -m bench.loadgen BUNDLE`: whether our p90 is that of MLPerf's LoadGen.
+
+The two take turns on one bundle, each in a process of its own. LoadGen draws its questions with replacement,
+so a question can weigh more in its p90 than in ours: ours is given as it is, and again over LoadGen's own
+draws, with the times that we found for the question that was drawn, one after the other. What is left is the
+instruments and the machine.
+"""
+
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+from statistics import median
+
+import click
+import msgspec
+
+from agent.bundle import describe
+from agent.device import inspect_device
+from agent.outbox import Outbox
+from agent.plan import LOADGEN, SINGLE_STREAM, Load, Plan, plan_run, read_questions, settings_for
+from agent.run import Run
+from agent.stop import Stop
+from collector.statistics import percentile
+from contract.records import Answer, Record, RunFinished
+
+_P90 = "90.00 percentile latency (ns)"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("folder", metavar="BUNDLE", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--questions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=Path("demo/sample-questions.json"),
+    show_default=True,
+)
+@click.option("--limit", type=click.IntRange(min=1), default=300, show_default=True, help="Questions.")
+@click.option("--queries", type=click.IntRange(min=64), default=2000, show_default=True, help="A run.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+def main(folder: Path, questions: Path, limit: int, queries: int, rounds: int) -> None:
+    """Print both p90, round by round, and how far they lie apart."""
+    bundle = describe(folder)
+    read = read_questions(questions)
+    plans = {
+        scenario: plan_run(
+            inspect_device("bench"),
+            bundle,
+            read,
+            settings_for(bundle, limit=limit, load=Load(scenario, min_queries=queries)),
+        )
+        for scenario in (SINGLE_STREAM, LOADGEN)
+    }
+    print(
+        f"{folder.name}, {queries} queries of {len(plans[LOADGEN].questions)} questions of {questions.name}\n"
+    )
+    print("| round | ours ms | ours, over LoadGen's draws ms | LoadGen ms | apart % |")
+    print("|--:|--:|--:|--:|--:|")
+    apart = []
+    for number in range(1, rounds + 1):
+        ours, theirs = (_measured(plans[scenario]) for scenario in (SINGLE_STREAM, LOADGEN))
+        last = theirs[-1]
+        assert isinstance(last, RunFinished)
+        if last.outcome is None or _P90 not in last.outcome.loadgen:
+            raise SystemExit(f"bench: LoadGen did not finish: {last.reason or 'its summary has no p90'}")
+        loadgen_ns = int(last.outcome.loadgen[_P90])
+        times: dict[str, list[int]] = defaultdict(list)
+        for answer in _answers(ours):
+            times[answer.question_id].append(_time_ns(answer))
+        own = {question_id: cycle(found) for question_id, found in times.items()}
+        drawn = [next(own[a.question_id]) for a in _answers(theirs) if a.question_id in own]
+        found = [percentile(values, 0.9) for values in (_flat(times), drawn)]
+        apart.append(100 * (loadgen_ns / found[1] - 1))
+        print(
+            f"| {number} | {found[0] / 1e6:.2f} | {found[1] / 1e6:.2f} | {loadgen_ns / 1e6:.2f} "
+            f"| {apart[-1]:+.2f} |"
+        )
+    print(f"\nLoadGen's p90 over ours: {median(apart):+.2f} % (median of {rounds} rounds)")
+
+
+def _measured(plan: Plan) -> list[Record]:
+    with tempfile.TemporaryDirectory() as folder, Stop() as stop, Outbox(Path(folder, "outbox.db")) as outbox:
+        Run(plan, outbox, stop).measure(lambda _: None)
+        return [msgspec.json.decode(row.body, type=Record) for row in outbox.rows(0, 1_000_000)]
+
+
+def _answers(records: Sequence[Record]) -> list[Answer]:
+    return [record for record in records if isinstance(record, Answer) and record.error is None]
+
+
+def _flat(times: dict[str, list[int]]) -> list[int]:
+    return [ns for found in times.values() for ns in found]
+
+
+def _time_ns(answer: Answer) -> int:
+    return answer.tokenize_ns + answer.infer_ns + answer.decode_ns
+
+
+if __name__ == "__main__":
+    sys.exit(main())
