@@ -132,7 +132,8 @@ def search(
     entered = [candidate for candidate in candidates or CANDIDATES if recipes.fits(candidate.recipe, target)]
     few = chosen(asked, SCREENED_ON).questions
     progress(f"search: {len(entered)} recipes on {len(few)} questions")
-    if not any(question.golds for question in asked.questions):
+    has_golds = any(question.golds for question in asked.questions)
+    if not has_golds:
         least = AGREEMENT_WITHOUT_GOLDS if limits.min_agreement is None else limits.min_agreement
         progress(f"search: no gold answers there, so a recipe must keep {100 * least:g} % of fp32's answers")
     measured, tried = _round(entered, given, cutter, few, progress)
@@ -146,7 +147,7 @@ def search(
     inside, outside = _split(measured, limits, 0.0)
     tried += failed + [each.tried("loses too much") for each in outside]
     if not inside:
-        raise NothingFits(_none_fits(tried, limits), _ordered(tried))
+        raise NothingFits(_none_fits(tried, limits, has_golds), _ordered(tried))
     equal = [each for each in inside if each.speed.high >= inside[0].speed.low]
     kept = max(equal, key=lambda each: each.agreement)
     tried += [
@@ -265,14 +266,13 @@ def _is_inside(found: Measured, limits: Limits, errors: float) -> bool:
     return found.agreement + errors * spread >= least
 
 
-def _none_fits(tried: list[Tried], limits: Limits) -> str:
+def _none_fits(tried: list[Tried], limits: Limits, has_golds: bool) -> str:
     best = max(tried, key=lambda each: each.agreement or 0.0)
-    judged_by_f1 = any(each.f1_loss is not None for each in tried)
     wanted, mended = [], []
-    if judged_by_f1:
+    if has_golds:
         wanted.append(f"loses at most {limits.max_f1_loss:g} points of F1")
         mended.append("--max-f1-loss")
-    if limits.min_agreement is not None or not judged_by_f1:
+    if limits.min_agreement is not None or not has_golds:
         least = AGREEMENT_WITHOUT_GOLDS if limits.min_agreement is None else limits.min_agreement
         wanted.append(f"keeps {100 * least:g} % of fp32's answers")
         mended.append("--min-agreement")
