@@ -51,7 +51,7 @@ def test_a_model_is_downloaded_once_and_built_again_without_the_hub(
         "revision": COMMIT,
         "licence": "mit",
         "training_data": "squad, own",
-        "training_articles": [],
+        "training_articles": (),
     }
     assert (manifest.title, manifest.distillation) == ("Some_QA.model", "not stated")
     assert manifest.parameters == TINY.parameters
@@ -75,7 +75,7 @@ def test_a_model_of_the_catalog_is_built_from_the_cache_at_the_commit_that_it_ha
         "revision": hubcache.COMMIT,
         "licence": "Apache-2.0",
         "training_data": "nothing",
-        "training_articles": [],
+        "training_articles": (),
     }
 
 
