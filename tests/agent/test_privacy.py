@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def test_onnxruntime_makes_no_session_id(tmp_path: Path) -> None:
-    # Where it sees the variables of a CI, onnxruntime is quiet of its own accord, and the control shows nothing.
+    # Where it sees the variables of a CI, onnxruntime is quiet by itself, and the control shows nothing.
     bare = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LD_LIBRARY_PATH"}}
     loud = "import onnxruntime"
     for script, left in ((loud, [".ses"]), ("import agent.model", [])):
