@@ -149,4 +149,4 @@ def test_long_contexts_are_no_outliers_and_disturbed_answers_are(
     times = 1e6 * (3 + 0.05 * tokens + 5e-5 * tokens**2) * rng.lognormal(0, 0.03, count)
     slow = rng.random(count) < disturbed
     times[slow] *= rng.uniform(2, 5, int(slow.sum()))
-    assert abs(outliers(times, tokens) - slow.sum()) <= max(2, count // 1000)
+    assert abs(outliers(times, tokens) - slow.sum()) <= max(5, count // 1000)
