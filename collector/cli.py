@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -16,6 +17,18 @@ _EXTRAS = {
 }
 
 
+class _ReaderGone(Exception):
+    """Standard output was closed under a command."""
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderGone from None  # click would end with status 1, as if something had failed
+
+
 def main() -> int:
     """Run the command line; returns the exit status. No traceback reaches a user."""
     from collector.report.plain import plain
@@ -27,7 +40,7 @@ def main() -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
+    except (BrokenPipeError, _ReaderGone):
         # Whoever read our output has seen enough; what is still buffered must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -43,7 +56,7 @@ def main() -> int:
     return status if isinstance(status, int) else 0
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="distilbench")
 def cli() -> None:
     """Takes benchmark results in, scores them, and reports which model belongs on which hardware."""

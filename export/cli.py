@@ -19,7 +19,19 @@ from export.commands.verify import verify as verify_command
 from export.errors import ExportError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _ReaderGone(Exception):
+    """Standard output was closed under a command."""
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderGone from None  # click would end with status 1, as if something had failed
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="distilbench", message="distilbench %(version)s")
 def cli() -> None:
     """Build ONNX bundles of question-answering models, for the agent to measure."""
@@ -46,7 +58,7 @@ def main() -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 128 + signal.SIGINT
-    except BrokenPipeError:
+    except (BrokenPipeError, _ReaderGone):
         # Whoever read standard output has gone; closing it at exit must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
