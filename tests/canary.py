@@ -22,8 +22,8 @@ MAX_FILE_BYTES = 32 * 1_048_576
 _PLACE_CHARACTERS = 60
 _PRIVATE = 0o600
 _SECRETS = re.compile(rb"((([a-z0-9._-]+:)?[^\s:]+)?\n)*([a-z0-9._-]+:)?[^\s:]*")
-"""A file of passwords, or of users and their passwords, and nothing else. A line matches in one way only, so that
-a large file takes no longer than it must."""
+"""A file of passwords, or of users and their passwords, and nothing else. A line matches in one way
+only, so that a large file takes no longer than it must."""
 
 _made: set[str] = set()
 _places: list[str] = []
