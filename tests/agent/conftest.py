@@ -51,8 +51,8 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def long_questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty questions on contexts of two windows: seconds of work for the demo's reader."""
-    return write_questions(tmp_path_factory.mktemp("long"), 40, sentences=25)
+    """Questions on contexts of two windows: seconds of work for a reader, more than connecting takes."""
+    return write_questions(tmp_path_factory.mktemp("long"), 160, sentences=25)
 
 
 def write_questions(folder: Path, count: int, sentences: int) -> Path:

@@ -219,7 +219,7 @@ def test_results_are_published_while_they_are_made(
         records = [record for _, record in sorted(collector.records.items())]
     assert check_run(records, ids(long_questions)).status == "complete"
     under_way = [state for state in collector.states if state.run_id is not None]
-    assert under_way and under_way[0].selected == 40
+    assert under_way and under_way[0].selected == 160
     assert not [r for r in records if isinstance(r, Answer) and r.marks], "the parent was quiet"
     assert pending(agent) == 0
 
