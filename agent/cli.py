@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from agent.commands.audit import audit
-from agent.commands.config import config, init
+from agent.commands.config import config
 from agent.commands.doctor import doctor
 from agent.commands.fetch import fetch
 from agent.commands.plan import run_plan_command
-from agent.config import configure
+from agent.config import CONFIG
 from agent.errors import AgentError, BadInput, NotDelivered
 from agent.options import (
     FILE,
@@ -267,7 +267,7 @@ cli.add_command(config)
 cli.add_command(fetch)
 cli.add_command(run_plan_command(run, flush, say))
 cli.add_command(doctor)
-configure(cli, except_for=init)
+CONFIG.configure(cli, except_for=config.commands["init"])
 
 
 def _print_json(data: bytes) -> None:

@@ -1,32 +1,17 @@
 """The command `collector`: its parts are in `collector.commands`, its failures end here."""
 
-import os
-import sys
-from typing import Any
-
 import click
 
 from collector.commands import access, configuration, database, doctor, intake, predictions, reports, scores
-from collector.config import configure
+from collector.config import CONFIG
 from collector.errors import CollectorError
+from commandline.ending import Commands, ReaderGone, leave_quietly
 from contract.errors import ContractError
 
 _EXTRAS = {
     **dict.fromkeys(("iotcore", "jinja2", "plotly", "rich", "sqlite_utils"), "collector"),
     **dict.fromkeys(("bert_score", "torch", "transformers"), "score"),
 }
-
-
-class _ReaderGone(Exception):
-    """Standard output was closed under a command."""
-
-
-class _Commands(click.Group):
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            raise _ReaderGone from None  # click would end with status 1, as if something had failed
 
 
 def main() -> int:
@@ -40,9 +25,8 @@ def main() -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except (BrokenPipeError, _ReaderGone):
-        # Whoever read our output has seen enough; what is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, ReaderGone):
+        leave_quietly()
         return 0
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
@@ -56,7 +40,7 @@ def main() -> int:
     return status if isinstance(status, int) else 0
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="distilbench")
 def cli() -> None:
     """Takes benchmark results in, scores them, and reports which model belongs on which hardware."""
@@ -86,4 +70,4 @@ for _command in (
     database.schema,
 ):
     cli.add_command(_command)
-configure(cli, except_for=configuration.init)
+CONFIG.configure(cli, except_for=configuration.config.commands["init"])

@@ -1,13 +1,12 @@
 """The command `export-models`: its commands are in `export.commands`, all failures end here."""
 
-import os
 import signal
-import sys
 from types import FrameType
 from typing import Any
 
 import click
 
+from commandline.ending import Commands, ReaderGone, leave_quietly
 from contract.codec import printable
 from contract.errors import ContractError
 from export.commands.build import build
@@ -19,19 +18,7 @@ from export.commands.verify import verify as verify_command
 from export.errors import ExportError
 
 
-class _ReaderGone(Exception):
-    """Standard output was closed under a command."""
-
-
-class _Commands(click.Group):
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            raise _ReaderGone from None  # click would end with status 1, as if something had failed
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="distilbench", message="distilbench %(version)s")
 def cli() -> None:
     """Build ONNX bundles of question-answering models, for the agent to measure."""
@@ -58,9 +45,8 @@ def main() -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 128 + signal.SIGINT
-    except (BrokenPipeError, _ReaderGone):
-        # Whoever read standard output has gone; closing it at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, ReaderGone):
+        leave_quietly()
         return 0
     return status if isinstance(status, int) else 0
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = ("agent", "collector", "export")
-OURS = (*PROGRAMS, "contract", "demo", "bench", "tests")
+OURS = (*PROGRAMS, "commandline", "contract", "demo", "bench", "tests")
 BASE_INSTALL = {"click", "msgspec", "numpy", "onnxruntime", "paho", "tokenizers"}
 HEAVY = ("torch", "transformers", "optimum", "datasets", "sqlite_utils", "bert_score", "pandas", "matplotlib")
 
@@ -64,8 +64,13 @@ def third_party(package: str) -> set[str]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_imports_the_contract_and_no_other_program(program: str) -> None:
-    assert {i.package for i in imports(program)} & set(OURS) <= {program, "contract"}
+def test_a_program_imports_what_is_shared_and_no_other_program(program: str) -> None:
+    assert {i.package for i in imports(program)} & set(OURS) <= {program, "commandline", "contract"}
+
+
+def test_the_command_lines_share_click_and_the_contract() -> None:
+    assert third_party("commandline") == {"click"}
+    assert {i.package for i in imports("commandline")} & set(OURS) == {"commandline", "contract"}
 
 
 def test_the_contract_imports_msgspec_and_nothing_else() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = {"agent", "collector", "contract", "demo", "export"}
+PACKAGES = {"agent", "collector", "commandline", "contract", "demo", "export"}
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from agent.config import outranking
 from agent.options import FOLDER, delivery_options, device_options
+from commandline.config import outranking
 
 
 @click.command()

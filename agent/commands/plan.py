@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from agent.config import config_file, key_of, settings
+from agent.config import CONFIG
 from agent.errors import BadInput, NotDelivered
 from agent.options import FILE, all_of, delivery_options, device_options, outbox_options
+from commandline.config import config_file, key_of
 
 Say = Callable[[str], None]
 
@@ -116,7 +117,7 @@ def _given(context: click.Context) -> list[str]:
     arguments: list[str] = []
     if (file := config_file(context)) is not None:
         arguments += ["--config", str(file)]
-    for option in settings().values():
+    for option in CONFIG.settings.values():
         name = option.name or ""
         if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
             arguments += [option.opts[0], str(context.params[name])]

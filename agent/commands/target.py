@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from agent.config import outranking, rank
 from agent.delivery import Destination, destination
+from commandline.config import outranking, rank
 
 _CREDENTIALS = ("password_file", "ca_file", "cert_file", "key_file")
 

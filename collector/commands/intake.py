@@ -16,7 +16,7 @@ from collector.commands.options import (
     serving_options,
     show_list,
 )
-from collector.config import outranking
+from commandline.config import outranking
 
 
 @click.command()

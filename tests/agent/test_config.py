@@ -5,9 +5,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import cli
-from agent.config import read_config, settings, variable
+from agent.config import CONFIG
 from agent.errors import AgentError
 from collector.provision import agent_config
+from commandline.config import variable
 
 
 def run(*arguments: str | Path, **variables: str) -> Result:
@@ -58,7 +59,7 @@ def test_a_flag_outranks_a_variable_which_outranks_the_file(tmp_path: Path) -> N
 def test_what_is_wrong_in_a_file_is_quoted(tmp_path: Path, text: str, complaint: str) -> None:
     file = written(tmp_path, text)
     with pytest.raises(AgentError) as error:
-        read_config(file)
+        CONFIG.read(file)
     assert complaint in str(error.value)
     assert str(file) in str(error.value)
     assert isinstance(run("status", "--config", file).exception, AgentError)
@@ -66,16 +67,16 @@ def test_what_is_wrong_in_a_file_is_quoted(tmp_path: Path, text: str, complaint:
 
 def test_paths_begin_at_the_file(tmp_path: Path) -> None:
     file = written(tmp_path, 'ca-file = "ca.crt"\nstate-dir = "/var/lib/x"')
-    assert read_config(file) == {"ca-file": str(tmp_path / "ca.crt"), "state-dir": "/var/lib/x"}
+    assert CONFIG.read(file) == {"ca-file": str(tmp_path / "ca.crt"), "state-dir": "/var/lib/x"}
 
 
 def test_a_new_file_explains_every_key_and_is_right(tmp_path: Path) -> None:
     file = tmp_path / "new.toml"
     made = run("config", "init", file, "--broker", "mqtt://here", "--threads", "2")
     assert made.exit_code == 0, made.output
-    assert read_config(file) == {"broker": "mqtt://here", "threads": 2}
+    assert CONFIG.read(file) == {"broker": "mqtt://here", "threads": 2}
     text = file.read_text()
-    for key, option in settings().items():
+    for key, option in CONFIG.settings.items():
         assert f"{key} = " in text or f"#{key} =" in text
         assert variable(option) in text
     assert isinstance(run("config", "init", file).exception, AgentError), "it is not overwritten"
@@ -127,7 +128,7 @@ def test_another_broker_is_not_given_the_configured_password(tmp_path: Path) -> 
 
 def test_the_agent_takes_what_the_collector_provisions(tmp_path: Path) -> None:
     file = written(tmp_path, agent_config("kitchen-pi", "mqtts://broker.example", ca_file=True))
-    assert read_config(file) == {
+    assert CONFIG.read(file) == {
         "device-id": "kitchen-pi",
         "broker": "mqtts://kitchen-pi@broker.example",
         "password-file": str(tmp_path / "password"),

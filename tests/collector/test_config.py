@@ -5,8 +5,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from collector.cli import cli
-from collector.config import read_config, settings, variable
+from collector.config import CONFIG
 from collector.errors import CollectorError
+from commandline.config import variable
 
 
 def run(*arguments: str | Path, **variables: str) -> Result:
@@ -71,8 +72,8 @@ def test_a_check_goes_beyond_single_values(tmp_path: Path, text: str, complaint:
 def test_a_new_file_explains_every_key_and_is_right(tmp_path: Path) -> None:
     file = tmp_path / "new.toml"
     assert run("config", "init", file, "--db", "/var/lib/x.db").exit_code == 0
-    assert read_config(file) == {"db": "/var/lib/x.db"}
-    assert all(variable(option) in file.read_text() for option in settings().values())
+    assert CONFIG.read(file) == {"db": "/var/lib/x.db"}
+    assert all(variable(option) in file.read_text() for option in CONFIG.settings.values())
     assert isinstance(run("config", "init", file).exception, CollectorError), "it is not overwritten"
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from agent.config import CONFIG_FILE as AGENT_CONFIG
+from agent.config import CONFIG as AGENT
 from agent.schedule import read_schedule
-from collector.config import CONFIG_FILE as COLLECTOR_CONFIG
+from collector.config import CONFIG as COLLECTOR
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SERVICES = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -75,8 +75,8 @@ def test_the_installer_tells_wrong_usage_and_needs_root() -> None:
 
 def test_installer_units_and_programs_mean_the_same_places() -> None:
     installer = (DEPLOY / "install-agent.sh").read_text()
-    assert f"SETTINGS={AGENT_CONFIG.parent}\n" in installer
-    assert str(COLLECTOR_CONFIG) in (DEPLOY / "systemd/distilbench-collector.service").read_text()
+    assert f"SETTINGS={AGENT.default.parent}\n" in installer
+    assert str(COLLECTOR.default) in (DEPLOY / "systemd/distilbench-collector.service").read_text()
     for unit in SERVICES:
         assert "User=distilbench\n" in unit.read_text()
         assert "ExecStart=/opt/distilbench/current/bin/" in unit.read_text()

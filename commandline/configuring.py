@@ -1,0 +1,129 @@
+"""The commands about a program's configuration file: `config init`, `config check` and `config show`."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from commandline.config import ConfigFile, config_file, variable
+from contract.codec import encode, printable
+from contract.config import Key, Value, explain_config
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+Check = Callable[[Mapping[str, Value]], None]
+"""Looks at the values of a file as a whole, and at the files that they name; raises the program's error."""
+
+
+def config_commands(program: str, command: str, file: ConfigFile, check: Check) -> click.Group:
+    """Make the group `config` of a program.
+
+    Args:
+        program: its name.
+        command: the one whose options the file has, such as `agent run`.
+        file: the program's.
+        check: what `config check` looks at beyond single values.
+    """
+    group = click.Group(
+        "config",
+        help="Make, check and show the configuration file.\n\n"
+        f"Every key is an option of `{command}` without its dashes; DISTILBENCH_ and the name in capitals is "
+        "its variable. A flag outranks a variable, a variable outranks the file.",
+    )
+    group.add_command(_init(program, command, file))
+    group.add_command(_check(file, check))
+    group.add_command(_show(file))
+    return group
+
+
+def _init(program: str, command: str, config: ConfigFile) -> click.Command:
+    @click.command(
+        "init",
+        help="Write a new FILE that explains every key, with the options that are given here set.\n\n"
+        f"FILE is {config.default} if it is not named, and - for standard output.",
+    )
+    @click.argument("file", type=_FILE, default=config.default)
+    @config.options
+    @click.pass_context
+    def init(context: click.Context, /, file: Path, **values: Any) -> None:
+        given = {
+            key: _plain(context.params[option.name or ""])
+            for key, option in config.settings.items()
+            if context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
+        }
+        text = (
+            f"# Configuration of the distilbench {program}. A key is an option of `{command}` without its\n"
+            "# dashes; a variable of the environment outranks it, and a flag outranks both.\n"
+        ) + explain_config(_keys(config), given)
+        if str(file) == "-":
+            click.echo(text, nl=False)
+            return
+        shown = printable(str(file))
+        try:
+            with file.open("x") as opened:
+                opened.write(text)
+        except OSError as error:
+            raise config.refusal(f"cannot make '{shown}': {error.strerror}") from None
+        click.echo(f"{shown} is written; '{program} config check' checks it", err=True)
+
+    return init
+
+
+def _check(config: ConfigFile, check_all: Check) -> click.Command:
+    @click.command("check")
+    @click.argument("file", type=_FILE, default=config.default)
+    def check(file: Path) -> None:
+        """Check FILE as a whole, and the files that it names. Nothing is connected to."""
+        values = config.read(file)
+        shown = printable(str(file))
+        try:
+            check_all(values)
+        except config.refusal as error:
+            raise config.refusal(f"'{shown}': {error}") from None
+        click.echo(f"{shown}: {len(values)} keys, nothing wrong")
+
+    return check
+
+
+def _show(config: ConfigFile) -> click.Command:
+    @click.command("show")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @config.options
+    @click.pass_context
+    def show(context: click.Context, /, as_json: bool, **values: Any) -> None:
+        """Print every option, its value now, and where that comes from."""
+        found = config.shown(context)
+        if as_json:
+            told = {entry.key: {"value": _plain(entry.value), "source": entry.source} for entry in found}
+            click.echo(encode(told))
+            return
+        width = max(len(entry.key) for entry in found)
+        values_width = max(len(_text(entry.value)) for entry in found)
+        for entry in found:
+            click.echo(f"{entry.key:{width}}  {_text(entry.value):{values_width}}  {printable(entry.source)}")
+        if config_file(context) is None:
+            click.echo(f"(no configuration file is read: there is no {config.default})", err=True)
+
+    return show
+
+
+def _keys(config: ConfigFile) -> list[Key]:
+    return [
+        Key(
+            key,
+            (option.help or "").replace("\n", " "),
+            variable(option),
+            option.default if isinstance(option.default, str | int | float) else None,
+        )
+        for key, option in config.settings.items()
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return str(value.absolute()) if isinstance(value, Path) else value
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None else printable(str(value))
