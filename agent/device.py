@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.firmware import CpuInfo, Firmware, hardware_class
+from agent.systemfile import read_field, read_kib, read_text
 from contract.codec import printable
 from contract.device import Device
 
@@ -53,8 +54,8 @@ def inspect_device(
         cores=usable_cores(root),
         memory_bytes=_memory_bytes(root),
         os=_told(_os_name(root)),
-        kernel=_told(_text(root / "proc/sys/kernel/osrelease") or platform.release()),
-        governor=_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
+        kernel=_told(read_text(root / "proc/sys/kernel/osrelease") or platform.release()),
+        governor=read_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
         versions={"python": platform.python_version(), **_versions()},
     )
 
@@ -66,10 +67,8 @@ def agent_version() -> str:
 
 def usable_cores(root: Path = Path("/")) -> int:
     """Logical cores that this process may use."""
-    for line in _text(root / "proc/self/status").splitlines():
-        if line.startswith("Cpus_allowed_list:"):
-            return len(cores_of(line.split(":")[1].strip()))
-    return os.cpu_count() or 1
+    allowed = read_field(root / "proc/self/status", "Cpus_allowed_list:")
+    return len(cores_of(allowed)) if allowed is not None else os.cpu_count() or 1
 
 
 def cores_of(text: str) -> frozenset[int]:
@@ -93,23 +92,19 @@ def physical_cores(root: Path = Path("/")) -> int:
     siblings = {
         text
         for path in root.glob("sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list")
-        if (text := _text(path))
+        if (text := read_text(path))
     }
     return min(len(siblings) or usable_cores(root), usable_cores(root))
 
 
 def _memory_bytes(root: Path) -> int:
-    for line in _text(root / "proc/meminfo").splitlines():
-        if line.startswith("MemTotal:"):
-            return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    told = read_kib(root / "proc/meminfo", "MemTotal:")
+    return told if told is not None else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _os_name(root: Path) -> str:
-    for line in _text(root / "etc/os-release").splitlines():
-        if line.startswith("PRETTY_NAME="):
-            return line.split("=", 1)[1].strip().strip("\"'")
-    return f"{platform.system()} {platform.release()}"
+    told = read_field(root / "etc/os-release", "PRETTY_NAME=")
+    return told.strip("\"'") if told is not None else f"{platform.system()} {platform.release()}"
 
 
 def _versions() -> dict[str, str]:
@@ -121,13 +116,6 @@ def _version(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "replace").strip()
-    except OSError:
-        return ""
 
 
 def _told(text: str) -> str:

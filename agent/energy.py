@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
+from agent.systemfile import read_number, read_text
 from agent.vcgencmd import Vcgencmd
 
 POWER_SECONDS: Final = 1.0
@@ -56,15 +57,15 @@ class RaplZone:
     """One counter of microjoules below `/sys/class/powercap`, which begins anew at its end."""
 
     def __init__(self, folder: Path) -> None:
-        self.name = _text(folder / "name") or folder.name
+        self.name = read_text(folder / "name") or folder.name
         self.file = folder / "energy_uj"
-        self._range = _number(folder / "max_energy_range_uj")
+        self._range = read_number(folder / "max_energy_range_uj")
         self._last = self.read()
         self._total = 0
 
     def read(self) -> int | None:
         """The counter; None where it cannot be read, which since 2020 only root may."""
-        return _number(self.file)
+        return read_number(self.file)
 
     def advance(self) -> int | None:
         """Microjoules since the zone was made."""
@@ -154,7 +155,7 @@ def rapl_zones(root: Path) -> list[RaplZone]:
     """The packages, and their memory where it is a zone of its own; cores are part of a package."""
     zones = []
     for folder in sorted(root.glob("sys/class/powercap/intel-rapl:*")):
-        name = _text(folder / "name")
+        name = read_text(folder / "name")
         if name.startswith("package") or name == "dram":
             zones.append(RaplZone(folder))
     return zones
@@ -162,8 +163,8 @@ def rapl_zones(root: Path) -> list[RaplZone]:
 
 def _supply_line(root: Path) -> tuple[str, Callable[[], float | None] | None]:
     for sensor in sorted(root.glob("sys/class/hwmon/hwmon*")):
-        name, power = _text(sensor / "name"), sensor / "power1_input"
-        if _INA.fullmatch(name) and _number(power) is not None:
+        name, power = read_text(sensor / "name"), sensor / "power1_input"
+        if _INA.fullmatch(name) and read_number(power) is not None:
             return f"{name.upper()}: supply line", partial(_watts, power)
     return "", None
 
@@ -186,19 +187,5 @@ def rails_watts(said: str) -> float | None:
 
 
 def _watts(file: Path) -> float | None:
-    microwatts = _number(file)
+    microwatts = read_number(file)
     return None if microwatts is None else microwatts * _MICRO
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

@@ -9,6 +9,7 @@ import resource
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from agent.systemfile import read_kib, read_number, read_text
 from contract.bundle import MODEL_FILE, TOKENIZER_FILE, Manifest, Precision
 
 PROCESS_BYTES: Final = 100_000_000
@@ -63,7 +64,7 @@ def shortage(manifest: Manifest, window_tokens: int, root: Path = Path("/")) -> 
     """
     needed = needed_bytes(manifest, window_tokens)
     for left, wanted, limit in (
-        (_free(root), needed, "the machine's memory"),
+        (read_kib(root / "proc/meminfo", "MemAvailable:"), needed, "the machine's memory"),
         (_left_in_group(root), needed, "the control group's memory"),
         (_address_space(), needed + RESERVED_BYTES, "the limit on address space"),
     ):
@@ -72,17 +73,10 @@ def shortage(manifest: Manifest, window_tokens: int, root: Path = Path("/")) -> 
     return None
 
 
-def _free(root: Path) -> int | None:
-    for line in _text(root / "proc/meminfo").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
-
-
 def _left_in_group(root: Path) -> int | None:
     """The least that any group up to the root leaves, by control groups of version 2 or 1."""
     left = []
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in read_text(root / "proc/self/cgroup").splitlines():
         _, controllers, place = line.split(":", 2)
         if controllers not in {"", "memory"}:
             continue
@@ -98,7 +92,7 @@ def _left_in_group(root: Path) -> int | None:
 
 
 def _reclaimable(group: Path) -> int:
-    for line in _text(group / "memory.stat").splitlines():
+    for line in read_text(group / "memory.stat").splitlines():
         if line.startswith(("inactive_file ", "total_inactive_file ")):
             return int(line.split()[1])
     return 0
@@ -110,12 +104,5 @@ def _address_space() -> int | None:
 
 
 def _first_number(group: Path, names: tuple[str, ...]) -> int | None:
-    texts = (_text(group / name) for name in names)
-    return next((int(text) for text in texts if text.isdecimal()), None)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
+    numbers = (read_number(group / name) for name in names)
+    return next((number for number in numbers if number is not None), None)

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from agent.systemfile import read_text
+
 _BOARDS: Final = (
     (r"Raspberry Pi (5|500|Compute Module 5)\b", "raspberry-pi-5"),
     (r"Raspberry Pi (4|400|Compute Module 4)\b", "raspberry-pi-4"),
@@ -45,15 +47,17 @@ class Firmware:
 
     def __init__(self, root: Path) -> None:
         dmi = root / "sys/class/dmi/id"
-        tree = _text(root / "proc/device-tree/model") or _text(root / "sys/firmware/devicetree/base/model")
-        vendor, product = _text(dmi / "sys_vendor"), _text(dmi / "product_name")
+        tree = read_text(root / "proc/device-tree/model") or read_text(
+            root / "sys/firmware/devicetree/base/model"
+        )
+        vendor, product = read_text(dmi / "sys_vendor"), read_text(dmi / "product_name")
         named = product if product.startswith(vendor) else f"{vendor} {product}"
         self.model = tree or named.strip()
         """`Raspberry Pi 5 Model B Rev 1.0`, `LENOVO 20XW…`; empty where nothing is said."""
-        chassis = _text(dmi / "chassis_type")
+        chassis = read_text(dmi / "chassis_type")
         self.chassis = int(chassis) if chassis.isdecimal() else None
         self.battery = any(
-            _text(supply) == "Battery" for supply in root.glob("sys/class/power_supply/BAT*/type")
+            read_text(supply) == "Battery" for supply in root.glob("sys/class/power_supply/BAT*/type")
         )
         self.android = (root / "system/build.prop").exists()
 
@@ -63,7 +67,7 @@ class CpuInfo:
 
     def __init__(self, root: Path) -> None:
         fields: dict[str, str] = {}
-        for line in _text(root / "proc/cpuinfo").splitlines():
+        for line in read_text(root / "proc/cpuinfo").splitlines():
             name, _, value = line.partition(":")
             fields.setdefault(name.strip(), value.strip())
         self.flags = frozenset((fields.get("flags") or fields.get("Features") or "").split())
@@ -111,10 +115,3 @@ def _hexadecimal(text: str) -> int | None:
         return int(text, 16)
     except ValueError:
         return None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "replace").strip("\0 \n")
-    except OSError:
-        return ""

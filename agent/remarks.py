@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from agent.systemfile import read_text
 from agent.telemetry import Telemetry
 
 LOOK_SECONDS: Final = 0.2
@@ -57,7 +58,7 @@ def remarks(root: Path = Path("/"), pause: Pause = time.sleep) -> tuple[Remark, 
 
 def cpu_time(root: Path) -> CpuTime | None:
     """The first line of `/proc/stat`; None where there is none."""
-    line = _text(root / "proc/stat").split("\n", 1)[0].split()
+    line = read_text(root / "proc/stat").split("\n", 1)[0].split()
     if len(line) < 9 or line[0] != "cpu":
         return None
     user, nice, system, idle, iowait, irq, softirq, stolen = map(int, line[1:9])
@@ -71,7 +72,7 @@ def _load(root: Path, pause: Pause) -> list[Remark]:
     after = cpu_time(root)
     if before is None or after is None or after.total <= before.total:
         return []
-    cores = max(1, sum(line.startswith("cpu") for line in _text(root / "proc/stat").splitlines()) - 1)
+    cores = max(1, sum(line.startswith("cpu") for line in read_text(root / "proc/stat").splitlines()) - 1)
     total = after.total - before.total
     used = (after.busy - before.busy) / total * cores
     stolen = (after.stolen - before.stolen) / total
@@ -99,7 +100,7 @@ def _governor(root: Path) -> list[Remark]:
     governors = {
         text
         for path in root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
-        if (text := _text(path))
+        if (text := read_text(path))
     }
     slower = sorted(governors - {BEST_GOVERNOR})
     if not slower:
@@ -126,7 +127,7 @@ def _heat(root: Path) -> list[Remark]:
 def _battery(root: Path) -> list[Remark]:
     supplies = list(root.glob("sys/class/power_supply/*"))
     discharging = any(
-        _text(supply / "type") == "Battery" and _text(supply / "status") == "Discharging"
+        read_text(supply / "type") == "Battery" and read_text(supply / "status") == "Discharging"
         for supply in supplies
     )
     if not discharging:
@@ -153,10 +154,3 @@ _PAST: Final = {
     "frequency_capped": "capped in frequency",
     "soft_temperature_limit": "at its soft temperature limit",
 }
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "replace").strip()
-    except OSError:
-        return ""

@@ -7,6 +7,7 @@ does not tell is None, never a guess.
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from agent.systemfile import read_number, read_text
 from agent.vcgencmd import Vcgencmd
 from contract.records import Mark
 
@@ -51,8 +52,10 @@ class Telemetry:
 
     def read(self) -> Reading:
         """Look now."""
-        temperatures = [value / 1000 for path in self._temperatures if (value := _number(path)) is not None]
-        clocks = [value * 1000 for path in self._clocks if (value := _number(path)) is not None]
+        temperatures = [
+            value / 1000 for path in self._temperatures if (value := read_number(path)) is not None
+        ]
+        clocks = [value * 1000 for path in self._clocks if (value := read_number(path)) is not None]
         return Reading(max(temperatures, default=None), max(clocks, default=None), self._throttle())
 
     def since_boot(self) -> tuple[Mark, ...]:
@@ -76,11 +79,11 @@ class Telemetry:
 
     def _pi_bits(self) -> int:
         if self._vcgencmd is None:
-            return _number(self._pi_throttle, 16) or 0
+            return read_number(self._pi_throttle, 16) or 0
         return _throttled(self._vcgencmd.ask("get_throttled")) if self._vcgencmd.found else 0
 
     def _throttle_count(self) -> int:
-        return sum(_number(path) or 0 for path in self._counters)
+        return sum(read_number(path) or 0 for path in self._counters)
 
 
 def _throttled(said: str) -> int:
@@ -93,24 +96,10 @@ def _throttled(said: str) -> int:
 
 def _temperature_files(root: Path) -> list[Path]:
     zones = sorted(root.glob("sys/class/thermal/thermal_zone*"))
-    of_cpu = [zone / "temp" for zone in zones if _text(zone / "type").lower().startswith(_CPU_ZONES)]
+    of_cpu = [zone / "temp" for zone in zones if read_text(zone / "type").lower().startswith(_CPU_ZONES)]
     if of_cpu:
         return of_cpu
     for sensor in sorted(root.glob("sys/class/hwmon/hwmon*")):
-        if _text(sensor / "name") in _CPU_SENSORS:
+        if read_text(sensor / "name") in _CPU_SENSORS:
             return sorted(sensor.glob("temp*_input"))
     return [zone / "temp" for zone in zones]
-
-
-def _number(path: Path, base: int = 10) -> int | None:
-    try:
-        return int(path.read_text(), base)
-    except (OSError, ValueError):
-        return None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
