@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from export.walk import Seen, back, look, replace, sweep
+from export.walk import Seen, back, constant, last_numbers, look, replace, sweep, variable
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, NodeProto, TensorProto
+    from onnx import GraphProto, NodeProto
 
 _TO_HEADS: Final = ("Transpose", "Reshape", "Add")
 """From a head's view of a tensor back to the bias of the linear layer that made it."""
@@ -42,8 +42,8 @@ def fold(graph: "GraphProto") -> int:
     before = len(graph.node)
     seen = look(graph)
     for found in [each for node in graph.node for each in _candidates(seen, node)]:
-        linear = seen.makers[_other(found.bias, seen.weights)]
-        for node, name in ((linear, linear.input[1]), (found.bias, _constant(found.bias, seen.weights))):
+        linear = seen.makers[variable(seen, found.bias)]
+        for node, name in ((linear, linear.input[1]), (found.bias, constant(seen, found.bias))):
             scaled = numpy_helper.to_array(seen.weights[name]) * found.by
             # A new tensor: the exporter lets layers share a bias whose numbers are equal.
             tensor = numpy_helper.from_array(scaled.astype(np.float32), f"{node.output[0]}_folded")
@@ -82,30 +82,17 @@ def _is_scale(seen: Seen, tensor: str) -> bool:
 
 def _head_width(seen: Seen, tensor: str) -> int | None:
     """The last number of the shape that a tensor got before its transposition."""
-    from onnx import numpy_helper
-
     reshape = back(seen, tensor, _TO_HEADS[:2])
-    shape = None if reshape is None else seen.makers.get(reshape.input[1])
-    last = None if shape is None or shape.op_type != "Concat" else seen.makers.get(shape.input[-1])
-    if last is None or last.op_type != "Constant":
-        return None
-    return int(numpy_helper.to_array(last.attribute[0].t).ravel()[0])
+    width = None if reshape is None else last_numbers(seen, reshape, 1)
+    return None if width is None else width[0]
 
 
 def _is_biased_linear(seen: Seen, bias: "NodeProto") -> bool:
-    made = seen.makers.get(_other(bias, seen.weights))
+    made = seen.makers.get(variable(seen, bias))
     return (
         made is not None
         and made.op_type == "MatMul"
         and made.input[1] in seen.weights
         and len(seen.readers[made.input[1]]) == 1
-        and _constant(bias, seen.weights) != ""
+        and constant(seen, bias) != ""
     )
-
-
-def _constant(node: "NodeProto", weights: "dict[str, TensorProto]") -> str:
-    return next((name for name in node.input if name in weights), "")
-
-
-def _other(node: "NodeProto", weights: "dict[str, TensorProto]") -> str:
-    return next((name for name in node.input if name not in weights), "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from export.walk import Seen, back, look, replace, sweep
+from export.walk import Seen, back, constant, last_numbers, look, replace, sweep
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -51,7 +51,7 @@ def merge(graph: "GraphProto") -> int:
             continue
         name = f"{ways[0].linear.output[0]}_merged"
         matrices = [numpy_helper.to_array(seen.weights[way.linear.input[1]]) for way in ways]
-        biases = [numpy_helper.to_array(seen.weights[_constant(way.bias, seen)]) for way in ways]
+        biases = [numpy_helper.to_array(seen.weights[constant(seen, way.bias)]) for way in ways]
         shape = np.array([0, 0, len(ways) * count, width], np.int64)
         for tensor, values in (
             (f"{name}_weight", np.concatenate(matrices, axis=1)),
@@ -99,10 +99,10 @@ def _ways(graph: "GraphProto", seen: Seen) -> Iterator[_Way]:
             continue
         bias = back(seen, node.output[0], ("Transpose", "Reshape", "Add"))
         linear = back(seen, node.output[0], ("Transpose", "Reshape", "Add", "MatMul"))
-        heads = _last_numbers(seen, seen.makers[node.input[0]], 2) if bias is not None else None
+        heads = last_numbers(seen, seen.makers[node.input[0]], 2) if bias is not None else None
         if bias is None or linear is None or heads is None:
             continue
-        if linear.input[1] not in seen.weights or not _constant(bias, seen):
+        if linear.input[1] not in seen.weights or not constant(seen, bias):
             continue
         alone = all(len(seen.readers[each.output[0]]) == 1 for each in (linear, bias))
         matrix = seen.weights[linear.input[1]]
@@ -119,7 +119,7 @@ def _fix_shapes(graph: "GraphProto") -> None:
         if node.op_type != "Reshape":
             continue
         transpose = back(seen, node.input[0], ("Transpose",))
-        width = _last_numbers(seen, node, 1)
+        width = last_numbers(seen, node, 1)
         if transpose is None or _order(transpose) != _HEADS_FIRST or width is None:
             continue
         if back(seen, transpose.input[0], ("MatMul",)) is not None and _dimensions(seen, node) == 3:
@@ -137,21 +137,3 @@ def _order(node: "NodeProto") -> list[int] | None:
 def _dimensions(seen: Seen, reshape: "NodeProto") -> int | None:
     shape = seen.makers.get(reshape.input[1])
     return None if shape is None or shape.op_type != "Concat" else len(shape.input)
-
-
-def _last_numbers(seen: Seen, reshape: "NodeProto", count: int) -> tuple[int, ...] | None:
-    """The last numbers of the shape of a Reshape, where the exporter wrote them down."""
-    from onnx import numpy_helper
-
-    shape = seen.makers.get(reshape.input[1])
-    if shape is None or shape.op_type != "Concat":
-        return None
-    makers = [seen.makers.get(name) for name in shape.input[-count:]]
-    if any(maker is None or maker.op_type != "Constant" for maker in makers):
-        return None
-    numbers = tuple(int(numpy_helper.to_array(maker.attribute[0].t).ravel()[0]) for maker in makers if maker)
-    return numbers if all(number > 0 for number in numbers) else None
-
-
-def _constant(node: "NodeProto", seen: Seen) -> str:
-    return next((name for name in node.input if name in seen.weights), "")

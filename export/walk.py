@@ -31,8 +31,32 @@ def back(seen: Seen, tensor: str, kinds: tuple[str, ...]) -> "NodeProto | None":
         node = seen.makers.get(tensor)
         if node is None or node.op_type != kind:
             return None
-        tensor = next((name for name in node.input if name not in seen.weights), "")
+        tensor = variable(seen, node)
     return node
+
+
+def constant(seen: Seen, node: "NodeProto") -> str:
+    """The first weight that a node reads; empty where it reads none."""
+    return next((name for name in node.input if name in seen.weights), "")
+
+
+def variable(seen: Seen, node: "NodeProto") -> str:
+    """The first tensor that a node reads and that is no weight; empty where all are."""
+    return next((name for name in node.input if name not in seen.weights), "")
+
+
+def last_numbers(seen: Seen, reshape: "NodeProto", count: int) -> tuple[int, ...] | None:
+    """The last numbers of the shape of a Reshape, where the exporter wrote them down."""
+    from onnx import numpy_helper
+
+    shape = seen.makers.get(reshape.input[1])
+    if shape is None or shape.op_type != "Concat":
+        return None
+    makers = [seen.makers.get(name) for name in shape.input[-count:]]
+    if any(maker is None or maker.op_type != "Constant" for maker in makers):
+        return None
+    numbers = tuple(int(numpy_helper.to_array(maker.attribute[0].t).ravel()[0]) for maker in makers if maker)
+    return numbers if all(number > 0 for number in numbers) else None
 
 
 def replace(node: "NodeProto", name: str, by: str) -> None:

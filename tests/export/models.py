@@ -5,6 +5,7 @@ from pathlib import Path
 from export import weights
 from export.catalog import Model
 
+LAYERS = 2
 TINY = Model(
     name="tiny",
     title="Tiny",
@@ -14,7 +15,7 @@ TINY = Model(
         "max_position_embeddings": 512,
         "type_vocab_size": 2,
         "hidden_act": "gelu",
-        "num_hidden_layers": 2,
+        "num_hidden_layers": LAYERS,
         "hidden_size": 32,
         "num_attention_heads": 2,
         "intermediate_size": 64,

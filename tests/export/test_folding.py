@@ -4,8 +4,6 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 from onnx import ModelProto
 
 from export import graph
@@ -13,21 +11,12 @@ from export.calibration import Activation
 from export.folding import fold
 from export.quantisation import linears
 from export.smoothing import smooth
-
-LAYERS = 2
+from tests.export.graphs import run
+from tests.export.models import LAYERS
 
 
 def kinds(model: ModelProto) -> Counter[str]:
     return Counter(node.op_type for node in model.graph.node)
-
-
-def run(model: ModelProto) -> list[NDArray[np.float32]]:
-    running = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    ids = np.random.default_rng(3).integers(1000, 20_000, size=(2, 20))
-    values = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-    values["attention_mask"][1, 12:] = 0
-    outputs: list[NDArray[np.float32]] = running.run(None, values)
-    return outputs
 
 
 def test_the_scale_of_attention_goes_into_queries_and_keys(tiny_bundle: Path) -> None:

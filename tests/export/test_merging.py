@@ -4,26 +4,14 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
-from numpy.typing import NDArray
-from onnx import ModelProto
 
 from export import graph
 from export.folding import fold
 from export.merging import merge
 from export.quantisation import linears, spared
-
-LAYERS = 2
-
-
-def run(model: ModelProto) -> list[NDArray[np.float32]]:
-    running = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    ids = np.random.default_rng(3).integers(1000, 20_000, size=(2, 20))
-    values = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-    values["attention_mask"][1, 12:] = 0
-    outputs: list[NDArray[np.float32]] = running.run(None, values)
-    return outputs
+from tests.export.graphs import run
+from tests.export.models import LAYERS
 
 
 @pytest.mark.parametrize("folded", [False, True])
