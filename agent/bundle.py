@@ -68,6 +68,18 @@ def describe(folder: Path) -> Bundle:
     return Bundle(folder, manifest, hashlib.sha256(data).hexdigest())
 
 
+def verify(folder: Path) -> Bundle:
+    """Describe a bundle and read all that is loaded of it, without loading it.
+
+    Raises:
+        BundleRefused: not a bundle, or not the one that its manifest describes.
+    """
+    bundle = describe(folder)
+    verified_tokenizer(bundle)
+    with verified_model(bundle):
+        return bundle
+
+
 @contextmanager
 def verified_model(bundle: Bundle) -> Iterator[OpenedModel]:
     """The model file, hashed; load it inside the block, at whose end it must not have changed.

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from agent.bundle import Bundle, describe, verified_model, verified_tokenizer
+from agent.bundle import Bundle, verify
 from agent.clock import synchronised
 from agent.device import inspect_device
 from agent.energy import find_meter, rapl_zones
@@ -201,10 +201,7 @@ def _outbox(folder: StateFolder) -> Finding:
 
 def _bundle(path: Path, device: Device, root: Path) -> Iterator[Finding]:
     try:
-        bundle = describe(path)
-        verified_tokenizer(bundle)
-        with verified_model(bundle):
-            pass
+        bundle = verify(path)
     except BundleRefused as error:
         yield Finding(about="bundle", level="fail", what=str(error), advice="build it or copy it again")
         return

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from agent.bundle import describe, verified_model, verified_tokenizer
+from agent.bundle import verify
 from agent.errors import BadInput, BundleRefused, NotFetched
 from contract.bundle import (
     MANIFEST_FILE,
@@ -84,7 +84,7 @@ def fetch(url: str, to: Path, tell: Tell) -> Fetched:
         for file in manifest.files:
             _fetch_file(base + file, draft / file, manifest.files[file], tell)
         (draft / MANIFEST_FILE).write_bytes(data)
-        _verify(draft)
+        verify(draft)
         _put_in_place(draft, folder)
     except OSError as error:
         raise BadInput(f"cannot write to '{printable(str(to))}': {error.strerror}") from None
@@ -191,17 +191,10 @@ def _is_there(folder: Path, manifest: bytes) -> bool:
     try:
         if (folder / MANIFEST_FILE).read_bytes() != manifest:
             return False
-        _verify(folder)
+        verify(folder)
     except (OSError, BundleRefused):
         return False
     return True
-
-
-def _verify(folder: Path) -> None:
-    described = describe(folder)
-    verified_tokenizer(described)
-    with verified_model(described):
-        pass
 
 
 def _drop_others(draft: Path, manifest: Manifest) -> None:

@@ -132,7 +132,7 @@ def _checked(
     Raises:
         BadInput: a run cannot be.
     """
-    from agent.bundle import describe, verified_model, verified_tokenizer
+    from agent.bundle import verify
     from agent.commands.target import destination_of
     from agent.plan import read_questions
     from agent.schedule import identity_of
@@ -145,11 +145,8 @@ def _checked(
                 destination_of(context)
                 for bundle in context.params["bundles"]:
                     if bundle not in known:
-                        described = describe(bundle)
                         alive()
-                        verified_tokenizer(described)
-                        with verified_model(described):
-                            known[bundle] = described.sha256
+                        known[bundle] = verify(bundle).sha256
                 questions = context.params["question_file"]
                 if questions not in known:
                     known[questions] = read_questions(questions).file.sha256
