@@ -18,6 +18,7 @@ from agent.errors import BundleRefused, WorkerDied
 from agent.estimate import shortage
 from agent.plan import Plan
 from agent.process import WorkerProcess
+from agent.protocol import time_ns
 from agent.stop import Stop
 from contract.codec import encode
 from contract.records import Settings, ThreadTrial
@@ -100,7 +101,7 @@ def _turn(plan: Plan, settings: Settings, stop: Stop, start_worker: StartWorker)
         worker.load(plan.bundle, settings)
         worker.ask(plan.questions[:MOST_QUESTIONS], WARMUP_SECONDS)
         answered = worker.ask(plan.questions[:MOST_QUESTIONS], TURN_SECONDS)
-    return [o.tokenize_ns + o.infer_ns + o.decode_ns for o in answered.outcomes]
+    return [time_ns(outcome) for outcome in answered.outcomes]
 
 
 def _key(plan: Plan) -> str:

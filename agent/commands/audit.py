@@ -24,6 +24,7 @@ def audit(bundle: Path, question_file: Path, limit: int) -> int:
     from agent.bundle import describe
     from agent.plan import read_questions, settings_for
     from agent.process import WorkerProcess
+    from agent.protocol import time_ns
     from agent.selection import select
     from agent.stop import Stop
 
@@ -38,9 +39,7 @@ def audit(bundle: Path, question_file: Path, limit: int) -> int:
             outcomes = worker.ask(left[:64], seconds=0.5).outcomes
             for outcome in outcomes:
                 if outcome.error is None:
-                    times[outcome.question_id].append(
-                        outcome.tokenize_ns + outcome.infer_ns + outcome.decode_ns
-                    )
+                    times[outcome.question_id].append(time_ns(outcome))
             left = left[len(outcomes) :]
     pairs = [pair for pair in times.values() if len(pair) == 2]
     if not pairs:
