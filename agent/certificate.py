@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from contract.certificate import MAX_CERTIFICATE_BYTES, validity
+from contract.certificate import MAX_CERTIFICATE_BYTES, Validity, validity
 from contract.codec import printable
 from contract.errors import Malformed
 
@@ -35,11 +35,22 @@ def refusal(error: str, own: Path | None) -> str | None:
     return f"{said}: {dates}" if dates else said
 
 
+def dates_of(file: Path) -> Validity:
+    """When a certificate can be used.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: nor is it text.
+        Malformed: there is no certificate in it.
+    """
+    with file.open() as opened:
+        return validity(opened.read(MAX_CERTIFICATE_BYTES))
+
+
 def out_of_date(own: Path) -> str | None:
     """How the dates of a certificate do not fit the time now; None where they do, or cannot be read."""
     try:
-        with own.open() as file:
-            dates = validity(file.read(MAX_CERTIFICATE_BYTES))
+        dates = dates_of(own)
     except (OSError, ValueError, Malformed):
         return None
     now = datetime.now(UTC)

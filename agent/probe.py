@@ -9,10 +9,10 @@ from typing import Final
 
 from agent.batches import Packed
 from agent.broker import Broker
+from agent.certificate import dates_of
 from agent.doctor import Finding
 from agent.summary import LinkState
 from agent.uplink import GREETING_SECONDS, Uplink
-from contract.certificate import MAX_CERTIFICATE_BYTES, validity
 from contract.errors import ContractError, Malformed
 from contract.messages import MAX_MESSAGE_BYTES, Batch, Receipt, decode_message, encode_message
 
@@ -66,8 +66,7 @@ def _own_certificate(file: Path | None) -> Iterator[Finding]:
     if file is None:
         return
     try:
-        with file.open() as opened:
-            dates = validity(opened.read(MAX_CERTIFICATE_BYTES))
+        dates = dates_of(file)
     except (OSError, ValueError, Malformed) as error:
         yield Finding(about="certificate", level="warn", what=f"'{file}' cannot be read: {error}")
         return
