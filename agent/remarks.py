@@ -52,7 +52,14 @@ def remarks(root: Path = Path("/"), pause: Pause = time.sleep) -> tuple[Remark, 
         root: where its `/proc` and `/sys` are.
         pause: lets so many seconds pass.
     """
-    found = [*_load(root, pause), *_governor(root), *_heat(root), *_battery(root), *_throttling(root)]
+    telemetry = Telemetry(root)
+    found = [
+        *_load(root, pause),
+        *_governor(root),
+        *_heat(telemetry),
+        *_battery(root),
+        *_throttling(telemetry),
+    ]
     return tuple(found)
 
 
@@ -115,8 +122,8 @@ def _governor(root: Path) -> list[Remark]:
     ]
 
 
-def _heat(root: Path) -> list[Remark]:
-    celsius = Telemetry(root).read().temperature_celsius
+def _heat(telemetry: Telemetry) -> list[Remark]:
+    celsius = telemetry.read().temperature_celsius
     if celsius is None or celsius < HOT_CELSIUS:
         return []
     return [
@@ -135,7 +142,7 @@ def _battery(root: Path) -> list[Remark]:
     return [Remark("power", "the machine runs on battery, which slows many down", "plug it in")]
 
 
-def _throttling(root: Path) -> list[Remark]:
+def _throttling(telemetry: Telemetry) -> list[Remark]:
     advice = {
         "under_voltage": "use the supply that is made for the board, and a short cable",
         "throttled": "cool it",
@@ -144,7 +151,7 @@ def _throttling(root: Path) -> list[Remark]:
     }
     return [
         Remark("throttling", f"since it started, the board has been {_PAST[mark]}", advice[mark])
-        for mark in Telemetry(root).since_boot()
+        for mark in telemetry.since_boot()
     ]
 
 
