@@ -72,10 +72,11 @@ class CpuInfo:
             fields.setdefault(name.strip(), value.strip())
         self.flags = frozenset((fields.get("flags") or fields.get("Features") or "").split())
         self.is_x86 = "vendor_id" in fields
-        self.is_software = "CPU implementer" in fields and _hexadecimal(fields["CPU implementer"]) == 0
+        implementer, part = (_hexadecimal(fields.get(name, "")) for name in ("CPU implementer", "CPU part"))
+        self.is_software = implementer == 0
         """Arm reserves implementer 0 for software; QEMU's processor `max` says it."""
         self.is_arm = "CPU implementer" in fields
-        self.model = fields.get("model name", "") or _arm_model(fields)
+        self.model = fields.get("model name", "") or _arm_model(implementer, part)
         """`AMD EPYC 7R13`, `Cortex-A76`; empty where nothing is said."""
 
 
@@ -100,10 +101,8 @@ def hardware_class(firmware: Firmware, cpu: CpuInfo, architecture: str) -> str:
     return "laptop" if firmware.battery else "unknown"
 
 
-def _arm_model(fields: dict[str, str]) -> str:
-    try:
-        implementer, part = int(fields["CPU implementer"], 16), int(fields["CPU part"], 16)
-    except (KeyError, ValueError):
+def _arm_model(implementer: int | None, part: int | None) -> str:
+    if implementer is None or part is None:
         return ""
     if implementer == _ARM and part in _ARM_PARTS:
         return _ARM_PARTS[part]
