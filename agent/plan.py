@@ -20,7 +20,6 @@ OFFLINE: Final = "offline"
 SERVER: Final = "server"
 SUSTAINED: Final = "sustained"
 LOADGEN: Final = "loadgen"
-SCENARIOS: Final = (SINGLE_STREAM, OFFLINE, SERVER, SUSTAINED, LOADGEN)
 PIPELINE: Final = "pipeline"
 MAX_TOKENS: Final = 384
 STRIDE_TOKENS: Final = 128
