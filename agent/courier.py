@@ -52,8 +52,9 @@ class Courier:
         self._stay_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._state_due_at = 0.0
-        self._speaks_5: bool | None = None
         self._older = False
+        self._knows_version = False
+        """Whether the broker has said, in words or by letting this agent in, if it speaks MQTT 5."""
         self._ready_at: float | None = None
         self._short_connections = 0
         self._link: LinkState | None = None
@@ -144,7 +145,7 @@ class Courier:
         self.was_connected = True
         self._ready_at = time.monotonic()
         if not self._older:
-            self._speaks_5 = True
+            self._knows_version = True
         if self._short_connections < SHORT_CONNECTIONS:
             self.problem = None
             self._link = None
@@ -230,10 +231,10 @@ class Courier:
         self._uplink = None
         self.problem, self._link = uplink.problem, uplink.link
         if uplink.wants_older:
-            self._speaks_5, self._older = False, True
+            self._knows_version = self._older = True
             self._retry_at = 0.0
             return
-        if self._speaks_5 is None:
+        if not self._knows_version:
             # amqtt takes MQTT 5 for a broken 3.1.1 and says nothing: try that in turn with 5.
             self._older = uplink.silent and not self._older
         with suppress(OutboxFull):
