@@ -270,46 +270,21 @@ _OUTCOMES: Final = (
 )
 
 
-def first(db: Database) -> None:
-    """Everything that distilbench 0.1 stores."""
-    for statement in _FIRST:
-        db.conn.execute(statement)
+def _made_by(*statements: str) -> Migration:
+    def migrate(db: Database) -> None:
+        for statement in statements:
+            db.conn.execute(statement)
+
+    return migrate
 
 
-def views(db: Database) -> None:
-    """Views for use by hand, by Datasette and by Grafana."""
-    for statement in VIEWS:
-        db.conn.execute(statement)
-
-
-def summaries(db: Database) -> None:
-    """What keeps a report fast, and predictions from elsewhere."""
-    for statement in _SUMMARIES:
-        db.conn.execute(statement)
-
-
-def kept(db: Database) -> None:
-    """A place for rejected messages until an update."""
-    db.conn.execute(_KEPT)
-
-
-def parts(db: Database) -> None:
-    """Columns in parts. What was there is derived, and made again by whatever needs it."""
-    for statement in _PARTS:
-        db.conn.execute(statement)
-
-
-def circumstances(db: Database) -> None:
-    """What the agent said of a run's beginning."""
-    for statement in _CIRCUMSTANCES:
-        db.conn.execute(statement)
-
-
-def outcomes(db: Database) -> None:
-    """What scenarios besides single-stream find."""
-    for statement in _OUTCOMES:
-        db.conn.execute(statement)
-
-
-MIGRATIONS: Final[tuple[Migration, ...]] = (first, views, summaries, kept, parts, circumstances, outcomes)
+MIGRATIONS: Final[tuple[Migration, ...]] = (
+    _made_by(*_FIRST),  # everything that distilbench 0.1 stores
+    _made_by(*VIEWS),  # for use by hand, by Datasette and by Grafana
+    _made_by(*_SUMMARIES),  # what keeps a report fast, and predictions from elsewhere
+    _made_by(_KEPT),  # a place for rejected messages until an update
+    _made_by(*_PARTS),  # columns in parts; what was there is derived, and is made again
+    _made_by(*_CIRCUMSTANCES),  # what the agent said of a run's beginning
+    _made_by(*_OUTCOMES),  # what scenarios besides single-stream find
+)
 """`PRAGMA user_version` counts how many of them a database has had."""
