@@ -21,7 +21,7 @@ from collector.predictions import systems
 from collector.recommendation import Candidate, best_for, pareto_front
 from collector.requirement import choose, parse
 from collector.row import make_row, system_row
-from collector.runs import all_runs, headless
+from collector.runs import Run, all_runs, headless
 from collector.scenarios import under_load
 from collector.scoring import score_answers
 from collector.splits import time_splits
@@ -74,10 +74,10 @@ def compare(store: Store, baseline: str = BASELINE, require: str | None = None) 
 
 
 def _compare(store: Store, memory: Memory, baseline: str, require: str | None) -> Comparison:
-    derived = Derived(store)
+    derived, runs = Derived(store), all_runs(store)
     measured: list[Group] = []
     rows: list[Row] = []
-    for together in _by_place(list(groups(all_runs(store), derived, memory))):
+    for together in _by_place(list(groups(runs, derived, memory))):
         against = reference(together, together[0], baseline)
         for group in together:
             rows.append(make_row(group, against, baseline, memory, scorer=derived.scorer is not None))
@@ -101,7 +101,7 @@ def _compare(store: Store, memory: Memory, baseline: str, require: str | None) -
         requirement=None if require is None else choose(require, rows),
         questions=tuple(question_files(store, derived, measured, memory)),
         provenance=tuple(provenance(group) for group in measured),
-        remarks=tuple(_remarks(store)),
+        remarks=tuple(_remarks(store, runs)),
     )
 
 
@@ -162,11 +162,11 @@ def _with_recommendations(rows: Sequence[Row]) -> Iterator[Row]:
             )
 
 
-def _remarks(store: Store) -> Iterator[str]:
+def _remarks(store: Store, runs: Sequence[Run]) -> Iterator[str]:
     waiting = headless(store)
     if waiting:
         yield f"{waiting} runs are left out, of which the first record has not come yet"
     rejected = store.value("SELECT sum(times) FROM rejected")
     if rejected:
         yield f"{rejected} messages were rejected: collector rejected"
-    yield from under_load(all_runs(store))
+    yield from under_load(runs)
