@@ -47,26 +47,22 @@ def add_questions(store: Store, path: Path, name: str | None = None) -> Added:
     )
     with store.deriving():
         before = _golds(store, file.sha256)
-        replaces = bool(golds) and bool(before) and golds != before
-        if replaces:
+        differ = bool(golds) and golds != before
+        if differ and before:
             for (stream,) in list(store.tuples(_RUNS, file.sha256)):
                 drop_scores(store, stream)
         with store.writing() as conn:
             question_set = _question_set(conn, file.sha256)
-            changed = question_set is None or (bool(golds) and golds != before)
+            changed = question_set is None or differ
             if question_set is None:
                 question_set = _insert(conn, file, name)
-            if changed and golds:
+            if differ:
                 conn.execute("DELETE FROM golds WHERE question_set = ?", (question_set,))
                 conn.executemany(
                     "INSERT INTO golds VALUES (?, ?, ?, ?, ?)", ((question_set, *g) for g in golds)
                 )
             if changed:
-                conn.execute(
-                    "DELETE FROM run_columns WHERE stream IN "
-                    "(SELECT stream FROM runs WHERE questions_sha256 = ?)",
-                    (file.sha256,),
-                )
+                conn.execute(f"DELETE FROM run_columns WHERE stream IN ({_RUNS})", (file.sha256,))  # noqa: S608  # our own words
                 conn.execute("DELETE FROM findings")
     return Added(name, file.sha256, len(file.questions), len(golds or before), changed)
 
