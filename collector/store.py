@@ -69,8 +69,8 @@ class Store:
             raise BadInput(f"there is no database {str(path)!r}")
         if exists:
             _check_header(path, may_be_empty=create)
+        lock = _lock_file(path, "lock")
         with _translated(path):
-            lock = path.with_name(path.name + "-lock").open("ab")
             conn = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         store = cls(Database(conn, recursive_triggers=False), path, lock)
         try:
@@ -140,9 +140,7 @@ class Store:
         Raises:
             StorageUnavailable: there is one already.
         """
-        with _translated(self._path):
-            lock = self._path.with_name(self._path.name + "-serving").open("ab")
-        with lock:
+        with _lock_file(self._path, "serving") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -157,9 +155,7 @@ class Store:
 
         Several transactions then make one whole. Results come in meanwhile.
         """
-        with _translated(self._path):
-            lock = self._path.with_name(self._path.name + "-deriving").open("ab")
-        with lock:
+        with _lock_file(self._path, "deriving") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -304,6 +300,11 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
     )
+
+
+def _lock_file(path: Path, purpose: str) -> IO[bytes]:
+    with _translated(path):
+        return path.with_name(f"{path.name}-{purpose}").open("ab")
 
 
 def _wrong_version(path: Path, version: int) -> NotADatabase:
