@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from collector.address import check_private
 from collector.errors import BadInput, StorageUnavailable
 from contract.config import encode_config
 from contract.fields import DeviceId
@@ -139,11 +140,7 @@ def read_credentials(file: Path) -> dict[str, str]:
     Raises:
         BadInput: the file cannot be read, others may read it, or a line is not `user:password`.
     """
-    try:
-        if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise BadInput(f"credentials file {str(file)!r} may be read by others: chmod 600 it")
-    except OSError as error:
-        raise BadInput(f"credentials file {str(file)!r} cannot be read: {error.strerror}") from None
+    check_private(file, "credentials file")
     found = {}
     for number, line in enumerate(_lines(file), start=1):
         user, _, password = line.partition(":")
