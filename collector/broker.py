@@ -6,7 +6,6 @@ it is given a certificate; it knows no ACL, so it is for devices that trust each
 others.
 """
 
-import json
 import secrets
 import socket
 import ssl
@@ -19,6 +18,7 @@ from typing import Final, NamedTuple
 
 from collector.address import Address
 from collector.errors import BrokerUnavailable
+from contract.config import encode_value
 from contract.messages import MAX_MESSAGE_BYTES
 
 LOOPBACK: Final = "127.0.0.1"
@@ -139,8 +139,7 @@ def _listener(
         lines = [f'"{user}" = "{password}"' for user, password in users.items()]
         text += "\n".join(["", f"[v5.{number}.connections.auth]", *lines, ""])
     if certificate is not None:
-        # A JSON string is a TOML string.
-        cert, key = (json.dumps(str(file.absolute())) for file in certificate)
+        cert, key = (encode_value(str(file.absolute())) for file in certificate)
         text += f"\n[v5.{number}.tls]\ncertpath = {cert}\nkeypath = {key}\n"
     return text
 
