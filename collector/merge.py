@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from collector.errors import BadInput
 from collector.ingest import add_stream, known, store_ranges
+from collector.predictions import put_system
 from collector.ranges import holds
 from collector.store import Store
 
@@ -107,18 +108,12 @@ def _merge_systems(conn: sqlite3.Connection, other: Store) -> None:
             "SELECT question_set FROM question_sets WHERE sha256 = ?", (questions_sha256,)
         ).fetchone()
         here = conn.execute(
-            "SELECT system, sha256, added_at FROM systems WHERE model = ? AND question_set = ?",
+            "SELECT sha256, added_at FROM systems WHERE model = ? AND question_set = ?",
             (model, question_set),
         ).fetchone()
-        if here is not None:
-            if here[1] == sha256 or here[2] >= added_at:
-                continue
-            conn.execute("DELETE FROM predictions WHERE system = ?", here[:1])
-            conn.execute("DELETE FROM systems WHERE system = ?", here[:1])
-        ours = conn.execute(
-            "INSERT INTO systems (model, question_set, sha256, added_at) VALUES (?, ?, ?, ?)",
-            (model, question_set, sha256, added_at),
-        ).lastrowid
+        if here is not None and (here[0] == sha256 or here[1] >= added_at):
+            continue
+        ours = put_system(conn, model, question_set, sha256, added_at)
         query = f"SELECT * FROM predictions WHERE system = {theirs}"  # noqa: S608  # our own number
         _copy(conn, other, query, "predictions", ours)
 

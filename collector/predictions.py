@@ -1,6 +1,7 @@
 """Prediction files, `{"question id": "answer"}`: scored, written for a run, added from elsewhere."""
 
 import hashlib
+import sqlite3
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -115,18 +116,25 @@ def add_predictions(store: Store, path: Path, model: str, questions: str) -> int
         raise BadInput(f"prediction file {str(path)!r} answers no question of {questions!r}")
     digest = hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
     with store.writing() as conn:
-        conn.execute(
-            "DELETE FROM predictions WHERE system IN "
-            "(SELECT system FROM systems WHERE model = ? AND question_set = ?)",
-            (model, question_set),
-        )
-        conn.execute("DELETE FROM systems WHERE model = ? AND question_set = ?", (model, question_set))
-        system = conn.execute(
-            "INSERT INTO systems (model, question_set, sha256, added_at) VALUES (?, ?, ?, ?)",
-            (model, question_set, digest, utc_now()),
-        ).lastrowid
+        system = put_system(conn, model, question_set, digest, utc_now())
         conn.executemany("INSERT INTO predictions VALUES (?, ?, ?)", ((system, *row) for row in rows))
     return len(rows)
+
+
+def put_system(conn: sqlite3.Connection, model: str, question_set: int, sha256: str, added_at: str) -> int:
+    """Make room for a system's predictions in place of those that were there; returns its number."""
+    conn.execute(
+        "DELETE FROM predictions WHERE system IN "
+        "(SELECT system FROM systems WHERE model = ? AND question_set = ?)",
+        (model, question_set),
+    )
+    conn.execute("DELETE FROM systems WHERE model = ? AND question_set = ?", (model, question_set))
+    system = conn.execute(
+        "INSERT INTO systems (model, question_set, sha256, added_at) VALUES (?, ?, ?, ?)",
+        (model, question_set, sha256, added_at),
+    ).lastrowid
+    assert system is not None
+    return system
 
 
 class System(Entrant):
