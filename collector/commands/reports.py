@@ -6,9 +6,9 @@ import click
 
 from collector.commands.options import FILE, as_json, database, in_colour, say, terminal_width
 from collector.errors import BadInput
+from collector.report.page import PARTS
 
 FORMATS = ("table", "markdown", "csv", "json", "html", "parquet")
-SECTIONS = ("answer", "hardware", "evidence", "study", "questions", "method", "provenance")
 REGRESSED = 4
 """Exit status of `compare` when a limit is broken."""
 
@@ -18,7 +18,7 @@ REGRESSED = 4
 @click.option("--baseline", metavar="MODEL", help="Measure speed-up against its fp32 [bert-large].")
 @click.option("--require", metavar="EXPRESSION", help="Pick models: 'f1>=88,p90_ms<=150,rss_mb<=400'.")
 @click.option("--full", is_flag=True, help="All chapters and columns, not the first screen alone.")
-@click.option("--section", type=click.Choice(SECTIONS), help="One chapter with all its columns.")
+@click.option("--section", type=click.Choice(PARTS), help="One chapter with all its columns.")
 @click.option("--to", "target", type=FILE, help="Write here [standard output].")
 @database
 def report(

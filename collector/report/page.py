@@ -6,6 +6,8 @@ Every format writes the same chapters, so that no two of them can say different 
 from typing import Any, Final, NamedTuple
 
 DASH: Final = "–"  # noqa: RUF001  # an en dash stands for "no number" in a table
+PARTS: Final = ("answer", "hardware", "evidence", "study", "questions", "method", "provenance")
+"""Names of chapters, in the order of reading; `collector report --section` takes one."""
 
 
 class Heading(NamedTuple):

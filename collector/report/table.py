@@ -6,13 +6,11 @@ from typing import Any, Final
 
 from collector.comparison import Comparison
 from collector.report.layout import lay_out
-from collector.report.page import Chapter, Section, Table, mark
+from collector.report.page import PARTS, Chapter, Section, Table, mark
 from collector.report.plain import plain
 
 FIRST_SCREEN: Final = "first-screen"
 FULL: Final = "full"
-PARTS: Final = ("answer", "hardware", "evidence", "study", "questions", "method", "provenance")
-"""Names of chapters, in the order of reading."""
 _GAP: Final = 2
 
 

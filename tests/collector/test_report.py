@@ -8,13 +8,11 @@ import re
 import msgspec
 import pytest
 
-from collector.commands.reports import SECTIONS
 from collector.compare import compare
 from collector.comparison import Comparison, Row
 from collector.report.layout import lay_out
-from collector.report.page import DASH, Section, mark
+from collector.report.page import DASH, PARTS, Section, mark
 from collector.report.render import render
-from collector.report.table import PARTS
 from collector.report.table import table as terminal_table
 from collector.store import Store
 from tests.collector.delivering import take
@@ -76,7 +74,7 @@ def test_a_terminal_says_what_was_laid_out(comparison: Comparison) -> None:
 
 
 def test_a_part_is_a_chapter_and_all_parts_are_the_whole(comparison: Comparison) -> None:
-    assert tuple(dict.fromkeys(chapter.name for chapter in lay_out(comparison).chapters)) == PARTS == SECTIONS
+    assert tuple(dict.fromkeys(chapter.name for chapter in lay_out(comparison).chapters)) == PARTS
     remarks = "".join(f"{remark}\n" for remark in comparison.remarks)
     parts = [render(comparison, "table", part=part).removesuffix(remarks) for part in PARTS]
     assert "".join(parts) + remarks == render(comparison, "table", part="full")
