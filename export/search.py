@@ -41,7 +41,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_f1_loss: float = 0.5
     """Points, where there are gold answers."""
     min_agreement: float | None = None
-    """Share of fp32's answers to the letter; without gold answers at least `AGREEMENT_WITHOUT_GOLDS`."""
+    """Share of fp32's answers to the letter; None for what `least_agreement` says."""
+
+    def least_agreement(self, has_golds: bool) -> float | None:
+        """Share of fp32's answers that a recipe must give; None where gold answers alone decide."""
+        if self.min_agreement is None and not has_golds:
+            return AGREEMENT_WITHOUT_GOLDS
+        return self.min_agreement
 
 
 AGREEMENT_WITHOUT_GOLDS: Final = 0.9
@@ -133,8 +139,8 @@ def search(
     few = chosen(asked, SCREENED_ON).questions
     progress(f"search: {len(entered)} recipes on {len(few)} questions")
     has_golds = any(question.golds for question in asked.questions)
-    if not has_golds:
-        least = AGREEMENT_WITHOUT_GOLDS if limits.min_agreement is None else limits.min_agreement
+    least = limits.least_agreement(has_golds)
+    if least is not None and not has_golds:
         progress(f"search: no gold answers there, so a recipe must keep {100 * least:g} % of fp32's answers")
     measured, tried = _round(entered, given, cutter, few, progress)
     plausible, hopeless = _split(measured, limits, _STANDARD_ERRORS)
@@ -255,11 +261,9 @@ def _split(measured: list[Measured], limits: Limits, errors: float) -> tuple[lis
 
 
 def _is_inside(found: Measured, limits: Limits, errors: float) -> bool:
-    least = limits.min_agreement
-    if found.f1_loss is None:
-        least = AGREEMENT_WITHOUT_GOLDS if least is None else least
-    elif found.f1_loss - errors * found.f1_loss_error > limits.max_f1_loss:
+    if found.f1_loss is not None and found.f1_loss - errors * found.f1_loss_error > limits.max_f1_loss:
         return False
+    least = limits.least_agreement(found.f1_loss is not None)
     if least is None:
         return True
     spread = math.sqrt(least * (1 - least) / found.questions)
@@ -272,8 +276,8 @@ def _none_fits(tried: list[Tried], limits: Limits, has_golds: bool) -> str:
     if has_golds:
         wanted.append(f"loses at most {limits.max_f1_loss:g} points of F1")
         mended.append("--max-f1-loss")
-    if limits.min_agreement is not None or not has_golds:
-        least = AGREEMENT_WITHOUT_GOLDS if limits.min_agreement is None else limits.min_agreement
+    least = limits.least_agreement(has_golds)
+    if least is not None:
         wanted.append(f"keeps {100 * least:g} % of fp32's answers")
         mended.append("--min-agreement")
     gave = "none could be run"
