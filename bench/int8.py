@@ -27,7 +27,7 @@ from export.race import Course, Runner, mean_interval, speed_up
 from export.reader import load
 from export.recipes import Ingredients, Recipe
 from export.targets import this_machine
-from export.verification import chosen, compare, f1, mean_f1
+from export.verification import chosen, compare, f1_losses, mean_f1
 
 
 class Contestant(NamedTuple):
@@ -80,11 +80,7 @@ def main(
 
 def _row(contestant: Contestant, asked: tuple[Question, ...], reference: Course, course: Course) -> str:
     found = compare(asked, reference.readings, course.readings)
-    losses = [
-        100 * (f1(before.text, question) - f1(after.text, question))
-        for question, before, after in zip(asked, reference.readings, course.readings, strict=True)
-        if question.golds
-    ]
+    losses = [100 * loss for loss in f1_losses(asked, reference.readings, course.readings)]
     low, high = mean_interval(losses) if losses else (0.0, 0.0)
     loss = "-" if found.f1_loss is None else f"{found.f1_loss:+.2f} ({low:+.2f} … {high:+.2f})"
     times = speed_up(reference, course)

@@ -24,7 +24,7 @@ from export.errors import VerificationFailed
 from export.race import Course, Runner, SpeedUp, speed_up, turns
 from export.recipes import Ingredients, Recipe
 from export.targets import Target
-from export.verification import chosen, compare, f1
+from export.verification import chosen, compare, f1_losses
 
 SCREENED_ON: Final = 32
 """Questions of the first round."""
@@ -238,11 +238,7 @@ def _measured(
     candidate: Candidate, size: int, asked: tuple[Question, ...], reference: Course, course: Course
 ) -> Measured:
     comparison = compare(asked, reference.readings, course.readings)
-    losses = [
-        100 * (f1(before.text, question) - f1(after.text, question))
-        for question, before, after in zip(asked, reference.readings, course.readings, strict=True)
-        if question.golds
-    ]
+    losses = [100 * loss for loss in f1_losses(asked, reference.readings, course.readings)]
     error = stdev(losses) / math.sqrt(len(losses)) if len(losses) > 1 else 0.0
     return Measured(
         candidate,

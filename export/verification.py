@@ -63,11 +63,7 @@ class Comparison(NamedTuple):
 
 def compare(questions: tuple[Question, ...], reference: list[Reading], found: list[Reading]) -> Comparison:
     """Compare two networks on the questions that both have read."""
-    judged = [
-        f1(before.text, question) - f1(after.text, question)
-        for question, before, after in zip(questions, reference, found, strict=True)
-        if question.golds
-    ]
+    losses = f1_losses(questions, reference, found)
     return Comparison(
         questions=len(questions),
         same=sum(a.text == b.text for a, b in zip(reference, found, strict=True)),
@@ -77,8 +73,17 @@ def compare(questions: tuple[Question, ...], reference: list[Reading], found: li
             for pair in zip(a.logits, b.logits, strict=True)
             for ours, theirs in zip(*pair, strict=True)
         ),
-        f1_loss=100 * sum(judged) / len(judged) if judged else None,
+        f1_loss=100 * sum(losses) / len(losses) if losses else None,
     )
+
+
+def f1_losses(questions: tuple[Question, ...], reference: list[Reading], found: list[Reading]) -> list[float]:
+    """What each question that has gold answers loses, 0 to 1; what it gains is negative."""
+    return [
+        f1(before.text, question) - f1(after.text, question)
+        for question, before, after in zip(questions, reference, found, strict=True)
+        if question.golds
+    ]
 
 
 def mean_f1(questions: tuple[Question, ...], readings: list[Reading]) -> float | None:
