@@ -5,7 +5,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final, Self
@@ -68,6 +68,7 @@ class Store:
         if not exists and not create:
             raise BadInput(f"there is no database {str(path)!r}")
         if exists:
+            _undo_what_was_cut_short(path)
             _check_header(path, may_be_empty=create)
         lock = _lock_file(path, "lock")
         with _translated(path):
@@ -95,7 +96,7 @@ class Store:
             raise BadInput(f"there is no database {str(path)!r}")
         _check_header(path, may_be_empty=False)
         with _translated(path):
-            conn = _connect_to_read(path)
+            conn = _connect(path, "ro")
             store = cls(Database(conn, recursive_triggers=False), path, None)
             version = store._version()
         if version != len(MIGRATIONS):
@@ -275,6 +276,16 @@ class Store:
                 conn.execute(f"PRAGMA user_version = {number}")
 
 
+def _undo_what_was_cut_short(path: Path) -> None:
+    """Roll back the making of a database that was killed in it, which a connection to read only cannot.
+
+    Once it is made there is a write-ahead log, and never a journal.
+    """
+    if path.with_name(path.name + "-journal").exists():
+        with suppress(sqlite3.DatabaseError), closing(_connect(path, "rw")) as conn:
+            conn.execute("PRAGMA application_id")  # what cannot be read is told by the check that follows
+
+
 def _check_header(path: Path, *, may_be_empty: bool) -> None:
     """Look whose file it is, since SQLite takes an empty one for an empty database.
 
@@ -285,7 +296,7 @@ def _check_header(path: Path, *, may_be_empty: bool) -> None:
         empty = path.stat().st_size == 0
     if empty and may_be_empty:
         return
-    with _translated(path), closing(_connect_to_read(path)) as conn:
+    with _translated(path), closing(_connect(path, "ro")) as conn:
         try:
             whose = 0 if empty else conn.execute("PRAGMA application_id").fetchone()[0]
         except sqlite3.OperationalError:
@@ -296,9 +307,9 @@ def _check_header(path: Path, *, may_be_empty: bool) -> None:
         raise NotADatabase(f"{str(path)!r} is not a distilbench database")
 
 
-def _connect_to_read(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
     )
 
 

@@ -1,8 +1,10 @@
 import multiprocessing
+import shutil
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -140,6 +142,20 @@ def test_killed_at_any_moment_of_its_making_it_is_a_database_or_becomes_one(data
         with Store.open(database, create=True) as store:
             assert len(store.collector_id) == 32
             assert store.value("PRAGMA integrity_check") == "ok"
+
+
+def test_killed_before_its_first_commit_it_becomes_a_database(database: Path) -> None:
+    making = database.with_name("making.db")
+    with closing(sqlite3.connect(making, isolation_level=None)) as conn:
+        conn.execute("PRAGMA cache_size = 1")  # pages reach the file before the commit
+        conn.execute("BEGIN")
+        conn.execute("CREATE TABLE t AS SELECT randomblob(100000) AS x")
+        for ending in ("", "-journal"):
+            shutil.copy(f"{making}{ending}", f"{database}{ending}")
+    assert database.stat().st_size > 0
+    with Store.open(database, create=True) as store:
+        assert store.value("PRAGMA integrity_check") == "ok"
+        assert store.value("SELECT count(*) FROM sqlite_schema WHERE name = 't'") == 0
 
 
 def test_the_schema_document_is_current(store: Store) -> None:
