@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from datetime import UTC, datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode
@@ -17,9 +17,11 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from agent.acknowledgements import Acknowledgements, Answer
 from agent.batches import Packed
 from agent.broker import Broker
-from agent.certificate import out_of_date, refusal
+from agent.greeting import Greeting, greeting_of
+from agent.loss import ended, never_made
 from agent.summary import LinkState
 from contract.codec import printable
 from contract.messages import MAX_MESSAGE_BYTES
@@ -34,37 +36,11 @@ _POLL_SECONDS: Final = 0.05
 _MAX_TURNS: Final = 200
 _HEADER_BYTES: Final = 256
 """More than the rest of a PUBLISH packet takes beside its payload."""
-_DEFAULT_RECEIVE_MAXIMUM: Final = 65_535  # MQTT 5, 3.2.2.3.3
-_DEFAULT_QOS: Final = 2
-_NO_SUBSCRIBER: Final = 0x10
 _TAKEN_OVER: Final = 0x8E
 _OLDER_PROTOCOL: Final = 0x84
 _NOT_LET_IN: Final = frozenset((0x86, 0x87, 0x8C))
-_TOO_LARGE: Final = 0x95
 
 Phase = Literal["dialling", "greeting", "ready", "lost"]
-Verdict = Literal["taken", "unheard", "too large", "refused"]
-
-
-class Answer(NamedTuple):
-    """What the broker says of one message with results."""
-
-    packed: Packed
-    verdict: Verdict
-    reason: str
-
-
-class Greeting(NamedTuple):
-    """What a broker says of itself when it lets a client in (CONNACK)."""
-
-    protocol: str
-    max_packet_bytes: int | None
-    """None for no limit; MQTT 3.1.1 cannot tell."""
-    receive_maximum: int
-    """Messages that may be unacknowledged at a time."""
-    max_qos: int
-    retains: bool
-    """Whether it keeps the latest message of a topic."""
 
 
 class Uplink:
@@ -99,9 +75,7 @@ class Uplink:
         self._role = role
         self._heard = 0
         self._receipts: list[bytes] = []
-        self._sent: dict[int, tuple[Packed, float]] = {}
-        self._announced: set[int] = set()
-        self._answers: list[Answer] = []
+        self._acknowledgements = Acknowledgements()
         self._older = older
         self._last_error = ""
         self._dial_problem = ""
@@ -117,7 +91,7 @@ class Uplink:
             if self._dialling.is_alive():
                 return
             if self._dial_problem:
-                self._lose_dialling(self._dial_problem)
+                self._lose(*never_made(self._broker, self._dial_problem))
                 return
             self.phase = "greeting"
         for _ in range(_MAX_TURNS):
@@ -138,23 +112,22 @@ class Uplink:
         if self.phase == "greeting" and time.monotonic() > self._greeted_by:
             self.silent = self.greeting is None
             self._lose(f"{self._broker.shown} does not answer", "unreachable")
-        oldest = min((at for _, at in self._sent.values()), default=None)
-        if oldest is not None and time.monotonic() - oldest > ACKNOWLEDGE_SECONDS:
+        if self._acknowledgements.waiting_seconds > ACKNOWLEDGE_SECONDS:
             self._lose(f"{self._broker.shown} does not acknowledge what it is sent", "unreachable")
 
     @property
     def has_room(self) -> bool:
         """Whether the broker lets one more message be unacknowledged; paho does not heed its number."""
         greeting = self.greeting
-        return greeting is None or len(self._sent) + len(self._announced) < greeting.receive_maximum
+        return greeting is None or self._acknowledgements.missing < greeting.receive_maximum
 
     def send(self, packed: Packed) -> None:
         """Hand results to the broker; what it says of them is told by `answers`."""
-        self._sent[self._publish("results", packed.payload)] = packed, time.monotonic()
+        self._acknowledgements.expect(self._publish("results", packed.payload), packed)
 
     def announce(self, payload: bytes) -> None:
         """Hand the agent's state to the broker, which keeps the latest."""
-        self._announced.add(self._publish("state", payload, retain=True))
+        self._acknowledgements.expect(self._publish("state", payload, retain=True), None)
 
     def abandon(self, problem: str, link: LinkState = "broken") -> None:
         """Give the connection up."""
@@ -162,8 +135,7 @@ class Uplink:
 
     def answers(self) -> list[Answer]:
         """What the broker said of results since the last call."""
-        answers, self._answers = self._answers, []
-        return answers
+        return self._acknowledgements.answers()
 
     def receipts(self) -> list[bytes]:
         """The receipts' payloads that came since the last call."""
@@ -180,7 +152,7 @@ class Uplink:
         if self.phase == "dialling":
             self.turn(GOODBYE_SECONDS)
         while self.phase == "ready" and time.monotonic() < deadline:
-            if not (self._client.want_write() or self._announced or self._sent):
+            if not (self._client.want_write() or self._acknowledgements.missing):
                 break
             self.turn(_POLL_SECONDS)
         if self.phase in ("greeting", "ready"):
@@ -239,34 +211,13 @@ class Uplink:
         except (OSError, ValueError) as error:  # a certificate that does not fit is a ValueError too
             self._dial_problem = printable(getattr(error, "strerror", None) or str(error) or repr(error))
 
-    def _lose_dialling(self, error: str) -> None:
-        refused = refusal(error, self._broker.cert_file)
-        if refused is not None:
-            self._lose(f"{self._broker.shown} {refused}", "certificate refused")
-        else:
-            theirs = "certificate" in error.lower()
-            link: LinkState = "certificate refused" if theirs else "unreachable"
-            self._lose(f"cannot reach {self._broker.shown}: {error}", link)
-
     def _lose_connection(self, how: str) -> None:
         if self.phase == "lost":
             return
-        refused = refusal(self._last_error, self._broker.cert_file)
-        if refused is not None:
-            self._lose(f"{self._broker.shown} {refused}", "certificate refused")
-            return
-        own = self._broker.cert_file if self.phase == "greeting" else None
-        dates = out_of_date(own) if own is not None else None
-        if own is not None and dates is not None:
-            # Not every broker says it.
-            self._lose(
-                f"{self._broker.shown} ended the connection before it answered, and the certificate "
-                f"'{printable(str(own))}' is out of date: {dates}",
-                "certificate refused",
-            )
-        else:
-            self.silent = self.phase == "greeting" and self.greeting is None
-            self._lose(f"{self._broker.shown} ended the connection: {how}")
+        greeting = self.phase == "greeting"
+        loss = ended(self._broker, how, self._last_error, greeting=greeting)
+        self.silent = loss.link == "broken" and greeting and self.greeting is None
+        self._lose(*loss)
 
     def _lose(self, problem: str, link: LinkState = "broken") -> None:
         if self.phase == "lost":
@@ -297,16 +248,9 @@ class Uplink:
             link: LinkState = "not let in" if reason.value in _NOT_LET_IN else "unreachable"
             self._lose(f"{self._broker.shown} does not let this agent in: {reason}", link)
             return
-        limit = getattr(properties, "MaximumPacketSize", None)
-        if limit is not None:
+        self.greeting = greeting_of(properties, older=self._older)
+        if (limit := self.greeting.max_packet_bytes) is not None:
             self.max_bytes = min(self.max_bytes, limit - _HEADER_BYTES)
-        self.greeting = Greeting(
-            protocol="MQTT 3.1.1" if self._older else "MQTT 5",
-            max_packet_bytes=limit,
-            receive_maximum=getattr(properties, "ReceiveMaximum", None) or _DEFAULT_RECEIVE_MAXIMUM,
-            max_qos=getattr(properties, "MaximumQoS", _DEFAULT_QOS),
-            retains=bool(getattr(properties, "RetainAvailable", True)),
-        )
         client.subscribe(topic(self._device_id, "receipts"), qos=1)
 
     def _on_subscribe(
@@ -325,19 +269,8 @@ class Uplink:
         self, client: Client, _: object, mid: int, reason: ReasonCode, properties: Properties | None
     ) -> None:
         self._heard += 1
-        self._announced.discard(mid)
-        if mid not in self._sent:
-            return
-        packed, _ = self._sent.pop(mid)
-        verdict: Verdict = "taken"
-        if reason.value == _TOO_LARGE:
-            verdict = "too large"
-        elif reason.is_failure:
-            verdict = "refused"
-        elif reason.value == _NO_SUBSCRIBER:
-            verdict = "unheard"
         said = f"{self._broker.shown} does not take results of '{self._device_id}': {reason}"
-        self._answers.append(Answer(packed, verdict, said))
+        self._acknowledgements.note(mid, reason.value, said)
 
     def _on_message(self, client: Client, _: object, message: MQTTMessage) -> None:
         self._heard += 1

@@ -1,0 +1,35 @@
+"""What a broker says of itself when it lets a client in (CONNACK)."""
+
+from typing import Final, NamedTuple
+
+_DEFAULT_RECEIVE_MAXIMUM: Final = 65_535  # MQTT 5, 3.2.2.3.3
+_DEFAULT_QOS: Final = 2
+
+
+class Greeting(NamedTuple):
+    """Its limits, and what it can do."""
+
+    protocol: str
+    max_packet_bytes: int | None
+    """None for no limit; MQTT 3.1.1 cannot tell."""
+    receive_maximum: int
+    """Messages that may be unacknowledged at a time."""
+    max_qos: int
+    retains: bool
+    """Whether it keeps the latest message of a topic."""
+
+
+def greeting_of(properties: object, *, older: bool) -> Greeting:
+    """Read a greeting.
+
+    Args:
+        properties: those of its CONNACK by MQTT's names; one that is not there has its default.
+        older: whether MQTT 3.1.1 is spoken.
+    """
+    return Greeting(
+        protocol="MQTT 3.1.1" if older else "MQTT 5",
+        max_packet_bytes=getattr(properties, "MaximumPacketSize", None),
+        receive_maximum=getattr(properties, "ReceiveMaximum", None) or _DEFAULT_RECEIVE_MAXIMUM,
+        max_qos=getattr(properties, "MaximumQoS", _DEFAULT_QOS),
+        retains=bool(getattr(properties, "RetainAvailable", True)),
+    )
