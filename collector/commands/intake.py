@@ -9,6 +9,7 @@ import click
 from collector.commands.options import (
     FILE,
     as_json,
+    bring_up_to_date,
     credential_options,
     database,
     in_colour,
@@ -89,16 +90,13 @@ def serve(
 def ingest(database: Path, files: tuple[Path, ...]) -> None:
     """Take in results that `agent run --to-file` wrote, and score them. Doing it twice is harmless."""
     from collector.files import ingest_file
-    from collector.progress import progress_bar
     from collector.store import Store
-    from collector.upkeep import bring_up_to_date
 
     with Store.open(database, create=True) as store:
         for path in files:
             counts = ingest_file(store, path)
             click.echo(f"{path}: {_counts(counts.stored, counts.duplicates, counts.rejected)}")
-    with progress_bar("scores and summaries") as progress:
-        bring_up_to_date(database, progress)
+    bring_up_to_date(database)
 
 
 @click.command()
@@ -168,9 +166,7 @@ def merge(database: Path, others: tuple[Path, ...]) -> None:
     """Take in what other collectors' databases hold. Doing it twice is harmless."""
     from collector.errors import BadInput
     from collector.merge import merge as take_from
-    from collector.progress import progress_bar
     from collector.store import Store
-    from collector.upkeep import bring_up_to_date
 
     with Store.open(database, create=True) as store:
         for path in others:
@@ -182,8 +178,7 @@ def merge(database: Path, others: tuple[Path, ...]) -> None:
             click.echo(
                 f"{path}: {done.runs} runs, {done.stored} records stored, {done.duplicates} known before"
             )
-    with progress_bar("scores and summaries") as progress:
-        bring_up_to_date(database, progress)
+    bring_up_to_date(database)
 
 
 def _counts(stored: int, duplicates: int, rejected: int) -> str:

@@ -89,6 +89,15 @@ def optional(options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+def bring_up_to_date(database: Path) -> None:
+    """Make what is derived of what a command brought in, and show how far that is."""
+    from collector import upkeep
+    from collector.progress import progress_bar
+
+    with progress_bar("scores and summaries") as progress:
+        upkeep.bring_up_to_date(database, progress)
+
+
 def show_list(grid: "Grid", as_json: bool) -> None:
     """Print a list: shortened and fitted to the terminal for people, in full as JSON."""
     from collector.listing import for_people

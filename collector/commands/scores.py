@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from collector.commands.options import FILE, as_json, database, show_list
+from collector.commands.options import FILE, as_json, bring_up_to_date, database, show_list
 from collector.errors import BadInput
 
 
@@ -31,17 +31,14 @@ def list_questions(database: Path, as_json: bool) -> None:
 @database
 def add_questions(database: Path, file: Path, name: str | None) -> None:
     """Add a SQuAD v1.1 file with its gold answers."""
-    from collector.progress import progress_bar
     from collector.questions import add_questions as add
     from collector.store import Store
-    from collector.upkeep import bring_up_to_date
 
     with Store.open(database, create=True) as store:
         added = add(store, file, name)
     verb = "added" if added.changed else "already there:"
     click.echo(f"{verb} {added.name}, {added.questions} questions, {added.golds} gold answers")
-    with progress_bar("scores and summaries") as progress:
-        bring_up_to_date(database, progress)
+    bring_up_to_date(database)
 
 
 @click.command()
@@ -72,32 +69,30 @@ def score(
     if baseline_file is not None and not baseline_file.is_file():
         raise BadInput(f"there is no baseline file {str(baseline_file)!r}")
     from collector.progress import progress_bar
-    from collector.scoring import score_pairs
+    from collector.scoring import score_answers, score_pairs
     from collector.store import Store
-    from collector.upkeep import bring_up_to_date
-
-    with progress_bar("EM and F1") as progress:
-        scored = bring_up_to_date(database, progress)
-    click.echo(f"EM and F1: {scored} answers scored" if scored else "EM and F1: nothing was left to score")
-    if bertscore_model is None or layers is None:
-        return
-    from collector.bertscore import Scorer
-    from collector.golds import gold_texts
 
     with Store.open(database) as store:
-        scorer = Scorer(
-            bertscore_model,
-            layers,
-            idf_texts=gold_texts(store) if idf else (),
-            rescale=rescale or baseline_file is not None,
-            baseline=baseline_file,
-            device=device,
-        )
-        with progress_bar("BERTScore") as progress:
-            pairs = score_pairs(store, scorer, progress)
-    click.echo(f"BERTScore by {scorer.hash}: {pairs} pairs scored")
-    with progress_bar("summaries") as progress:
-        bring_up_to_date(database, progress)
+        with progress_bar("EM and F1") as progress:
+            scored = score_answers(store, progress)
+        left = f"{scored} answers scored" if scored else "nothing was left to score"
+        click.echo(f"EM and F1: {left}")
+        if bertscore_model is not None and layers is not None:
+            from collector.bertscore import Scorer
+            from collector.golds import gold_texts
+
+            scorer = Scorer(
+                bertscore_model,
+                layers,
+                idf_texts=gold_texts(store) if idf else (),
+                rescale=rescale or baseline_file is not None,
+                baseline=baseline_file,
+                device=device,
+            )
+            with progress_bar("BERTScore") as progress:
+                pairs = score_pairs(store, scorer, progress)
+            click.echo(f"BERTScore by {scorer.hash}: {pairs} pairs scored")
+    bring_up_to_date(database)
 
 
 @click.command()
