@@ -50,7 +50,7 @@ def build(
         VerificationFailed: a graph does not answer as what it was made from; bundles of earlier precisions
             are there.
     """
-    tools.check_installed()
+    tools.check_installed("building", tools.TO_BUILD)
     name = request.model.name
     source = find_source(request)
     files = read_questions(request)

@@ -18,7 +18,8 @@ _TOOLS: Final = (
     "torch",
     "transformers",
 )
-_NEEDED: Final = ("onnx", "optimum", "peft", "torch", "transformers")
+TO_BUILD: Final = ("onnx", "optimum", "peft", "torch", "transformers")
+"""What building needs."""
 
 
 def versions() -> dict[str, str]:
@@ -27,16 +28,20 @@ def versions() -> dict[str, str]:
     return {name: version for name, version in installed.items() if version is not None}
 
 
-def check_installed() -> None:
+def check_installed(what: str, needed: tuple[str, ...]) -> None:
     """Refuse to begin what could not end.
+
+    Args:
+        what: is to begin, such as `building`.
+        needed: packages that it needs.
 
     Raises:
         NotInstalled: the extra `export` is not installed.
     """
-    missing = [name for name in _NEEDED if find_spec(name) is None]
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise NotInstalled(
-            f"building needs {', '.join(missing)}, not installed here: pip install 'distilbench[export]'"
+            f"{what} needs {', '.join(missing)}, not installed here: pip install 'distilbench[export]'"
         )
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from contract.codec import encode
 from contract.questions import questions_sha256
+from export import tools
 from export.catalog import architecture
 from export.distillation import card, objective, record, sources, teacher
 from export.distillation.checkpoints import Checkpoints
@@ -30,7 +30,7 @@ from export.distillation.signals import Listener
 from export.distillation.student import Student, student
 from export.distillation.teacher import Present, Teacher
 from export.distillation.training import Outcome, Trainer
-from export.errors import BadInput, NotInstalled, StorageUnavailable
+from export.errors import BadInput, StorageUnavailable
 from export.quiet import quiet
 from export.weights import CONFIG, Source
 
@@ -64,7 +64,7 @@ def distil(request: DistilRequest, to: Path, say: Say) -> Record:
         StorageUnavailable: `to` or the cache cannot be written.
         TrainingDiverged: a loss is no number.
     """
-    _check_installed()
+    tools.check_installed("distilling", _NEEDED)
     if request.batch % request.accumulate:
         raise BadInput(
             f"a batch of {request.batch} cannot be made of {request.accumulate} equal parts: "
@@ -280,11 +280,3 @@ def _check_place(to: Path, *, resume: bool) -> Record | None:
         hint = " or go on with --resume" if (to / _WORK).is_dir() else ""
         raise BadInput(f"'{to}' is there already: choose another folder{hint}")
     return None
-
-
-def _check_installed() -> None:
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise NotInstalled(
-            f"distilling needs {', '.join(missing)}, not installed here: pip install 'distilbench[export]'"
-        )
