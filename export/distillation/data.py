@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.questions import Question, decode_questions
+from contract.questions import Question
+from export import calibration
 from export.answers import Cutter, Window
 from export.distillation.signals import Batch
 from export.errors import BadInput
@@ -41,10 +42,7 @@ def read(path: Path) -> tuple[Question, ...]:
         BadInput: the file cannot be read.
         ContractError: it is no question file.
     """
-    try:
-        return decode_questions(path.read_bytes()).questions
-    except OSError as error:
-        raise BadInput(f"cannot read the question file '{path}': {error.strerror or error}") from None
+    return calibration.questions(path).questions
 
 
 def split(
