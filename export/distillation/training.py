@@ -14,7 +14,7 @@ import msgspec
 from export.distillation.checkpoints import Checkpoint, Checkpoints
 from export.distillation.data import Labelled, batch, epoch
 from export.distillation.device import Precision, precision
-from export.distillation.heldout import HeldOut, Score
+from export.distillation.heldout import HeldOut
 from export.distillation.log import Log
 from export.distillation.objective import Objective
 from export.distillation.progress import Watcher
@@ -189,9 +189,7 @@ class Trainer:
             self._checkpoints.keep_best(state.step, self._pupil.network.state_dict())
         self._log.write({"evaluation": msgspec.to_builtins(evaluation)})
         self._checkpoints.keep(self._checkpoint(state), best.step)
-        self._watcher.scored(
-            state.step, self._settings.steps, Score(score.exact_match, score.f1), best is evaluation
-        )
+        self._watcher.scored(state.step, self._settings.steps, score, best is evaluation)
         return state
 
     def _is_stale(self, state: _State) -> bool:
