@@ -11,10 +11,10 @@ from pathlib import Path
 from statistics import mean
 
 import click
-import msgspec
 import numpy as np
 
 from contract.questions import Question
+from export import squad
 from export.answers import Cutter
 from export.distillation import data, record
 from export.distillation.distil import distil
@@ -58,7 +58,7 @@ def main(
     rest, test = data.split(data.read(questions), tested_on, seed=0)
     learn, choose = data.split(rest, chosen_on, seed=0)
     for name, part in (("learn", learn), ("choose", choose), ("test", test)):
-        _write(part, to / f"{name}.json")
+        squad.write(squad.Origin(part, f"{questions.name}, {name}"), to / f"{name}.json")
     scores: dict[str, list[list[float]]] = {arm: [] for arm in arms}
     minutes: dict[str, list[float]] = {arm: [] for arm in arms}
     for seed in range(seeds):
@@ -85,29 +85,6 @@ def main(
 
 def _said(made: Record) -> str:
     return f"best step {made.best.step} (F1 {made.best.f1:.1f} where it was chosen)"
-
-
-def _write(questions: tuple[Question, ...], path: Path) -> None:
-    articles: dict[str, dict[str, list[Question]]] = {}
-    for question in questions:
-        articles.setdefault(question.title, {}).setdefault(question.context, []).append(question)
-    content = [
-        {
-            "title": title,
-            "paragraphs": [
-                {
-                    "context": context,
-                    "qas": [
-                        {"id": q.id, "question": q.question, "answers": msgspec.to_builtins(q.golds)}
-                        for q in asked
-                    ],
-                }
-                for context, asked in contexts.items()
-            ],
-        }
-        for title, contexts in articles.items()
-    ]
-    path.write_text(json.dumps({"data": content}, ensure_ascii=False), encoding="utf-8")
 
 
 def _scores(folder: Path, test: tuple[Question, ...]) -> list[float]:
