@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import click
 
-from bench.interruptible import race, say
-from contract.bundle import MODEL_FILE, TOKENIZER_FILE, decode_manifest
+from bench.interruptible import race, runner, say
+from contract.bundle import MODEL_FILE
 from contract.questions import Question, decode_questions
 from export import calibration, graph, names, recipes, weights
 from export.answers import Cutter, onnx_network
@@ -63,7 +63,10 @@ def main(
     asked = chosen(decode_questions(questions.read_bytes()), limit).questions
     with tempfile.TemporaryDirectory() as scratch:
         if bundles:
-            contestants = [_bundle(bundle, threads) for bundle in bundles]
+            contestants = [
+                Contestant(bundle.name, runner(bundle, threads), (bundle / MODEL_FILE).stat().st_size)
+                for bundle in bundles
+            ]
         else:
             contestants = list(_built(folder, wanted, threads, Path(scratch)))
         load_average = os.getloadavg()[0]
@@ -89,13 +92,6 @@ def _row(contestant: Contestant, asked: tuple[Question, ...], reference: Course,
         f"| {loss} | {course.median_seconds * 1e3:.2f} | {times.of_medians:.2f} "
         f"| {times.paired:.2f} ({times.low:.2f} … {times.high:.2f}) | {contestant.size / 1e6:.0f} |"
     )
-
-
-def _bundle(bundle: Path, threads: int) -> Contestant:
-    manifest = decode_manifest((bundle / "manifest.json").read_bytes())
-    cutter = Cutter((bundle / TOKENIZER_FILE).read_text(encoding="utf-8"), manifest.inputs)
-    runner = Runner(onnx_network(bundle / MODEL_FILE, threads), cutter)
-    return Contestant(bundle.name, runner, manifest.files[MODEL_FILE].bytes)
 
 
 def _built(folder: Path, wanted: Sequence[str], threads: int, scratch: Path) -> Iterator[Contestant]:

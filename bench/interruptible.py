@@ -5,10 +5,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Final, NamedTuple
 
+from contract.bundle import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, decode_manifest
 from contract.questions import Question
+from export.answers import Cutter, onnx_network
 from export.race import Course, Runner, turns
 
 _SECONDS_BETWEEN_LINES: Final = 10.0
@@ -23,6 +26,13 @@ class Raced(NamedTuple):
     """One a network, of these questions."""
     of: str
     """How many questions there are, in words for a table's heading."""
+
+
+def runner(bundle: Path, threads: int) -> Runner:
+    """The network of a bundle."""
+    manifest = decode_manifest((bundle / MANIFEST_FILE).read_bytes())
+    cutter = Cutter((bundle / TOKENIZER_FILE).read_text(encoding="utf-8"), manifest.inputs)
+    return Runner(onnx_network(bundle / MODEL_FILE, threads), cutter)
 
 
 def race(runners: Sequence[Runner], questions: tuple[Question, ...]) -> Raced:

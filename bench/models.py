@@ -15,15 +15,14 @@ from typing import NamedTuple
 
 import click
 
-from bench.interruptible import race, say
-from contract.bundle import MODEL_FILE, TOKENIZER_FILE, Precision, decode_manifest
+from bench.interruptible import race, runner, say
+from contract.bundle import MODEL_FILE, Precision
 from contract.questions import decode_questions
 from export import graph
-from export.answers import Cutter, onnx_network
 from export.build import BuildRequest, build
 from export.catalog import MODELS, find
 from export.quantisation import linears
-from export.race import Course, Runner, speed_up
+from export.race import Course, speed_up
 from export.targets import this_machine
 from export.verification import chosen
 
@@ -66,7 +65,7 @@ def main(names: tuple[str, ...], bundles: Path, questions: Path, limit: int, thr
         for model in models
     ]
     work = [_work(fp32 / MODEL_FILE) for fp32, _ in folders]
-    runners = [_runner(folder, threads) for pair in folders for folder in pair]
+    runners = [runner(folder, threads) for pair in folders for folder in pair]
     load_average = os.getloadavg()[0]
     asked, courses, of = race(runners, asked)
     lengths = [window.in_context.size for question in asked for window in runners[0].cutter.windows(question)]
@@ -104,12 +103,6 @@ def _work(path: Path) -> Work:
         weights=sum(shapes[node.input[1]][0] * shapes[node.input[1]][1] for node in layers),
         queries=sum(shapes[node.input[1]][1] for node in layers if _QUERY.search(node.name)),
     )
-
-
-def _runner(folder: Path, threads: int) -> Runner:
-    manifest = decode_manifest((folder / "manifest.json").read_bytes())
-    cutter = Cutter((folder / TOKENIZER_FILE).read_text(encoding="utf-8"), manifest.inputs)
-    return Runner(onnx_network(folder / MODEL_FILE, threads), cutter)
 
 
 if __name__ == "__main__":
