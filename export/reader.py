@@ -13,7 +13,7 @@ from export.weights import ADAPTER_CONFIG, Checkpoint, Source
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 _HEAD: Final = "qa_outputs"
 _LOADING_ERRORS: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError)
@@ -42,7 +42,7 @@ def load(model: Model, source: Source) -> Reader:
     else:
         folder = _fetched(source.checkpoint)
         with quiet():
-            network, tokenizer = _trained(folder, source), _tokenizer(folder)
+            network, tokenizer = _trained(folder, source), load_tokenizer(folder).backend_tokenizer
     shape = architecture(network.config.to_dict())
     _check_shape(model, shape, source)
     if tokenizer.get_vocab_size() > shape.vocab_size:
@@ -70,22 +70,56 @@ def load_network(source: Source) -> "tuple[PreTrainedModel, Path]":
         return _trained(folder, source), folder
 
 
-def _random(model: Model, source: Source) -> "tuple[PreTrainedModel, Tokenizer]":
+def load_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
+    """The fast tokenizer of a folder.
+
+    Raises:
+        BadInput: it has none.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(  # type: ignore[no-untyped-call]  # untyped there
+                folder, local_files_only=True
+            )
+    except _LOADING_ERRORS as error:
+        raise BadInput(f"'{folder}' has no usable tokenizer: {_first_line(error)}") from error
+    if not tokenizer.is_fast:
+        raise BadInput(f"'{folder}' has no fast tokenizer, and a bundle needs one")
+    found: PreTrainedTokenizerFast = tokenizer
+    return found
+
+
+def configuration(model: Model) -> "PretrainedConfig":
+    """The configuration of a model's shape."""
+    from transformers import CONFIG_MAPPING
+
+    arguments = {key: value for key, value in model.config.items() if key != "model_type"}
+    config: PretrainedConfig = CONFIG_MAPPING[model.config["model_type"]](**arguments)
+    return config
+
+
+def untrained(config: "PretrainedConfig", seed: int) -> "PreTrainedModel":
+    """A network with random weights."""
     import torch
+    from transformers import AutoModelForQuestionAnswering
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network: PreTrainedModel = AutoModelForQuestionAnswering.from_config(config)  # type: ignore[no-untyped-call]  # untyped there
+    return network
+
+
+def _random(model: Model, source: Source) -> "tuple[PreTrainedModel, Tokenizer]":
     from tokenizers import Tokenizer
-    from transformers import CONFIG_MAPPING, AutoModelForQuestionAnswering
 
     assert source.tokenizer is not None
     try:
         tokenizer = Tokenizer.from_file(str(source.tokenizer))
     except Exception as error:  # tokenizers raises Exception itself
         raise BadInput(f"'{source.tokenizer}' is no tokenizer.json: {error}") from None
-    arguments = {key: value for key, value in model.config.items() if key != "model_type"}
-    config = CONFIG_MAPPING[model.config["model_type"]](**arguments)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(source.seed)
-        network = AutoModelForQuestionAnswering.from_config(config)  # type: ignore[no-untyped-call]  # untyped there
-    return network, tokenizer
+    return untrained(configuration(model), source.seed), tokenizer
 
 
 def _fetched(checkpoint: Checkpoint) -> Path:
@@ -137,20 +171,6 @@ def _merged(network: "PreTrainedModel", adapter: Path) -> "tuple[PreTrainedModel
         raise BadInput(f"the adapter '{adapter}' lacks weights that its {ADAPTER_CONFIG} promises")
     brought = getattr(adapted.peft_config[adapted.active_adapter], "modules_to_save", None) or ()
     return adapted.merge_and_unload(), set(brought)
-
-
-def _tokenizer(folder: Path) -> "Tokenizer":
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(  # type: ignore[no-untyped-call]  # untyped there
-            folder, local_files_only=True
-        )
-    except _LOADING_ERRORS as error:
-        raise BadInput(f"'{folder}' has no usable tokenizer: {_first_line(error)}") from error
-    if not tokenizer.is_fast:
-        raise BadInput(f"'{folder}' has no fast tokenizer, and a bundle needs one")
-    return tokenizer.backend_tokenizer
 
 
 def _check_shape(model: Model, found: Architecture, source: Source) -> None:

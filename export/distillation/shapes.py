@@ -4,7 +4,6 @@ import copy
 import math
 from typing import TYPE_CHECKING, Final
 
-from export import catalog
 from export.errors import BadInput
 
 if TYPE_CHECKING:
@@ -82,15 +81,6 @@ def _check_heads(spec: str, config: "PretrainedConfig") -> None:
             f"student {spec!r} has {config.hidden_size} channels, which {config.num_attention_heads} heads "
             "do not divide: give heads that do"
         )
-
-
-def from_catalog(model: catalog.Model) -> "PretrainedConfig":
-    """The configuration of a catalog's shape."""
-    from transformers import CONFIG_MAPPING
-
-    arguments = {key: value for key, value in model.config.items() if key != "model_type"}
-    config: PretrainedConfig = CONFIG_MAPPING[model.config["model_type"]](**arguments)
-    return config
 
 
 def layer_map(student: int, teacher: int, chosen: str | None) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from export import hub, names, weights
 from export.errors import BadInput
 from export.quiet import quiet
-from export.reader import load_network
+from export.reader import load_network, load_tokenizer
 from export.weights import Source
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def load_teacher(source: Source) -> "tuple[PreTrainedModel, PreTrainedTokenizerF
     network, folder = load_network(source)
     network.eval()  # type: ignore[no-untyped-call]  # untyped there
     network.requires_grad_(False)
-    return network, _tokenizer(folder)
+    return network, load_tokenizer(folder)
 
 
 def load_base(text: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
@@ -62,21 +62,4 @@ def load_base(text: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         first = str(error).strip().split("\n", 1)[0]
         raise BadInput(f"'{text}' cannot be loaded as a student to begin with: {first}") from None
-    return network, _tokenizer(folder)
-
-
-def _tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
-    from transformers import AutoTokenizer
-
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(  # type: ignore[no-untyped-call]  # untyped there
-                folder, local_files_only=True
-            )
-    except (OSError, ValueError, KeyError) as error:
-        first = str(error).strip().split("\n", 1)[0]
-        raise BadInput(f"'{folder}' has no usable tokenizer: {first}") from None
-    if not tokenizer.is_fast:
-        raise BadInput(f"'{folder}' has no fast tokenizer, and a student needs one")
-    found: PreTrainedTokenizerFast = tokenizer
-    return found
+    return network, load_tokenizer(folder)

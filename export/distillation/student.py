@@ -11,6 +11,7 @@ from export.distillation import shapes, sources
 from export.distillation.request import DistilRequest
 from export.distillation.signals import LAYER
 from export.errors import BadInput
+from export.reader import configuration, untrained
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -66,7 +67,7 @@ def student(
     if shapes.is_shape(spec):
         config = shapes.shaped(spec, teacher.config)
     elif known is not None:
-        config = shapes.from_catalog(known)
+        config = configuration(known)
         config.vocab_size = teacher.config.vocab_size
     else:
         return _from_base(request, spec, teacher, tokenizer, Path(spec).name, Path(spec).name)
@@ -75,7 +76,7 @@ def student(
             raise BadInput(f"the catalog knows no base model of {spec!r}: use --begin teacher")
         return _from_base(request, known.base_id, teacher, tokenizer, known.name, known.title)
     layers = shapes.layer_map(config.num_hidden_layers, teacher.config.num_hidden_layers, request.layers_from)
-    network = new(config, request.seed)
+    network = untrained(config, request.seed)
     copied = copy(network, teacher, layers)
     shape = architecture(config.to_dict())
     name = f"{teacher_name}-l{shape.layers}" + (
@@ -153,14 +154,3 @@ def _teachers_name(name: str, layers: tuple[int, ...], teacher: "PreTrainedModel
         for pattern, replacement in _FROM_BERT:
             renamed = pattern.sub(replacement, renamed)
     return renamed
-
-
-def new(config: "PretrainedConfig", seed: int) -> "PreTrainedModel":
-    """A network with random weights."""
-    import torch
-    from transformers import AutoModelForQuestionAnswering
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network: PreTrainedModel = AutoModelForQuestionAnswering.from_config(config)  # type: ignore[no-untyped-call]  # untyped there
-    return network

@@ -272,13 +272,14 @@ def test_early_stopping_waits_as_long_as_asked(teacher: Path, questions: Path, t
 def test_a_distilbert_begins_as_layers_of_a_bert(teacher: Path) -> None:
     from transformers import DistilBertConfig
 
-    from export.distillation.student import copy, new
+    from export.distillation.student import copy
+    from export.reader import untrained
 
     network, _ = sources.load_teacher(sources.find(str(teacher)))
     config = DistilBertConfig(  # type: ignore[no-untyped-call]  # untyped there
         n_layers=1, dim=32, n_heads=2, hidden_dim=64, vocab_size=600
     )
-    young = new(config, 0)
+    young = untrained(config, 0)
     assert copy(young, network, (2,)) == sum(parameter.numel() for parameter in young.parameters())
     theirs, ours = network.state_dict(), young.state_dict()
     assert torch.equal(
