@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Final
 
 from agent.errors import BadInput
-from agent.options import all_of, delivery_options, device_options, measuring_options, outbox_options
+from agent.options import delivery_options, device_options, measuring_options, outbox_options
 from commandline.config import ConfigFile
+from commandline.options import all_of
 
 CONFIG: Final = ConfigFile(
     Path("/etc/distilbench/agent.toml"),

@@ -9,8 +9,9 @@ import click
 
 from agent.config import CONFIG
 from agent.errors import BadInput, NotDelivered
-from agent.options import FILE, all_of, delivery_options, device_options, outbox_options
+from agent.options import FILE, delivery_options, device_options, outbox_options
 from commandline.config import config_file, key_of
+from commandline.options import all_of
 
 Say = Callable[[str], None]
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commandline.options import all_of
+
 if TYPE_CHECKING:
     from collector.report.grid import Grid
 
@@ -20,61 +22,41 @@ database: Callable[[Any], Any] = click.option(
 )
 as_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
+credential_options: Callable[[Any], Any] = all_of(
+    click.option("--password-file", type=FILE, help="Holds the broker password, readable by you alone."),
+    click.option("--ca-file", type=FILE, help="Certificates to trust, PEM [the system's]."),
+    click.option("--cert-file", type=FILE, help="Our own certificate, for a broker that asks."),
+    click.option("--key-file", type=FILE, help="Its key, readable by you alone."),
+)
+"""How to get in at a broker."""
 
-def credential_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How to get in at a broker."""
-    for option in reversed(
-        (
-            click.option(
-                "--password-file", type=FILE, help="Holds the broker password, readable by you alone."
-            ),
-            click.option("--ca-file", type=FILE, help="Certificates to trust, PEM [the system's]."),
-            click.option("--cert-file", type=FILE, help="Our own certificate, for a broker that asks."),
-            click.option("--key-file", type=FILE, help="Its key, readable by you alone."),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def serving_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What `collector serve` does; a configuration file may set these for every command that has them."""
-    for option in reversed(
-        (
-            click.option("--broker", metavar="URL", help="mqtt://[user@]host[:port], or mqtts://… for TLS."),
-            click.option(
-                "--embedded-broker", is_flag=True, help="Run a broker here, on the loopback address."
-            ),
-            click.option(
-                "--port", type=click.IntRange(1, 65_535), help="Port of the embedded broker [a free one]."
-            ),
-            click.option(
-                "--listen",
-                metavar="ADDRESS",
-                help="IPv4 address of the embedded broker; needs --credentials.",
-            ),
-            click.option(
-                "--credentials",
-                type=FILE,
-                help="Who may use the embedded broker: collector provision --embedded.",
-            ),
-            credential_options,
-            click.option("--bundles", type=FOLDER, help="Serve this folder of bundles over HTTP as well."),
-            click.option(
-                "--bundles-at",
-                metavar="HOST:PORT",
-                default="127.0.0.1:8642",
-                show_default=True,
-                help="An address of this machine that devices reach.",
-            ),
-            click.option(
-                "--share", metavar="GROUP", help="Share the results with the collectors of this group."
-            ),
-            database,
-        )
-    ):
-        command = option(command)
-    return command
+serving_options: Callable[[Any], Any] = all_of(
+    click.option("--broker", metavar="URL", help="mqtt://[user@]host[:port], or mqtts://… for TLS."),
+    click.option("--embedded-broker", is_flag=True, help="Run a broker here, on the loopback address."),
+    click.option("--port", type=click.IntRange(1, 65_535), help="Port of the embedded broker [a free one]."),
+    click.option(
+        "--listen",
+        metavar="ADDRESS",
+        help="IPv4 address of the embedded broker; needs --credentials.",
+    ),
+    click.option(
+        "--credentials",
+        type=FILE,
+        help="Who may use the embedded broker: collector provision --embedded.",
+    ),
+    credential_options,
+    click.option("--bundles", type=FOLDER, help="Serve this folder of bundles over HTTP as well."),
+    click.option(
+        "--bundles-at",
+        metavar="HOST:PORT",
+        default="127.0.0.1:8642",
+        show_default=True,
+        help="An address of this machine that devices reach.",
+    ),
+    click.option("--share", metavar="GROUP", help="Share the results with the collectors of this group."),
+    database,
+)
+"""What `collector serve` does; a configuration file may set these for every command that has them."""
 
 
 def optional(options: Callable[[Any], Any]) -> Callable[[Any], Any]:
