@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-_SUPPORT = {"contestants", "device", "fleet", "interruptible", "nullreader", "sidebyside"}
+_SUPPORT = {"contestants", "device", "fleet", "interruptible", "nullreader", "records", "sidebyside"}
 """Parts that benchmarks use."""
 
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import click
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +33,7 @@ from agent.run import Run
 from agent.stop import Stop
 from bench.ingest import collector
 from bench.nullreader import PROGRAM
+from bench.records import time_ns, waiting
 from bench.sidebyside import side_by_side
 from collector.statistics import percentile
 from contract.messages import Batch, decode_message
@@ -96,7 +96,7 @@ def _overhead(plan: Plan, work: Path) -> None:
         with Stop() as stop, Outbox(work / f"{name}.db") as outbox:
             start = partial(WorkerProcess, program=program) if program else WorkerProcess
             Run(plan, outbox, stop, start_worker=start).measure(lambda _: None)
-            found[name] = _cost(_records(outbox))
+            found[name] = _cost(waiting(outbox))
     real = found["of the bundle"].reader
     for name, cost in found.items():
         print(
@@ -117,19 +117,11 @@ def _cost(records: Sequence[Record]) -> Cost:
             paused = True
         elif isinstance(record, Answer):
             if previous is not None:
-                gap = record.at_ns - previous.at_ns - _time_ns(previous)
+                gap = record.at_ns - previous.at_ns - time_ns(previous)
                 (pauses if paused else beside).append(gap)
-            times.append(_time_ns(record))
+            times.append(time_ns(record))
             previous, paused = record, False
     return Cost(percentile(times, 0.5), float(np.mean(beside)), sum(pauses) / len(times))
-
-
-def _records(outbox: Outbox) -> list[Record]:
-    return [msgspec.json.decode(row.body, type=Record) for row in outbox.rows(0, 1_000_000)]
-
-
-def _time_ns(answer: Answer) -> int:
-    return answer.tokenize_ns + answer.infer_ns + answer.decode_ns
 
 
 def _publish(plan: Plan, work: Path) -> None:
@@ -169,7 +161,7 @@ def _repeat(command: Sequence[str | Path], work: Path) -> None:
         runs.append(_records_of(out))
     first, second = ({a.question_id: a for a in _timed(run)} for run in runs)
     shared = sorted(first.keys() & second.keys())
-    times = [np.array([_time_ns(run[id_]) for id_ in shared]) for run in (first, second)]
+    times = [np.array([time_ns(run[id_]) for id_ in shared]) for run in (first, second)]
     print("| run | p50 ms | p90 ms | p99 ms | load ms | first ms |")
     print("|---|--:|--:|--:|--:|--:|")
     for number, (taken, run) in enumerate(zip(times, runs, strict=True), 1):
@@ -208,7 +200,7 @@ def _light(command: Sequence[str | Path], work: Path) -> None:
         records = _records_of(out)
         last = records[-1]
         assert isinstance(last, RunFinished), "the run ended"
-        beside = (last.load_ns or 0) + (last.first_ns or 0) + sum(_time_ns(a) for a in _timed(records))
+        beside = (last.load_ns or 0) + (last.first_ns or 0) + sum(time_ns(a) for a in _timed(records))
         taken.append(whole - beside)
     print(
         f"- `agent run` with one question, from start to end, beside loading the bundle and answering: "

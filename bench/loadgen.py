@@ -15,7 +15,6 @@ from pathlib import Path
 from statistics import median
 
 import click
-import msgspec
 
 from agent.bundle import describe
 from agent.device import inspect_device
@@ -23,6 +22,7 @@ from agent.outbox import Outbox
 from agent.plan import LOADGEN, SINGLE_STREAM, Load, Plan, plan_run, read_questions, settings_for
 from agent.run import Run
 from agent.stop import Stop
+from bench.records import time_ns, waiting
 from collector.statistics import percentile
 from contract.records import Answer, Record, RunFinished
 
@@ -68,7 +68,7 @@ def main(folder: Path, questions: Path, limit: int, queries: int, rounds: int) -
         loadgen_ns = int(last.outcome.loadgen[_P90])
         times: dict[str, list[int]] = defaultdict(list)
         for answer in _answers(ours):
-            times[answer.question_id].append(_time_ns(answer))
+            times[answer.question_id].append(time_ns(answer))
         own = {question_id: cycle(found) for question_id, found in times.items()}
         drawn = [next(own[a.question_id]) for a in _answers(theirs) if a.question_id in own]
         found = [percentile(values, 0.9) for values in (_flat(times), drawn)]
@@ -83,7 +83,7 @@ def main(folder: Path, questions: Path, limit: int, queries: int, rounds: int) -
 def _measured(plan: Plan) -> list[Record]:
     with tempfile.TemporaryDirectory() as folder, Stop() as stop, Outbox(Path(folder, "outbox.db")) as outbox:
         Run(plan, outbox, stop).measure(lambda _: None)
-        return [msgspec.json.decode(row.body, type=Record) for row in outbox.rows(0, 1_000_000)]
+        return waiting(outbox)
 
 
 def _answers(records: Sequence[Record]) -> list[Answer]:
@@ -92,10 +92,6 @@ def _answers(records: Sequence[Record]) -> list[Answer]:
 
 def _flat(times: dict[str, list[int]]) -> list[int]:
     return [ns for found in times.values() for ns in found]
-
-
-def _time_ns(answer: Answer) -> int:
-    return answer.tokenize_ns + answer.infer_ns + answer.decode_ns
 
 
 if __name__ == "__main__":

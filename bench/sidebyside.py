@@ -10,8 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-import msgspec
-
 from agent.broker import parse_broker
 from agent.bundle import Bundle
 from agent.courier import Courier
@@ -22,6 +20,7 @@ from agent.progress import Progress
 from agent.protocol import Loaded
 from agent.run import Run
 from agent.stop import Stop
+from bench.records import time_ns, waiting
 from contract.records import Answer, Record, Settings
 
 _CONNECT_SECONDS: Final = 0.1
@@ -125,7 +124,8 @@ def side_by_side(plan: Plan, folder: Path, url: str) -> Sides:
             records: dict[int, Record] = {}
 
             def between(progress: Progress) -> None:
-                records.update(_waiting(outbox))  # what is receipted is gone
+                # What is receipted is gone from the outbox.
+                records.update({record.seq: record for record in waiting(outbox)})
                 courier.step(progress)
                 hand_over()
 
@@ -137,7 +137,7 @@ def side_by_side(plan: Plan, folder: Path, url: str) -> Sides:
 
     def kept(run: Run, outbox: Outbox, hand_over: Callable[[], None]) -> list[Record]:
         run.measure(lambda _: hand_over())
-        return list(_waiting(outbox).values())
+        return waiting(outbox)
 
     with Stop() as stop, _Shared(stop).alive() as worker:
         threads = [
@@ -151,13 +151,9 @@ def side_by_side(plan: Plan, folder: Path, url: str) -> Sides:
     return Sides(*told)
 
 
-def _waiting(outbox: Outbox) -> dict[int, Record]:
-    return {row.seq: msgspec.json.decode(row.body, type=Record) for row in outbox.rows(0, 1_000_000)}
-
-
 def _unmarked(records: list[Record]) -> dict[str, int]:
     return {
-        record.question_id: record.tokenize_ns + record.infer_ns + record.decode_ns
+        record.question_id: time_ns(record)
         for record in records
         if isinstance(record, Answer) and not record.marks and record.error is None
     }
