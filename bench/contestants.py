@@ -6,9 +6,11 @@ get the same number of threads; everything else is as it comes.
 
 import gc
 import multiprocessing
+import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -85,6 +87,29 @@ class Contestant:
         self._pipe.send((first, count))
         answered: list[Told] = self._pipe.recv()
         return answered
+
+
+class Compared(NamedTuple):
+    """What all gave."""
+
+    told: list[list[Told]]
+    """For each its answers, in the order of the questions."""
+    load: float
+    """Of the machine, before the first turn."""
+
+
+def compare(entries: Sequence[Entry], questions: Sequence[Question]) -> Compared:
+    """Start all, wait until they are ready, and let them take turns.
+
+    Raises:
+        SystemExit: one could not start.
+    """
+    with ExitStack() as running:
+        contestants = [running.enter_context(Contestant(entry, questions)) for entry in entries]
+        for contestant in contestants:
+            contestant.wait()
+        load = os.getloadavg()[0]
+        return Compared(take_turns(contestants, len(questions)), load)
 
 
 def take_turns(contestants: Sequence[Contestant], count: int) -> list[list[Told]]:

@@ -5,9 +5,7 @@ taking turns: a block of questions each, in an order that rotates, with a pause 
 before have stopped spinning. So whatever disturbs the machine disturbs them alike.
 """
 
-import os
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -17,7 +15,7 @@ import click
 import numpy as np
 
 from agent.selection import select
-from bench.contestants import Contestant, Entry, Told, take_turns
+from bench.contestants import Entry, Told, compare
 from collector.statistics import percentile, percentile_interval, speed_up
 from contract.bundle import MODEL_FILE, Precision
 from contract.questions import decode_questions
@@ -58,17 +56,13 @@ def main(name: str, weights: Path, bundles: Path, questions: Path, limit: int, t
     asked = select(decode_questions(questions.read_bytes()).questions, limit, seed=0)
     request = BuildRequest(model=find(name), weights=str(weights), precisions=PRECISIONS)
     folders = dict(zip(PRECISIONS, build(request, bundles, _say), strict=True))
-    with TemporaryDirectory() as scratch, ExitStack() as running:
+    with TemporaryDirectory() as scratch:
         entries = _entries(request, folders, Path(scratch), threads)
-        contestants = [running.enter_context(Contestant(entry, asked)) for entry in entries]
-        for contestant in contestants:
-            contestant.wait()
-        load = os.getloadavg()[0]
-        told = take_turns(contestants, len(asked))
+        compared = compare(entries, asked)
     _print(
         entries,
-        told,
-        f"{len(asked)} questions of {questions.name}, {threads} threads, load {load:.1f} before",
+        compared.told,
+        f"{len(asked)} questions of {questions.name}, {threads} threads, load {compared.load:.1f} before",
     )
 
 

@@ -5,7 +5,6 @@ Every setting is a process of its own that answers the same questions, taking tu
 
 import os
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ import numpy as np
 from agent.device import physical_cores, usable_cores
 from agent.plan import RuntimeOptions
 from agent.selection import select
-from bench.contestants import Contestant, Entry, take_turns
+from bench.contestants import Entry, compare
 from collector.statistics import percentile, speed_up
 from contract.questions import decode_questions
 
@@ -32,17 +31,10 @@ def main(bundle: Path, questions: Path, limit: int) -> None:
     """Print a Markdown table of times, and of ratios to the defaults with 95 % intervals."""
     asked = select(decode_questions(questions.read_bytes()).questions, limit, seed=0)
     variants = _variants()
-    with ExitStack() as running:
-        contestants = [
-            running.enter_context(Contestant(Entry("our reader", "", bundle, threads, options), asked))
-            for _, threads, options in variants
-        ]
-        for contestant in contestants:
-            contestant.wait()
-        load = os.getloadavg()[0]
-        told = take_turns(contestants, len(asked))
-    times = [np.array([t.ns for t in one]) for one in told]
-    print(f"{bundle.name}, {len(asked)} questions of {questions.name}, load {load:.1f} before\n")
+    entries = [Entry("our reader", "", bundle, threads, options) for _, threads, options in variants]
+    compared = compare(entries, asked)
+    times = [np.array([t.ns for t in one]) for one in compared.told]
+    print(f"{bundle.name}, {len(asked)} questions of {questions.name}, load {compared.load:.1f} before\n")
     print("| setting | p50 ms | p99 ms | times as fast as the defaults |")
     print("|---|--:|--:|--:|")
     for (name, _, _), taken in zip(variants, times, strict=True):
