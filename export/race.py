@@ -38,18 +38,10 @@ class Course(NamedTuple):
         return float(np.median(self.seconds))
 
 
-def race(runners: Sequence[Runner], questions: tuple[Question, ...]) -> list[Course]:
-    """Let each network answer each question, one after another, in an order that rotates."""
-    courses = [Course([], []) for _ in runners]
-    for _ in turns(runners, questions, courses):
-        pass
-    return courses
-
-
 def turns(
     runners: Sequence[Runner], questions: tuple[Question, ...], courses: Sequence[Course]
 ) -> Iterator[int]:
-    """A race turn by turn, for who wants to tell how far it is.
+    """Let each network answer each question, one after another, in an order that rotates.
 
     Args:
         runners: the networks.

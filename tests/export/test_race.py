@@ -7,7 +7,7 @@ import pytest
 
 from contract.questions import decode_questions
 from export.answers import Cutter, Logits, Network, Window
-from export.race import Course, Runner, mean_interval, race, speed_up
+from export.race import Course, Runner, mean_interval, speed_up, turns
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -15,23 +15,31 @@ ROOT = Path(__file__).parent.parent.parent
 def test_each_answers_every_question_and_the_order_rotates(tiny_bundle: Path) -> None:
     asked = decode_questions((ROOT / "demo" / "sample-questions.json").read_bytes()).questions[:6]
     cutter = Cutter((tiny_bundle / "tokenizer.json").read_text(), ("input_ids",))
-    turns: list[str] = []
+    taken: list[str] = []
 
     def network(name: str) -> Network:
         def run(window: Window) -> Logits:
-            turns.append(name)
+            taken.append(name)
             zeros = np.zeros(window.in_context.size, np.float32)
             return zeros, zeros
 
         return run
 
     windows = [len(cutter.windows(question)) for question in asked]
-    courses = race([Runner(network(name), cutter) for name in "abc"], asked)
+    courses = [Course([], []) for _ in "abc"]
+    assert list(turns([Runner(network(name), cutter) for name in "abc"], asked, courses)) == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
     assert (
         [len(course.readings) for course in courses] == [len(course.seconds) for course in courses] == [6] * 3
     )
     assert [len(reading.logits) for reading in courses[0].readings] == windows
-    raced = "".join(turns[3 * sum(windows[:5]) :])
+    raced = "".join(taken[3 * sum(windows[:5]) :])
     assert (
         raced[: 9 * windows[0]]
         == "".join(
