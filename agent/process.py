@@ -22,7 +22,6 @@ from agent.protocol import (
     Loaded,
     Order,
     Refused,
-    Reply,
     UnderLoadGen,
     receive_reply,
     send,
@@ -100,8 +99,6 @@ class WorkerProcess:
         """
         order = Load(bundle=str(bundle.folder), bundle_sha256=bundle.sha256, settings=settings)
         reply = self._exchange(order)
-        if isinstance(reply, Refused):
-            raise BundleRefused(reply.reason)
         assert isinstance(reply, Loaded)
         return reply
 
@@ -155,12 +152,10 @@ class WorkerProcess:
             seed=settings.seed,
         )
         reply = self._exchange(order, meanwhile)
-        if isinstance(reply, Refused):
-            raise BundleRefused(reply.reason)
         assert isinstance(reply, Answered)
         return reply
 
-    def _exchange(self, order: Order, meanwhile: Callable[[], None] | None = None) -> Reply:
+    def _exchange(self, order: Order, meanwhile: Callable[[], None] | None = None) -> Loaded | Answered:
         orders, replies = self._process.stdin, self._process.stdout
         assert orders is not None and replies is not None, "both are pipes"
         try:
@@ -178,6 +173,8 @@ class WorkerProcess:
         reply = receive_reply(replies)
         if reply is None:
             raise WorkerDied(self._death())
+        if isinstance(reply, Refused):
+            raise BundleRefused(reply.reason)
         return reply
 
     def _death(self) -> str:
