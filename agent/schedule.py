@@ -23,6 +23,7 @@ from typing import Any, Final
 import msgspec
 
 from agent.errors import BadInput, StateUnusable
+from agent.state import write_whole
 from contract.codec import printable
 from contract.config import MAX_CONFIG_BYTES, check_key, decode_toml
 from contract.errors import Malformed
@@ -172,10 +173,8 @@ class CourseFile:
         Raises:
             StateUnusable: it cannot be written.
         """
-        draft = self._path.with_suffix(".part")
         try:
-            draft.write_bytes(msgspec.json.encode(course))
-            draft.replace(self._path)
+            write_whole(self._path, msgspec.json.encode(course))
         except OSError as error:
             raise StateUnusable(f"cannot keep how far the plan is: {error.strerror}") from None
 

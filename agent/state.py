@@ -79,7 +79,7 @@ class StateFolder:
         file = self.path / "device-id"
         try:
             if not file.exists():
-                _write_once(file, _new_device_id(platform.node()))
+                write_whole(file, f"{_new_device_id(platform.node())}\n".encode())
             return checked_device_id(file.read_text().strip())
         except OSError as error:
             raise StateUnusable(f"cannot keep the device's id in {self.shown}: {error.strerror}") from None
@@ -153,6 +153,13 @@ def _open_outbox(path: Path, say: Callable[[str], None], limit_bytes: int, when_
         return Outbox(path, limit_bytes, when_full)
 
 
+def write_whole(file: Path, data: bytes) -> None:
+    """Write a file of the state folder: whoever reads it sees all of it, or what was there before."""
+    draft = file.with_suffix(".part")
+    draft.write_bytes(data)
+    draft.replace(file)
+
+
 def _default_folder() -> Path:
     home = os.environ.get("XDG_STATE_HOME", "")
     return (Path(home) if home.startswith("/") else Path.home() / ".local" / "state") / "distilbench"
@@ -176,9 +183,3 @@ def checked_device_id(text: str) -> str:
 def _new_device_id(hostname: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", hostname.split(".")[0].lower()).strip("-")[:_HOSTNAME_CHARS]
     return f"{plain or 'device'}-{secrets.token_hex(3)}"
-
-
-def _write_once(file: Path, text: str) -> None:
-    draft = file.with_suffix(".part")
-    draft.write_text(f"{text}\n")
-    draft.replace(file)

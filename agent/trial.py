@@ -19,6 +19,7 @@ from agent.estimate import shortage
 from agent.plan import Plan
 from agent.process import WorkerProcess
 from agent.protocol import time_ns
+from agent.state import write_whole
 from agent.stop import Stop
 from contract.codec import encode
 from contract.records import Settings, ThreadTrial
@@ -120,9 +121,7 @@ class _Memory:
         return self._all().get(key, ())
 
     def keep(self, key: str, trials: tuple[ThreadTrial, ...]) -> None:
-        draft = self._file.with_suffix(".part")
-        draft.write_bytes(encode({**self._all(), key: trials}))
-        draft.replace(self._file)
+        write_whole(self._file, encode({**self._all(), key: trials}))
 
     def _all(self) -> dict[str, tuple[ThreadTrial, ...]]:
         try:
