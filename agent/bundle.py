@@ -36,6 +36,11 @@ class Bundle(NamedTuple):
     sha256: str
     """SHA-256 of the manifest's bytes, which in turn hold that of every file."""
 
+    @property
+    def title(self) -> str:
+        """For people: `minilm-l6 int8`."""
+        return printable(f"{self.manifest.model} {self.manifest.precision}")
+
 
 class OpenedModel(NamedTuple):
     """A verified model file, open for loading."""

@@ -22,7 +22,7 @@ from agent.device import inspect_device
 from agent.energy import find_meter, rapl_zones
 from agent.errors import AgentError, BundleRefused
 from agent.estimate import needed_bytes, shortage
-from agent.plan import MAX_TOKENS
+from agent.plan import settings_for
 from agent.remarks import remarks
 from agent.state import StateFolder
 from agent.summary import summarise
@@ -205,8 +205,8 @@ def _bundle(path: Path, device: Device, root: Path) -> Iterator[Finding]:
     except BundleRefused as error:
         yield Finding(about="bundle", level="fail", what=str(error), advice="build it or copy it again")
         return
-    name = printable(f"{bundle.manifest.model} {bundle.manifest.precision}")
-    lacking = shortage(bundle.manifest, min(MAX_TOKENS, bundle.manifest.max_tokens), root)
+    name = bundle.title
+    lacking = shortage(bundle.manifest, settings_for(bundle).max_tokens, root)
     if lacking is not None:
         yield Finding(
             about="bundle",

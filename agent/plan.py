@@ -98,7 +98,7 @@ class Plan(NamedTuple):
     @property
     def title(self) -> str:
         """The bundle for people: `minilm-l6 int8`."""
-        return printable(f"{self.bundle.manifest.model} {self.bundle.manifest.precision}")
+        return self.bundle.title
 
 
 class Questions(NamedTuple):
