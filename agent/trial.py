@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from agent.device import cores_of, physical_cores, usable_cores
+from agent.device import cores_of, usable_cores
 from agent.errors import BundleRefused, WorkerDied
 from agent.estimate import shortage
 from agent.plan import Plan
@@ -84,7 +84,7 @@ def candidates(physical: int, usable: int) -> tuple[int, ...]:
 def _try_all(plan: Plan, stop: Stop, start_worker: StartWorker) -> tuple[ThreadTrial, ...]:
     affinity = plan.settings.options.get("affinity")
     usable = len(cores_of(str(affinity))) if affinity else usable_cores()
-    numbers = candidates(min(physical_cores(), usable), usable)
+    numbers = candidates(plan.settings.threads, usable)
     turns: dict[int, list[list[int]]] = {number: [] for number in numbers}
     for number in (*numbers, *reversed(numbers)):
         settings = msgspec.structs.replace(plan.settings, threads=number)
