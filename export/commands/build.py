@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 from contract.bundle import Precision
 from contract.codec import printable
+from export.commands.options import base_option
 from export.errors import BadInput
 from export.targets import Target
 
@@ -26,11 +27,7 @@ _OF_A_SEARCH = ("max_f1_loss", "min_agreement", "search_limit")
     metavar="hub|random|PATH",
     help="For a model of `list`: the hub's, random numbers, or a transformers or PEFT adapter folder.",
 )
-@click.option(
-    "--base",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of an adapter's base model, where it is not the one the adapter names.",
-)
+@base_option
 @click.option(
     "--tokenizer",
     type=click.Path(exists=True, path_type=Path),

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from contract.codec import printable
+from export.commands.options import base_option
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -19,11 +20,7 @@ _COUNT = click.IntRange(min=1)
     metavar="ID|DIR|ADAPTER",
     help="A trained reader: a name of `list`, an id of the hub, or a transformers or PEFT adapter folder.",
 )
-@click.option(
-    "--base",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of an adapter's base model, where it is not the one the adapter names.",
-)
+@base_option
 @click.option(
     "--student",
     required=True,

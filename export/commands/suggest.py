@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from contract.codec import printable
+from export.commands.options import format_option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,7 +36,7 @@ _SHOWN = 12
     help="Such as f1>=80,p90_ms<=60; also p50_ms, p99_ms, size_mb, parameters_m and exact_match.",
 )
 @click.option("--teacher", help="Whom to learn from. [default: the most accurate model of the database]")
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option
 def suggest(db: Path, hardware: str, requirement: str, teacher: str | None, format_: str) -> None:
     """Propose students that should be fast enough, with the commands that make them."""
     from contract.codec import encode

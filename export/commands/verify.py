@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from contract.codec import encode, printable
+from export.commands.options import base_option, format_option
 
 if TYPE_CHECKING:
     from contract.questions import QuestionFile
@@ -38,11 +39,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="fp32 bundle, or transformers or PEFT adapter folder. [default: what the manifest can find]",
 )
-@click.option(
-    "--base",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of an adapter's base model, where it is not the one the adapter names.",
-)
+@base_option
 @click.option(
     "--questions",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -51,7 +48,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 @click.option(
     "--limit", type=click.IntRange(min=1), default=128, show_default=True, help="Questions at most."
 )
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option
 def verify(
     bundle: Path, against: Path | None, base: Path | None, questions: Path | None, limit: int, format_: str
 ) -> None:

@@ -1,0 +1,14 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+
+import click
+
+base_option = click.option(
+    "--base",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of an adapter's base model, where it is not the one the adapter names.",
+)
+format_option = click.option(
+    "--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
