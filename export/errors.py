@@ -27,3 +27,8 @@ class VerificationFailed(ExportError):
 
 class TrainingDiverged(ExportError):
     """A loss is no number any more: train again with other settings."""
+
+
+def first_line(error: Exception) -> str:
+    """What a library says of an error, without what it adds below."""
+    return str(error).strip().split("\n", 1)[0]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from export.errors import BadInput, HubUnavailable, NotInstalled, StorageUnavailable
+from export.errors import BadInput, HubUnavailable, NotInstalled, StorageUnavailable, first_line
 from export.quiet import quiet
 
 if TYPE_CHECKING:
@@ -171,9 +171,8 @@ def dataset(repository: str, split: str, revision: str) -> "tuple[pa.Table, str]
         with _translated(repository, "a file with --from"), quiet():
             loaded = datasets.load_dataset(repository, split=split, revision=revision)
     except (datasets.exceptions.DatasetsError, ValueError) as error:
-        first = str(error).strip().split("\n", 1)[0]
         raise HubUnavailable(
-            f"{split} of {repository!r} cannot be had from the hub or the local cache ({first}): "
+            f"{split} of {repository!r} cannot be had from the hub or the local cache ({first_line(error)}): "
             "go online (and unset HF_HUB_OFFLINE), or give a file with --from"
         ) from None
     commit = Path(loaded.cache_files[0]["filename"]).parent.name

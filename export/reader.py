@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from contract.bundle import Architecture
 from export import hub
 from export.catalog import Model, architecture
-from export.errors import BadInput
+from export.errors import BadInput, first_line
 from export.quiet import quiet
 from export.weights import ADAPTER_CONFIG, Checkpoint, Source
 
@@ -84,7 +84,7 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
                 folder, local_files_only=True
             )
     except _LOADING_ERRORS as error:
-        raise BadInput(f"'{folder}' has no usable tokenizer: {_first_line(error)}") from error
+        raise BadInput(f"'{folder}' has no usable tokenizer: {first_line(error)}") from error
     if not tokenizer.is_fast:
         raise BadInput(f"'{folder}' has no fast tokenizer, and a bundle needs one")
     found: PreTrainedTokenizerFast = tokenizer
@@ -139,7 +139,7 @@ def _trained(folder: Path, source: Source) -> "PreTrainedModel":
             folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
         )
     except (*_LOADING_ERRORS, SafetensorError) as error:
-        raise BadInput(f"'{folder}' cannot be loaded: {_first_line(error)}") from error
+        raise BadInput(f"'{folder}' cannot be loaded: {first_line(error)}") from error
     missing: set[str] = set(loading["missing_keys"])
     if source.adapter is not None:
         network, brought = _merged(network, source.adapter)
@@ -165,7 +165,7 @@ def _merged(network: "PreTrainedModel", adapter: Path) -> "tuple[PreTrainedModel
             warnings.simplefilter("always")
             adapted = PeftModel.from_pretrained(network, adapter, local_files_only=True)
     except (*_LOADING_ERRORS, SafetensorError) as error:
-        raise BadInput(f"the adapter '{adapter}' does not fit its base: {_first_line(error)}") from error
+        raise BadInput(f"the adapter '{adapter}' does not fit its base: {first_line(error)}") from error
     # peft only warns of this, and would go on with what the layers began with.
     if any("missing adapter keys" in str(warning.message) for warning in said):
         raise BadInput(f"the adapter '{adapter}' lacks weights that its {ADAPTER_CONFIG} promises")
@@ -186,7 +186,3 @@ def _check_shape(model: Model, found: Architecture, source: Source) -> None:
 
 def _tokenizer_name(source: Source) -> str:
     return source.tokenizer_name or source.weights.source
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]

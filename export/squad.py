@@ -11,7 +11,7 @@ import msgspec
 
 from contract.questions import MAX_QUESTION_FILE_BYTES, Gold, Question, QuestionFile, decode_questions
 from export import hub, sample
-from export.errors import BadInput, NotInstalled, StorageUnavailable
+from export.errors import BadInput, NotInstalled, StorageUnavailable, first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -152,8 +152,7 @@ def _table(path: Path, start: bytes) -> "pa.Table":
             reader = ipc.open_file if start.startswith(_ARROW_FILE) else ipc.open_stream
             return reader(file).read_all()
     except (pa.ArrowException, OSError) as error:
-        first = str(error).strip().split("\n", 1)[0]
-        raise BadInput(f"'{path}' is damaged or not what it begins as: {first}") from None
+        raise BadInput(f"'{path}' is damaged or not what it begins as: {first_line(error)}") from None
 
 
 def _rows(table: "pa.Table", source: str) -> Iterator[Question]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export import hub, names, weights
-from export.errors import BadInput
+from export.errors import BadInput, first_line
 from export.quiet import quiet
 from export.reader import load_network, load_tokenizer
 from export.weights import Source
@@ -60,6 +60,5 @@ def load_base(text: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
                 folder, dtype=torch.float32, local_files_only=True
             )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        first = str(error).strip().split("\n", 1)[0]
-        raise BadInput(f"'{text}' cannot be loaded as a student to begin with: {first}") from None
+        raise BadInput(f"'{text}' cannot be loaded as a student to begin with: {first_line(error)}") from None
     return network, load_tokenizer(folder)
