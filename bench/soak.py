@@ -41,6 +41,8 @@ class Sample(NamedTuple):
     """Hours since the beginning."""
     pid: int
     megabytes: float
+    own: float
+    """Megabytes of its own: without the pages of files, which the system takes back as it likes."""
     descriptors: int
     cpu_seconds: float
 
@@ -67,6 +69,11 @@ def fit(at: list[float], values: list[float]) -> Slope:
     return Slope(slope, _STUDENT * error)
 
 
+def _own_megabytes(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0]) * 1024 / 1e6
+
+
 class Watch:
     """Samples processes that may be replaced while it looks."""
 
@@ -91,18 +98,20 @@ class Watch:
                     (now - self._begun) / 3600,
                     process.pid,
                     process.memory_info().rss / 1e6,
+                    _own_megabytes(process.pid),
                     process.num_fds(),
                     times.user + times.system,
                 )
-            except psutil.NoSuchProcess:
+            except (psutil.NoSuchProcess, FileNotFoundError):
                 continue
             self.samples.setdefault(name, []).append(sample)
 
     def table(self, warm_up_hours: float) -> list[str]:
         """A row for each process: how long its last incarnation was watched after the warm-up, and slopes."""
         lines = [
-            "| process | watched, min | MB | MB per hour | open files | files per hour | CPU |",
-            "|---|--:|--:|--:|--:|--:|--:|",
+            "| process | watched, min | MB | MB per hour | its own, MB per hour | open files "
+            "| files per hour | CPU |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|",
         ]
         courses = []
         for name, samples in self.samples.items():
@@ -110,21 +119,23 @@ class Watch:
             since = next(s.at for s in samples if s.pid == last) + warm_up_hours
             seen = [s for s in samples if s.pid == last and s.at >= since]
             if len(seen) < 2 * STRETCHES:
-                lines.append(f"| {name} | restarted too late to tell | | | | | |")
+                lines.append(f"| {name} | restarted too late to tell | | | | | | |")
                 continue
             hours = [s.at for s in seen]
             memory = fit(hours, [s.megabytes for s in seen])
+            own = fit(hours, [s.own for s in seen])
             files = fit(hours, [float(s.descriptors) for s in seen])
             counts = [s.descriptors for s in seen]
             cpu = (seen[-1].cpu_seconds - seen[0].cpu_seconds) / ((hours[-1] - hours[0]) * 3600)
             lines.append(
                 f"| {name} | {(hours[-1] - hours[0]) * 60:.0f} | {seen[-1].megabytes:.1f} "
-                f"| {memory.per_unit:+.2f} ± {memory.plus_minus:.2f} | {min(counts)} to {max(counts)} "
+                f"| {memory.per_unit:+.2f} ± {memory.plus_minus:.2f} "
+                f"| {own.per_unit:+.2f} ± {own.plus_minus:.2f} | {min(counts)} to {max(counts)} "
                 f"| {files.per_unit:+.2f} ± {files.plus_minus:.2f} | {cpu:.1%} |"
             )
-            course = " ".join(f"{mean:.1f}" for mean in stretches([s.megabytes for s in seen]))
+            course = " ".join(f"{mean:.1f}" for mean in stretches([s.own for s in seen]))
             courses.append(f"{name}: {course}")
-        return [*lines, "", "MB by stretch, to tell what grows from what settles:", *courses]
+        return [*lines, "", "Its own MB by stretch, to tell what grows from what settles:", *courses]
 
 
 class Soak:
