@@ -101,10 +101,6 @@ def distill(to: Path, **options: Any) -> None:
     from export.distillation.request import DistilRequest
 
     made = distil(DistilRequest(**options), to, lambda line: click.echo(printable(line), err=True))
-    theirs = (
-        ""
-        if made.teacher_f1 is None
-        else f"; its teacher EM {made.teacher_exact_match:.1f}, F1 {made.teacher_f1:.1f}"
-    )
-    click.echo(f"held-out questions: EM {made.best.exact_match:.1f}, F1 {made.best.f1:.1f}{theirs}", err=True)
+    ours = f"EM {made.best.exact_match:.1f}, F1 {made.best.f1:.1f}"
+    click.echo(printable(f"held-out questions: {ours}; its teacher {made.teacher_scores}"), err=True)
     click.echo(to)

@@ -62,13 +62,14 @@ differs somewhat.
 def _facts(record: Record) -> list[tuple[str, str]]:
     shape, settings, data = record.architecture, record.settings, record.data
     weights = ", ".join(f"{name} {weight:g}" for name, weight in record.losses.items())
-    facts = [
+    return [
         (
             "shape",
             f"{shape.family}, {shape.layers} layers, {shape.hidden_size} wide, "
             f"{shape.attention_heads} heads, {record.parameters / 1e6:.1f}M parameters",
         ),
         ("held-out questions", f"EM {record.best.exact_match:.1f}, F1 {record.best.f1:.1f}"),
+        ("the teacher on the same", record.teacher_scores),
         ("teacher", f"{record.teacher.source} ({record.teacher.origin}, {record.teacher.revision})"),
         ("begun from", record.begun_from),
         ("losses", f"{weights}; temperature {record.temperature:g}"),
@@ -89,10 +90,6 @@ def _facts(record: Record) -> list[tuple[str, str]]:
             f"{record.evaluations[-1].seconds / 60:.1f} minutes",
         ),
     ]
-    if record.teacher_f1 is not None and record.teacher_exact_match is not None:
-        theirs = f"EM {record.teacher_exact_match:.1f}, F1 {record.teacher_f1:.1f}"
-        facts.insert(2, ("the teacher on the same", theirs))
-    return facts
 
 
 def _evaluation(evaluation: Evaluation) -> str:
@@ -106,7 +103,7 @@ def _evaluation(evaluation: Evaluation) -> str:
 def _curve(record: Record) -> str:
     """EM and F1 over steps, and the teacher's F1 as a line."""
     steps = max(record.evaluations[-1].step, 1)
-    highest = max([e.f1 for e in record.evaluations] + [record.teacher_f1 or 0.0, 1.0])
+    highest = max([e.f1 for e in record.evaluations] + [record.teacher_f1, 1.0])
     top = min(100, 10 * (int(highest / 10) + 1))
 
     def at(step: int, percent: float) -> str:
@@ -129,12 +126,11 @@ def _curve(record: Record) -> str:
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         x, _, y = at(record.evaluations[-1].step, values[-1]).partition(",")
         parts.append(f'<text x="{float(x) + 4}" y="{y}" fill="{colour}">{name} {values[-1]:.1f}</text>')
-    if record.teacher_f1 is not None:
-        ends = f"{at(0, record.teacher_f1)} {at(steps, record.teacher_f1)}"
-        parts.append(f'<polyline points="{ends}" stroke="#888" stroke-dasharray="4"/>')
-        x, _, y = at(0, record.teacher_f1).partition(",")
-        label = f"teacher&#8217;s F1 {record.teacher_f1:.1f}"
-        parts.append(f'<text x="{float(x) + 4}" y="{float(y) - 4}" fill="#666">{label}</text>')
+    ends = f"{at(0, record.teacher_f1)} {at(steps, record.teacher_f1)}"
+    parts.append(f'<polyline points="{ends}" stroke="#888" stroke-dasharray="4"/>')
+    x, _, y = at(0, record.teacher_f1).partition(",")
+    label = f"teacher&#8217;s F1 {record.teacher_f1:.1f}"
+    parts.append(f'<text x="{float(x) + 4}" y="{float(y) - 4}" fill="#666">{label}</text>')
     parts.append(f'<text x="{_MARGIN}" y="{_HEIGHT - 16}" fill="#666">0</text>')
     end = (
         f'<text x="{_WIDTH - _MARGIN}" y="{_HEIGHT - 16}" fill="#666" text-anchor="end">{steps} steps</text>'

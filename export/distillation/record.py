@@ -41,9 +41,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One line for manifests and reports."""
     teacher: Weights
     teacher_architecture: Architecture
-    teacher_exact_match: float | None
-    """On the held-out questions, percent; None where the teacher took no part."""
-    teacher_f1: float | None
+    teacher_exact_match: float
+    """On the held-out questions, percent."""
+    teacher_f1: float
     architecture: Architecture
     parameters: int
     begun_from: str
@@ -62,6 +62,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     tools: dict[str, str]
     created_at: str
+
+    @property
+    def teacher_scores(self) -> str:
+        """What the teacher reaches on the held-out questions, for people, and what is to be thought of it."""
+        held = set(self.data.held_out_articles)
+        known = held.intersection(self.teacher.training_articles)
+        said = f"EM {self.teacher_exact_match:.1f}, F1 {self.teacher_f1:.1f}"
+        if known:
+            said += f", but it was trained on {len(known)} of these {len(held)} articles"
+        return said
 
 
 _DECODER: Final = msgspec.json.Decoder(Record)

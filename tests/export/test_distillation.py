@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 
@@ -131,9 +132,19 @@ def test_a_student_is_a_transformers_folder_with_its_record(whole: Path, teacher
     assert made.losses == {"soft": 1, "hard": 0.5, "values": 1, "hidden": 1}
     card = (whole / "README.md").read_text()
     assert 'base_model: "tiny"' in card and "curve.svg" in card
+    assert f"| the teacher on the same | {made.teacher_scores} |" in card
     assert (whole / "curve.svg").read_text().count("<polyline") == 4
     assert not (whole / "training").exists()
     assert losses(whole)[-1] < losses(whole)[0]
+
+
+def test_a_teacher_that_was_trained_on_the_held_out_articles_is_told(whole: Path) -> None:
+    made = record.read(whole)
+    assert made is not None
+    held = made.data.held_out_articles
+    knowing = msgspec.structs.replace(made.teacher, training_articles=("Elsewhere", held[0]))
+    told = msgspec.structs.replace(made, teacher=knowing).teacher_scores
+    assert told == f"{made.teacher_scores}, but it was trained on 1 of these {len(held)} articles"
 
 
 class Killed(BaseException):
