@@ -35,7 +35,7 @@ _SHOWN = 12
     metavar="EXPRESSION",
     help="Such as f1>=80,p90_ms<=60; also p50_ms, p99_ms, size_mb, parameters_m and exact_match.",
 )
-@click.option("--teacher", help="Whom to learn from. [default: the most accurate model of the database]")
+@click.option("--teacher", help="Whom to learn from, a measured model. [default: the most accurate]")
 @format_option
 def suggest(db: Path, hardware: str, requirement: str, teacher: str | None, format_: str) -> None:
     """Propose students that should be fast enough, with the commands that make them."""
@@ -57,7 +57,7 @@ def _print(found: "Suggestion") -> None:
         console.width = 200  # a pipe has no width to wrap to
     console.print(
         printable(
-            f"{found.requirement} on {found.hardware_class}, {found.questions}, {found.threads} threads: "
+            f"{found.requirement} on {found.hardware_class}, {found.questions}, {_threads(found.threads)}: "
             f"predicted from {found.points} measurements"
         )
     )
@@ -74,9 +74,13 @@ def _print(found: "Suggestion") -> None:
     for remark in found.remarks:
         console.print(printable(f"- {remark}"), soft_wrap=True)
     if found.commands:
-        console.print("\nThe largest of each verdict:")
+        console.print("\nThe largest that should meet it, and a larger one that may, where there is one:")
     for command in found.commands:
         console.print(printable(f"  {command}"), soft_wrap=True)
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _table(candidates: "Sequence[Candidate]") -> "Table":

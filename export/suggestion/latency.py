@@ -14,8 +14,6 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from export.errors import BadInput
-
 _CONFIDENCE: Final = 0.95
 _REFERENCE: Final = "fp32"
 
@@ -76,17 +74,7 @@ class Line(NamedTuple):
 
 
 def fit(points: Sequence[Point]) -> Line:
-    """Fit the line.
-
-    Raises:
-        BadInput: fewer than two shapes were measured.
-    """
-    if len({round(math.log(point.gigaflops), 3) for point in points}) < 2:
-        raise BadInput(
-            "a latency can be predicted from two shapes or more, and "
-            f"{len({point.gigaflops for point in points})} was measured there: run others too, with random "
-            "weights if need be (export-models build NAME --weights random)"
-        )
+    """Fit the line through points of two shapes or more; one shape would tell nothing of the slope."""
     precisions = tuple(sorted({point.precision for point in points}, key=lambda p: (p != _REFERENCE, p)))
     rows = np.array([_row(point.gigaflops, point.precision, precisions) for point in points])
     logs = np.array([math.log(point.milliseconds) for point in points])

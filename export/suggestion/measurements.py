@@ -15,15 +15,25 @@ from export.errors import BadInput
 
 _APPLICATION_ID: Final = 0x64627231
 _PERCENTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99}
+_COMPARED: Final = "single-stream"
+"""The scenario in which a question's time is its latency."""
 _RUNS: Final = """
 SELECT stream, bundle, questions_sha256, questions_name, hardware_class, settings
-FROM runs ORDER BY started_at, stream
+FROM runs LEFT JOIN finishes USING (stream) ORDER BY ifnull(status, 'running') = 'complete', stream
 """
+"""What broke off comes first, so that it counts only where nothing else was measured; a stream's number tells
+what is newer, where a device's clock may be years off."""
 _TIMES: Final = """
 SELECT (tokenize_ns + infer_ns + decode_ns) / 1e6 AS ms, windows, tokens FROM answers
 WHERE stream = ? AND marks IS NULL AND error IS NULL ORDER BY ms
 """
-_ACCURACY: Final = "SELECT 100 * avg(exact_match), 100 * avg(f1) FROM scores WHERE stream = ?"
+_ACCURACY: Final = """
+SELECT 100 * avg(exact_match), 100 * avg(f1), count(DISTINCT question_id)
+FROM scores JOIN answers USING (stream, seq) WHERE stream = ?
+"""
+_TITLES: Final = """
+SELECT DISTINCT title FROM passages JOIN question_sets USING (question_set) WHERE sha256 = ?
+"""
 
 
 class Length(NamedTuple):
@@ -44,8 +54,10 @@ class Measurement(NamedTuple):
     lengths: list[Length]
     """Of the questions of these answers."""
     exact_match: float | None
-    """Percent; None where it was not scored, or weights are random."""
+    """Percent; None where it was not scored, weights are random, or it was trained on these articles."""
     f1: float | None
+    scored: int
+    """Questions that the accuracy rests on."""
 
     @property
     def size_bytes(self) -> int:
@@ -58,8 +70,7 @@ class _Setting(NamedTuple):
 
     questions_sha256: str
     threads: int
-    decoding: str | None
-    scenario: str | None
+    decoding: str
 
 
 class Measurements(NamedTuple):
@@ -80,24 +91,26 @@ def read(database: Path, hardware_class: str) -> Measurements:
         BadInput: it is no such database, or has no run of that hardware.
     """
     with _opened(database) as connection:
-        runs = connection.execute(_RUNS).fetchall()
+        runs = [run for run in connection.execute(_RUNS) if _scenario(run) == _COMPARED]
         ours = [run for run in runs if run["hardware_class"] == hardware_class]
         if not ours:
             known = ", ".join(sorted({run["hardware_class"] for run in runs})) or "none"
             raise BadInput(
-                f"'{database}' has no run on {hardware_class!r}; the hardware classes in it are {known}"
+                f"'{database}' has no {_COMPARED} run on {hardware_class!r}; it has such runs on: {known}"
             )
         newest: dict[_Setting, dict[tuple[str, str], Any]] = defaultdict(dict)
         for run in ours:
             newest[_setting(run)][_identity(run)] = run
         setting = max(newest, key=lambda setting: len(newest[setting]))
-        here = [_measurement(connection, run) for run in newest[setting].values()]
+        asked_about = connection.execute(_TITLES, (setting.questions_sha256,))
+        titles = frozenset(title for (title,) in asked_about if title)
+        here = [_measurement(connection, run, titles) for run in newest[setting].values()]
         others: dict[tuple[str, str], Any] = {
             _identity(run): run
             for run in runs
             if run["hardware_class"] != hardware_class and run["questions_sha256"] == setting.questions_sha256
         }
-        elsewhere = [_measurement(connection, run) for run in others.values()]
+        elsewhere = [_measurement(connection, run, titles) for run in others.values()]
     names = Counter(run["questions_name"] for run in newest[setting].values())
     return Measurements(
         hardware_class,
@@ -120,11 +133,13 @@ def _opened(database: Path) -> Iterator[sqlite3.Connection]:
         raise BadInput(f"cannot read '{database}': {error}") from None
 
 
+def _scenario(run: Any) -> str:
+    return str(msgspec.json.decode(run["settings"])["scenario"])
+
+
 def _setting(run: Any) -> _Setting:
     settings = msgspec.json.decode(run["settings"])
-    return _Setting(
-        run["questions_sha256"], settings["threads"], settings.get("decoding"), settings.get("scenario")
-    )
+    return _Setting(run["questions_sha256"], settings["threads"], settings["decoding"])
 
 
 def _identity(run: Any) -> tuple[str, str]:
@@ -132,22 +147,24 @@ def _identity(run: Any) -> tuple[str, str]:
     return manifest["model"], manifest["precision"]
 
 
-def _measurement(connection: sqlite3.Connection, run: Any) -> Measurement:
+def _measurement(connection: sqlite3.Connection, run: Any, titles: frozenset[str]) -> Measurement:
     try:
         manifest = decode_manifest(run["bundle"].encode())
     except ContractError as error:
         raise BadInput(f"a run in the database cannot be understood: {error}") from None
     rows = connection.execute(_TIMES, (run["stream"],)).fetchall()
     times = [row["ms"] for row in rows]
-    exact_match, f1 = connection.execute(_ACCURACY, (run["stream"],)).fetchone()
-    trained = manifest.weights.origin != "random"
+    exact_match, f1, scored = connection.execute(_ACCURACY, (run["stream"],)).fetchone()
+    weights = manifest.weights
+    means_something = weights.origin != "random" and titles.isdisjoint(weights.training_articles)
     return Measurement(
         manifest,
         run["hardware_class"],
         {name: _percentile(times, share) for name, share in _PERCENTILES.items()} if times else {},
         [Length(row["windows"], row["tokens"]) for row in rows],
-        exact_match if trained else None,
-        f1 if trained else None,
+        exact_match if means_something else None,
+        f1 if means_something else None,
+        scored if means_something else 0,
     )
 
 

@@ -74,7 +74,7 @@ def suggest(database: Path, hardware_class: str, expression: str, teacher: str |
         database: of the collector.
         hardware_class: where the student will run.
         expression: see `requirement.parse`.
-        teacher: as `--teacher` takes it; None for the most accurate model of the database.
+        teacher: as `--teacher` takes it, of a measured model; None for the most accurate of the database.
 
     Raises:
         BadInput: the requirement, the database or the measurements will not do.
@@ -82,12 +82,13 @@ def suggest(database: Path, hardware_class: str, expression: str, teacher: str |
     conditions = parse(expression)
     measured = measurements.read(database, hardware_class)
     usable = [m for m in measured.here if m.manifest.architecture.family in arithmetic.FAMILIES]
+    _check_shapes(usable)
     lines = {c.field: _line(usable, c.field) for c in conditions if c.kind == "latency"}
-    master = _teacher(measured)
+    master = _teacher(measured, teacher)
     asked = max(usable, key=lambda m: len(m.lengths))
     candidates = [
         _candidate(student, begins, shape, precision, asked, lines, conditions, usable)
-        for student, begins, shape in _shapes(master.manifest.architecture)
+        for student, begins, shape in _shapes(master.manifest.architecture, asked)
         for precision in _precisions(usable)
     ]
     candidates.sort(key=lambda c: (_RANK[c.verdict], -c.gigaflops, c.size_bytes))
@@ -107,8 +108,19 @@ def suggest(database: Path, hardware_class: str, expression: str, teacher: str |
         slope=line.slope,
         candidates=tuple(candidates),
         commands=tuple(_commands(candidates, named)),
-        remarks=tuple(_remarks(measured, usable, master, lines, conditions, candidates)),
+        remarks=tuple(
+            _remarks(measured, usable, master, lines, conditions, candidates, given=teacher is not None)
+        ),
     )
+
+
+def _check_shapes(usable: Sequence[Measurement]) -> None:
+    shapes = {m.manifest.architecture for m in usable}
+    if len(shapes) < 2:
+        raise BadInput(
+            f"a latency can be predicted from two shapes or more, and {len(shapes) or 'none'} was measured "
+            "there: run others, with random weights if need be (export-models build NAME --weights random)"
+        )
 
 
 def _line(usable: Sequence[Measurement], field: str) -> Line:
@@ -124,15 +136,28 @@ def _line(usable: Sequence[Measurement], field: str) -> Line:
     )
 
 
-def _teacher(measured: Measurements) -> Measurement:
-    scored = [m for m in (*measured.here, *measured.elsewhere) if m.f1 is not None]
-    able = [m for m in scored if m.manifest.architecture.family in arithmetic.FAMILIES]
-    if not able:
+def _teacher(measured: Measurements, asked_for: str | None) -> Measurement:
+    """The one that was asked for, or the most accurate; its shape decides what a student can begin from."""
+    known = [*measured.here, *measured.elsewhere]
+    able = [m for m in known if m.manifest.architecture.family in arithmetic.FAMILIES]
+    if asked_for is not None:
+        able = [m for m in able if _is_called(m, asked_for)]
+        if not able:
+            raise BadInput(
+                f"teacher '{asked_for}' is none of the models that were measured on {measured.questions}, so "
+                "its shape is not known: measure it first, on whatever hardware"
+            )
+    scored = [m for m in able if m.f1 is not None]
+    if not scored and asked_for is None:
         raise BadInput(
             f"no model that could be a teacher has a score on {measured.questions}: measure one with trained "
-            "weights and run collector score"
+            "weights and run collector score, or choose one with --teacher"
         )
-    return max(able, key=lambda m: (m.f1 or 0.0, m.manifest.precision == "fp32"))
+    return max(scored or able, key=lambda m: (m.f1 or 0.0, m.manifest.precision == "fp32"))
+
+
+def _is_called(m: Measurement, name: str) -> bool:
+    return name in {m.manifest.model, m.manifest.weights.source} or Path(name).name == _named(m)
 
 
 def _named(master: Measurement) -> str:
@@ -144,15 +169,21 @@ def _precisions(usable: Sequence[Measurement]) -> list[Precision]:
     return sorted({m.manifest.precision for m in usable})
 
 
-def _shapes(teacher: Architecture) -> Iterator[tuple[str, str, Architecture]]:
-    """Students with something to begin from: fewer layers of the teacher, or a base model of the catalog."""
-    for layers in range(1, teacher.layers + 1):
+def _shapes(teacher: Architecture, asked: Measurement) -> Iterator[tuple[str, str, Architecture]]:
+    """Students that compute less than their teacher and have something to begin from.
+
+    That is fewer of its layers, or a base model of the catalog.
+    """
+    most = arithmetic.gigaflops(teacher, asked.lengths)
+    for layers in range(1, teacher.layers):
         shape = msgspec.structs.replace(teacher, layers=layers)
         yield f"layers={layers}", "layers of the teacher", shape
     for model in catalog.MODELS:
         shape = architecture(model.config)
         same_words = shape.vocab_size == teacher.vocab_size
-        if model.base_id is not None and shape.family in arithmetic.FAMILIES and same_words:
+        if model.base_id is None or shape.family not in arithmetic.FAMILIES or not same_words:
+            continue
+        if arithmetic.gigaflops(shape, asked.lengths) < most:
             yield model.name, model.base_id, shape
 
 
@@ -215,13 +246,13 @@ def _already(here: Sequence[Measurement], conditions: Sequence[Condition]) -> It
 
 
 def _commands(candidates: Sequence[Candidate], teacher: str) -> Iterator[str]:
-    """For the largest student of each of the two better verdicts."""
-    shown: set[str] = set()
+    """For the largest student that should do, and for the largest that may, if it is larger still."""
+    largest = 0.0
     for verdict, group in groupby(candidates, key=lambda c: c.verdict):
         best = next(group)
-        if verdict not in {"should meet", "may meet"} or best.student in shown:
+        if verdict not in {"should meet", "may meet"} or best.gigaflops <= largest:
             continue
-        shown.add(best.student)
+        largest = best.gigaflops
         folder = f"students/{best.student.replace('=', '-')}"
         yield (
             f"export-models distill --teacher {_quoted(teacher)} --student {best.student} "
@@ -241,6 +272,8 @@ def _remarks(
     lines: dict[str, Line],
     conditions: Sequence[Condition],
     candidates: Sequence[Candidate],
+    *,
+    given: bool,
 ) -> Iterator[str]:
     line = next(iter(lines.values()))
     if line.spread is None:
@@ -258,12 +291,20 @@ def _remarks(
     left_out = {m.manifest.title for m in measured.here} - {m.manifest.title for m in usable}
     if left_out:
         yield f"left out, since their arithmetic is not known from their shape: {', '.join(sorted(left_out))}"
+    most_scored = max(m.scored for m in (*measured.here, *measured.elsewhere))
+    if master.f1 is None:
+        yield f"nothing is known of the accuracy of the teacher, {master.manifest.title}, on these questions"
+    elif master.scored < most_scored:
+        yield (
+            f"the teacher's accuracy rests on {master.scored:,} questions, where others were asked up to "
+            f"{most_scored:,}: run it on as many before you rely on it"
+        )
     for condition in conditions:
         if condition.kind == "accuracy":
             value = master.f1 if condition.field == "f1" else master.exact_match
             if value is not None and not condition.met(value):
                 yield (
-                    f"the most accurate teacher here, {master.manifest.title}, has {condition.field} "
+                    f"the teacher, {master.manifest.title}, has {condition.field} "
                     f"{value:.1f}, not {condition.operator} {condition.bound:g}, and a student seldom beats "
                     "its teacher: look for a better teacher first"
                 )
@@ -271,5 +312,5 @@ def _remarks(
                 yield f"{condition} is not predicted: it depends on the training, so measure the student"
     if not any(c.verdict in {"should meet", "may meet"} for c in candidates):
         yield "no student with something to begin from is predicted to be fast and small enough"
-    if master.manifest.weights.origin != "hub":
+    if master.manifest.weights.origin != "hub" and not given:
         yield f"the teacher's weights came from a folder called {_named(master)!r}: give its path"

@@ -4,16 +4,18 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from collector.questions import add_questions
 from collector.scoring import score_answers
 from collector.store import Store
-from contract.bundle import Architecture, Weights
+from contract.bundle import Architecture, Manifest, Weights
+from contract.records import Answer, Record, RunFinished, RunStarted
 from export.catalog import find
 from export.errors import BadInput
 from export.suggestion import requirement
@@ -87,8 +89,6 @@ def test_a_line_through_two_points_has_no_interval() -> None:
     found = line.predict(2, "fp32")
     assert found.milliseconds == pytest.approx(20) and found.low is found.high is None
     assert not found.extrapolated and line.predict(8, "fp32").extrapolated
-    with pytest.raises(BadInput, match="from two shapes or more, and 1 was measured"):
-        fit([Point(1, "fp32", 10), Point(1, "int8", 5)])
 
 
 @pytest.mark.parametrize(
@@ -114,17 +114,26 @@ def database(path: Path, runs: Iterable[tuple[int, str, float]] = RUNS, text: st
     with Store.open(path / "results.db", create=True) as store:
         add_questions(store, path / "rivers.json")
         for layers, precision, ms in runs:
-            bundle = factory.manifest(
-                f"model-{layers}",
-                precision,
-                architecture=shape(layers),
-                parameters=parameters(shape(layers)),
-                weights=Weights(origin="hub", source=f"example/model-{layers}"),
-            )
             answers = [(f"q{n}", text, ms) for n in range(1, 5)]
-            take(store, factory.batch(factory.run_records(answers, bundle)))
+            take(store, factory.batch(factory.run_records(answers, bundle(layers, precision))))
         score_answers(store)
     return path / "results.db"
+
+
+def bundle(layers: int, precision: str, articles: tuple[str, ...] = ()) -> Manifest:
+    return factory.manifest(
+        f"model-{layers}",
+        precision,
+        architecture=shape(layers),
+        parameters=parameters(shape(layers)),
+        weights=Weights(origin="hub", source=f"example/model-{layers}", training_articles=articles),
+    )
+
+
+def add(path: Path, records: Sequence[Record]) -> None:
+    with Store.open(path) as store:
+        take(store, factory.batch(records))
+        score_answers(store)
 
 
 def test_students_are_fewer_layers_of_the_most_accurate_teacher(tmp_path: Path) -> None:
@@ -137,7 +146,7 @@ def test_students_are_fewer_layers_of_the_most_accurate_teacher(tmp_path: Path) 
     assert 28 < predicted < 33 and low < predicted < high
     assert three.extrapolated and not by_student["layers=6", "int8"].extrapolated
     assert by_student["layers=2", "fp32"].verdict == "should meet"
-    assert by_student["layers=12", "fp32"].verdict == "too slow"
+    assert by_student["layers=11", "fp32"].verdict == "too slow"
     assert found.already == ("model-6 int8",)
     ranks = [c.verdict for c in found.candidates]
     assert ranks == sorted(ranks, key=["should meet", "may meet", "too slow"].index)
@@ -145,15 +154,73 @@ def test_students_are_fewer_layers_of_the_most_accurate_teacher(tmp_path: Path) 
     assert any(remark.startswith("f1>=10 is not predicted") for remark in found.remarks)
 
 
+def test_no_student_is_as_large_as_its_teacher(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    found = suggest(path, "raspberry-pi-5", "p90_ms<=5000", "model-6")
+    assert found.teacher_title == "model-6"
+    assert {c.student for c in found.candidates} == {*(f"layers={n}" for n in range(1, 6)), "tinybert-4l"}
+    assert [command.split()[5] for command in found.commands[::2]] == ["layers=5"]
+    with pytest.raises(BadInput, match=r"teacher 'mine' is none of the models .* on rivers.*: measure it"):
+        suggest(path, "raspberry-pi-5", "p90_ms<=5000", "mine")
+
+
+def test_a_larger_student_that_may_do_is_named_beside_one_that_should(tmp_path: Path) -> None:
+    found = suggest(database(tmp_path), "raspberry-pi-5", "p90_ms<=33", None)
+    students = [command.split()[5] for command in found.commands[::2]]
+    sure, unsure = (int(student.removeprefix("layers=")) for student in students)
+    assert sure < unsure
+
+
+def test_a_teacher_that_knew_the_articles_has_no_accuracy(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    knowing = bundle(24, "fp32", articles=("Rivers", "Lakes"))
+    add(path, factory.run_records([(f"q{n}", "Dresden", 250.0) for n in range(1, 5)], knowing))
+    found = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
+    assert (found.teacher, found.points) == ("example/model-12", 6)
+    chosen = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "example/model-24")
+    assert chosen.teacher_f1 is None
+    assert any(remark.startswith("nothing is known of the accuracy") for remark in chosen.remarks)
+
+
+def test_what_broke_off_and_other_scenarios_do_not_count(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    before = suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
+    began, *middle, end = factory.run_records([("q1", "Dresden", 9.0)], bundle(12, "fp32"))
+    add(path, [began, *middle])
+    assert isinstance(began, RunStarted) and isinstance(end, RunFinished)
+    add(path, [began, *middle, msgspec.structs.replace(end, status="interrupted")])
+    many = msgspec.structs.replace(began.settings, scenario="offline", batch_size=8)
+    add(path, [msgspec.structs.replace(began, settings=many), *middle, end])
+    assert suggest(path, "raspberry-pi-5", "p90_ms<=35", None) == before
+
+
+def test_a_teacher_that_was_asked_little_is_told(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    add(path, factory.run_records([("q4", "Dresden", 250.0)], bundle(24, "fp32")))
+    found = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
+    assert found.teacher == "example/model-24"
+    assert any("rests on 1 questions, where others were asked up to 4" in r for r in found.remarks)
+
+
 def test_too_few_measurements_are_said_to_be_too_few(tmp_path: Path) -> None:
     path = database(tmp_path, ((12, "fp32", 120.0), (6, "fp32", 60.0)))
-    found = suggest(path, "raspberry-pi-5", "f1>=99,p90_ms<=35", "mine")
+    found = suggest(path, "raspberry-pi-5", "f1>=99,p90_ms<=35", "model-12")
     assert found.spread_percent is None
     assert not [c for c in found.candidates if c.verdict == "should meet"]
     assert {c.student for c in found.candidates if c.verdict == "may meet"} >= {"layers=1", "layers=3"}
     assert found.remarks[0].startswith("2 measurements are too few for an interval")
     assert any("not >= 99, and a student seldom beats its teacher" in remark for remark in found.remarks)
-    assert found.commands[0].startswith("export-models distill --teacher mine --student layers=3 ")
+    assert found.commands[0].startswith("export-models distill --teacher model-12 --student layers=3 ")
+    (alone := tmp_path / "alone").mkdir()
+    one = database(alone, ((12, "fp32", 120.0), (12, "int8", 60.0)))
+    # Two precisions of one model may have been asked other questions: they still are one shape.
+    began, first, *others = factory.run_records(
+        [(f"q{n}", "Dresden", 55.0) for n in (1, 2)], bundle(12, "int8")
+    )
+    assert isinstance(first, Answer)
+    add(one, [began, msgspec.structs.replace(first, marks=("gc",), tokens=90), *others])
+    with pytest.raises(BadInput, match="from two shapes or more, and 1 was measured"):
+        suggest(one, "raspberry-pi-5", "p90_ms<=35", None)
 
 
 def test_sizes_and_nonsense_are_judged(tmp_path: Path) -> None:
@@ -161,9 +228,8 @@ def test_sizes_and_nonsense_are_judged(tmp_path: Path) -> None:
     small = suggest(path, "raspberry-pi-5", "p50_ms<=500,parameters_m<=18", None)
     fits = {c.student for c in small.candidates if c.verdict == "should meet"}
     assert "layers=3" in fits and "layers=4" not in fits
-    for wrong, sentence in (("raspberry-pi-9", "no run on 'raspberry-pi-9'; .* in it are raspberry-pi-5"),):
-        with pytest.raises(BadInput, match=sentence):
-            suggest(path, wrong, "p50_ms<=50", None)
+    with pytest.raises(BadInput, match=r"no single-stream run on 'raspberry-pi-9'; .* on: raspberry-pi-5"):
+        suggest(path, "raspberry-pi-9", "p50_ms<=50", None)
     (tmp_path / "no.db").write_bytes(b"nothing")
     with pytest.raises(BadInput, match=r"cannot read '.*no.db'|not a database"):
         suggest(tmp_path / "no.db", "raspberry-pi-5", "p50_ms<=50", None)
