@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from agent.firmware import CpuInfo, Firmware, hardware_class
+from agent.firmware import CpuInfo, Firmware, hardware_class, shows_another
+from agent.hwcap import arm64_features
 from agent.systemfile import read_field, read_kib, read_text
 from contract.codec import printable
 from contract.device import Device
@@ -50,7 +51,7 @@ def inspect_device(
         model=_told(firmware.model) or "unknown",
         architecture=architecture,
         cpu_model=_told(cpu.model) or "unknown",
-        cpu_flags=tuple(sorted(cpu.flags & DECISIVE_FLAGS)),
+        cpu_flags=tuple(sorted(_flags(cpu, architecture, root) & DECISIVE_FLAGS)),
         cores=usable_cores(root),
         memory_bytes=_memory_bytes(root),
         os=_told(_os_name(root)),
@@ -95,6 +96,12 @@ def physical_cores(root: Path = Path("/")) -> int:
         if (text := read_text(path))
     }
     return min(len(siblings) or usable_cores(root), usable_cores(root))
+
+
+def _flags(cpu: CpuInfo, architecture: str, root: Path) -> frozenset[str]:
+    if not shows_another(cpu, architecture):
+        return cpu.flags
+    return arm64_features(root) if architecture == "aarch64" else frozenset()
 
 
 def _memory_bytes(root: Path) -> int:

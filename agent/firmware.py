@@ -86,8 +86,7 @@ def hardware_class(firmware: Firmware, cpu: CpuInfo, architecture: str) -> str:
     User-mode QEMU shows either the real machine's `/proc/cpuinfo` below another architecture's `uname`, or,
     from version 8.2 on, one of its own. A processor it imitates by name cannot be told from the real one.
     """
-    x86 = re.fullmatch(r"x86_64|amd64|i[3-6]86", architecture, re.IGNORECASE)
-    if cpu.is_software or (cpu.is_x86 and not x86) or (cpu.is_arm and x86):
+    if cpu.is_software or shows_another(cpu, architecture):
         return "emulated"
     for pattern, board in _BOARDS:
         if re.search(pattern, firmware.model):
@@ -99,6 +98,12 @@ def hardware_class(firmware: Firmware, cpu: CpuInfo, architecture: str) -> str:
     if firmware.chassis in _CHASSIS:
         return _CHASSIS[firmware.chassis]
     return "laptop" if firmware.battery else "unknown"
+
+
+def shows_another(cpu: CpuInfo, architecture: str) -> bool:
+    """Whether `/proc/cpuinfo` is of another architecture than what runs here: that of the machine below."""
+    x86 = re.fullmatch(r"x86_64|amd64|i[3-6]86", architecture, re.IGNORECASE) is not None
+    return cpu.is_arm if x86 else cpu.is_x86
 
 
 def _arm_model(implementer: int | None, part: int | None) -> str:

@@ -1,3 +1,5 @@
+import shutil
+import struct
 from pathlib import Path
 
 import msgspec
@@ -54,7 +56,18 @@ def test_virtual_machine() -> None:
 
 
 def test_an_emulator_shows_the_processor_below_it() -> None:
-    assert board("server-vm", "aarch64").hardware_class == "emulated"
+    device = board("server-vm", "aarch64")
+    assert device.hardware_class == "emulated"
+    assert device.cpu_flags == ()
+
+
+def test_an_emulator_tells_a_program_the_instruction_sets_of_what_it_shows(tmp_path: Path) -> None:
+    shutil.copytree(BOARDS / "server-vm", tmp_path, dirs_exist_ok=True)
+    # AT_PAGESZ, AT_HWCAP and AT_HWCAP2 as qemu-aarch64 gives them for Cortex-A76, then AT_NULL
+    vector = struct.pack("<8Q", 6, 4096, 16, 0x119FFB, 26, 0, 0, 0)
+    (tmp_path / "proc/self/auxv").write_bytes(vector)
+    device = inspect_device("test", root=tmp_path, architecture="aarch64")
+    assert device.cpu_flags == ("asimd", "asimddp", "asimdhp")
 
 
 @pytest.mark.parametrize("path", sorted(BOARDS.iterdir()), ids=lambda path: path.name)
