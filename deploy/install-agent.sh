@@ -170,7 +170,7 @@ write_settings() {
             if [ ! -e "$SETTINGS/$file" ]; then
                 install -m "$(mode_of "$file")" -o "$(owner_of "$file")" "$config/$file" "$SETTINGS/$file"
                 say "settings   $SETTINGS/$file written"
-            elif ! cmp -s "$config/$file" "$SETTINGS/$file" && [ "$file" != agent.toml ]; then
+            elif ! same_settings "$config/$file" "$SETTINGS/$file"; then
                 say "settings   $SETTINGS/$file is another and stays: remove it first to have it replaced"
             fi
         done
@@ -184,12 +184,14 @@ write_settings() {
     fi
 }
 
+# But for the state folder, which is added below.
+same_settings() { [ "$(grep -v '^state-dir' "$1")" = "$(grep -v '^state-dir' "$2")" ]; }
 mode_of() { case $1 in password | client.key) echo 0600 ;; *) echo 0644 ;; esac; }
 owner_of() { case $1 in password | client.key) echo "$OWNER" ;; *) echo root ;; esac; }
 
 install_units() {
     changed=
-    [ -d "$UNITS" ] || install -d -m 0755 "$UNITS"
+    [ -d "$UNITS" ] || { say "service    there is no $UNITS, so no units were written"; return; }
     for unit in distilbench-agent.service distilbench-agent.timer; do
         cmp -s "$units/$unit" "$UNITS/$unit" && continue
         install -m 0644 "$units/$unit" "$UNITS/$unit"
