@@ -103,12 +103,24 @@ class Model:
         return WindowLogits(start[0], end[0])
 
     def run_batch(self, ids: Sequence[Ids], type_ids: Sequence[Ids]) -> list[WindowLogits]:
-        """Run windows at once, padded to the longest and masked.
+        """Run windows at once, padded to the longest and masked, or those of equal length where none is.
 
         Args:
             ids: of each window, shape (1, tokens).
             type_ids: the same.
         """
+        if ATTENTION_MASK in self._inputs:
+            return self._run_padded(ids, type_ids)
+        places: dict[int, list[int]] = {}
+        for place, row in enumerate(ids):
+            places.setdefault(row.size, []).append(place)
+        found: dict[int, WindowLogits] = {}
+        for alike in places.values():
+            said = self._run_padded([ids[place] for place in alike], [type_ids[place] for place in alike])
+            found.update(zip(alike, said, strict=True))
+        return [found[place] for place in range(len(ids))]
+
+    def _run_padded(self, ids: Sequence[Ids], type_ids: Sequence[Ids]) -> list[WindowLogits]:
         if not ids:
             return []
         longest = max(row.size for row in ids)

@@ -101,8 +101,12 @@ def _built(folder: Path, wanted: Sequence[str], threads: int, scratch: Path) -> 
     cutter = Cutter(reader.tokenizer.to_str(), inputs)
     asked = calibration.questions(None).questions
     seen = calibration.activations(traced, cutter, asked, scratch / "calibrated.onnx")
-    given = Ingredients(traced, reader.architecture, seen, {})
-    graphs = {"fp32": Recipe(method="plain"), "fp32, fused": Recipe(method="plain", fused=True)}
+    given = Ingredients(traced, inputs, reader.architecture, seen, {})
+    graphs = {
+        "fp32": Recipe(method="plain"),
+        "fp32, one operator": recipes.recipe("fp32", this_machine()),
+        "fp32, fused": Recipe(method="plain", fused=True),
+    }
     graphs |= {candidate.name: candidate.recipe for candidate in CANDIDATES}
     for name in wanted:
         if name not in graphs:

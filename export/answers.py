@@ -32,7 +32,7 @@ class Window(NamedTuple):
     """A piece of a question's text as the network takes it."""
 
     inputs: dict[str, NDArray[np.int64]]
-    """By the names of the graph's inputs, each of shape (1, tokens)."""
+    """By the names of the graph's inputs, each of shape (1, tokens); a graph may leave some alone."""
     in_context: NDArray[np.bool_]
     """Which tokens belong to the context, shape (tokens,)."""
     offsets: list[tuple[int, int]]
@@ -97,9 +97,11 @@ def session(model: Path, threads: int = 0) -> "InferenceSession":
 def onnx_network(model: Path, threads: int = 0) -> Network:
     """The network of an ONNX file; see `session`."""
     running = session(model, threads)
+    names = [given.name for given in running.get_inputs()]
 
     def run(window: Window) -> Logits:
-        start, end = running.run(["start_logits", "end_logits"], window.inputs)
+        inputs = {name: window.inputs[name] for name in names}
+        start, end = running.run(["start_logits", "end_logits"], inputs)
         return start[0], end[0]
 
     return run

@@ -75,7 +75,7 @@ def build(
             activations = (
                 _activations(name, source, files, traced, shop, progress) if "int8" in missing else None
             )
-            given = Ingredients(traced.graph, traced.architecture, activations, {})
+            given = Ingredients(traced.graph, traced.inputs, traced.architecture, activations, {})
             for precision in missing:
                 place = places[precision]
                 recipe = _recipe(request, source, files, precision)
@@ -186,7 +186,7 @@ def _draft(
     folder: Path,
 ) -> Manifest:
     folder.mkdir()
-    found = recipes.write(chosen.recipe, given, folder / MODEL_FILE)
+    written = recipes.write(chosen.recipe, given, folder / MODEL_FILE)
     (folder / TOKENIZER_FILE).write_text(traced.tokenizer, encoding="utf-8")
     return Manifest(
         format_version=FORMAT_VERSION,
@@ -197,8 +197,8 @@ def _draft(
         distillation=model.distillation,
         weights=source.weights,
         precision=precision,
-        recipe=chosen.described | found,
-        inputs=traced.inputs,
+        recipe=chosen.described | written.found,
+        inputs=written.inputs,
         max_tokens=traced.architecture.max_positions,
         tools=tools.versions(),
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

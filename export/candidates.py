@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from export.recipes import AUTOMATIC, Recipe
+from export.recipes import AUTOMATIC, UNMASKED, Recipe
 
 
 class Candidate(NamedTuple):
@@ -19,8 +19,14 @@ class Candidate(NamedTuple):
 
 
 def _dynamic(weights: str, **choices: Any) -> Recipe:
-    fields = {"method": "dynamic", "embeddings": "s8 per row", "activations": "u8 per tensor", "folded": True}
-    return msgspec.convert(fields | {"linear_weights": weights} | choices, Recipe)
+    fields = {
+        "method": "dynamic",
+        "linear_weights": weights,
+        "embeddings": "s8 per row",
+        "activations": "u8 per tensor",
+        "attention": UNMASKED,
+    }
+    return msgspec.convert(fields | choices, Recipe)
 
 
 def _static(activations: str, clipping: str, **choices: Any) -> Recipe:
@@ -28,7 +34,12 @@ def _static(activations: str, clipping: str, **choices: Any) -> Recipe:
 
 
 def _blocks(weights: str) -> Recipe:
-    fields = {"method": "weight-only", "embeddings": "s8 per row", "linear_weights": weights}
+    fields = {
+        "method": "weight-only",
+        "linear_weights": weights,
+        "embeddings": "s8 per row",
+        "attention": UNMASKED,
+    }
     return msgspec.convert(fields, Recipe)
 
 
@@ -37,12 +48,12 @@ _BEST: Final = {"smoothing": AUTOMATIC}
 CANDIDATES: Final = (
     Candidate("s8, smoothed", _dynamic("s8 per channel", **_BEST)),
     Candidate("s7, smoothed", _dynamic("s7 per channel", **_BEST)),
-    Candidate("s8, smoothed, not folded", _dynamic("s8 per channel", folded=False, **_BEST)),
-    Candidate("s8, smoothed, fused", _dynamic("s8 per channel", fused=True, **_BEST)),
-    Candidate("s7, smoothed, fused", _dynamic("s7 per channel", fused=True, **_BEST)),
+    Candidate("s8, smoothed, attention as traced", _dynamic("s8 per channel", attention=None, **_BEST)),
+    Candidate("s8, smoothed, fused", _dynamic("s8 per channel", fused=True, attention=None, **_BEST)),
+    Candidate("s7, smoothed, fused", _dynamic("s7 per channel", fused=True, attention=None, **_BEST)),
     Candidate("s8", _dynamic("s8 per channel")),
     Candidate("s7", _dynamic("s7 per channel")),
-    Candidate("s8, fused", _dynamic("s8 per channel", fused=True)),
+    Candidate("s8, fused", _dynamic("s8 per channel", fused=True, attention=None)),
     Candidate("s8, strength 0.5", _dynamic("s8 per channel", smoothing=0.5)),
     Candidate("s8, strength 0.6", _dynamic("s8 per channel", smoothing=0.6)),
     Candidate("s8, strength 0.7", _dynamic("s8 per channel", smoothing=0.7)),

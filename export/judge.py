@@ -21,8 +21,10 @@ class Judge(NamedTuple):
 
     asked: QuestionFile
     cutter: Cutter
+    said: list[Reading]
+    """By the network."""
     readings: list[Reading]
-    against_network: dict[str, Any]
+    """Of the traced graph."""
     trained: bool
 
     def verdict(self, manifest: Manifest, draft: Path) -> dict[str, Any]:
@@ -31,9 +33,11 @@ class Judge(NamedTuple):
         Raises:
             VerificationFailed: the draft does not answer as it should.
         """
-        if manifest.precision == "fp32":
-            return self.against_network
         found = verification.read(onnx_network(draft / MODEL_FILE), self.cutter, self.asked.questions)
+        if manifest.precision == "fp32":
+            comparison = verification.compare(self.asked.questions, self.said, found)
+            verification.check_exact(comparison, draft.name, self.trained)
+            return verification.recorded(comparison, "PyTorch", self.asked.sha256)
         comparison = verification.compare(self.asked.questions, self.readings, found)
         if self.trained:
             verification.check_quantised(comparison, draft.name)
@@ -64,7 +68,5 @@ def appoint(
     """
     said = verification.read(torch_network(network), cutter, asked.questions)
     readings = verification.read(onnx_network(graph), cutter, asked.questions)
-    comparison = verification.compare(asked.questions, said, readings)
-    verification.check_exact(comparison, name, trained)
-    recorded = verification.recorded(comparison, "PyTorch", asked.sha256)
-    return Judge(asked, cutter, readings, recorded, trained)
+    verification.check_exact(verification.compare(asked.questions, said, readings), name, trained)
+    return Judge(asked, cutter, said, readings, trained)

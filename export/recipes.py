@@ -9,6 +9,7 @@ import msgspec
 
 from contract.bundle import Architecture, Precision
 from export import graph
+from export.attention import attend
 from export.calibration import Activation
 from export.folding import fold
 from export.fusion import fuse
@@ -47,6 +48,7 @@ _BLOCKS: Final[dict[str, tuple[int, int]]] = {
 """Bits and block size."""
 
 AUTOMATIC: Final = "strength by least output error"
+UNMASKED: Final = "one operator, unmasked"
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,8 +71,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How calibration fixes the ranges of `static`."""
     smoothing: Literal["strength by least output error"] | float | None = None
     """One strength for every input, or the best for each."""
-    folded: bool = False
-    """Constant factors around attention folded into the linear layers before it, and those joined."""
+    attention: Literal["one operator, unmasked"] | None = None
+    """And its linear layers joined; None for what tracing or the optimiser gave."""
     fp32_layers: Spared | None = None
     """Linear layers left as they are, besides the head."""
 
@@ -80,6 +82,8 @@ class Ingredients(NamedTuple):
 
     traced: Path
     """File of the traced graph; never changed."""
+    inputs: tuple[str, ...]
+    """Names of its inputs, in order."""
     shape: Architecture
     activations: Mapping[str, Activation] | None = None
     """From calibration; None for random weights, and where no recipe needs them."""
@@ -90,9 +94,14 @@ class Ingredients(NamedTuple):
 def recipe(precision: Precision, target: Target) -> Recipe:
     """The recipe of a precision without a search; only that of int8 depends on the target."""
     if precision == "fp32":
-        return Recipe(method="plain")
+        return Recipe(method="plain", attention=UNMASKED)
     if precision == "int4":
-        return Recipe(method="weight-only", linear_weights="u4 per block of 32", embeddings="s8 per row")
+        return Recipe(
+            method="weight-only",
+            linear_weights="u4 per block of 32",
+            embeddings="s8 per row",
+            attention=UNMASKED,
+        )
     return Recipe(
         method="dynamic",
         target=target,
@@ -100,7 +109,7 @@ def recipe(precision: Precision, target: Target) -> Recipe:
         embeddings="s8 per row",
         activations="u8 per tensor",
         smoothing=AUTOMATIC,
-        folded=True,
+        attention=UNMASKED,
     )
 
 
@@ -115,7 +124,16 @@ def fits(recipe: Recipe, target: Target) -> bool:
     return _INTEGERS[recipe.linear_weights].largest <= LARGEST_WEIGHT[target]
 
 
-def write(recipe: Recipe, given: Ingredients, path: Path) -> dict[str, Any]:
+class Written(NamedTuple):
+    """What came of a recipe."""
+
+    inputs: tuple[str, ...]
+    """Names of the graph's inputs, in order."""
+    found: dict[str, Any]
+    """What the recipe left to be found out, for the manifest."""
+
+
+def write(recipe: Recipe, given: Ingredients, path: Path) -> Written:
     """Make the graph of a recipe.
 
     Args:
@@ -123,46 +141,42 @@ def write(recipe: Recipe, given: Ingredients, path: Path) -> dict[str, Any]:
         given: what to do it to.
         path: where the new graph goes, on the file system of the traced one.
 
-    Returns:
-        What the recipe left to be found out, for the manifest.
-
     Raises:
         BadInput: the recipe cannot be applied to this network.
     """
-    if recipe.method == "plain" and not recipe.fused:
-        _link(given.traced, path)
-        return {}
     source = given.traced
     if recipe.fused:
         fuse(given.traced, given.shape, path)
-        if recipe.method == "plain":
-            return {}
         source = path
+    if recipe.method == "plain" and recipe.attention is None:
+        if not recipe.fused:
+            _link(given.traced, path)
+        return Written(given.inputs, {})
     model = graph.load(source)
     kept = spared(model.graph, recipe.fp32_layers)
+    integers = _INTEGERS.get(recipe.linear_weights or "")
+    smoothed: dict[str, Smoothed] = {}
     found: dict[str, Any] = {}
-    if recipe.linear_weights in _BLOCKS:
-        quantise_weights_only(model, *_BLOCKS[recipe.linear_weights], kept)
-    else:
-        assert recipe.linear_weights is not None
-        integers = _INTEGERS[recipe.linear_weights]
-        smoothed: dict[str, Smoothed] = {}
-        if recipe.smoothing is not None:
-            strength = None if recipe.smoothing == AUTOMATIC else float(recipe.smoothing)
-            smoothed = smooth(model, given.activations, integers.largest, strength, kept, given.strengths)
-            found = {"smoothing_strengths": [each.strength for each in smoothed.values()]}
-        if recipe.folded:
-            fold(model.graph)
-            merge(model.graph)
+    if recipe.smoothing is not None and integers is not None:
+        strength = None if recipe.smoothing == AUTOMATIC else float(recipe.smoothing)
+        smoothed = smooth(model, given.activations, integers.largest, strength, kept, given.strengths)
+        found["smoothing_strengths"] = [each.strength for each in smoothed.values()]
+    if recipe.attention is not None:
+        found["attention_operators"] = attend(model)
+        fold(model.graph)
+        merge(model.graph)
+    if integers is not None:
         fixed = None
         if recipe.clipping is not None:
             signed = recipe.activations == "s8 per tensor"
             fixed = ranges(given.activations or {}, smoothed, recipe.clipping, signed)
         quantise_linears(model, integers, kept, fixed)
+    elif recipe.linear_weights is not None:
+        quantise_weights_only(model, *_BLOCKS[recipe.linear_weights], kept)
     if recipe.embeddings is not None:
         quantise_embeddings(model)
     graph.save(model, path)
-    return found
+    return Written(tuple(tensor.name for tensor in model.graph.input), found)
 
 
 def _link(traced: Path, path: Path) -> None:

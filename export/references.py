@@ -7,6 +7,7 @@ from typing import NamedTuple
 from contract.bundle import MANIFEST_FILE, MODEL_FILE, Manifest, decode_manifest
 from export import bundle, catalog, names, weights
 from export.answers import Network, onnx_network, torch_network
+from export.attention import MASK
 from export.catalog import Model
 from export.errors import BadInput
 from export.reader import load
@@ -76,7 +77,7 @@ def _bundle(folder: Path, manifest: Manifest) -> Reference:
     there = read_bundle(folder)
     if there.precision != "fp32":
         raise BadInput(f"'{folder}' is {there.precision}: name an fp32 bundle, or a folder of weights")
-    if (there.model, there.inputs) != (manifest.model, manifest.inputs):
+    if there.model != manifest.model or set(there.inputs) - {MASK} != set(manifest.inputs) - {MASK}:
         raise BadInput(f"'{folder}' is of {there.model!r}, and the bundle of {manifest.model!r}")
     return Reference(f"fp32 bundle '{folder.name}'", onnx_network(folder / MODEL_FILE))
 

@@ -45,6 +45,21 @@ def variable(seen: Seen, node: "NodeProto") -> str:
     return next((name for name in node.input if name not in seen.weights), "")
 
 
+def biased_linear(seen: Seen, tensor: str) -> "NodeProto | None":
+    """The product of the linear layer that makes a tensor, if both its weight and its bias are constants.
+
+    Nobody but its bias reads the product, and no other layer its weight.
+    """
+    bias = seen.makers.get(tensor)
+    if bias is None or bias.op_type != "Add" or not constant(seen, bias):
+        return None
+    product = seen.makers.get(variable(seen, bias))
+    if product is None or product.op_type != "MatMul" or product.input[1] not in seen.weights:
+        return None
+    alone = len(seen.readers[product.output[0]]) == len(seen.readers[product.input[1]]) == 1
+    return product if alone else None
+
+
 def last_numbers(seen: Seen, reshape: "NodeProto", count: int) -> tuple[int, ...] | None:
     """The last numbers of the shape of a Reshape, where the exporter wrote them down."""
     from onnx import numpy_helper
@@ -75,5 +90,7 @@ def sweep(graph: "GraphProto") -> None:
             break
         for node in idle:
             graph.node.remove(node)
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
-        graph.initializer.remove(tensor)
+    # By place: looking for an equal tensor would compare their numbers.
+    for place in reversed(range(len(graph.initializer))):
+        if graph.initializer[place].name not in read:
+            del graph.initializer[place]

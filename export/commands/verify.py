@@ -70,11 +70,14 @@ def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "Quest
     from contract.bundle import MODEL_FILE, TOKENIZER_FILE
     from export import references, verification
     from export.answers import Cutter, onnx_network
+    from export.attention import MASK
     from export.errors import VerificationFailed
 
     manifest = references.read_bundle(bundle)
     reference = references.find(bundle, manifest, against, base)
-    cutter = Cutter((bundle / TOKENIZER_FILE).read_text(encoding="utf-8"), manifest.inputs)
+    # A graph may have left its mask out, and what it is held against not.
+    inputs = tuple(dict.fromkeys((*manifest.inputs, MASK)))
+    cutter = Cutter((bundle / TOKENIZER_FILE).read_text(encoding="utf-8"), inputs)
     right = verification.read(reference.network, cutter, asked.questions)
     found = verification.read(onnx_network(bundle / MODEL_FILE), cutter, asked.questions)
     comparison = verification.compare(asked.questions, right, found)

@@ -206,13 +206,11 @@ def _record(
     import torch
 
     losses = {term.name: term.weight for term in goal.terms}
-    taught = "distilled from" if goal.needs_teacher else "trained on gold answers, with layers of"
     held = lesson.held_out.questions
     return Record(
         name=request.name or young.name,
         title=request.title or request.name or young.title,
-        distillation=f"{taught} {source.weights.source} by {', '.join(losses)}; "
-        f"begun from {young.begun_from}",
+        distillation=_told(source.weights.source, goal, young),
         teacher=source.weights,
         teacher_architecture=architecture(master.config.to_dict()),
         teacher_exact_match=theirs.exact_match,
@@ -246,6 +244,14 @@ def _record(
         tools={name: version(name) for name in _TOOLS},
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
+
+
+def _told(teacher: str, goal: Objective, young: Student) -> str:
+    """In one line, who taught what."""
+    if not goal.needs_teacher:
+        return f"trained on gold answers alone; begun from {young.begun_from.replace('the teacher', teacher)}"
+    losses = ", ".join(term.name for term in goal.terms)
+    return f"distilled from {teacher} by {losses}; begun from {young.begun_from}"
 
 
 def _save(

@@ -1,4 +1,4 @@
-"""A hub, and copies of the checkpoint to have from it."""
+"""Traced graphs, a hub, and copies of the checkpoint to have from it."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,7 +6,32 @@ from pathlib import Path
 
 import pytest
 
+from export import graph
+from export.catalog import find
+from export.reader import load
+from export.request import BuildRequest, find_source
+from tests.conftest import READER
 from tests.export.hubserver import HubServer
+from tests.export.models import TINY
+
+
+def _traced(request: BuildRequest, folder: Path) -> Path:
+    graph.trace(load(request.model, find_source(request)), folder / "traced.onnx")
+    return folder / "traced.onnx"
+
+
+@pytest.fixture(scope="session")
+def tiny_traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph that `tiny_bundle` is made of, as the exporter gives it."""
+    request = BuildRequest(model=TINY, weights="random", precisions=("fp32",), seed=7)
+    return _traced(request, tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def reader_traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph that `reader_bundle` is made of, as the exporter gives it."""
+    request = BuildRequest(model=find("minilm-l6"), weights=str(READER), precisions=("fp32",))
+    return _traced(request, tmp_path_factory.mktemp("reader"))
 
 
 @pytest.fixture

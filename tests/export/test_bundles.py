@@ -171,7 +171,12 @@ def test_a_build_that_is_stopped_leaves_nothing_and_says_nothing(
     status: int,
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(recipes, "write", lambda *_: signal.raise_signal(kill))
+
+    def killed(*_: object) -> None:
+        signal.raise_signal(kill)
+        time.sleep(10)  # Python acts on a signal between two instructions
+
+    monkeypatch.setattr(recipes, "write", killed)
     arguments = ("build", checkpoint, "--no-verify", "--to", tmp_path / "bundles")
     monkeypatch.setattr("sys.argv", ["export-models", *map(str, arguments)])
     try:

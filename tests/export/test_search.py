@@ -45,7 +45,7 @@ def decide(
     """A search whose rounds measure what is given."""
     given = iter(rounds)
     monkeypatch.setattr(search, "_round", lambda *_: (next(given), []))
-    nothing = Ingredients(Path(), None)  # type: ignore[arg-type]  # never looked at
+    nothing = Ingredients(Path(), (), None)  # type: ignore[arg-type]  # never looked at
     return search.search(nothing, None, sample(40), limits or Limits(), "avx512_vnni", silent)  # type: ignore[arg-type]  # likewise
 
 
@@ -113,23 +113,24 @@ def test_every_candidate_has_a_name_and_a_recipe_of_its_own() -> None:
     )
 
 
-def ingredients(bundle: Path, shop: Path) -> tuple[Ingredients, Cutter]:
+def ingredients(bundle: Path, traced: Path, shop: Path) -> tuple[Ingredients, Cutter]:
     """What a build has of a bundle's model before it quantises, calibrated on three questions."""
     from export import calibration
 
     manifest = decode_manifest((bundle / "manifest.json").read_bytes())
-    cutter = Cutter((bundle / "tokenizer.json").read_text(), manifest.inputs)
-    shutil.copyfile(bundle / "model.onnx", shop / "traced.onnx")
+    inputs = ("input_ids", "attention_mask", "token_type_ids")
+    cutter = Cutter((bundle / "tokenizer.json").read_text(), inputs)
+    shutil.copyfile(traced, shop / "traced.onnx")
     seen = calibration.activations(
         shop / "traced.onnx", cutter, calibration.questions(None).questions[:3], shop / "scratch.onnx"
     )
-    return Ingredients(shop / "traced.onnx", manifest.architecture, seen), cutter
+    return Ingredients(shop / "traced.onnx", inputs, manifest.architecture, seen), cutter
 
 
 def test_every_candidate_can_be_built_and_run_and_a_broken_one_is_only_listed(
-    tiny_bundle: Path, tmp_path: Path
+    tiny_bundle: Path, tiny_traced: Path, tmp_path: Path
 ) -> None:
-    given, cutter = ingredients(tiny_bundle, tmp_path)
+    given, cutter = ingredients(tiny_bundle, tiny_traced, tmp_path)
     broken = Candidate("broken", Recipe(method="dynamic", linear_weights="u9"))  # type: ignore[arg-type]  # on purpose
     found = search.search(
         given,
@@ -147,15 +148,16 @@ def test_every_candidate_can_be_built_and_run_and_a_broken_one_is_only_listed(
     assert [path.name for path in tmp_path.iterdir()] == ["traced.onnx"]
 
 
-def test_recipes_keep_the_reader_s_logits(reader_bundle: Path, tmp_path: Path) -> None:
+def test_recipes_keep_the_reader_s_logits(reader_bundle: Path, reader_traced: Path, tmp_path: Path) -> None:
     """Each way of quantising stays near fp32 on a trained network, and a fused graph is fp32 itself."""
     from export.answers import onnx_network
 
-    given, cutter = ingredients(reader_bundle, tmp_path)
+    given, cutter = ingredients(reader_bundle, reader_traced, tmp_path)
     window = cutter.windows(sample(1).questions[0])[0]
     exact = onnx_network(given.traced)(window)[0]
     wanted = {
         "fused": (Recipe(method="plain", fused=True), 1e-3),
+        "one operator": (recipes.recipe("fp32", "portable"), 1e-3),
         "u8": (DYNAMIC, 3.0),
         "static": (
             Recipe(
