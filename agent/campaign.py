@@ -36,7 +36,7 @@ def measure_all(
     def between(progress: Progress) -> None:
         nonlocal paused
         line.draw(progress)
-        service.alive(f"{progress.title}: {progress.answered} of {progress.selected} questions")
+        service.alive(f"{progress.title}: {progress.how_far}")
         delivery.between(progress)
         if progress.paused != paused:
             line.clear()
@@ -49,8 +49,8 @@ def measure_all(
 
     def measure(plan: Plan) -> tuple[str, RunFinished]:
         run = Run(plan, state.outbox, state.stop, resume=resume)
-        if run.resumed_at:
-            say(f"{plan.title}: going on after {run.resumed_at} of {len(plan.questions)} questions")
+        if run.goes_on_after is not None:
+            say(f"{plan.title}: going on after {run.goes_on_after}")
         try:
             return run.run_id, run.measure(between, meanwhile)
         except WentBack as reason:

@@ -37,6 +37,8 @@ class Place(NamedTuple):
     errors: int = 0
     elapsed_ns: int = 0
     finished: bool = False
+    kept: bytes = b""
+    """What it has found and not recorded yet: what is needed to go on."""
 
 
 class Row(NamedTuple):
@@ -94,7 +96,7 @@ class Outbox:
         """Enter a new run, without records."""
         with self._transaction():
             self._db.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0)",
+                "INSERT INTO runs VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0, x'')",
                 (run_id, device_id, identity, FORMAT_VERSION),
             )
         return Place(run_id)
@@ -103,7 +105,7 @@ class Outbox:
         """The latest run of this identity that was not finished."""
         with self._told():
             row = self._db.execute(
-                "SELECT run_id, next_seq, asked, errors, elapsed_ns FROM runs "
+                "SELECT run_id, next_seq, asked, errors, elapsed_ns, finished, kept FROM runs "
                 "WHERE identity = ? AND format_version = ? AND NOT finished ORDER BY rowid DESC LIMIT 1",
                 (identity, FORMAT_VERSION),
             ).fetchone()
@@ -141,7 +143,7 @@ class Outbox:
                 [(place.run_id, record.seq, body, at) for record, body in zip(records, bodies, strict=True)],
             )
             self._db.execute(
-                "UPDATE runs SET next_seq = ?, asked = ?, errors = ?, elapsed_ns = ?, finished = ? "
+                "UPDATE runs SET next_seq = ?, asked = ?, errors = ?, elapsed_ns = ?, finished = ?, kept = ? "
                 "WHERE run_id = ?",
                 (*place[1:], place.run_id),
             )

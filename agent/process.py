@@ -1,11 +1,9 @@
 """The parent's hold on its worker process: start it, ask it, learn how it died."""
 
-import resource
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +12,7 @@ from typing import Final, Self
 import agent
 from agent.bundle import Bundle
 from agent.errors import BundleRefused, WorkerDied
+from agent.ownwork import OwnWork
 from agent.protocol import (
     Answered,
     Ask,
@@ -31,10 +30,6 @@ from contract.codec import printable
 from contract.questions import Question
 from contract.records import Settings
 
-BUSY_SHARE: Final = 0.01
-"""Of one core: a parent that used more of it while it waited has disturbed the worker."""
-BUSY_NS: Final = 1_000_000
-"""Going to sleep and waking up take less."""
 MEANWHILE_SECONDS: Final = 0.25
 """Half a chunk: a look at a power meter then falls into the midst of the work."""
 
@@ -57,8 +52,8 @@ class WorkerProcess:
     def __init__(self, stop: Stop, program: str = _WORKER) -> None:
         self._stop = stop
         self._program = program
-        self.was_busy = False
-        """Whether this process did more than sleep while it last waited for the worker."""
+        self.own_work = OwnWork()
+        """Of this process, while it last waited for the worker."""
 
     def __enter__(self) -> Self:
         self._stderr = tempfile.TemporaryFile()
@@ -117,7 +112,7 @@ class WorkerProcess:
             questions: in the order to be asked.
             seconds: after so many no further question is begun.
             batch_size: how many go through the network at once.
-            arrivals_ns: when each arrives; then all are answered, however long it takes.
+            arrivals_ns: when each arrives, counted from the beginning.
             meanwhile: called again and again while the worker computes; must cost next to nothing.
 
         Raises:
@@ -162,13 +157,12 @@ class WorkerProcess:
             send(orders, order)
         except BrokenPipeError:
             raise WorkerDied(self._death()) from None
-        cpu, wall = _cpu_ns(), time.monotonic_ns()
+        self.own_work.begin()
         pace = None if meanwhile is None else MEANWHILE_SECONDS
         while not self._stop.wait(pace, replies.fileno()) and not self._stop.asked:
             assert meanwhile is not None, "only a signal ends a wait without an end"
             meanwhile()
-        used, waited = _cpu_ns() - cpu, time.monotonic_ns() - wall
-        self.was_busy = used > max(BUSY_SHARE * waited, BUSY_NS)
+        self.own_work.end()
         self._stop.check()
         reply = receive_reply(replies)
         if reply is None:
@@ -199,12 +193,6 @@ class WorkerProcess:
 
 def _asked(questions: Sequence[Question]) -> tuple[Asked, ...]:
     return tuple(Asked(id=q.id, question=q.question, context=q.context) for q in questions)
-
-
-def _cpu_ns() -> int:
-    """Of this process and of the children that it has seen end, such as `vcgencmd`."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time_ns() + int((children.ru_utime + children.ru_stime) * 1e9)
 
 
 def _signal_name(number: int) -> str:

@@ -24,6 +24,13 @@ class Progress(NamedTuple):
     temperature_celsius: float | None
     paused: str | None = None
     """Why nothing is asked at the moment, as one sentence."""
+    stage: str | None = None
+    """What it is at, where that takes minutes and questions are counted at the end."""
+
+    @property
+    def how_far(self) -> str:
+        """In words."""
+        return self.stage or f"{self.answered} of {self.selected} questions"
 
 
 class ProgressLine:
@@ -44,8 +51,8 @@ class ProgressLine:
         recent = progress.times_ns[-_RECENT:]
         p50 = f", p50 {statistics.median(recent) / 1e6:.1f} ms" if recent else ""
         sys.stderr.write(
-            f"{_ERASE_LINE}{progress.title}: {progress.answered} of "
-            f"{progress.selected} questions{p50}, {self._outbox.pending()} results pending"
+            f"{_ERASE_LINE}{progress.title}: {progress.how_far}{p50}, "
+            f"{self._outbox.pending()} results pending"
         )
         sys.stderr.flush()
 

@@ -10,7 +10,7 @@ import msgspec
 
 from contract.codec import decode_json
 from contract.fields import Bytes, Count, Nanoseconds
-from contract.records import Settings
+from contract.records import Answer, Settings
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ _ORDERS: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
 _REPLIES: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 
 
-def time_ns(outcome: Outcome) -> int:
+def time_ns(outcome: Outcome | Answer) -> int:
     """A question's time."""
     return outcome.tokenize_ns + outcome.infer_ns + outcome.decode_ns
 

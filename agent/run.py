@@ -7,10 +7,12 @@ why.
 """
 
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Final
 
 from agent import plan as plans
+from agent.arrivals import arrivals_ns
 from agent.energy import Meter, find_meter
 from agent.errors import BundleRefused, OutOfMemory, WorkerDied
 from agent.estimate import shortage
@@ -19,18 +21,20 @@ from agent.plan import Plan
 from agent.process import WorkerProcess
 from agent.progress import Progress
 from agent.protocol import Answered, time_ns
+from agent.rates import RateSearch, queries_for
 from agent.runlog import RunLog
 from agent.selection import Passes
-from agent.serving import serve
 from agent.stop import Stop
 from agent.tally import Tally
 from agent.telemetry import Telemetry
 from agent.verdict import may_end, verdict
-from contract.records import Mark, RunFinished, RunStatus
+from agent.watch import LOOK_SECONDS, Stretch, Watch
+from contract.records import RunFinished, RunStatus
 
 CHUNK_SECONDS: Final = 0.5
 """After so long the worker pauses: what a kill can cost, and how old what is published is at most."""
 CHUNK_QUESTIONS: Final = 64
+_NO_LIMIT_SECONDS: Final = 1e9
 PAUSE_SECONDS: Final = 0.2
 """Between two tries to commit what a full outbox does not take."""
 
@@ -80,9 +84,14 @@ class Run:
         self._between: Between = lambda _: None
         self._meanwhile: Meanwhile = lambda: None
         self._log = RunLog(plan, outbox, self._passes, resume=resume, wait=self._wait_for_room)
-        self.resumed_at = self._log.resumed_at
-        """Questions that an earlier process has answered of this run."""
-        self._tally = Tally(plan.settings.scenario, self.resumed_at)
+        self._tally = Tally(plan.settings.scenario, self._log.resumed_at)
+
+    @property
+    def goes_on_after(self) -> str | None:
+        """What an earlier process has done of this run; None where it begins."""
+        if self._log.kept:
+            return "the rates that were tried"
+        return f"{self._log.asked} of {len(self._plan.questions)} questions" if self._log.asked else None
 
     @property
     def run_id(self) -> str:
@@ -128,22 +137,13 @@ class Run:
         )
 
     def _ask(self, worker: WorkerProcess) -> None:
-        plan = self._plan
-        match plan.settings.scenario:
+        match self._plan.settings.scenario:
             case plans.SERVER:
-                served = serve(
-                    plan.settings,
-                    self._warm_ns,
-                    self._passes,
-                    worker,
-                    between=lambda: self._between(self._progress()),
-                    meanwhile=self._while_it_computes,
-                )
-                self._tally.served(served.trials, served.valid_qps)
-                self._record(served.answered, (), busy=served.busy)
+                self._serve(worker)
             case plans.LOADGEN:
-                answered = worker.under_loadgen(plan.questions, plan.settings, self._while_it_computes)
-                self._record(answered, (), busy=worker.was_busy)
+                plan, watch = self._plan, self._watch(worker, LOOK_SECONDS)
+                answered = worker.under_loadgen(plan.questions, plan.settings, self._while_it_computes(watch))
+                self._record(answered, watch.end())
             case _:
                 while not self._may_end():
                     self._chunk(worker)
@@ -153,10 +153,75 @@ class Run:
         seconds = self._log.elapsed_ns / 1e9
         return may_end(self._plan.settings, len(self._plan.questions), self._log.asked, seconds, self._tally)
 
-    def _while_it_computes(self) -> None:
-        if self._meter is not None and self._meter.samples_power:
-            self._meter.look()
-        self._meanwhile()
+    def _chunk(self, worker: WorkerProcess) -> None:
+        settings = self._plan.settings
+        wanted = self._passes.at(self._log.asked, max(CHUNK_QUESTIONS, settings.batch_size))
+        watch = self._watch(worker, inf)  # it is short: this process sleeps through it
+        look = watch.look if self._meter is not None and self._meter.samples_power else None
+        answered = worker.ask(wanted, CHUNK_SECONDS, look, batch_size=settings.batch_size)
+        self._record(answered, watch.end())
+
+    def _serve(self, worker: WorkerProcess) -> None:
+        """Try rates. Nothing is committed or sent within one: it would delay the questions that wait.
+
+        Nor is it known before its end whether its answers are the run's. What is known between two rates is
+        kept, so an interruption costs the rate that it falls into.
+        """
+        settings = self._plan.settings
+        bound_ns = settings.latency_bound_ns or 0
+        search = RateSearch(settings, self._warm_ns, self._log.kept)
+        while (qps := search.next()) is not None:
+            left = None
+            if settings.max_seconds is not None:
+                left = settings.max_seconds - self._log.elapsed_ns / 1e9
+                if left <= 0 and search.trials:
+                    break
+            self._between(self._progress(stage=search.stage))
+            count = queries_for(qps, settings, left)
+            arrivals = arrivals_ns(qps, count, settings.seed)
+            watch = self._watch(worker, LOOK_SECONDS)
+            answered = worker.ask(
+                [self._passes.at(place, 1)[0] for place in range(count)],
+                _NO_LIMIT_SECONDS if left is None else left + bound_ns / 1e9,
+                self._while_it_computes(watch),
+                arrivals_ns=arrivals,
+            )
+            stretches = watch.end()
+            self._note(answered, stretches)
+            waits = [answered.busy_ns - arrival for arrival in arrivals[len(answered.outcomes) :]]
+            search.took(
+                qps,
+                self._log.answers(answered.outcomes, stretches),
+                [wait for wait in waits if wait > bound_ns],
+            )
+            over = search.next() is None
+            self._log.add(search.answers if over else (), stretches, answered.rss_bytes, kept=search.kept())
+        if not self._log.asked:
+            self._log.add(search.answers)
+        self._tally.served(search.trials, search.best_qps)
+
+    def _watch(self, worker: WorkerProcess, look_seconds: float) -> Watch:
+        return Watch(self._telemetry, self._meter, worker.own_work, look_seconds)
+
+    def _while_it_computes(self, watch: Watch) -> Meanwhile:
+        def work() -> None:
+            watch.look()
+            self._meanwhile()
+
+        return work
+
+    def _record(self, answered: Answered, stretches: tuple[Stretch, ...]) -> None:
+        self._note(answered, stretches)
+        answers = self._log.answers(answered.outcomes, stretches)
+        self._tally.add(answers, answered.busy_ns, answered.loadgen)
+        self._log.add(answers, stretches, answered.rss_bytes)
+
+    def _note(self, answered: Answered, stretches: tuple[Stretch, ...]) -> None:
+        self._peak_rss_bytes = answered.peak_rss_bytes
+        self._temperature_celsius = stretches[-1].after.temperature_celsius
+        for stretch in stretches:
+            if stretch.after.throttle:
+                self._tally.throttled(self._log.since_start(stretch.end_ns))
 
     def _prepare(self, worker: WorkerProcess) -> None:
         settings = self._plan.settings
@@ -184,39 +249,20 @@ class Run:
             )
 
     def _find_meter(self) -> None:
-        meter = find_meter(self._root)
-        self._energy_source = meter.source if meter else None
-        # Joules count from the start of the run, so one that goes on has none from there.
-        self._meter = None if self.resumed_at else meter
-
-    def _chunk(self, worker: WorkerProcess) -> None:
         settings = self._plan.settings
-        wanted = self._passes.at(self._log.asked, max(CHUNK_QUESTIONS, settings.batch_size))
-        before = self._telemetry.read().throttle
-        meter = self._meter
-        look = meter.look if meter is not None and meter.samples_power else None
-        answered = worker.ask(wanted, CHUNK_SECONDS, look, batch_size=settings.batch_size)
-        self._record(answered, before, busy=worker.was_busy)
-
-    def _record(self, answered: Answered, before: tuple[Mark, ...], *, busy: bool) -> None:
-        after = self._telemetry.read()
-        marks: set[Mark] = {*before, *after.throttle}
-        if busy:
-            marks.add("agent_busy")
-        self._peak_rss_bytes = answered.peak_rss_bytes
-        self._temperature_celsius = after.temperature_celsius
-        self._tally.add(answered, frozenset(marks))
-        joules = self._meter.joules() if self._meter else None
-        elapsed_ns = self._log.add(answered, sorted(marks), after, joules)
-        if after.throttle:
-            self._tally.throttled(elapsed_ns)
+        # Joules count from the start of the run, so one that goes on has none from there; and a search asks
+        # many more questions than it records.
+        searches = settings.scenario == plans.SERVER and settings.qps is None
+        meter = None if searches else find_meter(self._root)
+        self._energy_source = meter.source if meter else None
+        self._meter = None if self._log.goes_on else meter
 
     def _wait_for_room(self, reason: str) -> None:
         self._between(self._progress(reason))
         self._stop.wait(PAUSE_SECONDS)
         self._stop.check()
 
-    def _progress(self, paused: str | None = None) -> Progress:
+    def _progress(self, paused: str | None = None, stage: str | None = None) -> Progress:
         return Progress(
             run_id=self.run_id,
             title=self._plan.title,
@@ -225,4 +271,5 @@ class Run:
             times_ns=self._tally.times_ns,
             temperature_celsius=self._temperature_celsius,
             paused=paused,
+            stage=stage,
         )

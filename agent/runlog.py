@@ -3,16 +3,17 @@
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+
+from msgspec.structs import replace
 
 from agent.clock import synchronised, utc_now
 from agent.errors import OutboxFull
 from agent.outbox import Outbox, Place
 from agent.plan import Plan
-from agent.protocol import Answered
 from agent.protocol import Outcome as AnswerOutcome
 from agent.selection import Passes
-from agent.telemetry import Reading
+from agent.watch import Stretch, marks_of
 from contract.records import Answer, Mark, Outcome, Record, RunFinished, RunStarted, RunStatus, Sample
 
 
@@ -41,6 +42,8 @@ class RunLog:
         self.resumed_at = left.asked if left else 0
         """Questions that an earlier process has answered."""
         self._place = left or outbox.begin(uuid.uuid4().hex, plan.device.device_id, plan.identity)
+        self.goes_on = self._place.next_seq > 0
+        """Whether an earlier process has begun it."""
         self._origin_ns = time.monotonic_ns() - self._place.elapsed_ns
         self._times_asked = Counter(
             question.id for place in range(self.asked) for question in passes.at(place, 1)
@@ -57,6 +60,11 @@ class RunLog:
         return self._place.asked
 
     @property
+    def kept(self) -> bytes:
+        """What was kept with the last commit."""
+        return self._place.kept
+
+    @property
     def elapsed_ns(self) -> int:
         """Since the run began, without the time between two processes."""
         return time.monotonic_ns() - self._origin_ns
@@ -66,37 +74,54 @@ class RunLog:
         if self._place.next_seq == 0:
             self._commit([self._started], self._place)
 
-    def add(
-        self, answered: Answered, marks: Sequence[Mark], after: Reading, energy_joules: float | None
-    ) -> int:
-        """Commit answers and a sample of the machine after them; returns the sample's time."""
-        seq = self._place.next_seq
-        records: list[Record] = []
-        for outcome in answered.outcomes:
-            repeat = self._times_asked[outcome.question_id]
-            self._times_asked[outcome.question_id] += 1
-            records.append(_answer(outcome, seq + len(records), self._origin_ns, tuple(marks), repeat))
-        elapsed_ns = self.elapsed_ns
-        records.append(
-            Sample(
-                seq=seq + len(records),
-                at_ns=elapsed_ns,
-                temperature_celsius=after.temperature_celsius,
-                clock_hz=after.clock_hz,
-                throttle=after.throttle,
-                worker_rss_bytes=answered.rss_bytes,
-                energy_joules=energy_joules,
-            )
+    def since_start(self, monotonic_ns: int) -> int:
+        """A moment of `time.monotonic_ns()` as nanoseconds since the run began."""
+        return monotonic_ns - self._origin_ns
+
+    def answers(self, outcomes: Sequence[AnswerOutcome], stretches: Sequence[Stretch]) -> tuple[Answer, ...]:
+        """Outcomes as records with the marks of their stretches; numbered when they are added."""
+        return tuple(
+            _answer(outcome, self.since_start(outcome.asked_at_ns), marks_of(outcome, stretches))
+            for outcome in outcomes
         )
+
+    def add(
+        self,
+        answers: Sequence[Answer],
+        stretches: Sequence[Stretch] = (),
+        rss_bytes: int | None = None,
+        kept: bytes | None = None,
+    ) -> None:
+        """Commit answers, and samples of the machine, in the order of their times.
+
+        Args:
+            answers: as `answers` gives them.
+            stretches: each ends with a sample.
+            rss_bytes: memory of the worker at the end.
+            kept: what another process would have to know besides to go on; None for what it was.
+        """
+        samples = [self._sample(stretch) for stretch in stretches]
+        if samples:
+            samples[-1] = replace(samples[-1], worker_rss_bytes=rss_bytes)
+        place = self._place
+        records: list[Record] = []
+        unnumbered: list[Answer | Sample] = [*answers, *samples]
+        for record in sorted(unnumbered, key=lambda record: record.at_ns):
+            seq = place.next_seq + len(records)
+            if isinstance(record, Answer):
+                records.append(replace(record, seq=seq, repeat=self._times_asked[record.question_id]))
+                self._times_asked[record.question_id] += 1
+            else:
+                records.append(replace(record, seq=seq))
         self._commit(
             records,
-            self._place._replace(
-                asked=self.asked + len(answered.outcomes),
-                errors=self._place.errors + sum(outcome.error is not None for outcome in answered.outcomes),
-                elapsed_ns=elapsed_ns,
+            place._replace(
+                asked=place.asked + len(answers),
+                errors=place.errors + sum(answer.error is not None for answer in answers),
+                elapsed_ns=self.elapsed_ns,
+                kept=place.kept if kept is None else kept,
             ),
         )
-        return elapsed_ns
 
     def finish(
         self,
@@ -125,8 +150,18 @@ class RunLog:
             outcome=outcome,
             finished_at=utc_now(),
         )
-        self._commit([last], self._place._replace(elapsed_ns=elapsed_ns, finished=True))
+        self._commit([last], self._place._replace(elapsed_ns=elapsed_ns, finished=True, kept=b""))
         return last
+
+    def _sample(self, stretch: Stretch) -> Sample:
+        return Sample(
+            seq=0,
+            at_ns=self.since_start(stretch.end_ns),
+            temperature_celsius=stretch.after.temperature_celsius,
+            clock_hz=stretch.after.clock_hz,
+            throttle=stretch.after.throttle,
+            energy_joules=stretch.energy_joules,
+        )
 
     def _commit(self, records: Sequence[Record], place: Place) -> None:
         """Commit, when there is room."""
@@ -150,7 +185,8 @@ class RunLog:
             elapsed_ns=place.elapsed_ns,
             finished_at=utc_now(),
         )
-        self._outbox.append(place._replace(next_seq=place.next_seq + 1, finished=True), [last], utc_now())
+        after = place._replace(next_seq=place.next_seq + 1, finished=True, kept=b"")
+        self._outbox.append(after, [last], utc_now())
 
 
 def _started(plan: Plan) -> RunStarted:
@@ -168,10 +204,10 @@ def _started(plan: Plan) -> RunStarted:
     )
 
 
-def _answer(outcome: AnswerOutcome, seq: int, origin_ns: int, marks: tuple[Mark, ...], repeat: int) -> Answer:
+def _answer(outcome: AnswerOutcome, at_ns: int, marks: Collection[Mark]) -> Answer:
     return Answer(
-        seq=seq,
-        at_ns=outcome.asked_at_ns - origin_ns,
+        seq=0,
+        at_ns=at_ns,
         question_id=outcome.question_id,
         text=outcome.text,
         start_char=outcome.start_char,
@@ -182,8 +218,7 @@ def _answer(outcome: AnswerOutcome, seq: int, origin_ns: int, marks: tuple[Mark,
         decode_ns=outcome.decode_ns,
         windows=outcome.windows,
         tokens=outcome.tokens,
-        repeat=repeat,
         waited_ns=outcome.waited_ns,
-        marks=marks,
+        marks=tuple(sorted(marks)),
         error=outcome.error,
     )

@@ -50,6 +50,8 @@ CREATE TABLE link (                -- one row: how delivery stands
 ) STRICT;
 INSERT INTO link VALUES ('never tried', NULL, NULL, NULL);
 """,
+    # What a run has found and not recorded yet, for the process that goes on with it.
+    "ALTER TABLE runs ADD COLUMN kept BLOB NOT NULL DEFAULT x''",
 )
 SCHEMA_VERSION: Final = len(_STEPS)
 

@@ -6,8 +6,8 @@ import msgspec
 
 from agent import plan as plans
 from agent.bounds import PERCENTILES, percentile_bound
-from agent.protocol import Answered, time_ns
-from contract.records import Mark, Outcome, RateTrial
+from agent.protocol import time_ns
+from contract.records import Answer, Outcome, RateTrial
 
 
 class Tally:
@@ -29,15 +29,20 @@ class Tally:
         self.undisturbed_ns: list[int] = []
         """Of those that carry no mark."""
 
-    def add(self, answered: Answered, marks: frozenset[Mark]) -> None:
-        """Count a chunk whose questions carry these marks."""
-        times = [time_ns(outcome) for outcome in answered.outcomes if outcome.error is None]
-        self.times_ns += times
-        if not marks:
-            self.undisturbed_ns += times
-        self._busy_ns += answered.busy_ns
-        if answered.loadgen:
-            self._outcome = Outcome(loadgen=answered.loadgen)
+    def add(self, answers: Sequence[Answer], busy_ns: int, loadgen: dict[str, str]) -> None:
+        """Count a chunk.
+
+        Args:
+            answers: of its questions, with their marks.
+            busy_ns: what the worker spent on them.
+            loadgen: the lines of LoadGen's summary, where it asked.
+        """
+        answered = [answer for answer in answers if answer.error is None]
+        self.times_ns += map(time_ns, answered)
+        self.undisturbed_ns += [time_ns(answer) for answer in answered if not answer.marks]
+        self._busy_ns += busy_ns
+        if loadgen:
+            self._outcome = Outcome(loadgen=loadgen)
 
     def throttled(self, elapsed_ns: int) -> None:
         """Note that the machine was slowed down, the first time."""

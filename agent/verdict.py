@@ -2,6 +2,7 @@
 
 from agent import plan as plans
 from agent.bounds import CONFIDENCE, needed
+from agent.rates import steps
 from agent.tally import Tally
 from contract.records import Outcome, RunStatus, Settings
 
@@ -29,7 +30,7 @@ def verdict(settings: Settings, selected: int, asked: int, tally: Tally) -> tupl
     """The status of a run that came to its end, and why it is not complete."""
     outcome = tally.outcome()
     if settings.scenario == plans.SERVER:
-        return _of_server(settings.latency_bound_ns or 0, outcome)
+        return _of_server(settings, outcome)
     wanted = max(selected, settings.min_queries)
     if settings.scenario != plans.SUSTAINED and asked < wanted:
         return "inconclusive", f"it ended after {asked} of {wanted} questions, as --max-seconds says"
@@ -43,10 +44,17 @@ def verdict(settings: Settings, selected: int, asked: int, tally: Tally) -> tupl
     return "complete", ""
 
 
-def _of_server(bound_ns: int, outcome: Outcome) -> tuple[RunStatus, str]:
+def _of_server(settings: Settings, outcome: Outcome) -> tuple[RunStatus, str]:
+    if len(outcome.rates) < steps(settings):
+        return "inconclusive", (
+            f"it ended after {len(outcome.rates)} of {steps(settings)} rates, as --max-seconds says"
+        )
     best = next((t for t in outcome.rates if t.held and t.qps == outcome.valid_qps), None)
     if best is None:
-        return "inconclusive", f"at no rate that was tried did p99 stay within {bound_ns / 1e6:g} ms"
+        return (
+            "inconclusive",
+            f"at no rate that was tried did p99 stay within {(settings.latency_bound_ns or 0) / 1e6:g} ms",
+        )
     if best.bound_ns is None:
         return "inconclusive", (
             f"{best.queries} questions were answered at the best rate, and p99 is known with "

@@ -159,9 +159,12 @@ def _in_batches(reader: Answering, ask: Ask, begun: int) -> list[Outcome]:
 
 def _as_they_arrive(reader: Answering, ask: Ask, begun: int) -> list[Outcome]:
     """One server, first come first served: a question that arrives meanwhile waits for its turn."""
-    outcomes = []
+    outcomes: list[Outcome] = []
+    deadline = begun + int(1e9 * ask.seconds)
     for asked, after in zip(ask.questions, ask.arrivals_ns, strict=True):
         arrival = begun + after
+        if outcomes and max(arrival, time.monotonic_ns()) >= deadline:
+            break
         while (early := arrival - time.monotonic_ns()) > 0:
             if early > _SLEEP_FROM_NS:
                 time.sleep((early - _SLEEP_FROM_NS) / 1e9)
