@@ -98,7 +98,11 @@ def test_the_compose_file_mounts_what_is_there_and_runs_as_nobody() -> None:
             assert made_by_hand or source in file["volumes"] or (DEPLOY / source).exists(), source
     assert (DEPLOY.parent / file["services"]["collector"]["build"]["dockerfile"]).is_file()
     paths = [volume.split(":")[1] for volume in file["services"]["broker"]["volumes"]]
-    conf = (DEPLOY / "mosquitto/distilbench.conf").read_text()
+    conf = [*_lines("mosquitto/distilbench.conf"), *_lines("mosquitto/container.conf")]
     for key in ("certfile", "password_file", "acl_file", "persistence_location"):
-        (line,) = [line for line in conf.splitlines() if line.startswith(f"{key} ")]
+        (line,) = [line for line in conf if line.startswith(f"{key} ")]
         assert any(line.split()[1].startswith(path) for path in paths), line
+
+
+def _lines(name: str) -> list[str]:
+    return (DEPLOY / name).read_text().splitlines()
