@@ -275,9 +275,10 @@ def test_a_student_is_built_by_the_name_of_its_folder(whole: Path, tmp_path: Pat
 
 
 def test_early_stopping_waits_as_long_as_asked(teacher: Path, questions: Path, tmp_path: Path) -> None:
-    asked = request(teacher, questions, learning_rate=1e-9, evaluate_every=1, patience=2)
+    asked = request(teacher, questions, losses="hard=1", learning_rate=1e-9, evaluate_every=1, patience=2)
     made = distil.distil(asked, tmp_path / "s", silent)
     assert made.stopped_early and [e.step for e in made.evaluations] == [0, 1, 2]
+    assert made.distillation == "trained on gold answers alone; begun from layers 2 of tiny"
 
 
 def test_a_distilbert_begins_as_layers_of_a_bert(teacher: Path) -> None:
