@@ -21,8 +21,8 @@ from collector.predictions import systems
 from collector.recommendation import Candidate, best_for, pareto_front
 from collector.requirement import choose, parse
 from collector.row import make_row, system_row
-from collector.runs import Run, all_runs, headless
-from collector.scenarios import under_load
+from collector.runs import all_runs, headless
+from collector.scenarios import scenario_run, under_load
 from collector.scoring import score_answers
 from collector.splits import time_splits
 from collector.store import Store, utc_now
@@ -82,6 +82,7 @@ def _compare(store: Store, memory: Memory, baseline: str, require: str | None) -
         for group in together:
             rows.append(make_row(group, against, baseline, memory, scorer=derived.scorer is not None))
             measured.append(group)
+    loaded = under_load(runs, derived, memory)
     added = systems(store, Golds(store), memory, derived.scorer)
     rows += [system_row(system, scorer=derived.scorer is not None) for system in added]
     rows = list(_with_recommendations(sorted(rows, key=_order)))
@@ -94,14 +95,15 @@ def _compare(store: Store, memory: Memory, baseline: str, require: str | None) -
         rows=tuple(rows),
         distributions=tuple(_distributions(measured)),
         traces=tuple(_traces(measured)),
+        scenarios=tuple(scenario_run(store, group, measured, memory) for group in loaded),
         differences=tuple(differences([*measured, *added], baseline, memory)),
         gates=found_gates,
         divergences=tuple(Divergences(store, derived, memory, found_gates).among(measured)),
         splits=tuple(time_splits(measured, memory)),
         requirement=None if require is None else choose(require, rows),
         questions=tuple(question_files(store, derived, measured, memory)),
-        provenance=tuple(provenance(group) for group in measured),
-        remarks=tuple(_remarks(store, runs)),
+        provenance=tuple(provenance(group) for group in (*measured, *loaded)),
+        remarks=tuple(_remarks(store)),
     )
 
 
@@ -162,11 +164,10 @@ def _with_recommendations(rows: Sequence[Row]) -> Iterator[Row]:
             )
 
 
-def _remarks(store: Store, runs: Sequence[Run]) -> Iterator[str]:
+def _remarks(store: Store) -> Iterator[str]:
     waiting = headless(store)
     if waiting:
         yield f"{waiting} runs are left out, of which the first record has not come yet"
     rejected = store.value("SELECT sum(times) FROM rejected")
     if rejected:
         yield f"{rejected} messages were rejected: collector rejected"
-    yield from under_load(runs)

@@ -5,7 +5,17 @@ Every interval covers 95 %.
 
 import msgspec
 
-from collector.findings import Difference, Divergence, Gate, Interval, Requirement, RowName, TimeSplit
+from collector.findings import (
+    Difference,
+    Divergence,
+    Gate,
+    Interval,
+    Moment,
+    Requirement,
+    RowName,
+    TimeSplit,
+)
+from collector.scenario_run import ScenarioRun
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,23 +108,6 @@ class Distribution(_Part, frozen=True, kw_only=True):
     fractions: tuple[float, ...]
     """Ascending, from 0 (the least) to 1 (the greatest)."""
     ms: tuple[float, ...]
-
-
-class Moment(_Part, frozen=True, kw_only=True):
-    """An equal part of a run's duration. None where there is no reading."""
-
-    seconds: float
-    """Since the run started, the middle of the part."""
-    p50_ms: float | None
-    """Of the questions asked in it, disturbed ones included: here the disturbance is what one looks for."""
-    temperature_celsius: float | None
-    """Highest."""
-    clock_hz: float | None
-    """Lowest."""
-    throttled: bool
-    """Whether an answer or a sample says that the processor was held back."""
-    energy_joules: float | None
-    """Since the run started."""
 
 
 class RunTrace(_Part, frozen=True, kw_only=True):
@@ -210,6 +203,7 @@ class Comparison(_Part, frozen=True, kw_only=True):
     rows: tuple[Row, ...]
     distributions: tuple[Distribution, ...]
     traces: tuple[RunTrace, ...]
+    scenarios: tuple[ScenarioRun, ...]
     differences: tuple[Difference, ...]
     gates: tuple[Gate, ...]
     divergences: tuple[Divergence, ...]
@@ -219,3 +213,8 @@ class Comparison(_Part, frozen=True, kw_only=True):
     provenance: tuple[Provenance, ...]
     remarks: tuple[str, ...]
     """What has to be said about the whole."""
+
+    @property
+    def entries(self) -> tuple[Row | ScenarioRun, ...]:
+        """The rows, and behind them the runs of other scenarios."""
+        return (*self.rows, *self.scenarios)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.columns import ERROR, TIMED
-from collector.comparison import Moment
+from collector.findings import Moment
 from collector.statistics import drift, outliers
 from collector.store import Store
 

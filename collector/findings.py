@@ -31,6 +31,23 @@ class RowName(_Part, frozen=True, kw_only=True):
     precision: str
 
 
+class Moment(_Part, frozen=True, kw_only=True):
+    """An equal part of a run's duration. None where there is no reading."""
+
+    seconds: float
+    """Since the run started, the middle of the part."""
+    p50_ms: float | None
+    """Of the questions asked in it, disturbed ones included: here the disturbance is what one looks for."""
+    temperature_celsius: float | None
+    """Highest."""
+    clock_hz: float | None
+    """Lowest."""
+    throttled: bool
+    """Whether an answer or a sample says that the processor was held back."""
+    energy_joules: float | None
+    """Since the run started."""
+
+
 class Difference(_Part, frozen=True, kw_only=True):
     """The answers of a row against those of another on the questions that both answered.
 

@@ -11,7 +11,7 @@ from collector.measured import Measured, measured
 from collector.memory import Memory
 from collector.repeatability import Measurement, Repeat, repeats
 from collector.runs import Run
-from collector.scenarios import COMPARED
+from collector.scenario_run import COMPARED
 
 
 class Entrant:
@@ -112,6 +112,13 @@ class Group(Entrant):
         return Columns.joined([self._derived.columns(run) for run in self.runs])
 
 
+def variant(run: Run) -> tuple[object, ...]:
+    """What runs of one name have to agree in to be one row: bundle, and settings."""
+    s = run.settings
+    windows = (s.max_tokens, s.stride_tokens, s.max_answer_tokens)
+    return run.bundle_sha256, s.decoding, windows, s.threads, tuple(sorted(s.options.items()))
+
+
 def groups(runs: Iterable[Run], derived: Derived, memory: Memory) -> Iterator[Group]:
     """The rows of a report: of single-stream runs with one name, the newest and those that agree with it."""
     by_row: dict[tuple[str, ...], dict[tuple[object, ...], list[Run]]] = defaultdict(
@@ -121,11 +128,7 @@ def groups(runs: Iterable[Run], derived: Derived, memory: Memory) -> Iterator[Gr
         if run.settings.scenario != COMPARED:
             continue
         key = (run.device.hardware_class, run.questions_sha256, run.bundle.model, run.bundle.precision)
-        s = run.settings
-        options = tuple(sorted(s.options.items()))
-        windows = (s.max_tokens, s.stride_tokens, s.max_answer_tokens)
-        variant = (run.bundle_sha256, s.scenario, s.decoding, windows, s.threads, options)
-        by_row[key][variant].append(run)
+        by_row[key][variant(run)].append(run)
     for variants in by_row.values():
         newest = max(variants.values(), key=lambda group: group[-1].stream)
         yield Group(newest, sum(map(len, variants.values())) - len(newest), derived, memory)

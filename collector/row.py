@@ -48,7 +48,7 @@ def make_row(
     notes: Notes = defaultdict(list)
     faster = _speed_up(group, baseline, memory)
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
-    joules = _joules_per_question(group)
+    joules = joules_per_question(group)
     p50 = values.percentiles_ns.get("p50")
     _note_runs(notes, group)
     _note_accuracy(notes, group, scorer=scorer)
@@ -174,10 +174,16 @@ def _speed_up(group: Group, baseline: Group | None, memory: Memory) -> SpeedUp |
     return memory.recall("speed_up", digests, SpeedUp | None, compute)
 
 
-def _joules_per_question(group: Group) -> float | None:
+def joules_per_question(group: Group) -> float | None:
+    """Joules of the devices' meters over the answers between their first and last reading."""
     metered = [c for c in group.courses if c.joules is not None and c.joules_answers]
     answers = sum(course.joules_answers for course in metered)
     return sum(course.joules or 0.0 for course in metered) / answers if answers else None
+
+
+def why_no_accuracy(group: Group) -> str | None:
+    """A sentence, where there is no EM and no F1."""
+    return None if group.measured.exact_match is not None else group.withheld or _unscored(group)
 
 
 def _metered_by(source: str | None) -> str:
@@ -201,13 +207,16 @@ def _note_runs(notes: Notes, group: Group) -> None:
 
 
 def _note_accuracy(notes: Notes, group: Group, *, scorer: bool) -> None:
-    values, withheld = group.measured, group.withheld
-    not_scored = NOT_SCORED if values.answered or values.errors else "nothing was answered"
-    if values.exact_match is None:
-        notes["exact_match"].append(withheld or not_scored)
-        notes["f1"].append(withheld or not_scored)
-    if values.bertscore_f1 is None:
-        notes["bertscore_f1"].append(withheld or (not_scored if scorer else NO_BERTSCORE))
+    reason = why_no_accuracy(group)
+    if reason is not None:
+        notes["exact_match"].append(reason)
+        notes["f1"].append(reason)
+    if group.measured.bertscore_f1 is None:
+        notes["bertscore_f1"].append(group.withheld or (_unscored(group) if scorer else NO_BERTSCORE))
+
+
+def _unscored(group: Group) -> str:
+    return NOT_SCORED if group.measured.answered or group.measured.errors else "nothing was answered"
 
 
 def _note_time(notes: Notes, group: Group) -> None:

@@ -37,6 +37,7 @@ class Run(NamedTuple):
     """Records known to exist and not here yet."""
     status: str | None
     reason: str | None
+    elapsed_ns: int | None
     load_ns: int | None
     first_ns: int | None
     energy_source: str | None
@@ -63,7 +64,8 @@ SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, set
     remarks, thread_trials,
     ifnull((SELECT name FROM question_sets WHERE sha256 = questions_sha256), questions_name)
         AS questions_name,
-    questions_sha256, questions_selected, status, reason, load_ns, first_ns, energy_source, outcome,
+    questions_sha256, questions_selected, status, reason, elapsed_ns, load_ns, first_ns, energy_source,
+    outcome,
     stored.records,
     -- Every record is in one of four tables; answers are too many to be counted.
     stored.records - 1 - (finishes.seq IS NOT NULL)

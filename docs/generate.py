@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from collector import comparison, findings
+from collector import comparison, findings, scenario_run
 from collector.comparison import Comparison
 from contract import bundle, device, fields, messages, questions, records, topics
 from contract.bundle import Manifest
@@ -127,7 +127,11 @@ def _wire() -> str:
 
 def _comparison() -> str:
     parts = [COMPARISON_INTRO]
-    for module, heading in ((comparison, "The comparison"), (findings, "Findings")):
+    for module, heading in (
+        (comparison, "The comparison"),
+        (scenario_run, "Under load"),
+        (findings, "Findings"),
+    ):
         parts += [f"## {heading}\n\n{inspect.getdoc(module)}\n", *_structs(module)]
     return "\n".join(parts)
 

@@ -1,24 +1,64 @@
 """The columns of a place's table, each with its heading, its value and how the value is written."""
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from collector.comparison import Row
 from collector.report.names import decimals, megabytes, span, times
+from collector.report.page import DASH, Cell, Heading, Table
 
 
-class Column(NamedTuple):
-    """One column."""
+class _Noted(Protocol):
+    @property
+    def notes(self) -> Mapping[str, Sequence[str]]: ...
+
+
+T = TypeVar("T", bound=_Noted)
+
+
+class Column(NamedTuple, Generic[T]):
+    """One column of a table whose rows are `T`."""
 
     key: str
-    """Field of `Row` whose notes it carries, or, for an interval, a name of its own."""
+    """The field whose notes it carries, or, for an interval, a name of its own."""
     heading: str
-    text: Callable[[Row], str | None]
+    text: Callable[[T], str | None]
     """As people read it; None for a dash."""
     number: bool = True
     """Aligned right."""
     detail: bool = False
     """Left out on a terminal's first screen."""
+
+
+def noted_table(
+    title: str, columns: Sequence[Column[T]], rows: Sequence[T], expected: Collection[str], names: int = 2
+) -> tuple[Table, tuple[str, ...]]:
+    """All columns that any row has something to say in, and the footnotes.
+
+    Args:
+        title: of the table.
+        columns: to choose from.
+        rows: what they show.
+        expected: keys of columns that people look for: there even if they hold nothing but reasons why.
+        names: how many of the first columns say what a row is.
+    """
+
+    def has(column: Column[T], row: T) -> bool:
+        return column.text(row) is not None or (column.key in expected and column.key in row.notes)
+
+    def cell(column: Column[T], row: T) -> Cell:
+        notes = tuple(numbers.setdefault(note, len(numbers) + 1) for note in row.notes.get(column.key, ()))
+        return Cell(column.text(row) or DASH, notes)
+
+    numbers: dict[str, int] = {}
+    shown = [column for column in columns if any(has(column, row) for row in rows)]
+    table = Table(
+        title,
+        tuple(Heading(column.heading, column.number, column.detail) for column in shown),
+        tuple(tuple(cell(column, row) for column in shown) for row in rows),
+        names,
+    )
+    return table, tuple(numbers)
 
 
 _HELD_BACK: Final = ("throttled", "under_voltage", "frequency_capped", "soft_temperature_limit")
@@ -33,7 +73,7 @@ def _per_ms(row: Row) -> str | None:
     return None if row.f1_per_ms is None else f"{row.f1_per_ms:,.3g}"
 
 
-COLUMNS: Final = (
+COLUMNS: Final[tuple[Column[Row], ...]] = (
     Column("title", "model", lambda r: r.title, number=False),
     Column("precision", "precision", lambda r: r.precision, number=False),
     Column("answered", "questions", lambda r: f"{r.answered}/{r.selected}"),

@@ -48,7 +48,7 @@ def distributions(comparison: Comparison, rows: Sequence[Row], tints: Tints) -> 
             for d in shown
         ],
         {
-            "xaxis": {"title": {"text": "ms"}, "type": "log", "dtick": "D2"},
+            "xaxis": {"title": {"text": "ms"}, "type": "log"},
             "yaxis": {"title": {"text": "% of questions"}, "range": [0, 100]},
         },
         400,
@@ -108,7 +108,7 @@ def heat(comparison: Comparison, rows: Sequence[Row], tints: Tints) -> Figure | 
             *marks,
         ],
         {
-            "xaxis": {"title": {"text": "seconds since the run began"}, "type": "log", "dtick": "D2"},
+            "xaxis": {"title": {"text": "seconds since the run began"}, "type": "log"},
             "yaxis": {"title": {"text": "°C"}},
         },
         400,

@@ -62,16 +62,15 @@ def _trade(rows: Sequence[Row], tints: Tints) -> Figure | None:
             *(
                 {
                     "type": "scatter",
-                    "mode": "markers+text",
+                    "mode": "markers",
+                    "name": label(row.title, row.precision),
+                    "named": "front" if row.pareto else "behind",
                     "tint": tints.of(row.model),
-                    # The front is the upper left edge of the cloud: its labels go out, the others in.
-                    "textposition": "top left" if row.pareto else "bottom right",
                     "cliponaxis": False,
                     "marker": {"size": 11, "symbol": tints.symbol(row.precision)},
                     "x": [row.p50_ms],
                     "y": [row.f1],
-                    "text": [label(row.title, row.precision)],
-                    "hovertemplate": "%{text}<br>F1 %{y:.1f} %, p50 %{x:,.1f} ms<extra></extra>",
+                    "hovertemplate": "%{fullData.name}<br>F1 %{y:.1f} %, p50 %{x:,.1f} ms<extra></extra>",
                 }
                 for row in shown
             ),
@@ -80,7 +79,6 @@ def _trade(rows: Sequence[Row], tints: Tints) -> Figure | None:
             "xaxis": {
                 "title": {"text": "p50 ms"},
                 "type": "log",
-                "dtick": "D2",
                 "range": [
                     math.log10(min(p.time for p in points)) - _LABEL_DECADES,
                     math.log10(max(p.time for p in points)) + _LABEL_DECADES,
@@ -157,7 +155,7 @@ def _time(rows: Sequence[Row], tints: Tints) -> Figure | None:
                 for field, name, symbol, size in marks
             ),
         ],
-        _by_name({"title": {"text": "ms"}, "type": "log", "dtick": "D2"}),
+        _by_name({"title": {"text": "ms"}, "type": "log"}),
         _FRAME_PIXELS + _ROW_PIXELS * len(shown),
     )
 

@@ -52,8 +52,9 @@ def _cards(page: Page) -> dict[str, list[tuple[Cell, ...]]]:
     """The rows of the first table, which is the answer, by what stands in their first cell."""
     cards: dict[str, list[tuple[Cell, ...]]] = {}
     for chapter in page.chapters[:1]:
-        for row in chapter.sections[0].tables[0].rows:
-            cards.setdefault(row[0].text, []).append(row[1:])
+        if chapter.anchor == "answer":
+            for row in chapter.sections[0].tables[0].rows:
+                cards.setdefault(row[0].text, []).append(row[1:])
     return cards
 
 

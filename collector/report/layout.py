@@ -9,6 +9,7 @@ from collector.report.chapters.evidence import evidence
 from collector.report.chapters.method import method
 from collector.report.chapters.places import places
 from collector.report.chapters.provenance import provenance
+from collector.report.chapters.scenarios import scenarios
 from collector.report.chapters.study import study
 from collector.report.page import Chapter
 
@@ -22,11 +23,12 @@ class Page(NamedTuple):
 
 def lay_out(comparison: Comparison) -> Page:
     """Lay a comparison out: the answer first, what it stands on last."""
-    if not comparison.rows:
+    if not comparison.rows and not comparison.scenarios:
         return Page((), ("no run has been received yet", *comparison.remarks))
+    compared = (answer(comparison), *places(comparison)) if comparison.rows else ()
     chapters = (
-        answer(comparison),
-        *places(comparison),
+        *compared,
+        scenarios(comparison),
         evidence(comparison),
         study(comparison),
         questions(comparison),

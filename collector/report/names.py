@@ -25,7 +25,7 @@ class Names:
     """Titles of rows, as one comparison has them."""
 
     def __init__(self, comparison: Comparison) -> None:
-        self._titles = {row.model: row.title for row in comparison.rows}
+        self._titles = {entry.model: entry.title for entry in comparison.entries}
         self._places = {
             (r.hardware_class, r.questions_sha256, r.model, r.precision): number
             for number, r in enumerate(comparison.rows)

@@ -6,7 +6,7 @@ Every format writes the same chapters, so that no two of them can say different 
 from typing import Any, Final, NamedTuple
 
 DASH: Final = "–"  # noqa: RUF001  # an en dash stands for "no number" in a table
-PARTS: Final = ("answer", "hardware", "evidence", "study", "questions", "method", "provenance")
+PARTS: Final = ("answer", "hardware", "scenarios", "evidence", "study", "questions", "method", "provenance")
 """Names of chapters, in the order of reading; `collector report --section` takes one."""
 
 
@@ -40,6 +40,8 @@ class Table(NamedTuple):
     headings: tuple[Heading, ...]
     rows: tuple[tuple[Cell, ...], ...]
     names: int = 2
+    folded: bool = False
+    """Whether a page shows its title alone until it is asked for more."""
 
 
 class Figure(NamedTuple):

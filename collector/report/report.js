@@ -3,6 +3,7 @@
 const charts = JSON.parse(document.getElementById("charts").textContent);
 const themes = [matchMedia("(prefers-color-scheme: dark)"), matchMedia("print")];
 const narrow = matchMedia("(max-width: 40rem)");
+const adjusting = new WeakSet();
 
 async function unpack(base64) {
   const packed = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -10,10 +11,14 @@ async function unpack(base64) {
   return new Response(stream).text();
 }
 
+function shadeOf(tint, colour) {
+  return colour(typeof tint === "number" ? `--tint-${tint}` : `--${tint}`);
+}
+
 function tinted(trace, colour) {
-  const { tint, ...rest } = trace;
+  const { tint, named, ...rest } = trace;
   if (tint === undefined) return rest;
-  const shade = colour(typeof tint === "number" ? `--tint-${tint}` : `--${tint}`);
+  const shade = shadeOf(tint, colour);
   const shown = { ...rest, marker: { ...rest.marker, color: shade }, line: { ...rest.line, color: shade } };
   if (rest.error_x) shown.error_x = { ...rest.error_x, color: colour("--text") };
   if (rest.type === "bar") {
@@ -21,6 +26,116 @@ function tinted(trace, colour) {
     shown.insidetextfont = { color: colour("--on-tint") };
   }
   return shown;
+}
+
+const NAME_HEIGHT = 15;
+const NAME_GAPS = [9, 16, 26, 38, 54, 74, 98, 126, 158, 194];
+const NAME_ANGLES = 24;
+const MARK_RADIUS = 7;
+
+function overlap(a, b) {
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}
+
+function crosses([a, b], [c, d]) {
+  const side = (p, q, r) => Math.sign((q.x - p.x) * (r.y - p.y) - (q.y - p.y) * (r.x - p.x));
+  return side(a, b, c) !== side(a, b, d) && side(c, d, a) !== side(c, d, b);
+}
+
+function meets(line, box) {
+  const corners = [
+    { x: box.left, y: box.top }, { x: box.right, y: box.top },
+    { x: box.right, y: box.bottom }, { x: box.left, y: box.bottom },
+  ];
+  return corners.some((corner, i) => crosses(line, [corner, corners[(i + 1) % 4]]));
+}
+
+// Names of points beside them, or joined to them by a line where it is crowded. None lies on another or on a
+// mark; one for which there is no room is left to the pointer, and to the table.
+function names(chart, traces, colour) {
+  const { w: width, h: height } = chart._fullLayout._size;
+  const { xaxis, yaxis } = chart.layout;
+  const place = (axis, value, length) => {
+    const at = axis.type === "log" ? Math.log10(value) : value;
+    return ((at - axis.range[0]) / (axis.range[1] - axis.range[0])) * length;
+  };
+  const pen = document.createElement("canvas").getContext("2d");
+  const size = narrow.matches ? 10.5 : 12;
+  pen.font = `${size}px system-ui, sans-serif`;
+  const points = traces.filter((trace) => trace.named).map((trace) => ({
+    trace,
+    x: place(xaxis, trace.x[0], width),
+    y: height - place(yaxis, trace.y[0], height),
+    half: pen.measureText(trace.name.replace(/&[#\w]+;/g, "x")).width / 2 + 3,
+  })).filter(({ x, y }) => x >= 0 && x <= width && y >= 0 && y <= height);
+  const marks = points.map(({ x, y }) => ({
+    left: x - MARK_RADIUS, right: x + MARK_RADIUS, top: y - MARK_RADIUS, bottom: y + MARK_RADIUS,
+  }));
+  const near = (a) => points.filter((b) => Math.hypot(a.x - b.x, a.y - b.y) < 2 * a.half).length;
+  const placed = [];
+  [...points].sort((a, b) => near(b) - near(a)).forEach((point) => {
+    let best = null;
+    NAME_GAPS.forEach((gap) => {
+      for (let i = 0; i < NAME_ANGLES; i += 1) {
+        const angle = (2 * Math.PI * i) / NAME_ANGLES;
+        const x = point.x + Math.cos(angle) * (gap + point.half);
+        const y = point.y + Math.sin(angle) * (gap + NAME_HEIGHT / 2);
+        const box = {
+          left: x - point.half, right: x + point.half, top: y - NAME_HEIGHT / 2, bottom: y + NAME_HEIGHT / 2,
+        };
+        const line = [{ x: point.x, y: point.y }, { x, y }];
+        const outside = box.left < 0 || box.right > width || box.top < 0 || box.bottom > height;
+        if (outside || marks.some((mark) => overlap(mark, box))) continue;
+        if (placed.some((other) => overlap(other.box, box) || meets(line, other.box) || meets(other.line, box))) continue;
+        // The front is the upper left edge of the cloud: its names go out, the others in.
+        const outwards = point.trace.named === "front" ? -1 : 1;
+        const cost = gap + 6 * (1 - (outwards * (Math.cos(angle) + Math.sin(angle))) / Math.SQRT2)
+          + 30 * placed.filter((other) => crosses(line, other.line)).length
+          + 20 * marks.filter((mark, j) => points[j] !== point && meets(line, mark)).length;
+        if (best === null || cost < best.cost) best = { cost, box, line, x, y };
+      }
+    });
+    if (best !== null) placed.push({ ...best, point });
+  });
+  return placed.map(({ point, x, y }) => ({
+    x: xaxis.type === "log" ? Math.log10(point.trace.x[0]) : point.trace.x[0],
+    y: yaxis.type === "log" ? Math.log10(point.trace.y[0]) : point.trace.y[0],
+    ax: x - point.x, ay: y - point.y,
+    text: point.trace.name, font: { size }, xanchor: "center", yanchor: "middle", borderpad: 1,
+    showarrow: true, arrowhead: 0, arrowwidth: 1, standoff: MARK_RADIUS,
+    arrowcolor: shadeOf(point.trace.tint, colour),
+  }));
+}
+
+// Ticks on a logarithmic axis at 1, 2 and 5, or at fewer or evenly spaced numbers, by what the axis shows now.
+function dtick([from, to]) {
+  const decades = Math.abs(to - from);
+  return decades < 1 ? null : decades < 2.5 ? "D2" : 1;
+}
+
+function ticks(chart) {
+  return Object.fromEntries(Object.entries(chart.layout)
+    .filter(([name, axis]) => /^[xy]axis/.test(name) && axis.type === "log")
+    .flatMap(([name, axis]) => {
+      const wanted = dtick(axis.range);
+      return (axis.dtick ?? null) === wanted ? []
+        : [[`${name}.dtick`, wanted], [`${name}.tickmode`, wanted === null ? "auto" : "linear"]];
+    }));
+}
+
+// What depends on the size and the range that a chart has now: its ticks, and where there is room for names.
+async function adjust(chart, traces, colour) {
+  if (adjusting.has(chart)) return;
+  adjusting.add(chart);
+  try {
+    const changed = ticks(chart);
+    if (Object.keys(changed).length) await Plotly.relayout(chart, changed);
+    if (traces.some((trace) => trace.named)) {
+      await Plotly.relayout(chart, { annotations: names(chart, traces, colour) });
+    }
+  } finally {
+    adjusting.delete(chart);
+  }
 }
 
 function draw() {
@@ -32,13 +147,18 @@ function draw() {
   };
   const size = narrow.matches ? 11 : 12.5;
   charts.forEach(({ traces, layout }, number) => {
+    const axes = Object.entries(layout).filter(([name]) => /^[xy]axis/.test(name));
+    const shapes = layout.shapes ?? [];
+    const chart = document.getElementById(`chart-${number}`);
     Plotly.react(
-      document.getElementById(`chart-${number}`),
+      chart,
       traces.map((trace) => tinted(trace, colour)),
       {
         ...layout,
-        xaxis: { ...axis, ...layout.xaxis, title: { ...axis.title, ...layout.xaxis.title } },
-        yaxis: { ...axis, ...layout.yaxis, title: { ...axis.title, ...layout.yaxis.title } },
+        ...Object.fromEntries(axes.map(([name, own]) => [name, {
+          ...axis, ...(own.type === "category" ? {} : { tickformat: ",~r" }), ...own, title: { ...axis.title, ...own.title },
+        }])),
+        shapes: shapes.map(({ tint, ...shape }) => ({ ...shape, line: { ...shape.line, color: shadeOf(tint, colour) } })),
         font: { color: colour("--text"), family: "system-ui, sans-serif", size },
         hoverlabel: { font: { family: "system-ui, sans-serif" } },
         legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", traceorder: "normal" },
@@ -50,6 +170,9 @@ function draw() {
       },
       { displaylogo: false, responsive: true, displayModeBar: false },
     );
+    chart.removeAllListeners("plotly_relayout");
+    chart.on("plotly_relayout", () => adjust(chart, traces, colour));
+    adjust(chart, traces, colour);
   });
 }
 

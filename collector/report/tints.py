@@ -16,7 +16,7 @@ class Tints:
     """A colour for each model of a comparison, the same in all of its charts."""
 
     def __init__(self, comparison: Comparison) -> None:
-        models = dict.fromkeys(row.model for row in comparison.rows)
+        models = dict.fromkeys(entry.model for entry in comparison.entries)
         self._tints = {model: number % COLOURS for number, model in enumerate(models)}
 
     def of(self, model: str) -> int:

@@ -1,6 +1,10 @@
 """Comparisons made up for the tests of reports, and what a report's tables hold."""
 
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
+from typing import Any, Final
+
+import msgspec
 
 from collector.compare import compare
 from collector.comparison import Comparison
@@ -9,17 +13,19 @@ from collector.report.page import Table
 from collector.scoring import score_answers
 from collector.store import Store
 from contract.bundle import Weights
+from contract.records import Answer, Mark, Outcome, RateTrial, Record
 from tests.collector.delivering import take
-from tests.collector.factory import batch, device, finished, manifest, run_records, started
+from tests.collector.factory import answer, batch, device, finished, manifest, run_records, sample, started
 
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 HOSTILE = f'=HYPERLINK("x")|{SCRIPT}]\x1b[31m\u202e`*_'
 
 Rows = list[list[str]]
+Records = tuple[Record, ...]
 
 
 def three_models(store: Store) -> Comparison:
-    """A teacher of random weights, and a reader in two precisions that differ in one answer."""
+    """A teacher of random weights, a reader in two precisions that differ in one answer, and scenarios."""
     reader, noise = Weights(origin="adapter", source="s"), Weights(origin="random", source="s")
     for model, precision, slower, weights in (
         ("bert-large", "fp32", 20.0, noise),
@@ -30,8 +36,55 @@ def three_models(store: Store) -> Comparison:
         text = "1,094 km" if precision == "fp32" else "1,094"
         told = [("q1", "sea", 1234.5), ("q2", text, 120.25), ("q3", "Hamburg", 14.0), ("q4", "Dresden", 3.0)]
         take(store, batch(run_records([(q, t, ms * slower) for q, t, ms in told], bundle)))
+    loaded(store)
     score_answers(store)
     return compare(store, require="f1>=99")
+
+
+RATES: Final = (
+    RateTrial(qps=8.0, queries=1324, p50_ns=30_000_000, p99_ns=180_000_000, held=False),
+    RateTrial(qps=4.0, queries=1324, p50_ns=20_000_000, p99_ns=70_000_000, bound_ns=90_000_000, held=True),
+)
+
+
+def under_load(scenario: str, outcome: Outcome | None, between: Iterable[Record], **settings: Any) -> Records:
+    """A run of a scenario, with what is between its first and its last record; no outcome, no end."""
+    bundle = manifest("minilm-l6", "int8", weights=Weights(origin="adapter", source="s"))
+    first = started(bundle)
+    chosen = msgspec.structs.replace(first.settings, scenario=scenario, **settings)
+    records = [msgspec.structs.replace(first, settings=chosen), *between]
+    answered = sum(isinstance(record, Answer) for record in records)
+    last = () if outcome is None else (finished(len(records), answered, outcome=outcome),)
+    return (*records, *last)
+
+
+def loaded(store: Store) -> None:
+    """A run of each scenario: in the sustained one the machine is slowed down after three seconds."""
+    told = [answer(seq, f"q{seq}", "sea", 20.0, waited_ns=5_000_000) for seq in range(1, 5)]
+    take(store, batch(under_load("offline", Outcome(questions_per_second=81.25), told, batch_size=8)))
+    bound = {"latency_bound_ns": 100_000_000}
+    take(store, batch(under_load("server", Outcome(rates=RATES, valid_qps=4.0), told, **bound)))
+    take(store, batch(under_load("sustained", Outcome(throttled_after_ns=6_000_000_000), minutes())))
+    summary = {"90.00 percentile latency (ns)": "75000000", "Result is": "VALID"}
+    take(store, batch(under_load("loadgen", Outcome(loadgen=summary), told)))
+
+
+def minutes() -> Iterator[Record]:
+    """20 answers, a second each, and a sample after each: 10 ms and 2.4 GHz, then 16 ms and 1.5 GHz."""
+    for place in range(20):
+        slow = place >= 3
+        marks: tuple[Mark, ...] = ("throttled",) if slow else ()
+        at_ns = place * 1_000_000_000
+        yield answer(
+            2 * place + 1, f"q{place % 4 + 1}", "sea", 16.0 if slow else 10.0, at_ns=at_ns, marks=marks
+        )
+        yield sample(
+            2 * place + 2,
+            at_ns=at_ns,
+            temperature_celsius=50.0 + place,
+            clock_hz=1_500_000_000 if slow else 2_400_000_000,
+            throttle=marks,
+        )
 
 
 def hostile(store: Store, text: str = HOSTILE) -> Comparison:

@@ -103,7 +103,7 @@ def test_every_chart_is_drawn_without_a_complaint(store_with_golds: Store, dump:
     comparison = three_models(store_with_golds)
     document, log = dump(render(comparison, "html"))
     figures = [f for c in lay_out(comparison).chapters for s in c.sections for f in s.figures]
-    assert drawn(document) == len(figures) == 5
+    assert drawn(document) == len(figures) == 7
     assert '<html lang="en" class="drawn">' in document
     assert "CONSOLE" not in log
 

@@ -48,6 +48,7 @@ def test_markdown_and_html_say_what_was_laid_out(comparison: Comparison) -> None
     assert [chapter.anchor for chapter in page.chapters] == [
         "answer",
         "place-1",
+        "scenarios",
         "evidence",
         "study",
         "questions",
@@ -112,8 +113,9 @@ def test_the_first_screen_answers_and_says_where_the_rest_is(comparison: Compari
 def test_json_and_csv_hold_the_full_numbers(comparison: Comparison) -> None:
     full = json.loads(render(comparison, "json"))
     assert msgspec.convert(full, type=Comparison) == comparison
-    for row, record in zip(full["rows"], csv.DictReader(io.StringIO(render(comparison, "csv"))), strict=True):
-        for field in record.keys() & row.keys() - {"marks", "notes"}:
+    records = csv.DictReader(io.StringIO(render(comparison, "csv")))
+    for row, record in zip([*full["rows"], *full["scenarios"]], records, strict=True):
+        for field in record.keys() & row.keys() - {"marks", "notes", "rates", "loadgen"}:
             text, value = record[field], row[field]
             if isinstance(value, bool):
                 assert text == str(value).lower(), field

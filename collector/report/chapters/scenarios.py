@@ -1,0 +1,178 @@
+"""What runs found that did not ask one question after the other: a section for each scenario."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from collector.comparison import Comparison
+from collector.report.columns import Column, noted_table
+from collector.report.names import decimals, hardware, times
+from collector.report.page import Chapter, Figure, Heading, Section, Table, cells
+from collector.report.tints import Tints
+from collector.report.under_load import endurance, latency_against_rate
+from collector.scenario_run import FOUND, LOADGEN, OFFLINE, SERVER, SUSTAINED, ScenarioRun
+
+_Columns = tuple[Column[ScenarioRun], ...]
+
+_TITLES: Final = {
+    OFFLINE: "Offline: questions in batches",
+    SERVER: "Server: questions at random moments",
+    SUSTAINED: "Sustained: for minutes",
+    LOADGEN: "LoadGen: by MLPerf's own clock",
+}
+_WORDS: Final = {
+    OFFLINE: "As many questions a second as the machine can, in batches. The gain is over the questions per "
+    "second that the same bundle answers one after the other, on the same hardware.",
+    SERVER: "Questions arrive as users ask, and wait for their turn. Times include that, at the highest rate "
+    "that holds the bound, or else at the last that was tried.",
+    SUSTAINED: "One question after the other for minutes: what the first seconds promise, and what is left "
+    "when the machine is hot. All answers count, those of a slowed-down machine too; at first and at last is "
+    "the median of the first and the last tenth of them.",
+    LOADGEN: "One question after the other, asked and timed by MLPerf's LoadGen. Beside its 90th percentile "
+    "stand those of the agent's own clock for the same answers.",
+}
+
+
+def _minutes(seconds: float | None) -> str | None:
+    return None if seconds is None else decimals(seconds / 60, 1)
+
+
+def _slower(found: ScenarioRun) -> str | None:
+    return times(found.last_p50_ms / found.first_p50_ms) if found.first_p50_ms and found.last_p50_ms else None
+
+
+def _slowed_down(found: ScenarioRun) -> str | None:
+    at = _minutes(found.slowed_down_after_seconds)
+    return "not seen" if at is None and found.elapsed_seconds is not None else at
+
+
+def _megahertz(found: ScenarioRun) -> str | None:
+    return None if found.lowest_clock_hz is None else decimals(found.lowest_clock_hz / 1e6, 0)
+
+
+def _valid(found: ScenarioRun) -> str | None:
+    return None if found.loadgen_valid is None else "valid" if found.loadgen_valid else "invalid"
+
+
+_WHO: Final[_Columns] = (
+    Column("hardware_class", "hardware", lambda r: hardware(r.hardware_class), number=False),
+    Column("title", "model", lambda r: f"{r.title} {r.precision}", number=False),
+)
+_WHAT: Final[dict[str, _Columns]] = {
+    OFFLINE: (
+        Column("batch_size", "batch", lambda r: None if r.batch_size is None else str(r.batch_size)),
+        Column("questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2)),
+        Column("times_one_by_one", "gain", lambda r: times(r.times_one_by_one)),
+    ),
+    SERVER: (
+        Column("latency_bound_ms", "bound ms", lambda r: decimals(r.latency_bound_ms, 1)),
+        Column("valid_per_second", "holds up to per second", lambda r: decimals(r.valid_per_second, 2)),
+        Column("at_per_second", "at per second", lambda r: decimals(r.at_per_second, 2)),
+        Column("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
+        Column("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
+        Column("p99_bound_ms", "p99 at most ms", lambda r: decimals(r.p99_bound_ms, 1)),
+    ),
+    SUSTAINED: (
+        Column("elapsed_seconds", "minutes", lambda r: _minutes(r.elapsed_seconds)),
+        Column("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
+        Column("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
+        Column("first_p50_ms", "p50 at first ms", lambda r: decimals(r.first_p50_ms, 1)),
+        Column("last_p50_ms", "p50 at last ms", lambda r: decimals(r.last_p50_ms, 1)),
+        Column("slower", "last / first", _slower),
+        Column(
+            "slowed_down_after_seconds",
+            "slowed down after min",
+            _slowed_down,
+        ),
+        Column("lowest_clock_hz", "lowest MHz", _megahertz),
+    ),
+    LOADGEN: (
+        Column("loadgen_valid", "result", _valid, number=False),
+        Column("loadgen_p90_ms", "LoadGen's p90 ms", lambda r: decimals(r.loadgen_p90_ms, 1)),
+        Column("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
+        Column("p90_ms", "p90 ms", lambda r: decimals(r.p90_ms, 1)),
+        Column("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
+    ),
+}
+_ALSO: Final[_Columns] = (
+    Column("exact_match", "EM %", lambda r: decimals(r.exact_match, 1)),
+    Column("f1", "F1 %", lambda r: decimals(r.f1, 1)),
+    Column("answers", "answers", lambda r: f"{r.answers:,}"),
+    Column("temperature_celsius", "°C", lambda r: decimals(r.temperature_celsius, 0)),
+    Column("joules_per_question", "J/question", lambda r: decimals(r.joules_per_question, 2)),
+    Column("questions", "file", lambda r: r.questions, number=False),
+    Column("device_id", "device", lambda r: r.device_id, number=False),
+    Column("state", "run", lambda r: r.run_id[:8], number=False),
+)
+_CHARTS: Final[dict[str, Callable[[Sequence[ScenarioRun], Tints], Figure]]] = {
+    SERVER: latency_against_rate,
+    SUSTAINED: endurance,
+}
+
+
+def scenarios(comparison: Comparison) -> Chapter:
+    """A section for each scenario that any run had; on the first screen if there is nothing else."""
+    tints = Tints(comparison)
+    by_scenario: dict[str, list[ScenarioRun]] = {}
+    for found in comparison.scenarios:
+        by_scenario.setdefault(found.scenario, []).append(found)
+    return Chapter(
+        "scenarios",
+        "Under load",
+        tuple(_section(scenario, found, tints) for scenario, found in by_scenario.items()),
+        first_screen=not comparison.rows,
+    )
+
+
+def _section(scenario: str, found: Sequence[ScenarioRun], tints: Tints) -> Section:
+    columns = (*_WHO, *_WHAT.get(scenario, ()), *_ALSO)
+    table, footnotes = noted_table(
+        "Runs", columns, found, {FOUND.get(scenario, "answers"), "times_one_by_one", "f1"}
+    )
+    tables = (table, _rates(found)) if any(run.rates for run in found) else (table,)
+    words = (_WORDS[scenario],) if scenario in _WORDS else ()
+    return Section(
+        _TITLES.get(scenario, scenario), words, tables, _figures(scenario, found, tints), footnotes
+    )
+
+
+def _rates(found: Sequence[ScenarioRun]) -> Table:
+    return Table(
+        "Rates tried",
+        (
+            Heading("hardware", number=False),
+            Heading("model", number=False),
+            Heading("per second"),
+            Heading("answers"),
+            Heading("p50 ms"),
+            Heading("p99 ms"),
+            Heading("p99 at most ms"),
+            Heading("bound", number=False),
+            Heading("run", number=False),
+        ),
+        tuple(
+            cells(
+                hardware(run.hardware_class),
+                f"{run.title} {run.precision}",
+                decimals(rate.per_second, 2),
+                f"{rate.answers:,}",
+                decimals(rate.p50_ms, 1),
+                decimals(rate.p99_ms, 1),
+                decimals(rate.p99_bound_ms, 1),
+                "held" if rate.held else "not held",
+                run.run_id[:8],
+            )
+            for run in found
+            for rate in run.rates
+        ),
+        folded=True,
+    )
+
+
+def _figures(scenario: str, found: Sequence[ScenarioRun], tints: Tints) -> tuple[Figure, ...]:
+    """A chart for each place, since numbers compare within it only."""
+    draw = _CHARTS.get(scenario)
+    places: dict[tuple[str, str], list[ScenarioRun]] = {}
+    for run in found:
+        if run.moments or run.rates:
+            places.setdefault((run.hardware_class, run.questions_sha256), []).append(run)
+    return tuple(draw(runs, tints) for runs in places.values()) if draw else ()
