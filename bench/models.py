@@ -8,7 +8,6 @@ table of the questions that all have answered by then.
 
 import os
 import platform
-import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -19,15 +18,16 @@ from bench.interruptible import race, runner, say
 from contract.bundle import MODEL_FILE, Precision
 from contract.questions import decode_questions
 from export import graph
+from export.attention import OPERATOR
 from export.build import BuildRequest, build
 from export.catalog import MODELS, find
 from export.quantisation import linears
 from export.race import Course, speed_up
 from export.targets import this_machine
 from export.verification import chosen
+from export.walk import Seen, constant, look
 
 _PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
-_QUERY = re.compile(r"/(query|q_lin)/MatMul")
 
 
 class Work(NamedTuple):
@@ -97,12 +97,24 @@ def _times(reference: Course, other: Course) -> str:
 
 def _work(path: Path) -> Work:
     network = graph.load(path).graph
+    seen = look(network)
     shapes = {tensor.name: tuple(tensor.dims) for tensor in network.initializer}
     layers = [node for nodes in linears(network).values() for node in nodes]
     return Work(
         weights=sum(shapes[node.input[1]][0] * shapes[node.input[1]][1] for node in layers),
-        queries=sum(shapes[node.input[1]][1] for node in layers if _QUERY.search(node.name)),
+        queries=sum(_width(seen, node.input[0]) for node in network.node if node.op_type == OPERATOR),
     )
+
+
+def _width(seen: Seen, queries: str) -> int:
+    """Of one layer's queries: from the linear layer that makes them, alone or with keys and values."""
+    from onnx import numpy_helper
+
+    maker = seen.makers[queries]
+    if maker.op_type == "Split":
+        widths = numpy_helper.to_array(seen.weights[maker.input[1]])
+        return int(widths[list(maker.output).index(queries)])
+    return int(seen.weights[constant(seen, maker)].dims[0])
 
 
 if __name__ == "__main__":
