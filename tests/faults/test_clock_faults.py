@@ -11,6 +11,7 @@ from agent.outbox import Outbox
 from agent.stop import Stop
 from collector.runs import all_runs
 from collector.store import Store
+from contract.records import Record
 from tests.collector.factory import answer, device, finished, started
 from tests.collector.serving import Collector
 from tests.faults.sending import DEVICE, SECONDS, courier_to, stored_ranges
@@ -36,7 +37,8 @@ def test_f12_a_wrong_clock_costs_dates_alone(
             )
             timed = [answer(seq, f"q{seq}", ms=ms) for seq, ms in enumerate(MILLISECONDS, start=1)]
             place = outbox.begin(run_id, DEVICE, run_id)
-            for record in (first, *timed, finished(len(timed) + 1, finished_at=date)):
+            records: list[Record] = [first, *timed, finished(len(timed) + 1, finished_at=date)]
+            for record in records:
                 place = place._replace(next_seq=record.seq + 1, finished=record.seq > len(timed))
                 outbox.append(place, [record], next(jumping))
             hours = outbox.summary().hours_left
