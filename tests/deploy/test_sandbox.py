@@ -1,0 +1,116 @@
+"""The agent works within what its unit allows; systemd itself runs on no machine of the tests."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from tests.mosquitto import Mosquitto
+
+UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "distilbench-agent.service"
+DENY_WRITE_EXECUTE = """
+import ctypes, os, sys
+assert ctypes.CDLL(None, use_errno=True).prctl(65, 1, 0, 0, 0) == 0, os.strerror(ctypes.get_errno())
+os.execv(sys.executable, [sys.executable, "-m", "agent", *sys.argv[1:]])
+"""
+"""PR_SET_MDWE (Linux 6.3) forbids what MemoryDenyWriteExecute= does, in this process and all it starts."""
+
+
+DISPENSABLE = {
+    "mbind",  # asked for memory near a processor
+    "fchown",  # only as root: SQLite gives a journal its database's owner
+}
+
+
+def tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def system_calls(name: str) -> set[str]:
+    """Of a systemd group such as `@system-service`, or a system call itself."""
+    if not name.startswith("@"):
+        return {name}
+    said = subprocess.run(
+        [tool("systemd-analyze"), "syscall-filter", name], capture_output=True, text=True, check=True
+    ).stdout
+    members = [line.strip() for line in said.splitlines()[1:]]
+    return all_of(member for member in members if member and member[0] != "#")
+
+
+def all_of(names: Iterable[str]) -> set[str]:
+    return {call for name in names for call in system_calls(name)}
+
+
+def allowed_by(unit: Path) -> set[str]:
+    """What the lines SystemCallFilter= of a unit add up to, as systemd.exec(5) says."""
+    allowed: set[str] = set()
+    for line in unit.read_text().splitlines():
+        if line.startswith("SystemCallFilter="):
+            names = line.partition("=")[2]
+            calls = all_of(names.lstrip("~").split())
+            allowed = allowed - calls if names.startswith("~") else allowed | calls
+    return allowed
+
+
+def run_plan(folder: Path, bundle: Path, broker: Mosquitto, agent: list[str | Path]) -> str:
+    """Have an agent ask one question, and return what it says."""
+    qas = [{"id": "1", "question": "Who sang?", "answers": [{"text": "Ann", "answer_start": 0}]}]
+    article = {"title": "song", "paragraphs": [{"context": "Ann sang.", "qas": qas}]}
+    (folder / "questions.json").write_text(json.dumps({"version": "1.1", "data": [article]}))
+    plan = folder / "plan.toml"
+    plan.write_text(f'[[run]]\nbundles = ["{bundle}"]\nquestions = "questions.json"\naffinity = "0"\n')
+    where: list[str | Path] = [
+        "--broker",
+        broker.url,
+        "--flush-seconds",
+        "0",
+        "--state-dir",
+        folder / "state",
+    ]
+    done = subprocess.run([*agent, "run-plan", plan, *where], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.broker
+def test_the_agent_does_with_the_system_calls_that_its_unit_allows(
+    broker: Mosquitto, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "calls"
+    # A question mark lets strace pass over names that it doesn't know.
+    allowed = ",".join(f"?{name}" for name in sorted(allowed_by(UNIT)))
+    strace: list[str | Path] = [
+        tool("strace"),
+        "-f",
+        "-qq",
+        "-o",
+        log,
+        "-e",
+        f"inject=!{allowed}:error=EPERM",
+    ]
+    said = run_plan(tmp_path, tiny_bundle, broker, [*strace, sys.executable, "-m", "agent"])
+    assert "1 questions answered" in said
+    calls = log.read_text()
+    assert {"connect", "fdatasync", "sched_setaffinity"} <= set(
+        re.findall(r"^\d+ +(\w+)\(", calls, re.MULTILINE)
+    )
+    refused = set(re.findall(r"(\w+)(?:\(| resumed>).*\(INJECTED\)$", calls, re.MULTILINE))
+    assert refused <= DISPENSABLE
+
+
+@pytest.mark.broker
+def test_the_agent_never_needs_memory_that_can_be_written_and_run(
+    broker: Mosquitto, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    assert "MemoryDenyWriteExecute=yes\n" in UNIT.read_text()
+    said = run_plan(tmp_path, tiny_bundle, broker, [sys.executable, "-c", DENY_WRITE_EXECUTE])
+    if "Invalid argument" in said:
+        pytest.skip("this kernel cannot forbid it")
+    assert "1 questions answered" in said
