@@ -32,6 +32,8 @@ RECEIVE_MAXIMUM: Final = 200
 each acknowledgement it sends as many again."""
 MAX_WAITING: Final = 2 * RECEIVE_MAXIMUM
 """With so many messages waiting we stop reading from the broker, whatever it thinks of its bound."""
+MAX_WAITING_BYTES: Final = 32 * 1_048_576
+"""And with so many bytes of those that are not acknowledged: a message may have a mebibyte."""
 _READ_AGAIN_SECONDS: Final = 0.01
 MAX_PACKET_BYTES: Final = 1_048_576
 """A broker drops what is larger. What is too large for us and smaller than this is rejected by us, seen."""
@@ -102,6 +104,8 @@ class Subscriber:
         self._filter = ALL_RESULTS if group is None else f"$share/{group}/{ALL_RESULTS}"
         self._events = events
         self._connection = 0
+        self._waiting_bytes = 0
+        self._counting = threading.Lock()
         self._stopped = threading.Event()
         self._client = new_client(address, client_id, events, manual_ack=True)
         self._client.on_connect = self._on_connect
@@ -132,6 +136,7 @@ class Subscriber:
     def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
         """Let the broker forget messages; those of an earlier connection come again instead."""
         for arrival in arrivals:
+            self._count(-len(arrival.message.payload))
             if arrival.connection == self._connection:
                 self._client.ack(arrival.message.mid, arrival.message.qos)
 
@@ -157,11 +162,20 @@ class Subscriber:
         self._events.put(_subscribed(self._address, self._filter, codes))
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        self._count(len(message.payload))
         self._events.put(Arrival(message, self._connection))
         # While this waits, nothing is read, so TCP holds the broker back. Should that last longer than the
         # keepalive, the broker ends the connection, and what was not acknowledged comes again.
-        while self._events.qsize() >= MAX_WAITING and not self._stopped.is_set():
+        while self._is_full and not self._stopped.is_set():
             self._stopped.wait(_READ_AGAIN_SECONDS)
+
+    @property
+    def _is_full(self) -> bool:
+        return self._events.qsize() >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES
+
+    def _count(self, size: int) -> None:
+        with self._counting:
+            self._waiting_bytes += size
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _props: object

@@ -47,7 +47,8 @@ def _trade(rows: Sequence[Row], tints: Tints) -> Figure | None:
     return Figure(
         "Accuracy against time",
         "F1 over the median time per question, which is logarithmic: higher and further left is better. The "
-        "dotted line joins the models that no other one beats in both, the Pareto front.",
+        "dotted line joins the models that no other one beats in both, the Pareto front. A point without room "
+        "for its name tells it when it is pointed at.",
         _table(shown, "f1", "f1_interval", "p50_ms", "best_for"),
         [
             {
@@ -70,9 +71,10 @@ def _trade(rows: Sequence[Row], tints: Tints) -> Figure | None:
                     "marker": {"size": 11, "symbol": tints.symbol(row.precision)},
                     "x": [row.p50_ms],
                     "y": [row.f1],
-                    "hovertemplate": "%{fullData.name}<br>F1 %{y:.1f} %, p50 %{x:,.1f} ms<extra></extra>",
+                    "text": [f"F1 {f1} %, p50 {p50} ms"],
+                    "hovertemplate": "%{fullData.name}<br>%{text}<extra></extra>",
                 }
-                for row in shown
+                for row, f1, p50 in zip(shown, _written(shown, "f1"), _written(shown, "p50_ms"), strict=True)
             ),
         ],
         {
@@ -91,7 +93,8 @@ def _trade(rows: Sequence[Row], tints: Tints) -> Figure | None:
             },
             "showlegend": False,
         },
-        380,
+        400,
+        wide=True,
     )
 
 
@@ -105,8 +108,8 @@ def _answers(rows: Sequence[Row]) -> Figure | None:
         "95 % intervals.",
         _table(shown, "exact_match", "f1", "f1_interval"),
         [
-            _bars(shown, "f1", "F1", 1, 0),
-            _bars(shown, "exact_match", "EM", 1, 1),
+            _bars(shown, "f1", "F1", 0),
+            _bars(shown, "exact_match", "EM", 1),
         ],
         _by_name({"title": {"text": "percent"}, "range": [0, 100]}),
         _FRAME_PIXELS + 2 * _ROW_PIXELS * len(shown) * 3 // 4,
@@ -150,7 +153,8 @@ def _time(rows: Sequence[Row], tints: Tints) -> Figure | None:
                     "y": names,
                     "tint": 0 if field == "p50_ms" else "text",
                     "marker": {"size": size, "symbol": symbol},
-                    "hovertemplate": f"%{{y}}<br>{name} %{{x:,.1f}} ms<extra></extra>",
+                    "text": _written(shown, field),
+                    "hovertemplate": f"%{{y}}<br>{name} %{{text}} ms<extra></extra>",
                 }
                 for field, name, symbol, size in marks
             ),
@@ -168,7 +172,7 @@ def _bertscore(rows: Sequence[Row], tints: Tints) -> Figure | None:
         "BERTScore F1",
         "BERTScore F1 from 0 to 1. Raw scores of unrelated texts lie well above 0.",
         _table(shown, "bertscore_f1"),
-        [_bars(shown, "bertscore_f1", "BERTScore F1", 3, 0)],
+        [_bars(shown, "bertscore_f1", "BERTScore F1", 0)],
         _by_name({"title": {"text": "BERTScore F1"}, "range": [0, 1]}),
         _FRAME_PIXELS + _ROW_PIXELS * len(shown),
     )
@@ -183,13 +187,13 @@ def _energy(rows: Sequence[Row], tints: Tints) -> Figure | None:
         "Energy per question",
         f"Joules per question answered, idle power included, as measured by {sources}.",
         _table(shown, "joules_per_question", "joules_per_correct"),
-        [_bars(shown, "joules_per_question", "J per question", 2, 0)],
+        [_bars(shown, "joules_per_question", "J per question", 0)],
         _by_name({"title": {"text": "joules"}, "rangemode": "tozero"}),
         _FRAME_PIXELS + _ROW_PIXELS * len(shown),
     )
 
 
-def _bars(rows: Sequence[Row], field: str, name: str, digits: int, tint: int) -> dict[str, Any]:
+def _bars(rows: Sequence[Row], field: str, name: str, tint: int) -> dict[str, Any]:
     values = [getattr(row, field) for row in rows]
     whiskers = {}
     if any(field in row.intervals for row in rows):
@@ -211,14 +215,20 @@ def _bars(rows: Sequence[Row], field: str, name: str, digits: int, tint: int) ->
         "tint": tint,
         "y": [label(row.title, row.precision) for row in rows],
         "x": values,
-        "texttemplate": f"%{{x:,.{digits}f}}",
+        "text": _written(rows, field),
+        "texttemplate": "%{text}",
         "textposition": "auto",
         "insidetextanchor": "start",
         "textangle": 0,
         "cliponaxis": False,
-        "hovertemplate": f"%{{y}}<br>{name} %{{x:,.{digits}f}}<extra></extra>",
+        "hovertemplate": f"%{{y}}<br>{name} %{{text}}<extra></extra>",
         **whiskers,
     }
+
+
+def _written(rows: Sequence[Row], field: str) -> list[str | None]:
+    """A number as the tables have it: a browser would round halves in another way."""
+    return [_BY_KEY[field].text(row) for row in rows]
 
 
 def _by_name(xaxis: dict[str, Any]) -> dict[str, Any]:

@@ -55,7 +55,9 @@ class Figure(NamedTuple):
     """Plotly's own, but for `tint`: the number of a colour of the page."""
     layout: dict[str, Any]
     height: int = 320
-    """Pixels."""
+    """Pixels, with a legend of one line."""
+    wide: bool = False
+    """As wide as the page, since its points have names."""
 
 
 class Section(NamedTuple):

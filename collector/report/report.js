@@ -28,8 +28,10 @@ function tinted(trace, colour) {
   return shown;
 }
 
+const LEGEND_ROW = 30;
 const NAME_HEIGHT = 15;
-const NAME_GAPS = [9, 16, 26, 38, 54, 74, 98, 126, 158, 194];
+const NAME_GAPS = [9, 16, 26, 38, 54, 74, 98];
+const NARROW_GAPS = NAME_GAPS.slice(0, 4);
 const NAME_ANGLES = 24;
 const MARK_RADIUS = 7;
 
@@ -50,8 +52,8 @@ function meets(line, box) {
   return corners.some((corner, i) => crosses(line, [corner, corners[(i + 1) % 4]]));
 }
 
-// Names of points beside them, or joined to them by a line where it is crowded. None lies on another or on a
-// mark; one for which there is no room is left to the pointer, and to the table.
+// Names of points beside them, or joined to them by a line where it is crowded; the front's come first. None
+// lies on another or on a mark; one for which there is no room near by is left to the pointer, and to the table.
 function names(chart, traces, colour) {
   const { w: width, h: height } = chart._fullLayout._size;
   const { xaxis, yaxis } = chart.layout;
@@ -71,11 +73,17 @@ function names(chart, traces, colour) {
   const marks = points.map(({ x, y }) => ({
     left: x - MARK_RADIUS, right: x + MARK_RADIUS, top: y - MARK_RADIUS, bottom: y + MARK_RADIUS,
   }));
+  // The front goes right, then up: the names keep off it where they can.
+  const stairs = traces.filter((trace) => trace.line?.shape === "hv").flatMap(({ x, y }) => x.slice(1).flatMap((_, i) => {
+    const at = (j, k) => ({ x: place(xaxis, x[j], width), y: height - place(yaxis, y[k], height) });
+    return [[at(i, i), at(i + 1, i)], [at(i + 1, i), at(i + 1, i + 1)]];
+  }));
   const near = (a) => points.filter((b) => Math.hypot(a.x - b.x, a.y - b.y) < 2 * a.half).length;
   const placed = [];
-  [...points].sort((a, b) => near(b) - near(a)).forEach((point) => {
+  const first = ({ trace }) => (trace.named === "front" ? 0 : 1);
+  [...points].sort((a, b) => first(a) - first(b) || near(b) - near(a)).forEach((point) => {
     let best = null;
-    NAME_GAPS.forEach((gap) => {
+    (narrow.matches ? NARROW_GAPS : NAME_GAPS).forEach((gap) => {
       for (let i = 0; i < NAME_ANGLES; i += 1) {
         const angle = (2 * Math.PI * i) / NAME_ANGLES;
         const x = point.x + Math.cos(angle) * (gap + point.half);
@@ -91,6 +99,7 @@ function names(chart, traces, colour) {
         const outwards = point.trace.named === "front" ? -1 : 1;
         const cost = gap + 6 * (1 - (outwards * (Math.cos(angle) + Math.sin(angle))) / Math.SQRT2)
           + 30 * placed.filter((other) => crosses(line, other.line)).length
+          + 12 * stairs.filter((stair) => meets(stair, box)).length
           + 20 * marks.filter((mark, j) => points[j] !== point && meets(line, mark)).length;
         if (best === null || cost < best.cost) best = { cost, box, line, x, y };
       }
@@ -107,27 +116,32 @@ function names(chart, traces, colour) {
   }));
 }
 
-// Ticks on a logarithmic axis at 1, 2 and 5, or at fewer or evenly spaced numbers, by what the axis shows now.
-function dtick([from, to]) {
-  const decades = Math.abs(to - from);
-  return decades < 1 ? null : decades < 2.5 ? "D2" : 1;
-}
-
+// Ticks of logarithmic axes: evenly spaced numbers within a decade, else 1, 2 and 5 where they have room.
 function ticks(chart) {
+  const { w: width, h: height } = chart._fullLayout._size;
   return Object.fromEntries(Object.entries(chart.layout)
     .filter(([name, axis]) => /^[xy]axis/.test(name) && axis.type === "log")
     .flatMap(([name, axis]) => {
-      const wanted = dtick(axis.range);
+      const decades = Math.abs(axis.range[1] - axis.range[0]);
+      const roomy = name.startsWith("x") ? width / decades > 95 : height / decades > 50;
+      const wanted = decades < 1 ? null : roomy ? "D2" : 1;
       return (axis.dtick ?? null) === wanted ? []
         : [[`${name}.dtick`, wanted], [`${name}.tickmode`, wanted === null ? "auto" : "linear"]];
     }));
 }
 
-// What depends on the size and the range that a chart has now: its ticks, and where there is room for names.
+// What depends on the size and the range that a chart has now: the height that its legend takes, its ticks,
+// and where there is room for names.
 async function adjust(chart, traces, colour) {
   if (adjusting.has(chart)) return;
   adjusting.add(chart);
   try {
+    const legend = chart._fullLayout.legend?._height ?? 0;
+    const height = Number(chart.dataset.height) + Math.max(0, Math.round(legend) - LEGEND_ROW);
+    if (chart.clientHeight !== height) {
+      chart.style.height = `${height}px`;
+      await Plotly.relayout(chart, { autosize: true });
+    }
     const changed = ticks(chart);
     if (Object.keys(changed).length) await Plotly.relayout(chart, changed);
     if (traces.some((trace) => trace.named)) {
@@ -161,7 +175,7 @@ function draw() {
         shapes: shapes.map(({ tint, ...shape }) => ({ ...shape, line: { ...shape.line, color: shadeOf(tint, colour) } })),
         font: { color: colour("--text"), family: "system-ui, sans-serif", size },
         hoverlabel: { font: { family: "system-ui, sans-serif" } },
-        legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", traceorder: "normal" },
+        legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", traceorder: "normal", maxheight: 4000 },
         margin: { t: 24, r: 16, b: 40, l: 40 },
         paper_bgcolor: "rgba(0,0,0,0)",
         plot_bgcolor: "rgba(0,0,0,0)",

@@ -6,7 +6,7 @@ from typing import Final
 from collector.comparison import Comparison
 from collector.report.plain import plain
 
-COLOURS: Final = 8
+COLOURS: Final = 12
 """How many the style sheet has; further models begin again."""
 _DASHES: Final = {"fp32": "solid", "int8": "dash", "int4": "dot"}
 _SYMBOLS: Final = {"fp32": "circle", "int8": "diamond", "int4": "square"}

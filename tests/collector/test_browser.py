@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from collector.report.layout import lay_out
@@ -125,6 +126,53 @@ def test_nothing_planted_runs_and_nothing_is_asked_of_the_network(
     assert asked_by_pages(netlog) == set()
     visible = html.unescape(document)
     assert "{{7*7}}" in visible
+
+
+MEASURE_NAMES = """<script>
+const frames = [...document.querySelectorAll("iframe")];
+const drawn = (page) => page.documentElement.className === "drawn";
+const measure = (page) => {
+  const chart = page.querySelector(".chart");
+  const names = [...chart.querySelectorAll(".annotation-text-g rect.bg")];
+  const boxes = names.map((name) => name.getBoundingClientRect());
+  const over = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  return {
+    names: boxes.length,
+    overlaps: boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => over(a, b))).length,
+    ticks: [...chart.querySelectorAll(".xtick text")].map((text) => text.textContent),
+  };
+};
+const wait = setInterval(() => {
+  const pages = frames.map((frame) => frame.contentDocument);
+  if (!pages.every(drawn)) return;
+  clearInterval(wait);
+  setTimeout(() => { document.title = JSON.stringify(pages.map(measure)); }, 500);
+}, 50);
+</script>"""
+
+
+def test_names_of_ten_models_lie_beside_each_other_and_ticks_are_whole_numbers(
+    store_with_golds: Store, dump: Dump
+) -> None:
+    comparison = three_models(store_with_golds)
+    row = comparison.rows[1]
+    rows = tuple(
+        msgspec.structs.replace(
+            row, model=f"m{n}", title=f"Reader-{n} of ten", f1=70 + 9 * n % 20, p50_ms=9.0 * 1.4**n
+        )
+        for n in range(10)
+    )
+    page = html.escape(render(msgspec.structs.replace(comparison, rows=rows), "html"))
+    frames = [
+        f'<iframe width="{width}" height="900" srcdoc="{page}"></iframe>' for width in (1200, PHONE_PIXELS)
+    ]
+    document, _ = dump(f"<!doctype html><title>waiting</title>{''.join(frames)}{MEASURE_NAMES}")
+    title = re.search(r"<title>(.*)</title>", document)
+    assert title is not None
+    wide, phone = json.loads(html.unescape(title[1]))
+    assert (wide["names"], wide["overlaps"], phone["overlaps"]) == (10, 0, 0)
+    assert phone["names"] >= 5
+    assert wide["ticks"] == ["5", "10", "20", "50", "100", "200"]
 
 
 def test_a_phone_scrolls_tables_and_nothing_else(store_with_golds: Store, dump: Dump) -> None:
