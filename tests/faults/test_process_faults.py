@@ -13,7 +13,7 @@ import agent.sender
 from agent.outbox import Outbox
 from agent.stop import Stop
 from collector.store import Store
-from collector.subscriber import MAX_WAITING
+from collector.subscriber import MAX_WAITING, MAX_WAITING_BYTES
 from contract.messages import Batch, encode_message
 from contract.topics import topic
 from tests.collector.factory import batch, run_records
@@ -125,8 +125,9 @@ def test_f7_doubled_and_disordered_messages_through_a_broker(broker: Mosquitto, 
         wait_until(lambda: len(device.receipts) > 0 and stored_ranges(database) == {RUN: [(0, 6)]}, "all")
 
 
+@pytest.mark.parametrize(("messages", "size"), [(1000, 0), (250, 250_000)], ids=["many", "large"])
 def test_f16_a_slow_collector_holds_a_bounded_number_of_messages(
-    broker: Mosquitto, database: Path, tmp_path: Path
+    broker: Mosquitto, database: Path, tmp_path: Path, messages: int, size: int
 ) -> None:
     said = tmp_path / "said"
     command = [sys.executable, "-c", SLOW, "serve", "--broker", broker.url, "--db", str(database)]
@@ -134,10 +135,11 @@ def test_f16_a_slow_collector_holds_a_bounded_number_of_messages(
         wait_until(lambda: "listening" in said.read_text(), "the collector")
         with device_at(broker.port, DEVICE) as device:
             name = topic(DEVICE, "results")
-            for seq in range(1000):
-                device.client.publish(name, encode_message(batch(run_records(), f"{seq:032x}")), qos=1)
+            for seq in range(messages):
+                payload = encode_message(batch(run_records(), f"{seq:032x}")).ljust(size)
+                device.client.publish(name, payload, qos=1)
             wait_until(lambda: "queue" in said.read_text(), "the queue")
             time.sleep(2.0)  # long enough for far more than the bound to come, were there none
         slow.send_signal(signal.SIGKILL)
     queued = max(int(line.split()[1]) for line in said.read_text().splitlines() if line.startswith("queue"))
-    assert 20 <= queued <= MAX_WAITING
+    assert 20 <= queued <= (MAX_WAITING_BYTES // size if size else MAX_WAITING)
