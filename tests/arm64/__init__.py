@@ -1,1 +1,1 @@
-"""The proof on ARM without a board: `make arm64`. Not collected by pytest: it takes half an hour, as root."""
+"""The proof on ARM without a board: `make arm64`. Not collected by pytest: it needs root and an hour."""

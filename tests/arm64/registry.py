@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.arm64.__main__ import MAX_INSTALL_MB, ROOT
+from tests.arm64.inputs import make_wheel
+from tests.arm64.installation import MAX_INSTALL_MB
 
 PLATFORMS = (
     "manylinux_2_28_aarch64",
@@ -19,18 +20,7 @@ PLATFORMS = (
 
 @pytest.mark.parametrize("version", ["3.11", "3.13"])
 def test_a_pi_installs_binary_wheels_only_and_few_megabytes(version: str, tmp_path: Path) -> None:
-    build: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "build",
-        "--wheel",
-        "--no-isolation",
-        "--outdir",
-        tmp_path / "dist",
-        ROOT,
-    ]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    wheel = make_wheel(tmp_path / "dist")
     pip: list[str | Path] = [
         sys.executable,
         "-m",

@@ -1,0 +1,89 @@
+"""Measures in the root as its user would, and here, file of questions by file of questions."""
+
+import json
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from tests.arm64.inputs import BUNDLES
+from tests.arm64.installation import AGENT
+from tests.arm64.programs import check, program
+from tests.arm64.root import DebianRoot
+
+_ALIKE: Final = {"threads": 1, "spinning": False, "warmup": 0}
+"""Several threads of an emulator that wait in loops would take the cores from each other."""
+_FLUSH_SECONDS: Final = 120
+_SECONDS_OF_A_RUN: Final = 60.0
+"""With less than this left no further run is begun."""
+
+
+class Measuring:
+    """Asks all bundles the same in the root and here.
+
+    Args:
+        root: the Debian, where the agent is installed as the first device.
+        bundles: the folder with `BUNDLES`.
+        devices: what `collector provision` made for each processor to show, by its name.
+    """
+
+    def __init__(self, root: DebianRoot, bundles: Path, devices: dict[str, Path]) -> None:
+        self._root = root
+        self._bundles = bundles
+        self._devices = devices
+        self._first = next(iter(devices))
+        self._settled = {self._first}
+
+    def there(self, questions: Path, until: float) -> None:
+        """Work through a plan in the root, as each device, and deliver what it gave.
+
+        Args:
+            questions: the file; its plan is put beside it.
+            until: when to break off, by the monotonic clock; what was answered by then counts.
+
+        Raises:
+            ProofError: a run failed, or results were not delivered.
+        """
+        plan = questions.with_suffix(".toml")
+        plan.write_text(_plan(questions.name))
+        shown = {"bundles": self._bundles, "questions": questions.parent, **self._devices}
+        for device in self._devices:
+            left = until - time.monotonic()
+            if left < _SECONDS_OF_A_RUN:
+                return
+            where = self._settled_as(device, shown)
+            work = f"{AGENT} run-plan /mnt/questions/{plan.name} --flush-seconds {_FLUSH_SECONDS} {where}"
+            said = self._root.run(f"timeout --foreground {left:.0f} {work} || [ $? = 124 ]", shown, device)
+            click.echo(f"{device}:\n{said}", err=True)
+            check(", 0 failed" in said or time.monotonic() >= until, "a run failed")
+            self._root.run(f"{AGENT} flush --flush-seconds {_FLUSH_SECONDS} {where}", shown, device)
+
+    def here(self, questions: Path, database: Path, device: str) -> None:
+        """Measure the same on this machine, and take the results in.
+
+        Raises:
+            ProofError: it fails.
+        """
+        results = questions.with_suffix(".jsonl")
+        bundles = [self._bundles / name for name in BUNDLES]
+        options = ["--threads", str(_ALIKE["threads"]), "--no-spinning", "--warmup", str(_ALIKE["warmup"])]
+        where = ("--to-file", results, "--state-dir", questions.parent / "state", "--device-id", device)
+        program("agent", "run", *bundles, "--questions", questions, *options, *where)
+        program("collector", "ingest", results, "--db", database)
+
+    def _settled_as(self, device: str, shown: dict[str, Path]) -> str:
+        """Options of a device: the first is what was installed, others get a folder of their own."""
+        if device == self._first:
+            return "--config /etc/distilbench/agent.toml"
+        home = f"/var/lib/distilbench/{device}"
+        if device not in self._settled:
+            self._root.run(f"cp -r /mnt/{device} {home} && chown -R distilbench: {home}", shown, device)
+            self._settled.add(device)
+        return f"--config {home}/agent.toml --state-dir {home}/state"
+
+
+def _plan(questions: str) -> str:
+    run = {"bundles": [f"/mnt/bundles/{name}" for name in BUNDLES], "questions": questions, **_ALIKE}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in run.items()]
+    return "\n".join(["cool-down-minutes = 0", "[[run]]", *lines, ""])
