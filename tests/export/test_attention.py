@@ -4,23 +4,18 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 from onnx import ModelProto, helper
 
 from export import graph
 from export.attention import OPERATOR, attend
 from export.calibration import Activation
-from export.catalog import MODELS, Model
 from export.folding import fold
 from export.merging import merge
 from export.quantisation import linears, spared
-from export.reader import load
-from export.request import BuildRequest, find_source
 from export.smoothing import smooth
 from tests.export.graphs import run
 from tests.export.models import LAYERS
-from tests.export.test_families import BESIDE, shrunken
 
 
 def kinds(model: ModelProto) -> Counter[str]:
@@ -38,32 +33,24 @@ def is_same(
         np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)
 
 
-@pytest.mark.parametrize("model", [*MODELS, *BESIDE], ids=lambda model: model.name)
-def test_every_family_has_its_attention_in_one_operator_a_layer(model: Model, tmp_path: Path) -> None:
-    request = BuildRequest(model=shrunken(model), weights="random", precisions=("fp32",))
-    graph.trace(load(request.model, find_source(request)), tmp_path / "traced.onnx")
-    changed = graph.load(tmp_path / "traced.onnx")
-    exact = run(changed)
-    assert attend(changed) == 2 and kinds(changed)[OPERATOR] == 2 and kinds(changed)["Softmax"] == 0
-    assert merge(changed.graph) > 0
-    assert "attention_mask" not in inputs(changed) and inputs(changed)[0] == "input_ids"
-    is_same(changed, exact)
-    assert attend(changed) == merge(changed.graph) == 0
-
-
-def attended(traced: Path) -> ModelProto:
-    model = graph.load(traced)
-    attend(model)
-    return model
+def test_attention_is_one_operator_a_layer_and_has_no_mask(tiny_traced: Path) -> None:
+    model = graph.load(tiny_traced)
+    exact = run(model)
+    assert attend(model) == kinds(model)[OPERATOR] == LAYERS and kinds(model)["Softmax"] == 0
+    assert inputs(model) == ["input_ids", "token_type_ids"]
+    is_same(model, exact)
+    assert attend(model) == 0
 
 
 def test_queries_keys_and_values_come_from_one_linear_layer(tiny_traced: Path) -> None:
-    model = attended(tiny_traced)
+    model = graph.load(tiny_traced)
+    attend(model)
     exact, before = run(model), kinds(model)
     gone = merge(model.graph)
     assert gone == before.total() - kinds(model).total() == 3 * LAYERS
     assert sorted(len(nodes) for nodes in linears(model.graph).values()) == [1] * 4 * LAYERS
     is_same(model, exact)
+    assert merge(model.graph) == 0
 
 
 def test_a_layer_that_a_recipe_spares_is_still_found(tiny_traced: Path) -> None:
