@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from agent.outbox import Outbox
 from agent.stop import Stop
@@ -17,6 +18,10 @@ from tests.export.models import TINY, save_checkpoint
 from tests.mosquitto import Mosquitto
 
 pytest_plugins = ["tests.canary"]
+
+# How long one example takes is the machine's business: a busy one would fail what is right.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 READER = Path(__file__).parent.parent / "demo" / "reader"
 

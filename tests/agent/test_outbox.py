@@ -33,7 +33,7 @@ def test_records_wait_in_the_order_of_appending(outbox: Outbox) -> None:
     appended=st.lists(st.integers(1, 5), min_size=1, max_size=8),
     ranges=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=6),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_only_what_is_receipted_leaves(
     tmp_path_factory: pytest.TempPathFactory, appended: list[int], ranges: list[tuple[int, int]]
 ) -> None:
@@ -172,7 +172,7 @@ def test_a_message_holds_records_of_one_run_in_order(outbox: Outbox) -> None:
 
 
 @given(sizes=st.lists(st.integers(0, 9_000), min_size=1, max_size=60))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_message_never_exceeds_its_limit(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int]
 ) -> None:

@@ -70,7 +70,7 @@ def deliveries(draw: st.DrawFn) -> list[list[Batch]]:
     return [messages[a:b] for a, b in zip([0, *cuts], [*cuts, len(messages)], strict=True)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(deliveries())
 def test_the_same_rows_result_from_any_order_grouping_and_number(transactions: list[list[Batch]]) -> None:
     with TemporaryDirectory() as folder:
@@ -84,7 +84,7 @@ def test_the_same_rows_result_from_any_order_grouping_and_number(transactions: l
     assert sum(o.rejected for o in outcomes) == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sets(st.integers(1, 30), min_size=1, max_size=8), min_size=1, max_size=6))
 def test_a_receipt_names_exactly_what_is_stored(groups: list[set[int]]) -> None:
     with TemporaryDirectory() as folder, Store.open(Path(folder, "r.db"), create=True) as store:

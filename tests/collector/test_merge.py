@@ -31,7 +31,7 @@ def halves(records: Sequence[Record], of: set[int], both: set[int]) -> tuple[lis
     return mine, theirs
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(of=st.sets(st.integers(0, 9)), both=st.sets(st.integers(0, 9)))
 def test_two_halves_make_the_whole_and_nothing_twice(of: set[int], both: set[int]) -> None:
     with TemporaryDirectory() as name:

@@ -106,7 +106,7 @@ def test_a_refusal_keeps_what_is_stored(store: Store) -> None:
     assert outcome.receipts[0].streams[0].stored == ((0, 1),)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_bytes_whatever_get_past_as_an_error(store: Store, data: st.DataObject) -> None:
     spoiled = bytearray(GOOD)

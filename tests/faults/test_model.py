@@ -162,5 +162,5 @@ class Delivering(RuleBasedStateMachine):
 TestDelivering = pytest.mark.timeout(900)(Delivering.TestCase)
 if settings.get_current_profile_name() != "long":
     TestDelivering.settings = settings(
-        max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=12, stateful_step_count=30, suppress_health_check=list(HealthCheck)
     )
