@@ -3,7 +3,10 @@
 import ast
 from pathlib import Path
 
-_SUPPORT = {"contestants", "device", "fleet", "interruptible", "nullreader", "records", "sidebyside"}
+_SUPPORT = {
+    *("contestants", "device", "fleet", "interruptible", "nullreader", "records", "sidebyside", "slopes"),
+    "watch",
+}
 """Parts that benchmarks use."""
 
 

@@ -37,7 +37,7 @@ from agent.clock import utc_now
 from agent.courier import Courier
 from agent.outbox import Outbox
 from bench.device import finished, made_up
-from bench.soak import STRETCHES, fit
+from bench.slopes import STRETCHES, fit
 from collector.address import parse_address
 from collector.serve import Server
 from collector.store import Store

@@ -2,7 +2,8 @@
 
 Light devices (`bench.device`: the agent's outbox and courier), `collector serve` and Mosquitto run as
 processes at a rate that leaves the machine nearly idle, while the broker is restarted and killed a few times
-and connections are cut and stalled throughout. Prints each process's slopes, and what was lost or doubled.
+and connections are cut and stalled throughout. Prints each process's slopes, what its memory grew after, and
+what was lost or doubled.
 
 The broker's restarts all happen in the first half, so that its last process has a slope of its own. A slope
 is fitted to the means of ten equal stretches after the warm-up, which are nearly independent, where samples
@@ -17,125 +18,16 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
-
-import numpy as np
-import psutil
+from typing import Final
 
 from bench.chaos import Failed, Process, check
+from bench.watch import Watch
 from tests.faults.proxy import Stalling
 from tests.mosquitto import Mosquitto
 
-STRETCHES: Final = 10
-_STUDENT: Final = 2.306
-"""Of a slope through ten points: 8 degrees of freedom, both sides, 95 %."""
 _STALL_SECONDS: Final = 45.0
 """Longer than anybody waits for an acknowledgement."""
 _DRAIN_SECONDS: Final = 300.0
-
-
-class Sample(NamedTuple):
-    """What a process holds at a moment."""
-
-    at: float
-    """Hours since the beginning."""
-    pid: int
-    megabytes: float
-    own: float
-    """Megabytes of its own: without the pages of files, which the system takes back as it likes."""
-    descriptors: int
-    cpu_seconds: float
-
-
-class Slope(NamedTuple):
-    """A change per unit of x and half of its confidence interval's width."""
-
-    per_unit: float
-    plus_minus: float
-
-
-def stretches(values: list[float]) -> list[float]:
-    """The means of equal parts of a series of at least 20 values."""
-    return [float(part.mean()) for part in np.array_split(np.array(values), STRETCHES)]
-
-
-def fit(at: list[float], values: list[float]) -> Slope:
-    """The slope of a series, by least squares over the means of its stretches."""
-    x, y = np.array(stretches(at)), np.array(stretches(values))
-    dx = x - x.mean()
-    slope = float(dx @ y / (dx @ dx))
-    rest = y - y.mean() - slope * dx
-    error = float(np.sqrt(rest @ rest / (STRETCHES - 2) / (dx @ dx)))
-    return Slope(slope, _STUDENT * error)
-
-
-def _own_megabytes(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("RssAnon:")[2].split()[0]) * 1024 / 1e6
-
-
-class Watch:
-    """Samples processes that may be replaced while it looks."""
-
-    def __init__(self, every_seconds: float) -> None:
-        self.samples: dict[str, list[Sample]] = {}
-        self._every_seconds = every_seconds
-        self._begun = self._due_at = time.monotonic()
-
-    def look(self, pids: dict[str, int | None]) -> None:
-        """Take a sample of each, if it is time."""
-        now = time.monotonic()
-        if now < self._due_at:
-            return
-        self._due_at = now + self._every_seconds
-        for name, pid in pids.items():
-            try:
-                process = psutil.Process(pid) if pid is not None else None
-                if process is None:
-                    continue
-                times = process.cpu_times()
-                sample = Sample(
-                    (now - self._begun) / 3600,
-                    process.pid,
-                    process.memory_info().rss / 1e6,
-                    _own_megabytes(process.pid),
-                    process.num_fds(),
-                    times.user + times.system,
-                )
-            except (psutil.NoSuchProcess, FileNotFoundError):
-                continue
-            self.samples.setdefault(name, []).append(sample)
-
-    def table(self, warm_up_hours: float) -> list[str]:
-        """A row for each process: how long its last incarnation was watched after the warm-up, and slopes."""
-        lines = [
-            "| process | watched, min | MB | MB per hour | its own, MB per hour | open files "
-            "| files per hour | CPU |",
-            "|---|--:|--:|--:|--:|--:|--:|--:|",
-        ]
-        courses = []
-        for name, samples in self.samples.items():
-            last = samples[-1].pid
-            since = next(s.at for s in samples if s.pid == last) + warm_up_hours
-            seen = [s for s in samples if s.pid == last and s.at >= since]
-            if len(seen) < 2 * STRETCHES:
-                lines.append(f"| {name} | restarted too late to tell | | | | | | |")
-                continue
-            hours = [s.at for s in seen]
-            memory = fit(hours, [s.megabytes for s in seen])
-            own = fit(hours, [s.own for s in seen])
-            files = fit(hours, [float(s.descriptors) for s in seen])
-            counts = [s.descriptors for s in seen]
-            cpu = (seen[-1].cpu_seconds - seen[0].cpu_seconds) / ((hours[-1] - hours[0]) * 3600)
-            lines.append(
-                f"| {name} | {(hours[-1] - hours[0]) * 60:.0f} | {seen[-1].megabytes:.1f} "
-                f"| {memory.per_unit:+.2f} ± {memory.plus_minus:.2f} "
-                f"| {own.per_unit:+.2f} ± {own.plus_minus:.2f} | {min(counts)} to {max(counts)} "
-                f"| {files.per_unit:+.2f} ± {files.plus_minus:.2f} | {cpu:.1%} |"
-            )
-            course = " ".join(f"{mean:.1f}" for mean in stretches([s.own for s in seen]))
-            courses.append(f"{name}: {course}")
-        return [*lines, "", "Its own MB by stretch, to tell what grows from what settles:", *courses]
 
 
 class Soak:
@@ -234,10 +126,11 @@ def main() -> int:
                 if blows and gone > blows[0][0] * seconds:
                     _, what, strike = blows.pop(0)
                     print(f"{gone / 60:5.1f} min: {what}", file=sys.stderr, flush=True)
+                    watch.note(what)
                     strike()
                 watch.look(soak.pids)
                 time.sleep(0.25)
-            print("\n".join(watch.table(given.warm_up * seconds / 3600)), flush=True)
+            print("\n".join([*watch.table(given.warm_up * seconds / 3600), "", *watch.growth()]), flush=True)
             codes = [device.wait(_DRAIN_SECONDS) for device in soak.devices]
             if codes != [0] * given.devices:
                 print(f"devices ended with {codes}: not everything was receipted")
