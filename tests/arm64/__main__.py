@@ -50,6 +50,12 @@ NATIVE = "debian-root"
     default=ROOT / ".venv" / "arm64",
     help="Keeps the Debian. [default: .venv/arm64]",
 )
+@click.option(
+    "--bundles",
+    "built",
+    type=click.Path(path_type=Path, exists=True),
+    help="Of an earlier proof, in place of new ones.",
+)
 @click.option("--table", type=click.Path(path_type=Path), help="Write the comparison to this page.")
 def main(
     machine: str,
@@ -59,6 +65,7 @@ def main(
     at_once: int,
     minutes: float,
     folder: Path,
+    built: Path | None,
     table: Path | None,
 ) -> None:
     """Prove that the agent installs, measures and delivers on a clean Debian of MACHINE."""
@@ -72,7 +79,7 @@ def main(
         step("collecting wheels")
         wheels = make_wheelhouse(folder, machine, python)
         step("building the bundles")
-        bundles = build_bundles(folder / "bundles")
+        bundles = built.absolute() if built else build_bundles(folder / "bundles")
         work = folder / f"run-{machine}-{python}"
         subprocess.run(["rm", "-rf", work], check=True)
         work.mkdir()
