@@ -213,8 +213,9 @@ examine() {
 next_steps() {
     say "
 Next:
-  bundles      copy them to $DATA/bundles, as root, or: agent fetch URL --to $DATA/bundles
-  try it       sudo -u $OWNER $PROGRAM/current/bin/agent run $DATA/bundles/NAME --questions FILE
+  agent        sudo -u $OWNER $PROGRAM/current/bin/agent COMMAND; others may not look into $DATA
+  bundles      agent fetch URL --to $DATA/bundles, or copy them there as root
+  try it       agent run $DATA/bundles/NAME --questions $DATA/FILE
   repeat it    write $SETTINGS/plan.toml; the timer does the rest: systemctl list-timers distilbench-agent.timer"
     manages || say "  systemd does not run here: start 'agent run-plan' by other means"
 }
