@@ -9,6 +9,7 @@ from typing import Final, Literal
 from agent.broker import Broker
 from agent.clock import utc_now
 from agent.device import agent_version
+from agent.dialect import Dialect
 from agent.errors import NotDelivered, OutboxFull
 from agent.outbox import Outbox
 from agent.progress import Progress
@@ -52,9 +53,7 @@ class Courier:
         self._stay_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._state_due_at = 0.0
-        self._older = False
-        self._knows_version = False
-        """Whether the broker has said, in words or by letting this agent in, if it speaks MQTT 5."""
+        self._dialect = Dialect()
         self._ready_at: float | None = None
         self._short_connections = 0
         self._link: LinkState | None = None
@@ -139,13 +138,12 @@ class Courier:
             reason="the connection broke",
             agent_version=agent_version(),
         )
-        return Uplink(self._broker, self._device_id, encode_message(will), older=self._older)
+        return Uplink(self._broker, self._device_id, encode_message(will), older=self._dialect.older)
 
     def _welcome(self) -> None:
         self.was_connected = True
         self._ready_at = time.monotonic()
-        if not self._older:
-            self._knows_version = True
+        self._dialect.welcomed()
         if self._short_connections < SHORT_CONNECTIONS:
             self.problem = None
             self._link = None
@@ -230,13 +228,9 @@ class Courier:
     def _retry_later(self, uplink: Uplink) -> None:
         self._uplink = None
         self.problem, self._link = uplink.problem, uplink.link
-        if uplink.wants_older:
-            self._knows_version = self._older = True
+        if self._dialect.lost(uplink):
             self._retry_at = 0.0
             return
-        if not self._knows_version:
-            # amqtt takes MQTT 5 for a broken 3.1.1 and says nothing: try that in turn with 5.
-            self._older = uplink.silent and not self._older
         with suppress(OutboxFull):
             self._sender.lost()
         if self._ready_at is not None:

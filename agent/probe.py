@@ -10,6 +10,7 @@ from typing import Final
 from agent.batches import Packed
 from agent.broker import Broker
 from agent.certificate import dates_of
+from agent.dialect import Dialect
 from agent.doctor import Finding
 from agent.summary import LinkState
 from agent.uplink import GREETING_SECONDS, Uplink
@@ -37,9 +38,14 @@ def probe(broker: Broker, device_id: str) -> Iterator[Finding]:
         device_id: decides the topics.
     """
     yield from _own_certificate(broker.cert_file)
+    dialect = Dialect()
     uplink = _connected(broker, device_id, older=False)
-    if uplink.wants_older:
-        uplink = _connected(broker, device_id, older=True)
+    if uplink.phase == "lost":
+        dialect.lost(uplink)
+    if dialect.older:
+        second = _connected(broker, device_id, older=True)
+        # One that stays away whatever it is asked is told by what it did the first time.
+        uplink = second if second.phase == "ready" or uplink.wants_older else uplink
     if uplink.phase != "ready" or uplink.greeting is None:
         yield Finding(
             about="broker", level="fail", what=uplink.problem, advice=_ADVICE.get(uplink.link, "see its log")
@@ -55,10 +61,10 @@ def probe(broker: Broker, device_id: str) -> Iterator[Finding]:
 def _connected(broker: Broker, device_id: str, *, older: bool) -> Uplink:
     uplink = Uplink(broker, device_id, None, older=older, role="doctor")
     deadline = time.monotonic() + GREETING_SECONDS
-    while uplink.phase not in {"ready", "lost"} and time.monotonic() < deadline:
+    while uplink.phase not in {"ready", "lost"}:  # a greeting that does not come is a loss by itself
         uplink.turn(_POLL_SECONDS)
-    if uplink.phase == "dialling":
-        uplink.abandon(f"{broker.shown} cannot be reached within {GREETING_SECONDS:.0f} seconds")
+        if uplink.phase == "dialling" and time.monotonic() > deadline:
+            uplink.abandon(f"{broker.shown} cannot be reached within {GREETING_SECONDS:.0f} seconds")
     return uplink
 
 

@@ -106,14 +106,13 @@ class Uplink:
             wait_seconds = 0.0
             if heard == self._heard and not self._client.want_write():
                 break
-        if self.phase == "lost":
-            self._hang_up()
-            return
         if self.phase == "greeting" and time.monotonic() > self._greeted_by:
             self.silent = self.greeting is None
             self._lose(f"{self._broker.shown} does not answer", "unreachable")
         if self._acknowledgements.waiting_seconds > ACKNOWLEDGE_SECONDS:
             self._lose(f"{self._broker.shown} does not acknowledge what it is sent", "unreachable")
+        if self.phase == "lost":
+            self._hang_up()
 
     @property
     def has_room(self) -> bool:
@@ -233,6 +232,9 @@ class Uplink:
             self._client.loop_write()
         if (wire := self._client.socket()) is not None:
             wire.close()
+        # paho closes what it has opened besides when it is deleted: nothing may hold it in a circle then.
+        self._client.on_connect = self._client.on_subscribe = self._client.on_publish = None
+        self._client.on_message = self._client.on_disconnect = self._client.on_log = None
 
     def _on_connect(
         self,

@@ -2,13 +2,17 @@
 
 import json
 import shutil
+import socket
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from agent import probe as probing
+from agent import uplink
 from agent.broker import parse_broker
 from agent.bundle import describe
 from agent.device import inspect_device
@@ -21,6 +25,7 @@ from tests.agent.collector import FakeCollector
 from tests.agent.conftest import Agent
 from tests.collector.serving import Collector
 from tests.faults.certificates import Authority
+from tests.faults.oldbroker import SECONDS, WAYS, old_broker
 from tests.mosquitto import Mosquitto, free_port
 
 BOARDS = Path(__file__).parent.parent / "hardware"
@@ -177,6 +182,27 @@ def test_limits_and_credentials_of_a_broker(tmp_path: Path) -> None:
     assert found.level == "fail" and "--password-file" in found.advice
     (found,) = probe(parse_broker(f"mqtt://127.0.0.1:{free_port()}"), DEVICE)
     assert found.level == "fail" and "Connection refused" in found.what
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_broker_that_speaks_an_older_version_is_found_as_by_a_run(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink, "GREETING_SECONDS", 0.5)
+    monkeypatch.setattr(probing, "RECEIPT_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        versions = pool.submit(old_broker, server, WAYS[way])
+        found = list(probe(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"), DEVICE))
+        assert versions.result(SECONDS) == [5, 4]
+    assert levels(found) == {"broker": "warn", "collector": "warn"}
+    assert "speaks MQTT 3.1.1 only" in found[0].what
+
+
+def test_a_broker_that_never_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uplink, "GREETING_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        (found,) = probe(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"), DEVICE)
+    assert found.level == "fail" and "does not answer" in found.what
 
 
 @pytest.mark.broker

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import uplink
 from agent.broker import Broker, parse_broker
 from agent.certificate import out_of_date, refusal
 from agent.courier import Courier
@@ -18,6 +19,7 @@ from collector.address import parse_address
 from contract.certificate import Validity
 from tests.collector.serving import Collector
 from tests.faults.certificates import Authority, Certificate
+from tests.faults.oldbroker import WAYS, old_broker
 from tests.faults.proxy import Stalling
 from tests.faults.sending import DEVICE, SECONDS, begin, finish, until
 from tests.mosquitto import Mosquitto
@@ -126,38 +128,18 @@ def test_a_collector_reads_certificates_too(tmp_path: Path) -> None:
     assert (address.cert_file, address.key_file) == (own.certificate, own.key)
 
 
-REFUSAL = b"\x20\x02\x00\x01"
-
-
-@pytest.mark.parametrize("first_answer", [REFUSAL, b""], ids=["refuses", "hangs up"])
+@pytest.mark.parametrize("way", WAYS)
 def test_a_broker_that_does_not_speak_mqtt_5_is_spoken_to_in_3_1_1(
-    outbox: Outbox, first_answer: bytes
+    outbox: Outbox, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Return code 1 is what the standard asks for; amqtt 0.12 waits for ever, or ends the connection."""
+    monkeypatch.setattr(uplink, "GREETING_SECONDS", 0.5)
     begin(outbox, RUN)
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
-        versions = pool.submit(old_broker, server, first_answer)
+        versions = pool.submit(old_broker, server, WAYS[way])
         courier = Courier(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"), DEVICE, outbox)
         until(courier, lambda: courier.was_connected)
         courier.close()
         assert versions.result(SECONDS) == [5, 4]
-
-
-def old_broker(server: socket.socket, first_answer: bytes) -> list[int]:
-    """Two connections: end the first, let the second in and acknowledge its subscription."""
-    versions = []
-    for answers in ([first_answer], [b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x01"]):
-        connection, _ = server.accept()
-        with connection:
-            connection.settimeout(SECONDS)
-            for index, answer in enumerate(answers):
-                packet = connection.recv(4096)
-                if index == 0:
-                    versions.append(packet[packet.index(b"MQTT") + 4])
-                connection.sendall(answer)
-            while answers != [b""] and connection.recv(4096):
-                continue
-    return versions
 
 
 def test_a_broker_that_speaks_mqtt_5_is_not_left_for_3_1_1(outbox: Outbox, broker: Mosquitto) -> None:
