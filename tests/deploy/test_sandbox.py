@@ -83,6 +83,8 @@ def run_plan(folder: Path, bundle: Path, broker: Mosquitto, agent: list[str | Pa
 def test_the_agent_does_with_the_system_calls_that_its_unit_allows(
     broker: Mosquitto, tiny_bundle: Path, tmp_path: Path
 ) -> None:
+    if subprocess.run([tool("strace"), "-qq", "-o", "/dev/null", "true"], check=False).returncode:
+        pytest.skip("strace may not trace here")
     log = tmp_path / "calls"
     # A question mark lets strace pass over names that it doesn't know.
     allowed = ",".join(f"?{name}" for name in sorted(allowed_by(UNIT)))
