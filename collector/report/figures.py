@@ -47,8 +47,8 @@ def _trade(rows: Sequence[Row], tints: Tints) -> Figure | None:
     return Figure(
         "Accuracy against time",
         "F1 over the median time per question, which is logarithmic: higher and further left is better. The "
-        "dotted line joins the models that no other one beats in both, the Pareto front. A point without room "
-        "for its name tells it when it is pointed at.",
+        "dotted line joins the models that no other one beats in both, the Pareto front. A point without "
+        "room for its name tells it when it is pointed at.",
         _table(shown, "f1", "f1_interval", "p50_ms", "best_for"),
         [
             {

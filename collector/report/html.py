@@ -9,7 +9,7 @@ import base64
 import gzip
 import hashlib
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,9 @@ from collector.comparison import Comparison
 from collector.report.layout import Page, lay_out
 from collector.report.page import Cell
 from collector.report.plain import plain
+
+_SCRIPTS: Final = ("names.js", "paper.js", "report.js")
+"""One script in a page, in this order."""
 
 
 def as_html(comparison: Comparison) -> str:
@@ -26,13 +29,14 @@ def as_html(comparison: Comparison) -> str:
     from plotly.offline import get_plotlyjs
 
     folder = files("collector.report")
-    script, plotly = folder.joinpath("report.js").read_text("utf-8"), get_plotlyjs()
+    script = "".join(folder.joinpath(name).read_text("utf-8") for name in _SCRIPTS)
+    plotly = get_plotlyjs()
     page = lay_out(comparison)
     drawn = [
         {"traces": figure.traces, "layout": figure.layout}
         for chapter in page.chapters
         for section in chapter.sections
-        for figure in section.figures
+        for figure in sorted(section.figures, key=lambda figure: not figure.wide)
     ]
     template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template.filters["plain"] = plain

@@ -175,6 +175,42 @@ def test_names_of_ten_models_lie_beside_each_other_and_ticks_are_whole_numbers(
     assert wide["ticks"] == ["5", "10", "20", "50", "100", "200"]
 
 
+MEASURE_PAPER = """<script>
+const wait = setInterval(() => {
+  const page = document.querySelector("iframe").contentDocument;
+  if (page.documentElement.className !== "drawn") return;
+  clearInterval(wait);
+  const texts = (table) => [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent));
+  const scroll = page.querySelector("#place-1 ~ .scroll");
+  const before = scroll.innerHTML;
+  const whole = texts(scroll.querySelector("table"));
+  page.defaultView.dispatchEvent(new Event("beforeprint"));
+  const parts = [...scroll.querySelectorAll(".part")].map(texts);
+  const widths = [...page.querySelectorAll(".chart .main-svg")].map((svg) => svg.clientWidth);
+  page.defaultView.dispatchEvent(new Event("afterprint"));
+  const after = scroll.innerHTML;
+  document.title = JSON.stringify({ whole, parts, widest: Math.max(...widths), restored: before === after });
+}, 50);
+</script>"""
+
+
+def test_paper_gets_wide_tables_in_parts_and_charts_of_its_width(store_with_golds: Store, dump: Dump) -> None:
+    page = html.escape(render(three_models(store_with_golds), "html"))
+    document, _ = dump(
+        f'<!doctype html><title>-</title><iframe width="1200" srcdoc="{page}"></iframe>{MEASURE_PAPER}'
+    )
+    title = re.search(r"<title>(.*)</title>", document)
+    assert title is not None
+    found = json.loads(html.unescape(title[1]))
+    whole, parts = found["whole"], found["parts"]
+    assert len(parts) > 1
+    for row, line in enumerate(whole):
+        assert all(part[row][:2] == line[:2] for part in parts)
+        assert line[:2] + [cell for part in parts for cell in part[row][2:]] == line
+    assert 300 < found["widest"] < 718
+    assert found["restored"]
+
+
 def test_a_phone_scrolls_tables_and_nothing_else(store_with_golds: Store, dump: Dump) -> None:
     page = render(three_models(store_with_golds), "html")
     frame = (

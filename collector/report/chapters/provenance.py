@@ -92,4 +92,6 @@ def _versions(found: dict[str, str]) -> str | None:
 
 
 def _options(text: str) -> str | None:
-    return ", ".join(f"{name} {value}" for name, value in json.loads(text).items()) or None
+    """Names and values; what is not set is left out."""
+    chosen = {name: value for name, value in json.loads(text).items() if value not in (None, {})}
+    return ", ".join(f"{name} {value}" for name, value in chosen.items()) or None
