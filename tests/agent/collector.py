@@ -97,7 +97,7 @@ class FakeCollector:
         for record in batch.records:
             reason = self._refuse(record)
             if reason is None:
-                self.records[batch.run_id, record.seq] = record
+                self.records.setdefault((batch.run_id, record.seq), record)  # the first one counts
             else:
                 self.refused[batch.run_id, record.seq] = reason
         if not self.silent:

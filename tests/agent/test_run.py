@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -44,6 +46,16 @@ def check_run(records: list[Record], asked: list[str]) -> RunFinished:
     assert times == sorted(times) and times[-1] <= finished.elapsed_ns
     assert finished.answered + finished.errors == len(answers)
     return finished
+
+
+def check_left_out(finished: RunFinished, before: int, answers: list[Answer]) -> None:
+    """What is said of the whole run rests on the answers since the interruption, and says so."""
+    assert finished.outcome is not None and finished.outcome.left_out == before > 0
+    since = [answer for answer in answers[before:] if not answer.marks and answer.error is None]
+    p90, p99 = finished.outcome.bounds
+    assert p90.queries == p99.queries == len(since)
+    times = {answer.tokenize_ns + answer.infer_ns + answer.decode_ns for answer in since}
+    assert p90.value_ns in times if len(since) >= p90.needed else p90.value_ns is None
 
 
 def start(state_dir: Path, *arguments: str | Path) -> subprocess.Popen[str]:
@@ -161,9 +173,12 @@ def test_an_interrupted_run_goes_on_where_it_was(
         assert "the same command goes on from here" in said
     ended = agent(*command)
     assert ended.returncode == 0
-    assert "going on after" in ended.stderr
+    (before,) = map(int, re.findall(r"going on after (\d+) of 160 questions", ended.stderr))
     ((_, records),) = read_runs(out).items()
-    assert check_run(records, ids(long_questions)).status == "complete"
+    finished = check_run(records, ids(long_questions))
+    assert finished.status == "complete"
+    check_left_out(finished, before, [record for record in records if isinstance(record, Answer)])
+    assert f"and not of the {before} before it" in ended.stderr
 
 
 def test_a_run_can_be_begun_anew(
@@ -228,7 +243,9 @@ def test_results_are_published_while_they_are_made(
 def test_a_killed_agent_is_lost_and_its_results_are_not(
     agent: Agent, broker: Mosquitto, reader_bundle_int8: Path, long_questions: Path, state_dir: Path
 ) -> None:
+    """And when its disk is put back to how it was then, a new run begins, and the old one stays."""
     command = ("run", reader_bundle_int8, "--questions", long_questions, "--broker", broker.url)
+    older = state_dir.with_name("older")
     with FakeCollector(broker.port) as collector:
         process = start(state_dir, *command)
         collector.wait_for(lambda: collector.received > 3)
@@ -236,10 +253,25 @@ def test_a_killed_agent_is_lost_and_its_results_are_not(
         process.communicate()
         collector.wait_for(lambda: collector.states[-1].state == "lost")
         assert collector.states[-1].session_id == collector.states[0].session_id
+        shutil.copytree(state_dir, older)
         assert agent(*command).returncode == 0
+        ((run_id, _), *_) = collector.records
         records = [record for _, record in sorted(collector.records.items())]
-    assert check_run(records, ids(long_questions)).status == "complete"
-    assert len({run_id for run_id, _ in collector.records}) == 1
+        assert check_run(records, ids(long_questions)).status == "complete"
+        assert {key[0] for key in collector.records} == {run_id}
+
+        shutil.rmtree(state_dir)
+        older.rename(state_dir)
+        ended = agent(*command)
+        assert ended.returncode == 0, ended.stderr
+        assert f"a collector has records of run {run_id[:8]} that this outbox does not know" in ended.stderr
+        assert "so the run is begun anew" in ended.stderr
+        assert [r for key, r in sorted(collector.records.items()) if key[0] == run_id] == records
+        anew = [record for key, record in sorted(collector.records.items()) if key[0] != run_id]
+    finished = check_run(anew, ids(long_questions))
+    assert finished.status == "complete"
+    assert finished.outcome is not None and finished.outcome.left_out == 0
+    assert pending(agent) == 0
 
 
 @pytest.mark.broker

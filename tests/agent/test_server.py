@@ -55,11 +55,11 @@ def test_within_a_rate_the_machine_is_looked_at(
     plan: Callable[..., Plan], outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board = Board(tmp_path / "board")
-    monkeypatch.setattr(process, "MEANWHILE_SECONDS", 0.05)
-    monkeypatch.setattr(run, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(process, "MEANWHILE_SECONDS", 0.03)
+    monkeypatch.setattr(run, "LOOK_SECONDS", 0.1)
     moments = iter([*[(50, 0)] * 12, *[(85, 0b100)] * 12])
     measure(
-        plan(qps=40.0, min_queries=80),
+        plan(qps=60.0, min_queries=80),
         outbox,
         board.root,
         meanwhile=lambda: board.is_at(*next(moments, (60, 0))),
