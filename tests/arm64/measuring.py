@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,18 +36,19 @@ class Measuring:
         self._first = next(iter(devices))
         self._settled = {self._first}
 
-    def there(self, questions: Path, until: float) -> None:
+    def there(self, bundles: Sequence[str], questions: Path, until: float) -> None:
         """Work through a plan in the root, as each device, and deliver what it gave.
 
         Args:
+            bundles: some of `BUNDLES`.
             questions: the file; its plan is put beside it.
             until: when to break off, by the monotonic clock; what was answered by then counts.
 
         Raises:
             ProofError: a run failed, or results were not delivered.
         """
-        plan = questions.with_suffix(".toml")
-        plan.write_text(_plan(questions.name))
+        plan = questions.with_name(f"{questions.stem}-{bundles[0]}.toml")
+        plan.write_text(_plan(bundles, questions.name))
         shown = {"bundles": self._bundles, "questions": questions.parent, **self._devices}
         for device in self._devices:
             left = until - time.monotonic()
@@ -83,7 +85,7 @@ class Measuring:
         return f"--config {home}/agent.toml --state-dir {home}/state"
 
 
-def _plan(questions: str) -> str:
-    run = {"bundles": [f"/mnt/bundles/{name}" for name in BUNDLES], "questions": questions, **_ALIKE}
+def _plan(bundles: Sequence[str], questions: str) -> str:
+    run = {"bundles": [f"/mnt/bundles/{name}" for name in bundles], "questions": questions, **_ALIKE}
     lines = [f"{key} = {json.dumps(value)}" for key, value in run.items()]
     return "\n".join(["cool-down-minutes = 0", "[[run]]", *lines, ""])
