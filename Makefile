@@ -7,7 +7,8 @@
 #   DEMO         further options of the demo, such as DEMO="--limit 20"
 #   SPLIT, LIMIT, PRECISION, STUDY   of `make study`: validation (default) or train, a sample of so many
 #                questions, such as PRECISION=fp32,int8, and further options
-#   ARM64        further options of `make arm64`, the proof on ARM: it needs root, debootstrap, qemu-user-static
+#   ARM64        further options of `make arm64`, the proof on ARM, and of `make installer`, which is the same on
+#                this machine's architecture: they need root, debootstrap and, for ARM, qemu-user-static
 #   BENCH        the benchmark to run, such as BENCH=score; without it `make bench` lists them
 
 PYTHON ?= python3
@@ -24,7 +25,7 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo study test check arm64 bench clean
+.PHONY: demo study test check arm64 installer bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -45,6 +46,9 @@ check: .venv/ready
 arm64: .venv/ready
 	$(BIN)/python -m pytest -q tests/arm64/registry.py
 	$(BIN)/python -m tests.arm64 --table docs/arm64.md $(ARM64)
+
+installer: .venv/ready
+	$(BIN)/python -m tests.arm64 --machine $$(uname -m) --limit 6 $(ARM64)
 
 bench: .venv/ready
 	@$(BIN)/python -m bench$(if $(BENCH),.$(BENCH))
