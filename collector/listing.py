@@ -19,6 +19,7 @@ def runs(store: Store) -> Grid:
             "hardware_class",
             "model",
             "precision",
+            "scenario",
             "questions",
             "answers",
             "asked",
@@ -33,6 +34,7 @@ def runs(store: Store) -> Grid:
                 run.device.hardware_class,
                 run.bundle.model,
                 run.bundle.precision,
+                run.settings.scenario,
                 run.questions_name,
                 run.answers,
                 run.questions_selected,
@@ -108,10 +110,10 @@ def _shorten(column: str, values: Iterable[object]) -> list[object]:
     values = list(values)
     if column in {"run", "sha256"}:
         length = SHORTEST_ID
-        texts = [str(value) for value in values]
-        while len({text[:length] for text in texts}) < len(set(texts)):
+        texts = {str(value) for value in values if value is not None}
+        while len({text[:length] for text in texts}) < len(texts):
             length += 1
-        return [text[:length] for text in texts]
+        return [None if value is None else str(value)[:length] for value in values]
     if column.endswith("_at"):
         return [None if value is None else str(value)[:19] for value in values]
     return values

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlite_utils import Database
 
-from collector.views import VIEWS
+from collector.views import SCENARIO_VIEWS, VIEWS
 
 Migration = Callable[[Database], None]
 
@@ -286,5 +286,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _made_by(*_PARTS),  # columns in parts; what was there is derived, and is made again
     _made_by(*_CIRCUMSTANCES),  # what the agent said of a run's beginning
     _made_by(*_OUTCOMES),  # what scenarios besides single-stream find
+    _made_by(*SCENARIO_VIEWS),  # which is for use by hand as well
 )
 """`PRAGMA user_version` counts how many of them a database has had."""

@@ -15,6 +15,7 @@ _COLUMNS: Final = (
     ("hardware_class", "string"),
     ("model", "string"),
     ("precision", "string"),
+    ("scenario", "string"),
     ("weights_origin", "string"),
     ("bundle_sha256", "string"),
     ("questions", "string"),
@@ -27,6 +28,7 @@ _COLUMNS: Final = (
     ("tokenize_ns", "int64"),
     ("infer_ns", "int64"),
     ("decode_ns", "int64"),
+    ("waited_ns", "int64"),
     ("windows", "int64"),
     ("tokens", "int64"),
     ("marks", "string"),
@@ -37,16 +39,17 @@ _COLUMNS: Final = (
 """Name and Arrow type. Of a run whose accuracy is withheld, `exact_match` and `f1` are null."""
 
 _RUNS: Final = """
-SELECT stream, run_id, device_id, hardware_class, model, precision, weights_origin, bundle_sha256,
+SELECT stream, run_id, device_id, hardware_class, model, precision,
+    json_extract(settings, '$.scenario'), weights_origin, bundle_sha256,
     ifnull((SELECT name FROM question_sets WHERE sha256 = questions_sha256), questions_name)
 FROM runs JOIN streams USING (stream) ORDER BY stream
 """
 _ANSWERS: Final = """
-SELECT seq, question_id, repeat, at_ns, text, confidence, tokenize_ns, infer_ns, decode_ns, windows, tokens,
-    marks, error, exact_match, f1
+SELECT seq, question_id, repeat, at_ns, text, confidence, tokenize_ns, infer_ns, decode_ns, waited_ns,
+    windows, tokens, marks, error, exact_match, f1
 FROM answers LEFT JOIN scores USING (stream, seq) WHERE stream = ? ORDER BY seq
 """
-_OF_RUN: Final = 8
+_OF_RUN: Final = 9
 """So many of the columns are the run's."""
 
 

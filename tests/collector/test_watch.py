@@ -50,6 +50,9 @@ def test_rate_and_rest_come_from_successive_states(store: Store) -> None:
     row = only(fleet, store)
     assert (row["per_second"], row["seconds_left"], row["pending"]) == (2.0, 10.0, 3)
     assert (row["model"], row["celsius"]) == ("MiniLM-L6 fp32", 55.0)
+    saw(fleet, replace(RUNNING, answered=30), 107.0)
+    row = only(fleet, store)
+    assert (row["per_second"], row["seconds_left"]) == (2.86, 4)
     saw(fleet, replace(RUNNING, run_id=SESSION, answered=1, temperature_celsius=71.5), 106.0)
     row = only(fleet, store)
     assert (row["model"], row["per_second"], row["celsius"]) == (None, None, 71.5)
@@ -78,6 +81,10 @@ def test_the_fleet_is_what_the_broker_retains(store: Store, database: Path, tmp_
             device.retain(replace(RUNNING, reason="disk full\x1b[31m"))
         (row,) = json.loads(said(*watch, "--json"))
         table = said(*watch)
+        with connected_device(Address("127.0.0.1", broker.port)) as device:
+            device.retain(replace(RUNNING, state="disconnected", run_id=None, answered=None, selected=None))
+        idle = said(*watch).splitlines()[1].split()
+    assert idle[:4] == ["pi-5", "disconnected", "–", "–"]  # noqa: RUF001  # a table's dash
     assert (row["device"], row["run"], row["answered"], row["asked"]) == ("pi-5", RUN, 10, 40)
     assert "MiniLM-L6 fp32" in table
     assert "\x1b" not in table
