@@ -57,7 +57,7 @@ def test_f23_nothing_but_its_onnx_and_json_is_read(bundle: Path) -> None:
         (bundle / name).write_bytes(pickle.dumps(_Owned()))
     (bundle / "libops.so").write_bytes(b"\x7fELF")
     (bundle / "config.json").write_text('{"auto_map": {"AutoModel": "modeling_bert.Model"}}')
-    command = [sys.executable, "-P", "-c", WATCHED, bundle]
+    command = [sys.executable, "-P", "-c", WATCHED, str(bundle)]
     done = subprocess.run(
         command, cwd=bundle, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )
