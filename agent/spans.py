@@ -11,12 +11,14 @@ and each numpy function called costs more than the few hundred steps that are le
 
 from heapq import heappush, heapreplace
 from math import exp, log
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-_CLS = 0
+_CLS: Final = 0
+_EXP_IS_SAFE: Final = 500.0
+"""Logits are some tens at most; `exp` leaves the range of a float at 709, and at -745."""
 
 
 class Span(NamedTuple):
@@ -69,4 +71,7 @@ def _log_total(logits: list[float], context: range) -> float:
     """Logarithm of the softmax's denominator."""
     counted = [logits[_CLS], *logits[context.start : context.stop]]
     highest = max(counted)
+    if abs(highest) < _EXP_IS_SAFE:
+        # Not lowered by the highest first: that alone would cost as much as all the rest.
+        return log(sum(map(exp, counted)))
     return highest + log(sum([exp(logit - highest) for logit in counted]))

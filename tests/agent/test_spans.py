@@ -82,3 +82,13 @@ def test_equal_logits_are_no_worst_case() -> None:
 def test_a_window_without_context_has_no_span() -> None:
     ones = np.ones(4, dtype=np.float32)
     assert best_spans(ones, ones, range(0), 15, 12) == []
+
+
+@pytest.mark.parametrize("far", [-3000.0, -700.0, 0.0, 700.0, 3000.0])
+def test_only_differences_of_logits_count(far: float) -> None:
+    start = np.array([0, 1, 3, 2], dtype=np.float32)
+    end = np.array([1, 0, 2, 4], dtype=np.float32)
+    near = best_spans(start, end, range(1, 4), 2, 12)
+    moved = best_spans(start + np.float32(far), end - np.float32(far), range(1, 4), 2, 12)
+    assert [span[:2] for span in moved] == [span[:2] for span in near]
+    assert [span.score for span in moved] == pytest.approx([span.score for span in near])
