@@ -23,6 +23,8 @@ from contract.messages import Receipt, State, decode_message, encode_message
 FIRST_RETRY_SECONDS: Final = 1.0
 MAX_RETRY_SECONDS: Final = 20.0
 STATE_SECONDS: Final = 5.0
+SETTLE_SECONDS: Final = 3.0
+"""How long a broker may take to let us in before minutes begin in which nothing is said."""
 STAY_SECONDS: Final = 2.0
 """How often a connection is kept from falling silent: a broker gives it up after its keepalive and a half."""
 POLL_SECONDS: Final = 0.1
@@ -91,6 +93,18 @@ class Courier:
         if uplink.phase == "lost":
             self._retry_later(uplink)
         self._note()
+
+    def settle(self, progress: Progress) -> None:
+        """Step until the broker knows this state: minutes follow in which a connection is only kept.
+
+        One that is not made yet would be given up meanwhile. A broker that is not there is not waited for.
+        """
+        self._state_due_at = 0.0
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            self.step(progress, wait_seconds=POLL_SECONDS)
+            if self._uplink is None or self._state_due_at:
+                return
 
     def stay(self) -> None:
         """Only keep a connection that stands: no record and no state is read or sent."""

@@ -134,7 +134,10 @@ class ToBroker:
         """Send what waits, hear receipts. A run that waits for room needs them, live or not."""
         if not self._live and progress.paused is None:
             return
-        self._courier.step(progress)
+        if progress.stage is None:
+            self._courier.step(progress)
+        else:
+            self._courier.settle(progress)
         problem = self._courier.problem
         if problem is not None and problem != self._said:
             self._say(f"{problem}; measuring goes on and results are kept")

@@ -141,6 +141,7 @@ class Run:
             case plans.SERVER:
                 self._serve(worker)
             case plans.LOADGEN:
+                self._between(self._progress(stage="LoadGen asks"))
                 plan, watch = self._plan, self._watch(worker, LOOK_SECONDS)
                 answered = worker.under_loadgen(plan.questions, plan.settings, self._while_it_computes(watch))
                 self._record(answered, watch.end())

@@ -6,8 +6,11 @@ import pytest
 
 from agent import courier, uplink
 from agent.broker import parse_broker
-from agent.courier import Courier
+from agent.courier import SETTLE_SECONDS, Courier
+from agent.delivery import ToBroker
 from agent.outbox import Outbox
+from agent.progress import Progress
+from agent.stop import Stop
 from tests.agent.collector import FakeCollector
 from tests.mosquitto import Mosquitto
 
@@ -36,3 +39,26 @@ def test_a_connection_outlives_minutes_without_a_word(
         assert lost == ["silent"]
     for one in couriers.values():
         one.close()
+
+
+def test_before_minutes_without_a_word_the_broker_knows_what_is_measured(
+    broker: Mosquitto, outbox: Outbox, stop: Stop
+) -> None:
+    """A run that has no pause is the first that a fresh process does: there was no time to connect before."""
+    courier = Courier(parse_broker(broker.url), "pi-5", outbox)
+    delivery = ToBroker(courier, stop, 1.0, lambda _: None)
+    progress = Progress("a" * 32, "MiniLM-L6 int8", 0, 100, (), None, stage="rate 1: 2.00 a second")
+    with FakeCollector(broker.port) as collector:
+        delivery.between(progress)
+        collector.wait_for(lambda: any(state.run_id == "a" * 32 for state in collector.states))
+        assert collector.states[-1].state == "connected"
+    courier.close()
+
+
+def test_a_broker_that_is_not_there_is_not_waited_for(outbox: Outbox, stop: Stop) -> None:
+    courier = Courier(parse_broker("mqtt://127.0.0.1:1"), "pi-5", outbox)
+    begun = time.monotonic()
+    courier.settle(Progress("a" * 32, "MiniLM-L6 int8", 0, 100, (), None, stage="LoadGen asks"))
+    assert time.monotonic() - begun < SETTLE_SECONDS
+    assert courier.problem is not None
+    courier.close()
