@@ -90,7 +90,8 @@ class Run:
     def goes_on_after(self) -> str | None:
         """What an earlier process has done of this run; None where it begins."""
         if self._log.kept:
-            return "the rates that were tried"
+            tried = len(RateSearch(self._plan.settings, 0, self._log.kept).trials)
+            return f"{tried} rate{'s' if tried > 1 else ''}"
         return f"{self._log.asked} of {len(self._plan.questions)} questions" if self._log.asked else None
 
     @property
@@ -175,7 +176,7 @@ class Run:
             left = None
             if settings.max_seconds is not None:
                 left = settings.max_seconds - self._log.elapsed_ns / 1e9
-                if left <= 0 and search.trials:
+                if left <= 0:
                     break
             self._between(self._progress(stage=search.stage))
             count = queries_for(qps, settings, left)
@@ -197,7 +198,7 @@ class Run:
             )
             over = search.next() is None
             self._log.add(search.answers if over else (), stretches, answered.rss_bytes, kept=search.kept())
-        if not self._log.asked:
+        if search.answers and not self._log.asked:
             self._log.add(search.answers)
         self._tally.served(search.trials, search.best_qps)
 
@@ -228,10 +229,11 @@ class Run:
         settings = self._plan.settings
         self._load_ns = worker.load(self._plan.bundle, settings).load_ns
         first = worker.ask(self._plan.questions[:1], CHUNK_SECONDS)
-        self._first_ns = time_ns(first.outcomes[0])
+        (outcome,) = first.outcomes
+        self._first_ns = time_ns(outcome) if outcome.error is None else None
         self._peak_rss_bytes = first.peak_rss_bytes
         warm = 0
-        self._warm_ns = self._first_ns
+        self._warm_ns = time_ns(outcome)
         while warm < settings.warmup_questions:
             # Warm-up goes around the run's questions, so that it sees the lengths that will be timed.
             at = warm % len(self._plan.questions)

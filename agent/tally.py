@@ -24,6 +24,8 @@ class Tally:
         self._busy_ns = 0
         self._throttled_ns: int | None = None
         self._outcome = Outcome()
+        self.asked = 0
+        """Questions of this process, answered or not."""
         self.times_ns: list[int] = []
         """Of each question that was answered."""
         self.undisturbed_ns: list[int] = []
@@ -37,6 +39,7 @@ class Tally:
             busy_ns: what the worker spent on them.
             loadgen: the lines of LoadGen's summary, where it asked.
         """
+        self.asked += len(answers)
         answered = [answer for answer in answers if answer.error is None]
         self.times_ns += map(time_ns, answered)
         self.undisturbed_ns += [time_ns(answer) for answer in answered if not answer.marks]

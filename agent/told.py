@@ -29,5 +29,5 @@ def told(last: RunFinished) -> Iterator[str]:
     if outcome.throttled_after_ns is not None:
         yield f"slowed down {outcome.throttled_after_ns / 6e10:.1f} minutes after the start"
     for name, value in outcome.loadgen.items():
-        if name.startswith(("90.00 percentile", "Result is")):
-            yield f"LoadGen says {printable(name)}: {printable(value)}"
+        if name.startswith(("90.00 percentile", "Result is")) or value == "NO":  # NO: what was not satisfied
+            yield f"LoadGen says {printable(name.strip())}: {printable(value)}"

@@ -1,10 +1,15 @@
 """Whether a run may end, and whether it has what it was begun for when it has ended."""
 
+from typing import Final
+
 from agent import plan as plans
 from agent.bounds import CONFIDENCE, needed
 from agent.rates import steps
 from agent.tally import Tally
 from contract.records import Outcome, RunStatus, Settings
+
+PATIENCE: Final = 10
+"""So many times the times that suffice: by then a machine is always slowed down, or no question answered."""
 
 
 def may_end(settings: Settings, selected: int, asked: int, seconds: float, tally: Tally) -> bool:
@@ -22,8 +27,12 @@ def may_end(settings: Settings, selected: int, asked: int, seconds: float, tally
     return (
         asked >= max(selected, settings.min_queries)
         and seconds >= settings.min_seconds
-        and (settings.percentile is None or len(tally.undisturbed_ns) >= needed(settings.percentile))
+        and (settings.percentile is None or _known_or_hopeless(settings.percentile, tally))
     )
+
+
+def _known_or_hopeless(percent: int, tally: Tally) -> bool:
+    return len(tally.undisturbed_ns) >= needed(percent) or tally.asked >= PATIENCE * needed(percent)
 
 
 def verdict(settings: Settings, selected: int, asked: int, tally: Tally) -> tuple[RunStatus, str]:

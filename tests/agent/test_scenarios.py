@@ -1,3 +1,4 @@
+import json
 import sys
 import types
 from collections import Counter
@@ -58,6 +59,17 @@ def test_a_run_that_ends_before_is_inconclusive_and_counts(
     assert "of 1000000 questions, as --max-seconds says" in finished.reason
     assert len(answers) == finished.answered > 0
     assert (started.settings.min_queries, started.settings.max_seconds) == (1_000_000, 1.5)
+
+
+def test_what_cannot_become_known_is_given_up(agent: Agent, tiny_bundle: Path, tmp_path: Path) -> None:
+    qas = [{"id": f"q{number}", "question": "Who?"} for number in range(7)]
+    asked = tmp_path / "questions.json"
+    asked.write_text(json.dumps({"data": [{"paragraphs": [{"context": "", "qas": qas}]}]}))
+    _, answers, finished = measured(agent, tmp_path / "out", tiny_bundle, asked, "--until", "p90")
+    assert finished.status == "inconclusive"
+    assert finished.reason.endswith("64 undisturbed times on, and there are 0")
+    assert 640 <= len(answers) == finished.errors < 700
+    assert finished.first_ns is None, "nothing was answered"
 
 
 def test_offline_goes_in_batches_and_counts_questions_a_second(
