@@ -11,7 +11,7 @@ from collector.findings import Interval
 from collector.groups import Entrant, Group
 from collector.measured import Estimate, Measured
 from collector.memory import Memory
-from collector.statistics import SLOWER, SpeedUp, is_significant, speed_up
+from collector.statistics import SLOWER, SpeedUp, is_significant, speed_up, too_many_outliers
 
 NO_TIME: Final = "no answer has a time that counts"
 NO_PEAK: Final = "the device does not tell the memory of a process"
@@ -25,7 +25,6 @@ FEW_FOR_P90: Final = 64
 FEW_FOR_P99: Final = 662
 """The same for a p99."""
 _DRIFT: Final = 0.05
-_MANY_OUTLIERS: Final = 0.01
 _NO_CHANGE: Final = 1.0
 
 Notes = dict[str, list[str]]
@@ -248,7 +247,7 @@ def _note_time(notes: Notes, group: Group) -> None:
                 f"{name} ended {change} than it began: look at its temperature and clock, cool the device "
                 "and repeat"
             )
-        if course.outliers > _MANY_OUTLIERS * max(run.answers, 1):
+        if too_many_outliers(course.outliers, run.answers):
             notes["p99_ms"].append(
                 f"{course.outliers} times of {name} are {SLOWER} times and more what others of their length "
                 "take: stop what else runs there and repeat"

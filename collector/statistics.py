@@ -17,6 +17,8 @@ REPLICATES: Final = 1000
 """Resamples of a bootstrap."""
 SLOWER: Final = 1.5
 """A time that is so many times the typical one of its length stands out."""
+_FEWEST_OUTLIERS: Final = 3
+_MANY_OUTLIERS: Final = 0.01
 _ANSWERS_A_LENGTH: Final = 30
 _LENGTHS: Final = 100
 SEED: Final = 20_250_101
@@ -164,7 +166,8 @@ def outliers(times: ArrayLike, tokens: ArrayLike) -> int:
     tokens. That is the median time per token of the answers next to it in length, joined linearly between
     the middles of up to `_LENGTHS` equal groups. A time stands out if it is above `SLOWER` times that, and
     further from the others' ratios than 3.5 scaled median absolute deviations (Iglewicz and Hoaglin, 1993),
-    in logarithms, since times are skewed.
+    in logarithms, since times are skewed. The deviations are those below the typical time alone: what
+    disturbs makes slower, never faster, so they stay small however many are disturbed.
 
     Args:
         times: above 0.
@@ -175,8 +178,14 @@ def outliers(times: ArrayLike, tokens: ArrayLike) -> int:
     if not len(logs):
         return 0
     ratios = logs - lengths - _typical(logs - lengths, lengths)
-    spread = 1.4826 * float(np.median(np.abs(ratios)))
+    below = ratios[ratios <= 0]
+    spread = 1.4826 * float(np.median(-below)) if len(below) else 0.0
     return int(np.count_nonzero(ratios > max(math.log(SLOWER), 3.5 * spread)))
+
+
+def too_many_outliers(standing_out: int, answers: int) -> bool:
+    """Whether that is more than chance makes of a machine that does nothing else: above 1 %, and not two."""
+    return standing_out >= _FEWEST_OUTLIERS and standing_out > _MANY_OUTLIERS * answers
 
 
 def _typical(values: Floats, places: Floats) -> Floats:
