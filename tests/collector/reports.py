@@ -12,7 +12,8 @@ from collector.report.layout import Page
 from collector.report.page import Table
 from collector.scoring import score_answers
 from collector.store import Store
-from contract.bundle import Weights
+from contract.bundle import Manifest, Weights
+from contract.device import Device
 from contract.records import Answer, Mark, Outcome, RateTrial, Record
 from tests.collector.delivering import take
 from tests.collector.factory import answer, batch, device, finished, manifest, run_records, sample, started
@@ -47,10 +48,19 @@ RATES: Final = (
 )
 
 
-def under_load(scenario: str, outcome: Outcome | None, between: Iterable[Record], **settings: Any) -> Records:
+def under_load(
+    scenario: str,
+    outcome: Outcome | None,
+    between: Iterable[Record],
+    *,
+    bundle: Manifest | None = None,
+    on: Device | None = None,
+    **settings: Any,
+) -> Records:
     """A run of a scenario, with what is between its first and its last record; no outcome, no end."""
-    bundle = manifest("minilm-l6", "int8", weights=Weights(origin="adapter", source="s"))
-    first = started(bundle)
+    first = started(
+        bundle or manifest("minilm-l6", "int8", weights=Weights(origin="adapter", source="s")), on
+    )
     chosen = msgspec.structs.replace(first.settings, scenario=scenario, **settings)
     records = [msgspec.structs.replace(first, settings=chosen), *between]
     answered = sum(isinstance(record, Answer) for record in records)
@@ -88,7 +98,7 @@ def minutes() -> Iterator[Record]:
 
 
 def hostile(store: Store, text: str = HOSTILE) -> Comparison:
-    """Two models on a hardware class, all of whose texts are an attack."""
+    """Three models on a hardware class, under load too, all of whose texts are an attack."""
     where = device(hardware_class=text, model=text, cpu_model=text, versions={text: text})
     answers = [("q1", text, 10.0), ("q2", text, 12.0), ("q3", "Hamburg", 14.0)]
     weights = Weights(origin="hub", source=text, revision=text, licence=text, training_data=text)
@@ -97,6 +107,15 @@ def hostile(store: Store, text: str = HOSTILE) -> Comparison:
     take(store, batch(run_records(answers[1:], manifest("third", "int8", title=f"+{text}"), where)))
     failed = finished(1, 0, status="failed", reason=text)
     take(store, batch((started(manifest("other", title=f"@{text}"), where), failed)))
+    under = manifest("minilm-l6", "int8", title=text, weights=weights)
+    told, summary = [answer(1, "q1", text)], {text: text, "Result is": text}
+    for scenario, outcome, between in (
+        ("server", Outcome(rates=RATES), told),
+        ("sustained", Outcome(), minutes()),
+        ("loadgen", Outcome(loadgen=summary), told),
+        (text, Outcome(), told),
+    ):
+        take(store, batch(under_load(scenario, outcome, between, bundle=under, on=where)))
     score_answers(store)
     return compare(store)
 

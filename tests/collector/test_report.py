@@ -14,9 +14,11 @@ from collector.report.layout import lay_out
 from collector.report.page import DASH, PARTS, Section, mark
 from collector.report.render import render
 from collector.report.table import table as terminal_table
+from collector.scoring import score_answers
 from collector.store import Store
+from contract.bundle import Weights
 from tests.collector.delivering import take
-from tests.collector.factory import batch, run_records
+from tests.collector.factory import batch, manifest, run_records
 from tests.collector.reports import HtmlTables, Rows, hostile, tables, texts, three_models
 
 
@@ -151,6 +153,58 @@ def test_the_cells_are_the_numbers_rounded(comparison: Comparison) -> None:
                     "How times spread",
                     "Heat over a run",
                 }
+
+
+def test_numbers_that_were_worked_out_by_hand_are_in_every_format(store_with_golds: Store) -> None:
+    """The baseline takes 100, 200, 300 and 400 ms, and another model 10, 12, 14 and 30."""
+    reader = Weights(origin="adapter", source="s")
+    golds = [("q1", "North Sea"), ("q2", "1,094 km"), ("q3", "Dresden and Hamburg"), ("q4", "Dresden")]
+    slow = [(question, text, 100.0 * place) for place, (question, text) in enumerate(golds, start=1)]
+    take(store_with_golds, batch(run_records(slow, manifest("bert-large", weights=reader))))
+    take(store_with_golds, batch(run_records(bundle=manifest(weights=reader))))
+    score_answers(store_with_golds)
+    comparison = compare(store_with_golds)
+    # EM 2 of 4; F1 of 1, 2/3, 1/2 and 1; nearest ranks 2, 4 and 4; medians 200 over 12; 4 in 66 ms
+    worked_out = {
+        "EM %": "50.0",
+        "F1 %": "79.2",
+        "p50 ms": "12.0",
+        "p90 ms": "30.0",
+        "p99 ms": "30.0",
+        "per second": "60.61",
+        "speed-up": "16.67x",
+        "F1 per ms": "6.6",
+        "load ms": "300",
+        "memory MB": "180.0",
+        "size MB": "90.7",
+    }
+    (shown,) = place(comparison).tables
+    headings = [heading.text for heading in shown.headings]
+    name = ["MiniLM-L6", "fp32"]
+    as_html = next(rows for rows in HtmlTables(render(comparison, "html")).tables if rows[-1][:2] == name)[-1]
+    as_markdown = next(t for t in markdown_tables(render(comparison, "markdown")) if t[-1][:2] == name)[-1]
+    on_terminal = [re.split(r" {2,}", line) for line in render(comparison, "table", part="full").splitlines()]
+    as_lines = next(line for line in on_terminal if line[:2] == name)
+    for cells in (as_html, as_markdown, as_lines):
+        found = dict(zip(headings, (cell.rstrip("⁰¹²³⁴⁵⁶⁷⁸⁹ ") for cell in cells), strict=True))
+        assert {heading: found[heading] for heading in worked_out} == worked_out
+    full = {
+        "exact_match": 50.0,
+        "f1": 100 * (1 + 2 / 3 + 1 / 2 + 1) / 4,
+        "p50_ms": 12.0,
+        "p90_ms": 30.0,
+        "p99_ms": 30.0,
+        "questions_per_second": 4000 / 66,
+        "speed_up": 200 / 12,
+        "f1_per_ms": 100 * (1 + 2 / 3 + 1 / 2 + 1) / 4 / 12,
+        "load_ms": 300.0,
+        "peak_rss_bytes": 180_000_000,
+        "size_bytes": 90_700_000,
+    }
+    as_json = json.loads(render(comparison, "json"))["rows"][1]
+    as_csv = list(csv.DictReader(io.StringIO(render(comparison, "csv"))))[1]
+    assert {field: as_json[field] for field in full} == pytest.approx(full)
+    assert {field: float(as_csv[field]) for field in full} == pytest.approx(full)
 
 
 def test_random_weights_are_in_no_chart_and_no_table_of_accuracy(comparison: Comparison) -> None:
