@@ -72,7 +72,7 @@ def loaded(store: Store) -> None:
     """A run of each scenario: in the sustained one the machine is slowed down after three seconds."""
     told = [answer(seq, f"q{seq}", "sea", 20.0, waited_ns=5_000_000) for seq in range(1, 5)]
     take(store, batch(under_load("offline", Outcome(questions_per_second=81.25), told, batch_size=8)))
-    bound = {"latency_bound_ns": 100_000_000}
+    bound: dict[str, Any] = {"latency_bound_ns": 100_000_000}
     take(store, batch(under_load("server", Outcome(rates=RATES, valid_qps=4.0), told, **bound)))
     take(store, batch(under_load("sustained", Outcome(throttled_after_ns=6_000_000_000), minutes())))
     summary = {"90.00 percentile latency (ns)": "75000000", "Result is": "VALID"}
