@@ -139,8 +139,10 @@ class Answer(_Record, tag="answer", frozen=True, kw_only=True):
 
 
 class Sample(_Record, tag="sample", frozen=True, kw_only=True):
-    """The state of the machine between two questions, and now and then while `server` and `loadgen` ask without
-    a pause. None where it cannot be read."""
+    """The state of the machine at a moment; None where it cannot be read.
+
+    Between two questions, and now and then while `server` and `loadgen` ask without a pause.
+    """
 
     at_ns: Nanoseconds
     temperature_celsius: float | None = None
