@@ -26,8 +26,8 @@ def machine(root: Path, available_mb: int) -> Path:
 
 
 def test_minilm_needs_what_was_measured(manifest: Manifest, reader_bundle_int8: Path) -> None:
-    assert needed_bytes(manifest) == pytest.approx(231e6, rel=0.15)
-    assert needed_bytes(describe(reader_bundle_int8).manifest) == pytest.approx(149e6, rel=0.15)
+    assert needed_bytes(manifest) == pytest.approx(229e6, rel=0.15)
+    assert needed_bytes(describe(reader_bundle_int8).manifest) == pytest.approx(136e6, rel=0.25)
 
 
 def test_what_the_machine_could_free(manifest: Manifest, tmp_path: Path) -> None:
