@@ -12,9 +12,12 @@ from collector import rejected, rows
 from collector.delivery import Delivery, claim
 from collector.ranges import holds, merged
 from collector.store import Store, utc_now
+from contract.bundle import decode_manifest
+from contract.codec import encode
 from contract.errors import ContractError, Malformed, TooNew
+from contract.fields import MAX_INT
 from contract.messages import Batch, Receipt, Refusal, SeqRange, Stream, decode_message
-from contract.records import RunFinished, RunStarted
+from contract.records import Answer, Record, RunFinished, RunStarted
 from contract.topics import parse_topic
 
 MAX_RECEIPT_RANGES: Final = 4096
@@ -91,14 +94,25 @@ def decode_batch(delivery: Delivery) -> Batch | ContractError:
         return Malformed(f"a {type(message).__name__.lower()} is not a batch of results")
     if sender not in {None, message.device_id}:
         return Malformed(f"batch of {message.device_id!r} came from {sender!r}")
-    for record in message.records:
-        if isinstance(record, RunStarted) != (record.seq == 0):
-            return Malformed(
-                f"record {record.seq} is a {type(record).__name__}; RunStarted alone is record 0"
-            )
-        if isinstance(record, RunStarted) and record.device.device_id != message.device_id:
-            return Malformed(f"batch of {message.device_id!r} starts a run of {record.device.device_id!r}")
-    return message
+    problems = (_problem(record, message.device_id) for record in message.records)
+    return next((problem for problem in problems if problem is not None), message)
+
+
+def _problem(record: Record, device_id: str) -> ContractError | None:
+    """What is wrong with a record though its types are right: stored, it would end every report."""
+    if isinstance(record, RunStarted) != (record.seq == 0):
+        return Malformed(f"record {record.seq} is a {type(record).__name__}; RunStarted alone is record 0")
+    if isinstance(record, Answer) and record.tokenize_ns + record.infer_ns + record.decode_ns > MAX_INT:
+        return Malformed(f"the time of record {record.seq} is longer than an integer of SQLite")
+    if not isinstance(record, RunStarted):
+        return None
+    if record.device.device_id != device_id:
+        return Malformed(f"batch of {device_id!r} starts a run of {record.device.device_id!r}")
+    try:
+        decode_manifest(encode(record.bundle))
+    except ContractError as error:
+        return error
+    return None
 
 
 def take_in(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:

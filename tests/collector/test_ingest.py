@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from collector.ingest import Outcome
 from collector.ranges import merged
 from collector.store import Store
+from contract.fields import MAX_INT
 from contract.messages import Batch, Stream
 from contract.records import Record
 from tests.collector.delivering import take
-from tests.collector.factory import answer, batch, device, finished, run_records, sample, started
+from tests.collector.factory import answer, batch, device, finished, manifest, run_records, sample, started
 
 RUN = "0" * 31 + "1"
 OTHER = "0" * 31 + "2"
@@ -127,6 +128,9 @@ def test_answers_may_come_before_their_run(store: Store) -> None:
         (batch([answer(0, "q1")], RUN), "record 0 is a Answer"),
         (batch([sample(3), finished(2)], RUN), "records after 2, which ends it"),
         (batch([started(on=device("pi-6"))], RUN), "batch of 'pi-5' starts a run of 'pi-6'"),
+        (batch([started(manifest(files={}))], RUN), "bundle manifest names no 'model.onnx'"),
+        (batch([started(manifest(format_version=99))], RUN), "update distilbench here"),
+        (batch([answer(1, "q1", decode_ns=MAX_INT)], RUN), "longer than an integer of SQLite"),
     ],
 )
 def test_a_batch_that_cannot_be_true_is_refused(store: Store, message: Batch, reason: str) -> None:
