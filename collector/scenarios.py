@@ -16,6 +16,7 @@ from collector.runs import Run
 from collector.scenario_run import (
     COMPARED,
     FOUND,
+    LOADGEN,
     OFFLINE,
     SERVER,
     SUSTAINED,
@@ -28,9 +29,11 @@ from contract.records import Outcome, RateTrial, Settings
 
 NO_OUTCOME: Final = "the run has not told its outcome"
 NO_RATE_HELD: Final = "p99 was within the bound at no rate tried"
-NO_ROW: Final = "no single-stream run of the same bundle and settings on this hardware"
+NO_ROW: Final = "no row has a time of the same bundle and settings on this hardware"
 _LOADGEN_P90: Final = "90.00 percentile latency (ns)"
 _LOADGEN_RESULT: Final = "Result is"
+_DIGITS: Final = 19
+"""Of the longest time: a device may send any text for one."""
 _TENTH: Final = 10
 
 
@@ -174,6 +177,10 @@ def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
         )
     if outcome.rates and outcome.valid_qps is None:
         notes["valid_per_second"].append(NO_RATE_HELD)
+    if run.settings.scenario == LOADGEN and group.measured.marked:
+        notes["p50_ms"].append(
+            f"LoadGen counts {group.measured.marked} disturbed answers, whose times are left out here"
+        )
     if group.measured.errors:
         notes["answers"].append(f"{group.measured.errors} answers are errors; they count as wrong")
     for remark in run.remarks:
@@ -239,7 +246,8 @@ def _slowed_down_after(store: Store, run: Run) -> float | None:
 def _loadgen(summary: dict[str, str]) -> tuple[float | None, bool | None]:
     """Its p90 in milliseconds, and whether it calls its result valid."""
     p90, result = summary.get(_LOADGEN_P90, ""), summary.get(_LOADGEN_RESULT)
-    return (int(p90) / 1e6 if p90.isdecimal() else None), (None if result is None else result == "VALID")
+    known = p90.isdecimal() and len(p90) <= _DIGITS
+    return (int(p90) / 1e6 if known else None), (None if result is None else result == "VALID")
 
 
 def _alike(run: Run) -> tuple[object, ...]:

@@ -46,7 +46,7 @@ def run_page(detail: RunDetail, width: int | None = None, *, colour: bool = Fals
         grid.add_column(overflow="fold")
         for name, value in facts:
             if value is not None:
-                grid.add_row(Text(f"  {name}"), Text(plain(value)))
+                grid.add_row(Text(f"  {plain(name)}"), Text(plain(value)))
         console.print(grid)
         console.print()
     for heading, answers in (("Slowest answers", detail.slowest), ("Worst answers", detail.worst)):

@@ -107,6 +107,29 @@ def test_loadgen_is_beside_our_own_clock(found: dict[str, ScenarioRun]) -> None:
     assert (run.loadgen_p90_ms, run.loadgen_valid, run.p90_ms) == (75.0, True, 20.0)
 
 
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_time_of_loadgen_that_nothing_can_be_is_none(store: Store, digits: int) -> None:
+    summary = {"90.00 percentile latency (ns)": "9" * digits}
+    take(store, batch(under_load("loadgen", Outcome(loadgen=summary), ONE), "a" * 32))
+    assert [run.loadgen_p90_ms for run in compare(store).scenarios] == [None]
+    assert "LoadGen's p90" not in run_page(run_detail(store, "a"), 200)
+
+
+def test_loadgen_counts_answers_that_our_own_clock_leaves_out(store: Store) -> None:
+    disturbed = answer(2, "q2", ms=90.0, marks=("throttled",))
+    take(store, batch(under_load("loadgen", Outcome(), [*ONE, disturbed])))
+    section = sections(store)["LoadGen"]
+    assert cells(section)["p90 ms"] == "10.0"
+    assert "LoadGen counts 1 disturbed answers, whose times are left out here" in section.footnotes
+
+
+def test_a_scenario_of_another_name_cannot_write_over_a_terminal(store: Store) -> None:
+    told = under_load("a\x1b[2Jb", Outcome(questions_per_second=1.0), ONE)
+    take(store, batch(told, "a" * 32))
+    page = run_page(run_detail(store, "a"), 200)
+    assert "a[2Jb" in page and "\x1b" not in page
+
+
 def test_every_format_has_the_same_numbers(store_with_golds: Store) -> None:
     comparison = three_models(store_with_golds)
     shown = sections(store_with_golds)
