@@ -5,7 +5,7 @@ from typing import Any
 
 from collector.comparison import Comparison, Row, RunTrace
 from collector.findings import RowName
-from collector.report.names import decimals, percent
+from collector.report.names import decimals, full_name, percent
 from collector.report.page import Figure, Heading, Table, cells
 from collector.report.tints import Tints, label
 
@@ -38,7 +38,7 @@ def distributions(comparison: Comparison, rows: Sequence[Row], tints: Tints) -> 
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": titles[d.row],
+                "name": label(titles[d.row]),
                 "tint": tints.of(d.row.model),
                 "line": {"dash": tints.dash(d.row.precision), "width": 2},
                 "x": d.ms,
@@ -88,14 +88,18 @@ def heat(comparison: Comparison, rows: Sequence[Row], tints: Tints) -> Figure | 
     return Figure(
         "Heat over a run",
         "The temperature of the processor over the time of each run, which is logarithmic"
-        + ("; crosses mark where the processor was held back." if held_back else "; it was never held back."),
+        + (
+            "; crosses mark where the processor was held back."
+            if held_back
+            else "; it was never seen held back."
+        ),
         _heat_table(shown, titles),
         [
             *(
                 {
                     "type": "scatter",
-                    "mode": "lines",
-                    "name": titles[trace.row],
+                    "mode": _mode(trace),
+                    "name": label(titles[trace.row]),
                     "tint": tints.of(trace.row.model),
                     "line": {"dash": tints.dash(trace.row.precision), "width": 1.5},
                     "x": [m.seconds for m in trace.moments],
@@ -113,6 +117,11 @@ def heat(comparison: Comparison, rows: Sequence[Row], tints: Tints) -> Figure | 
         },
         400,
     )
+
+
+def _mode(trace: RunTrace) -> str:
+    """A line; one reading has none, and is a point."""
+    return "lines" if sum(m.temperature_celsius is not None for m in trace.moments) > 1 else "markers"
 
 
 def _heat_table(traces: Sequence[RunTrace], titles: dict[RowName, str]) -> Table:
@@ -153,7 +162,7 @@ def _titles(rows: Sequence[Row]) -> dict[RowName, str]:
             questions_sha256=row.questions_sha256,
             model=row.model,
             precision=row.precision,
-        ): label(row.title, row.precision)
+        ): full_name(row.title, row.precision)
         for row in rows
     }
 

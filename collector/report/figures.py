@@ -12,6 +12,7 @@ from collector.comparison import Comparison, Row
 from collector.recommendation import Candidate, pareto_front
 from collector.report.columns import COLUMNS
 from collector.report.curves import distributions, heat
+from collector.report.names import full_name
 from collector.report.page import Figure, Heading, Table, cells
 from collector.report.tints import Tints, label
 
@@ -39,7 +40,7 @@ def figures(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Figure]:
 
 
 def _trade(rows: Sequence[Row], tints: Tints) -> Figure | None:
-    shown = [row for row in rows if row.f1 is not None and row.p50_ms is not None]
+    shown = [row for row in rows if row.f1 is not None and row.p50_ms]  # no logarithm has a 0
     if not shown:
         return None
     points = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0) for row in shown]
@@ -64,7 +65,7 @@ def _trade(rows: Sequence[Row], tints: Tints) -> Figure | None:
                 {
                     "type": "scatter",
                     "mode": "markers",
-                    "name": label(row.title, row.precision),
+                    "name": label(full_name(row.title, row.precision)),
                     "named": "front" if row.pareto else "behind",
                     "tint": tints.of(row.model),
                     "cliponaxis": False,
@@ -120,7 +121,7 @@ def _time(rows: Sequence[Row], tints: Tints) -> Figure | None:
     shown = [row for row in rows if row.p50_ms is not None]
     if not shown:
         return None
-    names = [label(row.title, row.precision) for row in shown]
+    names = [label(full_name(row.title, row.precision)) for row in shown]
     lines: dict[str, list[Any]] = {"x": [], "y": []}
     for row, name in zip(shown, names, strict=True):
         lines["x"] += [row.p50_ms, row.p99_ms, None]
@@ -213,7 +214,7 @@ def _bars(rows: Sequence[Row], field: str, name: str, tint: int) -> dict[str, An
         "orientation": "h",
         "name": name,
         "tint": tint,
-        "y": [label(row.title, row.precision) for row in rows],
+        "y": [label(full_name(row.title, row.precision)) for row in rows],
         "x": values,
         "text": _written(rows, field),
         "texttemplate": "%{text}",

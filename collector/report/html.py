@@ -43,6 +43,7 @@ def as_html(comparison: Comparison) -> str:
     return template.from_string(folder.joinpath("report.html.j2").read_text("utf-8")).render(
         comparison=comparison,
         page=page,
+        in_brief=_in_brief(comparison),
         cards=_cards(page),
         policy=_policy(script, plotly),
         style=Markup(folder.joinpath("report.css").read_text("utf-8")),  # noqa: S704  # our own file
@@ -50,6 +51,24 @@ def as_html(comparison: Comparison) -> str:
         script=Markup(script),  # noqa: S704  # our own file
         data=Markup(_inert_json(drawn)),  # noqa: S704  # made inert
     )
+
+
+def _in_brief(comparison: Comparison) -> str:
+    rows, runs = len(comparison.rows), len(comparison.scenarios)
+    kinds = len({row.hardware_class for row in comparison.rows if row.runs})
+    where = f" on {_counted(kinds, 'kind')} of hardware" if kinds else ""
+    return " · ".join(
+        (
+            f"{comparison.generated_at[:16].replace('T', ' ')} UTC",
+            *([_counted(rows, "row") + where] if rows else []),
+            *([_counted(runs, "run") + " under load"] if runs else []),
+            f"baseline {comparison.baseline} fp32",
+        )
+    )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _cards(page: Page) -> dict[str, list[tuple[Cell, ...]]]:

@@ -11,6 +11,7 @@ from collector.report.chapters.places import places
 from collector.report.chapters.provenance import provenance
 from collector.report.chapters.scenarios import scenarios
 from collector.report.chapters.study import study
+from collector.report.names import told_apart
 from collector.report.page import Chapter
 
 
@@ -23,6 +24,7 @@ class Page(NamedTuple):
 
 def lay_out(comparison: Comparison) -> Page:
     """Lay a comparison out: the answer first, what it stands on last."""
+    comparison = told_apart(comparison)
     if not comparison.rows and not comparison.scenarios:
         return Page((), ("no run has been received yet", *comparison.remarks))
     compared = (answer(comparison), *places(comparison)) if comparison.rows else ()

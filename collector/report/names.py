@@ -1,9 +1,16 @@
 """How things are called in a report, and how its numbers are written."""
 
-from typing import Final
+from collections.abc import Set
+from typing import Final, TypeVar
 
-from collector.comparison import Comparison
+import msgspec
+
+from collector.comparison import Comparison, Row
 from collector.findings import RowName
+from collector.report.plain import plain
+from collector.scenario_run import ScenarioRun
+
+Entry = TypeVar("Entry", Row, ScenarioRun)
 
 _HARDWARE: Final = {
     "raspberry-pi-5": "Raspberry Pi 5",
@@ -33,7 +40,7 @@ class Names:
 
     def row(self, name: RowName) -> str:
         """`MiniLM-L6 int8`."""
-        return f"{self.model(name.model)} {name.precision}".strip()
+        return full_name(self.model(name.model), name.precision)
 
     def place(self, name: RowName) -> int:
         """Where a row stands in the report, to sort by."""
@@ -43,6 +50,30 @@ class Names:
     def model(self, model: str) -> str:
         """`MiniLM-L6`."""
         return self._titles.get(model, model)
+
+
+def full_name(title: str, precision: str) -> str:
+    """`MiniLM-L6 int8`; predictions from elsewhere have no precision."""
+    return f"{title} {precision}".strip()
+
+
+def told_apart(comparison: Comparison) -> Comparison:
+    """The same, but where several models have one title, the name of each is behind it."""
+    models: dict[str, set[str]] = {}
+    for entry in comparison.entries:
+        models.setdefault(plain(entry.title), set()).add(entry.model)
+    alike = {title for title, named in models.items() if len(named) > 1}
+    return msgspec.structs.replace(
+        comparison,
+        rows=tuple(_told_apart(row, alike) for row in comparison.rows),
+        scenarios=tuple(_told_apart(run, alike) for run in comparison.scenarios),
+    )
+
+
+def _told_apart(entry: Entry, alike: Set[str]) -> Entry:
+    if plain(entry.title) not in alike or entry.title == entry.model:
+        return entry
+    return msgspec.structs.replace(entry, title=f"{entry.title} ({entry.model})")
 
 
 def hardware(hardware_class: str) -> str:

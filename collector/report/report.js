@@ -22,10 +22,12 @@ function tinted(trace, colour) {
   if (tint === undefined) return rest;
   const shade = shadeOf(tint, colour);
   const shown = { ...rest, marker: { ...rest.marker, color: shade }, line: { ...rest.line, color: shade } };
+  if (onPaper() && rest.marker?.size) shown.marker.size = rest.marker.size * PAPER_SCALE;
   if (rest.error_x) shown.error_x = { ...rest.error_x, color: colour("--text") };
   if (rest.type === "bar") {
     delete shown.line;
     shown.insidetextfont = { color: colour("--on-tint") };
+    if (onPaper()) Object.assign(shown, { constraintext: "none", textfont: { size: PAPER_BAR_FONT } });
   }
   return shown;
 }

@@ -8,6 +8,8 @@ from collector.report.plain import plain
 
 COLOURS: Final = 12
 """How many the style sheet has; further models begin again."""
+_LONGEST: Final = 40
+"""Characters of a name: a longer one would leave a chart no room."""
 _DASHES: Final = {"fp32": "solid", "int8": "dash", "int4": "dot"}
 _SYMBOLS: Final = {"fp32": "circle", "int8": "diamond", "int4": "square"}
 
@@ -32,6 +34,9 @@ class Tints:
         return _DASHES.get(precision, "dashdot")
 
 
-def label(title: str, precision: str) -> str:
-    """A name within a chart. Plotly reads a little HTML there, so a name has none."""
-    return html.escape(f"{plain(title)} {precision}".strip())
+def label(name: str) -> str:
+    """A name within a chart, shortened in its middle. Plotly reads a little HTML there, so it has none."""
+    name = plain(name)
+    if len(name) > _LONGEST:
+        name = f"{name[: _LONGEST // 2]}…{name[-_LONGEST // 2 + 1 :]}"
+    return html.escape(name, quote=False)

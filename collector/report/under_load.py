@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from collector.findings import Moment
-from collector.report.names import decimals, hardware
+from collector.report.names import decimals, full_name, hardware
 from collector.report.page import Figure, Heading, Table, cells
 from collector.report.tints import Tints, label
 from collector.scenario_run import ScenarioRun
@@ -52,7 +52,7 @@ def endurance(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": names[run.run_id] + _when(run),
+                "name": label(names[run.run_id]) + _when(run),
                 "legendgroup": run.run_id,
                 "showlegend": number == 0,
                 "tint": tints.of(run.model),
@@ -62,7 +62,7 @@ def endurance(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
                 "yaxis": _axis(number),
                 "connectgaps": True,
                 "hovertemplate": f"%{{y:,.{panel.digits}f}} {panel.unit} after %{{x:.1f}} min"
-                f"<extra>{names[run.run_id]}</extra>",
+                "<extra>%{fullData.name}</extra>",
             }
             for number, panel in enumerate(panels)
             for run in runs
@@ -128,7 +128,7 @@ def latency_against_rate(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": names[run.run_id],
+                "name": label(names[run.run_id]),
                 "tint": tints.of(run.model),
                 "line": {"dash": tints.dash(run.precision), "width": 1.75},
                 "marker": {
@@ -165,7 +165,7 @@ def latency_against_rate(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
 
 def _names(runs: Sequence[ScenarioRun]) -> dict[str, str]:
     """What each run is called in a chart: by its model, and by its id where several have one."""
-    titles = {run.run_id: label(run.title, run.precision) for run in runs}
+    titles = {run.run_id: full_name(run.title, run.precision) for run in runs}
     often = Counter(titles.values())
     return {
         run_id: title if often[title] == 1 else f"{title}, run {run_id[:8]}"

@@ -186,10 +186,12 @@ const wait = setInterval(() => {
   const whole = texts(scroll.querySelector("table"));
   page.defaultView.dispatchEvent(new Event("beforeprint"));
   const parts = [...scroll.querySelectorAll(".part")].map(texts);
+  const numbers = [...page.querySelectorAll(".bartext")].map((text) => text.getBoundingClientRect().height);
   const widths = [...page.querySelectorAll(".chart .main-svg")].map((svg) => svg.clientWidth);
   page.defaultView.dispatchEvent(new Event("afterprint"));
   const after = scroll.innerHTML;
-  document.title = JSON.stringify({ whole, parts, widest: Math.max(...widths), restored: before === after });
+  document.title = JSON.stringify({ whole, parts, widest: Math.max(...widths), lowest: Math.min(...numbers),
+    restored: before === after });
 }, 50);
 </script>"""
 
@@ -208,6 +210,7 @@ def test_paper_gets_wide_tables_in_parts_and_charts_of_its_width(store_with_gold
         assert all(part[row][:2] == line[:2] for part in parts)
         assert line[:2] + [cell for part in parts for cell in part[row][2:]] == line
     assert 300 < found["widest"] < 718
+    assert found["lowest"] > 7
     assert found["restored"]
 
 

@@ -17,9 +17,20 @@ from collector.report.table import table as terminal_table
 from collector.scoring import score_answers
 from collector.store import Store
 from contract.bundle import Weights
+from contract.records import Outcome
 from tests.collector.delivering import take
 from tests.collector.factory import batch, manifest, run_records
-from tests.collector.reports import HtmlTables, Rows, hostile, tables, texts, three_models
+from tests.collector.reports import (
+    HtmlTables,
+    Rows,
+    hostile,
+    loaded,
+    minutes,
+    tables,
+    texts,
+    three_models,
+    under_load,
+)
 
 
 @pytest.fixture
@@ -205,6 +216,53 @@ def test_numbers_that_were_worked_out_by_hand_are_in_every_format(store_with_gol
     as_csv = list(csv.DictReader(io.StringIO(render(comparison, "csv"))))[1]
     assert {field: as_json[field] for field in full} == pytest.approx(full)
     assert {field: float(as_csv[field]) for field in full} == pytest.approx(full)
+
+
+def test_a_time_of_nothing_is_in_no_chart_of_logarithms(comparison: Comparison) -> None:
+    first, second, *rest = comparison.rows
+    rows = (first, msgspec.structs.replace(second, p50_ms=0.0), *rest)
+    for shown in (rows, rows[1:2]):
+        assert render(msgspec.structs.replace(comparison, rows=shown), "html")
+
+
+def test_models_of_one_title_are_told_apart(comparison: Comparison) -> None:
+    rows = tuple(msgspec.structs.replace(row, title="R&D", precision="fp32") for row in comparison.rows)
+    section = place(msgspec.structs.replace(comparison, rows=rows[:2]))
+    assert [row[0].text for row in section.tables[0].rows] == ["R&D (bert-large)", "R&D (minilm-l6)"]
+    time = next(figure for figure in section.figures if figure.title == "Time per question")
+    assert time.traces[1]["y"] == ["R&amp;D (bert-large) fp32", "R&amp;D (minilm-l6) fp32"]
+
+
+def test_names_are_shortened_in_charts_and_escaped_there_alone(store_with_golds: Store) -> None:
+    title = f"<b>{'x' * 90}"
+    told = run_records(bundle=manifest(title=title))
+    take(store_with_golds, batch(told))
+    take(store_with_golds, batch(under_load("sustained", Outcome(), minutes(), bundle=manifest(title=title))))
+    score_answers(store_with_golds)
+    page = lay_out(compare(store_with_golds))
+    figures = [figure for chapter in page.chapters for s in chapter.sections for figure in s.figures]
+    short = f"&lt;b&gt;{'x' * 17}…{'x' * 14} fp32"
+    for figure in figures:
+        assert figure.table.rows[0][0].text in {title, f"{title} fp32"}
+        names = {trace["name"].split(", ")[0] for trace in figure.traces if "name" in trace}
+        assert names <= {short, "F1", "EM", "p50", "p90", "p99"}
+    assert len(figures) == 6
+
+
+def test_a_run_with_one_temperature_has_a_point(store_with_golds: Store) -> None:
+    take(store_with_golds, batch(run_records()))
+    heat = next(f for f in place(compare(store_with_golds)).figures if f.title == "Heat over a run")
+    assert [trace["mode"] for trace in heat.traces] == ["markers"]
+    assert "never seen held back" in heat.summary
+
+
+def test_a_page_says_in_brief_what_it_holds(store_with_golds: Store) -> None:
+    take(store_with_golds, batch(run_records()))
+    one = compare(store_with_golds)
+    assert "UTC · 1 row on 1 kind of hardware · baseline bert-large fp32" in render(one, "html")
+    loaded(store_with_golds)
+    found = msgspec.structs.replace(compare(store_with_golds), rows=())
+    assert "UTC · 4 runs under load · baseline bert-large fp32" in render(found, "html")
 
 
 def test_random_weights_are_in_no_chart_and_no_table_of_accuracy(comparison: Comparison) -> None:

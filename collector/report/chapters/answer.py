@@ -6,7 +6,7 @@ from typing import Final
 from collector.comparison import Comparison
 from collector.findings import Cell as PairTime
 from collector.findings import Choice, TimeSplit
-from collector.report.names import Names, decimals, hardware, megabytes, times
+from collector.report.names import Names, decimals, full_name, hardware, megabytes, times
 from collector.report.page import Chapter, Heading, Section, Table, cells
 
 NOTHING_TO_CHOOSE: Final = "No hardware has two models with an F1 and a time, so there is nothing to choose."
@@ -46,7 +46,7 @@ def _best(comparison: Comparison) -> Table:
             cells(
                 hardware(row.hardware_class) + ("" if one_file else f", {row.questions}"),
                 ", ".join(row.best_for),
-                f"{row.title} {row.precision}",
+                full_name(row.title, row.precision),
                 decimals(row.f1, 1),
                 decimals(row.p50_ms, 1),
                 times(row.speed_up),

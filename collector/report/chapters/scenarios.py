@@ -5,7 +5,7 @@ from typing import Final
 
 from collector.comparison import Comparison
 from collector.report.columns import Column, noted_table
-from collector.report.names import decimals, hardware, times
+from collector.report.names import decimals, full_name, hardware, times
 from collector.report.page import Chapter, Figure, Heading, Section, Table, cells
 from collector.report.tints import Tints
 from collector.report.under_load import endurance, latency_against_rate
@@ -55,7 +55,7 @@ def _valid(found: ScenarioRun) -> str | None:
 
 _WHO: Final[_Columns] = (
     Column("hardware_class", "hardware", lambda r: hardware(r.hardware_class), number=False),
-    Column("title", "model", lambda r: f"{r.title} {r.precision}", number=False),
+    Column("title", "model", lambda r: full_name(r.title, r.precision), number=False),
 )
 _WHAT: Final[dict[str, _Columns]] = {
     OFFLINE: (
@@ -152,7 +152,7 @@ def _rates(found: Sequence[ScenarioRun]) -> Table:
         tuple(
             cells(
                 hardware(run.hardware_class),
-                f"{run.title} {run.precision}",
+                full_name(run.title, run.precision),
                 decimals(rate.per_second, 2),
                 f"{rate.answers:,}",
                 decimals(rate.p50_ms, 1),

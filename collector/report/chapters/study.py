@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from collector.comparison import Comparison, Row
-from collector.report.names import decimals, hardware, megabytes, times
+from collector.report.names import decimals, full_name, hardware, megabytes, times
 from collector.report.page import Cell, Chapter, Heading, Section, Table, cells
 
 
@@ -96,7 +96,7 @@ def study(comparison: Comparison) -> Chapter:
 def _ours(row: Row) -> tuple[Cell, ...]:
     return cells(
         hardware(row.hardware_class),
-        f"{row.title} {row.precision}".strip(),
+        full_name(row.title, row.precision),
         megabytes(row.parameters),
         None if row.layers is None else str(row.layers),
         row.distillation,
