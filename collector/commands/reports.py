@@ -37,13 +37,13 @@ def report(
 
     `parquet` is not the comparison but all answers, a row each.
     """
+    if (full or section) and (form != "table" or (full and section)):
+        raise click.UsageError("--full and --section NAME are for a table, one of them at a time")
     if form == "parquet":
         if target is None or baseline or require:
             raise click.UsageError("--format parquet needs --to FILE, and takes no --baseline or --require")
         _export(database, target)
         return
-    if (full or section) and (form != "table" or (full and section)):
-        raise click.UsageError("--full and --section NAME are for a table, one of them at a time")
     from collector.compare import BASELINE, compare_file
     from collector.report.render import render
 
