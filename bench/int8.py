@@ -104,7 +104,7 @@ def _built(folder: Path, wanted: Sequence[str], threads: int, scratch: Path) -> 
     given = Ingredients(traced, inputs, reader.architecture, seen, {})
     graphs = {
         "fp32": Recipe(method="plain"),
-        "fp32, one operator": recipes.recipe("fp32", this_machine()),
+        "fp32, as built": recipes.recipe("fp32", this_machine()),
         "fp32, fused": Recipe(method="plain", fused=True),
     }
     graphs |= {candidate.name: candidate.recipe for candidate in CANDIDATES}

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from export.recipes import AUTOMATIC, UNMASKED, Recipe
+from export.recipes import AUTOMATIC, PACKED, UNMASKED, Recipe
 
 
 class Candidate(NamedTuple):
@@ -24,13 +24,14 @@ def _dynamic(weights: str, **choices: Any) -> Recipe:
         "linear_weights": weights,
         "embeddings": "s8 per row",
         "activations": "u8 per tensor",
-        "attention": UNMASKED,
+        "attention": PACKED,
     }
     return msgspec.convert(fields | choices, Recipe)
 
 
 def _static(activations: str, clipping: str, **choices: Any) -> Recipe:
-    return _dynamic("s8 per channel", method="static", activations=activations, clipping=clipping, **choices)
+    fields = {"method": "static", "activations": activations, "clipping": clipping, "attention": UNMASKED}
+    return _dynamic("s8 per channel", **fields, **choices)
 
 
 def _blocks(weights: str) -> Recipe:
@@ -48,6 +49,9 @@ _BEST: Final = {"smoothing": AUTOMATIC}
 CANDIDATES: Final = (
     Candidate("s8, smoothed", _dynamic("s8 per channel", **_BEST)),
     Candidate("s7, smoothed", _dynamic("s7 per channel", **_BEST)),
+    Candidate(
+        "s8, smoothed, layers beside attention", _dynamic("s8 per channel", attention=UNMASKED, **_BEST)
+    ),
     Candidate("s8, smoothed, attention as traced", _dynamic("s8 per channel", attention=None, **_BEST)),
     Candidate("s8, smoothed, fused", _dynamic("s8 per channel", fused=True, attention=None, **_BEST)),
     Candidate("s7, smoothed, fused", _dynamic("s7 per channel", fused=True, attention=None, **_BEST)),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.graph import declare
+from export.merging import PACKED
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
@@ -85,7 +86,7 @@ def quantise_linears(
     spared: frozenset[str] = frozenset(),
     fixed: Mapping[str, Range] | None = None,
 ) -> None:
-    """Give every linear layer but the head weights of 8 bits, in place.
+    """Give every linear layer but the head weights of 8 bits, in place, and attention that holds some.
 
     Activations become u8, with the range of each tensor as it comes or a fixed one. Layers that read the same
     tensor share its quantisation.
@@ -104,10 +105,11 @@ def quantise_linears(
     quantised_inputs: dict[str, None] = {}
     quantised_weights: dict[str, None] = {}
     for node in graph.node:
-        if not _is_linear(node, weights) or node.name in spared:
+        packed = node.op_type == PACKED
+        if not (packed or _is_linear(node, weights)) or node.name in spared:
             nodes.append(node)
             continue
-        source, weight = node.input
+        source, weight, *_ = node.input
         scale_and_zero = [f"{source}_scale", f"{source}_zero"]
         if source not in quantised_inputs:
             quantised_inputs[source] = None
@@ -117,7 +119,12 @@ def quantise_linears(
             nodes.append(
                 helper.make_node(kind, [source, *given], [f"{source}_q", *made], f"{source}/quantise")
             )
-        nodes.extend(_integer_linear(node, source, weight) if fixed is None else [_fixed(node)])
+        if packed:
+            nodes.append(_integer_attention(node))
+        elif fixed is None:
+            nodes.extend(_integer_linear(node, source, weight))
+        else:
+            nodes.append(_fixed(node))
         quantised_weights[weight] = None
     _set_nodes(graph, nodes)
     for weight in quantised_weights:
@@ -210,6 +217,23 @@ def _integer_linear(node: "NodeProto", source: str, weight: str) -> "Iterator[No
         "Mul", [f"{source}_scale", f"{weight}_scale"], [f"{out}_scale"], f"{node.name}/scales"
     )
     yield helper.make_node("Mul", [f"{out}_cast", f"{out}_scale"], [out], f"{node.name}/scaled")
+
+
+def _integer_attention(node: "NodeProto") -> "NodeProto":
+    from onnx import helper
+
+    source, weight, bias = node.input
+    scales = [f"{source}_scale", f"{weight}_scale"]
+    zeros = [f"{source}_zero", f"{weight}_zero"]
+    quantised = helper.make_node(
+        f"Q{PACKED}",
+        [f"{source}_q", f"{weight}_q", bias, *scales, "", *zeros],  # no mask
+        list(node.output),
+        node.name,
+        domain=_DOMAIN,
+    )
+    quantised.attribute.extend(node.attribute)
+    return quantised
 
 
 def _fixed(node: "NodeProto") -> "NodeProto":

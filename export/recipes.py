@@ -14,9 +14,10 @@ from export.calibration import Activation
 from export.folding import fold
 from export.fusion import fuse
 from export.graph import OPSET
-from export.merging import merge
+from export.merging import merge, pack
 from export.quantisation import LARGEST, Integers, Spared, quantise_embeddings, quantise_linears, spared
 from export.ranges import Clipping, ranges
+from export.residuals import join_residuals
 from export.smoothing import Smoothed, Strengths, smooth
 from export.targets import LARGEST_WEIGHT, Target
 from export.weightonly import quantise_weights_only
@@ -49,6 +50,8 @@ _BLOCKS: Final[dict[str, tuple[int, int]]] = {
 
 AUTOMATIC: Final = "strength by least output error"
 UNMASKED: Final = "one operator, unmasked"
+PACKED: Final = "one operator with its linear layers, unmasked"
+SUMMED: Final = "added by the products"
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -71,8 +74,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How calibration fixes the ranges of `static`."""
     smoothing: Literal["strength by least output error"] | float | None = None
     """One strength for every input, or the best for each."""
-    attention: Literal["one operator, unmasked"] | None = None
-    """And its linear layers joined; None for what tracing or the optimiser gave."""
+    attention: Literal["one operator, unmasked", "one operator with its linear layers, unmasked"] | None = (
+        None
+    )
+    """Linear layers beside it are joined; None for what tracing or the optimiser gave."""
+    residuals: Literal["added by the products"] | None = None
+    """Of fp32: skip connections, the biases before them moved; None for sums of their own."""
     fp32_layers: Spared | None = None
     """Linear layers left as they are, besides the head."""
 
@@ -94,7 +101,7 @@ class Ingredients(NamedTuple):
 def recipe(precision: Precision, target: Target) -> Recipe:
     """The recipe of a precision without a search; only that of int8 depends on the target."""
     if precision == "fp32":
-        return Recipe(method="plain", attention=UNMASKED)
+        return Recipe(method="plain", attention=PACKED, residuals=SUMMED)
     if precision == "int4":
         return Recipe(
             method="weight-only",
@@ -109,7 +116,7 @@ def recipe(precision: Precision, target: Target) -> Recipe:
         embeddings="s8 per row",
         activations="u8 per tensor",
         smoothing=AUTOMATIC,
-        attention=UNMASKED,
+        attention=PACKED,
     )
 
 
@@ -164,7 +171,11 @@ def write(recipe: Recipe, given: Ingredients, path: Path) -> Written:
     if recipe.attention is not None:
         found["attention_operators"] = attend(model)
         fold(model.graph)
+        if recipe.attention == PACKED:
+            found["attention_operators_with_layers"] = pack(model.graph)
         merge(model.graph)
+    if recipe.residuals is not None:
+        found["residuals_added_by_products"] = join_residuals(model.graph)
     if integers is not None:
         fixed = None
         if recipe.clipping is not None:

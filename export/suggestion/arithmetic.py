@@ -9,6 +9,16 @@ from export.suggestion.measurements import Length
 FAMILIES: Final = frozenset({"bert", "distilbert", "roberta"})
 """Whose arithmetic follows from `Architecture`, which does not know, say, the bottlenecks of MobileBERT."""
 
+_MOST_LAYERS: Final = 1000
+_WIDEST: Final = 10_000_000
+"""Beyond all models, so that a manifest from elsewhere gives numbers that can be worked with."""
+
+
+def is_plausible(shape: Architecture) -> bool:
+    """Whether a network of that shape computes anything, and no more than a computer could."""
+    sizes = (shape.hidden_size, shape.intermediate_size, shape.vocab_size, shape.max_positions)
+    return 0 < shape.layers <= _MOST_LAYERS and 0 < min(sizes) <= max(sizes) <= _WIDEST
+
 
 def gigaflops(shape: Architecture, lengths: Sequence[Length]) -> float:
     """Mean floating-point operations of a question, in 10^9; a multiplication and an addition are two.
@@ -18,7 +28,7 @@ def gigaflops(shape: Architecture, lengths: Sequence[Length]) -> float:
 
     Args:
         shape: of the network.
-        lengths: of the questions.
+        lengths: of the questions, none without a window.
     """
     matrices = 4 * shape.hidden_size**2 + 2 * shape.hidden_size * shape.intermediate_size
     total = 0.0

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 _CONFIDENCE: Final = 0.95
 _REFERENCE: Final = "fp32"
+_LARGEST: Final = 700.0
+"""Of a logarithm that is taken back: little more fits no number."""
 
 
 class Point(NamedTuple):
@@ -67,14 +69,21 @@ class Line(NamedTuple):
         centre = float(row @ self.coefficients)
         outside = not self.smallest * 0.999 <= gigaflops <= self.largest * 1.001
         if self.spread is None:
-            return Prediction(math.exp(centre), None, None, outside)
+            return Prediction(_exp(centre), None, None, outside)
         error = self.spread * math.sqrt(1 + float(row @ self.inverse @ row))
         reach = t_quantile(self.freedom) * error
-        return Prediction(math.exp(centre), math.exp(centre - reach), math.exp(centre + reach), outside)
+        return Prediction(_exp(centre), _exp(centre - reach), _exp(centre + reach), outside)
+
+
+def _exp(logarithm: float) -> float:
+    return math.exp(min(logarithm, _LARGEST))
 
 
 def fit(points: Sequence[Point]) -> Line:
-    """Fit the line through points of two shapes or more; one shape would tell nothing of the slope."""
+    """Fit the line through points of two shapes or more; one shape would tell nothing of the slope.
+
+    Arithmetic and time are above 0.
+    """
     precisions = tuple(sorted({point.precision for point in points}, key=lambda p: (p != _REFERENCE, p)))
     rows = np.array([_row(point.gigaflops, point.precision, precisions) for point in points])
     logs = np.array([math.log(point.milliseconds) for point in points])

@@ -2,8 +2,8 @@
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -60,9 +60,20 @@ class Measurement(NamedTuple):
     """Questions that the accuracy rests on."""
 
     @property
+    def has_numbers(self) -> bool:
+        """Whether all that a prediction divides by, or takes the logarithm of, is above 0."""
+        lengths = (number for length in self.lengths for number in length)
+        return min(self.manifest.parameters, *self.milliseconds.values(), *lengths) > 0
+
+    @property
     def size_bytes(self) -> int:
         """Of the bundle's files."""
         return sum(entry.bytes for entry in self.manifest.files.values())
+
+
+class _Run(NamedTuple):
+    row: Any
+    manifest: Manifest
 
 
 class _Setting(NamedTuple):
@@ -82,6 +93,8 @@ class Measurements(NamedTuple):
     here: list[Measurement]
     elsewhere: list[Measurement]
     """On other hardware, with the same questions: of these the accuracy counts."""
+    unreadable: int
+    """Runs that are left out, since no bundle may have their manifest."""
 
 
 def read(database: Path, hardware_class: str) -> Measurements:
@@ -91,33 +104,36 @@ def read(database: Path, hardware_class: str) -> Measurements:
         BadInput: it is no such database, or has no run of that hardware.
     """
     with _opened(database) as connection:
-        runs = [run for run in connection.execute(_RUNS) if _scenario(run) == _COMPARED]
-        ours = [run for run in runs if run["hardware_class"] == hardware_class]
+        rows = [row for row in connection.execute(_RUNS) if _scenario(row) == _COMPARED]
+        runs = list(_readable(rows))
+        ours = [run for run in runs if run.row["hardware_class"] == hardware_class]
         if not ours:
-            known = ", ".join(sorted({run["hardware_class"] for run in runs})) or "none"
+            known = ", ".join(sorted({run.row["hardware_class"] for run in runs})) or "none"
             raise BadInput(
                 f"'{database}' has no {_COMPARED} run on {hardware_class!r}; it has such runs on: {known}"
             )
-        newest: dict[_Setting, dict[tuple[str, str], Any]] = defaultdict(dict)
+        newest: dict[_Setting, dict[tuple[str, str], _Run]] = defaultdict(dict)
         for run in ours:
-            newest[_setting(run)][_identity(run)] = run
+            newest[_setting(run.row)][_identity(run)] = run
         setting = max(newest, key=lambda setting: len(newest[setting]))
         asked_about = connection.execute(_TITLES, (setting.questions_sha256,))
         titles = frozenset(title for (title,) in asked_about if title)
         here = [_measurement(connection, run, titles) for run in newest[setting].values()]
-        others: dict[tuple[str, str], Any] = {
+        others = {
             _identity(run): run
             for run in runs
-            if run["hardware_class"] != hardware_class and run["questions_sha256"] == setting.questions_sha256
+            if run.row["hardware_class"] != hardware_class
+            and run.row["questions_sha256"] == setting.questions_sha256
         }
         elsewhere = [_measurement(connection, run, titles) for run in others.values()]
-    names = Counter(run["questions_name"] for run in newest[setting].values())
+    names = Counter(run.row["questions_name"] for run in newest[setting].values())
     return Measurements(
         hardware_class,
         names.most_common(1)[0][0],
         setting.threads,
         [found for found in here if found.lengths],
         elsewhere,
+        len(rows) - len(runs),
     )
 
 
@@ -142,24 +158,27 @@ def _setting(run: Any) -> _Setting:
     return _Setting(run["questions_sha256"], settings["threads"], settings["decoding"])
 
 
-def _identity(run: Any) -> tuple[str, str]:
-    manifest = msgspec.json.decode(run["bundle"])
-    return manifest["model"], manifest["precision"]
+def _readable(rows: Iterable[Any]) -> Iterator[_Run]:
+    """Without the runs whose manifest no bundle may have: a database may hold such from before that was checked."""
+    for row in rows:
+        with suppress(ContractError):
+            yield _Run(row, decode_manifest(row["bundle"].encode()))
 
 
-def _measurement(connection: sqlite3.Connection, run: Any, titles: frozenset[str]) -> Measurement:
-    try:
-        manifest = decode_manifest(run["bundle"].encode())
-    except ContractError as error:
-        raise BadInput(f"a run in the database cannot be understood: {error}") from None
-    rows = connection.execute(_TIMES, (run["stream"],)).fetchall()
+def _identity(run: _Run) -> tuple[str, str]:
+    return run.manifest.model, run.manifest.precision
+
+
+def _measurement(connection: sqlite3.Connection, run: _Run, titles: frozenset[str]) -> Measurement:
+    stream = run.row["stream"]
+    rows = connection.execute(_TIMES, (stream,)).fetchall()
     times = [row["ms"] for row in rows]
-    exact_match, f1, scored = connection.execute(_ACCURACY, (run["stream"],)).fetchone()
-    weights = manifest.weights
+    exact_match, f1, scored = connection.execute(_ACCURACY, (stream,)).fetchone()
+    weights = run.manifest.weights
     means_something = weights.origin != "random" and titles.isdisjoint(weights.training_articles)
     return Measurement(
-        manifest,
-        run["hardware_class"],
+        run.manifest,
+        run.row["hardware_class"],
         {name: _percentile(times, share) for name, share in _PERCENTILES.items()} if times else {},
         [Length(row["windows"], row["tokens"]) for row in rows],
         exact_match if means_something else None,

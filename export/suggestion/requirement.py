@@ -43,6 +43,11 @@ class Condition(msgspec.Struct, frozen=True):
         """How it can be judged."""
         return FIELDS[self.field]
 
+    @property
+    def is_upper(self) -> bool:
+        """Whether it bounds from above: `<` and `<=`."""
+        return self.operator.startswith("<")
+
     def met(self, value: float) -> bool:
         """Whether a value meets it."""
         return _OPERATORS[self.operator](value, self.bound)
@@ -64,7 +69,7 @@ def parse(expression: str) -> tuple[Condition, ...]:
             wrong = "is not FIELD>=NUMBER (or <=, >, <)" if match is None else f"names no field {match[1]!r}"
             raise BadInput(f"requirement {part.strip()!r} {wrong}; the fields are {', '.join(FIELDS)}")
         conditions.append(Condition(match[1], match[2], float(match[3])))
-    if not any(c.kind == "latency" and c.operator.startswith("<") for c in conditions):
+    if not any(c.kind == "latency" and c.is_upper for c in conditions):
         raise BadInput(
             f"requirement {expression!r} says nothing about time: add one such as p90_ms<=60, since the "
             "slowest student that meets it is the best"

@@ -1,5 +1,6 @@
 """Students that should meet a requirement on a class of hardware, and how to make them."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from contract.bundle import Architecture, Precision
+from contract.codec import printable
 from export import catalog
 from export.catalog import architecture
 from export.errors import BadInput
@@ -16,11 +18,19 @@ from export.suggestion.latency import Line, Point
 from export.suggestion.measurements import Measurement, Measurements
 from export.suggestion.requirement import Condition, parse
 
-Verdict = Literal["should meet", "may meet", "too slow", "too large"]
+Verdict = Literal["should meet", "may meet", "too slow", "too fast", "too large", "too small"]
 
 _FEW: Final = 3
 """Degrees of freedom below which an interval says little."""
-_RANK: Final[dict[Verdict, int]] = {"should meet": 0, "may meet": 1, "too slow": 2, "too large": 3}
+_RANK: Final[dict[Verdict, int]] = {
+    "should meet": 0,
+    "may meet": 1,
+    "too slow": 2,
+    "too fast": 3,
+    "too large": 4,
+    "too small": 5,
+}
+_NO_NUMBERS: Final = "since a size, a length or a time of theirs is 0 or beyond any model"
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,8 +91,10 @@ def suggest(database: Path, hardware_class: str, expression: str, teacher: str |
     """
     conditions = parse(expression)
     measured = measurements.read(database, hardware_class)
-    usable = [m for m in measured.here if m.manifest.architecture.family in arithmetic.FAMILIES]
-    _check_shapes(usable)
+    of_family = [m for m in measured.here if m.manifest.architecture.family in arithmetic.FAMILIES]
+    usable = [m for m in of_family if m.has_numbers and arithmetic.is_plausible(m.manifest.architecture)]
+    left_out = [_titled(m) for m in of_family if m not in usable]
+    _check_shapes(usable, left_out)
     lines = {c.field: _line(usable, c.field) for c in conditions if c.kind == "latency"}
     master = _teacher(measured, teacher)
     asked = max(usable, key=lambda m: len(m.lengths))
@@ -91,6 +103,8 @@ def suggest(database: Path, hardware_class: str, expression: str, teacher: str |
         for student, begins, shape in _shapes(master.manifest.architecture, asked)
         for precision in _precisions(usable)
     ]
+    if not candidates:
+        raise BadInput(_nothing_smaller(master))
     candidates.sort(key=lambda c: (_RANK[c.verdict], -c.gigaflops, c.size_bytes))
     line = next(iter(lines.values()))
     named = teacher or _named(master)
@@ -99,7 +113,7 @@ def suggest(database: Path, hardware_class: str, expression: str, teacher: str |
         questions=measured.questions,
         threads=measured.threads,
         requirement=expression,
-        already=tuple(_already(measured.here, conditions)),
+        already=tuple(_already([m for m in measured.here if m.has_numbers], conditions)),
         teacher=named,
         teacher_title=master.manifest.title,
         teacher_f1=master.f1,
@@ -109,18 +123,35 @@ def suggest(database: Path, hardware_class: str, expression: str, teacher: str |
         candidates=tuple(candidates),
         commands=tuple(_commands(candidates, named)),
         remarks=tuple(
-            _remarks(measured, usable, master, lines, conditions, candidates, given=teacher is not None)
+            _remarks(
+                measured, usable, left_out, master, lines, conditions, candidates, given=teacher is not None
+            )
         ),
     )
 
 
-def _check_shapes(usable: Sequence[Measurement]) -> None:
+def _check_shapes(usable: Sequence[Measurement], left_out: Sequence[str]) -> None:
     shapes = {m.manifest.architecture for m in usable}
     if len(shapes) < 2:
+        but = f" (left out, {_NO_NUMBERS}: {', '.join(left_out)})" if left_out else ""
         raise BadInput(
             f"a latency can be predicted from two shapes or more, and {len(shapes) or 'none'} was measured "
-            "there: run others, with random weights if need be (export-models build NAME --weights random)"
+            f"there{but}: run others, with random weights if need be (export-models build NAME --weights "
+            "random)"
         )
+
+
+def _titled(m: Measurement) -> str:
+    return f"{m.manifest.title} {m.manifest.precision}"
+
+
+def _nothing_smaller(master: Measurement) -> str:
+    shape = master.manifest.architecture
+    return (
+        f"no student is smaller than the teacher {master.manifest.title!r}, which has "
+        f"{shape.layers} layer{'s' * (shape.layers != 1)}, and no base model of its vocabulary of "
+        f"{shape.vocab_size} is known that computes less: choose another with --teacher"
+    )
 
 
 def _line(usable: Sequence[Measurement], field: str) -> Line:
@@ -139,13 +170,18 @@ def _line(usable: Sequence[Measurement], field: str) -> Line:
 def _teacher(measured: Measurements, asked_for: str | None) -> Measurement:
     """The one that was asked for, or the most accurate; its shape decides what a student can begin from."""
     known = [*measured.here, *measured.elsewhere]
-    able = [m for m in known if m.manifest.architecture.family in arithmetic.FAMILIES]
+    able = [
+        m
+        for m in known
+        if m.manifest.architecture.family in arithmetic.FAMILIES
+        and arithmetic.is_plausible(m.manifest.architecture)
+    ]
     if asked_for is not None:
         able = [m for m in able if _is_called(m, asked_for)]
         if not able:
             raise BadInput(
-                f"teacher '{asked_for}' is none of the models that were measured on {measured.questions}, so "
-                "its shape is not known: measure it first, on whatever hardware"
+                f"teacher '{asked_for}' is none of the models that were measured on {measured.questions} and "
+                "whose arithmetic is known from their shape: measure it first, on whatever hardware"
             )
     scored = [m for m in able if m.f1 is not None]
     if not scored and asked_for is None:
@@ -205,12 +241,15 @@ def _candidate(
     for condition in conditions:
         if condition.kind == "latency":
             found = predictions[condition.field]
-            sure = found.high is not None and condition.met(found.high)
+            worst = found.high if condition.is_upper else found.low
+            sure = worst is not None and condition.met(worst)
+            beyond: Verdict = "too slow" if condition.is_upper else "too fast"
             possible = condition.met(found.milliseconds)
-            verdicts.append("should meet" if sure else "may meet" if possible else "too slow")
+            verdicts.append("should meet" if sure else "may meet" if possible else beyond)
         elif condition.kind == "size":
             value = (count if condition.field == "parameters_m" else size) / 1e6
-            verdicts.append("should meet" if condition.met(value) else "too large")
+            beyond = "too large" if condition.is_upper else "too small"
+            verdicts.append("should meet" if condition.met(value) else beyond)
     return Candidate(
         student=student,
         begins_from=begins,
@@ -242,7 +281,7 @@ def _already(here: Sequence[Measurement], conditions: Sequence[Condition]) -> It
         }
         found = [(condition, values[condition.field]) for condition in conditions]
         if all(value is not None and condition.met(value) for condition, value in found):
-            yield f"{m.manifest.title} {m.manifest.precision}"
+            yield _titled(m)
 
 
 def _commands(candidates: Sequence[Candidate], teacher: str) -> Iterator[str]:
@@ -255,19 +294,16 @@ def _commands(candidates: Sequence[Candidate], teacher: str) -> Iterator[str]:
         largest = best.gigaflops
         folder = f"students/{best.student.replace('=', '-')}"
         yield (
-            f"export-models distill --teacher {_quoted(teacher)} --student {best.student} "
+            f"export-models distill --teacher {shlex.quote(printable(teacher))} --student {best.student} "
             f"--questions TRAIN.json --to {folder}"
         )
         yield f"export-models build ./{folder} --precision {best.precision} --to bundles"
 
 
-def _quoted(text: str) -> str:
-    return f"'{text}'" if " " in text else text
-
-
 def _remarks(
     measured: Measurements,
     usable: Sequence[Measurement],
+    without_numbers: Sequence[str],
     master: Measurement,
     lines: dict[str, Line],
     conditions: Sequence[Condition],
@@ -283,21 +319,28 @@ def _remarks(
         )
     elif line.freedom < _FEW:
         yield (
-            f"the interval rests on {line.freedom} degree(s) of freedom and is wide: measure more shapes, "
-            "with random weights if need be"
+            f"the interval rests on {line.freedom} degree{'s' * (line.freedom != 1)} of freedom and is wide: "
+            "measure more shapes, with random weights if need be"
         )
     if line.slope <= 0:
         yield "latency does not grow with arithmetic in these measurements: do not trust the prediction"
-    left_out = {m.manifest.title for m in measured.here} - {m.manifest.title for m in usable}
+    left_out = {
+        m.manifest.title for m in measured.here if m.manifest.architecture.family not in arithmetic.FAMILIES
+    }
     if left_out:
         yield f"left out, since their arithmetic is not known from their shape: {', '.join(sorted(left_out))}"
+    if without_numbers:
+        yield f"left out, {_NO_NUMBERS}: {', '.join(without_numbers)}"
+    if measured.unreadable:
+        runs = "1 run is" if measured.unreadable == 1 else f"{measured.unreadable} runs are"
+        yield f"{runs} left out, whose manifest cannot be read: collector report says why"
     most_scored = max(m.scored for m in (*measured.here, *measured.elsewhere))
     if master.f1 is None:
         yield f"nothing is known of the accuracy of the teacher, {master.manifest.title}, on these questions"
     elif master.scored < most_scored:
         yield (
-            f"the teacher's accuracy rests on {master.scored:,} questions, where others were asked up to "
-            f"{most_scored:,}: run it on as many before you rely on it"
+            f"the teacher's accuracy rests on {master.scored:,} question{'s' * (master.scored != 1)}, where "
+            f"others were asked up to {most_scored:,}: run it on as many before you rely on it"
         )
     for condition in conditions:
         if condition.kind == "accuracy":

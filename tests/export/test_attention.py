@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from onnx import ModelProto, helper
 
@@ -11,8 +12,8 @@ from export import graph
 from export.attention import OPERATOR, attend
 from export.calibration import Activation
 from export.folding import fold
-from export.merging import merge
-from export.quantisation import linears, spared
+from export.merging import PACKED, merge, pack
+from export.quantisation import LARGEST, Integers, linears, quantise_linears, spared
 from export.smoothing import smooth
 from tests.export.graphs import run
 from tests.export.models import LAYERS
@@ -53,6 +54,48 @@ def test_queries_keys_and_values_come_from_one_linear_layer(tiny_traced: Path) -
     assert merge(model.graph) == 0
 
 
+def test_attention_takes_its_linear_layers_in(tiny_traced: Path) -> None:
+    model = graph.load(tiny_traced)
+    exact = run(model)
+    attend(model)
+    assert pack(model.graph) == kinds(model)[PACKED] == LAYERS and kinds(model)[OPERATOR] == 0
+    is_same(model, exact)
+    assert pack(model.graph) == merge(model.graph) == 0
+
+
+def test_attention_of_several_sources_or_another_scale_stays_beside_its_layers(tiny_traced: Path) -> None:
+    """As MobileBERT's values, and as T5, which does not scale."""
+    model = graph.load(tiny_traced)
+    attend(model)
+    first, second = [node for node in model.graph.node if node.op_type == OPERATOR]
+    by_output = {name: node for node in model.graph.node for name in node.output}
+    product = next(by_output[name] for name in by_output[first.input[2]].input if name in by_output)
+    source = product.input[0]
+    product.input[0] = "values"
+    graph.insert_after(model.graph, source, helper.make_node("Identity", [source], ["values"]))
+    next(each for each in second.attribute if each.name == "scale").f = 1.0
+    exact = run(model)
+    assert pack(model.graph) == 0 and merge(model.graph) == 1 + 3
+    is_same(model, exact)
+
+
+@pytest.mark.parametrize(
+    "integers",
+    [Integers(LARGEST), Integers(63), Integers(LARGEST, unsigned=True), Integers(LARGEST, per_channel=False)],
+)
+def test_packed_attention_is_quantised_as_its_layers_are(tiny_traced: Path, integers: Integers) -> None:
+    said = []
+    for packed in (True, False):
+        model = graph.load(tiny_traced)
+        attend(model)
+        assert packed == bool(packed and pack(model.graph))
+        quantise_linears(model, integers)
+        assert kinds(model)["QAttention"] == packed * LAYERS and kinds(model)[PACKED] == 0
+        said.append(run(model))
+    for ours, theirs in zip(*said, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-3)
+
+
 def test_a_layer_that_a_recipe_spares_is_still_found(tiny_traced: Path) -> None:
     model = graph.load(tiny_traced)
     kept = spared(model.graph, "last layer")
@@ -60,6 +103,15 @@ def test_a_layer_that_a_recipe_spares_is_still_found(tiny_traced: Path) -> None:
     merge(model.graph)
     left = [node.name for nodes in linears(model.graph, kept).values() for node in nodes]
     assert len(left) == 4 * (LAYERS - 1)
+
+
+def test_packed_attention_that_a_recipe_spares_stays_fp32(tiny_traced: Path) -> None:
+    model = graph.load(tiny_traced)
+    kept = spared(model.graph, "last layer")
+    attend(model)
+    pack(model.graph)
+    quantise_linears(model, spared=kept)
+    assert kinds(model)["QAttention"] == LAYERS - 1 and kinds(model)[PACKED] == 1
 
 
 def test_what_smoothing_divides_behind_attention_goes_into_the_values(tiny_traced: Path) -> None:

