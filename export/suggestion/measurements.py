@@ -159,7 +159,7 @@ def _setting(run: Any) -> _Setting:
 
 
 def _readable(rows: Iterable[Any]) -> Iterator[_Run]:
-    """Without the runs whose manifest no bundle may have: a database may hold such from before that was checked."""
+    """Without runs whose manifest no bundle may have, from before the collector checked that."""
     for row in rows:
         with suppress(ContractError):
             yield _Run(row, decode_manifest(row["bundle"].encode()))
