@@ -84,6 +84,7 @@ def run(
     threads: "int | Literal['auto'] | None",
     spinning: bool,
     arena: bool,
+    huge_pages: bool,
     affinity: str | None,
     provider: str,
     ignore_memory: bool,
@@ -126,7 +127,7 @@ def run(
                 threads=None if threads == "auto" else threads,
                 warmup=warmup,
                 decoding=decoding,
-                options=RuntimeOptions(spinning, arena, affinity, provider),
+                options=RuntimeOptions(spinning, arena, affinity, provider, huge_pages),
                 load=load,
             )
             plan = plan_run(device, bundle, questions, settings)
@@ -239,8 +240,9 @@ def answer(bundle: Path, question: str, context: str, threads: int | None) -> No
     from contract.questions import Question
 
     described = describe(bundle)
-    with Stop() as stop, WorkerProcess(stop) as worker:
-        loaded = worker.load(described, settings_for(described, threads=threads))
+    settings = settings_for(described, threads=threads)
+    with Stop() as stop, WorkerProcess(stop, settings) as worker:
+        loaded = worker.load(described, settings)
         (outcome,) = worker.ask([Question("asked", question, context, (), "")], seconds=0).outcomes
     if outcome.error is not None:
         raise BadInput(f"the question cannot be answered: {printable(outcome.error)}")

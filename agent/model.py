@@ -11,6 +11,7 @@ import onnxruntime
 from agent.bundle import Bundle, verified_model
 from agent.device import cores_of
 from agent.errors import BundleRefused, OutOfMemory
+from agent.hugepages import TUNABLE
 from contract.codec import printable
 
 Ids = npt.NDArray[np.int64]
@@ -43,7 +44,8 @@ class Model:
         threads: intra-op threads. One operator runs at a time (inter-op 1, sequential): the networks here
             are chains, so a second operator would only take cores from the first.
         options: by onnxruntime's own names: `provider`, `enable_cpu_mem_arena`, and session configuration
-            entries without `session.`. And `affinity`: the cores to stay on, such as `0,2-3`.
+            entries without `session.`. And `affinity`: the cores to stay on, such as `0,2-3`. What is for
+            glibc is passed over: it counts when a process starts.
 
     Raises:
         BundleRefused: the file is not what the manifest says, or onnxruntime cannot load it so.
@@ -58,6 +60,7 @@ class Model:
         entries = dict(options)
         provider = str(entries.pop("provider", CPU_PROVIDER))
         settings.enable_cpu_mem_arena = bool(entries.pop("enable_cpu_mem_arena", True))
+        entries.pop(TUNABLE, None)
         if affinity := entries.pop("affinity", None):
             _stay_on(cores_of(str(affinity)))  # threads that are made later inherit it
         for name, value in entries.items():

@@ -7,6 +7,7 @@ from typing import IO, Final, NamedTuple
 from agent.bundle import Bundle
 from agent.device import cores_of, physical_cores
 from agent.errors import BadInput, BundleRefused
+from agent.hugepages import TUNABLE
 from agent.selection import by_length, select
 from contract.codec import encode, printable
 from contract.device import Device
@@ -42,13 +43,16 @@ class RuntimeOptions(NamedTuple):
     """Cores to stay on, such as `0,2-3`; None for the system's choice."""
     provider: str = "CPUExecutionProvider"
     """What computes, by onnxruntime's name."""
+    huge_pages: bool = True
+    """Memory in large pages, where the system has them."""
 
     def recorded(self) -> dict[str, str | int | float | bool]:
-        """As a run's settings hold them, by onnxruntime's own names where it has one."""
+        """As a run's settings hold them, by the names of onnxruntime or glibc where they have one."""
         return {
             "provider": self.provider,
             "intra_op.allow_spinning": self.spinning,
             "enable_cpu_mem_arena": self.arena,
+            TUNABLE: self.huge_pages,
             **({"affinity": self.affinity} if self.affinity else {}),
         }
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import agent
+from agent import hugepages
 from agent.bundle import Bundle
 from agent.errors import BundleRefused, WorkerDied
 from agent.ownwork import OwnWork
@@ -46,11 +47,13 @@ class WorkerProcess:
 
     Args:
         stop: ends a wait for the worker.
+        settings: of what it will load.
         program: what the process runs, given the folder of this package; a benchmark puts its own here.
     """
 
-    def __init__(self, stop: Stop, program: str = _WORKER) -> None:
+    def __init__(self, stop: Stop, settings: Settings, program: str = _WORKER) -> None:
         self._stop = stop
+        self._environment = hugepages.environment(settings.options)
         self._program = program
         self.own_work = OwnWork()
         """Of this process, while it last waited for the worker."""
@@ -62,6 +65,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
+            env=self._environment,
             process_group=0,  # Ctrl-C at a terminal is the parent's to handle
         )
         return self

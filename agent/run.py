@@ -29,7 +29,7 @@ from agent.tally import Tally
 from agent.telemetry import Telemetry
 from agent.verdict import may_end, verdict
 from agent.watch import LOOK_SECONDS, Stretch, Watch
-from contract.records import RunFinished, RunStatus
+from contract.records import RunFinished, RunStatus, Settings
 
 CHUNK_SECONDS: Final = 0.5
 """After so long the worker pauses: what a kill can cost, and how old what is published is at most."""
@@ -64,7 +64,7 @@ class Run:
         *,
         resume: bool = True,
         root: Path = Path("/"),
-        start_worker: Callable[[Stop], WorkerProcess] = WorkerProcess,
+        start_worker: Callable[[Stop, Settings], WorkerProcess] = WorkerProcess,
     ) -> None:
         self._plan = plan
         self._stop = stop
@@ -118,7 +118,7 @@ class Run:
         reason = ""
         try:
             self._check_memory()
-            with self._start_worker(self._stop) as worker:
+            with self._start_worker(self._stop, self._plan.settings) as worker:
                 self._prepare(worker)
                 self._find_meter()
                 self._ask(worker)

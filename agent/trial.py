@@ -31,7 +31,7 @@ TIE: Final = 0.02
 """More threads have to be faster by so much, or they are not worth their energy."""
 MEMORY_FILE: Final = "threads.json"
 
-StartWorker = Callable[[Stop], WorkerProcess]
+StartWorker = Callable[[Stop, Settings], WorkerProcess]
 Say = Callable[[str], None]
 
 
@@ -98,7 +98,7 @@ def _try_all(plan: Plan, stop: Stop, start_worker: StartWorker) -> tuple[ThreadT
 
 
 def _turn(plan: Plan, settings: Settings, stop: Stop, start_worker: StartWorker) -> list[int]:
-    with start_worker(stop) as worker:
+    with start_worker(stop, settings) as worker:
         worker.load(plan.bundle, settings)
         worker.ask(plan.questions[:MOST_QUESTIONS], WARMUP_SECONDS)
         answered = worker.ask(plan.questions[:MOST_QUESTIONS], TURN_SECONDS)

@@ -9,14 +9,15 @@ import multiprocessing
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from agent.bundle import describe
+from agent.hugepages import environment
 from agent.plan import RuntimeOptions, settings_for
 from agent.reader import Reader
 from contract.bundle import MODEL_FILE, TOKENIZER_FILE
@@ -63,7 +64,8 @@ class Contestant:
         )
 
     def __enter__(self) -> Self:
-        self._process.start()
+        with _environment(self.entry):
+            self._process.start()
         self._theirs.close()
         return self
 
@@ -129,6 +131,19 @@ def take_turns(contestants: Sequence[Contestant], count: int) -> list[list[Told]
             time.sleep(PAUSE_SECONDS)
             told[place] += contestants[place].answer(first, min(BLOCK, count - first))
     return told
+
+
+@contextmanager
+def _environment(entry: Entry) -> Iterator[None]:
+    """That of our worker for its reader and its network; pipelines get the user's."""
+    before = dict(os.environ)
+    if entry.way in ("our reader", "bare network"):
+        os.environ.update(environment(entry.options.recorded()))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 Answer = Callable[[Question], str]

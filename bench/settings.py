@@ -55,6 +55,7 @@ def _variants() -> list[tuple[str, int, RuntimeOptions]]:
         ("the same again", cores, default),
         ("--no-spinning", cores, default._replace(spinning=False)),
         ("--no-arena", cores, default._replace(arena=False)),
+        ("--no-huge-pages", cores, default._replace(huge_pages=False)),
         (f"--affinity {on_cores}", cores, default._replace(affinity=on_cores)),
         ("--threads 1", 1, default),
     ]

@@ -37,8 +37,8 @@ class Sides(NamedTuple):
 class _Shared(WorkerProcess):
     """One worker for several runs of one bundle: it loads once and outlives each."""
 
-    def __init__(self, stop: Stop) -> None:
-        super().__init__(stop)
+    def __init__(self, stop: Stop, settings: Settings) -> None:
+        super().__init__(stop, settings)
         self._loaded: Loaded | None = None
 
     def __enter__(self) -> Self:
@@ -112,7 +112,7 @@ def side_by_side(plan: Plan, folder: Path, url: str) -> Sides:
         turns.begin(me)
         try:
             with Outbox(folder / f"{me}.db") as outbox:
-                run = Run(plans[me], outbox, stop, start_worker=lambda _: worker)
+                run = Run(plans[me], outbox, stop, start_worker=lambda *_: worker)
                 told[me] = _unmarked(run_side(run, outbox, lambda: turns.hand_over(me)))
         finally:
             turns.leave(me)
@@ -139,7 +139,7 @@ def side_by_side(plan: Plan, folder: Path, url: str) -> Sides:
         run.measure(lambda _: hand_over())
         return waiting(outbox)
 
-    with Stop() as stop, _Shared(stop).alive() as worker:
+    with Stop() as stop, _Shared(stop, plan.settings).alive() as worker:
         threads = [
             threading.Thread(target=measure, args=(0, live)),
             threading.Thread(target=measure, args=(1, kept)),

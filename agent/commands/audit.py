@@ -31,8 +31,9 @@ def audit(bundle: Path, question_file: Path, limit: int) -> int:
     described = describe(bundle)
     chosen = select(read_questions(question_file).file.questions, limit, seed=0)
     times: dict[str, list[int]] = defaultdict(list)
-    with Stop() as stop, WorkerProcess(stop) as worker:
-        worker.load(described, settings_for(described))
+    settings = settings_for(described)
+    with Stop() as stop, WorkerProcess(stop, settings) as worker:
+        worker.load(described, settings)
         worker.ask(chosen[:10], seconds=60.0)  # warm-up
         left = with_repeats(chosen)
         while left:

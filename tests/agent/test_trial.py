@@ -13,7 +13,7 @@ from agent.plan import Plan, RuntimeOptions, plan_run, read_questions, settings_
 from agent.process import WorkerProcess
 from agent.stop import Stop
 from agent.trial import MEMORY_FILE, candidates, fastest, with_fastest_threads
-from contract.records import ThreadTrial
+from contract.records import Settings, ThreadTrial
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "WARMUP_SECONDS", 0.0)
 
 
-def never(_: Stop) -> NoReturn:
+def never(stop: Stop, settings: Settings) -> NoReturn:
     raise AssertionError("no worker is needed")
 
 
@@ -66,8 +66,8 @@ def test_other_settings_are_tried_anew(plan: Plan, stop: Stop, tmp_path: Path) -
 def test_a_trial_that_fails_leaves_the_default(plan: Plan, stop: Stop, tmp_path: Path) -> None:
     (tmp_path / MEMORY_FILE).write_text("{damaged")
 
-    def dies(stop: Stop) -> WorkerProcess:
-        return WorkerProcess(stop, "raise SystemExit('no libgomp here')")
+    def dies(stop: Stop, settings: Settings) -> WorkerProcess:
+        return WorkerProcess(stop, settings, "raise SystemExit('no libgomp here')")
 
     said: list[str] = []
     assert with_fastest_threads(plan, tmp_path, stop, said.append, dies) == plan
