@@ -10,6 +10,7 @@ import msgspec
 from collector.background import provenance, question_files
 from collector.comparison import BertScoreModel, Comparison, Distribution, Row, RunTrace
 from collector.contrasts import differences, gates, reference
+from collector.counted import counted
 from collector.derived import Derived
 from collector.divergence import Divergences
 from collector.errors import StorageUnavailable
@@ -21,7 +22,7 @@ from collector.predictions import systems
 from collector.recommendation import Candidate, best_for, pareto_front
 from collector.requirement import choose, parse
 from collector.row import make_row, system_row
-from collector.runs import all_runs, headless
+from collector.runs import LeftOut, headless, read_runs
 from collector.scenarios import scenario_run, under_load
 from collector.scoring import score_answers
 from collector.splits import time_splits
@@ -74,7 +75,8 @@ def compare(store: Store, baseline: str = BASELINE, require: str | None = None) 
 
 
 def _compare(store: Store, memory: Memory, baseline: str, require: str | None) -> Comparison:
-    derived, runs = Derived(store), all_runs(store)
+    derived = Derived(store)
+    runs, left_out = read_runs(store)
     measured: list[Group] = []
     rows: list[Row] = []
     for together in _by_place(list(groups(runs, derived, memory))):
@@ -103,7 +105,7 @@ def _compare(store: Store, memory: Memory, baseline: str, require: str | None) -
         requirement=None if require is None else choose(require, rows),
         questions=tuple(question_files(store, derived, measured, memory)),
         provenance=tuple(provenance(group) for group in (*measured, *loaded)),
-        remarks=tuple(_remarks(store)),
+        remarks=tuple(_remarks(store, left_out)),
     )
 
 
@@ -164,10 +166,13 @@ def _with_recommendations(rows: Sequence[Row]) -> Iterator[Row]:
             )
 
 
-def _remarks(store: Store) -> Iterator[str]:
+def _remarks(store: Store, left_out: Sequence[LeftOut]) -> Iterator[str]:
+    yield from map(str, left_out)
     waiting = headless(store)
     if waiting:
-        yield f"{waiting} runs are left out, of which the first record has not come yet"
+        yield (
+            f"{counted(waiting, 'run is', 'runs are')} left out, of which the first record has not come yet"
+        )
     rejected = store.value("SELECT sum(times) FROM rejected")
     if rejected:
-        yield f"{rejected} messages were rejected: collector rejected"
+        yield f"{counted(rejected, 'message was', 'messages were')} rejected: collector rejected"

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from collector.counted import counted
 from collector.errors import CollectorError
 from collector.store import OLDEST_SQLITE, Store
 
@@ -147,14 +148,17 @@ def _database(path: Path) -> Finding:
         return Finding("database", "fail", str(error), "restore a copy; docs/decisions/0008 says why")
     if broken != "ok":
         return Finding("database", "fail", f"{shown} is damaged: {broken}", "restore a copy of it")
-    what = f"{shown} is whole and holds {runs} runs"
+    what = f"{shown} is whole and holds {counted(runs, 'run')}"
     if mode != "wal":
         return Finding(
             "database", "warn", f"{what}, but has no write-ahead log", "collector serve turns it on"
         )
     if rejected:
         return Finding(
-            "database", "warn", f"{what}; {rejected} messages were rejected", "collector rejected lists them"
+            "database",
+            "warn",
+            f"{what}; {counted(rejected, 'message was', 'messages were')} rejected",
+            "collector rejected lists them",
         )
     return Finding("database", "ok", what)
 

@@ -1,16 +1,18 @@
 """What is listed: runs, devices, question sets, and what was rejected. How it looks is `report.grid`'s."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
 from collector.report.grid import Grid
-from collector.runs import all_runs
+from collector.runs import Run
 from collector.store import Store
 
 SHORTEST_ID: Final = 8
+_FRACTION: Final = re.compile(r"\.\d+(?=Z\Z)")
 
 
-def runs(store: Store) -> Grid:
+def runs(found: Iterable[Run]) -> Grid:
     """One row a run, in the order in which the collector heard of them."""
     return Grid(
         (
@@ -42,7 +44,7 @@ def runs(store: Store) -> Grid:
                 run.reason or None,
                 run.started_at,
             )
-            for run in all_runs(store)
+            for run in found
         ],
         "no run has been received yet",
     )
@@ -115,5 +117,5 @@ def _shorten(column: str, values: Iterable[object]) -> list[object]:
             length += 1
         return [None if value is None else str(value)[:length] for value in values]
     if column.endswith("_at"):
-        return [None if value is None else str(value)[:19] for value in values]
+        return [None if value is None else _FRACTION.sub("", str(value)) for value in values]
     return values

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
+from collector.counted import counted
 from collector.errors import BadInput
 from collector.runs import find_stream
 from collector.store import Store
@@ -31,9 +32,9 @@ class Selection(NamedTuple):
     def __str__(self) -> str:
         parts = []
         if self.streams:
-            parts.append(f"{len(self.streams)} runs with {self.answers} answers")
+            parts.append(f"{counted(len(self.streams), 'run')} with {counted(self.answers, 'answer')}")
         if self.rejected:
-            parts.append(f"{self.rejected} rejected messages")
+            parts.append(counted(self.rejected, "rejected message"))
         return " and ".join(parts)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from collector.columns import shared
 from collector.comparison import Row
+from collector.counted import counted
 from collector.findings import Interval
 from collector.groups import Entrant, Group
 from collector.measured import Estimate, Measured
@@ -192,16 +193,25 @@ def _metered_by(source: str | None) -> str:
 def _note_runs(notes: Notes, group: Group) -> None:
     if group.left_out:
         notes["title"].append(
-            f"{group.left_out} earlier runs with another bundle or other settings are left out"
+            counted(
+                group.left_out,
+                "earlier run with another bundle or other settings is left out",
+                "earlier runs with another bundle or other settings are left out",
+            )
         )
     for run in group.runs:
         if run.state == "complete":
             continue
-        answered = f"run {run.run_id[:8]} of {run.device_id} is {run.state} after {run.answers} answers"
+        answers = counted(run.answers, "answer")
+        answered = f"run {run.run_id[:8]} of {run.device_id} is {run.state} after {answers}"
         notes["answered"].append(f"{answered}: {run.reason}" if run.reason else answered)
     if group.measured.errors:
         notes["answered"].append(
-            f"{group.measured.errors} answers are errors; they count as wrong and have no time"
+            counted(
+                group.measured.errors,
+                "answer is an error; it counts as wrong and has no time",
+                "answers are errors; they count as wrong and have no time",
+            )
         )
 
 
@@ -225,7 +235,13 @@ def _note_time(notes: Notes, group: Group) -> None:
             notes[field].append(NO_TIME)
         return
     if values.marked:
-        notes["p50_ms"].append(f"{values.marked} answers were disturbed, and their times are left out")
+        notes["p50_ms"].append(
+            counted(
+                values.marked,
+                "answer was disturbed, and its time is left out",
+                "answers were disturbed, and their times are left out",
+            )
+        )
     for repeat in group.repeats:
         if not repeat.agrees:
             change = f"{abs(repeat.change):.1%} {'slower' if repeat.change > 0 else 'faster'}"
@@ -238,7 +254,8 @@ def _note_time(notes: Notes, group: Group) -> None:
             notes["p50_ms"].append(f"when run {run.run_id[:8]} of {run.device_id} began, {remark}")
     for field, fewest in (("p90_ms", FEW_FOR_P90), ("p99_ms", FEW_FOR_P99)):
         if values.timed < fewest:
-            notes[field].append(f"{values.timed} times are few for this percentile: ask {fewest} or more")
+            few = counted(values.timed, "time is too few", "times are few")
+            notes[field].append(f"{few} for this percentile: ask {fewest} or more")
     for run, course in zip(group.runs, group.courses, strict=True):
         name = f"run {run.run_id[:8]} of {run.device_id}"
         if course.drift is not None and abs(course.drift - 1) > _DRIFT:

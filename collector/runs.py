@@ -1,6 +1,6 @@
 """Runs as the collector knows them: who measured what, and how far it got."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -8,6 +8,7 @@ from collector.errors import BadInput
 from collector.store import Store
 from contract.bundle import Manifest, decode_manifest
 from contract.device import Device
+from contract.errors import ContractError
 from contract.records import Outcome, Settings, ThreadTrial
 
 
@@ -53,6 +54,23 @@ class Run(NamedTuple):
         return self.status or "running"
 
 
+class LeftOut(NamedTuple):
+    """A run that would not be taken in today, from before that was checked: no report can be made of it."""
+
+    run_id: str
+    device_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        name = self.run_id[:8]
+        return (
+            f"run {name} of {self.device_id} is left out of reports: {self.reason}; collector prune --run "
+            f"{name} removes it"
+        )
+
+
+TOO_LONG: Final = "the time of an answer is longer than an integer of SQLite"
+
 _DEVICE = msgspec.json.Decoder(Device)
 _SETTINGS = msgspec.json.Decoder(Settings)
 _OUTCOME = msgspec.json.Decoder(Outcome)
@@ -72,7 +90,12 @@ SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, set
         - (SELECT count(*) FROM samples WHERE samples.stream = runs.stream) AS answers,
     stored.last_seq + 1 - stored.records AS missing,
     nullif(max(ifnull(peak_rss_bytes, 0), (SELECT ifnull(max(worker_rss_bytes), 0)
-        FROM samples WHERE samples.stream = runs.stream)), 0) AS peak_rss_bytes
+        FROM samples WHERE samples.stream = runs.stream)), 0) AS peak_rss_bytes,
+    -- A sum that is no integer is not summed up, so where that is done there is none.
+    NOT EXISTS (SELECT 1 FROM run_columns
+        WHERE run_columns.stream = runs.stream AND run_columns.records = stored.records)
+    AND EXISTS (SELECT 1 FROM answers WHERE answers.stream = runs.stream
+        AND typeof(tokenize_ns + infer_ns + decode_ns) = 'real') AS too_long
 FROM runs JOIN streams USING (stream) LEFT JOIN finishes USING (stream)
 JOIN (SELECT stream, sum(last_seq - first_seq + 1) AS records, max(last_seq) AS last_seq
     FROM ranges GROUP BY stream) AS stored USING (stream)
@@ -80,19 +103,31 @@ JOIN (SELECT stream, sum(last_seq - first_seq + 1) AS records, max(last_seq) AS 
 
 
 def all_runs(store: Store) -> list[Run]:
-    """Every run whose first record is here, in the order in which the collector heard of them."""
-    return [_run(row) for row in store.rows(f"{_RUNS} ORDER BY stream")]
+    """Every run that can be used, in the order in which the collector heard of them."""
+    return read_runs(store)[0]
+
+
+def read_runs(store: Store) -> tuple[list[Run], list[LeftOut]]:
+    """Every run whose first record is here, in that order, and those that can't be used."""
+    found = [_run(row) for row in store.rows(f"{_RUNS} ORDER BY stream")]
+    return (
+        [run for run in found if isinstance(run, Run)],
+        [run for run in found if isinstance(run, LeftOut)],
+    )
 
 
 def find_run(store: Store, beginning: str) -> Run:
     """The run whose id begins so.
 
     Raises:
-        BadInput: none does or several do, or its first record has not come.
+        BadInput: none does or several do, its first record has not come, or it cannot be used.
     """
     stream = find_stream(store, beginning)
     for row in store.rows(f"{_RUNS} WHERE stream = ?", stream):
-        return _run(row)
+        run = _run(row)
+        if isinstance(run, LeftOut):
+            raise BadInput(str(run))
+        return run
     raise BadInput(f"of run {beginning!r} the first record has not come yet")
 
 
@@ -114,16 +149,21 @@ def find_stream(store: Store, beginning: str) -> int:
     return int(found[0][0])
 
 
-def _run(row: dict[str, Any]) -> Run:
-    return Run(
-        bundle=decode_manifest(row.pop("bundle").encode()),
-        device=_DEVICE.decode(row.pop("device")),
-        settings=_SETTINGS.decode(row.pop("settings")),
-        remarks=_REMARKS.decode(row.pop("remarks")),
-        outcome=None if (outcome := row.pop("outcome")) is None else _OUTCOME.decode(outcome),
-        thread_trials=_TRIALS.decode(row.pop("thread_trials")),
-        **row,
-    )
+def _run(row: dict[str, Any]) -> Run | LeftOut:
+    if row.pop("too_long"):
+        return LeftOut(row["run_id"], row["device_id"], TOO_LONG)
+    try:
+        return Run(
+            bundle=decode_manifest(row.pop("bundle").encode()),
+            device=_DEVICE.decode(row.pop("device")),
+            settings=_SETTINGS.decode(row.pop("settings")),
+            remarks=_REMARKS.decode(row.pop("remarks")),
+            outcome=None if (outcome := row.pop("outcome")) is None else _OUTCOME.decode(outcome),
+            thread_trials=_TRIALS.decode(row.pop("thread_trials")),
+            **row,
+        )
+    except (ContractError, msgspec.MsgspecError) as error:
+        return LeftOut(row["run_id"], row["device_id"], str(error))
 
 
 def headless(store: Store) -> int:

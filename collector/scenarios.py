@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from collector.columns import ERROR, Columns
+from collector.counted import counted
 from collector.derived import Derived
 from collector.groups import Group, variant
 from collector.memory import Memory
@@ -179,10 +180,16 @@ def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
         notes["valid_per_second"].append(NO_RATE_HELD)
     if run.settings.scenario == LOADGEN and group.measured.marked:
         notes["p50_ms"].append(
-            f"LoadGen counts {group.measured.marked} disturbed answers, whose times are left out here"
+            f"LoadGen counts {counted(group.measured.marked, 'disturbed answer')}, left out of the times here"
         )
     if group.measured.errors:
-        notes["answers"].append(f"{group.measured.errors} answers are errors; they count as wrong")
+        notes["answers"].append(
+            counted(
+                group.measured.errors,
+                "answer is an error; it counts as wrong",
+                "answers are errors; they count as wrong",
+            )
+        )
     for remark in run.remarks:
         notes[found].append(f"when run {run.run_id[:8]} of {run.device_id} began, {remark}")
     reason = why_no_accuracy(group)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collector.commands.options import as_json, database, in_colour, show_list, terminal_width
+from collector.commands.options import as_json, database, in_colour, say, show_list, terminal_width
 
 if TYPE_CHECKING:
     from collector.report.grid import GridFormat
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 def runs(database: Path, as_json: bool) -> None:
     """List the runs."""
     from collector import listing
+    from collector.runs import read_runs
     from collector.store import Store
 
     with Store.open_to_read(database) as store:
-        show_list(listing.runs(store), as_json)
+        found, left_out = read_runs(store)
+    show_list(listing.runs(found), as_json)
+    for run in left_out:
+        say(str(run))
 
 
 @click.command()

@@ -17,6 +17,7 @@ from collector.commands.options import (
     serving_options,
     show_list,
 )
+from collector.counted import counted
 from commandline.config import outranking
 
 
@@ -156,7 +157,10 @@ def retry(database: Path) -> None:
 
     with Store.open(database) as store:
         done = take_in_again(store)
-    click.echo(f"{done.taken} messages with {done.stored} new records taken in, {done.left} still rejected")
+    click.echo(
+        f"{counted(done.taken, 'message')} with {counted(done.stored, 'new record')} taken in, "
+        f"{done.left} still rejected"
+    )
 
 
 @click.command()
@@ -176,10 +180,14 @@ def merge(database: Path, others: tuple[Path, ...]) -> None:
             with Store.open_to_read(path) as other:
                 done = take_from(store, other)
             click.echo(
-                f"{path}: {done.runs} runs, {done.stored} records stored, {done.duplicates} known before"
+                f"{path}: {counted(done.runs, 'run')}, {counted(done.stored, 'record')} stored, "
+                f"{done.duplicates} known before"
             )
     bring_up_to_date(database)
 
 
 def _counts(stored: int, duplicates: int, rejected: int) -> str:
-    return f"{stored} records stored, {duplicates} known before, {rejected} messages rejected"
+    return (
+        f"{counted(stored, 'record')} stored, {duplicates} known before, "
+        f"{counted(rejected, 'message')} rejected"
+    )

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from collector.commands.options import FILE, database, say
+from collector.counted import counted
 from collector.errors import BadInput
 
 
@@ -20,7 +21,8 @@ def evaluate(questions: Path, predictions: Path) -> None:
 
     found = score(read_questions(questions), read_predictions(predictions))
     if found.missing:
-        say(f"{found.missing} questions have no prediction and count as wrong")
+        without = "question has no prediction and counts", "questions have no prediction and count"
+        say(f"{counted(found.missing, *without)} as wrong")
     click.echo(json.dumps({"exact_match": found.exact_match, "f1": found.f1}))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from collector.commands.options import FILE, as_json, database, in_colour, say, terminal_width
+from collector.counted import counted
 from collector.errors import BadInput
 from collector.report.page import PARTS
 
@@ -67,7 +68,7 @@ def _export(database: Path, target: Path) -> None:
 
     with Store.open_to_read(database) as store:
         rows = write_parquet(store, target)
-    say(f"wrote {rows} answers to {target}")
+    say(f"wrote {counted(rows, 'answer')} to {target}")
 
 
 @click.command()

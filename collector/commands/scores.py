@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from collector.commands.options import FILE, as_json, bring_up_to_date, database, show_list
+from collector.counted import counted
 from collector.errors import BadInput
 
 
@@ -37,7 +38,9 @@ def add_questions(database: Path, file: Path, name: str | None) -> None:
     with Store.open(database, create=True) as store:
         added = add(store, file, name)
     verb = "added" if added.changed else "already there:"
-    click.echo(f"{verb} {added.name}, {added.questions} questions, {added.golds} gold answers")
+    click.echo(
+        f"{verb} {added.name}, {counted(added.questions, 'question')}, {counted(added.golds, 'gold answer')}"
+    )
     bring_up_to_date(database)
 
 
@@ -75,7 +78,7 @@ def score(
     with Store.open(database) as store:
         with progress_bar("EM and F1") as progress:
             scored = score_answers(store, progress)
-        left = f"{scored} answers scored" if scored else "nothing was left to score"
+        left = f"{counted(scored, 'answer')} scored" if scored else "nothing was left to score"
         click.echo(f"EM and F1: {left}")
         if bertscore_model is not None and layers is not None:
             from collector.bertscore import Scorer
@@ -105,4 +108,4 @@ def rebuild(database: Path) -> None:
 
     with Store.open(database) as store, progress_bar("runs") as progress:
         runs = make_anew(store, progress)
-    click.echo(f"rebuilt {runs} runs")
+    click.echo(f"rebuilt {counted(runs, 'run')}")

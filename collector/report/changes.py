@@ -2,6 +2,7 @@
 
 import msgspec
 
+from collector.counted import counted
 from collector.regression import Regression
 from collector.report.grid import Grid, grid_text
 from collector.report.names import signed
@@ -34,7 +35,7 @@ def changes_text(found: Regression, width: int | None = None) -> str:
         "nothing that both runs measured",
     )
     lines = [
-        f"{found.after[:8]} against {found.before[:8]}, {found.questions} questions timed in both",
+        f"{found.after[:8]} against {found.before[:8]}, {counted(found.questions, 'question')} timed in both",
         *([f"also different: {plain(', '.join(found.unlike))}"] if found.unlike else []),
         "",
         grid_text(grid, "table", width).rstrip("\n"),

@@ -5,6 +5,7 @@ from io import StringIO
 
 import msgspec
 
+from collector.counted import counted
 from collector.report.plain import plain
 from collector.run_detail import RunDetail, StandsOut
 from collector.scenarios import told
@@ -62,7 +63,8 @@ def run_page(detail: RunDetail, width: int | None = None, *, colour: bool = Fals
 
 def _rate(trial: RateTrial) -> str:
     held = "held" if trial.held else "not held"
-    return f"{trial.qps:,.2f} a second: p99 {trial.p99_ns / 1e6:,.1f} ms of {trial.queries} answers, {held}"
+    answers = counted(trial.queries, "answer")
+    return f"{trial.qps:,.2f} a second: p99 {trial.p99_ns / 1e6:,.1f} ms of {answers}, {held}"
 
 
 def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
@@ -71,7 +73,7 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
         (
             ("model", f"{d.bundle.title}, {d.bundle.precision}"),
             ("device", f"{d.device_id}, {d.device.hardware_class}"),
-            ("questions", f"{d.questions}, {d.answers} of {d.asked} answered, {d.errors} errors"),
+            ("questions", f"{d.questions}, {d.answers} of {d.asked} answered, {counted(d.errors, 'error')}"),
             ("state", d.state if d.reason is None else f"{d.state}: {d.reason}"),
             ("started", d.started_at),
             ("took", _number(d.elapsed_seconds, 1, "s")),
@@ -90,7 +92,7 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
                 None
                 if times is None
                 else f"p50 {times.p50_ms:,.1f} ms, p90 {times.p90_ms:,.1f} ms, p99 {times.p99_ms:,.1f} ms, "
-                f"over {times.count} answers",
+                f"over {counted(times.count, 'answer')}",
             ),
             (
                 "of which",
@@ -114,7 +116,10 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
             ("samples", str(heat.samples)),
             ("temperature", _span(heat.first_celsius, heat.highest_celsius, "°C at first, {} °C at most")),
             ("clock", _span(heat.lowest_clock_mhz, heat.highest_clock_mhz, "to {} MHz")),
-            ("throttled", f"in {heat.throttled_samples} samples" if heat.throttled_samples else None),
+            (
+                "throttled",
+                f"in {counted(heat.throttled_samples, 'sample')}" if heat.throttled_samples else None,
+            ),
             ("energy", None if heat.energy_joules is None else _energy(d, heat.energy_joules)),
         ),
     )
@@ -126,7 +131,8 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
             ("size", f"{sum(f.bytes for f in d.bundle.files.values()) / 1e6:,.1f} MB"),
             (
                 "shape",
-                f"{d.bundle.parameters / 1e6:,.1f} M parameters, {d.bundle.architecture.layers} layers",
+                f"{d.bundle.parameters / 1e6:,.1f} M parameters, "
+                f"{counted(d.bundle.architecture.layers, 'layer')}",
             ),
             ("distillation", d.bundle.distillation),
             ("weights", f"{weights.origin}: {weights.source}"),
@@ -151,7 +157,7 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
         "Device",
         (
             ("model", device.model),
-            ("processor", f"{device.cpu_model}, {device.cores} cores, {device.architecture}"),
+            ("processor", f"{device.cpu_model}, {counted(device.cores, 'core')}, {device.architecture}"),
             ("instructions", " ".join(device.cpu_flags) or None),
             ("memory", f"{device.memory_bytes / 1e6:,.0f} MB"),
             ("system", f"{device.os}, {device.kernel}"),
@@ -168,7 +174,10 @@ def _settings(d: RunDetail) -> Iterator[tuple[str, str | None]]:
 
 
 def _headline(answer: StandsOut) -> str:
-    facts = [f"{answer.ms:,.1f} ms", f"{answer.tokens} tokens in {answer.windows} windows"]
+    facts = [
+        f"{answer.ms:,.1f} ms",
+        f"{counted(answer.tokens, 'token')} in {counted(answer.windows, 'window')}",
+    ]
     if answer.f1 is not None:
         facts.append(f"F1 {100 * answer.f1:.0f} %")
     facts.append(answer.error or f"confidence {100 * answer.confidence:.0f} %")

@@ -25,9 +25,9 @@ def results_file(tmp_path: Path) -> Path:
 def test_from_a_file_to_a_report(database: Path, results_file: Path, questions_file: Path) -> None:
     db = {"DISTILBENCH_DB": str(database)}
     assert said("ingest", results_file, **db) == (
-        f"{results_file}: 7 records stored, 7 known before, 1 messages rejected\n"
+        f"{results_file}: 7 records stored, 7 known before, 1 message rejected\n"
     )
-    assert "0 records stored, 14 known before, 1 messages rejected" in said("ingest", results_file, **db)
+    assert "0 records stored, 14 known before, 1 message rejected" in said("ingest", results_file, **db)
     assert said("questions", "add", questions_file, **db) == "added rivers, 4 questions, 5 gold answers\n"
     assert said("score", **db) == "EM and F1: nothing was left to score\n"  # whatever brings in, scores
     (row,) = json.loads(said("report", "--format", "json", **db))["rows"]

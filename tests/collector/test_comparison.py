@@ -140,8 +140,8 @@ def test_marked_answers_and_errors_have_no_time_and_are_counted(store_with_golds
     assert (row.timed, row.untimed, row.p90_ms) == (1, 2, 10.0)
     assert row.answered == 2
     assert row.exact_match == pytest.approx(200 / 3), "an error is a wrong answer"
-    assert "1 answers were disturbed" in row.notes["p50_ms"][0]
-    assert "1 answers are errors" in row.notes["answered"][0]
+    assert "1 answer was disturbed, and its time is" in row.notes["p50_ms"][0]
+    assert "1 answer is an error; it counts" in row.notes["answered"][0]
 
 
 def test_what_is_missing_is_said(store: Store) -> None:
@@ -171,7 +171,7 @@ def test_the_newest_bundle_counts_and_the_others_are_told(store_with_golds: Stor
     score_answers(store_with_golds)
     row = only(compare(store_with_golds))
     assert (row.runs, row.p50_ms, row.exact_match) == (1, 5.0, 100.0)
-    assert "1 earlier runs" in row.notes["title"][0]
+    assert "1 earlier run with another bundle or other settings is left out" in row.notes["title"][0]
 
 
 def test_equal_runs_are_one_row(store_with_golds: Store) -> None:

@@ -11,7 +11,7 @@ from collector.store import Store
 from contract.bundle import Weights
 from tests.collector.command import collector, said, shown
 from tests.collector.delivering import take
-from tests.collector.factory import batch, device, manifest, run_records
+from tests.collector.factory import NOON, batch, device, manifest, run_records
 
 FIRST, SECOND, OTHER = "0a" + "1" * 30, "0a" + "2" * 30, "0b" + "3" * 30
 HOSTILE = "=1+1\x1b[31m\u202e"
@@ -38,11 +38,13 @@ def test_lists_are_for_people_and_in_full_for_programs(filled: Path) -> None:
         "complete",
         None,
     )
-    assert said("runs", **db).splitlines()[1].split()[0] == FIRST[:8]
+    line = said("runs", **db).splitlines()[1].split()
+    assert (line[0], line[-1]) == (FIRST[:8], NOON)
     devices = json.loads(said("devices", "--json", **db))
     assert [(d["device_id"], d["runs"]) for d in devices] == [("laptop", 1), ("pi-5", 2)]
     assert "=1+1[31m" in said("devices", **db)
     (questions,) = json.loads(said("questions", "list", "--json", **db))
+    assert re.search(r" \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", said("questions", "list", **db))
     assert (questions["name"], questions["questions"], questions["golds"], questions["runs"]) == (
         "rivers",
         4,

@@ -5,12 +5,16 @@ from msgspec.structs import replace
 
 from collector.compare import compare
 from collector.comparison import Comparison
+from collector.report.chapters.provenance import provenance
+from collector.report.page import Table
 from collector.scoring import score_answers
 from collector.store import Store
 from contract.bundle import Manifest, Weights
 from contract.device import Device
+from contract.records import Outcome
 from tests.collector.delivering import take
 from tests.collector.factory import answer, batch, device, finished, manifest, run_records, sample, started
+from tests.collector.reports import texts, under_load
 
 RANDOM = Weights(origin="random", source="seed 1")
 RIGHT = {"q1": "the North Sea", "q2": "1,094 km", "q3": "Dresden and Hamburg", "q4": "Dresden"}
@@ -127,6 +131,9 @@ def test_too_few_times_and_a_difference_that_is_none_are_told(store_with_golds: 
     assert row.intervals["speed_up"] == (1.0, 1.0)
     assert any("not significant" in note for note in row.notes["speed_up"])
     assert row.notes["p99_ms"] == ("4 times are few for this percentile: ask 662 or more",)
+    take(store_with_golds, batch(run_records([("q1", "Elbe", 9.0)], manifest("distilbert"))))
+    few = next(row for row in found(store_with_golds).rows if row.model == "distilbert")
+    assert few.notes["p99_ms"] == ("1 time is too few for this percentile: ask 662 or more",)
     assert "p50_ms" not in row.intervals
     assert not row.pareto, "of equals the first stands for all"
 
@@ -152,3 +159,18 @@ def test_provenance_names_the_bytes(store_with_golds: Store) -> None:
     assert (origin.weights_source, origin.weights_revision) == ("a/b", "c0ffee")
     assert (origin.model_sha256, origin.recipe) == ("0" * 64, '{"smoothing":0.8}')
     assert (origin.devices, len(origin.runs)) == (("pi-5",), 1)
+
+
+def test_provenance_shows_settings_that_somebody_chose(store_with_golds: Store) -> None:
+    told(store_with_golds, manifest())
+    take(store_with_golds, batch(under_load("offline", Outcome(), [answer(1, "q1")], batch_size=8)))
+    plain, offline = (row[6] for row in texts(table_of_runs(found(store_with_golds))))
+    assert plain == (
+        "scenario single-stream, decoding pipeline, max_tokens 384, stride_tokens 128, max_answer_tokens 15, "
+        "threads 4, warmup_questions 2, seed 1"
+    )
+    assert offline.endswith(", batch_size 8")
+
+
+def table_of_runs(comparison: Comparison) -> Table:
+    return provenance(comparison).sections[1].tables[0]

@@ -68,7 +68,7 @@ def test_from_the_command_line_with_questions(database: Path, questions_file: Pa
     with Store.open(tmp_path / "b.db") as store:
         add_questions(store, questions_file)
     line = said("merge", tmp_path / "b.db", "--db", database)
-    assert line.endswith("1 runs, 7 records stored, 0 known before\n")
+    assert line.endswith("1 run, 7 records stored, 0 known before\n")
     said("score", "--db", database)
     with Store.open_to_read(database) as store:
         assert store.value("SELECT count(*) FROM scores") == 8

@@ -30,7 +30,7 @@ def counts(store: Store) -> dict[str, int]:
 def test_a_run_is_removed_with_all_that_was_derived_from_it(filled: Store) -> None:
     before = counts(filled)
     selection = select(filled, ["0a"], None, rejected=False)
-    assert str(selection) == "1 runs with 4 answers"
+    assert str(selection) == "1 run with 4 answers"
     prune(filled, selection)
     assert counts(filled) == {name: count // 2 for name, count in before.items()}
     assert list(filled.tuples("SELECT run_id FROM streams")) == [(SECOND,)]
@@ -59,9 +59,9 @@ def test_the_command_asks_and_says_what_it_removed(filled: Store, database: Path
     db = {"DISTILBENCH_DB": str(database)}
     refused = collector("prune", "--run", "0a", stdin="n\n", **db)
     assert (refused.returncode, refused.stdout) == (130, "")
-    assert "Remove 1 runs with 4 answers?" in refused.stderr
+    assert "Remove 1 run with 4 answers?" in refused.stderr
     done = collector("prune", "--run", "0a", stdin="y\n", **db)
-    assert (done.returncode, done.stdout) == (0, "removed 1 runs with 4 answers\n")
+    assert (done.returncode, done.stdout) == (0, "removed 1 run with 4 answers\n")
     assert said("prune", "--before", "2000-01-01", "--rejected", "--yes", **db) == "nothing to remove\n"
 
 

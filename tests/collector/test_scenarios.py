@@ -120,7 +120,7 @@ def test_loadgen_counts_answers_that_our_own_clock_leaves_out(store: Store) -> N
     take(store, batch(under_load("loadgen", Outcome(), [*ONE, disturbed])))
     section = sections(store)["LoadGen"]
     assert cells(section)["p90 ms"] == "10.0"
-    assert "LoadGen counts 1 disturbed answers, whose times are left out here" in section.footnotes
+    assert "LoadGen counts 1 disturbed answer, left out of the times here" in section.footnotes
 
 
 def test_a_scenario_of_another_name_cannot_write_over_a_terminal(store: Store) -> None:

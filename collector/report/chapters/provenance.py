@@ -1,10 +1,20 @@
 """Where every row comes from: bundle, weights, tools, runs, device, settings."""
 
 import json
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
 
 from collector.comparison import Comparison, Provenance
+from collector.counted import counted
 from collector.report.names import Names, hardware
 from collector.report.page import Chapter, Heading, Section, Table, cells
+from contract.records import Settings
+
+_UNSAID: Final = {
+    field.name: field.default for field in msgspec.structs.fields(Settings) if not field.required
+}
 
 
 def provenance(comparison: Comparison) -> Chapter:
@@ -44,7 +54,7 @@ def _bundles(names: Names, found: tuple[Provenance, ...]) -> Table:
                 p.weights_revision,
                 p.licence or "not stated",
                 _trained_on(p),
-                _options(p.recipe),
+                _options(p.recipe, {}),
                 _versions(p.tools),
             )
             for p in by_bundle.values()
@@ -74,7 +84,7 @@ def _devices(names: Names, found: tuple[Provenance, ...]) -> Table:
                 p.device_model,
                 " ".join((p.cpu_model, *p.cpu_flags)),
                 _versions(p.versions),
-                _options(p.settings),
+                _options(p.settings, _UNSAID),
                 ", ".join(p.runs),
             )
             for p in found
@@ -83,7 +93,7 @@ def _devices(names: Names, found: tuple[Provenance, ...]) -> Table:
 
 
 def _trained_on(p: Provenance) -> str:
-    listed = f" ({p.training_articles} articles listed)" if p.training_articles else ""
+    listed = f" ({counted(p.training_articles, 'article')} listed)" if p.training_articles else ""
     return (p.training_data or "not stated") + listed
 
 
@@ -91,7 +101,11 @@ def _versions(found: dict[str, str]) -> str | None:
     return ", ".join(f"{name} {version}" for name, version in found.items()) or None
 
 
-def _options(text: str) -> str | None:
-    """Names and values; what is not set is left out."""
-    chosen = {name: value for name, value in json.loads(text).items() if value not in (None, {})}
+def _options(text: str, unsaid: Mapping[str, object]) -> str | None:
+    """Names and values; what is not set, or as it is unless set, is left out."""
+    chosen = {
+        name: value
+        for name, value in json.loads(text).items()
+        if value not in (None, {}) and (name not in unsaid or value != unsaid[name])
+    }
     return ", ".join(f"{name} {value}" for name, value in chosen.items()) or None
