@@ -10,6 +10,7 @@ import msgspec
 from contract.bundle import Architecture, Precision
 from export import graph
 from export.attention import attend
+from export.biases import move_biases
 from export.calibration import Activation
 from export.folding import fold
 from export.fusion import fuse
@@ -17,7 +18,6 @@ from export.graph import OPSET
 from export.merging import merge, pack
 from export.quantisation import LARGEST, Integers, Spared, quantise_embeddings, quantise_linears, spared
 from export.ranges import Clipping, ranges
-from export.residuals import join_residuals
 from export.smoothing import Smoothed, Strengths, smooth
 from export.targets import LARGEST_WEIGHT, Target
 from export.weightonly import quantise_weights_only
@@ -51,7 +51,7 @@ _BLOCKS: Final[dict[str, tuple[int, int]]] = {
 AUTOMATIC: Final = "strength by least output error"
 UNMASKED: Final = "one operator, unmasked"
 PACKED: Final = "one operator with its linear layers, unmasked"
-SUMMED: Final = "added by the products"
+MOVED: Final = "moved before skip connections"
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,8 +78,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         None
     )
     """Linear layers beside it are joined; None for what tracing or the optimiser gave."""
-    residuals: Literal["added by the products"] | None = None
-    """Of fp32: skip connections, the biases before them moved; None for sums of their own."""
+    biases: Literal["moved before skip connections"] | None = None
+    """Of fp32: those of a block's end, where they cost nothing; integer operators add theirs for nothing."""
     fp32_layers: Spared | None = None
     """Linear layers left as they are, besides the head."""
 
@@ -101,7 +101,7 @@ class Ingredients(NamedTuple):
 def recipe(precision: Precision, target: Target) -> Recipe:
     """The recipe of a precision without a search; only that of int8 depends on the target."""
     if precision == "fp32":
-        return Recipe(method="plain", attention=PACKED, residuals=SUMMED)
+        return Recipe(method="plain", attention=PACKED, biases=MOVED)
     if precision == "int4":
         return Recipe(
             method="weight-only",
@@ -174,8 +174,8 @@ def write(recipe: Recipe, given: Ingredients, path: Path) -> Written:
         if recipe.attention == PACKED:
             found["attention_operators_with_layers"] = pack(model.graph)
         merge(model.graph)
-    if recipe.residuals is not None:
-        found["residuals_added_by_products"] = join_residuals(model.graph)
+    if recipe.biases is not None:
+        found["biases_moved"] = move_biases(model.graph)
     if integers is not None:
         fixed = None
         if recipe.clipping is not None:

@@ -1,9 +1,12 @@
 """Every family in every precision, with the catalog's structure and small sizes."""
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,9 +68,28 @@ def test_a_family_builds_and_verifies_in_every_precision(model: Model, tmp_path:
         assert manifest.verification is not None and manifest.verification["questions"] == 4
         assert manifest.recipe["attention_operators"] == 2 and "attention_mask" not in manifest.inputs
         if precision == "fp32":
-            assert manifest.recipe["residuals_added_by_products"] >= 2 * 2
+            assert manifest.recipe["biases_moved"] >= 2 * 2
         assert manifest.architecture.family == model.config["model_type"] and manifest.max_tokens == 512
         assert {path.name for path in bundle.iterdir()} == {"model.onnx", "tokenizer.json", "manifest.json"}
+
+
+def test_onnxruntime_makes_of_bundles_what_is_fast_and_nothing_slower(tmp_path: Path) -> None:
+    """A skip connection and a norm as one operator would be: ten percent, where it can tell their shapes."""
+    request = BuildRequest(model=shrunken(MODELS[0]), weights="random", precisions=PRECISIONS, verify=0)
+    layers = 2
+    wanted = {
+        "fp32": Counter(Attention=layers, BiasGelu=layers, MatMul=3 * layers + 1, Add=2 * layers + 3),
+        "int8": Counter(QAttention=layers, Gelu=layers, DynamicQuantizeMatMul=3 * layers, MatMul=1),
+        "int4": Counter(MultiHeadAttention=layers, MatMulNBits=4 * layers, MatMul=1),
+    }
+    for bundle, precision in zip(build(request, tmp_path, lambda line: None), PRECISIONS, strict=True):
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+        options.log_severity_level = 3  # such a file is for this machine
+        onnxruntime.InferenceSession(bundle / "model.onnx", options, providers=["CPUExecutionProvider"])
+        made = Counter(node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node)
+        assert made["LayerNormalization"] == 2 * layers + 1, made
+        assert {kind: made[kind] for kind in wanted[precision]} == wanted[precision], made
 
 
 @given(

@@ -1,17 +1,16 @@
-"""Skip connections added by the matrix product before them.
+"""Biases before skip connections, moved to where adding them costs nothing.
 
-A block of these networks ends with a linear layer, its bias, and the sum with what the block was given: two
-more walks through memory. onnxruntime's `Gemm` adds its product to a matrix, so it gets the skip connection
-to add to. The bias goes into what made that one, and comes off the linear layers that read it as well.
+A block of these networks ends with a linear layer, its bias, and the sum with what the block was given. The
+bias can as well be in what the block was given, whose maker adds a constant anyway: a norm, or the layer
+before. It then comes off the linear layers that read that too, and each block walks through memory once less.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from export.flattening import flatten
 from export.merging import PACKED
-from export.walk import Seen, biased_linear, constant, look, sweep
+from export.walk import Seen, biased_linear, constant, look, replace, sweep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +22,7 @@ _TAKES_BIAS: Final = ("LayerNormalization", "Add")
 
 class _Block(NamedTuple):
     product: "NodeProto"
+    biased: str
     bias: str
     skip: str
 
@@ -36,26 +36,21 @@ class _Layer(NamedTuple):
     bias: str
 
 
-def join_residuals(graph: "GraphProto") -> int:
-    """Let products add skip connections wherever their bias can go elsewhere, in place.
+def move_biases(graph: "GraphProto") -> int:
+    """Move the bias of every block that can do without, in place.
 
     Returns:
-        How many do.
+        How many went.
     """
-    from onnx import helper
-
     seen = look(graph)
-    joined: set[str] = set()
+    moved = 0
     for node in graph.node:
         block = _block(seen, node)
-        if block is not None and _move_bias(graph, seen, node, block):
-            inputs = [*block.product.input, block.skip]
-            node.CopyFrom(helper.make_node("Gemm", inputs, list(node.output), block.product.name))
-            joined.add(node.output[0])
-    if joined:
-        sweep(graph)
-        flatten(graph, joined)
-    return len(joined)
+        if block is not None and _move(graph, seen, node, block):
+            replace(node, block.biased, block.product.output[0])
+            moved += 1
+    sweep(graph)
+    return moved
 
 
 def _block(seen: Seen, total: "NodeProto") -> _Block | None:
@@ -64,12 +59,12 @@ def _block(seen: Seen, total: "NodeProto") -> _Block | None:
     for biased, skip in (tuple(total.input), tuple(reversed(total.input))):
         product = biased_linear(seen, biased)
         if product is not None and len(seen.readers[biased]) == 1 and product.input[0] != skip:
-            return _Block(product, constant(seen, seen.makers[biased]), skip)
+            return _Block(product, biased, constant(seen, seen.makers[biased]), skip)
     return None
 
 
-def _move_bias(graph: "GraphProto", seen: Seen, total: "NodeProto", block: _Block) -> bool:
-    """Move a block's bias into what made its skip connection, if none but linear layers read that."""
+def _move(graph: "GraphProto", seen: Seen, total: "NodeProto", block: _Block) -> bool:
+    """Into what made the skip connection, if none but linear layers read that."""
     maker = seen.makers.get(block.skip)
     if maker is None or maker.op_type not in _TAKES_BIAS or not constant(seen, maker):
         return False

@@ -1,4 +1,4 @@
-"""Products add skip connections, biases move, and what the network says stays what it was."""
+"""Biases move, and what the network says stays what it was."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,8 +10,8 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from export import graph
 from export.attention import attend
+from export.biases import move_biases
 from export.merging import merge, pack
-from export.residuals import join_residuals
 from tests.export.graphs import run
 from tests.export.models import LAYERS
 
@@ -50,43 +50,29 @@ def skips(model: ModelProto) -> list[NodeProto]:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_products_add_skip_connections(model: ModelProto, packed: bool) -> None:
+def test_the_biases_before_skip_connections_move(model: ModelProto, packed: bool) -> None:
     exact = run(model)
     if packed:
         pack(model.graph)
     else:
         merge(model.graph)
-    assert len(skips(model)) == join_residuals(model.graph) == kinds(model)["Gemm"] == 2 * LAYERS
-    assert not skips(model)
+    before = kinds(model)
+    assert len(skips(model)) == move_biases(model.graph) == 2 * LAYERS
+    assert before - kinds(model) == Counter(Add=2 * LAYERS)
     is_same(model, exact)
-    assert join_residuals(model.graph) == 0
-
-
-def test_norms_work_on_matrices_and_nothing_is_laid_flat_twice(model: ModelProto) -> None:
-    pack(model.graph)
-    join_residuals(model.graph)
-    # Flat: the embeddings once, and what attention and the feed-forward layer give. Back: what attention and
-    # the feed-forward layer read, but the embeddings, and what the head reads.
-    assert kinds(model)["Flatten"] == 1 + 2 * LAYERS and kinds(model)["Reshape"] == 2 * LAYERS
+    assert move_biases(model.graph) == 0
 
 
 def test_a_bias_stays_where_something_else_reads_the_skip_connection(model: ModelProto) -> None:
     total = skips(model)[0]
     makers = {name: node for node in model.graph.node for name in node.output}
     skip = next(name for name in total.input if makers[name].op_type == "LayerNormalization")
-    place = next(i for i, node in enumerate(model.graph.node) if skip in node.output)
-    for number, (kind, inputs) in enumerate((("Identity", [skip]), ("Sub", [total.output[0], "read 0"]))):
-        model.graph.node.insert(place + 1, helper.make_node(kind, inputs, [f"read {number}"]))
-    sub = next(node for node in model.graph.node if node.op_type == "Sub")
-    model.graph.node.remove(sub)
-    place = next(i for i, node in enumerate(model.graph.node) if total.output[0] in node.output)
-    model.graph.node.insert(place + 1, sub)
-    norm = next(
-        n for n in model.graph.node if n.op_type == "LayerNormalization" and total.output[0] in n.input
-    )
-    norm.input[0] = "read 1"
+    norm = next(node for node in model.graph.node if total.output[0] in node.input)
+    norm.input[0] = "difference"
+    less = helper.make_node("Sub", [total.output[0], skip], ["difference"])
+    graph.insert_after(model.graph, total.output[0], less)
     exact = run(model)
-    assert join_residuals(model.graph) == 2 * LAYERS - 1
+    assert move_biases(model.graph) == 2 * LAYERS - 1
     is_same(model, exact)
 
 
@@ -99,5 +85,5 @@ def test_a_layer_whose_input_is_its_own_skip_connection_keeps_its_bias(model: Mo
     product = makers[next(n for n in makers[total.input[1 - place]].input if n in makers)]
     product.input[0] = skip
     exact = run(model)
-    assert join_residuals(model.graph) == 2 * LAYERS - 1
+    assert move_biases(model.graph) == 2 * LAYERS - 1
     is_same(model, exact)
