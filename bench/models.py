@@ -21,6 +21,7 @@ from export import graph
 from export.attention import OPERATOR
 from export.build import BuildRequest, build
 from export.catalog import MODELS, find
+from export.merging import PACKED
 from export.quantisation import linears
 from export.race import Course, speed_up
 from export.targets import this_machine
@@ -100,9 +101,11 @@ def _work(path: Path) -> Work:
     seen = look(network)
     shapes = {tensor.name: tuple(tensor.dims) for tensor in network.initializer}
     layers = [node for nodes in linears(network).values() for node in nodes]
+    packed = [node for node in network.node if node.op_type == PACKED]
     return Work(
-        weights=sum(shapes[node.input[1]][0] * shapes[node.input[1]][1] for node in layers),
-        queries=sum(_width(seen, node.input[0]) for node in network.node if node.op_type == OPERATOR),
+        weights=sum(shapes[node.input[1]][0] * shapes[node.input[1]][1] for node in layers + packed),
+        queries=sum(shapes[node.input[1]][1] // 3 for node in packed)
+        + sum(_width(seen, node.input[0]) for node in network.node if node.op_type == OPERATOR),
     )
 
 
