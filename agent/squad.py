@@ -53,8 +53,8 @@ def decode(
     if not pairs:
         return None
     best = pairs[0]
-    encoding = windows[best.window].encoding
-    first, last = encoding.token_to_chars(best.start)[0], encoding.token_to_chars(best.end)[1]
+    offsets = windows[best.window].offsets
+    first, last = offsets.of_token(best.start)[0], offsets.of_token(best.end)[1]
     total = sum(exp(pair.score - best.score) for pair in pairs[:_N_BEST])
     return Found(context[first:last], first, last, 1.0 / total)
 

@@ -1,41 +1,36 @@
 """A question and its context as windows of tokens that a network can take.
 
-The tokenizer cuts: each window holds the whole question and a part of the context, shares the end of that
-part with the next one, and is as long as it is (nothing is padded).
+Each window holds the whole question and a part of the context, shares the end of that part with the next one,
+and is as long as it is (nothing is padded). Where question and context can be tokenized by `agent.wordpiece`,
+the windows are cut here; else the tokenizer cuts, and both cut alike.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
+from agent.characters import Irregular
 from agent.errors import BundleRefused, Unanswerable
+from agent.frame import Frame, frame_of
+from agent.offsets import CONTEXT, EncodedOffsets, Offsets, TokenOffsets
+from agent.wordpiece import Tokens, WordPieces, is_bert
 from contract.codec import printable
-
-CONTEXT: Final = 1
-"""The context's number among the two sequences of an encoding."""
 
 
 class Window(NamedTuple):
     """One piece of work for the network."""
 
-    encoding: Encoding
     ids: npt.NDArray[np.int64]
     """Shape (1, tokens)."""
     type_ids: npt.NDArray[np.int64]
     """0 for the question and 1 for the context, shape (1, tokens)."""
-    first_token: int = 0
+    context: range
+    """The tokens of the context, which stand together."""
+    first_token: int
     """The place of its first context token among those of the whole context."""
-
-    @property
-    def context(self) -> range:
-        """The tokens of the context, which stand together."""
-        sequences = self.encoding.sequence_ids
-        if CONTEXT not in sequences:
-            return range(0)
-        first = sequences.index(CONTEXT)
-        return range(first, first + sequences.count(CONTEXT))
+    offsets: Offsets
 
 
 class Cutter:
@@ -58,7 +53,12 @@ class Cutter:
         self._max_tokens = max_tokens
         self._stride_tokens = stride_tokens
         self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._frame = frame_of(self._tokenizer)
+        self._wordpieces = WordPieces(self._tokenizer) if is_bert(self._tokenizer) else None
         self._truncate()
+        # Zeros, then ones: the types of a window are a part of it, since making an array costs more.
+        self._types = np.repeat(np.array([0, 1], dtype=np.int64), max_tokens)[None]
         special = self._tokenizer.num_special_tokens_to_add(is_pair=True)
         # The tokenizer cuts the context only where the windows can advance past their stride.
         self._max_question_tokens = max_tokens - special - stride_tokens - 1
@@ -72,6 +72,31 @@ class Cutter:
         # A token takes at least a byte of text, so only long questions need to be counted.
         if len(question) > self._max_question_tokens // 4:
             self._check_length(question, context)
+        if self._frame is not None and self._wordpieces is not None:
+            try:
+                asked, shown = self._wordpieces.tokens(question), self._wordpieces.tokens(context)
+            except Irregular:
+                pass
+            else:
+                return self._cut(self._frame, asked, shown)
+        return self._cut_by_tokenizer(question, context)
+
+    def _cut(self, frame: Frame, question: Tokens, context: Tokens) -> list[Window]:
+        before = [*frame.before, *question.ids, *frame.between]
+        room = self._max_tokens - len(before) - len(frame.after)
+        zeros = self._max_tokens - len(before)
+        # One that fits at once may leave windows no room to advance, and needs not.
+        step = max(room - self._stride_tokens, 1)
+        windows = []
+        for start in range(0, max(len(context.ids) - self._stride_tokens, 1), step):
+            shown = range(start, min(start + room, len(context.ids)))
+            ids = np.array(before + context.ids[start : shown.stop] + frame.after, dtype=np.int64)[None]
+            type_ids = self._types[:, zeros : zeros + ids.size]
+            inside = range(len(before), len(before) + len(shown))
+            windows.append(Window(ids, type_ids, inside, start, TokenOffsets(context, shown, len(before))))
+        return windows
+
+    def _cut_by_tokenizer(self, question: str, context: str) -> list[Window]:
         encoding = self._tokenizer.encode(question, context)
         first = _window(encoding)
         rest = encoding.overflowing
@@ -102,9 +127,12 @@ class Cutter:
 
 
 def _window(encoding: Encoding, first_token: int = 0) -> Window:
+    sequences = encoding.sequence_ids
+    first = sequences.index(CONTEXT) if CONTEXT in sequences else 0
     return Window(
-        encoding,
         np.array(encoding.ids, dtype=np.int64)[None],
         np.array(encoding.type_ids, dtype=np.int64)[None],
+        range(first, first + sequences.count(CONTEXT)),
         first_token,
+        EncodedOffsets(encoding),
     )

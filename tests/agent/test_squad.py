@@ -46,27 +46,24 @@ def vocabulary() -> BertTokenizerFast:
     return made
 
 
-def features(windows: Sequence[Window], context: str) -> list[Feature]:
+def features(windows: Sequence[Window], context: str, vocabulary: BertTokenizerFast) -> list[Feature]:
     """As the scripts see windows, told by their characters alone."""
     word_of_char = SquadExample("", "", context, None, None, "").char_to_word_offset  # type: ignore[no-untyped-call]  # untyped there
-    contexts = [[at for at, side in enumerate(w.encoding.sequence_ids) if side == 1] for w in windows]
-    every = sorted({w.encoding.offsets[at] for w, held in zip(windows, contexts, strict=True) for at in held})
+    shown = [{at: window.offsets.of_token(at) for at in window.context} for window in windows]
+    every = sorted({offsets for window in shown for offsets in window.values()})
     place = {offsets: at for at, offsets in enumerate(every)}
     found = []
-    spans = [
-        Span(place[w.encoding.offsets[held[0]]], len(held)) for w, held in zip(windows, contexts, strict=True)
-    ]
-    for number, (window, held) in enumerate(zip(windows, contexts, strict=True)):
-        offsets = window.encoding.offsets
+    spans = [Span(place[next(iter(window.values()))], len(window)) for window in shown]
+    for number, (window, offsets) in enumerate(zip(windows, shown, strict=True)):
         found.append(
             Feature(
                 example_index=0,
                 unique_id=number,
-                tokens=window.encoding.tokens,
-                token_to_orig_map={at: word_of_char[offsets[at][0]] for at in held},
+                tokens=[str(vocabulary.convert_ids_to_tokens(token)) for token in window.ids[0].tolist()],
+                token_to_orig_map={at: word_of_char[first] for at, (first, _) in offsets.items()},
                 token_is_max_context={
                     at: _check_is_max_context(spans, number, place[offsets[at]])  # type: ignore[no-untyped-call]  # untyped there
-                    for at in held
+                    for at in offsets
                 },
             )
         )
@@ -87,7 +84,7 @@ def official(
     ]
     predictions = compute_predictions_logits(  # type: ignore[no-untyped-call]
         [example],
-        features(windows, context),
+        features(windows, context, vocabulary),
         results,
         n_best_size=20,
         max_answer_length=LONGEST,
@@ -105,14 +102,18 @@ def official(
 
 
 def by_offsets(
-    windows: Sequence[Window], logits: Sequence[WindowLogits], context: str
+    windows: Sequence[Window],
+    logits: Sequence[WindowLogits],
+    context: str,
+    vocabulary: BertTokenizerFast,
 ) -> tuple[str, float] | None:
     """The answer and the probability of `postprocess_qa_predictions`, of `run_qa.py` of transformers."""
     pairs = []
-    for window, feature, (start, end) in zip(windows, features(windows, context), logits, strict=True):
+    for window, feature, (start, end) in zip(
+        windows, features(windows, context, vocabulary), logits, strict=True
+    ):
         offsets = [
-            pair if side == 1 else None
-            for pair, side in zip(window.encoding.offsets, window.encoding.sequence_ids, strict=True)
+            window.offsets.of_token(at) if at in window.context else None for at in range(window.ids.size)
         ]
         for first in np.argsort(-start, kind="stable")[:20].tolist():
             for last in np.argsort(-end, kind="stable")[:20].tolist():
@@ -157,7 +158,7 @@ def test_answers_are_those_of_the_official_scripts(
         logits = [model.run(window.ids, window.type_ids) for window in windows]
         ours = squad.decode(windows, logits, context, LONGEST)
         assert ours is not None and ours.text == context[ours.start_char : ours.end_char]
-        assert agree(ours, by_offsets(windows, logits, context))
+        assert agree(ours, by_offsets(windows, logits, context, vocabulary))
         theirs = official(windows, logits, context, vocabulary)
         # Where that script does not find the tokens' text again, it gives whole words.
         exact += theirs == ours.text
@@ -167,7 +168,9 @@ def test_answers_are_those_of_the_official_scripts(
 
 
 @pytest.mark.parametrize("words", [50, 300, 900])
-def test_windows_and_ties_are_treated_as_there(words: int, reader_bundle_int8: Path) -> None:
+def test_windows_and_ties_are_treated_as_there(
+    words: int, reader_bundle_int8: Path, vocabulary: BertTokenizerFast
+) -> None:
     cutter = Cutter((reader_bundle_int8 / TOKENIZER_FILE).read_bytes(), 384, SHARED)
     context = " ".join(f"abc{number}" for number in range(words))
     windows = cutter.cut("Which one is it?", context)
@@ -180,7 +183,7 @@ def test_windows_and_ties_are_treated_as_there(words: int, reader_bundle_int8: P
             for window in windows
         ]
         ours = squad.decode(windows, logits, context, LONGEST)
-        theirs = by_offsets(windows, logits, context)
+        theirs = by_offsets(windows, logits, context, vocabulary)
         assert agree(ours, theirs)
         answered += ours is not None
     assert answered > 20
