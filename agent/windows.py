@@ -74,7 +74,9 @@ class Cutter:
             self._check_length(question, context)
         if self._frame is not None and self._wordpieces is not None:
             try:
-                asked, shown = self._wordpieces.tokens(question), self._wordpieces.tokens(context)
+                # The context first: it is more likely to be irregular.
+                shown = self._wordpieces.tokens(context)
+                asked = self._wordpieces.tokens(question)
             except Irregular:
                 pass
             else:
