@@ -45,6 +45,7 @@ def test_reports_and_lists_leave_it_out_and_name_it(spoilt: str, database: Path)
         assert "run 0b222222 of pi-5 is left out" in said("report", "--format", form, "--db", database)
 
 
+@pytest.mark.parametrize("spoilt", ["no model", "time"], indirect=True)
 def test_nothing_else_ends_in_more_than_a_sentence(
     spoilt: str, database: Path, store_with_golds: Store, tmp_path: Path
 ) -> None:
@@ -61,6 +62,7 @@ def test_nothing_else_ends_in_more_than_a_sentence(
     assert spoilt in said("report", "--format", "json", "--db", tmp_path / "all.db")
 
 
+@pytest.mark.parametrize("spoilt", ["no manifest"], indirect=True)
 def test_it_can_be_removed(spoilt: str, database: Path) -> None:
     assert said("prune", "--run", "0b", "--yes", "--db", database) == "removed 1 run with 4 answers\n"
     assert json.loads(said("report", "--format", "json", "--db", database))["remarks"] == []
