@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from export.merging import PACKED
-from export.walk import Seen, biased_linear, constant, look, replace, sweep
+from export.walk import Seen, biased_linear, constant, look, replace, rewrite, sweep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,9 +74,10 @@ def _move(graph: "GraphProto", seen: Seen, total: "NodeProto", block: _Block) ->
         return False
     moved = _values(seen, block.bias)
     last = [name for name in maker.input if name in seen.weights][-1]
-    _add(graph, seen, maker, last, moved)
+    rewrite(graph, seen, maker, last, _values(seen, last) + moved)
     for layer in layers:
-        _add(graph, seen, layer.adds, layer.bias, -moved @ _values(seen, layer.weight))
+        less = moved @ _values(seen, layer.weight)
+        rewrite(graph, seen, layer.adds, layer.bias, _values(seen, layer.bias) - less)
     return True
 
 
@@ -89,21 +90,6 @@ def _layer(seen: Seen, reader: "NodeProto") -> _Layer | None:
     if len(after) > 1 or after[0].op_type != "Add" or not constant(seen, after[0]):
         return None
     return _Layer(reader.input[1], after[0], constant(seen, after[0]))
-
-
-def _add(
-    graph: "GraphProto", seen: Seen, node: "NodeProto", weight: str, more: "NDArray[np.float64]"
-) -> None:
-    """Add to a weight for one node alone: the exporter lets layers share weights whose numbers are equal."""
-    from onnx import numpy_helper
-
-    values = (_values(seen, weight) + more).astype(np.float32)
-    tensor = numpy_helper.from_array(values, f"{weight}/{node.output[0]}")
-    graph.initializer.append(tensor)
-    seen.weights[tensor.name] = tensor
-    for place, name in enumerate(node.input):
-        if name == weight:
-            node.input[place] = tensor.name
 
 
 def _values(seen: Seen, weight: str) -> "NDArray[np.float64]":

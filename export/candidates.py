@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from export.recipes import AUTOMATIC, PACKED, UNMASKED, Recipe
+from export.recipes import AUTOMATIC, UNMASKED, WITH_LAYERS, Recipe
 
 
 class Candidate(NamedTuple):
@@ -24,7 +24,7 @@ def _dynamic(weights: str, **choices: Any) -> Recipe:
         "linear_weights": weights,
         "embeddings": "s8 per row",
         "activations": "u8 per tensor",
-        "attention": PACKED,
+        "attention": WITH_LAYERS,
     }
     return msgspec.convert(fields | choices, Recipe)
 

@@ -6,10 +6,8 @@ that the next one's input is multiplied by.
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from export.attention import OPERATOR
-from export.walk import biased_linear, constant, look, replace, sweep
+from export.walk import biased_linear, constant, look, replace, rewrite, sweep
 
 if TYPE_CHECKING:
     from onnx import GraphProto
@@ -39,11 +37,7 @@ def fold(graph: "GraphProto") -> int:
         by = numpy_helper.to_array(seen.weights[node.input[1]])
         bias = seen.makers[values]
         for reader, name in ((linear, linear.input[1]), (bias, constant(seen, bias))):
-            scaled = (numpy_helper.to_array(seen.weights[name]) * by).astype(np.float32)
-            # A new tensor: the exporter lets layers share a bias whose numbers are equal.
-            tensor = numpy_helper.from_array(scaled, f"{reader.output[0]}_folded")
-            graph.initializer.append(tensor)
-            replace(reader, name, tensor.name)
+            rewrite(graph, seen, reader, name, numpy_helper.to_array(seen.weights[name]) * by)
         for reader in seen.readers[node.output[0]]:
             replace(reader, node.output[0], node.input[0])
     sweep(graph)

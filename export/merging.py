@@ -69,9 +69,11 @@ def _sources(seen: Seen, attention: "NodeProto") -> dict[str, list[_Linear]]:
 
 def _has_usual_scale(seen: Seen, attention: "NodeProto", linears: list[_Linear]) -> bool:
     """Whether it is one over the root of a head's width: the int8 operator knows no other."""
-    given = {each.name: each for each in attention.attribute}
-    width = int(seen.weights[linears[0].product.input[1]].dims[1]) / given["num_heads"].i
-    return isclose(given["scale"].f, width**-0.5, rel_tol=1e-6)
+    from onnx import helper
+
+    heads, scale = (helper.get_node_attr_value(attention, name) for name in ("num_heads", "scale"))
+    width = int(seen.weights[linears[0].product.input[1]].dims[1]) / heads
+    return isclose(scale, width**-0.5, rel_tol=1e-6)
 
 
 def _pack(
@@ -79,7 +81,6 @@ def _pack(
 ) -> None:
     from onnx import helper
 
-    heads = next(each.i for each in attention.attribute if each.name == "num_heads")
     attention.CopyFrom(
         helper.make_node(
             PACKED,
@@ -87,7 +88,7 @@ def _pack(
             list(attention.output),
             linears[0].product.name,  # by which a recipe may spare it
             domain=attention.domain,
-            num_heads=heads,
+            num_heads=helper.get_node_attr_value(attention, "num_heads"),
         )
     )
 

@@ -50,7 +50,7 @@ _BLOCKS: Final[dict[str, tuple[int, int]]] = {
 
 AUTOMATIC: Final = "strength by least output error"
 UNMASKED: Final = "one operator, unmasked"
-PACKED: Final = "one operator with its linear layers, unmasked"
+WITH_LAYERS: Final = "one operator with its linear layers, unmasked"
 MOVED: Final = "moved before skip connections"
 
 
@@ -101,7 +101,7 @@ class Ingredients(NamedTuple):
 def recipe(precision: Precision, target: Target) -> Recipe:
     """The recipe of a precision without a search; only that of int8 depends on the target."""
     if precision == "fp32":
-        return Recipe(method="plain", attention=PACKED, biases=MOVED)
+        return Recipe(method="plain", attention=WITH_LAYERS, biases=MOVED)
     if precision == "int4":
         return Recipe(
             method="weight-only",
@@ -116,7 +116,7 @@ def recipe(precision: Precision, target: Target) -> Recipe:
         embeddings="s8 per row",
         activations="u8 per tensor",
         smoothing=AUTOMATIC,
-        attention=PACKED,
+        attention=WITH_LAYERS,
     )
 
 
@@ -171,7 +171,7 @@ def write(recipe: Recipe, given: Ingredients, path: Path) -> Written:
     if recipe.attention is not None:
         found["attention_operators"] = attend(model)
         fold(model.graph)
-        if recipe.attention == PACKED:
+        if recipe.attention == WITH_LAYERS:
             found["attention_operators_with_layers"] = pack(model.graph)
         merge(model.graph)
     if recipe.biases is not None:

@@ -1,6 +1,9 @@
 """Walking an ONNX graph: who makes a tensor, who reads it, and what nobody reads any more."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
@@ -79,6 +82,21 @@ def replace(node: "NodeProto", name: str, by: str) -> None:
     for place, given in enumerate(node.input):
         if given == name:
             node.input[place] = by
+
+
+def rewrite(
+    graph: "GraphProto", seen: Seen, node: "NodeProto", weight: str, values: NDArray[np.floating[Any]]
+) -> None:
+    """Let a node read other numbers in place of a weight, which may be shared.
+
+    The exporter lets layers share weights whose numbers are equal.
+    """
+    from onnx import numpy_helper
+
+    tensor = numpy_helper.from_array(values.astype(np.float32), f"{weight}/{node.output[0]}")
+    graph.initializer.append(tensor)
+    seen.weights[tensor.name] = tensor
+    replace(node, weight, tensor.name)
 
 
 def sweep(graph: "GraphProto") -> None:
