@@ -10,7 +10,6 @@ import msgspec
 from collector.background import provenance, question_files
 from collector.comparison import BertScoreModel, Comparison, Distribution, Row, RunTrace
 from collector.contrasts import differences, gates, reference
-from collector.counted import counted
 from collector.derived import Derived
 from collector.divergence import Divergences
 from collector.errors import StorageUnavailable
@@ -27,6 +26,7 @@ from collector.scenarios import scenario_run, under_load
 from collector.scoring import score_answers
 from collector.splits import time_splits
 from collector.store import Store, utc_now
+from commandline.counted import counted
 
 BASELINE: Final = "bert-large"
 _PRECISIONS: Final = ("fp32", "int8", "int4", "")

@@ -16,9 +16,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from collector.counted import counted
 from collector.errors import CollectorError
 from collector.store import OLDEST_SQLITE, Store
+from commandline.counted import counted
 
 Level = Literal["ok", "warn", "fail"]
 

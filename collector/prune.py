@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
-from collector.counted import counted
 from collector.errors import BadInput
 from collector.runs import find_stream
 from collector.store import Store
+from commandline.counted import counted
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 

@@ -1,34 +1,26 @@
 """Makes one row of a comparison, with a note for every number that is missing or limited."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
-from typing import Final
 
 from collector.columns import shared
 from collector.comparison import Row
-from collector.counted import counted
 from collector.findings import Interval
 from collector.groups import Entrant, Group
 from collector.measured import Estimate, Measured
 from collector.memory import Memory
-from collector.statistics import SLOWER, SpeedUp, is_significant, speed_up, too_many_outliers
-
-NO_TIME: Final = "no answer has a time that counts"
-NO_PEAK: Final = "the device does not tell the memory of a process"
-NO_ENERGY: Final = "no energy source on the device"
-NOT_SCORED: Final = "not every answer is scored: collector score"
-NO_BERTSCORE: Final = "BERTScore was not computed: collector score --bertscore-model MODEL --layers N"
-NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
-FROM_ELSEWHERE: Final = "predictions that were added: only their accuracy is known"
-FEW_FOR_P90: Final = 64
-"""Queries that MLPerf's early stopping asks for behind a p90."""
-FEW_FOR_P99: Final = 662
-"""The same for a p99."""
-_DRIFT: Final = 0.05
-_NO_CHANGE: Final = 1.0
-
-Notes = dict[str, list[str]]
+from collector.notes import (
+    FROM_ELSEWHERE,
+    NO_BERTSCORE,
+    NO_ENERGY,
+    NO_PEAK,
+    NOT_SCORED,
+    metered_by,
+    notes_of,
+    speed_up_notes,
+)
+from collector.statistics import SpeedUp, speed_up
 
 
 def make_row(
@@ -45,19 +37,16 @@ def make_row(
     """
     run, values = group.run, group.measured
     bundle = run.bundle
-    notes: Notes = defaultdict(list)
     faster = _speed_up(group, baseline, memory)
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
     joules = joules_per_question(group)
     p50 = values.percentiles_ns.get("p50")
-    _note_runs(notes, group)
-    _note_accuracy(notes, group, scorer=scorer)
-    _note_time(notes, group)
-    _note_speed_up(notes, group, baseline, faster, baseline_model)
-    if peak is None:
-        notes["peak_rss_bytes"].append(NO_PEAK)
     source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
-    notes["joules_per_question"].append(NO_ENERGY if joules is None else _metered_by(source))
+    notes = notes_of(group, scorer=scorer)
+    notes |= speed_up_notes(group, baseline, faster, baseline_model)
+    if peak is None:
+        notes["peak_rss_bytes"] = (NO_PEAK,)
+    notes["joules_per_question"] = (NO_ENERGY if joules is None else metered_by(source),)
     right = None if values.exact_match is None else values.exact_match.value
     return Row(
         hardware_class=run.device.hardware_class,
@@ -103,7 +92,7 @@ def make_row(
         pareto=False,
         best_for=(),
         intervals=_intervals(values, faster),
-        notes={field: tuple(sentences) for field, sentences in notes.items()},
+        notes=notes,
     )
 
 
@@ -179,106 +168,6 @@ def joules_per_question(group: Group) -> float | None:
     metered = [c for c in group.courses if c.joules is not None and c.joules_answers]
     answers = sum(course.joules_answers for course in metered)
     return sum(course.joules or 0.0 for course in metered) / answers if answers else None
-
-
-def why_no_accuracy(group: Group) -> str | None:
-    """A sentence, where there is no EM and no F1."""
-    return None if group.measured.exact_match is not None else group.withheld or _unscored(group)
-
-
-def _metered_by(source: str | None) -> str:
-    return f"by {source or 'an unnamed meter'}: what it measures is in it, idle power too"
-
-
-def _note_runs(notes: Notes, group: Group) -> None:
-    if group.left_out:
-        notes["title"].append(
-            counted(
-                group.left_out,
-                "earlier run with another bundle or other settings is left out",
-                "earlier runs with another bundle or other settings are left out",
-            )
-        )
-    for run in group.runs:
-        if run.state == "complete":
-            continue
-        answers = counted(run.answers, "answer")
-        answered = f"run {run.run_id[:8]} of {run.device_id} is {run.state} after {answers}"
-        notes["answered"].append(f"{answered}: {run.reason}" if run.reason else answered)
-    if group.measured.errors:
-        notes["answered"].append(
-            counted(
-                group.measured.errors,
-                "answer is an error; it counts as wrong and has no time",
-                "answers are errors; they count as wrong and have no time",
-            )
-        )
-
-
-def _note_accuracy(notes: Notes, group: Group, *, scorer: bool) -> None:
-    reason = why_no_accuracy(group)
-    if reason is not None:
-        notes["exact_match"].append(reason)
-        notes["f1"].append(reason)
-    if group.measured.bertscore_f1 is None:
-        notes["bertscore_f1"].append(group.withheld or (_unscored(group) if scorer else NO_BERTSCORE))
-
-
-def _unscored(group: Group) -> str:
-    return NOT_SCORED if group.measured.answered or group.measured.errors else "nothing was answered"
-
-
-def _note_time(notes: Notes, group: Group) -> None:
-    values = group.measured
-    if not values.timed:
-        for field in ("p50_ms", "p90_ms", "p99_ms"):
-            notes[field].append(NO_TIME)
-        return
-    if values.marked:
-        notes["p50_ms"].append(
-            counted(
-                values.marked,
-                "answer was disturbed, and its time is left out",
-                "answers were disturbed, and their times are left out",
-            )
-        )
-    for repeat in group.repeats:
-        if not repeat.agrees:
-            change = f"{abs(repeat.change):.1%} {'slower' if repeat.change > 0 else 'faster'}"
-            notes["p50_ms"].append(
-                f"run {repeat.later[:8]} of {repeat.device_id} is {change} than run {repeat.earlier[:8]} on "
-                "the same questions: the machine was not steady, so measure again when nothing else runs"
-            )
-    for run in group.runs:
-        for remark in run.remarks:
-            notes["p50_ms"].append(f"when run {run.run_id[:8]} of {run.device_id} began, {remark}")
-    for field, fewest in (("p90_ms", FEW_FOR_P90), ("p99_ms", FEW_FOR_P99)):
-        if values.timed < fewest:
-            few = counted(values.timed, "time is too few", "times are few")
-            notes[field].append(f"{few} for this percentile: ask {fewest} or more")
-    for run, course in zip(group.runs, group.courses, strict=True):
-        name = f"run {run.run_id[:8]} of {run.device_id}"
-        if course.drift is not None and abs(course.drift - 1) > _DRIFT:
-            change = f"{abs(course.drift - 1):.0%} {'slower' if course.drift > 1 else 'faster'}"
-            notes["p50_ms"].append(
-                f"{name} ended {change} than it began: look at its temperature and clock, cool the device "
-                "and repeat"
-            )
-        if too_many_outliers(course.outliers, run.answers):
-            notes["p99_ms"].append(
-                f"{course.outliers} times of {name} are {SLOWER} times and more what others of their length "
-                "take: stop what else runs there and repeat"
-            )
-
-
-def _note_speed_up(
-    notes: Notes, group: Group, baseline: Group | None, faster: SpeedUp | None, model: str
-) -> None:
-    if faster is None:
-        no_baseline = f"{model} fp32 has no time on this hardware for any of these questions"
-        notes["speed_up"].append(no_baseline if group.measured.timed else NO_TIME)
-    elif group is not baseline and not is_significant((faster.low, faster.high), _NO_CHANGE):
-        notes["speed_up"].append(NOT_SIGNIFICANT)
 
 
 def _percent(share: Estimate | None) -> float | None:

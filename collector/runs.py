@@ -69,7 +69,7 @@ class LeftOut(NamedTuple):
         )
 
 
-TOO_LONG: Final = "the time of an answer is longer than an integer of SQLite"
+_TOO_LONG: Final = "the time of an answer is longer than an integer of SQLite"
 
 _DEVICE = msgspec.json.Decoder(Device)
 _SETTINGS = msgspec.json.Decoder(Settings)
@@ -151,7 +151,7 @@ def find_stream(store: Store, beginning: str) -> int:
 
 def _run(row: dict[str, Any]) -> Run | LeftOut:
     if row.pop("too_long"):
-        return LeftOut(row["run_id"], row["device_id"], TOO_LONG)
+        return LeftOut(row["run_id"], row["device_id"], _TOO_LONG)
     try:
         return Run(
             bundle=decode_manifest(row.pop("bundle").encode()),

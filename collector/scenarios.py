@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 
 from collector.columns import ERROR, Columns
-from collector.counted import counted
 from collector.derived import Derived
 from collector.groups import Group, variant
 from collector.memory import Memory
-from collector.row import joules_per_question, why_no_accuracy
+from collector.notes import why_no_accuracy
+from collector.row import joules_per_question
 from collector.runs import Run
 from collector.scenario_run import (
     COMPARED,
@@ -26,6 +26,7 @@ from collector.scenario_run import (
 )
 from collector.statistics import percentile
 from collector.store import Store
+from commandline.counted import counted
 from contract.records import Outcome, RateTrial, Settings
 
 NO_OUTCOME: Final = "the run has not told its outcome"

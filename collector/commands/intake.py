@@ -17,8 +17,8 @@ from collector.commands.options import (
     serving_options,
     show_list,
 )
-from collector.counted import counted
 from commandline.config import outranking
+from commandline.counted import counted
 
 
 @click.command()

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from collector.commands.options import FILE, as_json, database, in_colour, say, terminal_width
-from collector.counted import counted
 from collector.errors import BadInput
 from collector.report.page import PARTS
+from commandline.counted import counted
 
 FORMATS = ("table", "markdown", "csv", "json", "html", "parquet")
 REGRESSED = 4

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from collector.commands.options import FILE, as_json, bring_up_to_date, database, show_list
-from collector.counted import counted
 from collector.errors import BadInput
+from commandline.counted import counted
 
 
 @click.group()

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from collector.counted import counted
 from collector.regression import Regression
 from collector.report.grid import Grid, grid_text
 from collector.report.names import signed
 from collector.report.plain import plain
+from commandline.counted import counted
 
 
 def changes_json(found: Regression) -> str:

@@ -5,10 +5,10 @@ from io import StringIO
 
 import msgspec
 
-from collector.counted import counted
 from collector.report.plain import plain
 from collector.run_detail import RunDetail, StandsOut
 from collector.scenarios import told
+from commandline.counted import counted
 from contract.records import RateTrial
 
 Facts = Sequence[tuple[str, str | None]]

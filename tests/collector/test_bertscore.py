@@ -8,8 +8,8 @@ import pytest
 from collector.bertscore import BertScore, Pair, Scorer
 from collector.compare import compare
 from collector.errors import BadInput, ScorerUnavailable
+from collector.notes import NO_BERTSCORE, NOT_SCORED
 from collector.predictions import add_predictions
-from collector.row import NO_BERTSCORE, NOT_SCORED
 from collector.scoring import score_answers, score_pairs
 from collector.store import Store
 from tests.collector.delivering import take

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from collector import accuracy
 from collector.compare import TOO_FEW, compare
 from collector.comparison import Comparison, Row
+from collector.notes import NO_BERTSCORE, NO_TIME
 from collector.questions import add_questions
-from collector.row import NO_BERTSCORE, NO_TIME
 from collector.scoring import score_answers
 from collector.store import Store
 from contract.bundle import Weights

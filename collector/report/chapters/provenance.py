@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 
 from collector.comparison import Comparison, Provenance
-from collector.counted import counted
 from collector.report.names import Names, hardware
 from collector.report.page import Chapter, Heading, Section, Table, cells
+from commandline.counted import counted
 from contract.records import Settings
 
 _UNSAID: Final = {
