@@ -12,7 +12,8 @@ from export.commands.options import format_option
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from export.suggestion.suggestion import Candidate, Suggestion
+    from export.suggestion.candidate import Candidate
+    from export.suggestion.suggestion import Suggestion
 
 _SHOWN = 12
 

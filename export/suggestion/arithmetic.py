@@ -14,10 +14,11 @@ _WIDEST: Final = 10_000_000
 """Beyond all models, so that a manifest from elsewhere gives numbers that can be worked with."""
 
 
-def is_plausible(shape: Architecture) -> bool:
-    """Whether a network of that shape computes anything, and no more than a computer could."""
+def is_known(shape: Architecture) -> bool:
+    """Whether a network's arithmetic follows from its shape, and is no less and no more than is possible."""
     sizes = (shape.hidden_size, shape.intermediate_size, shape.vocab_size, shape.max_positions)
-    return 0 < shape.layers <= _MOST_LAYERS and 0 < min(sizes) <= max(sizes) <= _WIDEST
+    plausible = 0 < shape.layers <= _MOST_LAYERS and 0 < min(sizes) <= max(sizes) <= _WIDEST
+    return plausible and shape.family in FAMILIES
 
 
 def gigaflops(shape: Architecture, lengths: Sequence[Length]) -> float:

@@ -4,53 +4,22 @@ import shlex
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-from contract.bundle import Architecture, Precision
+from commandline.counted import counted
 from contract.codec import printable
-from export import catalog
-from export.catalog import architecture
 from export.errors import BadInput
 from export.suggestion import arithmetic, latency, measurements
+from export.suggestion.candidate import Candidate, ranked
 from export.suggestion.latency import Line, Point
 from export.suggestion.measurements import Measurement, Measurements
 from export.suggestion.requirement import Condition, parse
 
-Verdict = Literal["should meet", "may meet", "too slow", "too fast", "too large", "too small"]
-
 _FEW: Final = 3
 """Degrees of freedom below which an interval says little."""
-_RANK: Final[dict[Verdict, int]] = {
-    "should meet": 0,
-    "may meet": 1,
-    "too slow": 2,
-    "too fast": 3,
-    "too large": 4,
-    "too small": 5,
-}
 _NO_NUMBERS: Final = "since a size, a length or a time of theirs is 0 or beyond any model"
-
-
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """One student in one precision."""
-
-    student: str
-    """As `export-models distill --student` takes it."""
-    begins_from: str
-    precision: Precision
-    layers: int
-    hidden_size: int
-    parameters: int
-    size_bytes: float
-    gigaflops: float
-    """Of a question, on average."""
-    latencies_ms: dict[str, tuple[float, float | None, float | None]]
-    """Each percentile that the requirement names: predicted, and the 95 % prediction interval."""
-    extrapolated: bool
-    """It computes less or more than all that was measured."""
-    verdict: Verdict
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,20 +61,15 @@ def suggest(database: Path, hardware_class: str, expression: str, teacher: str |
     conditions = parse(expression)
     measured = measurements.read(database, hardware_class)
     of_family = [m for m in measured.here if m.manifest.architecture.family in arithmetic.FAMILIES]
-    usable = [m for m in of_family if m.has_numbers and arithmetic.is_plausible(m.manifest.architecture)]
+    usable = [m for m in of_family if m.has_numbers and arithmetic.is_known(m.manifest.architecture)]
     left_out = [_titled(m) for m in of_family if m not in usable]
     _check_shapes(usable, left_out)
     lines = {c.field: _line(usable, c.field) for c in conditions if c.kind == "latency"}
     master = _teacher(measured, teacher)
     asked = max(usable, key=lambda m: len(m.lengths))
-    candidates = [
-        _candidate(student, begins, shape, precision, asked, lines, conditions, usable)
-        for student, begins, shape in _shapes(master.manifest.architecture, asked)
-        for precision in _precisions(usable)
-    ]
+    candidates = ranked(master.manifest.architecture, asked, lines, conditions, usable)
     if not candidates:
         raise BadInput(_nothing_smaller(master))
-    candidates.sort(key=lambda c: (_RANK[c.verdict], -c.gigaflops, c.size_bytes))
     line = next(iter(lines.values()))
     named = teacher or _named(master)
     return Suggestion(
@@ -149,7 +113,7 @@ def _nothing_smaller(master: Measurement) -> str:
     shape = master.manifest.architecture
     return (
         f"no student is smaller than the teacher {master.manifest.title!r}, which has "
-        f"{shape.layers} layer{'s' * (shape.layers != 1)}, and no base model of its vocabulary of "
+        f"{counted(shape.layers, 'layer')}, and no base model of its vocabulary of "
         f"{shape.vocab_size} is known that computes less: choose another with --teacher"
     )
 
@@ -170,12 +134,7 @@ def _line(usable: Sequence[Measurement], field: str) -> Line:
 def _teacher(measured: Measurements, asked_for: str | None) -> Measurement:
     """The one that was asked for, or the most accurate; its shape decides what a student can begin from."""
     known = [*measured.here, *measured.elsewhere]
-    able = [
-        m
-        for m in known
-        if m.manifest.architecture.family in arithmetic.FAMILIES
-        and arithmetic.is_plausible(m.manifest.architecture)
-    ]
+    able = [m for m in known if arithmetic.is_known(m.manifest.architecture)]
     if asked_for is not None:
         able = [m for m in able if _is_called(m, asked_for)]
         if not able:
@@ -199,75 +158,6 @@ def _is_called(m: Measurement, name: str) -> bool:
 def _named(master: Measurement) -> str:
     weights = master.manifest.weights
     return weights.source if weights.origin == "hub" else weights.source.partition(" on ")[0]
-
-
-def _precisions(usable: Sequence[Measurement]) -> list[Precision]:
-    return sorted({m.manifest.precision for m in usable})
-
-
-def _shapes(teacher: Architecture, asked: Measurement) -> Iterator[tuple[str, str, Architecture]]:
-    """Students that compute less than their teacher and have something to begin from.
-
-    That is fewer of its layers, or a base model of the catalog.
-    """
-    most = arithmetic.gigaflops(teacher, asked.lengths)
-    for layers in range(1, teacher.layers):
-        shape = msgspec.structs.replace(teacher, layers=layers)
-        yield f"layers={layers}", "layers of the teacher", shape
-    for model in catalog.MODELS:
-        shape = architecture(model.config)
-        same_words = shape.vocab_size == teacher.vocab_size
-        if model.base_id is None or shape.family not in arithmetic.FAMILIES or not same_words:
-            continue
-        if arithmetic.gigaflops(shape, asked.lengths) < most:
-            yield model.name, model.base_id, shape
-
-
-def _candidate(
-    student: str,
-    begins: str,
-    shape: Architecture,
-    precision: Precision,
-    asked: Measurement,
-    lines: dict[str, Line],
-    conditions: Sequence[Condition],
-    usable: Sequence[Measurement],
-) -> Candidate:
-    amount = arithmetic.gigaflops(shape, asked.lengths)
-    predictions = {field: line.predict(amount, precision) for field, line in lines.items()}
-    count = arithmetic.parameters(shape)
-    size = count * _bytes_per_parameter(usable, precision)
-    verdicts: list[Verdict] = []
-    for condition in conditions:
-        if condition.kind == "latency":
-            found = predictions[condition.field]
-            worst = found.high if condition.is_upper else found.low
-            sure = worst is not None and condition.met(worst)
-            beyond: Verdict = "too slow" if condition.is_upper else "too fast"
-            possible = condition.met(found.milliseconds)
-            verdicts.append("should meet" if sure else "may meet" if possible else beyond)
-        elif condition.kind == "size":
-            value = (count if condition.field == "parameters_m" else size) / 1e6
-            beyond = "too large" if condition.is_upper else "too small"
-            verdicts.append("should meet" if condition.met(value) else beyond)
-    return Candidate(
-        student=student,
-        begins_from=begins,
-        precision=precision,
-        layers=shape.layers,
-        hidden_size=shape.hidden_size,
-        parameters=count,
-        size_bytes=size,
-        gigaflops=amount,
-        latencies_ms={field: (p.milliseconds, p.low, p.high) for field, p in predictions.items()},
-        extrapolated=any(p.extrapolated for p in predictions.values()),
-        verdict=max(verdicts, key=_RANK.__getitem__),
-    )
-
-
-def _bytes_per_parameter(usable: Sequence[Measurement], precision: Precision) -> float:
-    ratios = [m.size_bytes / m.manifest.parameters for m in usable if m.manifest.precision == precision]
-    return sum(ratios) / len(ratios)
 
 
 def _already(here: Sequence[Measurement], conditions: Sequence[Condition]) -> Iterator[str]:
@@ -319,8 +209,8 @@ def _remarks(
         )
     elif line.freedom < _FEW:
         yield (
-            f"the interval rests on {line.freedom} degree{'s' * (line.freedom != 1)} of freedom and is wide: "
-            "measure more shapes, with random weights if need be"
+            f"the interval rests on {counted(line.freedom, 'degree')} of freedom and is wide: measure more "
+            "shapes, with random weights if need be"
         )
     if line.slope <= 0:
         yield "latency does not grow with arithmetic in these measurements: do not trust the prediction"
@@ -332,7 +222,7 @@ def _remarks(
     if without_numbers:
         yield f"left out, {_NO_NUMBERS}: {', '.join(without_numbers)}"
     if measured.unreadable:
-        runs = "1 run is" if measured.unreadable == 1 else f"{measured.unreadable} runs are"
+        runs = counted(measured.unreadable, "run is", "runs are")
         yield f"{runs} left out, whose manifest cannot be read: collector report says why"
     most_scored = max(m.scored for m in (*measured.here, *measured.elsewhere))
     if master.f1 is None:
