@@ -1,4 +1,6 @@
-"""Runs a graph of a small network, to tell whether it still computes what it did."""
+"""Looks at a graph of a small network, and runs it to tell whether it still computes what it did."""
+
+from collections import Counter
 
 import numpy as np
 import onnxruntime
@@ -15,3 +17,16 @@ def run(model: ModelProto) -> list[NDArray[np.float32]]:
     inputs = {given.name: values[given.name] for given in running.get_inputs()}
     outputs: list[NDArray[np.float32]] = running.run(None, inputs)
     return outputs
+
+
+def kinds(model: ModelProto) -> Counter[str]:
+    """How many operators it has of each kind."""
+    return Counter(node.op_type for node in model.graph.node)
+
+
+def is_same(
+    model: ModelProto, exact: list[NDArray[np.float32]], rtol: float = 1e-4, atol: float = 1e-5
+) -> None:
+    """Assert that it gives what it gave before."""
+    for ours, theirs in zip(run(model), exact, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)

@@ -1,11 +1,9 @@
 """Attention becomes one operator, its linear layers one, and what the network says stays what it was."""
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from onnx import ModelProto, helper
 
 from export import graph
@@ -15,23 +13,12 @@ from export.folding import fold
 from export.merging import PACKED, merge, pack
 from export.quantisation import LARGEST, Integers, linears, quantise_linears, spared
 from export.smoothing import smooth
-from tests.export.graphs import run
+from tests.export.graphs import is_same, kinds, run
 from tests.export.models import LAYERS
-
-
-def kinds(model: ModelProto) -> Counter[str]:
-    return Counter(node.op_type for node in model.graph.node)
 
 
 def inputs(model: ModelProto) -> list[str]:
     return [tensor.name for tensor in model.graph.input]
-
-
-def is_same(
-    model: ModelProto, exact: list[NDArray[np.float32]], rtol: float = 1e-4, atol: float = 1e-5
-) -> None:
-    for ours, theirs in zip(run(model), exact, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)
 
 
 def test_attention_is_one_operator_a_layer_and_has_no_mask(tiny_traced: Path) -> None:

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from export import graph
 from export.attention import attend
 from export.biases import move_biases
 from export.merging import merge, pack
-from tests.export.graphs import run
+from tests.export.graphs import is_same, kinds, run
 from tests.export.models import LAYERS
 
 
@@ -30,15 +29,6 @@ def model(tiny_traced: Path) -> ModelProto:
                 model.graph.initializer.append(numpy_helper.from_array(values, node.input[place]))
     attend(model)
     return model
-
-
-def kinds(model: ModelProto) -> Counter[str]:
-    return Counter(node.op_type for node in model.graph.node)
-
-
-def is_same(model: ModelProto, exact: list[NDArray[np.float32]]) -> None:
-    for ours, theirs in zip(run(model), exact, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def skips(model: ModelProto) -> list[NodeProto]:
