@@ -27,7 +27,7 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from bench.device import text_of
-from collector.store import Store
+from collector.store.database import Store
 from contract.topics import ALL_RESULTS, topic
 from tests.faults.proxy import Stalling
 from tests.mosquitto import Mosquitto

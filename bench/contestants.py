@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
 
-from agent.bundle import describe
-from agent.hugepages import environment
-from agent.plan import RuntimeOptions, settings_for
-from agent.reader import Reader
+from agent.bundles.bundle import describe
+from agent.machine.huge_pages import environment
+from agent.planning.plan import RuntimeOptions, settings_for
+from agent.reading.reader import Reader
 from contract.bundle import MODEL_FILE, TOKENIZER_FILE
 from contract.questions import Question
 
@@ -184,7 +184,7 @@ def _bare_network(entry: Entry, questions: tuple[Question, ...]) -> Answer:
     """`session.run` on windows that were cut beforehand, and nothing else: no reader can be faster."""
     import onnxruntime
 
-    from export.answers import Cutter
+    from export.answering.inference import Cutter
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = entry.threads

@@ -14,16 +14,17 @@ import click
 import numpy as np
 
 from contract.questions import Question
-from export import squad
-from export.answers import Cutter
-from export.distillation import data, record
-from export.distillation.distil import distil
-from export.distillation.heldout import HeldOut
-from export.distillation.record import Record
+from export.answering.inference import Cutter
+from export.answering.verification import f1
+from export.distillation import windows as data
+from export.distillation.evaluation import HeldOut
+from export.distillation.load import load_teacher
 from export.distillation.request import DistilRequest
-from export.distillation.sources import load_teacher
-from export.verification import f1
-from export.weights import from_folder
+from export.distillation.run import distil
+from export.models import training_record as record
+from export.models.sources import from_folder
+from export.models.training_record import Record
+from export.questions import squad_dataset as squad
 
 _RESAMPLES = 10_000
 

@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 
 import click
 
-from agent.bundle import describe
+from agent.bundles.bundle import describe
 from agent.errors import Unanswerable
-from agent.plan import read_questions, settings_for
-from agent.reader import Reader
+from agent.planning.plan import read_questions, settings_for
+from agent.reading.reader import Reader
 from contract.bundle import Manifest
 from contract.questions import Question
-from export.catalog import find
-from export.reader import load
-from export.weights import from_folder
+from export.models.catalog import find
+from export.models.load import load
+from export.models.sources import from_folder
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from collector.questions import add_questions
-from collector.rows import insert
-from collector.store import Store, utc_now
+from collector.intake.record_rows import insert
+from collector.scoring.question_sets import add_questions
+from collector.store.database import Store, utc_now
 from contract.bundle import Architecture, FileEntry, Manifest, Weights
 from contract.codec import encode
 from contract.device import HARDWARE_CLASSES, Device

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from collector.delivery import Delivery, claim
+from collector.intake.incoming import Delivery, claim
 from contract.bundle import decode_manifest
 from contract.codec import encode
 from contract.errors import ContractError

@@ -24,18 +24,18 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.bundle import describe
-from agent.device import inspect_device
-from agent.outbox import Outbox
-from agent.plan import Plan, plan_run, read_questions, settings_for
-from agent.process import WorkerProcess
-from agent.run import Run
+from agent.bundles.bundle import describe
+from agent.machine.device import inspect_device
+from agent.outbox.outbox import Outbox
+from agent.planning.plan import Plan, plan_run, read_questions, settings_for
+from agent.running.run import Run
 from agent.stop import Stop
+from agent.worker.process import WorkerProcess
 from bench.ingest import collector
 from bench.nullreader import PROGRAM
 from bench.records import time_ns, waiting
 from bench.sidebyside import side_by_side
-from collector.statistics import percentile
+from collector.summaries.statistics import percentile
 from contract.messages import Batch, decode_message
 from contract.records import Answer, Record, RunFinished, Sample
 from tests.mosquitto import Mosquitto

@@ -3,8 +3,8 @@
 Every bundle answers every question; the bundles take turns within a question, in an order that rotates, so
 that whatever disturbs the machine disturbs them alike. A question's ratio is the reference's time over the
 bundle's in the same turn; intervals are 95 % percentile bootstraps over questions. Times are of the network
-alone. Without named bundles, the recipes of `export.candidates` are built from `--weights` first. Stopped by
-Ctrl-C or SIGTERM, it prints the table of the questions that all have answered by then.
+alone. Without named bundles, the recipes of `export.recipes.candidates` are built from `--weights` first.
+Stopped by Ctrl-C or SIGTERM, it prints the table of the questions that all have answered by then.
 """
 
 import os
@@ -20,14 +20,19 @@ import click
 from bench.interruptible import race, runner, say
 from contract.bundle import MODEL_FILE
 from contract.questions import Question, decode_questions
-from export import calibration, graph, names, recipes, weights
-from export.answers import Cutter, onnx_network
-from export.candidates import CANDIDATES
-from export.race import Course, Runner, mean_interval, speed_up
-from export.reader import load
-from export.recipes import Ingredients, Recipe
-from export.targets import this_machine
-from export.verification import chosen, compare, f1_losses, mean_f1
+from export.answering.inference import Cutter, onnx_network
+from export.answering.paired_timing import Course, Runner, mean_interval, speed_up
+from export.answering.verification import chosen, compare, f1_losses, mean_f1
+from export.graph import trace as graph
+from export.models import resolve as names
+from export.models import sources as weights
+from export.models.load import load
+from export.quantisation import calibration
+from export.quantisation.targets import this_machine
+from export.questions import question_file
+from export.recipes import recipe as recipes
+from export.recipes.candidates import CANDIDATES
+from export.recipes.recipe import Ingredients, Recipe
 
 
 class Contestant(NamedTuple):
@@ -99,7 +104,7 @@ def _built(folder: Path, wanted: Sequence[str], threads: int, scratch: Path) -> 
     traced = scratch / "fp32.onnx"
     inputs = graph.trace(reader, traced)
     cutter = Cutter(reader.tokenizer.to_str(), inputs)
-    asked = calibration.questions(None).questions
+    asked = question_file.questions(None).questions
     seen = calibration.activations(traced, cutter, asked, scratch / "calibrated.onnx")
     given = Ingredients(traced, inputs, reader.architecture, seen, {})
     graphs = {

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from contract.bundle import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, decode_manifest
 from contract.questions import Question
-from export.answers import Cutter, onnx_network
-from export.race import Course, Runner, turns
+from export.answering.inference import Cutter, onnx_network
+from export.answering.paired_timing import Course, Runner, turns
 
 _SECONDS_BETWEEN_LINES: Final = 10.0
 

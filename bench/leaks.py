@@ -32,15 +32,15 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from agent.broker import parse_broker
-from agent.clock import utc_now
-from agent.courier import Courier
-from agent.outbox import Outbox
+from agent.delivery.broker_address import parse_broker
+from agent.delivery.publisher import Courier
+from agent.machine.clock import utc_now
+from agent.outbox.outbox import Outbox
 from bench.device import finished, made_up
 from bench.slopes import STRETCHES, fit
-from collector.address import parse_address
-from collector.serve import Server
-from collector.store import Store
+from collector.broker.address import parse_address
+from collector.serving.server import Server
+from collector.store.database import Store
 from contract.records import Record
 from tests.collector.factory import device, started
 from tests.faults.proxy import Stalling

@@ -16,14 +16,14 @@ from statistics import median
 
 import click
 
-from agent.bundle import describe
-from agent.device import inspect_device
-from agent.outbox import Outbox
-from agent.plan import LOADGEN, SINGLE_STREAM, Load, Plan, plan_run, read_questions, settings_for
-from agent.run import Run
+from agent.bundles.bundle import describe
+from agent.machine.device import inspect_device
+from agent.outbox.outbox import Outbox
+from agent.planning.plan import LOADGEN, SINGLE_STREAM, Load, Plan, plan_run, read_questions, settings_for
+from agent.running.run import Run
 from agent.stop import Stop
 from bench.records import time_ns, waiting
-from collector.statistics import percentile
+from collector.summaries.statistics import percentile
 from contract.records import Answer, Record, RunFinished
 
 _P90 = "90.00 percentile latency (ns)"

@@ -17,16 +17,16 @@ import click
 from bench.interruptible import race, runner, say
 from contract.bundle import MODEL_FILE, Precision
 from contract.questions import decode_questions
-from export import graph
-from export.attention import OPERATOR
-from export.build import BuildRequest, build
-from export.catalog import MODELS, find
-from export.merging import PACKED
-from export.quantisation import linears
-from export.race import Course, speed_up
-from export.targets import this_machine
-from export.verification import chosen
-from export.walk import Seen, constant, look
+from export.answering.paired_timing import Course, speed_up
+from export.answering.verification import chosen
+from export.building.build import BuildRequest, build
+from export.graph import trace as graph
+from export.graph.attention import OPERATOR
+from export.graph.index import Seen, constant, look
+from export.graph.join_qkv import PACKED
+from export.models.catalog import MODELS, find
+from export.quantisation.int8 import linears
+from export.quantisation.targets import this_machine
 
 _PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 

@@ -4,9 +4,9 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from agent.protocol import Loaded
-from agent.reader import Reading
-from agent.worker import main
+from agent.reading.reader import Reading
+from agent.worker.main import main
+from agent.worker.protocol import Loaded
 
 PROGRAM: Final = "import sys; sys.path.append(sys.argv[1]); from bench.nullreader import serve; serve()"
 

@@ -14,15 +14,15 @@ from typing import Final
 import click
 import numpy as np
 
-from agent.selection import select
+from agent.planning.selection import select
 from bench.contestants import Entry, Told, compare
-from collector.statistics import percentile, percentile_interval, speed_up
+from collector.summaries.statistics import percentile, percentile_interval, speed_up
 from contract.bundle import MODEL_FILE, Precision
 from contract.questions import decode_questions
-from export import reader as pytorch
-from export.build import BuildRequest, build
-from export.catalog import find
-from export.weights import from_folder
+from export.building.build import BuildRequest, build
+from export.models import load as pytorch
+from export.models.catalog import find
+from export.models.sources import from_folder
 
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "int8")
 

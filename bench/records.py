@@ -2,7 +2,7 @@
 
 import msgspec
 
-from agent.outbox import Outbox
+from agent.outbox.outbox import Outbox
 from contract.records import Answer, Record
 
 _ALL = 1_000_000

@@ -25,11 +25,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from bench.fleet import Fleet, build, started
-from collector.delivery import Delivery
-from collector.derived import Derived
-from collector.ingest import ingest
-from collector.runs import all_runs
-from collector.store import Store
+from collector.intake.incoming import Delivery
+from collector.intake.ingest import ingest
+from collector.store.database import Store
+from collector.store.runs import all_runs
+from collector.summaries.run_summary import Derived
 from contract.messages import Batch, encode_message
 from contract.records import Answer, QuestionSet
 
@@ -60,7 +60,7 @@ def main() -> None:
         database = Path(folder, "fleet.db")
         build(database, fleet)
         print(f"{fleet.answers:,} answers, {database.stat().st_size / 1e9:.1f} GB\n")
-        upkeep = (sys.executable, "-m", "collector.upkeep", str(database))
+        upkeep = (sys.executable, "-m", "collector.serving.upkeep", str(database))
         report = (sys.executable, "-m", "collector", "report", "--db", str(database))
         coming = f"while {BATCH_ANSWERS * BATCHES_A_SECOND} answers/s come in"
         print("| what | seconds | peak memory MB | longest batch ms |\n|---|--:|--:|--:|")

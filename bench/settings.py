@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from agent.device import physical_cores, usable_cores
-from agent.plan import RuntimeOptions
-from agent.selection import select
+from agent.machine.device import physical_cores, usable_cores
+from agent.planning.plan import RuntimeOptions
+from agent.planning.selection import select
 from bench.contestants import Entry, compare
-from collector.statistics import percentile, speed_up
+from collector.summaries.statistics import percentile, speed_up
 from contract.questions import decode_questions
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from agent.broker import parse_broker
-from agent.bundle import Bundle
-from agent.courier import Courier
-from agent.outbox import Outbox
-from agent.plan import Plan
-from agent.process import WorkerProcess
+from agent.bundles.bundle import Bundle
+from agent.delivery.broker_address import parse_broker
+from agent.delivery.publisher import Courier
+from agent.outbox.outbox import Outbox
+from agent.planning.plan import Plan
 from agent.progress import Progress
-from agent.protocol import Loaded
-from agent.run import Run
+from agent.running.run import Run
 from agent.stop import Stop
+from agent.worker.process import WorkerProcess
+from agent.worker.protocol import Loaded
 from bench.records import time_ns, waiting
 from contract.records import Answer, Record, Settings
 

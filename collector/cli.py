@@ -2,8 +2,10 @@
 
 import click
 
-from collector.commands import access, configuration, database, doctor, intake, predictions, reports, scores
-from collector.config import CONFIG
+from collector.commands import config as configuration
+from collector.commands import database, doctor, intake, predictions, reports, scores
+from collector.commands import provision as access
+from collector.commands.config import CONFIG
 from collector.errors import CollectorError
 from commandline.ending import Commands, ReaderGone, leave_quietly
 from contract.errors import ContractError
@@ -16,7 +18,7 @@ _EXTRAS = {
 
 def main() -> int:
     """Run the command line; returns the exit status. No traceback reaches a user."""
-    from collector.report.plain import plain
+    from collector.display.plain import plain
 
     try:
         status = cli.main(prog_name="collector", standalone_mode=False)

@@ -16,10 +16,12 @@ from contract.bundle import MANIFEST_FILE
 from contract.errors import ContractError
 from demo.__main__ import Bar
 from demo.programs import DemoError, run
-from export import hub, names, squad
-from export.catalog import MODELS, Study
 from export.errors import ExportError
-from export.squad import Split
+from export.models import hub
+from export.models import resolve as names
+from export.models.catalog import MODELS, Study
+from export.questions import squad_dataset as squad
+from export.questions.squad_dataset import Split
 
 DEFAULT_MODELS: Final = ("bert-large", "distilbert", "minilm-l12")
 

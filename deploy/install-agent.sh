@@ -136,7 +136,7 @@ install_program() {
             $pip distilbench
         fi || { rm -rf "${PROGRAM:?}/$release"; fail "the program cannot be installed: see above"; }
         # Compiles what the agent uses by using it; all that is installed would be a quarter more.
-        "$PROGRAM/$release/bin/python" -c 'import agent.cli, agent.worker, agent.courier, agent.campaign, agent.fetch' ||
+        "$PROGRAM/$release/bin/python" -c 'import agent.cli, agent.worker.main, agent.delivery.publisher, agent.running.campaign, agent.bundles.fetch' ||
             { rm -rf "${PROGRAM:?}/$release"; fail "the program does not start: see above"; }
         # The next version comes with a pip of its own.
         for tool in setuptools pip; do

@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from collector import comparison, findings, scenario_run
-from collector.comparison import Comparison
+from collector.findings import between_rows as findings
+from collector.findings import comparison, scenario_run
+from collector.findings.comparison import Comparison
 from contract import bundle, device, fields, messages, questions, records, topics
 from contract.bundle import Manifest
 from contract.messages import Batch, Receipt, State

@@ -11,7 +11,7 @@ from contract.codec import printable
 from contract.errors import ContractError
 from export.commands.build import build
 from export.commands.distill import distill
-from export.commands.listing import list_models
+from export.commands.list import list_models
 from export.commands.questions import questions
 from export.commands.suggest import suggest
 from export.commands.verify import verify as verify_command

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from agent.outbox import Outbox
+from agent.outbox.outbox import Outbox
 from agent.stop import Stop
 from contract.bundle import Precision
-from export.build import BuildRequest, build
-from export.catalog import find
-from tests.export.models import TINY, save_checkpoint
+from export.building.build import BuildRequest, build
+from export.models.catalog import find
+from tests.export.tiny_models import TINY, save_checkpoint
 from tests.mosquitto import Mosquitto
 
 pytest_plugins = ["tests.canary"]

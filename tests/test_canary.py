@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 LEAKS = """
 import subprocess, sys
-from collector.provision import provision, write_secret
+from collector.broker.credentials import provision, write_secret
 from tests.canary import made
 
 def test_a_log(tmp_path):

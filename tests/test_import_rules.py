@@ -16,12 +16,12 @@ BASE_INSTALL = {"click", "msgspec", "numpy", "onnxruntime", "paho", "tokenizers"
 HEAVY = ("torch", "transformers", "optimum", "datasets", "sqlite_utils", "bert_score", "pandas", "matplotlib")
 
 ONE_IMPORTER = {
-    ("agent", "onnxruntime"): {"agent/model.py"},
-    ("agent", "paho"): {"agent/uplink.py"},
-    ("agent", "mlperf_loadgen"): {"agent/loadgen.py"},
-    ("collector", "paho"): {"collector/subscriber.py"},
-    ("collector", "sqlite_utils"): {"collector/store.py", "collector/migrations.py"},
-    ("collector", "bert_score"): {"collector/bertscore.py"},
+    ("agent", "onnxruntime"): {"agent/reading/model.py"},
+    ("agent", "paho"): {"agent/delivery/uplink.py"},
+    ("agent", "mlperf_loadgen"): {"agent/worker/loadgen.py"},
+    ("collector", "paho"): {"collector/broker/client.py"},
+    ("collector", "sqlite_utils"): {"collector/store/database.py", "collector/store/migrations.py"},
+    ("collector", "bert_score"): {"collector/scoring/bertscore.py"},
 }
 
 

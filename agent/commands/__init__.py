@@ -1,1 +1,1 @@
-"""Commands of `agent` that need more than a few lines, a file for each."""
+"""The commands of `agent`, a file each: options in, one call, lines out."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
+from agent.commands.options import FILE, FOLDER
 from agent.errors import BadInput
-from agent.options import FILE, FOLDER
 
 
 @click.command()
@@ -20,13 +20,13 @@ def audit(bundle: Path, question_file: Path, limit: int) -> int:
 
     Exits 1 if it is: surely (sign test, p below 0.001) and by more than a tenth.
     """
-    from agent.audit import judge, with_repeats
-    from agent.bundle import describe
-    from agent.plan import read_questions, settings_for
-    from agent.process import WorkerProcess
-    from agent.protocol import time_ns
-    from agent.selection import select
+    from agent.bundles.bundle import describe
+    from agent.planning.plan import read_questions, settings_for
+    from agent.planning.selection import select
+    from agent.running.audit import judge, with_repeats
     from agent.stop import Stop
+    from agent.worker.process import WorkerProcess
+    from agent.worker.protocol import time_ns
 
     described = describe(bundle)
     chosen = select(read_questions(question_file).file.questions, limit, seed=0)

@@ -2,16 +2,25 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
-from agent.config import CONFIG
+from agent.commands.options import delivery_options, device_options, measuring_options, outbox_options
 from agent.errors import BadInput
+from commandline.config import ConfigFile
 from commandline.configuring import config_commands
+from commandline.options import all_of
 from contract.config import Value
+
+CONFIG: Final = ConfigFile(
+    Path("/etc/distilbench/agent.toml"),
+    all_of(delivery_options, outbox_options, measuring_options, device_options),
+    BadInput,
+)
 
 
 def _check(values: Mapping[str, Value]) -> None:
-    from agent.delivery import destination
-    from agent.state import checked_device_id
+    from agent.delivery.destination import destination
+    from agent.outbox.state_folder import checked_device_id
 
     paths = {
         key: Path(str(values[key])) if key in values else None for key in CONFIG.settings if "-file" in key

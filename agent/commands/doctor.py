@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from agent.options import FOLDER, delivery_options, device_options
+from agent.commands.options import FOLDER, delivery_options, device_options
 from commandline.config import outranking
 
 
@@ -28,11 +28,11 @@ def doctor(
 
     Exits 1 if something has to be mended first.
     """
-    from agent.commands.target import destination_of
-    from agent.delivery import LiveBroker
-    from agent.doctor import Finding, examine
-    from agent.outbox import DEFAULT_LIMIT_BYTES
-    from agent.state import StateFolder
+    from agent.commands.destination_options import destination_of
+    from agent.delivery.destination import LiveBroker
+    from agent.doctor.machine import Finding, examine
+    from agent.outbox.outbox import DEFAULT_LIMIT_BYTES
+    from agent.outbox.state_folder import StateFolder
     from contract.codec import encode, printable
 
     folder = StateFolder(state_dir)
@@ -49,7 +49,7 @@ def doctor(
     for finding in examine(folder, bundles, DEFAULT_LIMIT_BYTES):
         note(finding)
     if isinstance(where, LiveBroker):
-        from agent.probe import probe
+        from agent.doctor.broker import probe
 
         for finding in probe(where.broker, folder.device_id(device_id)):
             note(finding)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from agent.options import FOLDER
+from agent.commands.options import FOLDER
 
 
 @click.command()
@@ -17,7 +17,7 @@ def fetch(urls: tuple[str, ...], folder: Path) -> None:
     A download that broke off goes on where it was; nothing is replaced before all is verified. Prints the
     folders.
     """
-    from agent.fetch import fetch as get
+    from agent.bundles.fetch import fetch as get
     from contract.codec import printable
 
     def tell(name: str, here: int, size: int) -> None:

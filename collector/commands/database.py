@@ -8,7 +8,7 @@ import click
 from collector.commands.options import as_json, database, in_colour, say, show_list, terminal_width
 
 if TYPE_CHECKING:
-    from collector.report.grid import GridFormat
+    from collector.display.grid import GridFormat
 
 
 @click.command()
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 @database
 def runs(database: Path, as_json: bool) -> None:
     """List the runs."""
-    from collector import listing
-    from collector.runs import read_runs
-    from collector.store import Store
+    from collector.display import listing
+    from collector.store.database import Store
+    from collector.store.runs import read_runs
 
     with Store.open_to_read(database) as store:
         found, left_out = read_runs(store)
@@ -32,8 +32,8 @@ def runs(database: Path, as_json: bool) -> None:
 @database
 def devices(database: Path, as_json: bool) -> None:
     """List the devices, as their latest runs describe them."""
-    from collector import listing
-    from collector.store import Store
+    from collector.display import listing
+    from collector.store.database import Store
 
     with Store.open_to_read(database) as store:
         show_list(listing.devices(store), as_json)
@@ -48,9 +48,9 @@ def show(database: Path, run: str, as_json: bool) -> None:
 
     RUN is the beginning of a run's id.
     """
-    from collector.report.run_page import run_json, run_page
-    from collector.run_detail import run_detail
-    from collector.store import Store
+    from collector.display.run_page import run_json, run_page
+    from collector.store.database import Store
+    from collector.summaries.run_detail import run_detail
 
     with Store.open_to_read(database) as store:
         detail = run_detail(store, run)
@@ -66,8 +66,8 @@ def show(database: Path, run: str, as_json: bool) -> None:
 @database
 def query(database: Path, sql: str, form: "GridFormat") -> None:
     """Run SQL that only reads. `collector schema` shows the tables and views."""
-    from collector.report.grid import Grid, grid_text
-    from collector.store import Store
+    from collector.display.grid import Grid, grid_text
+    from collector.store.database import Store
 
     with Store.open_to_read(database) as store:
         columns, rows = store.query(sql)
@@ -84,9 +84,9 @@ def query(database: Path, sql: str, form: "GridFormat") -> None:
 @database
 def prune(database: Path, runs: tuple[str, ...], before: str | None, rejected: bool, yes: bool) -> None:
     """Remove runs or rejected messages for good. Not while the database is served."""
-    from collector.prune import prune as remove
-    from collector.prune import select
-    from collector.store import Store
+    from collector.store.database import Store
+    from collector.store.prune import prune as remove
+    from collector.store.prune import select
 
     if not (runs or before or rejected):
         raise click.UsageError("say what to remove: --run, --before or --rejected")
@@ -106,8 +106,8 @@ def schema() -> None:
     """Describe the database as Markdown."""
     import tempfile
 
-    from collector.schema import describe
-    from collector.store import Store
+    from collector.store.database import Store
+    from collector.store.schema import describe
 
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder, "new.db"), create=True) as store:
         click.echo(describe(store), nl=False)

@@ -32,11 +32,11 @@ def doctor(
     Ends with 1 when something fails. Nothing is changed: the broker hears an empty receipt for a device that
     does not exist, and the disk gets a file for a moment.
     """
-    from collector.address import parse_address
-    from collector.doctor import Finding, examine_here
+    from collector.broker.address import parse_address
+    from collector.display.plain import plain
+    from collector.doctor.broker import examine_broker, examine_embedded
+    from collector.doctor.machine import Finding, examine_here
     from collector.errors import BadInput
-    from collector.probe import examine_broker, examine_embedded
-    from collector.report.plain import plain
     from contract.codec import encode
 
     findings: list[Finding] = []

@@ -54,12 +54,12 @@ def serve(
         raise click.UsageError("--cert-file and --key-file go together")
     if share is not None and (not share.isprintable() or set(share) & set("/+#") or not share):
         raise click.UsageError(f"--share {share!r} is not a name without '/', '+' and '#'")
-    from collector.address import check_private, parse_address
-    from collector.broker import EXPOSED, LOOPBACK, NO_RIGHTS, Certificate, is_here
-    from collector.broker import embedded_broker as run_broker
-    from collector.provision import read_credentials
-    from collector.serve import Server
-    from collector.store import Store
+    from collector.broker.address import check_private, parse_address
+    from collector.broker.credentials import read_credentials
+    from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, Certificate, is_here
+    from collector.broker.embedded import embedded_broker as run_broker
+    from collector.serving.server import Server
+    from collector.store.database import Store
 
     users = None if credentials is None else read_credentials(credentials)
     certificate = None
@@ -76,7 +76,7 @@ def serve(
             assert broker is not None
             address = shown = parse_address(broker, password_file, ca_file, cert_file, key_file)
         if bundles is not None:
-            from collector.bundles import names, serving_bundles
+            from collector.serving.bundle_server import names, serving_bundles
 
             url = stack.enter_context(serving_bundles(bundles, bundles_at))
             say(f"serving {len(names(bundles))} bundles at {url}NAME, for agent fetch")
@@ -90,8 +90,8 @@ def serve(
 @database
 def ingest(database: Path, files: tuple[Path, ...]) -> None:
     """Take in results that `agent run --to-file` wrote, and score them. Doing it twice is harmless."""
-    from collector.files import ingest_file
-    from collector.store import Store
+    from collector.intake.results_file import ingest_file
+    from collector.store.database import Store
 
     with Store.open(database, create=True) as store:
         for path in files:
@@ -117,10 +117,10 @@ def watch(
     as_json: bool,
 ) -> None:
     """Watch the devices: who is there, what they measure, how far they are. Ctrl-C ends it."""
-    from collector.address import parse_address
-    from collector.report.live import live_table
-    from collector.store import Store
-    from collector.watch import look_on, look_once
+    from collector.broker.address import parse_address
+    from collector.display.live_table import live_table
+    from collector.serving.fleet import look_on, look_once
+    from collector.store.database import Store
 
     address = parse_address(broker, password_file, ca_file, cert_file, key_file)
     with Store.open_to_read(database) as store:
@@ -141,8 +141,8 @@ def rejected(context: click.Context, database: Path | None, as_json: bool) -> No
         return
     if database is None:
         raise click.UsageError("Missing option '--db'.")
-    from collector import listing
-    from collector.store import Store
+    from collector.display import listing
+    from collector.store.database import Store
 
     with Store.open_to_read(database) as store:
         show_list(listing.rejected(store), as_json)
@@ -152,8 +152,8 @@ def rejected(context: click.Context, database: Path | None, as_json: bool) -> No
 @database
 def retry(database: Path) -> None:
     """Take in what is understood now, after an update. A device's own copy: `agent flush --refused`."""
-    from collector.retry import retry as take_in_again
-    from collector.store import Store
+    from collector.intake.retry import retry as take_in_again
+    from collector.store.database import Store
 
     with Store.open(database) as store:
         done = take_in_again(store)
@@ -169,8 +169,8 @@ def retry(database: Path) -> None:
 def merge(database: Path, others: tuple[Path, ...]) -> None:
     """Take in what other collectors' databases hold. Doing it twice is harmless."""
     from collector.errors import BadInput
-    from collector.merge import merge as take_from
-    from collector.store import Store
+    from collector.intake.merge import merge as take_from
+    from collector.store.database import Store
 
     with Store.open(database, create=True) as store:
         for path in others:

@@ -12,7 +12,7 @@ import click
 from commandline.options import all_of
 
 if TYPE_CHECKING:
-    from collector.report.grid import Grid
+    from collector.display.grid import Grid
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -73,8 +73,8 @@ def optional(options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def bring_up_to_date(database: Path) -> None:
     """Make what is derived of what a command brought in, and show how far that is."""
-    from collector import upkeep
-    from collector.progress import progress_bar
+    from collector.display.progress import progress_bar
+    from collector.serving import upkeep
 
     with progress_bar("scores and summaries") as progress:
         upkeep.bring_up_to_date(database, progress)
@@ -82,8 +82,8 @@ def bring_up_to_date(database: Path) -> None:
 
 def show_list(grid: "Grid", as_json: bool) -> None:
     """Print a list: shortened and fitted to the terminal for people, in full as JSON."""
-    from collector.listing import for_people
-    from collector.report.grid import grid_text
+    from collector.display.grid import grid_text
+    from collector.display.listing import for_people
 
     if as_json:
         click.echo(grid_text(grid, "json"), nl=False)
@@ -103,6 +103,6 @@ def in_colour() -> bool:
 
 def say(line: str) -> None:
     """A line for the operator, on standard error; data goes to standard output."""
-    from collector.report.plain import plain
+    from collector.display.plain import plain
 
     click.echo(plain(line), err=True)

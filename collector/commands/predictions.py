@@ -16,8 +16,8 @@ def evaluate(questions: Path, predictions: Path) -> None:
     """Score a prediction file as the official SQuAD v1.1 script does."""
     import json
 
-    from collector.predictions import evaluate as score
-    from collector.predictions import read_predictions, read_questions
+    from collector.scoring.predictions import evaluate as score
+    from collector.scoring.predictions import read_predictions, read_questions
 
     found = score(read_questions(questions), read_predictions(predictions))
     if found.missing:
@@ -50,9 +50,9 @@ def write_predictions(database: Path, run: str, target: Path | None) -> None:
     """Write the answers of RUN, the beginning of its id, as a prediction file."""
     import json
 
-    from collector.predictions import predictions_of
-    from collector.runs import find_run
-    from collector.store import Store
+    from collector.scoring.predictions import predictions_of
+    from collector.store.database import Store
+    from collector.store.runs import find_run
 
     with Store.open_to_read(database) as store:
         found = predictions_of(store, find_run(store, run))
@@ -74,8 +74,8 @@ def write_predictions(database: Path, run: str, target: Path | None) -> None:
 @database
 def add_predictions(database: Path, file: Path, model: str, questions: str) -> None:
     """Bring another system into the comparison: its accuracy, since nothing else is known."""
-    from collector.predictions import add_predictions as add
-    from collector.store import Store
+    from collector.scoring.predictions import add_predictions as add
+    from collector.store.database import Store
 
     with Store.open(database) as store:
         click.echo(f"added {model}, {add(store, file, model, questions)} predictions")

@@ -45,8 +45,8 @@ def report(
             raise click.UsageError("--format parquet needs --to FILE, and takes no --baseline or --require")
         _export(database, target)
         return
-    from collector.compare import BASELINE, compare_file
-    from collector.report.render import render
+    from collector.comparison.compare import BASELINE, compare_file
+    from collector.report.formats.render import render
 
     comparison = compare_file(database, baseline or BASELINE, require)
     part = "full" if full else section or "first-screen"
@@ -63,8 +63,8 @@ def report(
 
 
 def _export(database: Path, target: Path) -> None:
-    from collector.parquet import write_parquet
-    from collector.store import Store
+    from collector.store.database import Store
+    from collector.store.parquet import write_parquet
 
     with Store.open_to_read(database) as store:
         rows = write_parquet(store, target)
@@ -79,9 +79,9 @@ def _export(database: Path, target: Path) -> None:
 @database
 def compare(database: Path, before: str, after: str, limits: str | None, as_json: bool) -> int:
     """Compare run AFTER with run BEFORE, each named by the beginning of its id."""
-    from collector.regression import compare_runs, parse_limits
-    from collector.report.changes import changes_json, changes_text
-    from collector.store import Store
+    from collector.comparison.regression import compare_runs, parse_limits
+    from collector.display.changes import changes_json, changes_text
+    from collector.store.database import Store
 
     parsed = parse_limits(limits) if limits else ()
     with Store.open_to_read(database) as store:

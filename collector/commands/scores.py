@@ -19,8 +19,8 @@ def questions() -> None:
 @database
 def list_questions(database: Path, as_json: bool) -> None:
     """List the question files that were added."""
-    from collector import listing
-    from collector.store import Store
+    from collector.display import listing
+    from collector.store.database import Store
 
     with Store.open_to_read(database) as store:
         show_list(listing.question_sets(store), as_json)
@@ -32,8 +32,8 @@ def list_questions(database: Path, as_json: bool) -> None:
 @database
 def add_questions(database: Path, file: Path, name: str | None) -> None:
     """Add a SQuAD v1.1 file with its gold answers."""
-    from collector.questions import add_questions as add
-    from collector.store import Store
+    from collector.scoring.question_sets import add_questions as add
+    from collector.store.database import Store
 
     with Store.open(database, create=True) as store:
         added = add(store, file, name)
@@ -71,9 +71,9 @@ def score(
         raise click.UsageError("--bertscore-model and --layers go together")
     if baseline_file is not None and not baseline_file.is_file():
         raise BadInput(f"there is no baseline file {str(baseline_file)!r}")
-    from collector.progress import progress_bar
-    from collector.scoring import score_answers, score_pairs
-    from collector.store import Store
+    from collector.display.progress import progress_bar
+    from collector.store.database import Store
+    from collector.summaries.refresh import score_answers, score_pairs
 
     with Store.open(database) as store:
         with progress_bar("EM and F1") as progress:
@@ -81,8 +81,8 @@ def score(
         left = f"{counted(scored, 'answer')} scored" if scored else "nothing was left to score"
         click.echo(f"EM and F1: {left}")
         if bertscore_model is not None and layers is not None:
-            from collector.bertscore import Scorer
-            from collector.golds import gold_texts
+            from collector.scoring.bertscore import Scorer
+            from collector.scoring.golds import gold_texts
 
             scorer = Scorer(
                 bertscore_model,
@@ -102,9 +102,9 @@ def score(
 @database
 def rebuild(database: Path) -> None:
     """Make everything derived anew from the raw rows, but for BERTScores."""
-    from collector.progress import progress_bar
-    from collector.rebuild import rebuild as make_anew
-    from collector.store import Store
+    from collector.display.progress import progress_bar
+    from collector.serving.rebuild import rebuild as make_anew
+    from collector.store.database import Store
 
     with Store.open(database) as store, progress_bar("runs") as progress:
         runs = make_anew(store, progress)

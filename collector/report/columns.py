@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
-from collector.comparison import Row
-from collector.report.names import decimals, megabytes, span, times
+from collector.display.numbers import decimals, megabytes, span, times
+from collector.findings.comparison import Row
 from collector.report.page import DASH, Cell, Heading, Table
 
 

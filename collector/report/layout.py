@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-from collector.comparison import Comparison
+from collector.findings.comparison import Comparison
 from collector.report.chapters.answer import answer
-from collector.report.chapters.asked import questions
 from collector.report.chapters.evidence import evidence
+from collector.report.chapters.hardware import places
 from collector.report.chapters.method import method
-from collector.report.chapters.places import places
 from collector.report.chapters.provenance import provenance
+from collector.report.chapters.questions import questions
 from collector.report.chapters.scenarios import scenarios
 from collector.report.chapters.study import study
 from collector.report.names import told_apart

@@ -1,1 +1,1 @@
-"""The commands of `export-models` beside `build`: options in, one call, lines out."""
+"""The commands of `export-models`: options in, one call, lines out."""

@@ -10,10 +10,10 @@ from contract.bundle import Precision
 from contract.codec import printable
 from export.commands.options import base_option
 from export.errors import BadInput
-from export.targets import Target
+from export.quantisation.targets import Target
 
 if TYPE_CHECKING:
-    from export.names import Named
+    from export.models.resolve import Named
 
 _PRECISIONS: tuple[str, ...] = get_args(Precision)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -102,10 +102,10 @@ def build(
 
     A NAME is one of `list`, or OWNER/MODEL on the Hugging Face hub, or a transformers or adapter folder.
     """
-    from export import names as naming
-    from export.build import BuildRequest, build
-    from export.commands.searched import print_search
-    from export.search import Limits, NothingFits
+    from export.building.build import BuildRequest, build
+    from export.commands.search_table import print_search
+    from export.models import resolve as naming
+    from export.recipes.search import Limits, NothingFits
 
     if search is None:
         for name in _OF_A_SEARCH:

@@ -97,8 +97,8 @@ _COUNT = click.IntRange(min=1)
 @click.option("--resume", is_flag=True, help="Go on with a training that was killed, with the same options.")
 def distill(to: Path, **options: Any) -> None:
     """Train a smaller reader on what a larger one says, and print its folder."""
-    from export.distillation.distil import distil
     from export.distillation.request import DistilRequest
+    from export.distillation.run import distil
 
     made = distil(DistilRequest(**options), to, lambda line: click.echo(printable(line), err=True))
     ours = f"EM {made.best.exact_match:.1f}, F1 {made.best.f1:.1f}"

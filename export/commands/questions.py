@@ -7,11 +7,11 @@ import click
 
 from contract.codec import encode
 from export.commands.options import format_option
-from export.squad import Split
+from export.questions.squad_dataset import Split
 
 if TYPE_CHECKING:
     from contract.questions import QuestionFile
-    from export.lengths import Lengths
+    from export.questions.token_lengths import Lengths
 
 
 @click.group()
@@ -60,8 +60,9 @@ def squad(
     format_: str,
 ) -> None:
     """Write SQuAD v1.1, or a sample of it, and say how many and how long its questions are."""
-    from export import squad, weights
-    from export.lengths import lengths
+    from export.models import sources as weights
+    from export.questions import squad_dataset as squad
+    from export.questions.token_lengths import lengths
 
     found = weights.tokenizer_file(tokenizer)
     if given is None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from export.suggestion.candidate import Candidate
-    from export.suggestion.suggestion import Suggestion
+    from export.suggestion.suggest import Suggestion
 
 _SHOWN = 12
 
@@ -41,7 +41,7 @@ _SHOWN = 12
 def suggest(db: Path, hardware: str, requirement: str, teacher: str | None, format_: str) -> None:
     """Propose students that should be fast enough, with the commands that make them."""
     from contract.codec import encode
-    from export.suggestion import suggestion
+    from export.suggestion import suggest as suggestion
 
     found = suggestion.suggest(db, hardware, requirement, teacher)
     if format_ == "json":

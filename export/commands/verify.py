@@ -53,10 +53,10 @@ def verify(
     bundle: Path, against: Path | None, base: Path | None, questions: Path | None, limit: int, format_: str
 ) -> None:
     """Check a bundle's files, and its answers against those of what it was made from."""
-    from export import calibration
-    from export.verification import chosen
+    from export.answering.verification import chosen
+    from export.questions import question_file
 
-    outcome = _verify(bundle, against, base, chosen(calibration.questions(questions), limit))
+    outcome = _verify(bundle, against, base, chosen(question_file.questions(questions), limit))
     if format_ == "json":
         click.echo(encode(outcome))
     else:
@@ -68,10 +68,11 @@ def verify(
 
 def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "QuestionFile") -> Outcome:
     from contract.bundle import MODEL_FILE, TOKENIZER_FILE
-    from export import references, verification
-    from export.answers import Cutter, onnx_network
-    from export.attention import MASK
+    from export.answering import verification
+    from export.answering.inference import Cutter, onnx_network
+    from export.building import references
     from export.errors import VerificationFailed
+    from export.graph.attention import MASK
 
     manifest = references.read_bundle(bundle)
     reference = references.find(bundle, manifest, against, base)

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from export.distillation.record import FILE, Record
-from export.distillation.settings import Evaluation
+from export.models.training_record import FILE, Evaluation, Record
 
 LOG: Final = "training-log.jsonl"
 _CURVE: Final = "curve.svg"

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from contract.bundle import Architecture
-from export import catalog
-from export.catalog import architecture
-from export.distillation import shapes, sources
+from export.distillation import load as sources
+from export.distillation import shapes
+from export.distillation.hidden_states import LAYER
 from export.distillation.request import DistilRequest
-from export.distillation.signals import LAYER
 from export.errors import BadInput
-from export.reader import configuration, untrained
+from export.models import catalog
+from export.models.catalog import architecture
+from export.models.load import configuration, untrained
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast

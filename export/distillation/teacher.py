@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from export.distillation.data import Labelled, batch
-from export.distillation.signals import Batch, Listener, Signals
+from export.distillation.hidden_states import Batch, Listener, Signals
+from export.distillation.windows import Labelled, batch
 from export.errors import BadInput, StorageUnavailable
 
 if TYPE_CHECKING:

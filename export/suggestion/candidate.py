@@ -6,9 +6,9 @@ from typing import Final, Literal
 import msgspec
 
 from contract.bundle import Architecture, Precision
-from export import catalog
-from export.catalog import architecture
-from export.suggestion import arithmetic
+from export.models import catalog
+from export.models.catalog import architecture
+from export.suggestion import flops as arithmetic
 from export.suggestion.latency import Line
 from export.suggestion.measurements import Measurement
 from export.suggestion.requirement import Condition

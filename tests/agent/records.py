@@ -1,6 +1,6 @@
 """Small records for tests of what carries them."""
 
-from agent.outbox import Outbox, Place
+from agent.outbox.outbox import Outbox, Place
 from contract.records import Record, Sample
 
 NOW = "2026-11-24T12:00:00Z"

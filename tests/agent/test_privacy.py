@@ -8,7 +8,7 @@ def test_onnxruntime_makes_no_session_id(tmp_path: Path) -> None:
     # Where it sees the variables of a CI, onnxruntime is quiet by itself, and the control shows nothing.
     bare = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LD_LIBRARY_PATH"}}
     loud = "import onnxruntime"
-    for script, left in ((loud, [".ses"]), ("import agent.model", [])):
+    for script, left in ((loud, [".ses"]), ("import agent.reading.model", [])):
         folder = tmp_path / str(len(left))
         folder.mkdir()
         environment = {**bare, "TMPDIR": str(folder)}

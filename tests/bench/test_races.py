@@ -11,10 +11,10 @@ import bench.int8
 import bench.interruptible
 import bench.models
 from contract.questions import decode_questions
-from export.answers import Cutter, Logits, Network, Window, onnx_network
-from export.catalog import find
-from export.race import Runner
-from tests.export.test_families import shrunken
+from export.answering.inference import Cutter, Logits, Network, Window, onnx_network
+from export.answering.paired_timing import Runner
+from export.models.catalog import find
+from tests.export.building.test_families import shrunken
 
 SAMPLE = Path(__file__).parent.parent.parent / "demo" / "sample-questions.json"
 

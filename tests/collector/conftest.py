@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.questions import add_questions
-from collector.store import Store
+from collector.scoring.question_sets import add_questions
+from collector.store.database import Store
 from tests.collector import factory
 
 

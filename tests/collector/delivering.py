@@ -1,8 +1,8 @@
 """Batches on their way into a database, as the subscriber would hand them over."""
 
-from collector.delivery import Delivery
-from collector.ingest import Outcome, ingest
-from collector.store import Store
+from collector.intake.incoming import Delivery
+from collector.intake.ingest import Outcome, ingest
+from collector.store.database import Store
 from contract.messages import Batch, encode_message
 from contract.topics import topic
 

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.compare import compare
-from collector.comparison import Comparison
+from collector.comparison.compare import compare
+from collector.findings.comparison import Comparison
 from collector.report.layout import Page
 from collector.report.page import Table
-from collector.scoring import score_answers
-from collector.store import Store
+from collector.store.database import Store
+from collector.summaries.refresh import score_answers
 from contract.bundle import Manifest, Weights
 from contract.device import Device
 from contract.records import Answer, Mark, Outcome, RateTrial, Record

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from agent.config import CONFIG as AGENT
-from agent.schedule import read_schedule
-from collector.config import CONFIG as COLLECTOR
+from agent.commands.config import CONFIG as AGENT
+from agent.planning.plan_file import read_schedule
+from collector.commands.config import CONFIG as COLLECTOR
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SERVICES = sorted((DEPLOY / "systemd").glob("*.service"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from collector.squad import score
+from collector.scoring.squad_metrics import score
 from contract.questions import decode_questions
 from contract.records import Answer, Record
 from tests.agent.collector import FakeCollector

@@ -8,11 +8,11 @@ import pytest
 
 from collector.report.chapters.study import STUDY
 from demo.study import DEFAULT_MODELS, beside, measure, questions
-from export.catalog import MODELS
+from export.models.catalog import MODELS
 from tests.e2e.programs import ROOT
 from tests.export.hubcache import add_model, add_squad, environment
-from tests.export.models import save_checkpoint
-from tests.export.test_questions import made_up, table
+from tests.export.questions.test_questions import made_up, table
+from tests.export.tiny_models import save_checkpoint
 
 
 def study(folder: Path, home: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -41,7 +41,7 @@ def test_the_study_runs_from_the_hubs_cache_and_goes_on_where_it_was(
         pytest.fail(f"ran again: {arguments}")
 
     monkeypatch.setattr("demo.study.run", refused)
-    monkeypatch.setattr("export.squad.from_hub", refused)
+    monkeypatch.setattr("export.questions.squad_dataset.from_hub", refused)
     asked = questions(folder, "validation", 12, 1)
     (bundle,) = (folder / "bundles").iterdir()
     assert measure(bundle, asked, folder) == results

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from export import graph
-from export.catalog import find
-from export.reader import load
-from export.request import BuildRequest, find_source
+from export.building.request import BuildRequest, find_source
+from export.graph import trace as graph
+from export.models.catalog import find
+from export.models.load import load
 from tests.conftest import READER
 from tests.export.hubserver import HubServer
-from tests.export.models import TINY
+from tests.export.tiny_models import TINY
 
 
 def _traced(request: BuildRequest, folder: Path) -> Path:

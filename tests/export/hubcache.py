@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.squad import DATASET, REVISION, Split
+from export.questions.squad_dataset import DATASET, REVISION, Split
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-import agent.uplink
-from agent.outbox import Outbox
+import agent.delivery.uplink
+from agent.outbox.outbox import Outbox
+from agent.outbox.summary import Refused
 from agent.stop import Stop
-from agent.summary import Refused
 from tests.collector.factory import answer
-from tests.collector.serving import Collector
+from tests.collector.running_collector import Collector
 from tests.faults.proxy import Censor, Stalling
 from tests.faults.sending import (
     SECONDS,
@@ -67,7 +67,7 @@ def test_f3_a_collector_away_while_the_brokers_queue_overflows(
 def test_f4_a_half_open_connection_is_noticed_and_left(
     broker: Mosquitto, database: Path, outbox: Outbox, stop: Stop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent.uplink, "ACKNOWLEDGE_SECONDS", 1.0)
+    monkeypatch.setattr(agent.delivery.uplink, "ACKNOWLEDGE_SECONDS", 1.0)
     proxy = Stalling(broker.port)
     try:
         with (
@@ -117,8 +117,8 @@ def test_f15_a_broker_that_breaks_over_one_record_without_a_word(
     broker: Mosquitto, database: Path, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As MQTT 3.1.1 brokers and proxies with a limit do."""
-    monkeypatch.setattr("agent.courier.MAX_RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("agent.courier.FIRST_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("agent.delivery.publisher.MAX_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("agent.delivery.publisher.FIRST_RETRY_SECONDS", 0.05)
     proxy = Censor(broker.port, b"forbidden")
     try:
         with (

@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.outbox import Outbox
+from agent.outbox.outbox import Outbox
 from agent.stop import Stop
-from collector.runs import all_runs
-from collector.store import Store
+from collector.store.database import Store
+from collector.store.runs import all_runs
 from contract.records import Record
 from tests.collector.factory import answer, device, finished, started
-from tests.collector.serving import Collector
+from tests.collector.running_collector import Collector
 from tests.faults.sending import DEVICE, SECONDS, courier_to, stored_ranges
 from tests.mosquitto import Mosquitto
 
@@ -28,7 +28,7 @@ def test_f12_a_wrong_clock_costs_dates_alone(
     broker: Mosquitto, database: Path, outbox: Outbox, stop: Stop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jumping = itertools.cycle((AHEAD, BEHIND))
-    monkeypatch.setattr("agent.courier.utc_now", lambda: next(jumping))
+    monkeypatch.setattr("agent.delivery.publisher.utc_now", lambda: next(jumping))
     begun = datetime.now(UTC)
     with Collector("--broker", broker.url, "--db", database), courier_to(broker.url, outbox) as courier:
         for run_id, date in RUNS.items():

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from agent.errors import OutboxFull
-from agent.outbox import Outbox
-from agent.state import opened_state
+from agent.outbox.outbox import Outbox
+from agent.outbox.state_folder import opened_state
 from agent.stop import Stop
 from tests.agent.conftest import agent_command, agent_environment, write_questions
-from tests.agent.test_run import check_run, read_runs
+from tests.agent.running.test_run import check_run, read_runs
 from tests.collector.command import collector
 from tests.collector.factory import answer
-from tests.collector.serving import Collector, wait_until
+from tests.collector.running_collector import Collector, wait_until
 from tests.faults.disks import small_disk
 from tests.faults.sending import answers, append, begin, courier_to, finish, stored_ranges, until
 from tests.mosquitto import Mosquitto

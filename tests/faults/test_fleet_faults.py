@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from agent.broker import parse_broker
-from agent.courier import Courier
-from agent.outbox import Outbox
+from agent.delivery.broker_address import parse_broker
+from agent.delivery.publisher import Courier
+from agent.outbox.outbox import Outbox
 from contract.records import Record
 from tests.collector.factory import answer, device, started
-from tests.collector.serving import Collector
+from tests.collector.running_collector import Collector
 from tests.faults.sending import NOW, SECONDS, stored_ranges
 from tests.mosquitto import Mosquitto
 
@@ -65,8 +65,8 @@ def test_f17_they_do_not_come_back_at_one_moment(outbox: Outbox, monkeypatch: py
         told = {"phase": "lost", "problem": "nobody answers", "link": "unreachable"}
         return SimpleNamespace(**told, wants_older=False, silent=False, turn=lambda _: None)
 
-    monkeypatch.setattr("agent.courier.FIRST_RETRY_SECONDS", 0.1)
-    monkeypatch.setattr("agent.courier.Uplink", nobody_there)
+    monkeypatch.setattr("agent.delivery.publisher.FIRST_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("agent.delivery.publisher.Uplink", nobody_there)
     couriers = [Courier(parse_broker("mqtt://127.0.0.1"), name, outbox) for name in dialled]
     while min(map(len, dialled.values())) < 3:
         for courier in couriers:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from agent import uplink
-from agent.broker import Broker, parse_broker
-from agent.certificate import out_of_date, refusal
-from agent.courier import Courier
-from agent.outbox import Outbox
+from agent.delivery import uplink
+from agent.delivery.broker_address import Broker, parse_broker
+from agent.delivery.certificate import out_of_date, refusal
+from agent.delivery.publisher import Courier
+from agent.outbox.outbox import Outbox
 from agent.stop import Stop
-from collector.address import parse_address
+from collector.broker.address import parse_address
 from contract.certificate import Validity
-from tests.collector.serving import Collector
+from tests.collector.running_collector import Collector
 from tests.faults.certificates import Authority, Certificate
 from tests.faults.oldbroker import WAYS, old_broker
 from tests.faults.proxy import Stalling
@@ -116,7 +116,7 @@ def test_a_certificate_of_tomorrow_tells_of_the_clock(
     own = Authority(tmp_path).sign(DEVICE).certificate
     assert out_of_date(own) is None
     tomorrow = Validity(datetime(2999, 1, 1, tzinfo=UTC), datetime(2999, 2, 1, tzinfo=UTC))
-    monkeypatch.setattr("agent.certificate.validity", lambda _: tomorrow)
+    monkeypatch.setattr("agent.delivery.certificate.validity", lambda _: tomorrow)
     assert "it begins on 2999-01-01, and this device's clock says 20" in str(out_of_date(own))
     said = refusal("[SSL: SSLV3_ALERT_BAD_CERTIFICATE] ssl/tls alert bad certificate (_ssl.c:1)", own)
     assert "(bad certificate): it begins on 2999-01-01" in str(said)

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from agent.broker import parse_broker
-from agent.courier import Courier
-from agent.outbox import Outbox
+from agent.delivery.broker_address import parse_broker
+from agent.delivery.publisher import Courier
+from agent.outbox.outbox import Outbox
 from agent.stop import Stop
 from bench import fuzz
-from collector.provision import provision
-from collector.store import Store
+from collector.broker.credentials import provision
+from collector.store.database import Store
 from contract.messages import MAX_MESSAGE_BYTES, encode_message
 from tests.agent.conftest import agent_command
 from tests.canary import CANARY, may_hold
 from tests.collector.command import collector
 from tests.collector.factory import batch, run_records
-from tests.collector.serving import Collector, wait_until
+from tests.collector.running_collector import Collector, wait_until
 from tests.faults.devices import device_at
 from tests.faults.sending import DEVICE, answers, begin, courier_to, finish, stored_ranges, until
 from tests.mosquitto import Mosquitto

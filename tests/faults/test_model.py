@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from agent.batches import Packed
-from agent.outbox import Outbox, Place
-from agent.sender import Sender
-from collector.delivery import Delivery
-from collector.ingest import ingest
-from collector.store import Store
+from agent.delivery.batches import Packed
+from agent.delivery.sender import Sender
+from agent.outbox.outbox import Outbox, Place
+from collector.intake.incoming import Delivery
+from collector.intake.ingest import ingest
+from collector.store.database import Store
 from contract.messages import Receipt
 from contract.records import Record
 from contract.topics import topic

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from agent.errors import StateUnusable
-from agent.outbox import Outbox
-from collector.delivery import Delivery
+from agent.outbox.outbox import Outbox
 from collector.errors import StorageUnavailable
-from collector.ingest import ingest
-from collector.store import Store
+from collector.intake.incoming import Delivery
+from collector.intake.ingest import ingest
+from collector.store.database import Store
 from contract.messages import SeqRange, encode_message
 from contract.topics import topic
 from tests.collector.factory import answer, batch, device, started

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-import agent.sender
-from agent.outbox import Outbox
+import agent.delivery.sender
+from agent.outbox.outbox import Outbox
 from agent.stop import Stop
-from collector.store import Store
-from collector.subscriber import MAX_WAITING, MAX_WAITING_BYTES
+from collector.broker.client import MAX_WAITING, MAX_WAITING_BYTES
+from collector.store.database import Store
 from contract.messages import Batch, encode_message
 from contract.topics import topic
 from tests.collector.factory import batch, run_records
-from tests.collector.serving import ROOT, Collector, wait_until
+from tests.collector.running_collector import ROOT, Collector, wait_until
 from tests.faults.devices import device_at
 from tests.faults.sending import DEVICE, SECONDS, answers, begin, courier_to, finish, stored_ranges
 from tests.mosquitto import Mosquitto
@@ -96,7 +96,7 @@ def test_f6_a_collector_that_is_killed_at_each_step(
     point: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(agent.sender, "FIRST_PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(agent.delivery.sender, "FIRST_PATIENCE_SECONDS", 1.0)
     finish(outbox, answers(outbox, begin(outbox, RUN), 500))
     script = DIES.format(patch=KILL_POINTS[point])
     command = [sys.executable, "-c", script, "serve", "--broker", broker.url, "--db", str(database)]

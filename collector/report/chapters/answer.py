@@ -3,10 +3,11 @@
 import math
 from typing import Final
 
-from collector.comparison import Comparison
-from collector.findings import Cell as PairTime
-from collector.findings import Choice, TimeSplit
-from collector.report.names import Names, decimals, full_name, hardware, megabytes, times
+from collector.display.numbers import decimals, megabytes, times
+from collector.findings.between_rows import Cell as PairTime
+from collector.findings.between_rows import Choice, TimeSplit
+from collector.findings.comparison import Comparison
+from collector.report.names import Names, full_name, hardware
 from collector.report.page import Chapter, Heading, Section, Table, cells
 
 NOTHING_TO_CHOOSE: Final = "No hardware has two models with an F1 and a time, so there is nothing to choose."

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from collector.comparison import Comparison
-from collector.findings import Difference, Disagreement, Divergence, Gate
-from collector.report.names import Names, hardware, percent, signed, span
+from collector.display.numbers import percent, signed, span
+from collector.findings.between_rows import Difference, Disagreement, Divergence, Gate
+from collector.findings.comparison import Comparison
+from collector.report.names import Names, hardware
 from collector.report.page import Cell, Chapter, Heading, Section, Table, cells
 
 _SMALLEST_P: Final = 0.001

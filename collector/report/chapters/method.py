@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from collector.comparison import Comparison
+from collector.findings.comparison import Comparison
 from collector.report.page import Chapter, Heading, Section, Table, cells
 
 METHOD: Final = (

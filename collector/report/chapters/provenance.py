@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from collector.comparison import Comparison, Provenance
+from collector.findings.comparison import Comparison, Provenance
 from collector.report.names import Names, hardware
 from collector.report.page import Chapter, Heading, Section, Table, cells
 from commandline.counted import counted

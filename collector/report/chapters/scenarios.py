@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from collector.comparison import Comparison
+from collector.display.numbers import decimals, times
+from collector.findings.comparison import Comparison
+from collector.findings.scenario_run import FOUND, LOADGEN, OFFLINE, SERVER, SUSTAINED, ScenarioRun
+from collector.report.charts.colours import Tints
+from collector.report.charts.under_load import endurance, latency_against_rate
 from collector.report.columns import Column, noted_table
-from collector.report.names import decimals, full_name, hardware, times
+from collector.report.names import full_name, hardware
 from collector.report.page import Chapter, Figure, Heading, Section, Table, cells
-from collector.report.tints import Tints
-from collector.report.under_load import endurance, latency_against_rate
-from collector.scenario_run import FOUND, LOADGEN, OFFLINE, SERVER, SUSTAINED, ScenarioRun
 
 _Columns = tuple[Column[ScenarioRun], ...]
 

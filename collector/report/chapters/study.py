@@ -2,8 +2,9 @@
 
 from typing import Final, NamedTuple
 
-from collector.comparison import Comparison, Row
-from collector.report.names import decimals, full_name, hardware, megabytes, times
+from collector.display.numbers import decimals, megabytes, times
+from collector.findings.comparison import Comparison, Row
+from collector.report.names import full_name, hardware
 from collector.report.page import Cell, Chapter, Heading, Section, Table, cells
 
 

@@ -1,0 +1,1 @@
+"""Bundles opened and fetched, never trusted."""

@@ -1,0 +1,240 @@
+"""Gets a bundle from a web server: its manifest, then the files that this names, verified, then put in place.
+
+The server is not trusted. File names come from the manifest, whose rules allow plain names only; sizes and
+hashes come from it, too, so no more is taken than it says and nothing else is kept. A download that broke off
+goes on where it was.
+"""
+
+import ctypes
+import hashlib
+import http.client
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from agent.bundles.bundle import verify
+from agent.errors import BadInput, BundleRefused, NotFetched
+from contract.bundle import (
+    MANIFEST_FILE,
+    MAX_MANIFEST_BYTES,
+    FileEntry,
+    Manifest,
+    bundle_name,
+    decode_manifest,
+)
+from contract.codec import printable
+from contract.errors import ContractError
+
+TIMEOUT_SECONDS: Final = 30.0
+TRIES: Final = 5
+"""Of one file; what came before a break is kept."""
+_BLOCK_BYTES: Final = 262_144
+_AT_FDCWD: Final = -100
+_RENAME_EXCHANGE: Final = 2
+
+Tell = Callable[[str, int, int], None]
+"""Is given a file's name, how much of it is here, and its size."""
+
+
+class Fetched(NamedTuple):
+    """A bundle that is in place."""
+
+    folder: Path
+    new: bool
+    """False if the very same was there before."""
+
+
+def fetch(url: str, to: Path, tell: Tell) -> Fetched:
+    """Fetch a bundle into a folder of bundles.
+
+    Args:
+        url: of the bundle's folder, http or https; its last part names the bundle here.
+        to: the folder of bundles; made where it is not.
+        tell: progress.
+
+    Raises:
+        BadInput: the URL is not one, or the folder cannot be used.
+        BundleRefused: what is there is not a bundle, or not the one that its manifest describes.
+        NotFetched: the server does not answer or breaks off; the same command goes on.
+    """
+    base = _base(url)
+    name = bundle_name(unquote(urlsplit(base).path.strip("/").rpartition("/")[2]))
+    if name is None:
+        raise BadInput(
+            f"'{printable(url)[:200]}' does not end in a bundle's name, as http://host/minilm-l6-int8 does"
+        )
+    data = _small(base + MANIFEST_FILE)
+    try:
+        manifest = decode_manifest(data)
+    except ContractError as error:
+        raise BundleRefused(f"'{printable(url)[:200]}': {error}") from None
+    folder = to / name
+    if _is_there(folder, data):
+        return Fetched(folder, new=False)
+    draft = to / f".{name}.part"
+    try:
+        draft.mkdir(parents=True, exist_ok=True)
+        _drop_others(draft, manifest)
+        _check_room(draft, manifest)
+        for file in manifest.files:
+            _fetch_file(base + file, draft / file, manifest.files[file], tell)
+        (draft / MANIFEST_FILE).write_bytes(data)
+        verify(draft)
+        _put_in_place(draft, folder)
+    except OSError as error:
+        raise BadInput(f"cannot write to '{printable(str(to))}': {error.strerror}") from None
+    return Fetched(folder, new=True)
+
+
+def _base(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not url.isascii() or not url.isprintable() or " " in url or parts.query or parts.fragment:
+        raise BadInput(f"'{printable(url)[:200]}' is not the address of a bundle: write http://host/NAME")
+    if parts.password is not None or parts.username is not None:
+        raise BadInput("the URL holds a user name, which others could read in the list of processes")
+    return url.rstrip("/") + "/"
+
+
+def _open(url: str, start: int = 0) -> http.client.HTTPResponse:
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - _base allows http and https only
+    response: http.client.HTTPResponse = _OPENER.open(request, timeout=TIMEOUT_SECONDS)
+    return response
+
+
+class _SameScheme(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to http and https only, and never from https to http."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
+        """Refuse what would leave the web or its encryption."""
+        scheme = urlsplit(newurl).scheme
+        if scheme not in ("http", "https") or (req.type == "https" and scheme == "http"):
+            raise urllib.error.URLError(f"it redirects to '{printable(newurl)[:100]}'")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER: Final = urllib.request.build_opener(_SameScheme)
+
+
+def _small(url: str) -> bytes:
+    try:
+        with _open(url) as response:
+            return response.read(MAX_MANIFEST_BYTES + 1)
+    except urllib.error.HTTPError as error:
+        raise NotFetched(f"'{printable(url)[:200]}' answers {error.code} {printable(error.reason)}") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise NotFetched(f"cannot fetch '{printable(url)[:200]}': {_reason(error)}") from None
+
+
+def _fetch_file(url: str, path: Path, entry: FileEntry, tell: Tell) -> None:
+    size = entry.bytes
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        path.unlink()
+    problem = ""
+    for _ in range(TRIES):
+        here = path.stat().st_size if path.exists() else 0
+        if here > size:
+            path.unlink()
+            here = 0
+        if here == size and path.exists():
+            break
+        try:
+            _continue(url, path, here, size, tell)
+        except urllib.error.HTTPError as error:
+            if error.code in (404, 403, 410):
+                raise NotFetched(f"'{printable(url)[:200]}' answers {error.code}") from None
+            problem = f"{error.code} {printable(error.reason)}"
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, OSError) and error.filename is not None:
+                raise  # of the file here, not of the network
+            problem = _reason(error)
+    if not path.exists() or path.stat().st_size != size:
+        raise NotFetched(
+            f"'{printable(url)[:200]}' broke off: {problem}; the same command goes on from there"
+        )
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != entry.sha256:
+        path.unlink()
+        raise BundleRefused(
+            f"'{printable(url)[:200]}' has SHA-256 {found[:12]}…, and its manifest says "
+            f"{entry.sha256[:12]}…: fetch it again, or build the bundle again"
+        )
+
+
+def _continue(url: str, path: Path, here: int, size: int, tell: Tell) -> None:
+    with _open(url, here) as response, path.open("r+b" if here else "wb") as file:
+        if here and response.status != http.client.PARTIAL_CONTENT:
+            here = 0  # a server that knows no ranges sends it all again
+        file.seek(here)
+        file.truncate()
+        while here < size and (block := response.read(min(_BLOCK_BYTES, size - here))):
+            file.write(block)
+            here += len(block)
+            tell(path.name, here, size)
+        file.flush()
+        os.fsync(file.fileno())
+    if here < size:
+        raise ConnectionError("the connection ended early")
+
+
+def _is_there(folder: Path, manifest: bytes) -> bool:
+    try:
+        if (folder / MANIFEST_FILE).read_bytes() != manifest:
+            return False
+        verify(folder)
+    except (OSError, BundleRefused):
+        return False
+    return True
+
+
+def _drop_others(draft: Path, manifest: Manifest) -> None:
+    for path in draft.iterdir():
+        if path.name not in manifest.files:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _check_room(draft: Path, manifest: Manifest) -> None:
+    here = sum(path.stat().st_size for path in draft.iterdir())
+    needed = sum(entry.bytes for entry in manifest.files.values()) - here
+    free = shutil.disk_usage(draft).free
+    if needed > free:
+        raise BadInput(
+            f"the bundle needs {needed // 1_000_000} MB more, and '{printable(str(draft.parent))}' has "
+            f"{free // 1_000_000} MB free"
+        )
+
+
+def _put_in_place(draft: Path, folder: Path) -> None:
+    """Replace the folder; whoever looks sees the old bundle or the new one, whole."""
+    if not folder.exists():
+        draft.rename(folder)
+        return
+    library = ctypes.CDLL(None, use_errno=True)
+    names = (os.fsencode(draft), os.fsencode(folder))
+    exchange = getattr(library, "renameat2", None)
+    if exchange is None or exchange(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE):
+        # Not every system and file system can exchange two folders: then there is a moment without.
+        aside = folder.with_name(f".{folder.name}.old")
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        draft.rename(folder)
+        draft = aside
+    shutil.rmtree(draft, ignore_errors=True)
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    return printable(str(getattr(reason, "strerror", None) or reason)) or type(error).__name__

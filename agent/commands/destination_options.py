@@ -1,0 +1,39 @@
+"""From the delivery options of the running command, wherever each is set, to one place for its results."""
+
+from typing import Any
+
+import click
+
+from agent.delivery.destination import Destination, destination
+from commandline.config import outranking, rank
+
+_CREDENTIALS = ("password_file", "ca_file", "cert_file", "key_file")
+
+
+def destination_of(context: click.Context, *, live: bool = True) -> Destination:
+    """Where results go: the broker or the file, whichever is set by the higher source.
+
+    A broker named by a flag or a variable is not given the password that a configuration file has for
+    another one.
+
+    Raises:
+        click.UsageError: neither is set, or both by the same source.
+        BadInput: a destination that cannot be.
+    """
+    chosen = outranking(context, "broker", "to_file")
+    if len(chosen) != 1:
+        raise click.UsageError("Name where the results go: either --broker URL or --to-file FILE.")
+    given: dict[str, Any] = context.params
+    own = {
+        name: given[name] if rank(context, name) >= rank(context, "broker") else None for name in _CREDENTIALS
+    }
+    return destination(
+        given["broker"] if chosen == ["broker"] else None,
+        given["to_file"],
+        own["password_file"],
+        own["ca_file"],
+        given["flush_seconds"],
+        cert_file=own["cert_file"],
+        key_file=own["key_file"],
+        live=live,
+    )

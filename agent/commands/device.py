@@ -1,0 +1,20 @@
+"""`agent device`: what the agent sends about this machine."""
+
+from pathlib import Path
+
+import click
+
+from agent.commands.options import device_options
+from agent.commands.output import print_json
+
+
+@click.command()
+@device_options
+def device(device_id: str | None, hardware_class: str | None, state_dir: Path | None) -> None:
+    """Print what the agent knows of this machine, as JSON: exactly what it sends."""
+    from agent.machine.device import inspect_device
+    from agent.outbox.state_folder import StateFolder
+    from contract.codec import encode
+
+    own_id = StateFolder(state_dir).device_id(device_id)
+    print_json(encode(inspect_device(own_id, hardware_class)))

@@ -1,0 +1,19 @@
+"""Talk on standard error, JSON on standard output."""
+
+import click
+
+
+def say(sentence: str) -> None:
+    """Tell the user something."""
+    click.echo(sentence, err=True)
+
+
+def print_json(data: bytes) -> None:
+    """Print JSON, indented, with nothing that a terminal would act on."""
+    import msgspec
+
+    lines = msgspec.json.format(data, indent=2).decode().split("\n")
+    # JSON escapes most control characters; the others would reach the terminal.
+    click.echo(
+        "\n".join("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in line) for line in lines)
+    )

@@ -1,0 +1,38 @@
+"""`agent status`: what waits to be delivered."""
+
+from pathlib import Path
+
+import click
+
+from agent.commands.options import state_options
+from agent.commands.output import print_json
+from contract.codec import printable
+
+
+@click.command()
+@state_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(state_dir: Path | None, as_json: bool) -> None:
+    """Print what waits to be delivered, and what could not be."""
+    from agent.outbox.state_folder import StateFolder
+    from agent.outbox.summary import summarise
+    from contract.codec import encode
+
+    summary = summarise(StateFolder(state_dir).outbox)
+    if as_json:
+        print_json(encode(summary))
+        return
+    click.echo(f"pending     {summary.pending}" + (f", oldest {summary.oldest}" if summary.oldest else ""))
+    click.echo(f"dropped     {summary.dropped}")
+    for refused in summary.refused:
+        click.echo(f"            {refused.count} refused: {printable(refused.reason)}")
+    for gone in summary.gone:
+        click.echo(f"            {gone.count} gone: {printable(gone.reason)}")
+    click.echo(f"unfinished  {summary.unfinished_runs} runs")
+    if summary.limit_bytes:
+        full = f"{summary.used_bytes / 1_048_576:.1f} of {summary.limit_bytes / 1_048_576:.0f} MiB"
+        left = summary.hours_left
+        click.echo(f"outbox      {full}" + (f", full in {left:.1f} hours" if left is not None else ""))
+    click.echo(f"delivery    {summary.link}" + (f" since {summary.since}" if summary.since else ""))
+    if summary.problem:
+        click.echo(f"            {printable(summary.problem)}")

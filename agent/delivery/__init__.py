@@ -1,0 +1,1 @@
+"""From the outbox to a broker or a file, and back with receipts."""

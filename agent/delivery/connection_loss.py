@@ -1,0 +1,57 @@
+"""Why a connection could not be made, or ended: what the other side and certificates say, as one sentence."""
+
+from typing import NamedTuple
+
+from agent.delivery.broker_address import Broker
+from agent.delivery.certificate import out_of_date, refusal
+from agent.outbox.summary import LinkState
+from contract.codec import printable
+
+
+class Loss(NamedTuple):
+    """One that cannot be mended: a new connection has to be opened."""
+
+    problem: str
+    link: LinkState
+    """What kind it is."""
+
+
+def never_made(broker: Broker, error: str) -> Loss:
+    """A connection that could not be opened.
+
+    Args:
+        broker: where to.
+        error: what the operating system or OpenSSL says.
+    """
+    if (refused := _refused(broker, error)) is not None:
+        return refused
+    theirs = "certificate" in error.lower()
+    return Loss(f"cannot reach {broker.shown}: {error}", "certificate refused" if theirs else "unreachable")
+
+
+def ended(broker: Broker, how: str, error: str, *, greeting: bool) -> Loss:
+    """A connection that the broker ended.
+
+    Args:
+        broker: where to.
+        how: it ended.
+        error: what OpenSSL said last; may be empty.
+        greeting: whether it had not let this agent in yet.
+    """
+    if (refused := _refused(broker, error)) is not None:
+        return refused
+    own = broker.cert_file if greeting else None
+    dates = None if own is None else out_of_date(own)
+    if own is not None and dates is not None:
+        # Not every broker says it.
+        return Loss(
+            f"{broker.shown} ended the connection before it answered, and the certificate "
+            f"'{printable(str(own))}' is out of date: {dates}",
+            "certificate refused",
+        )
+    return Loss(f"{broker.shown} ended the connection: {how}", "broken")
+
+
+def _refused(broker: Broker, error: str) -> Loss | None:
+    refused = refusal(error, broker.cert_file)
+    return None if refused is None else Loss(f"{broker.shown} {refused}", "certificate refused")

@@ -1,0 +1,268 @@
+"""Delivers the outbox: keeps a connection to the broker, sends what is due, forgets what is receipted."""
+
+import random
+import time
+import uuid
+from contextlib import suppress
+from typing import Final, Literal
+
+from agent.delivery.broker_address import Broker
+from agent.delivery.mqtt_version import Dialect
+from agent.delivery.sender import Sender
+from agent.delivery.uplink import Uplink
+from agent.errors import NotDelivered, OutboxFull
+from agent.machine.clock import utc_now
+from agent.machine.device import agent_version
+from agent.outbox.outbox import Outbox
+from agent.outbox.summary import LinkState
+from agent.progress import Progress
+from agent.stop import Stop
+from contract.errors import ContractError
+from contract.messages import Receipt, State, decode_message, encode_message
+
+FIRST_RETRY_SECONDS: Final = 1.0
+MAX_RETRY_SECONDS: Final = 20.0
+STATE_SECONDS: Final = 5.0
+SETTLE_SECONDS: Final = 3.0
+"""How long a broker may take to let us in before minutes begin in which nothing is said."""
+STAY_SECONDS: Final = 2.0
+"""How often a connection is kept from falling silent: a broker gives it up after its keepalive and a half."""
+POLL_SECONDS: Final = 0.1
+SHORT_CONNECTION_SECONDS: Final = 10.0
+SHORT_CONNECTIONS: Final = 3
+"""So many in a row look like two agents that take each other's session; not every broker says so."""
+SILENCE_SECONDS: Final = 180.0
+"""When nothing was receipted for so long though there is someone to do it, a new connection is tried."""
+
+
+class Courier:
+    """Works a moment at a time, when it is told to `step`; in between nothing happens.
+
+    Args:
+        broker: where to, and with which credentials.
+        device_id: decides the topics; the outbox holds results of this device only.
+        outbox: its rows leave only by receipt.
+    """
+
+    def __init__(self, broker: Broker, device_id: str, outbox: Outbox) -> None:
+        self._broker = broker
+        self._device_id = device_id
+        self._outbox = outbox
+        self._sender = Sender(outbox)
+        self._uplink: Uplink | None = None
+        self._session_id = ""
+        self._retry_at = 0.0
+        self._stay_at = 0.0
+        self._retry_seconds = FIRST_RETRY_SECONDS
+        self._state_due_at = 0.0
+        self._dialect = Dialect()
+        self._ready_at: float | None = None
+        self._short_connections = 0
+        self._link: LinkState | None = None
+        self._noted: tuple[LinkState, str | None] | None = None
+        self.was_connected = False
+        """Whether the broker has let this agent in at least once."""
+        self.problem: str | None = None
+        """The latest reason why results do not arrive, as one sentence; None while they do."""
+
+    def step(self, progress: Progress | None = None, wait_seconds: float = 0.0) -> None:
+        """Do what can be done now: connect, hear receipts, publish.
+
+        Args:
+            progress: goes into the agent's state.
+            wait_seconds: how long to wait for the broker to say something.
+        """
+        if self._uplink is None:
+            if self._link == "taken over" or time.monotonic() < self._retry_at:
+                return
+            self._uplink = self._dial()
+        uplink = self._uplink
+        was_ready = uplink.phase == "ready"
+        uplink.turn(wait_seconds)
+        if uplink.phase == "ready":
+            if not was_ready:
+                self._welcome()
+            try:
+                self._hear(uplink)
+                self._send(uplink, progress)
+            except OutboxFull as full:
+                # What could not be forgotten or set aside is sent again, and answered again.
+                self.problem = str(full)
+            uplink.turn()
+            self._watch(uplink)
+        if uplink.phase == "lost":
+            self._retry_later(uplink)
+        self._note()
+
+    def settle(self, progress: Progress) -> None:
+        """Step until the broker knows this state: minutes follow in which a connection is only kept.
+
+        One that is not made yet would be given up meanwhile. A broker that is not there is not waited for.
+        """
+        self._state_due_at = 0.0
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            self.step(progress, wait_seconds=POLL_SECONDS)
+            if self._uplink is None or self._state_due_at:
+                return
+
+    def stay(self) -> None:
+        """Only keep a connection that stands: no record and no state is read or sent."""
+        if self._uplink is not None and self._uplink.phase == "ready" and time.monotonic() >= self._stay_at:
+            self._stay_at = time.monotonic() + STAY_SECONDS
+            self._uplink.turn()
+
+    def drain(self, seconds: float, stop: Stop) -> None:
+        """Step until nothing waits, the time is up, a signal comes, or the device's id was taken over."""
+        deadline = time.monotonic() + seconds
+        while self._outbox.pending() and time.monotonic() < deadline:
+            if stop.asked or self._link == "taken over":
+                return
+            self.step(wait_seconds=POLL_SECONDS)
+            if self._uplink is None:
+                stop.wait(POLL_SECONDS)
+
+    def check(self) -> None:
+        """Return, or say what keeps results from arriving. A collector that is not there is no problem.
+
+        Raises:
+            NotDelivered: the broker was never reached, refuses something, or knows another agent as this one.
+        """
+        pending = self._outbox.pending()
+        problem = self.problem
+        if problem is None and not self.was_connected:
+            problem = f"{self._broker.shown} does not answer"
+        if pending and problem is not None:
+            raise NotDelivered(f"{problem}; {pending} results are kept, and 'agent flush' sends them")
+
+    def close(self) -> None:
+        """Say goodbye, if anyone listens."""
+        if self._uplink is not None:
+            if self._uplink.phase == "ready" and self._uplink.has_room:
+                self._publish_state(self._uplink, "disconnected", None)
+            self._uplink.close()
+            self._uplink = None
+
+    def _dial(self) -> Uplink:
+        self._session_id = uuid.uuid4().hex
+        will = State(
+            device_id=self._device_id,
+            session_id=self._session_id,
+            state="lost",
+            reason="the connection broke",
+            agent_version=agent_version(),
+        )
+        return Uplink(self._broker, self._device_id, encode_message(will), older=self._dialect.older)
+
+    def _welcome(self) -> None:
+        self.was_connected = True
+        self._ready_at = time.monotonic()
+        self._dialect.welcomed()
+        if self._short_connections < SHORT_CONNECTIONS:
+            self.problem = None
+            self._link = None
+        self._sender.reconnected()
+        self._state_due_at = 0.0
+
+    def _hear(self, uplink: Uplink) -> None:
+        for payload in uplink.receipts():
+            try:
+                receipt = decode_message(payload)
+            except ContractError as error:
+                self.problem = f"a receipt cannot be read: {error}"
+                continue
+            if not isinstance(receipt, Receipt) or receipt.device_id != self._device_id:
+                continue
+            if self._sender.take(receipt):
+                self._delivered()
+        hold = False
+        for packed, verdict, reason in uplink.answers():
+            self._sender.acknowledged(packed)
+            if verdict == "too large":
+                self._sender.too_large(packed)
+            elif verdict == "refused":
+                self.problem, self._link = reason, "may not write"
+                hold = True
+            elif verdict == "unheard":
+                self._link = "no collector"
+                hold = True
+        if hold:
+            self._sender.hold()
+
+    def _delivered(self) -> None:
+        self.problem = None
+        self._link = "delivering"
+        self._short_connections = 0
+        self._retry_seconds = FIRST_RETRY_SECONDS
+
+    def _watch(self, uplink: Uplink) -> None:
+        """Give up a connection over which nothing comes back, though all looks well.
+
+        Mostly the broker keeps results for a collector that is away; but a new connection costs little.
+        """
+        since = self._sender.waiting_since
+        if since is not None and time.monotonic() - since > SILENCE_SECONDS and self._link != "no collector":
+            uplink.abandon(
+                f"{self._broker.shown} takes results, but no receipt has come for "
+                f"{SILENCE_SECONDS:.0f} seconds",
+                "no collector",
+            )
+
+    def _send(self, uplink: Uplink, progress: Progress | None) -> None:
+        if time.monotonic() >= self._state_due_at and uplink.has_room:
+            paused = progress is not None and progress.paused is not None
+            self._publish_state(uplink, "degraded" if paused else "connected", progress)
+            self._state_due_at = time.monotonic() + STATE_SECONDS
+        while uplink.has_room and (packed := self._sender.next(uplink.max_bytes)) is not None:
+            uplink.send(packed)
+
+    def _publish_state(
+        self,
+        uplink: Uplink,
+        state: Literal["connected", "degraded", "disconnected"],
+        progress: Progress | None,
+    ) -> None:
+        summary = self._outbox.summary()
+        message = State(
+            device_id=self._device_id,
+            session_id=self._session_id,
+            state=state,
+            reason=(progress.paused if progress else None) or self.problem or "",
+            at=utc_now(),
+            agent_version=agent_version(),
+            pending=summary.pending,
+            dropped=summary.dropped,
+            run_id=progress.run_id if progress else None,
+            answered=progress.answered if progress else None,
+            selected=progress.selected if progress else None,
+            temperature_celsius=progress.temperature_celsius if progress else None,
+        )
+        uplink.announce(encode_message(message))
+
+    def _retry_later(self, uplink: Uplink) -> None:
+        self._uplink = None
+        self.problem, self._link = uplink.problem, uplink.link
+        if self._dialect.lost(uplink):
+            self._retry_at = 0.0
+            return
+        with suppress(OutboxFull):
+            self._sender.lost()
+        if self._ready_at is not None:
+            short = time.monotonic() - self._ready_at < SHORT_CONNECTION_SECONDS
+            self._short_connections = self._short_connections + 1 if short else 0
+            if not short:
+                self._retry_seconds = FIRST_RETRY_SECONDS
+            self._ready_at = None
+        if self._short_connections >= SHORT_CONNECTIONS:
+            self.problem += f"; it keeps breaking: is another device called '{self._device_id}' too?"
+        jitter = random.random()  # noqa: S311 - spreads reconnects, guards nothing
+        self._retry_at = time.monotonic() + self._retry_seconds * (0.5 + 0.5 * jitter)
+        self._retry_seconds = min(2 * self._retry_seconds, MAX_RETRY_SECONDS)
+
+    def _note(self) -> None:
+        """Keep how delivery stands where `agent status` finds it, when it changes."""
+        if self._link is None or (self._link, self.problem) == self._noted:
+            return
+        self._noted = self._link, self.problem
+        with suppress(OutboxFull):
+            self._outbox.note_link(self._link, self.problem, utc_now())

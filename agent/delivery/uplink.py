@@ -1,0 +1,303 @@
+"""One connection to the broker, from its opening to its loss: publishes for one device, hears its receipts.
+
+It has no thread that works: `turn` does what can be done now and returns, so the parent decides when the
+network may cost anything. Only the opening of a connection (names, TCP, TLS), which can take long and mostly
+waits, runs in a thread of its own. The only importer of paho.
+"""
+
+import ssl
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from agent.delivery.acknowledgements import Acknowledgements, Answer
+from agent.delivery.batches import Packed
+from agent.delivery.broker_address import Broker
+from agent.delivery.connack import Greeting, greeting_of
+from agent.delivery.connection_loss import ended, never_made
+from agent.outbox.summary import LinkState
+from contract.codec import printable
+from contract.messages import MAX_MESSAGE_BYTES
+from contract.topics import Channel, topic
+
+KEEPALIVE_SECONDS: Final = 20
+GREETING_SECONDS: Final = 15.0
+GOODBYE_SECONDS: Final = 1.0
+ACKNOWLEDGE_SECONDS: Final = 30.0
+"""A broker that has not acknowledged a message for so long is as good as gone."""
+_POLL_SECONDS: Final = 0.05
+_MAX_TURNS: Final = 200
+_HEADER_BYTES: Final = 256
+"""More than the rest of a PUBLISH packet takes beside its payload."""
+_TAKEN_OVER: Final = 0x8E
+_OLDER_PROTOCOL: Final = 0x84
+_NOT_LET_IN: Final = frozenset((0x86, 0x87, 0x8C))
+
+Phase = Literal["dialling", "greeting", "ready", "lost"]
+
+
+class Uplink:
+    """A connection that is being opened, is open or is lost; it is never opened twice.
+
+    Args:
+        broker: where to, and with which credentials.
+        device_id: decides the topics and the client's name.
+        will: what the broker says in the agent's state when the connection breaks; None for nothing.
+        older: speak MQTT 3.1.1, in which a broker cannot say why it does not take something.
+        role: part of the client's name, of which a broker knows one at a time.
+    """
+
+    def __init__(
+        self, broker: Broker, device_id: str, will: bytes | None, *, older: bool = False, role: str = "agent"
+    ) -> None:
+        self._broker = broker
+        self._device_id = device_id
+        self.phase: Phase = "dialling"
+        self.problem = ""
+        """Why it is lost, as one sentence."""
+        self.link: LinkState = "broken"
+        """What kind of loss it is."""
+        self.wants_older = False
+        """Whether it is lost because the broker does not speak MQTT 5."""
+        self.silent = False
+        """Whether it is lost because the broker never answered the greeting, as some do to MQTT 5."""
+        self.max_bytes = MAX_MESSAGE_BYTES
+        """Of a payload: the contract's limit, or the broker's if that is less."""
+        self.greeting: Greeting | None = None
+        """What the broker said when it let this client in."""
+        self._role = role
+        self._heard = 0
+        self._receipts: list[bytes] = []
+        self._acknowledgements = Acknowledgements()
+        self._older = older
+        self._last_error = ""
+        self._dial_problem = ""
+        self._greeted_by = time.monotonic() + GREETING_SECONDS
+        self._client = self._new_client(will)
+        self._dialling = threading.Thread(target=self._dial, daemon=True)
+        self._dialling.start()
+
+    def turn(self, wait_seconds: float = 0.0) -> None:
+        """Read and write what can be read and written, after waiting at most so long for the broker."""
+        if self.phase == "dialling":
+            self._dialling.join(wait_seconds)
+            if self._dialling.is_alive():
+                return
+            if self._dial_problem:
+                self._lose(*never_made(self._broker, self._dial_problem))
+                return
+            self.phase = "greeting"
+        for _ in range(_MAX_TURNS):
+            if self.phase == "lost":
+                break
+            heard = self._heard
+            try:
+                if self._client.loop(wait_seconds) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                    self._lose_connection("it broke")
+            except Exception as error:  # whatever paho raises at what is no MQTT must not end a run
+                self._lose(f"{self._broker.shown} says what is not MQTT: {error!r}")
+            wait_seconds = 0.0
+            if heard == self._heard and not self._client.want_write():
+                break
+        if self.phase == "greeting" and time.monotonic() > self._greeted_by:
+            self.silent = self.greeting is None
+            self._lose(f"{self._broker.shown} does not answer", "unreachable")
+        if self._acknowledgements.waiting_seconds > ACKNOWLEDGE_SECONDS:
+            self._lose(f"{self._broker.shown} does not acknowledge what it is sent", "unreachable")
+        if self.phase == "lost":
+            self._hang_up()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the broker lets one more message be unacknowledged; paho does not heed its number."""
+        greeting = self.greeting
+        return greeting is None or self._acknowledgements.missing < greeting.receive_maximum
+
+    def send(self, packed: Packed) -> None:
+        """Hand results to the broker; what it says of them is told by `answers`."""
+        self._acknowledgements.expect(self._publish("results", packed.payload), packed)
+
+    def announce(self, payload: bytes) -> None:
+        """Hand the agent's state to the broker, which keeps the latest."""
+        self._acknowledgements.expect(self._publish("state", payload, retain=True), None)
+
+    def abandon(self, problem: str, link: LinkState = "broken") -> None:
+        """Give the connection up."""
+        self._lose(problem, link)
+
+    def answers(self) -> list[Answer]:
+        """What the broker said of results since the last call."""
+        return self._acknowledgements.answers()
+
+    def receipts(self) -> list[bytes]:
+        """The receipts' payloads that came since the last call."""
+        heard, self._receipts = self._receipts, []
+        return heard
+
+    def close(self) -> None:
+        """Send what was published and say goodbye, so that the will is not said.
+
+        A broker that finds the connection closed while it acknowledges takes it for lost, though a goodbye
+        waits to be read; so its acknowledgements are waited for.
+        """
+        deadline = time.monotonic() + GOODBYE_SECONDS
+        if self.phase == "dialling":
+            self.turn(GOODBYE_SECONDS)
+        while self.phase == "ready" and time.monotonic() < deadline:
+            if not (self._client.want_write() or self._acknowledgements.missing):
+                break
+            self.turn(_POLL_SECONDS)
+        if self.phase in ("greeting", "ready"):
+            self._lose("this agent said goodbye")
+
+    def _publish(self, channel: Channel, payload: bytes, *, retain: bool = False) -> int:
+        return self._client.publish(topic(self._device_id, channel), payload, qos=1, retain=retain).mid
+
+    @property
+    def certificate_ends(self) -> datetime | None:
+        """When the broker's certificate ends; None without TLS."""
+        socket = self._client.socket()
+        if not isinstance(socket, ssl.SSLSocket):
+            return None
+        ends = (socket.getpeercert() or {}).get("notAfter")
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(ends)), UTC) if ends else None
+
+    def _new_client(self, will: bytes | None) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"distilbench-{self._role}-{self._device_id}",
+            protocol=MQTTv311 if self._older else MQTTv5,
+        )
+        if self._broker.user is not None:
+            password = self._broker.password
+            client.username_pw_set(self._broker.user, password.reveal() if password else None)
+        if will is not None:
+            client.will_set(topic(self._device_id, "state"), will, qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_disconnect = self._on_disconnect
+        client.on_log = self._on_log
+        return client
+
+    def _dial(self) -> None:
+        try:
+            if self._broker.tls:
+                ca_file, cert_file, key_file = (
+                    str(file) if file else None
+                    for file in (self._broker.ca_file, self._broker.cert_file, self._broker.key_file)
+                )
+                self._client.tls_set(ca_certs=ca_file, certfile=cert_file, keyfile=key_file)
+            # With TLS 1.3 a broker says what it thinks of our certificate when the connection stands already,
+            # and may have ended it by then: what paho writes at once would fail before its alert is read.
+            self._client.on_socket_register_write = _write_later
+            properties = None
+            if not self._older:
+                properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
+                properties.MaximumPacketSize = MAX_MESSAGE_BYTES + _HEADER_BYTES
+            self._client.connect(
+                self._broker.host, self._broker.port, KEEPALIVE_SECONDS, properties=properties
+            )
+            self._client.on_socket_register_write = None
+        except (OSError, ValueError) as error:  # a certificate that does not fit is a ValueError too
+            self._dial_problem = printable(getattr(error, "strerror", None) or str(error) or repr(error))
+
+    def _lose_connection(self, how: str) -> None:
+        if self.phase == "lost":
+            return
+        greeting = self.phase == "greeting"
+        loss = ended(self._broker, how, self._last_error, greeting=greeting)
+        self.silent = loss.link == "broken" and greeting and self.greeting is None
+        self._lose(*loss)
+
+    def _lose(self, problem: str, link: LinkState = "broken") -> None:
+        if self.phase == "lost":
+            return
+        self.phase = "lost"
+        self.problem = problem
+        self.link = link
+        self._client.disconnect()
+
+    def _hang_up(self) -> None:
+        """Let go of a connection that was lost in a callback, where paho cannot end it."""
+        if self._client.socket() is not None:
+            self._client.loop_write()
+        if (wire := self._client.socket()) is not None:
+            wire.close()
+        # paho closes what it has opened besides when it is deleted: nothing may hold it in a circle then.
+        self._client.on_connect = self._client.on_subscribe = self._client.on_publish = None
+        self._client.on_message = self._client.on_disconnect = self._client.on_log = None
+
+    def _on_connect(
+        self,
+        client: Client,
+        _: object,
+        flags: ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        self._heard += 1
+        if reason.is_failure:
+            self.wants_older = reason.value == _OLDER_PROTOCOL and not self._older
+            link: LinkState = "not let in" if reason.value in _NOT_LET_IN else "unreachable"
+            self._lose(f"{self._broker.shown} does not let this agent in: {reason}", link)
+            return
+        self.greeting = greeting_of(properties, older=self._older)
+        if (limit := self.greeting.max_packet_bytes) is not None:
+            self.max_bytes = min(self.max_bytes, limit - _HEADER_BYTES)
+        client.subscribe(topic(self._device_id, "receipts"), qos=1)
+
+    def _on_subscribe(
+        self, client: Client, _: object, mid: int, reasons: list[ReasonCode], properties: Properties | None
+    ) -> None:
+        self._heard += 1
+        if reasons[0].is_failure:
+            self._lose(
+                f"{self._broker.shown} does not let '{self._device_id}' read its receipts: {reasons[0]}",
+                "may not read",
+            )
+        else:
+            self.phase = "ready"
+
+    def _on_publish(
+        self, client: Client, _: object, mid: int, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        self._heard += 1
+        said = f"{self._broker.shown} does not take results of '{self._device_id}': {reason}"
+        self._acknowledgements.note(mid, reason.value, said)
+
+    def _on_message(self, client: Client, _: object, message: MQTTMessage) -> None:
+        self._heard += 1
+        self._receipts.append(bytes(message.payload))
+
+    def _on_disconnect(
+        self,
+        client: Client,
+        _: object,
+        flags: DisconnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if reason.value == _TAKEN_OVER:
+            self._lose(
+                f"another agent has connected to {self._broker.shown} as '{self._device_id}': "
+                "give each device an id of its own with --device-id",
+                "taken over",
+            )
+        self._lose_connection(str(reason))
+
+    def _on_log(self, client: Client, _: object, level: int, line: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:
+            self._last_error = printable(line.partition(": ")[2])
+
+
+def _write_later(_client: Client, _data: object, _socket: object) -> None:
+    """Tells paho to write in `loop`, after reading, and not when something is to be sent."""

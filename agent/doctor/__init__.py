@@ -1,0 +1,1 @@
+"""Is this device ready, and will its results arrive?"""

@@ -1,0 +1,185 @@
+"""Does a broker let this device in, take its results and bring receipts? Asked by `agent doctor`."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from agent.delivery.batches import Packed
+from agent.delivery.broker_address import Broker
+from agent.delivery.certificate import dates_of
+from agent.delivery.mqtt_version import Dialect
+from agent.delivery.uplink import GREETING_SECONDS, Uplink
+from agent.doctor.machine import Finding
+from agent.outbox.summary import LinkState
+from contract.errors import ContractError, Malformed
+from contract.messages import MAX_MESSAGE_BYTES, Batch, Receipt, decode_message, encode_message
+
+RECEIPT_SECONDS: Final = 5.0
+SOON_DAYS: Final = 30
+_FEW: Final = 10
+"""Fewer unacknowledged messages slow delivery down."""
+_POLL_SECONDS: Final = 0.05
+_ADVICE: Final[dict[LinkState, str]] = {
+    "unreachable": "check host, port and network, and whether the broker runs",
+    "not let in": "check the user name and --password-file",
+    "certificate refused": "check --ca-file, --cert-file and their dates",
+    "may not read": "let this device read its receipts: deploy/mosquitto/acl",
+}
+
+
+def probe(broker: Broker, device_id: str) -> Iterator[Finding]:
+    """All checks of one broker. It is called by another client's name than that of an agent at work.
+
+    Args:
+        broker: where to, with its credentials.
+        device_id: decides the topics.
+    """
+    yield from _own_certificate(broker.cert_file)
+    dialect = Dialect()
+    uplink = _connected(broker, device_id, older=False)
+    if uplink.phase == "lost":
+        dialect.lost(uplink)
+    if dialect.older:
+        second = _connected(broker, device_id, older=True)
+        # One that stays away whatever it is asked is told by what it did the first time.
+        uplink = second if second.phase == "ready" or uplink.wants_older else uplink
+    if uplink.phase != "ready" or uplink.greeting is None:
+        yield Finding(
+            about="broker", level="fail", what=uplink.problem, advice=_ADVICE.get(uplink.link, "see its log")
+        )
+        return
+    try:
+        yield from _greeting(uplink, broker)
+        yield from _delivery(uplink, broker, device_id)
+    finally:
+        uplink.close()
+
+
+def _connected(broker: Broker, device_id: str, *, older: bool) -> Uplink:
+    uplink = Uplink(broker, device_id, None, older=older, role="doctor")
+    deadline = time.monotonic() + GREETING_SECONDS
+    while uplink.phase not in {"ready", "lost"}:  # a greeting that does not come is a loss by itself
+        uplink.turn(_POLL_SECONDS)
+        if uplink.phase == "dialling" and time.monotonic() > deadline:
+            uplink.abandon(f"{broker.shown} cannot be reached within {GREETING_SECONDS:.0f} seconds")
+    return uplink
+
+
+def _own_certificate(file: Path | None) -> Iterator[Finding]:
+    if file is None:
+        return
+    try:
+        dates = dates_of(file)
+    except (OSError, ValueError, Malformed) as error:
+        yield Finding(about="certificate", level="warn", what=f"'{file}' cannot be read: {error}")
+        return
+    yield _ending("this device's certificate", dates.ends)
+
+
+def _ending(whose: str, ends: datetime) -> Finding:
+    days = (ends - datetime.now(UTC)).days
+    told = f"{whose} ends on {ends:%Y-%m-%d}"
+    if days < 0:
+        return Finding(
+            about="certificate", level="fail", what=f"{whose} ended on {ends:%Y-%m-%d}", advice="renew it"
+        )
+    if days < SOON_DAYS:
+        return Finding(about="certificate", level="warn", what=f"{told}, in {days} days", advice="renew it")
+    return Finding(about="certificate", level="ok", what=told)
+
+
+def _greeting(uplink: Uplink, broker: Broker) -> Iterator[Finding]:
+    greeting = uplink.greeting
+    assert greeting is not None, "it is ready"
+    who = f"as '{broker.user}'" if broker.user else "without a name"
+    if greeting.protocol == "MQTT 5":
+        yield Finding(about="broker", level="ok", what=f"{broker.shown} lets this device in {who}, by MQTT 5")
+    else:
+        yield Finding(
+            about="broker",
+            level="warn",
+            what=f"{broker.shown} speaks MQTT 3.1.1 only, and cannot say why it does not take something",
+            advice="let it speak MQTT 5, or update it",
+        )
+    if not broker.tls and broker.host not in {"localhost", "127.0.0.1", "::1"}:
+        yield Finding(
+            about="broker",
+            level="warn",
+            what="the connection is not encrypted",
+            advice="use mqtts:// wherever others share the network: deploy/mosquitto",
+        )
+    if (ends := uplink.certificate_ends) is not None:
+        yield _ending("the broker's certificate", ends)
+    limit = greeting.max_packet_bytes
+    if limit is not None and limit < MAX_MESSAGE_BYTES:
+        yield Finding(
+            about="broker",
+            level="warn",
+            what=f"it takes messages of {limit} bytes at most, so larger results are set aside",
+            advice=f"raise its limit to {MAX_MESSAGE_BYTES + 1024} (Mosquitto: max_packet_size)",
+        )
+    if greeting.receive_maximum < _FEW:
+        yield Finding(
+            about="broker",
+            level="warn",
+            what=f"it takes {greeting.receive_maximum} messages at a time, which makes delivery slow",
+            advice="raise its limit (Mosquitto: max_inflight_messages)",
+        )
+    if greeting.max_qos < 1:
+        yield Finding(
+            about="broker",
+            level="fail",
+            what="it does not acknowledge messages (QoS 1), and results need that",
+            advice="use another broker",
+        )
+    if not greeting.retains:
+        yield Finding(
+            about="broker",
+            level="warn",
+            what="it keeps no retained messages, so 'collector watch' does not know who is there",
+            advice="allow them (Mosquitto: retain_available true)",
+        )
+
+
+def _delivery(uplink: Uplink, broker: Broker, device_id: str) -> Iterator[Finding]:
+    """Send a batch without records: it stores nothing, and is receipted all the same."""
+    run_id = uuid.uuid4().hex
+    uplink.send(Packed(encode_message(Batch(device_id=device_id, run_id=run_id, records=())), ()))
+    deadline = time.monotonic() + RECEIPT_SECONDS
+    verdict, reason = None, ""
+    while time.monotonic() < deadline and uplink.phase == "ready":
+        uplink.turn(_POLL_SECONDS)
+        for answer in uplink.answers():
+            verdict, reason = answer.verdict, answer.reason
+        if verdict in {"refused", "too large", "unheard"}:
+            break
+        if any(_receipts(payload, run_id) for payload in uplink.receipts()):
+            yield Finding(about="collector", level="ok", what="it takes results, and its receipts arrive")
+            return
+    if uplink.phase == "lost":
+        yield Finding(about="broker", level="fail", what=uplink.problem, advice="see its log")
+    elif verdict in {"refused", "too large"}:
+        yield Finding(
+            about="broker",
+            level="fail",
+            what=reason,
+            advice="let this device write its results: deploy/mosquitto/acl",
+        )
+    else:
+        yield Finding(
+            about="collector",
+            level="warn",
+            what="no collector has answered, so results would wait here",
+            advice=f"start one: collector serve --broker {broker.shown}",
+        )
+
+
+def _receipts(payload: bytes, run_id: str) -> bool:
+    try:
+        message = decode_message(payload)
+    except ContractError:
+        return False
+    return isinstance(message, Receipt) and any(stream.run_id == run_id for stream in message.streams)

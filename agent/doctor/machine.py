@@ -1,0 +1,240 @@
+"""Is this device ready to measure, and will its results arrive? One check a finding, with what to do.
+
+Nothing is measured and nothing is kept: the only thing a broker gets is a batch without records, which a
+collector answers like any other.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Final, Literal
+
+import msgspec
+
+from agent.bundles.bundle import Bundle, verify
+from agent.errors import AgentError, BundleRefused
+from agent.machine.clock import synchronised
+from agent.machine.device import inspect_device
+from agent.machine.energy import find_meter, rapl_zones
+from agent.machine.memory_estimate import needed_bytes, shortage
+from agent.machine.remarks import remarks
+from agent.outbox.state_folder import StateFolder
+from agent.outbox.summary import summarise
+from agent.planning.plan import settings_for
+from contract.codec import printable
+from contract.device import Device
+
+Level = Literal["ok", "warn", "fail"]
+
+SLOW_SYNC_SECONDS: Final = 0.1
+"""Of one commit: with two a second, a run would spend a fifth of its time on them."""
+_SYNCS: Final = 9
+_BLOCK: Final = 4096
+_LIBRARIES: Final = "onnxruntime, tokenizers, numpy"
+_IMPORT_SECONDS: Final = 60.0
+_NEEDS: Final = {"avx512_vnni": {"avx512_vnni", "avx_vnni"}, "avx2": {"avx2"}, "arm64": {"asimd"}}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check found."""
+
+    about: str
+    level: Level
+    what: str
+    advice: str = ""
+    """What to do; empty where nothing needs to be done."""
+
+
+def examine(
+    folder: StateFolder, bundles: Sequence[Path], outbox_bytes: int, root: Path = Path("/")
+) -> Iterator[Finding]:
+    """All checks that need no network, one after the other.
+
+    Args:
+        folder: where results wait.
+        bundles: to be checked as well.
+        outbox_bytes: how much may wait.
+        root: where the machine's `/proc` and `/sys` are.
+    """
+    device = inspect_device("doctor", root=root)
+    yield from _machine(device, root)
+    yield _runtime()
+    yield _clock()
+    yield from _disk(folder.path, outbox_bytes)
+    yield _outbox(folder)
+    for bundle in bundles:
+        yield from _bundle(bundle, device, root)
+
+
+def _machine(device: Device, root: Path) -> Iterator[Finding]:
+    flags = " ".join(device.cpu_flags) or "no instruction set that speeds up int8"
+    yield Finding(
+        about="device",
+        level="ok",
+        what=f"{device.hardware_class}, {device.cpu_model}, {device.cores} cores, {flags}",
+    )
+    against = remarks(root)
+    for remark in against:
+        yield Finding(about=remark.about, level="warn", what=remark.what, advice=remark.advice)
+    if not against:
+        yield Finding(about="quiet", level="ok", what="nothing that would disturb a measurement was found")
+    yield _energy(root)
+
+
+def _energy(root: Path) -> Finding:
+    meter = find_meter(root)
+    if meter is not None:
+        return Finding(about="energy", level="ok", what=meter.source)
+    if zones := rapl_zones(root):
+        return Finding(
+            about="energy",
+            level="warn",
+            what="the processor counts its energy, and only root may read it",
+            advice=f"sudo chmod a+r {' '.join(str(zone.file) for zone in zones)} (until the next start)",
+        )
+    return Finding(about="energy", level="ok", what="no meter: reports show a dash")
+
+
+def _runtime() -> Finding:
+    """The libraries are imported in a process of their own, which a wrong build of them would kill."""
+    command = [sys.executable, "-c", f"import {_LIBRARIES}; print(onnxruntime.__version__)"]
+    try:
+        ended = subprocess.run(  # noqa: S603  # our own program
+            command, capture_output=True, text=True, timeout=_IMPORT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Finding(about="runtime", level="fail", what="onnxruntime cannot be imported within a minute")
+    if ended.returncode == 0:
+        return Finding(about="runtime", level="ok", what=f"onnxruntime {printable(ended.stdout.strip())}")
+    how = f"signal {-ended.returncode}" if ended.returncode < 0 else _last_line(ended.stderr)
+    return Finding(
+        about="runtime",
+        level="fail",
+        what=f"the libraries cannot be imported: {how}",
+        advice="install distilbench anew, or another version of onnxruntime",
+    )
+
+
+def _clock() -> Finding:
+    told = synchronised()
+    if told is False:
+        return Finding(
+            about="clock",
+            level="warn",
+            what="the system's clock is not synchronised: dates may be wrong, durations are not",
+            advice="switch a time service on: sudo timedatectl set-ntp true",
+        )
+    what = "synchronised with a time server" if told else "the system does not say whether it is synchronised"
+    return Finding(about="clock", level="ok", what=what)
+
+
+def _disk(folder: Path, outbox_bytes: int) -> Iterator[Finding]:
+    shown, limit = printable(str(folder)), f"{outbox_bytes / 1_048_576:.0f}"
+    free = shutil.disk_usage(folder).free
+    enough = free >= outbox_bytes
+    yield Finding(
+        about="disk",
+        level="ok" if enough else "warn",
+        what=f"{free / 1_048_576:.0f} MiB free at '{shown}', and the outbox may take {limit}",
+        advice="" if enough else "free some, or lower --outbox-mib",
+    )
+    try:
+        seconds = _sync_seconds(folder)
+    except OSError as error:
+        yield Finding(
+            about="disk",
+            level="fail",
+            what=f"'{shown}' cannot be written: {error.strerror}",
+            advice="mend it",
+        )
+        return
+    quick = seconds <= SLOW_SYNC_SECONDS
+    yield Finding(
+        about="disk",
+        level="ok" if quick else "warn",
+        what=f"a write is safe after {seconds * 1e3:.1f} ms",
+        advice="" if quick else "put --state-dir on a faster disk",
+    )
+
+
+def _sync_seconds(folder: Path) -> float:
+    """The median time of a small write that is on the disk."""
+    probe = folder / ".doctor"
+    taken = []
+    try:
+        with probe.open("wb", buffering=0) as file:
+            for _ in range(_SYNCS):
+                begun = time.perf_counter()
+                file.write(bytes(_BLOCK))
+                os.fsync(file.fileno())
+                taken.append(time.perf_counter() - begun)
+    finally:
+        probe.unlink(missing_ok=True)
+    return median(taken)
+
+
+def _outbox(folder: StateFolder) -> Finding:
+    try:
+        summary = summarise(folder.outbox)
+    except AgentError as error:
+        return Finding(
+            about="outbox",
+            level="fail",
+            what=str(error),
+            advice="the next 'agent run' moves a damaged one aside",
+        )
+    refused = sum(part.count for part in summary.refused)
+    if refused:
+        return Finding(
+            about="outbox",
+            level="warn",
+            what=f"{refused} results are refused: {summary.refused[0].reason}",
+            advice="agent status tells all; agent flush --refused tries them again",
+        )
+    return Finding(about="outbox", level="ok", what=f"{summary.pending} results wait")
+
+
+def _bundle(path: Path, device: Device, root: Path) -> Iterator[Finding]:
+    try:
+        bundle = verify(path)
+    except BundleRefused as error:
+        yield Finding(about="bundle", level="fail", what=str(error), advice="build it or copy it again")
+        return
+    name = bundle.title
+    lacking = shortage(bundle.manifest, settings_for(bundle).max_tokens, root)
+    if lacking is not None:
+        yield Finding(
+            about="bundle",
+            level="fail",
+            what=f"{name}: {lacking.sentence}",
+            advice="end other programs, or measure a smaller model",
+        )
+        return
+    target = unmet_target(bundle, device)
+    needs = f"needs about {needed_bytes(bundle.manifest) / 1e6:.0f} MB"
+    if target is None:
+        yield Finding(about="bundle", level="ok", what=f"{name}: whole, {needs}")
+    else:
+        yield Finding(
+            about="bundle",
+            level="warn",
+            what=f"{name}: made for {target}, which this processor lacks, so its answers may be others",
+            advice="export-models build with --target portable",
+        )
+
+
+def unmet_target(bundle: Bundle, device: Device) -> str | None:
+    """The instruction set that a bundle was quantised for, if the device has not got it."""
+    target = str(bundle.manifest.recipe.get("target") or "portable")
+    needed = _NEEDS.get(target)
+    return target if needed is not None and not needed & set(device.cpu_flags) else None
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return printable(lines[-1])[:200] if lines else "no reason is given"

@@ -1,0 +1,191 @@
+"""Joules since a run began, from whichever meter the machine has. What has none reports none.
+
+A counter (RAPL) adds up by itself and is read between questions. A power meter (INA219, the Pi 5's PMIC)
+says what flows at a moment: it is read while the worker computes, at most once a second, and integrated by
+the trapezoid rule; read only in the pauses it would measure an idle machine.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+from agent.machine.system_files import read_number, read_text
+from agent.machine.vcgencmd import Vcgencmd
+
+POWER_SECONDS: Final = 1.0
+"""Between two looks at a power meter: vcgencmd takes some milliseconds of a core."""
+_MICRO: Final = 1e-6
+_RAIL: Final = re.compile(r"(\w+)_([AV]) (?:current|volt)\(\d+\)=([0-9.]+)[AV]")
+_INA: Final = re.compile(r"ina2\d\d")
+
+
+class Meter(Protocol):
+    """Something that knows the machine's consumption."""
+
+    source: str
+    """What is metered by what, in a few words."""
+    samples_power: bool
+    """Whether `look` has to be called while the machine works."""
+
+    def look(self) -> None:
+        """Take note of the power now, if it is time."""
+
+    def joules(self) -> float | None:
+        """Since the meter was made; None when it no longer answers."""
+
+
+def find_meter(root: Path = Path("/"), now: Callable[[], float] = time.monotonic) -> Meter | None:
+    """The meter that covers most: one in the supply line, then the board's own, then the processor's.
+
+    Args:
+        root: where the machine's `/sys` and programs are.
+        now: seconds of a monotonic clock.
+    """
+    for name, power in (_supply_line(root), _rails(root)):
+        if power is not None and power() is not None:
+            return PowerMeter(name, power, now)
+    zones = rapl_zones(root)
+    if zones and all(zone.read() is not None for zone in zones):
+        return Rapl(zones)
+    return None
+
+
+class RaplZone:
+    """One counter of microjoules below `/sys/class/powercap`, which begins anew at its end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = read_text(folder / "name") or folder.name
+        self.file = folder / "energy_uj"
+        self._range = read_number(folder / "max_energy_range_uj")
+        self._last = self.read()
+        self._total = 0
+
+    def read(self) -> int | None:
+        """The counter; None where it cannot be read, which since 2020 only root may."""
+        return read_number(self.file)
+
+    def advance(self) -> int | None:
+        """Microjoules since the zone was made."""
+        now = self.read()
+        if now is None or self._last is None:
+            return None
+        step = now - self._last
+        if step < 0:
+            if self._range is None:
+                return None
+            step += self._range
+        self._total += step
+        self._last = now
+        return self._total
+
+
+class Rapl:
+    """The processor packages, and the memory where it counts apart."""
+
+    samples_power = False
+
+    def __init__(self, zones: list[RaplZone]) -> None:
+        self.source = "RAPL: " + ", ".join(zone.name for zone in zones)
+        self._zones = zones
+        self._answers = True
+
+    def look(self) -> None:
+        """Nothing: it counts by itself."""
+
+    def joules(self) -> float | None:
+        """Since the meter was made. A counter must be read more often than it wraps: minutes at the least."""
+        parts = [zone.advance() for zone in self._zones]
+        counted = [part for part in parts if part is not None]
+        # A zone that failed once has a hole that no later reading fills.
+        self._answers = self._answers and len(counted) == len(parts)
+        return sum(counted) * _MICRO if self._answers else None
+
+
+class PowerMeter:
+    """Integrates power over time.
+
+    Args:
+        source: what is metered by what.
+        power: watts now; None when it does not answer.
+        now: seconds of a monotonic clock.
+    """
+
+    samples_power = True
+
+    def __init__(self, source: str, power: Callable[[], float | None], now: Callable[[], float]) -> None:
+        self.source = source
+        self._power = power
+        self._now = now
+        self._joules = 0.0
+        self._last: tuple[float, float] | None = None
+        self._due_at = now()
+        self._answers = True
+
+    def look(self) -> None:
+        """Take note of the power now, if it is time."""
+        if self._answers and self._now() >= self._due_at:
+            watts = self._power()
+            at = self._now()
+            if watts is None:
+                self._answers = False
+                return
+            if self._last is None:
+                self._last = (at, watts)
+            self._advance(at, watts)
+            self._due_at = at + POWER_SECONDS
+
+    def joules(self) -> float | None:
+        """Since the first look; up to now at the power of the latest."""
+        if self._last is None or not self._answers:
+            return None
+        self._advance(self._now(), self._last[1])
+        return self._joules
+
+    def _advance(self, at: float, watts: float) -> None:
+        assert self._last is not None
+        then, before = self._last
+        self._joules += (at - then) * (before + watts) / 2
+        self._last = (at, watts)
+
+
+def rapl_zones(root: Path) -> list[RaplZone]:
+    """The packages, and their memory where it is a zone of its own; cores are part of a package."""
+    zones = []
+    for folder in sorted(root.glob("sys/class/powercap/intel-rapl:*")):
+        name = read_text(folder / "name")
+        if name.startswith("package") or name == "dram":
+            zones.append(RaplZone(folder))
+    return zones
+
+
+def _supply_line(root: Path) -> tuple[str, Callable[[], float | None] | None]:
+    for sensor in sorted(root.glob("sys/class/hwmon/hwmon*")):
+        name, power = read_text(sensor / "name"), sensor / "power1_input"
+        if _INA.fullmatch(name) and read_number(power) is not None:
+            return f"{name.upper()}: supply line", partial(_watts, power)
+    return "", None
+
+
+def _rails(root: Path) -> tuple[str, Callable[[], float | None] | None]:
+    command = Vcgencmd(root)
+    if not command.found:
+        return "", None
+    return "PMIC: all metered rails", lambda: rails_watts(command.ask("pmic_read_adc"))
+
+
+def rails_watts(said: str) -> float | None:
+    """Sum of volts times amperes over the rails for which `vcgencmd pmic_read_adc` says both."""
+    amperes: dict[str, float] = {}
+    volts: dict[str, float] = {}
+    for rail, unit, value in _RAIL.findall(said):
+        (amperes if unit == "A" else volts)[rail] = float(value)
+    metered = amperes.keys() & volts.keys()
+    return sum(amperes[rail] * volts[rail] for rail in metered) if metered else None
+
+
+def _watts(file: Path) -> float | None:
+    microwatts = read_number(file)
+    return None if microwatts is None else microwatts * _MICRO

@@ -1,0 +1,1 @@
+"""What waits on the disk, and the folder it waits in."""

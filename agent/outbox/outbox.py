@@ -1,0 +1,276 @@
+"""Results that no collector has receipted yet: a SQLite file that survives kills and power cuts.
+
+Every append is one transaction that is on the disk (synchronous FULL) before it returns, and holds the
+run's place with its records, so a run goes on where its last committed record left it. The journal is a
+write-ahead log: one sync a commit rather than three, which an SD card notices. SQLite's WAL has a defect
+that needs two writing connections; the state folder's lock sees to it that there is one.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Literal, NamedTuple, Self
+
+from agent.errors import OutboxFull, WentBack
+from agent.outbox.schema import ROW_BYTES, SIZE, prepare, told
+from agent.outbox.summary import LinkState, Summary, summary
+from contract.codec import encode, printable
+from contract.messages import SeqRange
+from contract.records import Record
+from contract.version import FORMAT_VERSION
+
+DEFAULT_LIMIT_BYTES: Final = 64 * 1_048_576
+_SLACK: Final = 16
+"""Of a full outbox this part is dropped at once, so that not every append has to search for the oldest."""
+
+WhenFull = Literal["pause", "drop-oldest"]
+
+
+class Place(NamedTuple):
+    """Where a run is, committed together with its records."""
+
+    run_id: str
+    next_seq: int = 0
+    asked: int = 0
+    errors: int = 0
+    elapsed_ns: int = 0
+    finished: bool = False
+    kept: bytes = b""
+    """What it has found and not recorded yet: what is needed to go on."""
+
+
+class Row(NamedTuple):
+    """A record that waits, encoded as it was when it was written."""
+
+    position: int
+    """Ascends in the order of appending, over all runs."""
+    device_id: str
+    run_id: str
+    format_version: int
+    seq: int
+    body: bytes
+
+
+class Outbox:
+    """The only connection to the outbox file that writes.
+
+    Args:
+        path: the file.
+        limit_bytes: how much all records may take.
+        when_full: make the run wait, or drop the oldest answers and samples, counted.
+
+    Raises:
+        OutboxDamaged: not an outbox, or no longer a whole one.
+        StateUnusable: one of a later distilbench, or a disk that does not take it.
+    """
+
+    def __init__(
+        self, path: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES, when_full: WhenFull = "pause"
+    ) -> None:
+        self._path = path
+        self._limit_bytes = limit_bytes
+        self._when_full = when_full
+        self._went_back: set[str] = set()
+        with self._told():
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            prepare(self._db, path)
+            self._db.execute("UPDATE link SET limit_bytes = ?", (limit_bytes,))
+            (self._used,) = self._db.execute(
+                f"SELECT {SIZE} FROM records"  # noqa: S608  # our own words
+            ).fetchone()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def begin(self, run_id: str, device_id: str, identity: str) -> Place:
+        """Enter a new run, without records."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0, x'')",
+                (run_id, device_id, identity, FORMAT_VERSION),
+            )
+        return Place(run_id)
+
+    def unfinished(self, identity: str) -> Place | None:
+        """The latest run of this identity that was not finished."""
+        with self._told():
+            row = self._db.execute(
+                "SELECT run_id, next_seq, asked, errors, elapsed_ns, finished, kept FROM runs "
+                "WHERE identity = ? AND format_version = ? AND NOT finished ORDER BY rowid DESC LIMIT 1",
+                (identity, FORMAT_VERSION),
+            ).fetchone()
+        return Place(*row) if row else None
+
+    def append(self, place: Place, records: Sequence[Record], at: str) -> None:
+        """Commit records and the place of their run after them.
+
+        Args:
+            place: its `next_seq` follows the last record's `seq`.
+            records: in order of `seq`, without gaps, from the place that was committed before.
+            at: the time now, for `agent status`.
+
+        Raises:
+            OutboxFull: nothing was committed; the same may succeed when there is room.
+            WentBack: a collector has other records of these numbers; the run cannot go on.
+        """
+        if place.run_id in self._went_back:
+            raise WentBack(
+                f"a collector has records of run {place.run_id[:8]} that this outbox does not know: "
+                f"'{printable(str(self._path))}' is an older copy of itself, so the run is begun anew"
+            )
+        bodies = [encode(record) for record in records]
+        size = sum(len(body) + ROW_BYTES for body in bodies)
+        if self._used and self._used + size > self._limit_bytes:
+            self._make_room(size)
+        with self._transaction():
+            (expected,) = self._db.execute(
+                "SELECT next_seq FROM runs WHERE run_id = ?", (place.run_id,)
+            ).fetchone()
+            seqs = [record.seq for record in records]
+            assert seqs == list(range(expected, place.next_seq)), "records of a run have no gaps"
+            self._db.executemany(
+                "INSERT INTO records (run_id, seq, body, appended_at) VALUES (?, ?, ?, ?)",
+                [(place.run_id, record.seq, body, at) for record, body in zip(records, bodies, strict=True)],
+            )
+            self._db.execute(
+                "UPDATE runs SET next_seq = ?, asked = ?, errors = ?, elapsed_ns = ?, finished = ?, kept = ? "
+                "WHERE run_id = ?",
+                (*place[1:], place.run_id),
+            )
+        self._used += size
+
+    def rows(self, after: int, limit: int, run_id: str | None = None) -> list[Row]:
+        """Records that wait, of all runs or one, beyond a position, in order."""
+        with self._told():
+            found = self._db.execute(
+                "SELECT position, device_id, run_id, format_version, seq, body FROM records "
+                "JOIN runs USING (run_id) WHERE refused IS NULL AND position > ? "
+                "AND run_id = ifnull(?, run_id) ORDER BY position LIMIT ?",
+                (after, run_id, limit),
+            ).fetchall()
+        return [Row(*row) for row in found]
+
+    def remove(self, run_id: str, ranges: Iterable[SeqRange]) -> int:
+        """Forget what a collector has, or what was written to a file; returns how many records that were.
+
+        A collector that has more of a run than was ever written here has it of a later state of this file:
+        such a run is not continued, since its numbers are taken.
+        """
+        lengths: list[int] = []
+        ranges = list(ranges)
+        with self._transaction():
+            latest = max((last for _, last in ranges), default=-1)
+            if self._db.execute(
+                "UPDATE runs SET finished = 1 WHERE run_id = ? AND next_seq <= ?", (run_id, latest)
+            ).rowcount:
+                self._went_back.add(run_id)
+            for first, last in ranges:
+                lengths += [
+                    length
+                    for (length,) in self._db.execute(
+                        "DELETE FROM records WHERE run_id = ? AND seq BETWEEN ? AND ? RETURNING length(body)",
+                        (run_id, first, last),
+                    ).fetchall()
+                ]
+            self._db.execute(
+                "DELETE FROM runs WHERE run_id = ? AND finished "
+                "AND NOT EXISTS (SELECT 1 FROM records WHERE records.run_id = runs.run_id)",
+                (run_id,),
+            )
+        self._used -= sum(lengths) + ROW_BYTES * len(lengths)
+        return len(lengths)
+
+    def refuse(self, run_id: str, first_seq: int, last_seq: int, reason: str) -> None:
+        """Keep what collector or broker will not take, with its reason, and send it no more."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE records SET refused = ? WHERE run_id = ? AND seq BETWEEN ? AND ?",
+                (reason, run_id, first_seq, last_seq),
+            )
+
+    def release(self) -> int:
+        """Let what was refused wait again, after an update of collector or broker; returns how many."""
+        with self._transaction():
+            return self._db.execute("UPDATE records SET refused = NULL WHERE refused IS NOT NULL").rowcount
+
+    def note_link(self, state: LinkState, problem: str | None, at: str) -> None:
+        """Keep how delivery stands, for `agent status`."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE link SET since = iif(state = ?1, ifnull(since, ?3), ?3), state = ?1, problem = ?2",
+                (state, problem, at),
+            )
+
+    def pending(self) -> int:
+        """Records that wait for a receipt."""
+        with self._told():
+            (count,) = self._db.execute("SELECT count(*) FROM records WHERE refused IS NULL").fetchone()
+        return int(count)
+
+    def other_devices(self, device_id: str) -> list[str]:
+        """Devices but this one whose results wait here."""
+        with self._told():
+            found = self._db.execute(
+                "SELECT DISTINCT device_id FROM records JOIN runs USING (run_id) WHERE device_id <> ?",
+                (device_id,),
+            ).fetchall()
+        return [other for (other,) in found]
+
+    def summary(self) -> Summary:
+        """What the outbox holds, for people."""
+        with self._told():
+            return summary(self._db)
+
+    def _make_room(self, size: int) -> None:
+        if self._when_full == "pause":
+            raise OutboxFull(
+                f"the outbox holds {self._used:,} of {self._limit_bytes:,} bytes, and waits for receipts"
+            )
+        wanted = self._used + size - self._limit_bytes + self._limit_bytes // _SLACK
+        with self._transaction():
+            # Without its first and its last record a run says nothing: they stay.
+            oldest = self._db.execute(
+                "SELECT position, length(body) FROM records JOIN runs USING (run_id) "
+                "WHERE seq > 0 AND NOT (finished AND seq = next_seq - 1) ORDER BY refused IS NULL, position"
+            )
+            dropped: list[tuple[int]] = []
+            freed = 0
+            for position, length in oldest:
+                if freed >= wanted:
+                    break
+                dropped.append((position,))
+                freed += length + ROW_BYTES
+            self._db.executemany("DELETE FROM records WHERE position = ?", dropped)
+            self._db.execute(
+                "INSERT INTO dropped VALUES ('the outbox was full', ?) "
+                "ON CONFLICT (reason) DO UPDATE SET count = count + excluded.count",
+                (len(dropped),),
+            )
+        self._used -= freed
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._told():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        with told(self._path):
+            yield

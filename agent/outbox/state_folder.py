@@ -1,0 +1,185 @@
+"""The folder where the agent keeps what must outlive it: the outbox and the device's id."""
+
+import fcntl
+import os
+import platform
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from agent.errors import BadInput, OutboxDamaged, StateUnusable
+from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, WhenFull
+from agent.stop import Stop
+from contract.codec import printable
+from contract.fields import DeviceId
+
+_HOSTNAME_CHARS = 56
+
+
+class StateFolder:
+    """A state folder; created, private to its user, when it is first used.
+
+    Args:
+        path: where; None for `distilbench` in the user's state home (XDG base directory specification).
+
+    Raises:
+        StateUnusable: it cannot be made.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path = path or _default_folder()
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateUnusable(f"cannot use the state folder {self.shown}: {error.strerror}") from None
+
+    @property
+    def outbox(self) -> Path:
+        """Where the outbox is."""
+        return self.path / "outbox.db"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only agent that works on this folder.
+
+        Raises:
+            StateUnusable: another one does.
+        """
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateUnusable(f"cannot use the state folder {self.shown}: {error.strerror}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateUnusable(
+                f"another agent is working with the state folder {self.shown}: wait for it, or name another "
+                "one with --state-dir"
+            ) from None
+        else:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def device_id(self, wanted: str | None) -> str:
+        """The id of this device: what the user wants, or what was made once from the host's name.
+
+        Raises:
+            BadInput: the wanted id is not one.
+            StateUnusable: the id cannot be read or kept.
+        """
+        if wanted is not None:
+            return checked_device_id(wanted)
+        file = self.path / "device-id"
+        try:
+            if not file.exists():
+                write_whole(file, f"{_new_device_id(platform.node())}\n".encode())
+            return checked_device_id(file.read_text().strip())
+        except OSError as error:
+            raise StateUnusable(f"cannot keep the device's id in {self.shown}: {error.strerror}") from None
+
+    @property
+    def shown(self) -> str:
+        """The folder for people."""
+        return f"'{printable(str(self.path))}'"
+
+
+class OpenedState(NamedTuple):
+    """A state folder at work: locked, its outbox open, signals noted."""
+
+    folder: Path
+    device_id: str
+    outbox: Outbox
+    stop: Stop
+
+
+@contextmanager
+def opened_state(
+    path: Path | None,
+    device_id: str | None,
+    say: Callable[[str], None],
+    *,
+    limit_bytes: int = DEFAULT_LIMIT_BYTES,
+    when_full: WhenFull = "pause",
+) -> Iterator[OpenedState]:
+    """Work on a state folder, alone, for the length of the block.
+
+    Args:
+        path: the folder; None for the default one.
+        device_id: what the user calls the device; None for the id that is kept.
+        say: takes the alarm when the outbox is damaged and had to be moved aside.
+        limit_bytes: of the outbox.
+        when_full: what happens at the limit.
+
+    Raises:
+        BadInput: the device id is not one, or not that of the results which wait here.
+        StateUnusable: another agent works here, or the outbox cannot be used.
+    """
+    folder = StateFolder(path)
+    with (
+        Stop() as stop,
+        folder.locked(),
+        _open_outbox(folder.outbox, say, limit_bytes, when_full) as outbox,
+    ):
+        own_id = folder.device_id(device_id)
+        for other in outbox.other_devices(own_id):
+            raise BadInput(
+                f"results of the device '{other}' wait in {folder.shown}: deliver them with "
+                f"--device-id {other}, or name another --state-dir"
+            )
+        yield OpenedState(folder.path, own_id, outbox, stop)
+
+
+def _open_outbox(path: Path, say: Callable[[str], None], limit_bytes: int, when_full: WhenFull) -> Outbox:
+    """Open the outbox; a damaged one is moved aside, so that a device that nobody attends goes on."""
+    try:
+        return Outbox(path, limit_bytes, when_full)
+    except OutboxDamaged as damage:
+        aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                part = path.with_name(path.name + suffix)
+                if part.exists():
+                    part.rename(aside.with_name(aside.name + suffix))
+        except OSError as error:
+            raise StateUnusable(f"{damage}; it cannot be moved aside: {error.strerror}") from None
+        say(f"{damage}; it is kept as '{printable(str(aside))}', and what waited in it is not delivered")
+        return Outbox(path, limit_bytes, when_full)
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Write a file of the state folder: whoever reads it sees all of it, or what was there before."""
+    draft = file.with_suffix(".part")
+    draft.write_bytes(data)
+    draft.replace(file)
+
+
+def _default_folder() -> Path:
+    home = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(home) if home.startswith("/") else Path.home() / ".local" / "state") / "distilbench"
+
+
+def checked_device_id(text: str) -> str:
+    """The text, if it is a device id.
+
+    Raises:
+        BadInput: it is not.
+    """
+    try:
+        return msgspec.convert(text, DeviceId)
+    except msgspec.ValidationError:
+        raise BadInput(
+            f"{printable(text)[:80]!r} is not a device id: use 1 to 63 of a-z, 0-9, '.', '_' and '-', "
+            "beginning with a letter or digit"
+        ) from None
+
+
+def _new_device_id(hostname: str) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "-", hostname.split(".")[0].lower()).strip("-")[:_HOSTNAME_CHARS]
+    return f"{plain or 'device'}-{secrets.token_hex(3)}"

@@ -1,0 +1,127 @@
+"""What the outbox holds and how delivery stands, for people; read beside an agent that works on it."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from agent.errors import StateUnusable
+from agent.outbox.schema import SCHEMA_VERSION, SIZE, told
+from contract.codec import printable
+
+LinkState = Literal[
+    "never tried",
+    "delivering",
+    "no collector",
+    "unreachable",
+    "not let in",
+    "certificate refused",
+    "may not write",
+    "may not read",
+    "taken over",
+    "too large",
+    "broken",
+]
+"""How delivery stands; each has its own remedy, which `docs/delivery.md` tells."""
+
+_RATE_WINDOW: Final = "-1 hour"
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Records that nobody takes for one reason: kept, and not sent again until they are asked for."""
+
+    reason: str
+    count: int
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """Records that are gone for one reason."""
+
+    reason: str
+    count: int
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What the outbox holds, for people."""
+
+    pending: int = 0
+    """Records that wait for a receipt."""
+    oldest: str | None = None
+    """When the oldest of them was written."""
+    dropped: int = 0
+    """Records that no collector will get, as things are: refused ones and those that are gone."""
+    refused: tuple[Refused, ...] = ()
+    gone: tuple[Dropped, ...] = ()
+    unfinished_runs: int = 0
+    """Runs that can be continued."""
+    used_bytes: int = 0
+    limit_bytes: int | None = None
+    """As the latest agent was told; None where none has worked here."""
+    hours_left: float | None = None
+    """Until it is full, at the rate of the last hour and with no receipts; None where nothing is written."""
+    link: LinkState = "never tried"
+    problem: str | None = None
+    """What keeps results from arriving, as one sentence."""
+    since: str | None = None
+    """When the link came into this state."""
+
+
+def summarise(path: Path) -> Summary:
+    """What an outbox holds; a missing one holds nothing.
+
+    Raises:
+        StateUnusable: not an outbox.
+    """
+    if not path.exists():
+        return Summary()
+    with told(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version != SCHEMA_VERSION:
+            raise StateUnusable(
+                f"the outbox '{printable(str(path))}' is of another version of distilbench: 'agent flush' of "
+                "this one brings it up to date"
+            )
+        return summary(db)
+
+
+def summary(db: sqlite3.Connection) -> Summary:
+    """The same, by a connection that is open."""
+    pending, oldest = db.execute(
+        "SELECT count(*), min(appended_at) FROM records WHERE refused IS NULL"
+    ).fetchone()
+    refused = tuple(
+        Refused(*row)
+        for row in db.execute(
+            "SELECT refused, count(*) FROM records WHERE refused IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+    )
+    gone = tuple(Dropped(*row) for row in db.execute("SELECT reason, count FROM dropped ORDER BY 2 DESC, 1"))
+    (unfinished,) = db.execute("SELECT count(*) FROM runs WHERE NOT finished").fetchone()
+    (used,) = db.execute(f"SELECT {SIZE} FROM records").fetchone()  # noqa: S608  # our own words
+    limit, link, problem, since = db.execute("SELECT limit_bytes, state, problem, since FROM link").fetchone()
+    return Summary(
+        pending=pending,
+        oldest=oldest,
+        dropped=sum(r.count for r in refused) + sum(g.count for g in gone),
+        refused=refused,
+        gone=gone,
+        unfinished_runs=unfinished,
+        used_bytes=used,
+        limit_bytes=limit,
+        hours_left=_hours_left(db, limit - used) if limit else None,
+        link=link,
+        problem=problem,
+        since=since,
+    )
+
+
+def _hours_left(db: sqlite3.Connection, room: int) -> float | None:
+    written, hours = db.execute(
+        f"SELECT {SIZE}, "  # noqa: S608  # our own words
+        "(julianday('now') - julianday(min(appended_at))) * 24 FROM records "
+        "WHERE julianday(appended_at) > julianday('now', ?)",
+        (_RATE_WINDOW,),
+    ).fetchone()
+    return max(room, 0) * hours / written if written and hours > 0 else None

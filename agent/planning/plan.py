@@ -1,0 +1,207 @@
+"""What to measure: a bundle, questions and settings, put together from what the user asked for."""
+
+import hashlib
+from pathlib import Path
+from typing import IO, Final, NamedTuple
+
+from agent.bundles.bundle import Bundle
+from agent.errors import BadInput, BundleRefused
+from agent.machine.device import cores_of, physical_cores
+from agent.machine.huge_pages import TUNABLE
+from agent.planning.selection import by_length, select
+from contract.codec import encode, printable
+from contract.device import Device
+from contract.errors import Malformed
+from contract.messages import MAX_MESSAGE_BYTES
+from contract.questions import MAX_QUESTION_FILE_BYTES, Question, QuestionFile, decode_questions
+from contract.records import QuestionSet, Settings, ThreadTrial
+
+SINGLE_STREAM: Final = "single-stream"
+OFFLINE: Final = "offline"
+SERVER: Final = "server"
+SUSTAINED: Final = "sustained"
+LOADGEN: Final = "loadgen"
+PIPELINE: Final = "pipeline"
+MAX_TOKENS: Final = 384
+STRIDE_TOKENS: Final = 128
+MAX_ANSWER_TOKENS: Final = {PIPELINE: 15, "squad": 30}
+"""The decodings, and the longest answer that each one's own source allows."""
+WARMUP_QUESTIONS: Final = 10
+_PART_BYTES: Final = 1_048_576
+_NAME_CHARS: Final = 200
+_MAX_SENT_MANIFEST_BYTES: Final = MAX_MESSAGE_BYTES - 65_536
+
+
+class RuntimeOptions(NamedTuple):
+    """How onnxruntime runs a bundle. The defaults are the fastest for one question at a time."""
+
+    spinning: bool = True
+    """Threads wait for the next operator in a loop: faster, and dearer in energy."""
+    arena: bool = True
+    """Memory that was used once is kept for the next question."""
+    affinity: str | None = None
+    """Cores to stay on, such as `0,2-3`; None for the system's choice."""
+    provider: str = "CPUExecutionProvider"
+    """What computes, by onnxruntime's name."""
+    huge_pages: bool = True
+    """Memory in large pages, where the system has them."""
+
+    def recorded(self) -> dict[str, str | int | float | bool]:
+        """As a run's settings hold them, by the names of onnxruntime or glibc where they have one."""
+        return {
+            "provider": self.provider,
+            "intra_op.allow_spinning": self.spinning,
+            "enable_cpu_mem_arena": self.arena,
+            TUNABLE: self.huge_pages,
+            **({"affinity": self.affinity} if self.affinity else {}),
+        }
+
+
+def default_threads(options: RuntimeOptions) -> int:
+    """One a physical core among those that may be used: the same each time, and seldom beaten."""
+    cores = physical_cores()
+    return min(cores, len(cores_of(options.affinity))) if options.affinity else cores
+
+
+class Load(NamedTuple):
+    """In which way, how often and how long questions are asked; see `contract.records.Settings`."""
+
+    scenario: str = SINGLE_STREAM
+    min_queries: int = 0
+    min_seconds: float = 0.0
+    max_seconds: float | None = None
+    percentile: int | None = None
+    batch_size: int = 1
+    qps: float | None = None
+    latency_bound_ns: int | None = None
+
+
+class Plan(NamedTuple):
+    """One run to come."""
+
+    device: Device
+    bundle: Bundle
+    settings: Settings
+    question_set: QuestionSet
+    questions: tuple[Question, ...]
+    """The selected ones, in the order in which they are asked."""
+    remarks: tuple[str, ...] = ()
+    """What speaks against measuring now."""
+    thread_trials: tuple[ThreadTrial, ...] = ()
+    """What the number of threads was chosen from."""
+    ignore_memory: bool = False
+    """Load the bundle even if it is estimated not to fit."""
+
+    @property
+    def identity(self) -> str:
+        """Equal for runs that may continue each other: device, software, bundle, questions and settings."""
+        device = (self.device.device_id, self.device.hardware_class, self.device.versions)
+        parts = (device, self.bundle.sha256, self.question_set, self.settings)
+        return hashlib.sha256(encode(parts)).hexdigest()
+
+    @property
+    def title(self) -> str:
+        """The bundle for people: `minilm-l6 int8`."""
+        return self.bundle.title
+
+
+class Questions(NamedTuple):
+    """A question file with the name it is known by."""
+
+    name: str
+    file: QuestionFile
+
+
+def read_questions(path: Path) -> Questions:
+    """Read a question file, with or without gold answers.
+
+    Raises:
+        BadInput: it cannot be read or is not SQuAD v1.1.
+    """
+    shown = f"'{printable(str(path))}'"
+    try:
+        with path.open("rb") as file:
+            data = _read(file, MAX_QUESTION_FILE_BYTES + 1)
+    except OSError as error:
+        raise BadInput(f"cannot read the questions {shown}: {error.strerror}") from None
+    try:
+        return Questions(printable(path.name)[:_NAME_CHARS], decode_questions(data))
+    except Malformed as error:
+        raise BadInput(f"{shown}: {error}") from None
+
+
+def _read(file: IO[bytes], most: int) -> bytes:
+    """At most so many bytes, without reserving memory for all of them as `read(most)` does."""
+    parts = []
+    while most > 0 and (part := file.read(min(most, _PART_BYTES))):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
+
+
+def plan_run(
+    device: Device,
+    bundle: Bundle,
+    questions: Questions,
+    settings: Settings,
+) -> Plan:
+    """Choose the questions and name everything.
+
+    Raises:
+        BundleRefused: the manifest, which a run's first record holds, does not fit a message.
+    """
+    size = len(encode(bundle.manifest))
+    if size > _MAX_SENT_MANIFEST_BYTES:
+        raise BundleRefused(
+            f"the manifest of '{printable(str(bundle.folder))}' has {size} bytes, and at most "
+            f"{_MAX_SENT_MANIFEST_BYTES} can be sent with its results: shorten its recipe or verification"
+        )
+    selected = select(questions.file.questions, settings.limit, settings.seed)
+    if settings.scenario == OFFLINE:
+        selected = by_length(selected)
+    question_set = QuestionSet(
+        name=questions.name,
+        sha256=questions.file.sha256,
+        total=len(questions.file.questions),
+        selected=len(selected),
+    )
+    return Plan(device, bundle, settings, question_set, selected)
+
+
+def settings_for(
+    bundle: Bundle,
+    *,
+    decoding: str = PIPELINE,
+    limit: int | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    warmup: int = WARMUP_QUESTIONS,
+    options: RuntimeOptions | None = None,
+    load: Load | None = None,
+) -> Settings:
+    """Settings of a run; windows are never longer than the model takes.
+
+    Args:
+        bundle: its model's longest sequence bounds the windows.
+        decoding: one of `MAX_ANSWER_TOKENS`.
+        limit: questions to ask; None for all.
+        seed: chooses them, and their order.
+        threads: intra-op threads; None for one a physical core, the fastest for one question at a time.
+        warmup: questions to answer before any is recorded.
+        options: of the runtime; None for the defaults.
+        load: None for each question once, one after the other.
+    """
+    options = options or RuntimeOptions()
+    max_tokens = min(MAX_TOKENS, bundle.manifest.max_tokens)
+    return Settings(
+        decoding=decoding,
+        max_tokens=max_tokens,
+        stride_tokens=min(max_tokens // 2, STRIDE_TOKENS),
+        max_answer_tokens=MAX_ANSWER_TOKENS[decoding],
+        threads=threads or default_threads(options),
+        warmup_questions=warmup,
+        limit=limit,
+        seed=seed,
+        options=options.recorded(),
+        **(load or Load())._asdict(),
+    )

@@ -1,0 +1,1 @@
+"""One question to one answer: what is timed."""

@@ -1,0 +1,25 @@
+"""What a decoding is: it makes one answer of the logits of all windows.
+
+There are two, `pipeline` and `squad`, a module each. `docs/measurement.md` tells how they differ.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from agent.reading.model import WindowLogits
+from agent.reading.windows import Window
+
+
+class Found(NamedTuple):
+    """An answer as a decoding finds it."""
+
+    text: str
+    start_char: int
+    end_char: int
+    """The span in code points of the context, end exclusive."""
+    confidence: float
+    """0 to 1."""
+
+
+Decode = Callable[[Sequence[Window], Sequence[WindowLogits], str, int], Found | None]
+"""Takes windows, their logits, the context and the longest answer in tokens; None where nothing is found."""

@@ -1,0 +1,140 @@
+"""A question and its context as windows of tokens that a network can take.
+
+Each window holds the whole question and a part of the context, shares the end of that part with the next one,
+and is as long as it is (nothing is padded). If `agent.reading.wordpiece` can tokenize question and context,
+the windows are cut here; otherwise the tokenizer cuts them. Both cut alike.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Encoding, Tokenizer
+
+from agent.errors import BundleRefused, Unanswerable
+from agent.reading.characters import Irregular
+from agent.reading.offsets import CONTEXT, EncodedOffsets, Offsets, TokenOffsets
+from agent.reading.special_tokens import Frame, frame_of
+from agent.reading.wordpiece import Tokens, WordPieces, is_bert
+from contract.codec import printable
+
+
+class Window(NamedTuple):
+    """One piece of work for the network."""
+
+    ids: npt.NDArray[np.int64]
+    """Shape (1, tokens)."""
+    type_ids: npt.NDArray[np.int64]
+    """0 for the question and 1 for the context, shape (1, tokens)."""
+    context: range
+    """The tokens of the context, which stand together."""
+    first_token: int
+    """The place of its first context token among those of the whole context."""
+    offsets: Offsets
+
+
+class Cutter:
+    """Cuts questions with their contexts into windows.
+
+    Args:
+        tokenizer_json: the bytes of a `tokenizer.json`.
+        max_tokens: longest window, question and special tokens included.
+        stride_tokens: tokens of context that consecutive windows share.
+
+    Raises:
+        BundleRefused: not a tokenizer.
+    """
+
+    def __init__(self, tokenizer_json: bytes, max_tokens: int, stride_tokens: int) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_buffer(tokenizer_json)
+        except Exception as error:  # tokenizers raises no narrower class
+            raise BundleRefused(f"tokenizers cannot load the tokenizer: {printable(str(error))}") from None
+        self._max_tokens = max_tokens
+        self._stride_tokens = stride_tokens
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._frame = frame_of(self._tokenizer)
+        self._wordpieces = WordPieces(self._tokenizer) if is_bert(self._tokenizer) else None
+        self._truncate()
+        # Zeros, then ones: the types of a window are a part of it, since making an array costs more.
+        self._types = np.repeat(np.array([0, 1], dtype=np.int64), max_tokens)[None]
+        special = self._tokenizer.num_special_tokens_to_add(is_pair=True)
+        # The tokenizer cuts the context only where the windows can advance past their stride.
+        self._max_question_tokens = max_tokens - special - stride_tokens - 1
+
+    def cut(self, question: str, context: str) -> list[Window]:
+        """The windows, at least one, in the order of the context.
+
+        Raises:
+            Unanswerable: the question does not fit.
+        """
+        # A token takes at least a byte of text, so only long questions need to be counted.
+        if len(question) > self._max_question_tokens // 4:
+            self._check_length(question, context)
+        if self._frame is not None and self._wordpieces is not None:
+            try:
+                # The context first: it is more likely to be irregular.
+                shown = self._wordpieces.tokens(context)
+                asked = self._wordpieces.tokens(question)
+            except Irregular:
+                pass
+            else:
+                return self._cut(self._frame, asked, shown)
+        return self._cut_by_tokenizer(question, context)
+
+    def _cut(self, frame: Frame, question: Tokens, context: Tokens) -> list[Window]:
+        before = [*frame.before, *question.ids, *frame.between]
+        room = self._max_tokens - len(before) - len(frame.after)
+        zeros = self._max_tokens - len(before)
+        # One that fits at once may leave windows no room to advance, and needs not.
+        step = max(room - self._stride_tokens, 1)
+        windows = []
+        for start in range(0, max(len(context.ids) - self._stride_tokens, 1), step):
+            shown = range(start, min(start + room, len(context.ids)))
+            ids = np.array(before + context.ids[start : shown.stop] + frame.after, dtype=np.int64)[None]
+            type_ids = self._types[:, zeros : zeros + ids.size]
+            inside = range(len(before), len(before) + len(shown))
+            windows.append(Window(ids, type_ids, inside, start, TokenOffsets(context, shown, len(before))))
+        return windows
+
+    def _cut_by_tokenizer(self, question: str, context: str) -> list[Window]:
+        encoding = self._tokenizer.encode(question, context)
+        first = _window(encoding)
+        rest = encoding.overflowing
+        if not rest:
+            return [first]
+        step = len(first.context) - self._stride_tokens
+        return [first, *(_window(part, step * number) for number, part in enumerate(rest, start=1))]
+
+    def _check_length(self, question: str, context: str) -> None:
+        if len(question.encode()) <= self._max_question_tokens:
+            return
+        self._tokenizer.no_truncation()
+        try:
+            asked = len(self._tokenizer.encode(question, add_special_tokens=False).ids)
+            whole = len(self._tokenizer.encode(question, context).ids)
+        finally:
+            self._truncate()
+        if asked > self._max_question_tokens and whole > self._max_tokens:
+            raise Unanswerable(
+                f"the question has {asked} tokens, and more than {self._max_question_tokens} leave no room "
+                "for windows of its context"
+            )
+
+    def _truncate(self) -> None:
+        self._tokenizer.enable_truncation(
+            self._max_tokens, stride=self._stride_tokens, strategy="only_second"
+        )
+
+
+def _window(encoding: Encoding, first_token: int = 0) -> Window:
+    sequences = encoding.sequence_ids
+    first = sequences.index(CONTEXT) if CONTEXT in sequences else 0
+    return Window(
+        np.array(encoding.ids, dtype=np.int64)[None],
+        np.array(encoding.type_ids, dtype=np.int64)[None],
+        range(first, first + sequences.count(CONTEXT)),
+        first_token,
+        EncodedOffsets(encoding),
+    )

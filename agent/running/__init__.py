@@ -1,0 +1,1 @@
+"""From what the user asked to the records of a run: plan, passes, marks, stop rule and log."""

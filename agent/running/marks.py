@@ -1,0 +1,95 @@
+"""Watches the machine while the worker computes, and says which questions something disturbed.
+
+What takes minutes without a pause is looked at now and then, so that a mark is of some seconds and not of all
+of it. A look reads some files; it is work of this process, and counts as such.
+"""
+
+import time
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from agent.machine.energy import Meter
+from agent.machine.telemetry import Reading, Telemetry
+from agent.worker.own_work import OwnWork
+from agent.worker.protocol import Outcome, time_ns
+from contract.records import Mark
+
+LOOK_SECONDS: Final = 5.0
+
+
+class Stretch(NamedTuple):
+    """What is known of the time from the look before until `end_ns`."""
+
+    end_ns: int
+    """`time.monotonic_ns()`."""
+    marks: frozenset[Mark]
+    """What slowed the machine down at its beginning, at its end or between, and whether this process did."""
+    after: Reading
+    energy_joules: float | None
+
+
+class Watch:
+    """Over one wait for the worker; made before it begins.
+
+    Args:
+        telemetry: of the machine.
+        meter: of its energy; None where there is none.
+        own_work: of this process, in that wait.
+        look_seconds: time between two looks.
+    """
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        meter: Meter | None,
+        own_work: OwnWork,
+        look_seconds: float,
+    ) -> None:
+        self._telemetry = telemetry
+        self._meter = meter
+        self._own_work = own_work
+        self._look_seconds = look_seconds
+        self._before = telemetry.read().throttle
+        self._due_at = time.monotonic() + look_seconds
+        self._stretches: list[Stretch] = []
+
+    def look(self) -> None:
+        """Look at the machine, if it is time; called again and again while the worker computes."""
+        if self._meter is not None and self._meter.samples_power:
+            self._meter.look()
+        if time.monotonic() >= self._due_at:
+            self._end_stretch()
+            self._due_at = time.monotonic() + self._look_seconds
+
+    def end(self) -> tuple[Stretch, ...]:
+        """Look a last time; gives all stretches, in order and without gaps."""
+        self._end_stretch()
+        return tuple(self._stretches)
+
+    def _end_stretch(self) -> None:
+        busy = self._own_work.was_too_much()
+        after = self._telemetry.read()
+        marks: set[Mark] = {*self._before, *after.throttle}
+        if busy:
+            marks.add("agent_busy")
+        joules = self._meter.joules() if self._meter else None
+        self._stretches.append(Stretch(time.monotonic_ns(), frozenset(marks), after, joules))
+        self._before = after.throttle
+
+
+def marks_of(outcome: Outcome, stretches: Sequence[Stretch]) -> frozenset[Mark]:
+    """What disturbed a question between its arrival and its answer.
+
+    Args:
+        outcome: the question's.
+        stretches: of the wait in which it was answered.
+    """
+    arrived_ns = outcome.asked_at_ns - outcome.waited_ns
+    ended_ns = outcome.asked_at_ns + time_ns(outcome)
+    at = bisect_left(stretches, arrived_ns, key=lambda stretch: stretch.end_ns)
+    marks = stretches[at].marks
+    while stretches[at].end_ns < ended_ns:
+        at += 1
+        marks |= stretches[at].marks
+    return marks

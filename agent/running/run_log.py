@@ -1,0 +1,224 @@
+"""The records of one run, committed to the outbox in their order, together with the run's place in it."""
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+
+from msgspec.structs import replace
+
+from agent.errors import OutboxFull
+from agent.machine.clock import synchronised, utc_now
+from agent.outbox.outbox import Outbox, Place
+from agent.planning.plan import Plan
+from agent.planning.selection import Passes
+from agent.running.marks import Stretch, marks_of
+from agent.worker.protocol import Outcome as AnswerOutcome
+from contract.records import Answer, Mark, Outcome, Record, RunFinished, RunStarted, RunStatus, Sample
+
+
+class RunLog:
+    """What is recorded of a run, from its start or from where an earlier process left it.
+
+    Args:
+        plan: what is measured.
+        outbox: where records go.
+        passes: the order of its questions.
+        resume: continue a run of the same identity, if there is one; otherwise it is told as interrupted.
+        wait: called while the outbox is full, with the reason: it may deliver, waits a moment, or raises.
+    """
+
+    def __init__(
+        self, plan: Plan, outbox: Outbox, passes: Passes, *, resume: bool, wait: Callable[[str], None]
+    ) -> None:
+        self._plan = plan
+        self._outbox = outbox
+        self._wait = wait
+        self._started = _started(plan)
+        left = outbox.unfinished(plan.identity)
+        if left is not None and not resume:
+            self._abandon(left)
+            left = None
+        self.resumed_at = left.asked if left else 0
+        """Questions that an earlier process has answered."""
+        self._place = left or outbox.begin(uuid.uuid4().hex, plan.device.device_id, plan.identity)
+        self.goes_on = self._place.next_seq > 0
+        """Whether an earlier process has begun it."""
+        self._origin_ns = time.monotonic_ns() - self._place.elapsed_ns
+        self._times_asked = Counter(
+            question.id for place in range(self.asked) for question in passes.at(place, 1)
+        )
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self._place.run_id
+
+    @property
+    def asked(self) -> int:
+        """Questions recorded, of all passes and processes."""
+        return self._place.asked
+
+    @property
+    def kept(self) -> bytes:
+        """What was kept with the last commit."""
+        return self._place.kept
+
+    @property
+    def elapsed_ns(self) -> int:
+        """Since the run began, without the time between two processes."""
+        return time.monotonic_ns() - self._origin_ns
+
+    def begin(self) -> None:
+        """Commit the first record, unless that was done."""
+        if self._place.next_seq == 0:
+            self._commit([self._started], self._place)
+
+    def since_start(self, monotonic_ns: int) -> int:
+        """A moment of `time.monotonic_ns()` as nanoseconds since the run began."""
+        return monotonic_ns - self._origin_ns
+
+    def answers(self, outcomes: Sequence[AnswerOutcome], stretches: Sequence[Stretch]) -> tuple[Answer, ...]:
+        """Outcomes as records with the marks of their stretches; numbered when they are added."""
+        return tuple(
+            _answer(outcome, self.since_start(outcome.asked_at_ns), marks_of(outcome, stretches))
+            for outcome in outcomes
+        )
+
+    def add(
+        self,
+        answers: Sequence[Answer],
+        stretches: Sequence[Stretch] = (),
+        rss_bytes: int | None = None,
+        kept: bytes | None = None,
+    ) -> None:
+        """Commit answers, and samples of the machine, in the order of their times.
+
+        Args:
+            answers: as `answers` gives them.
+            stretches: each ends with a sample.
+            rss_bytes: memory of the worker at the end.
+            kept: what another process would have to know besides to go on; None for what it was.
+        """
+        samples = [self._sample(stretch) for stretch in stretches]
+        if samples:
+            samples[-1] = replace(samples[-1], worker_rss_bytes=rss_bytes)
+        place = self._place
+        records: list[Record] = []
+        unnumbered: list[Answer | Sample] = [*answers, *samples]
+        for record in sorted(unnumbered, key=lambda record: record.at_ns):
+            seq = place.next_seq + len(records)
+            if isinstance(record, Answer):
+                records.append(replace(record, seq=seq, repeat=self._times_asked[record.question_id]))
+                self._times_asked[record.question_id] += 1
+            else:
+                records.append(replace(record, seq=seq))
+        self._commit(
+            records,
+            place._replace(
+                asked=place.asked + len(answers),
+                errors=place.errors + sum(answer.error is not None for answer in answers),
+                elapsed_ns=self.elapsed_ns,
+                kept=place.kept if kept is None else kept,
+            ),
+        )
+
+    def finish(
+        self,
+        status: RunStatus,
+        reason: str,
+        outcome: Outcome,
+        *,
+        load_ns: int | None,
+        first_ns: int | None,
+        peak_rss_bytes: int | None,
+        energy_source: str | None,
+    ) -> RunFinished:
+        """Commit the last record."""
+        elapsed_ns = self.elapsed_ns
+        last = RunFinished(
+            seq=self._place.next_seq,
+            status=status,
+            reason=reason,
+            answered=self.asked - self._place.errors,
+            errors=self._place.errors,
+            elapsed_ns=elapsed_ns,
+            load_ns=load_ns,
+            first_ns=first_ns,
+            peak_rss_bytes=peak_rss_bytes,
+            energy_source=energy_source,
+            outcome=outcome,
+            finished_at=utc_now(),
+        )
+        self._commit([last], self._place._replace(elapsed_ns=elapsed_ns, finished=True, kept=b""))
+        return last
+
+    def _sample(self, stretch: Stretch) -> Sample:
+        return Sample(
+            seq=0,
+            at_ns=self.since_start(stretch.end_ns),
+            temperature_celsius=stretch.after.temperature_celsius,
+            clock_hz=stretch.after.clock_hz,
+            throttle=stretch.after.throttle,
+            energy_joules=stretch.energy_joules,
+        )
+
+    def _commit(self, records: Sequence[Record], place: Place) -> None:
+        """Commit, when there is room."""
+        after = place._replace(next_seq=place.next_seq + len(records))
+        while True:
+            try:
+                self._outbox.append(after, records, utc_now())
+            except OutboxFull as full:
+                self._wait(str(full))
+            else:
+                self._place = after
+                return
+
+    def _abandon(self, place: Place) -> None:
+        last = RunFinished(
+            seq=place.next_seq,
+            status="interrupted",
+            reason="the run was interrupted, and begun anew",
+            answered=place.asked - place.errors,
+            errors=place.errors,
+            elapsed_ns=place.elapsed_ns,
+            finished_at=utc_now(),
+        )
+        after = place._replace(next_seq=place.next_seq + 1, finished=True, kept=b"")
+        self._outbox.append(after, [last], utc_now())
+
+
+def _started(plan: Plan) -> RunStarted:
+    return RunStarted(
+        seq=0,
+        device=plan.device,
+        bundle_sha256=plan.bundle.sha256,
+        bundle=plan.bundle.manifest,
+        questions=plan.question_set,
+        settings=plan.settings,
+        started_at=utc_now(),
+        clock_synchronised=synchronised(),
+        remarks=plan.remarks,
+        thread_trials=plan.thread_trials,
+    )
+
+
+def _answer(outcome: AnswerOutcome, at_ns: int, marks: Collection[Mark]) -> Answer:
+    return Answer(
+        seq=0,
+        at_ns=at_ns,
+        question_id=outcome.question_id,
+        text=outcome.text,
+        start_char=outcome.start_char,
+        end_char=outcome.end_char,
+        confidence=outcome.confidence,
+        tokenize_ns=outcome.tokenize_ns,
+        infer_ns=outcome.infer_ns,
+        decode_ns=outcome.decode_ns,
+        windows=outcome.windows,
+        tokens=outcome.tokens,
+        waited_ns=outcome.waited_ns,
+        marks=tuple(sorted(marks)),
+        error=outcome.error,
+    )

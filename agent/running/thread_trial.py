@@ -1,0 +1,130 @@
+"""Finds the fastest number of threads for a bundle on this machine: a short trial, remembered.
+
+Workers with each number take turns, once forwards and once backwards, so that a machine that becomes hotter
+or busier meanwhile disturbs them alike. Remembered because a run is continued only under equal settings, and
+a second trial might end otherwise.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import msgspec
+
+from agent.errors import BundleRefused, WorkerDied
+from agent.machine.device import cores_of, usable_cores
+from agent.machine.memory_estimate import shortage
+from agent.outbox.state_folder import write_whole
+from agent.planning.plan import Plan
+from agent.stop import Stop
+from agent.worker.process import WorkerProcess
+from agent.worker.protocol import time_ns
+from contract.codec import encode
+from contract.records import Settings, ThreadTrial
+
+TURN_SECONDS: Final = 1.0
+WARMUP_SECONDS: Final = 0.2
+MOST_QUESTIONS: Final = 32
+TIE: Final = 0.02
+"""More threads have to be faster by so much, or they are not worth their energy."""
+MEMORY_FILE: Final = "threads.json"
+
+StartWorker = Callable[[Stop, Settings], WorkerProcess]
+Say = Callable[[str], None]
+
+
+def with_fastest_threads(
+    plan: Plan, folder: Path, stop: Stop, say: Say, start_worker: StartWorker = WorkerProcess
+) -> Plan:
+    """The plan with the number of threads that is the fastest, or as it was where none can be found.
+
+    Args:
+        plan: has the default number of threads, one a physical core.
+        folder: where the outcome is remembered.
+        stop: ends the trial.
+        say: is told the outcome.
+        start_worker: makes the process that answers.
+
+    Raises:
+        Stopped: a signal came.
+    """
+    key = _key(plan)
+    memory = _Memory(folder / MEMORY_FILE)
+    trials = memory.recall(key)
+    if not trials:
+        lacking = shortage(plan.bundle.manifest, plan.settings.max_tokens)
+        if lacking is not None and not plan.ignore_memory:
+            return plan  # the run itself tells why
+        try:
+            trials = _try_all(plan, stop, start_worker)
+        except (WorkerDied, BundleRefused) as failure:
+            say(f"{plan.title}: numbers of threads cannot be tried out: {failure}")
+            return plan
+        memory.keep(key, trials)
+    threads = fastest(trials)
+    tried = ", ".join(f"{trial.threads}: {trial.p50_ns / 1e6:.1f} ms" for trial in trials)
+    say(f"{plan.title}: {threads} threads are fastest ({tried})")
+    settings = msgspec.structs.replace(plan.settings, threads=threads)
+    return plan._replace(settings=settings, thread_trials=trials)
+
+
+def fastest(trials: Sequence[ThreadTrial]) -> int:
+    """The fewest threads that are not slower than the best by more than `TIE`."""
+    best = min(trial.p50_ns for trial in trials)
+    return min(trial.threads for trial in trials if trial.p50_ns <= best * (1 + TIE))
+
+
+def candidates(physical: int, usable: int) -> tuple[int, ...]:
+    """Numbers worth trying: one, half of the physical cores, all of them, and the logical ones."""
+    return tuple(sorted({1, max(1, physical // 2), physical, usable}))
+
+
+def _try_all(plan: Plan, stop: Stop, start_worker: StartWorker) -> tuple[ThreadTrial, ...]:
+    affinity = plan.settings.options.get("affinity")
+    usable = len(cores_of(str(affinity))) if affinity else usable_cores()
+    numbers = candidates(plan.settings.threads, usable)
+    turns: dict[int, list[list[int]]] = {number: [] for number in numbers}
+    for number in (*numbers, *reversed(numbers)):
+        settings = msgspec.structs.replace(plan.settings, threads=number)
+        turns[number].append(_turn(plan, settings, stop, start_worker))
+    # A slow number gets less far within its time, and all are judged by the same questions.
+    count = min(len(times) for told in turns.values() for times in told)
+    return tuple(
+        ThreadTrial(threads=number, p50_ns=int(median([ns for times in told for ns in times[:count]])))
+        for number, told in turns.items()
+    )
+
+
+def _turn(plan: Plan, settings: Settings, stop: Stop, start_worker: StartWorker) -> list[int]:
+    with start_worker(stop, settings) as worker:
+        worker.load(plan.bundle, settings)
+        worker.ask(plan.questions[:MOST_QUESTIONS], WARMUP_SECONDS)
+        answered = worker.ask(plan.questions[:MOST_QUESTIONS], TURN_SECONDS)
+    return [time_ns(outcome) for outcome in answered.outcomes]
+
+
+def _key(plan: Plan) -> str:
+    """Equal where the fastest number is the same: bundle, machine, software and settings."""
+    device = plan.device
+    machine = (device.cpu_model, device.cpu_flags, device.cores, device.memory_bytes, device.versions)
+    settings = (plan.settings.decoding, plan.settings.max_tokens, plan.settings.options)
+    return hashlib.sha256(encode((plan.bundle.sha256, machine, settings))).hexdigest()
+
+
+class _Memory:
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def recall(self, key: str) -> tuple[ThreadTrial, ...]:
+        return self._all().get(key, ())
+
+    def keep(self, key: str, trials: tuple[ThreadTrial, ...]) -> None:
+        write_whole(self._file, encode({**self._all(), key: trials}))
+
+    def _all(self) -> dict[str, tuple[ThreadTrial, ...]]:
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=dict[str, tuple[ThreadTrial, ...]])
+        except (OSError, msgspec.DecodeError):  # none yet, or a damaged one: it is found out again
+            return {}

@@ -1,0 +1,70 @@
+"""What this process has seen of a run, summed up: the run's last record and its stop rule rest on it."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from agent.planning import plan as plans
+from agent.stopping.percentile_bounds import PERCENTILES, percentile_bound
+from agent.worker.protocol import time_ns
+from contract.records import Answer, Outcome, RateTrial
+
+
+class Tally:
+    """Counts since this process began.
+
+    Args:
+        scenario: decides what is summed up.
+        left_out: questions that an earlier process has answered of the same run.
+    """
+
+    def __init__(self, scenario: str, left_out: int) -> None:
+        self._scenario = scenario
+        self._left_out = left_out
+        self._busy_ns = 0
+        self._throttled_ns: int | None = None
+        self._outcome = Outcome()
+        self.asked = 0
+        """Questions of this process, answered or not."""
+        self.times_ns: list[int] = []
+        """Of each question that was answered."""
+        self.undisturbed_ns: list[int] = []
+        """Of those that carry no mark."""
+
+    def add(self, answers: Sequence[Answer], busy_ns: int, loadgen: dict[str, str]) -> None:
+        """Count a chunk.
+
+        Args:
+            answers: of its questions, with their marks.
+            busy_ns: what the worker spent on them.
+            loadgen: the lines of LoadGen's summary, where it asked.
+        """
+        self.asked += len(answers)
+        answered = [answer for answer in answers if answer.error is None]
+        self.times_ns += map(time_ns, answered)
+        self.undisturbed_ns += [time_ns(answer) for answer in answered if not answer.marks]
+        self._busy_ns += busy_ns
+        if loadgen:
+            self._outcome = Outcome(loadgen=loadgen)
+
+    def throttled(self, elapsed_ns: int) -> None:
+        """Note that the machine was slowed down, the first time."""
+        if self._throttled_ns is None:
+            self._throttled_ns = elapsed_ns
+
+    def served(self, trials: Sequence[RateTrial], valid_qps: float | None) -> None:
+        """Note what came of the rates that were tried."""
+        self._outcome = Outcome(rates=tuple(trials), valid_qps=valid_qps)
+
+    def outcome(self) -> Outcome:
+        """What the scenario is for, as far as the run got."""
+        if self._scenario in (plans.SINGLE_STREAM, plans.SUSTAINED):
+            return Outcome(
+                bounds=tuple(percentile_bound(self.undisturbed_ns, percent) for percent in PERCENTILES),
+                throttled_after_ns=self._throttled_ns,
+                left_out=self._left_out,
+            )
+        if self._scenario == plans.OFFLINE and self._busy_ns:
+            rate = len(self.times_ns) / (self._busy_ns / 1e9)
+            return msgspec.structs.replace(self._outcome, questions_per_second=rate, left_out=self._left_out)
+        return self._outcome

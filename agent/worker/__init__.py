@@ -1,0 +1,1 @@
+"""The measured process, and the two pipes to it."""

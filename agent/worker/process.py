@@ -1,0 +1,206 @@
+"""The parent's hold on its worker process: start it, ask it, learn how it died."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import agent
+from agent.bundles.bundle import Bundle
+from agent.errors import BundleRefused, WorkerDied
+from agent.machine import huge_pages as hugepages
+from agent.stop import Stop
+from agent.worker.own_work import OwnWork
+from agent.worker.protocol import (
+    Answered,
+    Ask,
+    Asked,
+    Load,
+    Loaded,
+    Order,
+    Refused,
+    UnderLoadGen,
+    receive_reply,
+    send,
+)
+from contract.codec import printable
+from contract.questions import Question
+from contract.records import Settings
+
+MEANWHILE_SECONDS: Final = 0.25
+"""Half a chunk: a look at a power meter then falls into the midst of the work."""
+
+# A file named like a library in the current folder must not be imported (-P), and the worker must be of
+# the same copy of this package as its parent.
+_WORKER = "import sys; sys.path.append(sys.argv[1]); from agent.worker.main import main; main()"
+_MEMORY_SIGNS: Final = ("MemoryError", "bad_alloc", "annot allocate memory", "failed to map segment")
+_LAST_WORDS_BYTES = 2000
+_LAST_WORDS_CHARS = 300
+
+
+class WorkerProcess:
+    """One worker, alive inside the `with` block.
+
+    Args:
+        stop: ends a wait for the worker.
+        settings: of what it will load.
+        program: what the process runs, given the folder of this package; a benchmark puts its own here.
+    """
+
+    def __init__(self, stop: Stop, settings: Settings, program: str = _WORKER) -> None:
+        self._stop = stop
+        self._environment = hugepages.environment(settings.options)
+        self._program = program
+        self.own_work = OwnWork()
+        """Of this process, while it last waited for the worker."""
+
+    def __enter__(self) -> Self:
+        self._stderr = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-P", "-c", self._program, str(Path(agent.__file__).parent.parent)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env=self._environment,
+            process_group=0,  # Ctrl-C at a terminal is the parent's to handle
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+        self._stderr.close()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def load(self, bundle: Bundle, settings: Settings) -> Loaded:
+        """Load the bundle.
+
+        Raises:
+            BundleRefused: it is not what its manifest says.
+            WorkerDied: the process ended.
+            Stopped: a signal came.
+        """
+        order = Load(bundle=str(bundle.folder), bundle_sha256=bundle.sha256, settings=settings)
+        reply = self._exchange(order)
+        assert isinstance(reply, Loaded)
+        return reply
+
+    def ask(
+        self,
+        questions: Sequence[Question],
+        seconds: float,
+        meanwhile: Callable[[], None] | None = None,
+        *,
+        batch_size: int = 1,
+        arrivals_ns: tuple[int, ...] = (),
+    ) -> Answered:
+        """Have a chunk answered: at least one question, no more once `seconds` have passed.
+
+        Args:
+            questions: in the order to be asked.
+            seconds: after so many no further question is begun.
+            batch_size: how many go through the network at once.
+            arrivals_ns: when each arrives, counted from the beginning.
+            meanwhile: called again and again while the worker computes; must cost next to nothing.
+
+        Raises:
+            WorkerDied: the process ended.
+            Stopped: a signal came; the chunk is lost.
+        """
+        order = Ask(
+            questions=_asked(questions), seconds=seconds, batch_size=batch_size, arrivals_ns=arrivals_ns
+        )
+        reply = self._exchange(order, meanwhile)
+        assert isinstance(reply, Answered)
+        return reply
+
+    def under_loadgen(
+        self,
+        questions: Sequence[Question],
+        settings: Settings,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Answered:
+        """Have MLPerf's LoadGen ask; `meanwhile` as for `ask`.
+
+        Raises:
+            BundleRefused: it is not installed.
+            WorkerDied: the process ended.
+            Stopped: a signal came; all of it is lost.
+        """
+        order = UnderLoadGen(
+            questions=_asked(questions),
+            min_queries=max(settings.min_queries, len(questions)),
+            min_seconds=settings.min_seconds,
+            max_seconds=settings.max_seconds,
+            seed=settings.seed,
+        )
+        reply = self._exchange(order, meanwhile)
+        assert isinstance(reply, Answered)
+        return reply
+
+    def _exchange(self, order: Order, meanwhile: Callable[[], None] | None = None) -> Loaded | Answered:
+        orders, replies = self._process.stdin, self._process.stdout
+        assert orders is not None and replies is not None, "both are pipes"
+        try:
+            send(orders, order)
+        except BrokenPipeError:
+            raise WorkerDied(self._death()) from None
+        self.own_work.begin()
+        pace = None if meanwhile is None else MEANWHILE_SECONDS
+        while not self._stop.wait(pace, replies.fileno()) and not self._stop.asked:
+            assert meanwhile is not None, "only a signal ends a wait without an end"
+            meanwhile()
+        self.own_work.end()
+        self._stop.check()
+        reply = receive_reply(replies)
+        if reply is None:
+            raise WorkerDied(self._death())
+        if isinstance(reply, Refused):
+            raise BundleRefused(reply.reason)
+        return reply
+
+    def _death(self) -> str:
+        code = self._process.wait()
+        if code < 0:
+            how = f"was killed by {_signal_name(-code)}"
+            if -code == signal.SIGKILL:
+                how += ", as happens when memory runs out"
+        else:
+            how = f"ended with exit code {code}"
+        said = self._last_words()
+        if any(sign in said for sign in _MEMORY_SIGNS):
+            how = f"ran out of memory and {how}"
+        return f"the worker process {how}" + (f": {said}" if said else "")
+
+    def _last_words(self) -> str:
+        size = self._stderr.seek(0, 2)
+        self._stderr.seek(max(0, size - _LAST_WORDS_BYTES))
+        lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
+        return printable(lines[-1])[:_LAST_WORDS_CHARS] if lines else ""
+
+
+def _asked(questions: Sequence[Question]) -> tuple[Asked, ...]:
+    return tuple(Asked(id=q.id, question=q.question, context=q.context) for q in questions)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

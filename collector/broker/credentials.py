@@ -1,0 +1,196 @@
+"""Credentials for a device or for the collector: made once and told once.
+
+The password is made here, so it is never typed, never an argument, and strong enough that the few rounds of
+Mosquitto's hash do not matter.
+"""
+
+import base64
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from collector.broker.address import check_private
+from collector.errors import BadInput, StorageUnavailable
+from contract.config import encode_config
+from contract.fields import DeviceId
+
+COLLECTOR: Final = "collector"
+"""The user name of collectors in `deploy/mosquitto/acl`; no device may have it as its id."""
+_PASSWORD_BYTES: Final = 32
+_ROUNDS: Final = 101  # mosquitto_passwd's own number
+_PLAIN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,1024}")
+
+
+def checked_user(name: str) -> str:
+    """The name, if it can be a device's id, which is its user name as well.
+
+    Raises:
+        BadInput: it cannot.
+    """
+    try:
+        return msgspec.convert(name, DeviceId)
+    except msgspec.ValidationError:
+        raise BadInput(
+            f"{name[:80]!r} is not a device id: use 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a "
+            "letter or digit"
+        ) from None
+
+
+def provision(file: Path, user: str, *, hashed: bool, replace: bool) -> str:
+    """Make a password and enter it for a user; the file is replaced as a whole.
+
+    Args:
+        file: `password_file` of Mosquitto, or the credentials of the embedded broker; made where it is not.
+        user: a device id, or `COLLECTOR`.
+        hashed: as Mosquitto stores it; otherwise plain, as the embedded broker needs it.
+        replace: make a new password for a user who has one, which ends the old one.
+
+    Returns:
+        The password, which is not stored anywhere else.
+
+    Raises:
+        BadInput: the user has a password already, or the file cannot be read.
+        StorageUnavailable: the file cannot be written.
+    """
+    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    try:
+        with _alone(file.parent):
+            lines = _lines(file)
+            others = [line for line in lines if line.partition(":")[0] != user]
+            if len(others) != len(lines) and not replace:
+                raise BadInput(f"{user!r} has credentials in {str(file)!r} already; --replace makes new ones")
+            others.append(f"{user}:{_mosquitto_hash(password) if hashed else password}")
+            _replace(file, "".join(f"{line}\n" for line in others))
+    except OSError as error:
+        raise StorageUnavailable(f"{str(file)!r} cannot be written: {error.strerror}") from None
+    return password
+
+
+def check_new(path: Path) -> None:
+    """See that a password can be written here, before an older one is made void.
+
+    Raises:
+        BadInput: there is something, or no folder to make it in.
+    """
+    if os.path.lexists(path):
+        raise BadInput(f"{str(path)!r} is there already: name a new one")
+    if not path.absolute().parent.is_dir():
+        raise BadInput(f"there is no folder for {str(path)!r}: make it first")
+
+
+def write_secret(file: Path, password: str) -> None:
+    """Write a password to a new file that its owner alone may read.
+
+    Raises:
+        BadInput: there is such a file, or it cannot be made.
+    """
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(f"{password}\n")
+    except OSError as error:
+        raise BadInput(f"password file {str(file)!r} cannot be made: {error.strerror}") from None
+
+
+def agent_config(user: str, broker: str, *, ca_file: bool) -> str:
+    """The agent's configuration file for a device, beside which its secrets lie."""
+    return encode_config({"device-id": user, **_way_in(user, broker, ca_file)})
+
+
+def collector_config(broker: str, *, ca_file: bool) -> str:
+    """The configuration file of a collector, beside which its secrets lie."""
+    return encode_config({**_way_in(COLLECTOR, broker, ca_file), "db": "results.db"})
+
+
+def write_folder(folder: Path, user: str, config: str, password: str, ca_file: Path | None) -> None:
+    """Write what a device or a collector needs into a new folder: configuration, password, certificates.
+
+    Raises:
+        BadInput: there is such a folder, it cannot be made, or the certificates cannot be read.
+    """
+    try:
+        folder.mkdir(mode=0o700)
+        name = "collector.toml" if user == COLLECTOR else "agent.toml"
+        (folder / name).write_text(config)
+        if ca_file is not None:
+            (folder / "ca.crt").write_bytes(ca_file.read_bytes())
+    except OSError as error:
+        raise BadInput(f"{str(error.filename)!r} cannot be used: {error.strerror}") from None
+    write_secret(folder / "password", password)
+
+
+def _way_in(user: str, broker: str, ca_file: bool) -> dict[str, str]:
+    scheme, _, host = broker.partition("://")
+    keys = {"broker": f"{scheme}://{user}@{host.rpartition('@')[2]}", "password-file": "password"}
+    return keys | ({"ca-file": "ca.crt"} if ca_file else {})
+
+
+def read_credentials(file: Path) -> dict[str, str]:
+    """Users and their passwords, for the embedded broker.
+
+    Raises:
+        BadInput: the file cannot be read, others may read it, or a line is not `user:password`.
+    """
+    check_private(file, "credentials file")
+    found = {}
+    for number, line in enumerate(_lines(file), start=1):
+        user, _, password = line.partition(":")
+        if not _PLAIN.fullmatch(password) or password.startswith("$7$"):
+            # The line is not quoted: it may hold a secret.
+            raise BadInput(
+                f"line {number} of {str(file)!r} is not user:password in plain text: collector provision "
+                "--embedded makes one"
+            )
+        found[checked_user(user)] = password
+    if not found:
+        raise BadInput(f"credentials file {str(file)!r} lets nobody in: collector provision --embedded")
+    return found
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines() if file.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{str(file)!r} cannot be read: {error}") from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other provisions away, of which each would replace the file by one without the others' users."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(file: Path, text: str) -> None:
+    draft = file.with_name(f".{file.name}.part")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as opened:
+        if file.exists():
+            before = file.stat()
+            if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(opened.fileno(), before.st_uid, before.st_gid)  # the broker's user reads it
+            os.fchmod(opened.fileno(), stat.S_IMODE(before.st_mode) & ~stat.S_IRWXO)
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+    draft.replace(file)
+
+
+def _mosquitto_hash(password: str) -> str:
+    salt = secrets.token_bytes(12)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ROUNDS)
+    return f"$7${_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"

@@ -1,0 +1,32 @@
+"""The commands about the collector's configuration file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from collector.commands.options import optional, serving_options
+from collector.errors import BadInput
+from commandline.config import ConfigFile
+from commandline.configuring import config_commands
+from contract.config import Value
+
+CONFIG: Final = ConfigFile(Path("/etc/distilbench/collector.toml"), optional(serving_options), BadInput)
+
+
+def _check(values: Mapping[str, Value]) -> None:
+    from collector.broker.address import parse_address
+    from collector.broker.credentials import read_credentials
+
+    paths = {key: Path(str(values[key])) for key in values if key.endswith("-file")}
+    if "broker" in values and values.get("embedded-broker"):
+        raise BadInput("broker and embedded-broker exclude each other")
+    if "broker" in values:
+        parse_address(
+            str(values["broker"]),
+            *(paths.get(f"{name}-file") for name in ("password", "ca", "cert", "key")),
+        )
+    if "credentials" in values:
+        read_credentials(Path(str(values["credentials"])))
+
+
+config = config_commands("collector", "collector serve", CONFIG, _check)

@@ -1,0 +1,81 @@
+"""The command that lets a device or a collector in at a broker."""
+
+from pathlib import Path
+
+import click
+
+from collector.commands.options import FILE, FOLDER, say
+
+
+@click.command()
+@click.argument("device")
+@click.option(
+    "--passwords", type=FILE, required=True, help="Mosquitto's password_file, or the embedded broker's."
+)
+@click.option("--embedded", is_flag=True, help="For `collector serve --listen`, which needs plain text.")
+@click.option("--secret-file", type=FILE, help="Write the password to this new file instead of showing it.")
+@click.option("--broker", metavar="URL", default="mqtts://BROKER", help="Address to print for the device.")
+@click.option("--to", "folder", type=FOLDER, help="Write all that the device needs to this new folder.")
+@click.option("--ca-file", type=FILE, help="With --to: certificates that the device shall trust.")
+@click.option("--replace", is_flag=True, help="Make a new password for a device that has one.")
+def provision(
+    device: str,
+    passwords: Path,
+    embedded: bool,
+    secret_file: Path | None,
+    broker: str,
+    folder: Path | None,
+    ca_file: Path | None,
+    replace: bool,
+) -> None:
+    """Make credentials for DEVICE and print its configuration, once.
+
+    The user name is the device's id. With `collector` as DEVICE they are for the collector itself.
+    """
+    from collector.broker.credentials import (
+        COLLECTOR,
+        agent_config,
+        check_new,
+        checked_user,
+        collector_config,
+        write_folder,
+        write_secret,
+    )
+    from collector.broker.credentials import provision as make
+
+    if folder is not None and secret_file is not None:
+        raise click.UsageError("--to writes the password too: leave --secret-file out")
+    if folder is not None and "BROKER" in broker:
+        raise click.UsageError("--to needs --broker URL: the address that the device connects to")
+    if ca_file is not None and not ca_file.is_file():
+        raise click.UsageError(f"there is no file of certificates at {str(ca_file)!r}")
+    user = checked_user(device)
+    tls = broker.startswith("mqtts://") and (folder is None or ca_file is not None)
+    for made in (folder, secret_file):
+        if made is not None:
+            check_new(made)
+    password = make(passwords, user, hashed=not embedded, replace=replace)
+    config = (
+        collector_config(broker, ca_file=tls)
+        if user == COLLECTOR
+        else agent_config(user, broker, ca_file=tls)
+    )
+    if folder is not None:
+        write_folder(folder, user, config, password, ca_file)
+    elif secret_file is not None:
+        write_secret(secret_file, password)
+    if folder is None:
+        click.echo(
+            f"# /etc/distilbench/{'collector' if user == COLLECTOR else 'agent'}.toml, or --config FILE"
+        )
+        click.echo(config, nl=False)
+        if secret_file is None:
+            click.echo(
+                "# The next line is for the file `password` beside it, chmod 600; it is not shown again."
+            )
+            click.echo(password)
+    say(f"{user} is in {passwords}" + ("" if embedded else "; make the broker read it again: kill -HUP"))
+    if folder is not None:
+        say(
+            f"{folder} holds what {user} needs: move it there; on a device install-agent.sh --config takes it"
+        )

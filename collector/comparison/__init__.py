@@ -1,0 +1,1 @@
+"""Rows against rows: makes the findings."""

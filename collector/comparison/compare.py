@@ -1,0 +1,179 @@
+"""Makes the comparison: one row a hardware class, question file, model and precision, and what they show."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from collector.comparison.differences import differences, gates, reference
+from collector.comparison.divergence import Divergences
+from collector.comparison.recommendation import Candidate, best_for, pareto_front
+from collector.comparison.requirement import choose, parse
+from collector.comparison.row import make_row, system_row
+from collector.comparison.scenarios import scenario_run, under_load
+from collector.comparison.time_split import time_splits
+from collector.errors import StorageUnavailable
+from collector.findings.comparison import BertScoreModel, Comparison, Distribution, Row, RunTrace
+from collector.inputs.groups import Group, groups
+from collector.inputs.provenance import provenance
+from collector.inputs.question_files import question_files
+from collector.inputs.systems import systems
+from collector.scoring.golds import Golds
+from collector.store.database import Store, utc_now
+from collector.store.findings_cache import Memory
+from collector.store.runs import LeftOut, headless, read_runs
+from collector.summaries.measured import QUANTILES
+from collector.summaries.refresh import score_answers
+from collector.summaries.run_summary import Derived
+from commandline.counted import counted
+
+BASELINE: Final = "bert-large"
+_PRECISIONS: Final = ("fp32", "int8", "int4", "")
+TOO_FEW: Final = "needs two models with an F1 on this hardware and these questions"
+
+
+def compare_file(database: Path, baseline: str = BASELINE, require: str | None = None) -> Comparison:
+    """Bring scores and columns up to date, then compare; arguments and errors as `compare`.
+
+    Where the database cannot be written, what is out of date is computed for this once, and the comparison
+    says which answers are not scored.
+    """
+    if require is not None:
+        parse(require)  # a mistake in it is told before the work
+    try:
+        with Store.open(database) as store:
+            score_answers(store)
+            return compare(store, baseline, require)
+    except StorageUnavailable:
+        with Store.open_to_read(database) as store:
+            return compare(store, baseline, require)
+
+
+def compare(store: Store, baseline: str = BASELINE, require: str | None = None) -> Comparison:
+    """Compare all runs in a database, and the predictions that were added.
+
+    Runs of one hardware class, question file, model and precision are one row if they also agree in bundle
+    and settings. Where they do not, the row is that of the newest ones, and says how many it leaves out.
+    What took long to compute is kept in the database, if it is open for writing.
+
+    Args:
+        store: the database; read in one view of it.
+        baseline: the model whose fp32 runs are the measure of speed-up.
+        require: an expression of `requirement.parse`; None for none.
+
+    Raises:
+        BadInput: the requirement is not one.
+        StorageUnavailable: the database cannot be read, or not be written though it was opened for it.
+    """
+    memory = Memory(store)
+    with store.reading():
+        comparison = _compare(store, memory, baseline, require)
+    if store.writable:
+        memory.save(store)
+    return comparison
+
+
+def _compare(store: Store, memory: Memory, baseline: str, require: str | None) -> Comparison:
+    derived = Derived(store)
+    runs, left_out = read_runs(store)
+    measured: list[Group] = []
+    rows: list[Row] = []
+    for together in _by_place(list(groups(runs, derived, memory))):
+        against = reference(together, together[0], baseline)
+        for group in together:
+            rows.append(make_row(group, against, baseline, memory, scorer=derived.scorer is not None))
+            measured.append(group)
+    loaded = under_load(runs, derived, memory)
+    added = systems(store, Golds(store), memory, derived.scorer)
+    rows += [system_row(system, scorer=derived.scorer is not None) for system in added]
+    rows = list(_with_recommendations(sorted(rows, key=_order)))
+    found_gates = tuple(gates(measured, memory))
+    return Comparison(
+        generated_at=utc_now(),
+        collector_id=store.collector_id,
+        baseline=baseline,
+        bertscore=_bertscore(store, derived.scorer),
+        rows=tuple(rows),
+        distributions=tuple(_distributions(measured)),
+        traces=tuple(_traces(measured)),
+        scenarios=tuple(scenario_run(store, group, measured, memory) for group in loaded),
+        differences=tuple(differences([*measured, *added], baseline, memory)),
+        gates=found_gates,
+        divergences=tuple(Divergences(store, derived, memory, found_gates).among(measured)),
+        splits=tuple(time_splits(measured, memory)),
+        requirement=None if require is None else choose(require, rows),
+        questions=tuple(question_files(store, derived, measured, memory)),
+        provenance=tuple(provenance(group) for group in (*measured, *loaded)),
+        remarks=tuple(_remarks(store, left_out)),
+    )
+
+
+def _by_place(found: Sequence[Group]) -> list[list[Group]]:
+    by_place: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    for group in found:
+        by_place[group.name.hardware_class, group.name.questions_sha256].append(group)
+    return list(by_place.values())
+
+
+def _bertscore(store: Store, scorer: int | None) -> BertScoreModel | None:
+    for model, layers, digest in store.tuples(
+        "SELECT model, layers, hash FROM bertscore_models WHERE scorer = ?", scorer
+    ):
+        return BertScoreModel(model=model, layers=layers, hash=digest)
+    return None
+
+
+def _distributions(measured: Sequence[Group]) -> Iterator[Distribution]:
+    for group in measured:
+        if group.measured.quantiles_ns:
+            ms = tuple(ns / 1e6 for ns in group.measured.quantiles_ns)
+            yield Distribution(row=group.name, fractions=QUANTILES, ms=ms)
+
+
+def _traces(measured: Sequence[Group]) -> Iterator[RunTrace]:
+    for group in measured:
+        for run, course in zip(group.runs, group.courses, strict=True):
+            yield RunTrace(
+                row=group.name,
+                run_id=run.run_id,
+                device_id=run.device_id,
+                started_at=run.started_at,
+                state=run.state,
+                moments=course.moments,
+            )
+
+
+def _order(row: Row) -> tuple[object, ...]:
+    precision = _PRECISIONS.index(row.precision)
+    return row.hardware_class, row.questions, -(row.parameters or 0), row.model, precision
+
+
+def _with_recommendations(rows: Sequence[Row]) -> Iterator[Row]:
+    by_place: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        by_place[row.hardware_class, row.questions_sha256].append(row)
+    for together in by_place.values():
+        scored = [row for row in together if row.f1 is not None and row.p50_ms is not None]
+        candidates = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0, row.peak_rss_bytes) for row in scored]
+        labels = best_for(candidates)
+        found = dict(zip(map(id, scored), labels, strict=True))
+        front = {id(scored[i]) for i in pareto_front(candidates)}
+        for row in together:
+            notes = row.notes if any(labels) else {**row.notes, "best_for": (TOO_FEW,)}
+            yield msgspec.structs.replace(
+                row, best_for=found.get(id(row), ()), pareto=id(row) in front, notes=notes
+            )
+
+
+def _remarks(store: Store, left_out: Sequence[LeftOut]) -> Iterator[str]:
+    yield from map(str, left_out)
+    waiting = headless(store)
+    if waiting:
+        yield (
+            f"{counted(waiting, 'run is', 'runs are')} left out, of which the first record has not come yet"
+        )
+    rejected = store.value("SELECT sum(times) FROM rejected")
+    if rejected:
+        yield f"{counted(rejected, 'message was', 'messages were')} rejected: collector rejected"

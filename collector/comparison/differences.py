@@ -1,0 +1,129 @@
+"""Rows against each other: the accuracy of one against another's, and the gates that follow from it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+import numpy as np
+
+from collector.findings.between_rows import Difference, Gate, Interval
+from collector.inputs.groups import Entrant, Group
+from collector.store.findings_cache import Memory
+from collector.summaries.columns import mean_scores, shared
+from collector.summaries.statistics import SIGNIFICANCE, is_significant, mcnemar, mean, ratio_of_means
+
+REFERENCE_PRECISION: Final = "fp32"
+E = TypeVar("E", bound=Entrant)
+_HALF: Final = 0.5
+
+
+class Contrast(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores of a group and a reference, 0 to 1, on the questions that both answered."""
+
+    questions: int
+    only_left: int
+    """Questions that only the group answers exactly."""
+    only_right: int
+    p_value: float
+    f1: float
+    f1_interval: Interval
+    of_reference: float | None
+    """The group's F1 over the reference's; None where the reference's is 0."""
+    of_reference_interval: Interval
+
+
+def contrast(left: Entrant, right: Entrant, memory: Memory) -> Contrast | None:
+    """Compare the scores of two groups; None where one has none or they share no question."""
+    if left.measured.f1 is None or right.measured.f1 is None:
+        return None
+    digests = (*left.digests, "against", *right.digests)
+    return memory.recall("contrast", digests, Contrast | None, lambda: _contrast(left, right))
+
+
+def _contrast(left: Entrant, right: Entrant) -> Contrast | None:
+    ours, theirs = left.columns, right.columns
+    f1, reference = shared(mean_scores(ours, ours.f1), mean_scores(theirs, theirs.f1))
+    if not len(f1):
+        return None
+    hits = shared(mean_scores(ours, ours.exact_match), mean_scores(theirs, theirs.exact_match))
+    right_here, right_there = hits[0] >= _HALF, hits[1] >= _HALF
+    only_left = int(np.count_nonzero(right_here & ~right_there))
+    only_right = int(np.count_nonzero(right_there & ~right_here))
+    gained = mean(f1 - reference)
+    kept = ratio_of_means(f1, reference) if reference.any() else None
+    return Contrast(
+        questions=len(f1),
+        only_left=only_left,
+        only_right=only_right,
+        p_value=mcnemar(only_left, only_right),
+        f1=gained.value,
+        f1_interval=(gained.low, gained.high),
+        of_reference=None if kept is None else kept.value,
+        of_reference_interval=(0.0, 0.0) if kept is None else (kept.low, kept.high),
+    )
+
+
+def differences(entrants: Sequence[Entrant], baseline: str, memory: Memory) -> Iterator[Difference]:
+    """Each row against the baseline of its place, and each precision against fp32 of its model.
+
+    What was not measured on any hardware is compared with the first baseline of its questions.
+    """
+    for entrant in entrants:
+        compared: list[Entrant] = []
+        for model in dict.fromkeys((baseline, entrant.name.model)):
+            against = reference(entrants, entrant, model)
+            if against is not None and against is not entrant and against not in compared:
+                compared.append(against)
+                found = contrast(entrant, against, memory)
+                if found is not None:
+                    yield _difference(entrant, against, found)
+
+
+def gates(groups: Sequence[Group], memory: Memory) -> Iterator[Gate]:
+    """How much of fp32's F1 every other precision keeps."""
+    for group in groups:
+        against = reference(groups, group, group.name.model)
+        if against is None or against is group:
+            continue
+        found = contrast(group, against, memory)
+        if found is not None and found.of_reference is not None:
+            low, high = found.of_reference_interval
+            yield Gate(
+                row=group.name,
+                questions=found.questions,
+                percent_of_fp32=100 * found.of_reference,
+                interval=(100 * low, 100 * high),
+                passes_99=found.of_reference >= 0.99,
+                passes_99_9=found.of_reference >= 0.999,
+            )
+
+
+def reference(among: Sequence[E], entrant: Entrant, model: str) -> E | None:
+    """The fp32 row of a model in the place of an entrant; anywhere, for one that was not measured."""
+    for other in among:
+        same = (other.name.model, other.name.precision) == (model, REFERENCE_PRECISION)
+        place = other.name.hardware_class in {entrant.name.hardware_class, *_anywhere(entrant, other)}
+        if same and place and other.name.questions_sha256 == entrant.name.questions_sha256:
+            return other
+    return None
+
+
+def _anywhere(entrant: Entrant, other: Entrant) -> tuple[str, ...]:
+    return () if entrant.is_measured else (other.name.hardware_class,)
+
+
+def _difference(group: Entrant, against: Entrant, found: Contrast) -> Difference:
+    low, high = found.f1_interval
+    return Difference(
+        row=group.name,
+        against=against.name,
+        questions=found.questions,
+        exact_match=100 * (found.only_left - found.only_right) / found.questions,
+        only_row=found.only_left,
+        only_against=found.only_right,
+        p_value=found.p_value,
+        exact_match_significant=found.p_value < SIGNIFICANCE,
+        f1=100 * found.f1,
+        f1_interval=(100 * low, 100 * high),
+        f1_significant=is_significant(found.f1_interval, 0.0),
+    )

@@ -1,0 +1,216 @@
+"""One run against an earlier one: what changed, whether that may be chance, and whether it is too much.
+
+Changes are of the later run against the earlier, on the questions that both answered: times, load and memory
+in percent, EM and F1 in points. A limit such as `p50>5%` or `f1<-0.5` is broken by a change beyond it that is
+not chance; where no test is known, by the change alone.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from numpy.typing import NDArray
+
+from collector.comparison.differences import Contrast, contrast
+from collector.errors import BadInput
+from collector.findings.between_rows import Interval
+from collector.inputs.groups import Group
+from collector.store.database import Store
+from collector.store.findings_cache import Memory
+from collector.store.runs import Run, find_run
+from collector.summaries.columns import shared
+from collector.summaries.run_summary import Derived
+from collector.summaries.statistics import SIGNIFICANCE, is_significant, percentile, speed_up
+
+METRICS: Final = ("p50", "p90", "p99", "load", "memory", "em", "f1")
+_POINTS: Final = {"em", "f1"}
+_LIMIT: Final = re.compile(r"\s*(\w+)\s*([<>])\s*([-+]?\d+(?:\.\d+)?)\s*(%?)\s*", re.ASCII)
+
+
+class Limit(NamedTuple):
+    """A change that is too much."""
+
+    text: str
+    metric: str
+    above: bool
+    """Whether more than the bound is too much, or less."""
+    bound: float
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What one metric did."""
+
+    metric: str
+    unit: str
+    """Of before and after."""
+    before: float
+    after: float
+    change: float
+    """Percent of before; points for em and f1."""
+    interval: Interval | None
+    """95 %, of the change; None where none is known."""
+    significant: bool | None
+    """Whether it is not chance; None where no test is known."""
+
+
+class Regression(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything `collector compare` says; encoded, what it prints with `--json`."""
+
+    before: str
+    """Run id."""
+    after: str
+    questions: int
+    """With a time in both runs."""
+    unlike: tuple[str, ...]
+    """What else differs between the runs and may be the cause."""
+    changes: tuple[Change, ...]
+    broken: tuple[str, ...]
+    """The limits that a change broke."""
+
+
+def parse_limits(text: str) -> tuple[Limit, ...]:
+    """Take limits apart: `p50>5%,f1<-0.5`.
+
+    Raises:
+        BadInput: not limits of `METRICS`, in percent for all but em and f1.
+    """
+    return tuple(_limit(part) for part in text.split(","))
+
+
+def compare_runs(store: Store, before: str, after: str, limits: tuple[Limit, ...]) -> Regression:
+    """Compare two runs, each named by the beginning of its id.
+
+    Raises:
+        BadInput: no such runs, of different question files, or a limit on a number that they do not have.
+    """
+    with store.reading():
+        memory, derived = Memory(store), Derived(store)
+        runs = [find_run(store, beginning) for beginning in (before, after)]
+        if runs[0].questions_sha256 != runs[1].questions_sha256:
+            raise BadInput(
+                f"run {before!r} asked {runs[0].questions_name!r} and run {after!r} asked "
+                f"{runs[1].questions_name!r}: what they measured cannot be compared"
+            )
+        groups = [Group([run], 0, derived, memory) for run in runs]
+        times = shared(*(group.question_ns for group in groups))
+        changes = (
+            *_times(*times),
+            *_once(runs[0], runs[1]),
+            *_answers(groups, contrast(groups[1], groups[0], memory)),
+        )
+    return Regression(
+        before=runs[0].run_id,
+        after=runs[1].run_id,
+        questions=len(times[0]),
+        unlike=tuple(_unlike(runs[0], runs[1])),
+        changes=changes,
+        broken=tuple(limit.text for limit in limits if _breaks(limit, changes)),
+    )
+
+
+def _limit(text: str) -> Limit:
+    match = _LIMIT.fullmatch(text)
+    if match is None or match[1] not in METRICS or (match[1] in _POINTS) == bool(match[4]):
+        raise BadInput(
+            f"{text.strip()!r} is not a limit such as 'p50>5%' or 'f1<-0.5'; metrics are "
+            f"{', '.join(METRICS)}, em and f1 in points, the others in %"
+        )
+    return Limit(text.strip(), match[1], match[2] == ">", float(match[3]))
+
+
+def _breaks(limit: Limit, changes: tuple[Change, ...]) -> bool:
+    for change in changes:
+        if change.metric == limit.metric:
+            beyond = change.change > limit.bound if limit.above else change.change < limit.bound
+            return beyond and change.significant is not False
+    raise BadInput(f"limit {limit.text!r}: the runs do not both have this number")
+
+
+def _times(before_ns: NDArray[Any], after_ns: NDArray[Any]) -> Iterator[Change]:
+    faster = speed_up(before_ns, after_ns)
+    if faster is None:
+        return
+    for metric, fraction in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
+        before, after = (percentile(times, fraction) / 1e6 for times in (before_ns, after_ns))
+        interval = (_slower(faster.high), _slower(faster.low)) if metric == "p50" else None
+        significant = None if interval is None else is_significant(interval, 0.0)
+        yield _relative(metric, "ms", before, after, interval, significant)
+
+
+def _slower(ratio: float) -> float:
+    """Percent more time, of a speed-up."""
+    return 100 * (1 / ratio - 1)
+
+
+def _once(before: Run, after: Run) -> Iterator[Change]:
+    found: tuple[tuple[str, str, Callable[[Run], int | None]], ...] = (
+        ("load", "ms", lambda run: run.load_ns),
+        ("memory", "MB", lambda run: run.peak_rss_bytes),
+    )
+    for metric, unit, value in found:
+        old, new = value(before), value(after)
+        if old and new:
+            yield _relative(metric, unit, old / 1e6, new / 1e6, None, None)
+
+
+def _relative(
+    metric: str, unit: str, before: float, after: float, interval: Interval | None, significant: bool | None
+) -> Change:
+    return Change(
+        metric=metric,
+        unit=unit,
+        before=before,
+        after=after,
+        change=100 * (after / before - 1) if before else 0.0,
+        interval=interval,
+        significant=significant,
+    )
+
+
+def _answers(groups: list[Group], found: Contrast | None) -> Iterator[Change]:
+    if found is None:
+        return
+    (em_before, em_after), (f1_before, f1_after) = (
+        [100 * share.value for share in shares if share is not None]
+        for shares in zip(*((g.measured.exact_match, g.measured.f1) for g in groups), strict=True)
+    )
+    yield Change(
+        metric="em",
+        unit="%",
+        before=em_before,
+        after=em_after,
+        change=100 * (found.only_left - found.only_right) / found.questions,
+        interval=None,
+        significant=found.p_value < SIGNIFICANCE,
+    )
+    yield Change(
+        metric="f1",
+        unit="%",
+        before=f1_before,
+        after=f1_after,
+        change=100 * found.f1,
+        interval=(100 * found.f1_interval[0], 100 * found.f1_interval[1]),
+        significant=is_significant(found.f1_interval, 0.0),
+    )
+
+
+def _unlike(before: Run, after: Run) -> Iterator[str]:
+    for what, value in _CIRCUMSTANCES.items():
+        if value(before) != value(after):
+            yield what
+    names = {*before.device.versions, *after.device.versions}
+    for name in sorted(names):
+        old, new = before.device.versions.get(name), after.device.versions.get(name)
+        if old != new:
+            yield f"{name} {old or 'absent'} → {new or 'absent'}"
+
+
+_CIRCUMSTANCES: Final[dict[str, Callable[[Run], object]]] = {
+    "bundle": lambda run: run.bundle_sha256,
+    "device": lambda run: run.device_id,
+    "hardware class": lambda run: run.device.hardware_class,
+    "kernel": lambda run: run.device.kernel,
+    "governor": lambda run: run.device.governor,
+    "settings": lambda run: msgspec.structs.replace(run.settings, seed=0, limit=None),
+}

@@ -1,0 +1,204 @@
+"""Makes one row of a comparison, with a note for every number that is missing or limited."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from collector.comparison.notes import (
+    FROM_ELSEWHERE,
+    NO_BERTSCORE,
+    NO_ENERGY,
+    NO_PEAK,
+    NOT_SCORED,
+    metered_by,
+    notes_of,
+    speed_up_notes,
+)
+from collector.findings.between_rows import Interval
+from collector.findings.comparison import Row
+from collector.inputs.groups import Entrant, Group
+from collector.store.findings_cache import Memory
+from collector.summaries.columns import shared
+from collector.summaries.measured import Estimate, Measured
+from collector.summaries.statistics import SpeedUp, speed_up
+
+
+def make_row(
+    group: Group, baseline: Group | None, baseline_model: str, memory: Memory, *, scorer: bool
+) -> Row:
+    """Make the row of a group.
+
+    Args:
+        group: the runs.
+        baseline: the fp32 runs of the baseline in the same place; None where there are none.
+        baseline_model: its name.
+        memory: of what was computed before.
+        scorer: whether BERTScores were ever computed.
+    """
+    run, values = group.run, group.measured
+    bundle = run.bundle
+    faster = _speed_up(group, baseline, memory)
+    peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
+    joules = joules_per_question(group)
+    p50 = values.percentiles_ns.get("p50")
+    source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
+    notes = notes_of(group, scorer=scorer)
+    notes |= speed_up_notes(group, baseline, faster, baseline_model)
+    if peak is None:
+        notes["peak_rss_bytes"] = (NO_PEAK,)
+    notes["joules_per_question"] = (NO_ENERGY if joules is None else metered_by(source),)
+    right = None if values.exact_match is None else values.exact_match.value
+    return Row(
+        hardware_class=run.device.hardware_class,
+        questions=run.questions_name,
+        questions_sha256=run.questions_sha256,
+        model=bundle.model,
+        title=bundle.title,
+        precision=bundle.precision,
+        distillation=bundle.distillation,
+        parameters=bundle.parameters,
+        layers=bundle.architecture.layers,
+        size_bytes=sum(entry.bytes for entry in bundle.files.values()),
+        weights_origin=bundle.weights.origin,
+        runs=len(group.runs),
+        devices=len({r.device_id for r in group.runs}),
+        answered=values.answered,
+        selected=max(r.questions_selected for r in group.runs),
+        errors=values.errors,
+        exact_match=_percent(values.exact_match),
+        f1=_percent(values.f1),
+        bertscore_f1=values.bertscore_f1,
+        p50_ms=_milliseconds(values, "p50"),
+        p90_ms=_milliseconds(values, "p90"),
+        p99_ms=_milliseconds(values, "p99"),
+        questions_per_second=None if not values.mean_ns else 1e9 / values.mean_ns,
+        timed=values.timed,
+        untimed=values.marked + values.errors,
+        marks=dict(sum((Counter(course.marks) for course in group.courses), Counter())),
+        speed_up=None if faster is None else faster.ratio,
+        speed_up_questions=0 if faster is None else faster.questions,
+        f1_per_ms=100 * values.f1.value / (p50.value / 1e6)
+        if values.f1 is not None and p50 is not None and p50.value
+        else None,
+        joules_per_question=joules,
+        joules_per_correct=joules / right if joules is not None and right else None,
+        energy_source=source,
+        load_ms=_median_ms(r.load_ns for r in group.runs),
+        first_ms=_median_ms(r.first_ns for r in group.runs),
+        peak_rss_bytes=peak,
+        temperature_celsius=max(
+            (c.temperature_celsius for c in group.courses if c.temperature_celsius is not None), default=None
+        ),
+        pareto=False,
+        best_for=(),
+        intervals=_intervals(values, faster),
+        notes=notes,
+    )
+
+
+def system_row(system: Entrant, *, scorer: bool) -> Row:
+    """Make the row of predictions from elsewhere: an accuracy, and nothing that is measured.
+
+    Args:
+        system: the predictions.
+        scorer: whether BERTScores were ever computed.
+    """
+    values = system.measured
+    nothing = ("p50_ms", "p90_ms", "p99_ms", "speed_up", "peak_rss_bytes")
+    notes: dict[str, tuple[str, ...]] = dict.fromkeys(nothing, (FROM_ELSEWHERE,))
+    if values.bertscore_f1 is None:
+        notes["bertscore_f1"] = (NOT_SCORED if scorer else NO_BERTSCORE,)
+    return Row(
+        hardware_class=system.name.hardware_class,
+        questions=system.questions,
+        questions_sha256=system.name.questions_sha256,
+        model=system.name.model,
+        title=system.name.model,
+        precision=system.name.precision,
+        distillation="",
+        parameters=None,
+        layers=None,
+        size_bytes=None,
+        weights_origin="predictions",
+        runs=0,
+        devices=0,
+        answered=values.answered,
+        selected=values.answered + values.errors,
+        errors=0,
+        exact_match=_percent(values.exact_match),
+        f1=_percent(values.f1),
+        bertscore_f1=values.bertscore_f1,
+        p50_ms=None,
+        p90_ms=None,
+        p99_ms=None,
+        questions_per_second=None,
+        timed=0,
+        untimed=0,
+        marks={},
+        speed_up=None,
+        speed_up_questions=0,
+        f1_per_ms=None,
+        joules_per_question=None,
+        joules_per_correct=None,
+        energy_source=None,
+        load_ms=None,
+        first_ms=None,
+        peak_rss_bytes=None,
+        temperature_celsius=None,
+        pareto=False,
+        best_for=(),
+        intervals=_intervals(values, None),
+        notes=notes,
+    )
+
+
+def _speed_up(group: Group, baseline: Group | None, memory: Memory) -> SpeedUp | None:
+    if baseline is None:
+        return None
+
+    def compute() -> SpeedUp | None:
+        return speed_up(*shared(baseline.question_ns, group.question_ns))
+
+    digests = (*baseline.digests, "over", *group.digests)
+    return memory.recall("speed_up", digests, SpeedUp | None, compute)
+
+
+def joules_per_question(group: Group) -> float | None:
+    """Joules of the devices' meters over the answers between their first and last reading."""
+    metered = [c for c in group.courses if c.joules is not None and c.joules_answers]
+    answers = sum(course.joules_answers for course in metered)
+    return sum(course.joules or 0.0 for course in metered) / answers if answers else None
+
+
+def _percent(share: Estimate | None) -> float | None:
+    return None if share is None else 100 * share.value
+
+
+def _milliseconds(values: Measured, name: str) -> float | None:
+    found = values.percentiles_ns.get(name)
+    return None if found is None else found.value / 1e6
+
+
+def _median_ms(durations_ns: Iterable[int | None]) -> float | None:
+    known = [ns for ns in durations_ns if ns is not None]
+    return median(known) / 1e6 if known else None
+
+
+def _intervals(values: Measured, faster: SpeedUp | None) -> dict[str, Interval]:
+    found: list[tuple[str, Estimate | None, float]] = [
+        ("exact_match", values.exact_match, 100.0),
+        ("f1", values.f1, 100.0),
+        *((f"{name}_ms", estimate, 1e-6) for name, estimate in values.percentiles_ns.items()),
+    ]
+    intervals = {
+        field: _scaled(estimate.interval, scale)
+        for field, estimate, scale in found
+        if estimate is not None and estimate.interval is not None
+    }
+    if faster is not None:
+        intervals["speed_up"] = (faster.low, faster.high)
+    return intervals
+
+
+def _scaled(interval: Sequence[float], scale: float) -> Interval:
+    return interval[0] * scale, interval[1] * scale

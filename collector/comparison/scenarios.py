@@ -1,0 +1,274 @@
+"""What runs under other scenarios than single-stream found: told apart, never in a row of the comparison."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from collector.comparison.notes import why_no_accuracy
+from collector.comparison.row import joules_per_question
+from collector.findings.scenario_run import (
+    COMPARED,
+    FOUND,
+    LOADGEN,
+    OFFLINE,
+    SERVER,
+    SUSTAINED,
+    Rate,
+    ScenarioRun,
+)
+from collector.inputs.groups import Group, variant
+from collector.store.database import Store
+from collector.store.findings_cache import Memory
+from collector.store.runs import Run
+from collector.summaries.columns import ERROR, Columns
+from collector.summaries.run_summary import Derived
+from collector.summaries.statistics import percentile
+from commandline.counted import counted
+from contract.records import Outcome, RateTrial, Settings
+
+NO_OUTCOME: Final = "the run has not told its outcome"
+NO_RATE_HELD: Final = "p99 was within the bound at no rate tried"
+NO_ROW: Final = "no row has a time of the same bundle and settings on this hardware"
+_LOADGEN_P90: Final = "90.00 percentile latency (ns)"
+_LOADGEN_RESULT: Final = "Result is"
+_DIGITS: Final = 19
+"""Of the longest time: a device may send any text for one."""
+_TENTH: Final = 10
+
+
+class _Endured(msgspec.Struct, frozen=True, kw_only=True):
+    """The times of all answers without error, whatever disturbed them, in nanoseconds."""
+
+    percentiles: dict[str, int]
+    first: int | None
+    last: int | None
+
+
+def under_load(runs: Iterable[Run], derived: Derived, memory: Memory) -> list[Group]:
+    """The runs of other scenarios, each for itself, by scenario, hardware and model."""
+    chosen = sorted((run for run in runs if run.settings.scenario != COMPARED), key=_order)
+    return [Group([run], 0, derived, memory) for run in chosen]
+
+
+def scenario_run(store: Store, group: Group, measured: Iterable[Group], memory: Memory) -> ScenarioRun:
+    """What one of them found.
+
+    Args:
+        store: for what samples saw.
+        group: the run.
+        measured: the rows of the comparison; that of the same bundle is what a batch gains over.
+        memory: of what was computed before.
+    """
+    alike = _alike(group.run)
+    alone = next((row for row in measured if _alike(row.run) == alike), None)
+    return _found(store, group, alone, memory)
+
+
+def told(settings: Settings, outcome: Outcome | None) -> Iterator[str]:
+    """What an outcome says, each part for itself."""
+    if outcome is None:
+        return
+    for bound in outcome.bounds:
+        if bound.value_ns is not None:
+            yield f"p{bound.percent} at most {bound.value_ns / 1e6:,.1f} ms with 99 % confidence"
+    if outcome.questions_per_second is not None:
+        yield f"{outcome.questions_per_second:,.1f} questions a second in batches of {settings.batch_size}"
+    if outcome.left_out:
+        yield f"that is of the questions after an interruption, and not of the {outcome.left_out} before it"
+    within = f"p99 within {(settings.latency_bound_ns or 0) / 1e6:,g} ms"
+    if outcome.valid_qps is not None:
+        yield f"{within} up to {outcome.valid_qps:,.2f} questions a second"
+    elif outcome.rates:
+        yield f"{within} at no rate tried"
+    if outcome.throttled_after_ns is not None:
+        yield f"slowed down after {outcome.throttled_after_ns / 6e10:,.1f} minutes"
+    p90_ms, valid = _loadgen(outcome.loadgen)
+    if p90_ms is not None:
+        yield f"LoadGen's p90 {p90_ms:,.1f} ms"
+    if valid is not None:
+        yield f"LoadGen calls it {'valid' if valid else 'invalid'}"
+
+
+def _found(store: Store, group: Group, alone: Group | None, memory: Memory) -> ScenarioRun:
+    run, values, course = group.run, group.measured, group.courses[0]
+    settings, outcome = run.settings, run.outcome or Outcome()
+    scenario = settings.scenario
+    notes = _notes(group, outcome)
+    accuracy = {
+        field: estimate
+        for field, estimate in (("exact_match", values.exact_match), ("f1", values.f1))
+        if estimate is not None
+    }
+    times = _times(group, outcome, memory)
+    at = _recorded_rate(outcome)
+    endured = _endured(group, memory) if scenario == SUSTAINED else None
+    loadgen_p90_ms, loadgen_valid = _loadgen(outcome.loadgen)
+    rate = outcome.questions_per_second
+    one_by_one = None if alone is None or not alone.measured.mean_ns else 1e9 / alone.measured.mean_ns
+    if rate is not None and one_by_one is None:
+        notes["times_one_by_one"].append(NO_ROW)
+    clocks = [moment.clock_hz for moment in course.moments if moment.clock_hz is not None]
+    return ScenarioRun(
+        scenario=scenario,
+        hardware_class=run.device.hardware_class,
+        questions=run.questions_name,
+        questions_sha256=run.questions_sha256,
+        model=run.bundle.model,
+        title=run.bundle.title,
+        precision=run.bundle.precision,
+        weights_origin=run.bundle.weights.origin,
+        bundle_sha256=run.bundle_sha256,
+        run_id=run.run_id,
+        device_id=run.device_id,
+        started_at=run.started_at,
+        state=run.state,
+        threads=settings.threads,
+        elapsed_seconds=None if run.elapsed_ns is None else run.elapsed_ns / 1e9,
+        answers=run.answers,
+        answered=values.answered,
+        selected=run.questions_selected,
+        errors=values.errors,
+        exact_match=100 * accuracy["exact_match"].value if "exact_match" in accuracy else None,
+        f1=100 * accuracy["f1"].value if "f1" in accuracy else None,
+        p50_ms=times.get("p50_ms"),
+        p90_ms=times.get("p90_ms"),
+        p99_ms=times.get("p99_ms"),
+        p99_bound_ms=None if at is None else _ms(at.bound_ns),
+        batch_size=settings.batch_size if scenario == OFFLINE else None,
+        questions_per_second=rate,
+        times_one_by_one=rate / one_by_one if rate is not None and one_by_one else None,
+        latency_bound_ms=_ms(settings.latency_bound_ns) if scenario == SERVER else None,
+        valid_per_second=outcome.valid_qps,
+        at_per_second=None if at is None else at.qps,
+        rates=tuple(map(_rate, outcome.rates)),
+        first_p50_ms=None if endured is None else _ms(endured.first),
+        last_p50_ms=None if endured is None else _ms(endured.last),
+        slowed_down_after_seconds=_slowed_down_after(store, run) if scenario == SUSTAINED else None,
+        lowest_clock_hz=min(clocks, default=None),
+        temperature_celsius=course.temperature_celsius,
+        joules_per_question=joules_per_question(group),
+        energy_source=run.energy_source,
+        loadgen_p90_ms=loadgen_p90_ms,
+        loadgen_valid=loadgen_valid,
+        loadgen=outcome.loadgen,
+        left_out=outcome.left_out,
+        moments=course.moments if scenario == SUSTAINED else (),
+        intervals={
+            field: (100 * estimate.interval[0], 100 * estimate.interval[1])
+            for field, estimate in accuracy.items()
+            if estimate.interval is not None
+        },
+        notes={field: tuple(sentences) for field, sentences in notes.items()},
+    )
+
+
+def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
+    run = group.run
+    notes: defaultdict[str, list[str]] = defaultdict(list)
+    found = FOUND.get(run.settings.scenario, "answers")
+    if run.outcome is None:
+        notes[found].append(NO_OUTCOME)
+    if run.state != "complete":
+        notes["state"].append(f"{run.state}: {run.reason}" if run.reason else f"the run is {run.state}")
+    if outcome.left_out:
+        notes[found].append(
+            f"of the questions after an interruption, and not of the {outcome.left_out} before it"
+        )
+    if outcome.rates and outcome.valid_qps is None:
+        notes["valid_per_second"].append(NO_RATE_HELD)
+    if run.settings.scenario == LOADGEN and group.measured.marked:
+        notes["p50_ms"].append(
+            f"LoadGen counts {counted(group.measured.marked, 'disturbed answer')}, left out of the times here"
+        )
+    if group.measured.errors:
+        notes["answers"].append(
+            counted(
+                group.measured.errors,
+                "answer is an error; it counts as wrong",
+                "answers are errors; they count as wrong",
+            )
+        )
+    for remark in run.remarks:
+        notes[found].append(f"when run {run.run_id[:8]} of {run.device_id} began, {remark}")
+    reason = why_no_accuracy(group)
+    if reason is not None:
+        notes["exact_match"].append(reason)
+        notes["f1"].append(reason)
+    return notes
+
+
+def _times(group: Group, outcome: Outcome, memory: Memory) -> dict[str, float]:
+    scenario = group.run.settings.scenario
+    if scenario == SERVER:
+        at = _recorded_rate(outcome)
+        return {} if at is None else {"p50_ms": at.p50_ns / 1e6, "p99_ms": at.p99_ns / 1e6}
+    if scenario == SUSTAINED:
+        return {f"{name}_ms": ns / 1e6 for name, ns in _endured(group, memory).percentiles.items()}
+    if scenario == OFFLINE:
+        return {}
+    return {f"{name}_ms": found.value / 1e6 for name, found in group.measured.percentiles_ns.items()}
+
+
+def _endured(group: Group, memory: Memory) -> _Endured:
+    def compute() -> _Endured:
+        columns: Columns = group.columns
+        counted = columns.state != ERROR
+        times = columns.time_ns[counted][np.argsort(columns.seq[counted])]
+        tenth = len(times) // _TENTH
+        return _Endured(
+            percentiles={f"p{p}": percentile(times, p / 100) for p in (50, 90, 99) if len(times)},
+            first=percentile(times[:tenth], 0.5) if tenth else None,
+            last=percentile(times[-tenth:], 0.5) if tenth else None,
+        )
+
+    return memory.recall("endured", group.digests, _Endured, compute)
+
+
+def _recorded_rate(outcome: Outcome) -> RateTrial | None:
+    held = [trial for trial in outcome.rates if trial.qps == outcome.valid_qps]
+    return held[-1] if held else outcome.rates[-1] if outcome.rates else None
+
+
+def _rate(trial: RateTrial) -> Rate:
+    return Rate(
+        per_second=trial.qps,
+        answers=trial.queries,
+        p50_ms=trial.p50_ns / 1e6,
+        p99_ms=trial.p99_ns / 1e6,
+        p99_bound_ms=_ms(trial.bound_ns),
+        held=trial.held,
+    )
+
+
+def _slowed_down_after(store: Store, run: Run) -> float | None:
+    # An agent that was interrupted tells of the time since then only: samples know all of it.
+    seen = store.value("SELECT min(at_ns) FROM samples WHERE stream = ? AND throttle IS NOT NULL", run.stream)
+    told_ns = None if run.outcome is None else run.outcome.throttled_after_ns
+    known = [ns for ns in (seen, told_ns) if ns is not None]
+    return min(known) / 1e9 if known else None
+
+
+def _loadgen(summary: dict[str, str]) -> tuple[float | None, bool | None]:
+    """Its p90 in milliseconds, and whether it calls its result valid."""
+    p90, result = summary.get(_LOADGEN_P90, ""), summary.get(_LOADGEN_RESULT)
+    known = p90.isdecimal() and len(p90) <= _DIGITS
+    return (int(p90) / 1e6 if known else None), (None if result is None else result == "VALID")
+
+
+def _alike(run: Run) -> tuple[object, ...]:
+    return run.device.hardware_class, run.questions_sha256, variant(run)
+
+
+def _order(run: Run) -> tuple[object, ...]:
+    known, scenario = list(FOUND), run.settings.scenario
+    place = known.index(scenario) if scenario in known else len(known)
+    bundle = run.bundle
+    where = run.device.hardware_class, run.questions_name
+    return place, scenario, *where, -bundle.parameters, bundle.model, bundle.precision, run.stream
+
+
+def _ms(ns: int | None) -> float | None:
+    return None if ns is None else ns / 1e6

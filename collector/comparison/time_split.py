@@ -1,0 +1,146 @@
+"""The two-way split of the times of a report's rows, for each question file and precision."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.findings.between_rows import Cell, Effect, TimeSplit
+from collector.inputs.groups import Group
+from collector.store.findings_cache import Memory
+from collector.summaries.statistics import geometric_mean
+
+Pair = tuple[str, str]
+"""Model and hardware."""
+
+
+class Split(NamedTuple):
+    """The parts, each as a factor on time."""
+
+    mean: float
+    models: dict[str, float]
+    hardware: dict[str, float]
+    predicted: dict[Pair, float]
+    """Of every pair that the measured ones lead to."""
+    typical_error: float | None
+    """Geometric mean factor by which the prediction of a left-out pair misses; None where none can be left
+    out, since the others would not lead to it."""
+
+
+def split(times: Mapping[Pair, float]) -> Split | None:
+    """Split times above 0, of one unit, by model and hardware.
+
+    Returns:
+        None where there are not two models and two kinds of hardware that a chain of measured pairs joins.
+    """
+    models, hardware = sorted({m for m, _ in times}), sorted({h for _, h in times})
+    if len(models) < 2 or len(hardware) < 2 or not _joined(times):
+        return None
+    fitted = _fit(times, models, hardware)
+    errors = []
+    for pair, time in times.items():
+        others = {other: value for other, value in times.items() if other != pair}
+        leads_there = any(m == pair[0] for m, _ in others) and any(h == pair[1] for _, h in others)
+        if leads_there and _joined(others):
+            errors.append(abs(np.log(_fit(others, models, hardware).predicted[pair] / time)))
+    return fitted._replace(typical_error=float(np.exp(np.mean(errors))) if errors else None)
+
+
+def _fit(times: Mapping[Pair, float], models: list[str], hardware: list[str]) -> Split:
+    pairs = list(times)
+    design = np.zeros((len(pairs) + 2, 1 + len(models) + len(hardware)))
+    for row, (model, where) in enumerate(pairs):
+        design[row, [0, 1 + models.index(model), 1 + len(models) + hardware.index(where)]] = 1
+    # The effects of each kind sum up to 0, as log factors do around a mean.
+    design[-2, 1 : 1 + len(models)] = 1
+    design[-1, 1 + len(models) :] = 1
+    logs = np.append(np.log([times[pair] for pair in pairs]), [0.0, 0.0])
+    factors = np.exp(np.linalg.lstsq(design, logs, rcond=None)[0])
+    by_model = dict(zip(models, map(float, factors[1:]), strict=False))
+    by_hardware = dict(zip(hardware, map(float, factors[1 + len(models) :]), strict=True))
+    mean = float(factors[0])
+    predicted = {(m, h): mean * by_model[m] * by_hardware[h] for m in models for h in hardware}
+    return Split(mean, by_model, by_hardware, predicted, None)
+
+
+def _joined(pairs: Mapping[Pair, float]) -> bool:
+    """Whether measured pairs lead from every model and hardware to every other."""
+    reached: set[Pair] = set()
+    waiting = list(pairs)[:1]
+    while waiting:
+        pair = waiting.pop()
+        if pair not in reached:
+            reached.add(pair)
+            waiting += [other for other in pairs if other[0] == pair[0] or other[1] == pair[1]]
+    return len(reached) == len(pairs)
+
+
+_FULL: Final = 0.5
+"""A row with fewer questions than this part of the most is left out: it would shrink what all share."""
+
+
+def time_splits(groups: Sequence[Group], memory: Memory) -> Iterator[TimeSplit]:
+    """Split the times of all models of one precision on all hardware, over the questions they share."""
+    together: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    for group in groups:
+        if group.measured.timed:
+            together[group.name.questions_sha256, group.name.precision].append(group)
+    for (sha256, precision), timed in together.items():
+        most = max(group.measured.answered for group in timed)
+        full = [group for group in timed if group.measured.answered >= _FULL * most]
+        times = _times(full, memory)
+        found = split(times)
+        if found is None:
+            continue
+        yield TimeSplit(
+            questions=full[0].questions,
+            questions_sha256=sha256,
+            precision=precision,
+            mean_ms=found.mean,
+            models=tuple(Effect(name=name, factor=factor) for name, factor in found.models.items()),
+            hardware=tuple(Effect(name=name, factor=factor) for name, factor in found.hardware.items()),
+            cells=tuple(
+                _cell(pair, times.get(pair), found.predicted[pair])
+                for pair in sorted(found.predicted, key=lambda pair: (pair[1], pair[0]))
+            ),
+            typical_error=found.typical_error,
+        )
+
+
+def _cell(pair: Pair, measured_ms: float | None, predicted_ms: float) -> Cell:
+    return Cell(
+        model=pair[0],
+        hardware_class=pair[1],
+        measured_ms=measured_ms,
+        predicted_ms=predicted_ms,
+        interaction=None if measured_ms is None else measured_ms / predicted_ms,
+    )
+
+
+def _times(groups: Sequence[Group], memory: Memory) -> dict[Pair, float]:
+    """Geometric mean milliseconds by model and hardware; nothing where they share no question."""
+    digests = [digest for group in groups for digest in ("group", *group.digests)]
+    means = memory.recall("geometric means", digests, list[float], lambda: _means_ms(groups))
+    pairs = [(group.name.model, group.name.hardware_class) for group in groups]
+    return dict(zip(pairs, means, strict=True)) if means else {}
+
+
+def _means_ms(groups: Sequence[Group]) -> list[float]:
+    questions = []
+    for group in groups:
+        questions.append(group.question_ns.question)
+    common = reduce(_common, questions)
+    means = []
+    for group in groups:
+        times = group.question_ns
+        chosen = times.value[np.isin(times.question, common, assume_unique=True)]
+        if len(chosen):
+            means.append(geometric_mean(np.maximum(chosen, 1)) / 1e6)
+    return means
+
+
+def _common(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    return left if np.array_equal(left, right) else np.intersect1d(left, right, assume_unique=True)

@@ -1,0 +1,43 @@
+"""What changed between two runs, for a terminal and as JSON."""
+
+import msgspec
+
+from collector.comparison.regression import Regression
+from collector.display.grid import Grid, grid_text
+from collector.display.numbers import signed
+from collector.display.plain import plain
+from commandline.counted import counted
+
+
+def changes_json(found: Regression) -> str:
+    """The types of `collector.comparison.regression`, as they are."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
+
+
+def changes_text(found: Regression, width: int | None = None) -> str:
+    """A line a metric, and what else differs."""
+    points = {"em": "points", "f1": "points"}
+    grid = Grid(
+        ("metric", "before", "after", "change", "95 %", "verdict"),
+        [
+            (
+                change.metric,
+                f"{change.before:,.1f} {change.unit}",
+                f"{change.after:,.1f} {change.unit}",
+                f"{signed(change.change, 1)} {points.get(change.metric, '%')}",
+                None
+                if change.interval is None
+                else f"{signed(change.interval[0], 1)} to {signed(change.interval[1], 1)}",
+                {True: "significant", False: "not significant", None: "not tested"}[change.significant],
+            )
+            for change in found.changes
+        ],
+        "nothing that both runs measured",
+    )
+    lines = [
+        f"{found.after[:8]} against {found.before[:8]}, {counted(found.questions, 'question')} timed in both",
+        *([f"also different: {plain(', '.join(found.unlike))}"] if found.unlike else []),
+        "",
+        grid_text(grid, "table", width).rstrip("\n"),
+    ]
+    return "\n".join(lines) + "\n"

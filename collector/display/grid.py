@@ -1,0 +1,74 @@
+"""A list of rows for a terminal, as CSV or as JSON."""
+
+from collections.abc import Sequence
+from io import StringIO
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from collector.display.csv_text import csv_text
+from collector.display.plain import plain
+
+GridFormat = Literal["table", "csv", "json"]
+
+_DASH: Final = "–"  # noqa: RUF001  # an en dash stands for "nothing" in a table
+
+
+class Grid(NamedTuple):
+    """Rows under column names."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[object, ...]]
+    empty: str
+    """What to say, to people, when there are no rows."""
+
+
+def grid_text(grid: Grid, form: GridFormat, width: int | None = None) -> str:
+    """Write a grid.
+
+    Args:
+        grid: what to show.
+        form: `json` is an array with an object a row, its values as they are.
+        width: columns of the terminal, into which a table's cells are folded; None for as wide as it takes.
+    """
+    match form:
+        case "json":
+            objects = [dict(zip(grid.columns, map(_bytes_as_hex, row), strict=True)) for row in grid.rows]
+            return msgspec.json.format(msgspec.json.encode(objects), indent=2).decode() + "\n"
+        case "csv":
+            return csv_text(grid.columns, ([_bytes_as_hex(value) for value in row] for row in grid.rows))
+        case "table":
+            return _table(grid, width) if grid.rows else f"{grid.empty}\n"
+
+
+def _table(grid: Grid, width: int | None) -> str:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for i, column in enumerate(grid.columns):
+        numbers = all(isinstance(row[i], int | float | None) for row in grid.rows)
+        table.add_column(
+            Text(plain(column.replace("_", " "))),
+            justify="right" if numbers else "left",
+            no_wrap=width is None or i == 0,
+            overflow="fold",
+        )
+    for row in grid.rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    out = StringIO()
+    Console(file=out, width=width or 100_000, emoji=False).print(table)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return _DASH
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return plain(str(_bytes_as_hex(value)))
+
+
+def _bytes_as_hex(value: object) -> object:
+    return value.hex() if isinstance(value, bytes) else value

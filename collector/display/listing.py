@@ -1,0 +1,121 @@
+"""What is listed: runs, devices, question sets, and what was rejected. How it looks is `report.grid`'s."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from collector.display.grid import Grid
+from collector.store.database import Store
+from collector.store.runs import Run
+
+SHORTEST_ID: Final = 8
+_FRACTION: Final = re.compile(r"\.\d+(?=Z\Z)")
+
+
+def runs(found: Iterable[Run]) -> Grid:
+    """One row a run, in the order in which the collector heard of them."""
+    return Grid(
+        (
+            "run",
+            "device",
+            "hardware_class",
+            "model",
+            "precision",
+            "scenario",
+            "questions",
+            "answers",
+            "asked",
+            "state",
+            "reason",
+            "started_at",
+        ),
+        [
+            (
+                run.run_id,
+                run.device_id,
+                run.device.hardware_class,
+                run.bundle.model,
+                run.bundle.precision,
+                run.settings.scenario,
+                run.questions_name,
+                run.answers,
+                run.questions_selected,
+                run.state,
+                run.reason or None,
+                run.started_at,
+            )
+            for run in found
+        ],
+        "no run has been received yet",
+    )
+
+
+def devices(store: Store) -> Grid:
+    """One row a device, as its latest run describes it, by name."""
+    return _selected(
+        store,
+        (
+            "device_id",
+            "hardware_class",
+            "model",
+            "architecture",
+            "cpu_model",
+            "cores",
+            "memory_mb",
+            "os",
+            "runs",
+            "latest_run_at",
+        ),
+        "FROM v_devices ORDER BY device_id",
+        "no device has been heard of yet",
+    )
+
+
+def question_sets(store: Store) -> Grid:
+    """One row a question file that was added, in the order of adding."""
+    return Grid(
+        ("name", "questions", "passages", "golds", "runs", "added_at", "sha256"),
+        list(
+            store.tuples(
+                "SELECT name, (SELECT count(*) FROM questions AS q WHERE q.question_set = s.question_set), "
+                "(SELECT count(*) FROM passages AS p WHERE p.question_set = s.question_set), "
+                "(SELECT count(*) FROM golds AS g WHERE g.question_set = s.question_set), "
+                "(SELECT count(*) FROM runs WHERE questions_sha256 = s.sha256), added_at, sha256 "
+                "FROM question_sets AS s ORDER BY question_set"
+            )
+        ),
+        "no question file has been added yet: collector questions add FILE",
+    )
+
+
+def rejected(store: Store) -> Grid:
+    """One row a rejected message and reason, the latest first."""
+    return _selected(
+        store,
+        ("last_received_at", "times", "bytes", "sha256", "source", "reason"),
+        "FROM rejected ORDER BY last_received_at DESC",
+        "nothing was rejected",
+    )
+
+
+def for_people(grid: Grid) -> Grid:
+    """The same list with ids no longer than they must be and times to the second."""
+    shortened = [_shorten(name, [row[i] for row in grid.rows]) for i, name in enumerate(grid.columns)]
+    return grid._replace(rows=list(zip(*shortened, strict=True)))
+
+
+def _selected(store: Store, columns: tuple[str, ...], rest: str, empty: str) -> Grid:
+    return Grid(columns, list(store.tuples(f"SELECT {', '.join(columns)} {rest}")), empty)  # our own names
+
+
+def _shorten(column: str, values: Iterable[object]) -> list[object]:
+    values = list(values)
+    if column in {"run", "sha256"}:
+        length = SHORTEST_ID
+        texts = {str(value) for value in values if value is not None}
+        while len({text[:length] for text in texts}) < len(texts):
+            length += 1
+        return [None if value is None else str(value)[:length] for value in values]
+    if column.endswith("_at"):
+        return [None if value is None else _FRACTION.sub("", str(value)) for value in values]
+    return values

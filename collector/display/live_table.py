@@ -1,0 +1,26 @@
+"""A table on a terminal that is drawn again in its place."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from collector.display.grid import Grid, grid_text
+
+
+@contextmanager
+def live_table(*, colour: bool) -> Iterator[Callable[[Grid], None]]:
+    """Yields what draws a grid in place of the one before; the last one stays."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    from collector.display.listing import for_people
+
+    console = Console(no_color=not colour, highlight=False, emoji=False)
+    with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+
+        def draw(grid: Grid) -> None:
+            width = shutil.get_terminal_size().columns
+            live.update(Text(grid_text(for_people(grid), "table", width).rstrip("\n")), refresh=True)
+
+        yield draw

@@ -1,0 +1,1 @@
+"""What may keep the collector from its work."""

@@ -1,0 +1,207 @@
+"""Asks a broker whether it can do what a collector and its devices need, as a client that leaves no trace."""
+
+import importlib.util
+import secrets
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from collector.broker.address import Address
+from collector.broker.client import MAX_PACKET_BYTES, SESSION_EXPIRY_SECONDS
+from collector.broker.credentials import read_credentials
+from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, is_here
+from collector.doctor.machine import Finding
+from collector.doctor.probe_client import Visit, Welcome, visiting
+from collector.errors import BrokerUnavailable
+from contract.certificate import MAX_CERTIFICATE_BYTES, validity
+from contract.errors import Malformed
+from contract.messages import MAX_MESSAGE_BYTES
+from contract.topics import ALL_RESULTS, ALL_STATES, topic
+
+FEW_DAYS: Final = 30
+_HEADER_BYTES: Final = 256
+_PROBE_SESSION_SECONDS: Final = 60
+_FAILURE: Final = 0x80
+_NO_MQTT_5: Final = 0x84
+_NOT_LET_IN: Final = frozenset((0x86, 0x87, 0x8C))
+
+
+def examine_broker(address: Address) -> Iterator[Finding]:
+    """Everything that can be asked."""
+    name = f"distilbench-doctor-{secrets.token_hex(6)}"
+    try:
+        with visiting(address, name, session_seconds=_PROBE_SESSION_SECONDS) as visit:
+            refused = _refused(address, visit.welcome)
+            if refused is not None:
+                yield refused
+                return
+            yield Finding("broker", "ok", f"{address} lets the collector in, over MQTT 5")
+            yield from _offers(visit.welcome.properties)
+            yield from _rights(visit, name)
+            ends = visit.certificate_ends()
+        yield from _encryption(address, ends)
+        yield _session(address, name)
+        yield _strangers(address)
+    except BrokerUnavailable as error:
+        yield Finding("broker", "fail", str(error), "see that it runs, and that the address is right")
+    yield Finding(
+        "queue",
+        "ok",
+        "brokers do not tell how much they queue for a collector that is away; what overflows is sent again",
+    )
+
+
+def _refused(address: Address, welcome: Welcome) -> Finding | None:
+    if not welcome.code.is_failure:
+        return None
+    what = f"{address} does not let the collector in: {welcome.code}"
+    if welcome.code.value in _NOT_LET_IN:
+        advice = "name user and --password-file; collector provision collector makes them"
+    elif welcome.code.value == _NO_MQTT_5:
+        advice = "the collector needs MQTT 5: use Mosquitto 2 or another broker that speaks it"
+    else:
+        advice = "the broker's log may say more"
+    return Finding("broker", "fail", what, advice)
+
+
+def _offers(properties: Any) -> Iterator[Finding]:
+    """What the broker's limits mean; what it does not mention it can do (MQTT 5, 3.2.2.3)."""
+    limit = getattr(properties, "MaximumPacketSize", None)
+    needed = MAX_MESSAGE_BYTES + _HEADER_BYTES
+    if limit is not None and limit < needed:
+        yield Finding(
+            "message size",
+            "warn",
+            f"the broker takes packets of at most {limit:,} bytes: devices set longer records aside",
+            f"let it take {MAX_PACKET_BYTES:,} (Mosquitto: max_packet_size)",
+        )
+    else:
+        yield Finding("message size", "ok", "the largest messages pass" if limit else "no limit is announced")
+    kept = getattr(properties, "SessionExpiryInterval", SESSION_EXPIRY_SECONDS)
+    if kept < _PROBE_SESSION_SECONDS:
+        yield Finding(
+            "session length",
+            "warn",
+            f"the broker keeps sessions for {kept} s only",
+            "let it keep them for days (Mosquitto: persistent_client_expiration)",
+        )
+    if getattr(properties, "MaximumQoS", 1) < 1:
+        yield Finding("QoS", "fail", "the broker has QoS 0 only", "results need QoS 1: use another broker")
+    if not getattr(properties, "RetainAvailable", 1):
+        yield Finding(
+            "retain",
+            "warn",
+            "the broker retains nothing",
+            "collector watch misses idle devices: allow it",
+        )
+    if not getattr(properties, "WildcardSubscriptionAvailable", 1):
+        yield Finding("wildcards", "fail", "the broker takes no wildcards", "results need them: allow it")
+    if not getattr(properties, "SharedSubscriptionAvailable", 1):
+        yield Finding("sharing", "warn", "the broker has no shared subscriptions", "do without --share")
+
+
+def _rights(visit: Visit, name: str) -> Iterator[Finding]:
+    advice = "compare deploy/mosquitto/acl; the collector's user is called collector there"
+    for what, topics, needed in (
+        ("read results", ALL_RESULTS, True),
+        ("read states", ALL_STATES, False),
+        ("share results", f"$share/{name}/{ALL_RESULTS}", False),
+    ):
+        code = visit.subscribe(topics)
+        if code.value >= _FAILURE:
+            yield Finding(what, "fail" if needed else "warn", f"denied: {code}", advice)
+        elif code.value < 1 and needed:
+            yield Finding(what, "fail", "with QoS 0 only", "results need QoS 1: use another broker")
+        else:
+            yield Finding(what, "ok", "allowed")
+    code = visit.publish(topic("distilbench-doctor", "receipts"))
+    if code.is_failure:
+        yield Finding(
+            "send receipts", "fail", f"denied: {code}, so devices would keep everything for ever", advice
+        )
+    else:
+        yield Finding("send receipts", "ok", "allowed")
+
+
+def _encryption(address: Address, ends: datetime | None) -> Iterator[Finding]:
+    if not address.tls:
+        if is_here(address.host):
+            yield Finding("encryption", "ok", "none is needed on this machine")
+        else:
+            yield Finding(
+                "encryption",
+                "warn",
+                "results and passwords cross the network in the clear",
+                "use mqtts://: deploy/mosquitto/README says how",
+            )
+        return
+    dates = {"the broker's certificate": ends}
+    if address.cert_file is not None:
+        try:
+            with address.cert_file.open() as file:
+                dates["our own certificate"] = validity(file.read(MAX_CERTIFICATE_BYTES)).ends
+        except (OSError, ValueError, Malformed) as error:
+            yield Finding("encryption", "fail", f"our own certificate cannot be read: {error}", "mend it")
+    for whose, end in dates.items():
+        days = None if end is None else (end - datetime.now(UTC)).days
+        if days is not None and days < FEW_DAYS:
+            yield Finding("encryption", "warn", f"{whose} ends in {days} days, on {end:%F}", "renew it")
+        else:
+            yield Finding("encryption", "ok", f"{whose} is valid" + (f" until {end:%F}" if end else ""))
+
+
+def _session(address: Address, name: str) -> Finding:
+    """Whether the broker has kept the session of the visit before; and end it."""
+    with visiting(address, name, clean=False) as visit:
+        kept = visit.welcome.session_present
+    if kept:
+        return Finding("session", "ok", "the broker keeps it while the collector is away")
+    return Finding(
+        "session",
+        "warn",
+        "the broker forgets the collector's session at once; devices send again what gets lost so",
+        "let it keep sessions",
+    )
+
+
+def _strangers(address: Address) -> Finding:
+    """Whether somebody without credentials is let in."""
+    plain = address._replace(user=None, password=None, cert_file=None, key_file=None)
+    try:
+        with visiting(plain, f"distilbench-doctor-{secrets.token_hex(6)}") as visit:
+            open_to_all = not visit.welcome.code.is_failure
+    except BrokerUnavailable:
+        open_to_all = False
+    if not open_to_all:
+        return Finding("strangers", "ok", "are not let in")
+    if is_here(address.host):
+        return Finding("strangers", "ok", "are let in, on this machine's own address")
+    return Finding(
+        "strangers",
+        "warn",
+        "are let in without credentials: they can forge results",
+        "set up passwords and ACL as in deploy/mosquitto/",
+    )
+
+
+def examine_embedded(
+    listen: str | None, port: int | None, credentials: Path | None, *, tls: bool
+) -> Iterator[Finding]:
+    """What can be said of the embedded broker before it runs."""
+    if importlib.util.find_spec("iotcore") is None:
+        yield Finding("broker", "fail", "iotcore is missing", "pip install 'distilbench[collector]'")
+    host = listen or LOOPBACK
+    try:
+        with socket.create_server((host, port or 0)):
+            yield Finding("broker", "ok", f"can be embedded at {host}" + (f":{port}" if port else ""))
+    except OSError as error:
+        yield Finding(
+            "broker", "fail", f"{host}:{port} cannot be used: {error.strerror}", "choose another --port"
+        )
+    if credentials is not None:
+        users = read_credentials(credentials)
+        yield Finding("credentials", "ok", f"{', '.join(users)} may use it")
+    if listen is not None and not is_here(listen):
+        yield Finding("rights", "warn", NO_RIGHTS if tls else EXPOSED, "use Mosquitto with deploy/mosquitto/")

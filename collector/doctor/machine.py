@@ -1,0 +1,211 @@
+"""What may keep a collector from its work, found before it matters; the broker is `probe`'s part."""
+
+import ctypes
+import importlib.metadata
+import os
+import shutil
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from collector.errors import CollectorError
+from collector.store.database import OLDEST_SQLITE, Store
+from commandline.counted import counted
+
+Level = Literal["ok", "warn", "fail"]
+
+LITTLE_SPACE_BYTES: Final = 1 << 30
+NO_SPACE_BYTES: Final = 64 << 20
+SLOW_SYNC_SECONDS: Final = 0.05
+"""Of one commit: slower disks take fewer than 20 small transactions a second."""
+_SYNCS: Final = 15
+_WAL_RESET_MENDED: Final = (3, 51, 3)
+_NETWORK_FILE_SYSTEMS: Final = frozenset(("nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph"))
+_TIMEX_BYTES: Final = 512  # `struct timex` has 208; the rest is room for a kernel that adds to it
+_TIME_ERROR: Final = 5
+_EXTRAS: Final = (
+    ("collector", ("iotcore",), "--embedded-broker"),
+    ("score", ("bert-score", "transformers", "torch"), "BERTScore"),
+    ("parquet", ("pyarrow",), "report --format parquet"),
+)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one check found."""
+
+    about: str
+    level: Level
+    what: str
+    advice: str = ""
+    """What to do; empty where all is well."""
+
+
+def examine_here(database: Path | None) -> Iterator[Finding]:
+    """This machine: SQLite, the database and its disk, the clock, the optional packages."""
+    yield _sqlite()
+    if database is None:
+        yield Finding("database", "warn", "no database is named", "name it with --db")
+    else:
+        folder = database.absolute().parent
+        if folder.is_dir():
+            yield from _disk(folder)
+            yield _database(database)
+        else:
+            yield Finding("database", "fail", f"there is no folder {str(folder)!r}", "make it")
+    yield _clock(database)
+    yield from _packages()
+
+
+def _sqlite() -> Finding:
+    version = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE[:2]))
+        return Finding("sqlite", "fail", f"version {version}", f"use a Python with SQLite {oldest} or later")
+    if sqlite3.sqlite_version_info < _WAL_RESET_MENDED:
+        return Finding(
+            "sqlite",
+            "ok",
+            f"version {version}, which can lose commits when two programs write at one moment; distilbench's "
+            "own commands take turns, so let no other program write to the database",
+        )
+    return Finding("sqlite", "ok", f"version {version}")
+
+
+def _disk(folder: Path) -> Iterator[Finding]:
+    free = shutil.disk_usage(folder).free
+    what = f"{free / 1e9:.1f} GB are free in {str(folder)!r}"
+    if free < NO_SPACE_BYTES:
+        yield Finding("space", "fail", what, "free some: nothing is acknowledged while the disk is full")
+    elif free < LITTLE_SPACE_BYTES:
+        yield Finding("space", "warn", what, "free some, or move the database; see also collector prune")
+    else:
+        yield Finding("space", "ok", what)
+    kind = _file_system(folder)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        yield Finding(
+            "file system",
+            "fail",
+            f"{str(folder)!r} is on {kind}, over which SQLite's write-ahead log does not work",
+            "keep the database on a disk of this machine",
+        )
+    try:
+        seconds = _sync_seconds(folder)
+    except OSError as error:
+        yield Finding(
+            "sync", "fail", f"{str(folder)!r} cannot be written: {error.strerror}", "mend its permissions"
+        )
+        return
+    what = f"a commit waits {seconds * 1e3:.1f} ms for the disk"
+    slow = seconds > SLOW_SYNC_SECONDS
+    yield Finding("sync", "warn" if slow else "ok", what, "a faster disk takes more results" if slow else "")
+
+
+def _sync_seconds(folder: Path) -> float:
+    """The median time that 4 KiB take until they are on the disk."""
+    times = []
+    with tempfile.TemporaryFile(dir=folder, prefix=".distilbench-doctor-", buffering=0) as file:
+        for _ in range(_SYNCS):
+            begun = time.perf_counter()
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+            times.append(time.perf_counter() - begun)
+    return statistics.median(times)
+
+
+def _file_system(folder: Path) -> str | None:
+    """Its kind, as Linux names it; None elsewhere."""
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():
+        return None
+    found = ("", "")
+    for line in mounts.read_text(errors="replace").splitlines():
+        _, where, kind, *_ = line.split(" ")
+        where = where.replace("\\040", " ")
+        if folder.is_relative_to(where) and len(where) >= len(found[0]):
+            found = where, kind
+    return found[1] or None
+
+
+def _database(path: Path) -> Finding:
+    shown = repr(str(path))
+    if not path.exists():
+        return Finding("database", "ok", f"{shown} will be made")
+    try:
+        with Store.open_to_read(path) as store:
+            mode = store.value("PRAGMA journal_mode")
+            broken = next(store.rows("PRAGMA quick_check(1)"), {"quick_check": "ok"})["quick_check"]
+            runs = store.value("SELECT count(*) FROM streams")
+            rejected = store.value("SELECT count(*) FROM rejected")
+    except CollectorError as error:
+        return Finding("database", "fail", str(error), "restore a copy; docs/decisions/0008 says why")
+    if broken != "ok":
+        return Finding("database", "fail", f"{shown} is damaged: {broken}", "restore a copy of it")
+    what = f"{shown} is whole and holds {counted(runs, 'run')}"
+    if mode != "wal":
+        return Finding(
+            "database", "warn", f"{what}, but has no write-ahead log", "collector serve turns it on"
+        )
+    if rejected:
+        return Finding(
+            "database",
+            "warn",
+            f"{what}; {counted(rejected, 'message was', 'messages were')} rejected",
+            "collector rejected lists them",
+        )
+    return Finding("database", "ok", what)
+
+
+def _clock(database: Path | None) -> Finding:
+    now = datetime.now(UTC)
+    if database is not None and database.exists():
+        latest = _latest(database)
+        if latest is not None and latest > now:
+            return Finding(
+                "clock",
+                "fail",
+                f"it is {now:%F %T} UTC, and the database has a run of {latest:%F %T}",
+                "set it",
+            )
+    if _synchronised() is False:
+        return Finding("clock", "warn", "follows no time server", "times of arrival may be wrong: set up NTP")
+    return Finding("clock", "ok", f"it is {now:%F %T} UTC")
+
+
+def _latest(database: Path) -> datetime | None:
+    try:
+        with Store.open_to_read(database) as store:
+            text = store.value("SELECT max(first_received_at) FROM streams")
+    except CollectorError:
+        return None
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _synchronised() -> bool | None:
+    """Whether the kernel's clock follows a time server (`adjtimex(2)`); None where it does not say."""
+    if sys.platform != "linux":
+        return None
+    state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    return None if state < 0 else state != _TIME_ERROR
+
+
+def _packages() -> Iterator[Finding]:
+    for extra, packages, purpose in _EXTRAS:
+        found, missing = [], []
+        for package in packages:
+            try:
+                found.append(f"{package} {importlib.metadata.version(package)}")
+            except importlib.metadata.PackageNotFoundError:
+                missing.append(package)
+        if missing:
+            what = f"{', '.join(missing)} missing: no {purpose}"
+            yield Finding(f"extra {extra}", "ok", what, f"pip install 'distilbench[{extra}]', if wanted")
+        else:
+            yield Finding(f"extra {extra}", "ok", f"{', '.join(found)}: {purpose}")

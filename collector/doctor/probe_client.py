@@ -1,0 +1,95 @@
+"""One connection to a broker that asks questions, for `probe`: each waits for its answer."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
+from typing import Any, Final, NamedTuple
+
+from collector.broker.address import Address
+from collector.broker.client import connect, new_client
+from collector.errors import BrokerUnavailable
+
+PATIENCE_SECONDS: Final = 10.0
+
+
+class Welcome(NamedTuple):
+    """What a broker says when it lets a client in, or why it does not."""
+
+    session_present: bool
+    code: Any
+    properties: Any
+
+
+class Ended(NamedTuple):
+    """The connection is gone."""
+
+    reason: str
+
+
+class Visit:
+    """A connection; what it asks waits for the answer.
+
+    Raises:
+        BrokerUnavailable: nobody answers, or not in time.
+    """
+
+    def __init__(self, address: Address, name: str, *, clean: bool = True, session_seconds: int = 0) -> None:
+        self._address = address
+        self._events: SimpleQueue[Any] = SimpleQueue()
+        self._client = new_client(address, name, SimpleQueue())
+        self._client.on_connect = lambda _c, _d, flags, code, properties: self._events.put(
+            Welcome(flags.session_present, code, properties)
+        )
+        self._client.on_subscribe = lambda _c, _d, _mid, codes, _p: self._events.put(codes[0])
+        self._client.on_disconnect = lambda _c, _d, _flags, code, _p: self._events.put(Ended(str(code)))
+        self._client.on_publish = lambda _c, _d, _mid, code, _p: self._events.put(code)
+        connect(self._client, address, clean_start=clean, session_seconds=session_seconds)
+        try:
+            self.welcome: Welcome = self._answer()
+        except BrokerUnavailable:
+            self.leave()
+            raise
+
+    def certificate_ends(self) -> datetime | None:
+        """When the broker's certificate ends; None without TLS."""
+        wire = self._client.socket()
+        told = wire.getpeercert() if isinstance(wire, ssl.SSLSocket) else None
+        if not told:
+            return None
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told["notAfter"])), UTC)
+
+    def subscribe(self, topics: str) -> Any:
+        """The broker's answer."""
+        self._client.subscribe(topics, qos=1)
+        return self._answer()
+
+    def publish(self, name: str) -> Any:
+        """Publish nothing there; the broker's answer."""
+        self._client.publish(name, b"", qos=1)
+        return self._answer()
+
+    def leave(self) -> None:
+        """Say goodbye."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _answer(self) -> Any:
+        try:
+            said = self._events.get(timeout=PATIENCE_SECONDS)
+        except Empty:
+            raise BrokerUnavailable(f"broker {self._address} does not answer") from None
+        if isinstance(said, Ended):
+            raise BrokerUnavailable(f"broker {self._address} ended the connection: {said.reason}")
+        return said
+
+
+@contextmanager
+def visiting(address: Address, name: str, **how: Any) -> Iterator[Visit]:
+    """A visit that ends with the block."""
+    visit = Visit(address, name, **how)
+    try:
+        yield visit
+    finally:
+        visit.leave()

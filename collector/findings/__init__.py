@@ -1,0 +1,1 @@
+"""What a report can say: types only; encoded, they are the `json` format."""

@@ -1,0 +1,1 @@
+"""What a comparison reads: systems, groups of runs, question files and provenance."""

@@ -1,0 +1,134 @@
+"""Runs that a report sums up as one row, with what is derived of them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from collector.findings.between_rows import Place, RowName
+from collector.findings.scenario_run import COMPARED
+from collector.store.findings_cache import Memory
+from collector.store.runs import Run
+from collector.summaries.columns import Columns, PerQuestion, median_times
+from collector.summaries.measured import Measured, measured
+from collector.summaries.repeatability import Measurement, Repeat, repeats
+from collector.summaries.run_summary import Derived
+
+
+class Entrant:
+    """Answers that take part in a comparison.
+
+    Attributes:
+        name: of the row.
+        questions: name of the question file.
+        withheld: why no accuracy is shown; None when it is.
+        digests: name all the numbers behind it.
+        is_measured: whether it has a hardware class.
+    """
+
+    is_measured = True
+
+    name: RowName
+    questions: str
+    withheld: str | None
+    digests: tuple[str, ...]
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    @property
+    def place(self) -> Place:
+        """Hardware class and question file: what may be compared."""
+        return Place(
+            hardware_class=self.name.hardware_class,
+            questions=self.questions,
+            questions_sha256=self.name.questions_sha256,
+        )
+
+    @cached_property
+    def measured(self) -> Measured:
+        """All answers, summed up."""
+        return self._memory.recall("measured", self.digests, Measured, lambda: measured(self.columns))
+
+    @property
+    def columns(self) -> Columns:
+        """All answers. Megabytes: only what is not remembered asks for them."""
+        raise NotImplementedError
+
+    @property
+    def question_ns(self) -> PerQuestion:
+        """The median time of each question that has one."""
+        return median_times(self.columns)
+
+
+class Group(Entrant):
+    """Runs of one hardware class, question file, model and precision that agree in bundle and settings.
+
+    Attributes:
+        runs: in the order in which the collector heard of them; at least one.
+        left_out: how many older runs of the same row have another bundle or other settings.
+        courses: how each run went over its time.
+    """
+
+    def __init__(self, runs: list[Run], left_out: int, derived: Derived, memory: Memory) -> None:
+        super().__init__(memory)
+        self.runs = runs
+        self.left_out = left_out
+        run = self.run
+        self.name = RowName(
+            hardware_class=run.device.hardware_class,
+            questions_sha256=run.questions_sha256,
+            model=run.bundle.model,
+            precision=run.bundle.precision,
+        )
+        self.questions = run.questions_name
+        self.withheld = derived.sets.withheld(run)
+        summaries = [derived.summary(run) for run in runs]
+        self.digests = tuple(summary.digest for summary in summaries)
+        self.courses = tuple(summary.course for summary in summaries)
+        self._derived = derived
+
+    @property
+    def run(self) -> Run:
+        """The first of the runs, for what all have in common."""
+        return self.runs[0]
+
+    @cached_property
+    def repeats(self) -> tuple[Repeat, ...]:
+        """How well runs of one device agree."""
+        if len(self.runs) < 2:
+            return ()
+        of = (*self.digests, *(run.run_id for run in self.runs))
+
+        def compute() -> tuple[Repeat, ...]:
+            columns = (self._derived.columns(run) for run in self.runs)
+            named = zip(self.runs, columns, strict=True)
+            return repeats(Measurement(run.run_id, run.device_id, answers) for run, answers in named)
+
+        return self._memory.recall("repeats", of, tuple[Repeat, ...], compute)
+
+    @property
+    def columns(self) -> Columns:
+        """The answers of all runs."""
+        return Columns.joined([self._derived.columns(run) for run in self.runs])
+
+
+def variant(run: Run) -> tuple[object, ...]:
+    """What runs of one name have to agree in to be one row: bundle, and settings."""
+    s = run.settings
+    windows = (s.max_tokens, s.stride_tokens, s.max_answer_tokens)
+    return run.bundle_sha256, s.decoding, windows, s.threads, tuple(sorted(s.options.items()))
+
+
+def groups(runs: Iterable[Run], derived: Derived, memory: Memory) -> Iterator[Group]:
+    """The rows of a report: of single-stream runs with one name, the newest and those that agree with it."""
+    by_row: dict[tuple[str, ...], dict[tuple[object, ...], list[Run]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for run in runs:
+        if run.settings.scenario != COMPARED:
+            continue
+        key = (run.device.hardware_class, run.questions_sha256, run.bundle.model, run.bundle.precision)
+        by_row[key][variant(run)].append(run)
+    for variants in by_row.values():
+        newest = max(variants.values(), key=lambda group: group[-1].stream)
+        yield Group(newest, sum(map(len, variants.values())) - len(newest), derived, memory)

@@ -1,0 +1,36 @@
+"""Where the rows of a comparison come from."""
+
+import msgspec
+
+from collector.findings.comparison import Provenance
+from collector.inputs.groups import Group
+from contract.bundle import MODEL_FILE
+
+
+def provenance(group: Group) -> Provenance:
+    """Where a row's numbers come from."""
+    run = group.runs[-1]
+    weights = run.bundle.weights
+    return Provenance(
+        row=group.name,
+        bundle_sha256=run.bundle_sha256,
+        model_sha256=run.bundle.files[MODEL_FILE].sha256,
+        weights_source=weights.source,
+        weights_revision=weights.revision,
+        licence=weights.licence,
+        training_data=weights.training_data,
+        training_articles=len(weights.training_articles),
+        recipe=_json(run.bundle.recipe),
+        tools=run.bundle.tools,
+        runs=tuple(r.run_id for r in group.runs),
+        devices=tuple(sorted({r.device_id for r in group.runs})),
+        device_model=run.device.model,
+        cpu_model=run.device.cpu_model,
+        cpu_flags=run.device.cpu_flags,
+        versions=run.device.versions,
+        settings=_json(run.settings),
+    )
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value, order="deterministic").decode()

@@ -1,0 +1,1 @@
+"""From bytes to rows: ingest, files, merge, and what was rejected."""

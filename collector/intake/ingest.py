@@ -1,0 +1,206 @@
+"""From messages to rows: what is stored, what is rejected, and the receipts that say so.
+
+Pure of MQTT: a delivery may come from a broker or from a file. Everything that came together is one
+transaction, and the receipts are true once it is committed.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from collector.intake import record_rows as rows
+from collector.intake import rejected
+from collector.intake.incoming import Delivery, claim
+from collector.intake.seq_ranges import holds, merged
+from collector.store.database import Store, utc_now
+from contract.bundle import decode_manifest
+from contract.codec import encode
+from contract.errors import ContractError, Malformed, TooNew
+from contract.fields import MAX_INT
+from contract.messages import Batch, Receipt, Refusal, SeqRange, Stream, decode_message
+from contract.records import Answer, Record, RunFinished, RunStarted
+from contract.topics import parse_topic
+
+MAX_RECEIPT_RANGES: Final = 4096
+"""A receipt that names fewer ranges than are stored is true, and stays a message."""
+
+
+class Outcome(NamedTuple):
+    """What became of deliveries."""
+
+    stored: int
+    """Records that are new."""
+    duplicates: int
+    """Records that had been stored before."""
+    rejected: int
+    """Messages."""
+    receipts: tuple[Receipt, ...]
+    """One a run and device, to be sent after the commit."""
+
+
+class Tally:
+    """What one transaction did, as it goes."""
+
+    def __init__(self) -> None:
+        self.kept_bytes: int | None = None
+        self.stored = self.duplicates = self.rejected = 0
+        self.ranges: dict[tuple[str, str], tuple[SeqRange, ...]] = {}
+        self.refused: dict[tuple[str, str], list[Refusal]] = {}
+
+    def receipts(self, collector_id: str) -> tuple[Receipt, ...]:
+        """What the transaction lets the senders forget; true once it is committed."""
+        return tuple(
+            Receipt(
+                device_id=device_id,
+                collector_id=collector_id,
+                streams=(
+                    Stream(
+                        run_id=run_id,
+                        stored=self.ranges.get((device_id, run_id), ())[:MAX_RECEIPT_RANGES],
+                        refused=tuple(self.refused.get((device_id, run_id), ())),
+                    ),
+                ),
+            )
+            for device_id, run_id in dict.fromkeys((*self.ranges, *self.refused))
+        )
+
+
+def ingest(store: Store, deliveries: Sequence[Delivery]) -> Outcome:
+    """Store the records of all deliveries, in one transaction.
+
+    Idempotent: in whatever order, grouping and number the same records come, the same rows result.
+
+    Raises:
+        StorageUnavailable: nothing was stored; the same deliveries may be tried again.
+    """
+    tally = Tally()
+    decoded = [(delivery, decode_batch(delivery)) for delivery in deliveries]
+    collector_id = store.collector_id
+    with store.writing() as conn:
+        for delivery, batch in decoded:
+            problem = batch if isinstance(batch, ContractError) else take_in(conn, batch, tally)
+            if problem is not None:
+                _reject(conn, delivery, problem, tally)
+    return Outcome(tally.stored, tally.duplicates, tally.rejected, tally.receipts(collector_id))
+
+
+def decode_batch(delivery: Delivery) -> Batch | ContractError:
+    """The batch in a delivery, or why it cannot be stored whatever the database holds."""
+    try:
+        sender = None if delivery.topic is None else parse_topic(delivery.topic).device_id
+        message = decode_message(delivery.data)
+    except ContractError as error:
+        return error
+    if not isinstance(message, Batch):
+        return Malformed(f"a {type(message).__name__.lower()} is not a batch of results")
+    if sender not in {None, message.device_id}:
+        return Malformed(f"batch of {message.device_id!r} came from {sender!r}")
+    problems = (_problem(record, message.device_id) for record in message.records)
+    return next((problem for problem in problems if problem is not None), message)
+
+
+def _problem(record: Record, device_id: str) -> ContractError | None:
+    """What is wrong with a record though its types are right: stored, it would end every report."""
+    if isinstance(record, RunStarted) != (record.seq == 0):
+        return Malformed(f"record {record.seq} is a {type(record).__name__}; RunStarted alone is record 0")
+    if isinstance(record, Answer) and record.tokenize_ns + record.infer_ns + record.decode_ns > MAX_INT:
+        return Malformed(f"the time of record {record.seq} is longer than an integer of SQLite")
+    if not isinstance(record, RunStarted):
+        return None
+    if record.device.device_id != device_id:
+        return Malformed(f"batch of {device_id!r} starts a run of {record.device.device_id!r}")
+    try:
+        decode_manifest(encode(record.bundle))
+    except ContractError as error:
+        return error
+    return None
+
+
+def take_in(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:
+    """Take a batch in or leave no trace of it: one that the database refuses must not block the others."""
+    conn.execute("SAVEPOINT batch")
+    try:
+        problem = _take_in(conn, batch, tally)
+    except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, ValueError) as error:
+        conn.execute("ROLLBACK TO batch")
+        problem = Malformed(f"batch of run {batch.run_id} cannot be stored: {error}")
+    conn.execute("RELEASE batch")
+    return problem
+
+
+def _take_in(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:
+    stream, owner, stored = known(conn, batch.run_id)
+    if owner not in {None, batch.device_id}:
+        return Malformed(f"run {batch.run_id} belongs to {owner!r}, not to {batch.device_id!r}")
+    fresh = {r.seq: r for r in reversed(batch.records) if not holds(stored, r.seq)}
+    if fresh:
+        last = max(fresh)
+        finish = next((r.seq for r in fresh.values() if isinstance(r, RunFinished)), None)
+        if stream is not None:
+            (end,) = conn.execute("SELECT max(seq) FROM finishes WHERE stream = ?", (stream,)).fetchone()
+            if end is not None and (last > end or finish is not None):
+                return Malformed(f"run {batch.run_id} ended with record {end}, and record {last} came after")
+        if finish is not None and max(last, stored[-1][1] if stored else 0) > finish:
+            return Malformed(f"run {batch.run_id} has records after {finish}, which ends it")
+        if stream is None:
+            stream = add_stream(conn, batch.run_id, batch.device_id, utc_now())
+        rows.insert(conn, stream, fresh.values())
+        stored = store_ranges(conn, stream, stored, fresh)
+    tally.stored += len(fresh)
+    tally.duplicates += len(batch.records) - len(fresh)
+    tally.ranges[batch.device_id, batch.run_id] = stored
+    return None
+
+
+def known(conn: sqlite3.Connection, run_id: str) -> tuple[int | None, str | None, tuple[SeqRange, ...]]:
+    """The stream of a run, whose it is, and what is stored of it; Nones and nothing for a new run."""
+    row = conn.execute("SELECT stream, device_id FROM streams WHERE run_id = ?", (run_id,)).fetchone()
+    if row is None:
+        return None, None, ()
+    stream, owner = row
+    found = conn.execute("SELECT first_seq, last_seq FROM ranges WHERE stream = ? ORDER BY 1", (stream,))
+    return stream, owner, tuple(found)
+
+
+def add_stream(conn: sqlite3.Connection, run_id: str, device_id: str, first_received_at: str) -> int:
+    """Enter a run that nothing is known of, within the caller's transaction."""
+    stream = conn.execute(
+        "INSERT INTO streams (run_id, device_id, first_received_at) VALUES (?, ?, ?)",
+        (run_id, device_id, first_received_at),
+    ).lastrowid
+    assert stream is not None
+    return stream
+
+
+def store_ranges(
+    conn: sqlite3.Connection, stream: int, before: tuple[SeqRange, ...], fresh: Iterable[int]
+) -> tuple[SeqRange, ...]:
+    """Add stored `seq`s to a run's ranges, within the caller's transaction; returns all."""
+    after = merged(before, ((seq, seq) for seq in fresh))
+    gone, new = set(before) - set(after), set(after) - set(before)
+    conn.executemany("DELETE FROM ranges WHERE stream = ? AND first_seq = ?", ((stream, r[0]) for r in gone))
+    conn.executemany("INSERT INTO ranges VALUES (?, ?, ?)", ((stream, *r) for r in new))
+    return after
+
+
+def _reject(conn: sqlite3.Connection, delivery: Delivery, problem: ContractError, tally: Tally) -> None:
+    rejected.record(conn, delivery, problem)
+    tally.rejected += 1
+    claimed = claim(delivery)
+    if isinstance(problem, TooNew) or claimed is not None:
+        _keep(conn, delivery, tally)
+    if claimed is None:
+        return
+    refusal = Refusal(first_seq=claimed.first_seq, last_seq=claimed.last_seq, reason=str(problem))
+    tally.refused.setdefault((claimed.device_id, claimed.run_id), []).append(refusal)
+    _, owner, stored = known(conn, claimed.run_id)
+    if owner == claimed.device_id:
+        tally.ranges[claimed.device_id, claimed.run_id] = stored
+
+
+def _keep(conn: sqlite3.Connection, delivery: Delivery, tally: Tally) -> None:
+    """Keep what an update may take in, within a bound, so that nobody can fill the disk."""
+    if tally.kept_bytes is None:
+        tally.kept_bytes = rejected.kept_bytes(conn)
+    if tally.kept_bytes + len(delivery.data) <= rejected.KEPT_BYTES and rejected.keep(conn, delivery):
+        tally.kept_bytes += len(delivery.data)

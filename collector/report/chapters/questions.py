@@ -1,0 +1,92 @@
+"""What was asked: the question files, and a sample question with what each model answered."""
+
+from collector.display.numbers import decimals
+from collector.findings.comparison import Comparison, Questions, Sample
+from collector.report.names import Names, hardware
+from collector.report.page import Chapter, Heading, Section, Table, cells
+
+
+def questions(comparison: Comparison) -> Chapter:
+    """Characteristics of the question files, and a sample question with each model's answer."""
+    names = Names(comparison)
+    sections: list[Section] = []
+    if comparison.questions:
+        sections.append(Section("Characteristics", tables=(_characteristics(comparison.questions),)))
+        sections.append(Section("Asked with", tables=(_asked_with(comparison.questions),)))
+    for file in comparison.questions:
+        if file.sample is not None:
+            sections.append(_sample(names, file.name, file.sample))
+    return Chapter("questions", "The questions", tuple(sections))
+
+
+def _characteristics(files: tuple[Questions, ...]) -> Table:
+    return Table(
+        "Question files",
+        (
+            Heading("file", number=False),
+            Heading("questions"),
+            Heading("articles"),
+            Heading("passages"),
+            Heading("gold answers"),
+            Heading("words a context"),
+            Heading("longest context"),
+            Heading("words a question"),
+            Heading("words an answer"),
+            Heading("sha256", number=False),
+        ),
+        tuple(
+            cells(
+                file.name,
+                f"{file.questions:,}",
+                f"{file.articles:,}",
+                f"{file.passages:,}",
+                f"{file.golds:,}",
+                decimals(file.context_words, 1),
+                f"{file.longest_context_words:,}",
+                decimals(file.question_words, 1),
+                decimals(file.gold_words, 1),
+                file.questions_sha256[:12],
+            )
+            for file in files
+        ),
+        names=1,
+    )
+
+
+def _asked_with(files: tuple[Questions, ...]) -> Table:
+    words = sorted({word for file in files for word in file.asked_with})
+    return Table(
+        "Questions by their first question word",
+        (Heading("file", number=False), *(Heading(word) for word in words)),
+        tuple(cells(file.name, *(f"{file.asked_with.get(word, 0):,}" for word in words)) for file in files),
+        names=1,
+    )
+
+
+def _sample(names: Names, file: str, sample: Sample) -> Section:
+    judged = {True: "exact", False: "not exact", None: "not judged"}
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for told in sample.answers:
+        key = (names.row(told.row), told.text or "(nothing)", judged[told.exact_match])
+        rows.setdefault(key, []).append(hardware(told.row.hardware_class))
+    return Section(
+        f"A sample question of {file}: {sample.title}" if sample.title else f"A sample question of {file}",
+        (
+            f"Question: {sample.question}",
+            f"Context: {sample.context}",
+            f"People answered: {'; '.join(sample.golds) or 'nothing'}",
+        ),
+        (
+            Table(
+                "What the models answered",
+                (
+                    Heading("model", number=False),
+                    Heading("answer", number=False),
+                    Heading("exact match", number=False),
+                    Heading("on", number=False),
+                ),
+                tuple(cells(*key, ", ".join(dict.fromkeys(where))) for key, where in rows.items()),
+                names=1,
+            ),
+        ),
+    )

@@ -1,0 +1,172 @@
+"""Charts of what goes on within a row: how its times spread, and how its runs went over time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from collector.display.numbers import decimals, percent
+from collector.findings.between_rows import RowName
+from collector.findings.comparison import Comparison, Row, RunTrace
+from collector.report.charts.colours import Tints, label
+from collector.report.names import full_name
+from collector.report.page import Figure, Heading, Table, cells
+
+_QUARTERS = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def distributions(comparison: Comparison, rows: Sequence[Row], tints: Tints) -> Figure | None:
+    """The share of questions answered within a time."""
+    titles = _titles(rows)
+    shown = [d for d in comparison.distributions if d.row in titles]
+    if not shown:
+        return None
+    return Figure(
+        "How times spread",
+        "The share of questions that were answered within a time, which is logarithmic: a steep curve is a "
+        "steady model. Long contexts are read in several windows, which makes steps.",
+        Table(
+            "The numbers",
+            (
+                Heading("model", number=False),
+                *(Heading(f"{fraction:.0%} within ms") for fraction in _QUARTERS),
+            ),
+            tuple(
+                cells(titles[d.row], *(decimals(_at(d.fractions, d.ms, f), 1) for f in _QUARTERS))
+                for d in shown
+            ),
+            names=1,
+        ),
+        [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": label(titles[d.row]),
+                "tint": tints.of(d.row.model),
+                "line": {"dash": tints.dash(d.row.precision), "width": 2},
+                "x": d.ms,
+                "y": [100 * fraction for fraction in d.fractions],
+                "hovertemplate": "%{y:.0f} % within %{x:,.1f} ms<extra>%{fullData.name}</extra>",
+            }
+            for d in shown
+        ],
+        {
+            "xaxis": {"title": {"text": "ms"}, "type": "log"},
+            "yaxis": {"title": {"text": "% of questions"}, "range": [0, 100]},
+        },
+        400,
+    )
+
+
+def heat(comparison: Comparison, rows: Sequence[Row], tints: Tints) -> Figure | None:
+    """The temperature over each run, with the moments in which the processor was held back."""
+    titles = _titles(rows)
+    shown = [
+        trace
+        for trace in comparison.traces
+        if trace.row in titles and any(m.temperature_celsius is not None for m in trace.moments)
+    ]
+    if not shown:
+        return None
+    held_back = [
+        (moment.seconds, moment.temperature_celsius)
+        for trace in shown
+        for moment in trace.moments
+        if moment.throttled and moment.temperature_celsius is not None
+    ]
+    marks: list[dict[str, Any]] = []
+    if held_back:
+        marks.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": "held back",
+                "tint": "warning",
+                "marker": {"symbol": "x-thin-open", "size": 7},
+                "x": [seconds for seconds, _ in held_back],
+                "y": [celsius for _, celsius in held_back],
+                "hovertemplate": "held back at %{y:.0f} °C<extra></extra>",
+            }
+        )
+    return Figure(
+        "Heat over a run",
+        "The temperature of the processor over the time of each run, which is logarithmic"
+        + (
+            "; crosses mark where the processor was held back."
+            if held_back
+            else "; it was never seen held back."
+        ),
+        _heat_table(shown, titles),
+        [
+            *(
+                {
+                    "type": "scatter",
+                    "mode": _mode(trace),
+                    "name": label(titles[trace.row]),
+                    "tint": tints.of(trace.row.model),
+                    "line": {"dash": tints.dash(trace.row.precision), "width": 1.5},
+                    "x": [m.seconds for m in trace.moments],
+                    "y": [m.temperature_celsius for m in trace.moments],
+                    "connectgaps": True,
+                    "hovertemplate": "%{y:.0f} °C after %{x:,.0f} s<extra>%{fullData.name}</extra>",
+                }
+                for trace in shown
+            ),
+            *marks,
+        ],
+        {
+            "xaxis": {"title": {"text": "seconds since the run began"}, "type": "log"},
+            "yaxis": {"title": {"text": "°C"}},
+        },
+        400,
+    )
+
+
+def _mode(trace: RunTrace) -> str:
+    """A line; one reading has none, and is a point."""
+    return "lines" if sum(m.temperature_celsius is not None for m in trace.moments) > 1 else "markers"
+
+
+def _heat_table(traces: Sequence[RunTrace], titles: dict[RowName, str]) -> Table:
+    return Table(
+        "The numbers",
+        (
+            Heading("model", number=False),
+            Heading("device", number=False),
+            Heading("°C at first"),
+            Heading("°C at most"),
+            Heading("lowest MHz"),
+            Heading("of the time held back"),
+            Heading("p50 at last / at first"),
+        ),
+        tuple(_heat_row(trace, titles[trace.row]) for trace in traces),
+    )
+
+
+def _heat_row(trace: RunTrace, title: str) -> tuple[Any, ...]:
+    heats = [m.temperature_celsius for m in trace.moments if m.temperature_celsius is not None]
+    clocks = [m.clock_hz for m in trace.moments if m.clock_hz is not None]
+    times = [m.p50_ms for m in trace.moments if m.p50_ms]
+    return cells(
+        title,
+        trace.device_id,
+        decimals(heats[0], 0),
+        decimals(max(heats), 0),
+        decimals(min(clocks) / 1e6, 0) if clocks else None,
+        percent(100 * sum(m.throttled for m in trace.moments) / len(trace.moments)),
+        f"{times[-1] / times[0]:.2f}" if times else None,
+    )
+
+
+def _titles(rows: Sequence[Row]) -> dict[RowName, str]:
+    return {
+        RowName(
+            hardware_class=row.hardware_class,
+            questions_sha256=row.questions_sha256,
+            model=row.model,
+            precision=row.precision,
+        ): full_name(row.title, row.precision)
+        for row in rows
+    }
+
+
+def _at(fractions: Sequence[float], ms: Sequence[float], fraction: float) -> float:
+    return next((t for f, t in zip(fractions, ms, strict=True) if f >= fraction), ms[-1])

@@ -1,0 +1,245 @@
+"""The charts of a place, as Plotly's own JSON, each with the table that says the same.
+
+Three are the study's: EM and F1, time per question, BERTScore F1. The others set accuracy against time, and
+show how times spread, how hot a run got and what a question costs in energy.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from collector.comparison.recommendation import Candidate, pareto_front
+from collector.findings.comparison import Comparison, Row
+from collector.report.charts.colours import Tints, label
+from collector.report.charts.curves import distributions, heat
+from collector.report.columns import COLUMNS
+from collector.report.names import full_name
+from collector.report.page import Figure, Heading, Table, cells
+
+_BY_KEY: Final = {column.key: column for column in COLUMNS}
+_ROW_PIXELS: Final = 28
+_FRAME_PIXELS: Final = 110
+_F1_MARGIN: Final = 6.0
+_LABEL_DECADES: Final = 0.35
+"""Room for a label beside the outermost points of a logarithmic axis."""
+
+
+def figures(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Figure]:
+    """The charts of the rows of one place; one without a number to show is left out."""
+    tints = Tints(comparison)
+    made = (
+        _trade(rows, tints),
+        _answers(rows),
+        _time(rows, tints),
+        _bertscore(rows, tints),
+        distributions(comparison, rows, tints),
+        heat(comparison, rows, tints),
+        _energy(rows, tints),
+    )
+    return (figure for figure in made if figure is not None)
+
+
+def _trade(rows: Sequence[Row], tints: Tints) -> Figure | None:
+    shown = [row for row in rows if row.f1 is not None and row.p50_ms]  # no logarithm has a 0
+    if not shown:
+        return None
+    points = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0) for row in shown]
+    front = [points[i] for i in pareto_front(points)]
+    return Figure(
+        "Accuracy against time",
+        "F1 over the median time per question, which is logarithmic: higher and further left is better. The "
+        "dotted line joins the models that no other one beats in both, the Pareto front. A point without "
+        "room for its name tells it when it is pointed at.",
+        _table(shown, "f1", "f1_interval", "p50_ms", "best_for"),
+        [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "hoverinfo": "skip",
+                "line": {"shape": "hv", "dash": "dot", "width": 1.5},
+                "tint": "quiet",
+                "x": [point.time for point in front],
+                "y": [point.f1 for point in front],
+            },
+            *(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": label(full_name(row.title, row.precision)),
+                    "named": "front" if row.pareto else "behind",
+                    "tint": tints.of(row.model),
+                    "cliponaxis": False,
+                    "marker": {"size": 11, "symbol": tints.symbol(row.precision)},
+                    "x": [row.p50_ms],
+                    "y": [row.f1],
+                    "text": [f"F1 {f1} %, p50 {p50} ms"],
+                    "hovertemplate": "%{fullData.name}<br>%{text}<extra></extra>",
+                }
+                for row, f1, p50 in zip(shown, _written(shown, "f1"), _written(shown, "p50_ms"), strict=True)
+            ),
+        ],
+        {
+            "xaxis": {
+                "title": {"text": "p50 ms"},
+                "type": "log",
+                "range": [
+                    math.log10(min(p.time for p in points)) - _LABEL_DECADES,
+                    math.log10(max(p.time for p in points)) + _LABEL_DECADES,
+                ],
+            },
+            "yaxis": {
+                "title": {"text": "F1 %"},
+                # Never so narrow that a difference within chance looks like a cliff.
+                "range": [min(p.f1 for p in points) - _F1_MARGIN, max(p.f1 for p in points) + _F1_MARGIN],
+            },
+            "showlegend": False,
+        },
+        400,
+        wide=True,
+    )
+
+
+def _answers(rows: Sequence[Row]) -> Figure | None:
+    shown = [row for row in rows if row.f1 is not None]
+    if not shown:
+        return None
+    return Figure(
+        "Exact Match and F1",
+        "Exact Match and token F1 in percent for each model that has a meaningful accuracy; the whiskers are "
+        "95 % intervals.",
+        _table(shown, "exact_match", "f1", "f1_interval"),
+        [
+            _bars(shown, "f1", "F1", 0),
+            _bars(shown, "exact_match", "EM", 1),
+        ],
+        _by_name({"title": {"text": "percent"}, "range": [0, 100]}),
+        _FRAME_PIXELS + 2 * _ROW_PIXELS * len(shown) * 3 // 4,
+    )
+
+
+def _time(rows: Sequence[Row], tints: Tints) -> Figure | None:
+    shown = [row for row in rows if row.p50_ms is not None]
+    if not shown:
+        return None
+    names = [label(full_name(row.title, row.precision)) for row in shown]
+    lines: dict[str, list[Any]] = {"x": [], "y": []}
+    for row, name in zip(shown, names, strict=True):
+        lines["x"] += [row.p50_ms, row.p99_ms, None]
+        lines["y"] += [name, name, None]
+    marks = (
+        ("p50_ms", "p50", "circle", 11),
+        ("p90_ms", "p90", "line-ns-open", 12),
+        ("p99_ms", "p99", "x-thin-open", 8),
+    )
+    return Figure(
+        "Time per question",
+        "The median, the 90th and the 99th percentile of the time per question in milliseconds, on a "
+        "logarithmic axis: further left is faster.",
+        _table(shown, "p50_ms", "p90_ms", "p99_ms", "speed_up", "speed_up_interval"),
+        [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "hoverinfo": "skip",
+                "showlegend": False,
+                "tint": "line",
+                **lines,
+            },
+            *(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": name,
+                    "x": [getattr(row, field) for row in shown],
+                    "y": names,
+                    "tint": 0 if field == "p50_ms" else "text",
+                    "marker": {"size": size, "symbol": symbol},
+                    "text": _written(shown, field),
+                    "hovertemplate": f"%{{y}}<br>{name} %{{text}} ms<extra></extra>",
+                }
+                for field, name, symbol, size in marks
+            ),
+        ],
+        _by_name({"title": {"text": "ms"}, "type": "log"}),
+        _FRAME_PIXELS + _ROW_PIXELS * len(shown),
+    )
+
+
+def _bertscore(rows: Sequence[Row], tints: Tints) -> Figure | None:
+    shown = [row for row in rows if row.bertscore_f1 is not None]
+    if not shown:
+        return None
+    return Figure(
+        "BERTScore F1",
+        "BERTScore F1 from 0 to 1. Raw scores of unrelated texts lie well above 0.",
+        _table(shown, "bertscore_f1"),
+        [_bars(shown, "bertscore_f1", "BERTScore F1", 0)],
+        _by_name({"title": {"text": "BERTScore F1"}, "range": [0, 1]}),
+        _FRAME_PIXELS + _ROW_PIXELS * len(shown),
+    )
+
+
+def _energy(rows: Sequence[Row], tints: Tints) -> Figure | None:
+    shown = [row for row in rows if row.joules_per_question is not None]
+    if not shown:
+        return None
+    sources = ", ".join(dict.fromkeys(row.energy_source or "an unnamed source" for row in shown))
+    return Figure(
+        "Energy per question",
+        f"Joules per question answered, idle power included, as measured by {sources}.",
+        _table(shown, "joules_per_question", "joules_per_correct"),
+        [_bars(shown, "joules_per_question", "J per question", 0)],
+        _by_name({"title": {"text": "joules"}, "rangemode": "tozero"}),
+        _FRAME_PIXELS + _ROW_PIXELS * len(shown),
+    )
+
+
+def _bars(rows: Sequence[Row], field: str, name: str, tint: int) -> dict[str, Any]:
+    values = [getattr(row, field) for row in rows]
+    whiskers = {}
+    if any(field in row.intervals for row in rows):
+        ends = [row.intervals.get(field, (value, value)) for row, value in zip(rows, values, strict=True)]
+        whiskers = {
+            "error_x": {
+                "type": "data",
+                "symmetric": False,
+                "array": [high - value for (_, high), value in zip(ends, values, strict=True)],
+                "arrayminus": [value - low for (low, _), value in zip(ends, values, strict=True)],
+                "thickness": 1,
+                "width": 3,
+            }
+        }
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "tint": tint,
+        "y": [label(full_name(row.title, row.precision)) for row in rows],
+        "x": values,
+        "text": _written(rows, field),
+        "texttemplate": "%{text}",
+        "textposition": "auto",
+        "insidetextanchor": "start",
+        "textangle": 0,
+        "cliponaxis": False,
+        "hovertemplate": f"%{{y}}<br>{name} %{{text}}<extra></extra>",
+        **whiskers,
+    }
+
+
+def _written(rows: Sequence[Row], field: str) -> list[str | None]:
+    """A number as the tables have it: a browser would round halves in another way."""
+    return [_BY_KEY[field].text(row) for row in rows]
+
+
+def _by_name(xaxis: dict[str, Any]) -> dict[str, Any]:
+    return {"xaxis": xaxis, "yaxis": {"autorange": "reversed", "type": "category"}, "barmode": "group"}
+
+
+def _table(rows: Sequence[Row], *keys: str) -> Table:
+    columns = [_BY_KEY[key] for key in ("title", "precision", *keys)]
+    return Table(
+        "The numbers",
+        tuple(Heading(column.heading, column.number) for column in columns),
+        tuple(cells(*(column.text(row) for column in columns)) for row in rows),
+    )

@@ -1,0 +1,225 @@
+"""Charts of runs under load: how time, heat and clock go over minutes, and what queueing makes of p99."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from collector.display.numbers import decimals
+from collector.findings.between_rows import Moment
+from collector.findings.scenario_run import ScenarioRun
+from collector.report.charts.colours import Tints, label
+from collector.report.names import full_name, hardware
+from collector.report.page import Figure, Heading, Table, cells
+
+_PANEL_PIXELS: Final = 150
+_FRAME_PIXELS: Final = 100
+_GAP: Final = 0.07
+"""Between two panels, as a part of the height."""
+
+
+class _Panel(NamedTuple):
+    """One reading over time."""
+
+    words: str
+    title: str
+    unit: str
+    digits: int
+    read: Any
+    """Takes a moment; returns a number or None."""
+
+
+_PANELS: Final = (
+    _Panel("median time per question", "p50 ms", "ms", 1, lambda m: m.p50_ms),
+    _Panel("highest temperature", "°C", "°C", 0, lambda m: m.temperature_celsius),
+    _Panel("lowest clock", "MHz", "MHz", 0, lambda m: None if m.clock_hz is None else m.clock_hz / 1e6),
+)
+
+
+def endurance(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
+    """Time per question, temperature and clock over the minutes of sustained runs of one place."""
+    names = _names(runs)
+    panels = [p for p in _PANELS if any(p.read(m) is not None for run in runs for m in run.moments)]
+    slowed = [run for run in runs if run.slowed_down_after_seconds is not None]
+    return Figure(
+        f"Under sustained load: {hardware(runs[0].hardware_class)}, {runs[0].questions}",
+        f"{' and '.join(panel.words for panel in panels)} over the minutes of each run; ".capitalize()
+        + (
+            "a dotted line marks when the machine was first slowed down."
+            if slowed
+            else "the machine was never seen slowed down."
+        ),
+        _moments(runs, names),
+        [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": label(names[run.run_id]) + _when(run),
+                "legendgroup": run.run_id,
+                "showlegend": number == 0,
+                "tint": tints.of(run.model),
+                "line": {"dash": tints.dash(run.precision), "width": 1.75},
+                "x": [m.seconds / 60 for m in run.moments],
+                "y": [panel.read(m) for m in run.moments],
+                "yaxis": _axis(number),
+                "connectgaps": True,
+                "hovertemplate": f"%{{y:,.{panel.digits}f}} {panel.unit} after %{{x:.1f}} min"
+                "<extra>%{fullData.name}</extra>",
+            }
+            for number, panel in enumerate(panels)
+            for run in runs
+        ],
+        {
+            "xaxis": {
+                "title": {"text": "minutes since the run began"},
+                "anchor": _axis(len(panels) - 1),
+                "rangemode": "tozero",
+            },
+            **{
+                _axis(number).replace("y", "yaxis"): {
+                    "title": {"text": panel.title},
+                    "domain": _domain(number, len(panels)),
+                    "nticks": 5,
+                    "rangemode": "normal" if panel.unit == "°C" else "tozero",
+                }
+                for number, panel in enumerate(panels)
+            },
+            "shapes": [_upright(run, tints) for run in slowed],
+            "showlegend": True,
+        },
+        _FRAME_PIXELS + _PANEL_PIXELS * len(panels),
+    )
+
+
+def latency_against_rate(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
+    """p99 over the rate at which questions arrive, for the server runs of one place, and what it may be."""
+    names = _names(runs)
+    tried = {run.run_id: sorted(run.rates, key=lambda rate: rate.per_second) for run in runs}
+    bounds = sorted({run.latency_bound_ms for run in runs if run.latency_bound_ms is not None})
+    told = " and ".join(f"{bound:,g} ms" for bound in bounds)
+    return Figure(
+        f"p99 against rate: {hardware(runs[0].hardware_class)}, {runs[0].questions}",
+        "The 99th percentile of the time from a question's arrival to its answer, over the questions that "
+        "arrive in a second; both axes are logarithmic. Filled marks are rates that hold the bound"
+        + (f", the dotted line at {told}." if told else "."),
+        Table(
+            "The numbers",
+            (
+                Heading("model", number=False),
+                Heading("per second"),
+                Heading("p50 ms"),
+                Heading("p99 ms"),
+                Heading("p99 at most ms"),
+                Heading("bound", number=False),
+            ),
+            tuple(
+                cells(
+                    names[run.run_id],
+                    decimals(rate.per_second, 2),
+                    decimals(rate.p50_ms, 1),
+                    decimals(rate.p99_ms, 1),
+                    decimals(rate.p99_bound_ms, 1),
+                    "held" if rate.held else "not held",
+                )
+                for run in runs
+                for rate in tried[run.run_id]
+            ),
+            names=1,
+        ),
+        [
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": label(names[run.run_id]),
+                "tint": tints.of(run.model),
+                "line": {"dash": tints.dash(run.precision), "width": 1.75},
+                "marker": {
+                    "size": 9,
+                    "symbol": ["circle" if rate.held else "circle-open" for rate in tried[run.run_id]],
+                },
+                "x": [rate.per_second for rate in tried[run.run_id]],
+                "y": [rate.p99_ms for rate in tried[run.run_id]],
+                "hovertemplate": "p99 %{y:,.1f} ms at %{x:,.2f} per second<extra>%{fullData.name}</extra>",
+            }
+            for run in runs
+        ],
+        {
+            "xaxis": {"title": {"text": "questions per second"}, "type": "log"},
+            "yaxis": {"title": {"text": "p99 ms"}, "type": "log"},
+            "shapes": [
+                {
+                    "type": "line",
+                    "xref": "paper",
+                    "x0": 0,
+                    "x1": 1,
+                    "y0": bound,
+                    "y1": bound,
+                    "tint": "quiet",
+                    "line": {"dash": "dot", "width": 1.5},
+                }
+                for bound in bounds
+            ],
+            "showlegend": True,
+        },
+        380,
+    )
+
+
+def _names(runs: Sequence[ScenarioRun]) -> dict[str, str]:
+    """What each run is called in a chart: by its model, and by its id where several have one."""
+    titles = {run.run_id: full_name(run.title, run.precision) for run in runs}
+    often = Counter(titles.values())
+    return {
+        run_id: title if often[title] == 1 else f"{title}, run {run_id[:8]}"
+        for run_id, title in titles.items()
+    }
+
+
+def _when(run: ScenarioRun) -> str:
+    seconds = run.slowed_down_after_seconds
+    return "" if seconds is None else f", slowed down after {seconds / 60:,.1f} min"
+
+
+def _axis(number: int) -> str:
+    return "y" if number == 0 else f"y{number + 1}"
+
+
+def _domain(number: int, panels: int) -> list[float]:
+    """From the top down."""
+    height = (1 - _GAP * (panels - 1)) / panels
+    top = 1 - number * (height + _GAP)
+    return [max(0.0, round(top - height, 4)), round(top, 4)]
+
+
+def _upright(run: ScenarioRun, tints: Tints) -> dict[str, Any]:
+    minutes = (run.slowed_down_after_seconds or 0.0) / 60
+    return {
+        "type": "line",
+        "x0": minutes,
+        "x1": minutes,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "tint": tints.of(run.model),
+        "line": {"dash": "dot", "width": 1.5},
+    }
+
+
+def _moments(runs: Sequence[ScenarioRun], names: dict[str, str]) -> Table:
+    return Table(
+        "The numbers",
+        (
+            Heading("model", number=False),
+            Heading("minute"),
+            Heading("p50 ms"),
+            Heading("°C at most"),
+            Heading("lowest MHz"),
+            Heading("slowed down", number=False),
+        ),
+        tuple(_moment(names[run.run_id], m) for run in runs for m in run.moments),
+        names=1,
+    )
+
+
+def _moment(name: str, m: Moment) -> tuple[Any, ...]:
+    readings = (decimals(panel.read(m), panel.digits) for panel in _PANELS)
+    return cells(name, decimals(m.seconds / 60, 2), *readings, "yes" if m.throttled else "no")

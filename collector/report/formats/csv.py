@@ -1,0 +1,60 @@
+"""The report as CSV: full numbers, a row each."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from collector.display.csv_text import csv_text
+from collector.findings.comparison import Comparison, Row
+from collector.findings.scenario_run import COMPARED, Rate, ScenarioRun
+
+_WITH_INTERVAL: Final = ("exact_match", "f1", "p50_ms", "p90_ms", "p99_ms", "speed_up")
+
+_NESTED: Final = {"marks", "intervals", "notes", "rates", "loadgen", "moments"}
+
+_FIELDS: Final = tuple(field for field in Row.__struct_fields__ if field not in _NESTED)
+
+_OF_SCENARIOS: Final = tuple(
+    field for field in ScenarioRun.__struct_fields__ if field not in {*_NESTED, *_FIELDS}
+)
+
+
+def as_csv(comparison: Comparison) -> str:
+    """Write a comparison as CSV with a header line: its rows, and below them the runs of other scenarios.
+
+    `scenario` tells them apart. What is not known is an empty cell, and `notes` says why. An interval is two
+    columns, `FIELD_low` and `FIELD_high`; `marks` counts what disturbed answers, `rates` and `loadgen` are
+    the details of those scenarios.
+    """
+    ends = [f"{field}_{end}" for field in _WITH_INTERVAL for end in ("low", "high")]
+    header = (*_FIELDS, *ends, "marks", "notes", *_OF_SCENARIOS, "rates", "loadgen")
+    return csv_text(header, map(_values, comparison.entries))
+
+
+def _values(row: Row | ScenarioRun) -> list[object]:
+    ends = [end for field in _WITH_INTERVAL for end in row.intervals.get(field, (None, None))]
+    marks = _pairs(row.marks) if isinstance(row, Row) else None
+    notes = "; ".join(f"{field}: {text}" for field, texts in row.notes.items() for text in texts)
+    return [
+        *(getattr(row, field, None) for field in _FIELDS),
+        *ends,
+        marks,
+        notes,
+        *(_of_scenario(row, field) for field in _OF_SCENARIOS),
+        None if isinstance(row, Row) else "; ".join(map(_rate, row.rates)),
+        None if isinstance(row, Row) else _pairs(row.loadgen),
+    ]
+
+
+def _of_scenario(row: Row | ScenarioRun, field: str) -> object:
+    if isinstance(row, Row) and field == "scenario":
+        return COMPARED if row.runs else None
+    return getattr(row, field, None)
+
+
+def _rate(rate: Rate) -> str:
+    held = "held" if rate.held else "not held"
+    return f"{rate.per_second} per second: p99 {rate.p99_ms} ms, {held}"
+
+
+def _pairs(values: Mapping[str, object]) -> str:
+    return "; ".join(f"{name}: {value}" for name, value in values.items())

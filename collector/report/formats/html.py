@@ -1,0 +1,96 @@
+"""The report as one HTML file: no network, works from disk, light and dark, on paper and on a phone.
+
+Whatever a device wrote is escaped where it stands, and a content security policy runs no script but ours and
+Plotly, by their hashes. Styles are inline since Plotly sets them on what it draws. Plotly has five megabytes
+and is carried compressed: the browser unpacks it, and where it cannot, the tables behind the charts stay.
+"""
+
+import base64
+import gzip
+import hashlib
+from importlib.resources import files
+from typing import Any, Final
+
+import msgspec
+
+from collector.display.plain import plain
+from collector.findings.comparison import Comparison
+from collector.report.layout import Page, lay_out
+from collector.report.page import Cell
+
+_SCRIPTS: Final = ("names.js", "paper.js", "report.js")
+"""One script in a page, in this order."""
+
+
+def as_html(comparison: Comparison) -> str:
+    """Write a comparison as a self-contained page."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    folder = files("collector.report.formats")
+    script = "".join(folder.joinpath(name).read_text("utf-8") for name in _SCRIPTS)
+    plotly = get_plotlyjs()
+    page = lay_out(comparison)
+    drawn = [
+        {"traces": figure.traces, "layout": figure.layout}
+        for chapter in page.chapters
+        for section in chapter.sections
+        for figure in sorted(section.figures, key=lambda figure: not figure.wide)
+    ]
+    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template.filters["plain"] = plain
+    return template.from_string(folder.joinpath("report.html.j2").read_text("utf-8")).render(
+        comparison=comparison,
+        page=page,
+        in_brief=_in_brief(comparison),
+        cards=_cards(page),
+        policy=_policy(script, plotly),
+        style=Markup(folder.joinpath("report.css").read_text("utf-8")),  # noqa: S704  # our own file
+        plotly=base64.b64encode(gzip.compress(plotly.encode(), 9, mtime=0)).decode() if drawn else "",
+        script=Markup(script),  # noqa: S704  # our own file
+        data=Markup(_inert_json(drawn)),  # noqa: S704  # made inert
+    )
+
+
+def _in_brief(comparison: Comparison) -> str:
+    rows, runs = len(comparison.rows), len(comparison.scenarios)
+    kinds = len({row.hardware_class for row in comparison.rows if row.runs})
+    where = f" on {_counted(kinds, 'kind')} of hardware" if kinds else ""
+    return " · ".join(
+        (
+            f"{comparison.generated_at[:16].replace('T', ' ')} UTC",
+            *([_counted(rows, "row") + where] if rows else []),
+            *([_counted(runs, "run") + " under load"] if runs else []),
+            f"baseline {comparison.baseline} fp32",
+        )
+    )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _cards(page: Page) -> dict[str, list[tuple[Cell, ...]]]:
+    """The rows of the first table, which is the answer, by what stands in their first cell."""
+    cards: dict[str, list[tuple[Cell, ...]]] = {}
+    for chapter in page.chapters[:1]:
+        if chapter.anchor == "answer":
+            for row in chapter.sections[0].tables[0].rows:
+                cards.setdefault(row[0].text, []).append(row[1:])
+    return cards
+
+
+def _policy(*scripts: str) -> str:
+    hashes = (base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _inert_json(value: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = msgspec.json.encode(value).decode()
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

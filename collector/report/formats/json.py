@@ -1,0 +1,10 @@
+"""The report as JSON: the types of `collector.findings.comparison`, as they are."""
+
+import msgspec
+
+from collector.findings.comparison import Comparison
+
+
+def as_json(comparison: Comparison) -> str:
+    """Write a comparison as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(comparison), indent=2).decode() + "\n"

@@ -1,0 +1,123 @@
+"""The report for a terminal: a first screen that answers the question, or all of it, or one chapter."""
+
+from collections.abc import Iterator, Sequence
+from io import StringIO
+from typing import Any, Final
+
+from collector.display.plain import plain
+from collector.findings.comparison import Comparison
+from collector.report.layout import lay_out
+from collector.report.page import PARTS, Chapter, Section, Table, mark
+
+FIRST_SCREEN: Final = "first-screen"
+FULL: Final = "full"
+_GAP: Final = 2
+
+
+def table(
+    comparison: Comparison, width: int | None = None, *, colour: bool = False, part: str = FIRST_SCREEN
+) -> str:
+    """Write a comparison as tables.
+
+    Args:
+        comparison: what to show.
+        width: columns of the terminal, which wider tables are split to; None for as wide as it takes.
+        colour: emphasise with ANSI escapes.
+        part: `FIRST_SCREEN`, `FULL`, or one of `PARTS`.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    page = lay_out(comparison)
+    out = StringIO()
+    console = Console(
+        file=out,
+        width=width or 1000,
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        emoji=False,
+    )
+    shown = [chapter for chapter in page.chapters if _belongs(chapter, part)]
+    for chapter in shown:
+        title = Text(plain(chapter.title), style="bold")
+        console.print(title)
+        console.print(Text("─" * title.cell_len))
+        for section in chapter.sections:
+            if section.first_screen or part != FIRST_SCREEN:
+                _write(console, section, width, brief=part == FIRST_SCREEN)
+    if part in PARTS and not shown and page.chapters:
+        console.print(Text(f"there is nothing to say under {part!r}"))
+    for remark in page.remarks:
+        console.print(Text(plain(remark)))
+    if part == FIRST_SCREEN and page.chapters:
+        more = dict.fromkeys(chapter.name for chapter in page.chapters)
+        console.print(Text(f"More: --section {'|'.join(more)}, --full, or charts with --format html"))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _belongs(chapter: Chapter, part: str) -> bool:
+    return part == FULL or part == chapter.name or (part == FIRST_SCREEN and chapter.first_screen)
+
+
+def _write(console: Any, section: Section, width: int | None, *, brief: bool) -> None:
+    from rich.text import Text
+
+    if section.title:
+        console.print(Text(plain(section.title), style="bold"))
+    for words in section.words:
+        console.print(Text(plain(words), style="dim"))
+    said: set[int] = set()
+    for shown in section.tables:
+        if not shown.rows:
+            continue
+        if len(section.tables) > 1:
+            console.print(Text(plain(shown.title), style="bold"))
+        columns = [i for i, heading in enumerate(shown.headings) if not (brief and heading.detail)]
+        said.update(note for row in shown.rows for i in columns for note in row[i].notes)
+        for part in _parts(shown, columns, width):
+            console.print(_grid(shown, part))
+            console.print()
+    for number, text in enumerate(section.footnotes, start=1):
+        if number in said:
+            console.print(Text(f"{mark(number)} {plain(text)}", style="dim"))
+    if said:
+        console.print()
+
+
+def _grid(shown: Table, part: list[int]) -> Any:
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    grid = Grid(header_style="bold", box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for i in part:
+        heading = shown.headings[i]
+        grid.add_column(
+            Text(plain(heading.text)),
+            justify="right" if heading.number else "left",
+            no_wrap=heading.number,
+            overflow="fold",
+        )
+    for row in shown.rows:
+        grid.add_row(*(Text(plain(row[i].marked)) for i in part))
+    return grid
+
+
+def _parts(shown: Table, columns: Sequence[int], width: int | None) -> Iterator[list[int]]:
+    """The positions of the columns that fit beside each other; each part begins with the names."""
+    from rich.cells import cell_len
+
+    widths = {i: _GAP + max(map(cell_len, _texts(shown, i))) for i in columns}
+    names, rest = list(columns[: shown.names]), columns[shown.names :]
+    part = names.copy()
+    for i in rest:
+        if width is not None and part != names and sum(widths[j] for j in [*part, i]) - _GAP > width:
+            yield part
+            part = names.copy()
+        part.append(i)
+    yield part
+
+
+def _texts(shown: Table, column: int) -> Iterator[str]:
+    yield plain(shown.headings[column].text)
+    yield from (plain(row[column].marked) for row in shown.rows)

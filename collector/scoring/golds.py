@@ -1,0 +1,99 @@
+"""Gold answers, and the Exact Match and F1 of a run's answers against them."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from collector.scoring import squad_metrics as squad
+from collector.store.database import Store
+from collector.store.runs import Run
+
+SCORES_HELD: Final = 500_000
+"""Scores of question and text that are kept in memory: other runs often answer the same."""
+ROWS_AT_ONCE: Final = 2_000
+"""A transaction of these takes some 5 ms, so ingest is not held up."""
+
+
+class Golds:
+    """What people answered, read once for each question set, and how well other answers agree with it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._sets: dict[int, dict[str, tuple[str, ...]]] = {}
+        self._scores: dict[tuple[int, str, str], squad.Score] = {}
+
+    def of(self, question_set: int) -> dict[str, tuple[str, ...]]:
+        """The gold answers by question id, in the order of the file."""
+        if question_set not in self._sets:
+            golds: dict[str, tuple[str, ...]] = {}
+            for question_id, text in self._store.tuples(
+                "SELECT question_id, text FROM golds WHERE question_set = ? ORDER BY question_id, position",
+                question_set,
+            ):
+                golds[question_id] = (*golds.get(question_id, ()), text)
+            self._sets[question_set] = golds
+        return self._sets[question_set]
+
+    def score(self, question_set: int, question_id: str, text: str) -> squad.Score | None:
+        """The score of an answer; None where its question has no gold."""
+        key = (question_set, question_id, text)
+        known = self._scores.get(key)
+        if known is not None:
+            return known
+        texts = self.of(question_set).get(question_id)
+        if texts is None:
+            return None
+        if len(self._scores) >= SCORES_HELD:
+            self._scores.clear()
+        found = self._scores[key] = squad.score(text, texts)
+        return found
+
+
+def score_run(store: Store, run: Run, golds: Golds, question_set: int) -> int:
+    """Compute Exact Match and F1 of every answer of a run that lacks them; returns how many.
+
+    An answer with an error is wrong.
+    """
+    rows = list(_scores(store, run, golds, question_set))
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        with store.writing_behind() as conn:
+            # Columns made before these scores must not outlive a crash between here and their renewal.
+            conn.execute("DELETE FROM run_columns WHERE stream = ?", (run.stream,))
+            conn.executemany(
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)", rows[start : start + ROWS_AT_ONCE]
+            )
+    return len(rows)
+
+
+def drop_scores(store: Store, stream: int) -> None:
+    """Forget the scores of a run, and what was made of them, a little at a time.
+
+    The caller is within `store.deriving()`.
+    """
+    with store.writing_behind() as conn:
+        conn.execute("DELETE FROM run_columns WHERE stream = ?", (stream,))
+    last = store.value("SELECT max(seq) FROM scores WHERE stream = ?", stream)
+    for start in range(0, 0 if last is None else last + 1, ROWS_AT_ONCE):
+        with store.writing_behind() as conn:
+            conn.execute(
+                "DELETE FROM scores WHERE stream = ? AND seq >= ? AND seq < ?",
+                (stream, start, start + ROWS_AT_ONCE),
+            )
+
+
+def _scores(
+    store: Store, run: Run, golds: Golds, question_set: int
+) -> Iterator[tuple[int, int, bool, float]]:
+    for seq, question_id, text, error in store.tuples(
+        "SELECT seq, question_id, text, error FROM answers LEFT JOIN scores USING (stream, seq) "
+        "WHERE stream = ? AND scores.f1 IS NULL",
+        run.stream,
+    ):
+        score = golds.score(question_set, question_id, text)
+        if score is not None:
+            right, f1 = (False, 0.0) if error is not None else score
+            yield run.stream, seq, right, f1
+
+
+def gold_texts(store: Store) -> list[str]:
+    """Every gold answer of every question file, in an order that does not depend on when they were added."""
+    return [text for (text,) in store.tuples("SELECT text FROM golds ORDER BY question_id, position, text")]

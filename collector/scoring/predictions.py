@@ -1,0 +1,141 @@
+"""Prediction files, `{"question id": "answer"}`: scored, written for a run, added from elsewhere."""
+
+import hashlib
+import sqlite3
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from collector.errors import BadInput
+from collector.scoring import squad_metrics as squad
+from collector.store.database import Store, utc_now
+from collector.store.runs import Run
+from contract.codec import decode_json
+from contract.questions import MAX_QUESTION_FILE_BYTES, QuestionFile, decode_questions
+
+_PREDICTIONS: Final = msgspec.json.Decoder(dict[str, str])
+
+
+class Evaluation(NamedTuple):
+    """What the official script prints, in percent, and how many questions have no prediction."""
+
+    exact_match: float
+    f1: float
+    missing: int
+
+
+def read_predictions(path: Path) -> dict[str, str]:
+    """Read a prediction file.
+
+    Raises:
+        BadInput: it cannot be read.
+        Malformed: it is not one JSON object of strings.
+    """
+    return decode_json(_read(path, "prediction file"), _PREDICTIONS, "prediction file")
+
+
+def read_questions(path: Path) -> QuestionFile:
+    """Read a question file; errors as `read_predictions`."""
+    return decode_questions(_read(path, "question file"))
+
+
+def evaluate(questions: QuestionFile, predictions: dict[str, str]) -> Evaluation:
+    """Score predictions as the official SQuAD v1.1 script does: a question without one counts as wrong.
+
+    Raises:
+        BadInput: a question has no gold answer.
+    """
+    exact_match, f1, missing = 0, 0.0, 0
+    for question in questions.questions:
+        if not question.golds:
+            raise BadInput(f"question {question.id!r} has no gold answer to score by")
+        prediction = predictions.get(question.id)
+        if prediction is None:
+            missing += 1
+            continue
+        score = squad.score(prediction, (gold.text for gold in question.golds))
+        exact_match += score.exact_match
+        f1 += score.f1
+    total = len(questions.questions)
+    return Evaluation(100.0 * exact_match / total, 100.0 * f1 / total, missing)
+
+
+def predictions_of(store: Store, run: Run) -> dict[str, str]:
+    """The first answer of a run to each question, in order of question id; empty where it is an error."""
+    rows = store.tuples(
+        "SELECT question_id, text FROM answers WHERE stream = ? ORDER BY question_id, error IS NOT NULL, seq",
+        run.stream,
+    )
+    found: dict[str, str] = {}
+    for question_id, text in rows:
+        found.setdefault(question_id, text)
+    return found
+
+
+def add_predictions(store: Store, path: Path, model: str, questions: str) -> int:
+    """Bring a system from elsewhere into the comparison. Adding it again replaces what was there.
+
+    Args:
+        store: open for writing.
+        path: the prediction file.
+        model: what to call the system.
+        questions: name or beginning of the digest of the question file, which was added before.
+
+    Returns:
+        How many questions of the file have a prediction.
+
+    Raises:
+        BadInput: no file, no such question file, or no prediction of any of its questions.
+    """
+    predictions = read_predictions(path)
+    question_set = _question_set(store, questions)
+    known = {
+        row[0]
+        for row in store.tuples("SELECT question_id FROM questions WHERE question_set = ?", question_set)
+    }
+    rows = sorted((question_id, text) for question_id, text in predictions.items() if question_id in known)
+    if not rows:
+        raise BadInput(f"prediction file {str(path)!r} answers no question of {questions!r}")
+    digest = hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
+    with store.writing() as conn:
+        system = put_system(conn, model, question_set, digest, utc_now())
+        conn.executemany("INSERT INTO predictions VALUES (?, ?, ?)", ((system, *row) for row in rows))
+    return len(rows)
+
+
+def put_system(conn: sqlite3.Connection, model: str, question_set: int, sha256: str, added_at: str) -> int:
+    """Make room for a system's predictions in place of those that were there; returns its number."""
+    conn.execute(
+        "DELETE FROM predictions WHERE system IN "
+        "(SELECT system FROM systems WHERE model = ? AND question_set = ?)",
+        (model, question_set),
+    )
+    conn.execute("DELETE FROM systems WHERE model = ? AND question_set = ?", (model, question_set))
+    system = conn.execute(
+        "INSERT INTO systems (model, question_set, sha256, added_at) VALUES (?, ?, ?, ?)",
+        (model, question_set, sha256, added_at),
+    ).lastrowid
+    assert system is not None
+    return system
+
+
+def _question_set(store: Store, name: str) -> int:
+    found = list(
+        store.tuples(
+            "SELECT question_set FROM question_sets WHERE name = ?1 OR substr(sha256, 1, length(?1)) = ?1",
+            name,
+        )
+    )
+    if not name or len(found) != 1:
+        many = "several question files are" if found else "no question file is"
+        raise BadInput(f"{many} called {name!r}: collector questions list")
+    return int(found[0][0])
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_QUESTION_FILE_BYTES + 1)
+    except OSError as error:
+        raise BadInput(f"{what} {str(path)!r} cannot be read: {error.strerror}") from None

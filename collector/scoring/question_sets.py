@@ -1,0 +1,108 @@
+"""Question sets: what was asked, and the golds people gave. Named by the contract's digest."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from collector.errors import BadInput
+from collector.scoring.golds import drop_scores
+from collector.store.database import Store, utc_now
+from contract.questions import MAX_QUESTION_FILE_BYTES, QuestionFile, decode_questions
+
+_RUNS: Final = "SELECT stream FROM runs WHERE questions_sha256 = ?"
+
+
+class Added(NamedTuple):
+    """What adding a question file did."""
+
+    name: str
+    sha256: str
+    questions: int
+    golds: int
+    changed: bool
+    """False when the same questions and golds were there already."""
+
+
+def add_questions(store: Store, path: Path, name: str | None = None) -> Added:
+    """Add a SQuAD v1.1 file. Adding it again changes nothing.
+
+    Gold answers belong to the file: another file with the same questions and other golds replaces them,
+    and the scores made with the old ones are dropped. A file without golds replaces none.
+
+    Args:
+        store: open for writing.
+        path: the file.
+        name: what to call the set; the file's name without its ending if None.
+
+    Raises:
+        BadInput: the file cannot be read.
+        Malformed: it is not SQuAD v1.1.
+    """
+    file = decode_questions(_read(path))
+    name = name or path.stem
+    golds = sorted(
+        (q.id, position, gold.text, gold.answer_start)
+        for q in file.questions
+        for position, gold in enumerate(q.golds)
+    )
+    with store.deriving():
+        before = _golds(store, file.sha256)
+        differ = bool(golds) and golds != before
+        if differ and before:
+            for (stream,) in list(store.tuples(_RUNS, file.sha256)):
+                drop_scores(store, stream)
+        with store.writing() as conn:
+            question_set = _question_set(conn, file.sha256)
+            changed = question_set is None or differ
+            if question_set is None:
+                question_set = _insert(conn, file, name)
+            if differ:
+                conn.execute("DELETE FROM golds WHERE question_set = ?", (question_set,))
+                conn.executemany(
+                    "INSERT INTO golds VALUES (?, ?, ?, ?, ?)", ((question_set, *g) for g in golds)
+                )
+            if changed:
+                conn.execute(f"DELETE FROM run_columns WHERE stream IN ({_RUNS})", (file.sha256,))  # noqa: S608  # our own words
+                conn.execute("DELETE FROM findings")
+    return Added(name, file.sha256, len(file.questions), len(golds or before), changed)
+
+
+def _golds(store: Store, sha256: str) -> list[tuple[str, int, str, int]]:
+    return list(
+        store.tuples(
+            "SELECT question_id, position, text, answer_start FROM golds "
+            "JOIN question_sets USING (question_set) WHERE sha256 = ? ORDER BY 1, 2",
+            sha256,
+        )
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_QUESTION_FILE_BYTES + 1)
+    except OSError as error:
+        raise BadInput(f"question file {str(path)!r} cannot be read: {error.strerror}") from None
+
+
+def _question_set(conn: sqlite3.Connection, sha256: str) -> int | None:
+    row = conn.execute("SELECT question_set FROM question_sets WHERE sha256 = ?", (sha256,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _insert(conn: sqlite3.Connection, file: QuestionFile, name: str) -> int:
+    question_set = conn.execute(
+        "INSERT INTO question_sets (sha256, name, added_at) VALUES (?, ?, ?)", (file.sha256, name, utc_now())
+    ).lastrowid
+    assert question_set is not None
+    passages = list(dict.fromkeys((q.title, q.context) for q in file.questions))
+    places = {passage: place for place, passage in enumerate(passages)}
+    conn.executemany(
+        "INSERT INTO passages VALUES (?, ?, ?, ?)",
+        ((question_set, place, *passage) for passage, place in places.items()),
+    )
+    conn.executemany(
+        "INSERT INTO questions VALUES (?, ?, ?, ?)",
+        ((question_set, q.id, places[q.title, q.context], q.question) for q in file.questions),
+    )
+    return question_set

@@ -1,0 +1,64 @@
+"""When the accuracy of a run means something, and what to say when it does not."""
+
+from typing import Final
+
+from collector.store.database import Store
+from collector.store.runs import Run
+
+RANDOM_WEIGHTS: Final = (
+    "random weights: time, memory and size are those of the true architecture, an accuracy would mean nothing"
+)
+NO_GOLDS: Final = "the question file has no gold answers, or was never added: collector questions add FILE"
+
+_TITLES_NAMED: Final = 3
+
+
+class GoldSets:
+    """Which question sets have gold answers, and what they ask about."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._sets: dict[str, int] = dict(
+            store.tuples(
+                "SELECT sha256, question_set FROM question_sets WHERE question_set IN "
+                "(SELECT question_set FROM golds)"
+            )
+        )
+        self._titles: dict[int, frozenset[str]] = {}
+
+    def of(self, run: Run) -> int | None:
+        """The question set to score a run by; None when its accuracy is withheld."""
+        return None if self.withheld(run) else self._sets[run.questions_sha256]
+
+    def withheld(self, run: Run) -> str | None:
+        """Why no accuracy of this run is shown; None when it is.
+
+        A manifest that lists the articles its model was trained on withholds it on questions about any of
+        them. Where it says so in words alone, only a person can tell.
+        """
+        weights = run.bundle.weights
+        if weights.origin == "random":
+            return RANDOM_WEIGHTS
+        question_set = self._sets.get(run.questions_sha256)
+        if question_set is None:
+            return NO_GOLDS
+        return _trained_on(weights.training_articles, self._asked_about(question_set))
+
+    def _asked_about(self, question_set: int) -> frozenset[str]:
+        if question_set not in self._titles:
+            rows = self._store.tuples("SELECT title FROM passages WHERE question_set = ?", question_set)
+            self._titles[question_set] = frozenset(title for (title,) in rows if title)
+        return self._titles[question_set]
+
+
+def _trained_on(articles: tuple[str, ...], asked_about: frozenset[str]) -> str | None:
+    known = sorted(asked_about.intersection(articles))
+    if not known:
+        return None
+    named = ", ".join(known[:_TITLES_NAMED])
+    if len(known) > _TITLES_NAMED:
+        named += f" and {len(known) - _TITLES_NAMED} more"
+    return (
+        f"it was trained on {len(known)} of the {len(asked_about)} articles of these questions ({named}), so "
+        "its accuracy on them would mean nothing"
+    )

@@ -1,0 +1,1 @@
+"""What `collector serve` and `collector watch` do for hours."""

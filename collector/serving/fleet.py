@@ -1,0 +1,195 @@
+"""The fleet as it is now: what the agents say of themselves, retained at the broker, beside the database."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Final
+
+import msgspec
+
+from collector.broker.address import Address
+from collector.broker.client import Arrival, Event, Failed, Lost, Ready, Watcher
+from collector.display.grid import Grid
+from collector.errors import BrokerUnavailable
+from collector.store.database import Store
+from contract.errors import ContractError
+from contract.messages import State, decode_message
+from contract.topics import parse_topic
+
+PATIENCE_SECONDS: Final = 10.0
+"""How long a broker may take to let us in."""
+QUIET_SECONDS: Final = 0.5
+"""Retained states come at once after the subscription: when none comes for so long, all are here."""
+REFRESH_SECONDS: Final = 1.0
+
+_COLUMNS: Final = (
+    "device",
+    "state",
+    "run",
+    "model",
+    "answered",
+    "asked",
+    "per_second",
+    "seconds_left",
+    "celsius",
+    "pending",
+    "dropped",
+    "reason",
+)
+
+
+class _Progress(msgspec.Struct, frozen=True):
+    """The first word of a run that was seen: later ones give the rate."""
+
+    run_id: str
+    answered: int
+    at: float
+
+
+class Fleet:
+    """The latest state of each device."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, State] = {}
+        self._begun: dict[str, _Progress] = {}
+        self._rates: dict[str, float] = {}
+
+    def take(self, topic: str, data: bytes, now: float) -> None:
+        """Take in a message; what is no state of the topic's device is ignored, as is an old session's will.
+
+        Args:
+            topic: where it came from.
+            data: its bytes.
+            now: of a monotonic clock, in seconds.
+        """
+        try:
+            device_id = parse_topic(topic).device_id
+            state = decode_message(data)
+        except ContractError:
+            return
+        if not isinstance(state, State) or state.device_id != device_id:
+            return
+        known = self._states.get(device_id)
+        if state.state == "lost" and known is not None and known.session_id != state.session_id:
+            return
+        self._states[device_id] = state
+        self._note_rate(device_id, state, now)
+
+    def grid(self, store: Store) -> Grid:
+        """One row a device, by name. The database knows what a run measures, and its last temperature."""
+        return Grid(
+            _COLUMNS,
+            [self._row(store, device_id, self._states[device_id]) for device_id in sorted(self._states)],
+            "no device has told its state to this broker",
+        )
+
+    def _note_rate(self, device_id: str, state: State, now: float) -> None:
+        if state.run_id is None or state.answered is None:
+            self._begun.pop(device_id, None)
+            self._rates.pop(device_id, None)
+            return
+        begun = self._begun.get(device_id)
+        if begun is None or begun.run_id != state.run_id or state.answered < begun.answered:
+            self._begun[device_id] = _Progress(state.run_id, state.answered, now)
+            self._rates.pop(device_id, None)
+        elif now > begun.at:
+            self._rates[device_id] = (state.answered - begun.answered) / (now - begun.at)
+
+    def _row(self, store: Store, device_id: str, state: State) -> tuple[object, ...]:
+        rate = self._rates.get(device_id)
+        left = None
+        if rate and state.selected is not None and state.answered is not None:
+            left = max(0.0, (state.selected - state.answered) / rate)
+        model, celsius = next(store.tuples(_RUN, state.run_id), (None, None))
+        return (
+            device_id,
+            state.state,
+            state.run_id,
+            model,
+            state.answered,
+            state.selected,
+            None if rate is None else round(rate, 2),
+            None if left is None else round(left),
+            celsius if state.temperature_celsius is None else state.temperature_celsius,
+            state.pending,
+            state.dropped,
+            state.reason or None,
+        )
+
+
+_RUN = """
+SELECT title || ' ' || precision, (SELECT temperature_celsius FROM samples
+    WHERE samples.stream = runs.stream AND temperature_celsius IS NOT NULL ORDER BY seq DESC LIMIT 1)
+FROM runs JOIN streams USING (stream) WHERE run_id = ?
+"""
+
+
+def look_once(store: Store, address: Address) -> Grid:
+    """The fleet as the broker knows it now.
+
+    Raises:
+        BrokerUnavailable: no connection, or the states are not ours to see.
+    """
+    fleet = Fleet()
+    events: SimpleQueue[Event] = SimpleQueue()
+    watcher = Watcher(address, events)
+    watcher.start()
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        ready = False
+        while True:
+            try:
+                event = events.get(timeout=QUIET_SECONDS if ready else max(0.0, deadline - time.monotonic()))
+            except Empty:
+                if ready:
+                    return fleet.grid(store)
+                raise BrokerUnavailable(f"broker {address} does not answer") from None
+            ready = _take(fleet, event) or ready
+    finally:
+        watcher.stop()
+
+
+def look_on(store: Store, address: Address, draw: Callable[[Grid], None], say: Callable[[str], None]) -> None:
+    """Draw the fleet anew each second, until interrupted.
+
+    Args:
+        store: the database.
+        address: the broker.
+        draw: shows a grid in place of the one before.
+        say: takes lines for the operator.
+
+    Raises:
+        BrokerUnavailable: no connection at the start, or the states are not ours to see.
+    """
+    fleet = Fleet()
+    events: SimpleQueue[Event] = SimpleQueue()
+    watcher = Watcher(address, events)
+    watcher.start()
+    try:
+        ready = False
+        while True:
+            try:
+                event = events.get(timeout=REFRESH_SECONDS)
+            except Empty:
+                draw(fleet.grid(store))
+                continue
+            if ready and isinstance(event, Lost):
+                say(event.reason)
+            else:
+                ready = _take(fleet, event) or ready
+            if events.empty():
+                draw(fleet.grid(store))
+    finally:
+        watcher.stop()
+
+
+def _take(fleet: Fleet, event: Event) -> bool:
+    """Take an event in; True when it says that states come from now on."""
+    match event:
+        case Lost(reason=reason) | Failed(reason=reason):
+            raise BrokerUnavailable(reason)
+        case Arrival(message=message):
+            with suppress(UnicodeDecodeError):  # a topic that is not UTF-8 is no device's
+                fleet.take(message.topic, bytes(message.payload), time.monotonic())
+    return isinstance(event, Ready)

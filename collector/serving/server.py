@@ -1,0 +1,182 @@
+"""Results from a broker into the database: commit first, then acknowledge, then send receipts."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import Final, NamedTuple
+
+from collector.broker.address import Address
+from collector.broker.client import Arrival, Event, Failed, Lost, Ready, Subscriber
+from collector.errors import BrokerUnavailable, StorageUnavailable
+from collector.intake.incoming import Delivery
+from collector.intake.ingest import Outcome, ingest
+from collector.serving.upkeep import Upkeep
+from collector.store.database import Store
+
+MAX_GROUP_MESSAGES: Final = 200
+MAX_GROUP_BYTES: Final = 8 * 1_048_576
+RETRY_SECONDS: Final = 1.0
+TICK_SECONDS: Final = 1.0
+"""How long to wait for events before looking after what is derived."""
+SHORT_CONNECTION_SECONDS: Final = 10.0
+SHORT_CONNECTIONS: Final = 3
+"""So many in a row look like two collectors that take each other's session; not every broker says so."""
+
+
+class Stop(NamedTuple):
+    """A signal came: finish what is here and end."""
+
+
+Events = SimpleQueue[Event | Stop]
+
+
+class Server:
+    """Takes in results until SIGTERM or SIGINT.
+
+    A transaction takes all messages that came while the one before it was being written, up to
+    `MAX_GROUP_MESSAGES` and `MAX_GROUP_BYTES`: none waits for company, and a flood shares its syncs.
+    While the database cannot be written nothing is acknowledged, so the broker holds the rest back. When it
+    is quiet, a process beside it brings up to date what reports read.
+    """
+
+    def __init__(
+        self, store: Store, address: Address, say: Callable[[str], None], group: str | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            store: open for writing; used by the thread that calls `run` only.
+            address: the broker.
+            say: takes lines for the operator.
+            group: of collectors that share the results; None to take them all.
+        """
+        self.stored = self.duplicates = self.rejected = 0
+        self._store = store
+        self._say = say
+        self._stopping = False
+        self._connected_at: float | None = None
+        self._short_connections = 0
+        self._events: Events = SimpleQueue()
+        self._upkeep = Upkeep(store.path, say)
+        client_id = f"distilbench-collector-{store.collector_id}"
+        self._subscriber = Subscriber(address, client_id, self._events, group)
+
+    def run(self, ready: str) -> None:
+        """Serve; says `ready` once, when results can come.
+
+        Raises:
+            BrokerUnavailable: no connection at the start, or the broker will not let us work.
+            StorageUnavailable: another process serves this database.
+        """
+        with self._signals(), self._store.served():
+            self._subscriber.start()
+            try:
+                self._take_events(ready)
+            finally:
+                self._subscriber.stop()
+                self._upkeep.stop()
+
+    def _take_events(self, ready: str) -> None:
+        event: Event | Stop | None = None
+        while not isinstance(event, Stop):
+            arrivals, event = self._next_group()
+            self._upkeep.tick()
+            if arrivals and not self._take_in(arrivals):
+                return
+            match event:
+                case Ready():
+                    self._say("connected again" if self._connected_at is not None else ready)
+                    self._connected_at = time.monotonic()
+                case Failed(reason=reason):
+                    raise BrokerUnavailable(reason)
+                case Lost(reason=reason):
+                    self._note_loss(reason)
+
+    def _note_loss(self, reason: str) -> None:
+        if self._connected_at is None:
+            raise BrokerUnavailable(reason)
+        self._say(reason)
+        short = time.monotonic() - self._connected_at < SHORT_CONNECTION_SECONDS
+        self._short_connections = self._short_connections + 1 if short else 0
+        if self._short_connections == SHORT_CONNECTIONS:
+            self._say("the connection keeps breaking: is a copy of this database served elsewhere?")
+
+    def _next_group(self) -> tuple[list[Arrival], Event | Stop | None]:
+        """What can be committed at once, and the event that ended it, if one did."""
+        arrivals: list[Arrival] = []
+        size = 0
+        try:
+            event = self._events.get(timeout=TICK_SECONDS)
+        except Empty:
+            return [], None
+        while isinstance(event, Arrival):
+            arrivals.append(event)
+            size += len(event.message.payload)
+            if len(arrivals) >= MAX_GROUP_MESSAGES or size >= MAX_GROUP_BYTES:
+                return arrivals, None
+            try:
+                event = self._events.get_nowait()
+            except Empty:
+                return arrivals, None
+        return arrivals, event
+
+    def _take_in(self, arrivals: list[Arrival]) -> bool:
+        """Commit a group, however long that takes; False when told to stop before it succeeded."""
+        deliveries = [_delivery(arrival) for arrival in arrivals]
+        complained = False
+        while True:
+            try:
+                outcome = ingest(self._store, deliveries)
+            except StorageUnavailable as error:
+                if not complained:
+                    self._say(f"{error}; until it can, nothing is acknowledged")
+                    complained = True
+                if self._stopped_within(RETRY_SECONDS):
+                    return False
+            else:
+                break
+        if complained:
+            self._say("the database can be written again")
+        self._subscriber.acknowledge(arrivals)
+        self._subscriber.send(outcome.receipts)
+        self._count(outcome)
+        return True
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome.rejected and not self.rejected:
+            self._say("a message was rejected, and later ones go unmentioned here: see `collector rejected`")
+        if outcome.stored:
+            self._upkeep.note()
+        self.stored += outcome.stored
+        self.duplicates += outcome.duplicates
+        self.rejected += outcome.rejected
+
+    def _stopped_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not self._stopping and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self._stopping
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self._stopping = True
+            self._events.put(Stop())  # SimpleQueue may be put into from a signal handler
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _delivery(arrival: Arrival) -> Delivery:
+    try:
+        name = arrival.message.topic
+    except UnicodeDecodeError:
+        name = "a topic that is not UTF-8"
+    return Delivery(name, bytes(arrival.message.payload), name)

@@ -1,0 +1,1 @@
+"""The database file: its schema, and runs in and out of it."""

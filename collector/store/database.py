@@ -1,0 +1,342 @@
+"""The database file: opened, checked, brought up to date, written by one process at a time."""
+
+import fcntl
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Final, Self
+
+from sqlite_utils import Database
+
+from collector.errors import BadInput, CollectorError, NotADatabase, StorageUnavailable
+from collector.store.migrations import MIGRATIONS
+
+APPLICATION_ID: Final = 0x64627231
+"""Marks the file as ours (`file` and SQLite tools show it): "dbr1"."""
+OLDEST_SQLITE: Final = (3, 37, 0)
+"""STRICT tables."""
+_BUSY_SECONDS: Final = 10.0
+_STEP_BACK_SECONDS: Final = 0.002
+_READING: Final = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+
+
+def utc_now() -> str:
+    """The wall clock, as the contract writes it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Store:
+    """One connection to a collector's database.
+
+    Several processes may have the file open. Writes and checkpoints of all of them exclude each other by a
+    lock on `FILE-lock`: SQLite before 3.51.3 can lose a WAL when two connections write at one moment, and
+    the distributions' Pythons carry such versions. Readers are never held up.
+    """
+
+    def __init__(self, db: Database, path: Path, lock: IO[bytes] | None) -> None:
+        self._db = db
+        self._path = path
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = False) -> Self:
+        """Open a database to read and write.
+
+        Args:
+            path: the file.
+            create: make it where there is none.
+
+        Raises:
+            BadInput: there is no such file, or SQLite is too old.
+            NotADatabase: the file is something else, or was made by a later distilbench.
+            StorageUnavailable: it cannot be opened for writing now.
+        """
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise BadInput(
+                f"this Python has SQLite {sqlite3.sqlite_version}, and distilbench needs 3.37 or later"
+            )
+        exists = path.exists()
+        if not exists and not create:
+            raise BadInput(f"there is no database {str(path)!r}")
+        if exists:
+            _undo_what_was_cut_short(path)
+            _check_header(path, may_be_empty=create)
+        lock = _lock_file(path, "lock")
+        with _translated(path):
+            conn = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        store = cls(Database(conn, recursive_triggers=False), path, lock)
+        try:
+            with _translated(path), store._locked():
+                store._prepare()
+        except CollectorError:
+            conn.close()
+            lock.close()
+            raise
+        return store
+
+    @classmethod
+    def open_to_read(cls, path: Path) -> Self:
+        """Open a database that is never written through this connection.
+
+        Raises:
+            BadInput: there is no such file.
+            NotADatabase: the file is something else, or has another schema than this distilbench.
+            StorageUnavailable: it cannot be opened now.
+        """
+        if not path.exists():
+            raise BadInput(f"there is no database {str(path)!r}")
+        _check_header(path, may_be_empty=False)
+        with _translated(path):
+            conn = _connect(path, "ro")
+            store = cls(Database(conn, recursive_triggers=False), path, None)
+            version = store._version()
+        if version != len(MIGRATIONS):
+            conn.close()
+            raise _wrong_version(path, version)
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the last one out folds the write-ahead log in."""
+        if self._lock is None:
+            self._db.conn.close()
+            return
+        with self._locked():
+            self._db.conn.close()
+        self._lock.close()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @property
+    def writable(self) -> bool:
+        """Whether it was opened for writing."""
+        return self._lock is not None
+
+    @property
+    def collector_id(self) -> str:
+        """A name that stays with the file for life."""
+        return str(self.value("SELECT collector_id FROM identity"))
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Be the one server of this database for the time of the block: two would fight for one session.
+
+        Raises:
+            StorageUnavailable: there is one already.
+        """
+        with _lock_file(self._path, "serving") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StorageUnavailable(
+                    f"another collector serves the database {str(self._path)!r} already"
+                ) from None
+            yield
+
+    @contextmanager
+    def deriving(self) -> Iterator[None]:
+        """Be the only one that makes what is derived, for the time of the block; others are waited for.
+
+        Several transactions then make one whole. Results come in meanwhile.
+        """
+        with _lock_file(self._path, "deriving") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is on the disk afterwards, or none.
+
+        Raises:
+            StorageUnavailable: nothing was stored; the same may succeed later.
+        """
+        if self._lock is None:
+            raise StorageUnavailable(f"database {str(self._path)!r} was opened to read only")
+        conn = self._db.conn
+        with _translated(self._path), self._locked():
+            conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield conn
+                conn.execute("COMMIT")
+            except BaseException:
+                if conn.in_transaction:
+                    conn.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def writing_behind(self) -> Iterator[sqlite3.Connection]:
+        """As `writing`, for one of many small transactions with what can be made again.
+
+        Whoever waits for the lock comes next: a file lock knows no queue, and one who takes it again at once
+        would mostly get it. It is held without waiting for the disk: a power cut may undo the last of such
+        transactions, and leaves a whole.
+        """
+        self._db.conn.execute("PRAGMA synchronous = NORMAL")
+        try:
+            with self.writing() as conn:
+                yield conn
+        finally:
+            self._db.conn.execute("PRAGMA synchronous = FULL")
+        time.sleep(_STEP_BACK_SECONDS)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """One unchanging view of the database for several reads."""
+        with _translated(self._path):
+            self._db.conn.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.conn.execute("ROLLBACK")
+
+    def rows(self, sql: str, *parameters: object) -> Iterator[dict[str, Any]]:
+        """Rows by column name."""
+        with _translated(self._path):
+            yield from self._db.query(sql, parameters)
+
+    def tuples(self, sql: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
+        """Rows by position, where there are many."""
+        with _translated(self._path):
+            yield from self._db.conn.execute(sql, parameters)
+
+    def value(self, sql: str, *parameters: object) -> Any:
+        """The first column of the first row; None where there is no row."""
+        for row in self.tuples(sql, *parameters):
+            return row[0]
+        return None
+
+    def query(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Run somebody's SQL, which may read this database and do nothing else.
+
+        Returns:
+            The column names, and the rows.
+
+        Raises:
+            BadInput: not one statement, or one that does more than read.
+        """
+        conn = self._db.conn
+        # A read-only connection could still attach, and write to, another file.
+        conn.set_authorizer(
+            lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
+        )
+        try:
+            cursor = conn.execute(sql)
+            rows = cursor.fetchall()
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise BadInput(f"SQL {sql[:200]!r} fails: {error}") from None
+        finally:
+            conn.set_authorizer(None)
+        return tuple(column for column, *_ in cursor.description or ()), rows
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        assert self._lock is not None
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _version(self) -> int:
+        return int(self._db.conn.execute("PRAGMA user_version").fetchone()[0])
+
+    def _prepare(self) -> None:
+        conn = self._db.conn
+        if conn.execute("PRAGMA page_count").fetchone()[0] == 0:
+            # The first bytes of the file: killed at any later moment, it is known for what it is.
+            conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        conn.execute("PRAGMA foreign_keys = ON")
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("PRAGMA synchronous = FULL")
+        version = self._version()
+        if version > len(MIGRATIONS):
+            raise _wrong_version(self._path, version)
+        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+            with self._db.atomic():
+                migration(self._db)
+                if number == 1:
+                    conn.execute("INSERT INTO identity VALUES (?, ?)", (uuid.uuid4().hex, utc_now()))
+                conn.execute(f"PRAGMA user_version = {number}")
+
+
+def _undo_what_was_cut_short(path: Path) -> None:
+    """Roll back the making of a database that was killed in it, which a connection to read only cannot.
+
+    Once it is made there is a write-ahead log, and never a journal.
+    """
+    if path.with_name(path.name + "-journal").exists():
+        with suppress(sqlite3.DatabaseError), closing(_connect(path, "rw")) as conn:
+            conn.execute("PRAGMA application_id")  # what cannot be read is told by the check that follows
+
+
+def _check_header(path: Path, *, may_be_empty: bool) -> None:
+    """Look whose file it is, since SQLite takes an empty one for an empty database.
+
+    By SQLite and not by `open`: whoever closes a file drops all locks that its process has on it, those of
+    other connections too (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with _translated(path):
+        empty = path.stat().st_size == 0
+    if empty and may_be_empty:
+        return
+    with _translated(path), closing(_connect(path, "ro")) as conn:
+        try:
+            whose = 0 if empty else conn.execute("PRAGMA application_id").fetchone()[0]
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            whose = 0
+    if whose != APPLICATION_ID:
+        raise NotADatabase(f"{str(path)!r} is not a distilbench database")
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+    )
+
+
+def _lock_file(path: Path, purpose: str) -> IO[bytes]:
+    with _translated(path):
+        return path.with_name(f"{path.name}-{purpose}").open("ab")
+
+
+def _wrong_version(path: Path, version: int) -> NotADatabase:
+    advice = (
+        "update distilbench here" if version > len(MIGRATIONS) else "collector score brings it up to date"
+    )
+    return NotADatabase(
+        f"database {str(path)!r} has schema version {version}, and this distilbench reads version "
+        f"{len(MIGRATIONS)}: {advice}"
+    )
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise  # a mistake of ours, not of the disk's
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise StorageUnavailable(f"database {str(path)!r} cannot be used now: {error}") from error
+        raise NotADatabase(f"database {str(path)!r} is damaged: {error}") from error
+    except OSError as error:
+        raise StorageUnavailable(f"{str(path)!r} cannot be used: {error.strerror or error}") from error

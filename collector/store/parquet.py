@@ -1,0 +1,103 @@
+"""All answers as one Parquet file, for analyses that are larger than a report: a row each, by pyarrow."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from collector.errors import BadInput
+from collector.store.database import Store
+
+ROWS_AT_ONCE: Final = 65_536
+
+_COLUMNS: Final = (
+    ("run_id", "string"),
+    ("device_id", "string"),
+    ("hardware_class", "string"),
+    ("model", "string"),
+    ("precision", "string"),
+    ("scenario", "string"),
+    ("weights_origin", "string"),
+    ("bundle_sha256", "string"),
+    ("questions", "string"),
+    ("seq", "int64"),
+    ("question_id", "string"),
+    ("repeat", "int64"),
+    ("at_ns", "int64"),
+    ("text", "string"),
+    ("confidence", "double"),
+    ("tokenize_ns", "int64"),
+    ("infer_ns", "int64"),
+    ("decode_ns", "int64"),
+    ("waited_ns", "int64"),
+    ("windows", "int64"),
+    ("tokens", "int64"),
+    ("marks", "string"),
+    ("error", "string"),
+    ("exact_match", "bool"),
+    ("f1", "double"),
+)
+"""Name and Arrow type. Of a run whose accuracy is withheld, `exact_match` and `f1` are null."""
+
+_RUNS: Final = """
+SELECT stream, run_id, device_id, hardware_class, model, precision,
+    json_extract(settings, '$.scenario'), weights_origin, bundle_sha256,
+    ifnull((SELECT name FROM question_sets WHERE sha256 = questions_sha256), questions_name)
+FROM runs JOIN streams USING (stream) ORDER BY stream
+"""
+_ANSWERS: Final = """
+SELECT seq, question_id, repeat, at_ns, text, confidence, tokenize_ns, infer_ns, decode_ns, waited_ns,
+    windows, tokens, marks, error, exact_match, f1
+FROM answers LEFT JOIN scores USING (stream, seq) WHERE stream = ? ORDER BY seq
+"""
+_OF_RUN: Final = 9
+"""So many of the columns are the run's."""
+
+
+def write_parquet(store: Store, path: Path) -> int:
+    """Write every answer of every run that has begun; returns how many. Memory does not grow with them.
+
+    Raises:
+        BadInput: pyarrow is not installed, or the file cannot be written.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise BadInput(
+            "--format parquet needs the package pyarrow: pip install 'distilbench[parquet]'"
+        ) from None
+    types = {"string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_()}
+    schema = pa.schema([(name, types[kind]) for name, kind in _COLUMNS])
+    written = 0
+    try:
+        with store.reading(), pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            for run, answers in _parts(store):
+                writer.write_table(_table(pa, schema, run, answers))
+                written += len(answers)
+    except OSError as error:
+        raise BadInput(f"report {str(path)!r} cannot be written: {error.strerror or error}") from None
+    return written
+
+
+def _parts(store: Store) -> Iterator[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]:
+    for stream, *run in list(store.tuples(_RUNS)):
+        part: list[tuple[Any, ...]] = []
+        for answer in store.tuples(_ANSWERS, stream):
+            part.append(answer)
+            if len(part) == ROWS_AT_ONCE:
+                yield tuple(run), part
+                part = []
+        if part:
+            yield tuple(run), part
+
+
+def _table(pa: Any, schema: Any, run: tuple[Any, ...], answers: list[tuple[Any, ...]]) -> Any:
+    arrays = [
+        pa.repeat(pa.scalar(value, field.type), len(answers))
+        for value, field in zip(run, list(schema)[:_OF_RUN], strict=True)
+    ]
+    columns = zip(*answers, strict=True)
+    for values, field in zip(columns, list(schema)[_OF_RUN:], strict=True):
+        known = [None if v is None else bool(v) for v in values] if field.type == pa.bool_() else list(values)
+        arrays.append(pa.array(known, field.type))
+    return pa.table(arrays, schema=schema)

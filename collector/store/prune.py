@@ -1,0 +1,87 @@
+"""Removes what is no longer wanted: the one exception to "raw facts are stored once and never changed".
+
+A device that still holds records of a removed run will send them again, and a results file may be taken in
+again: then the run is back.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from typing import NamedTuple
+
+from collector.errors import BadInput
+from collector.store.database import Store
+from collector.store.runs import find_stream
+from commandline.counted import counted
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+class Selection(NamedTuple):
+    """What is to be removed."""
+
+    streams: tuple[int, ...]
+    answers: int
+    """Of these runs."""
+    rejected: int | None
+    """Rows of the list of rejected messages; None to leave it alone."""
+
+    def __bool__(self) -> bool:
+        return bool(self.streams or self.rejected)
+
+    def __str__(self) -> str:
+        parts = []
+        if self.streams:
+            parts.append(f"{counted(len(self.streams), 'run')} with {counted(self.answers, 'answer')}")
+        if self.rejected:
+            parts.append(counted(self.rejected, "rejected message"))
+        return " and ".join(parts)
+
+
+def select(store: Store, runs: Iterable[str], before: str | None, *, rejected: bool) -> Selection:
+    """Find what a request means, without changing anything.
+
+    Args:
+        store: the database.
+        runs: beginnings of run ids, each of exactly one run.
+        before: a day, `YYYY-MM-DD`: all runs that the collector first heard of before it.
+        rejected: the list of rejected messages too.
+
+    Raises:
+        BadInput: no such run or day, or a beginning of several ids.
+    """
+    streams = {find_stream(store, run) for run in runs}
+    if before is not None:
+        found = store.tuples("SELECT stream FROM streams WHERE first_received_at < ?", _day(before))
+        streams.update(stream for (stream,) in found)
+    return Selection(
+        tuple(sorted(streams)),
+        sum(store.value("SELECT count(*) FROM answers WHERE stream = ?", stream) for stream in streams),
+        store.value("SELECT count(*) FROM rejected") if rejected else None,
+    )
+
+
+def prune(store: Store, selection: Selection) -> None:
+    """Remove it, and what was derived from it, in one transaction."""
+    tables = [
+        name
+        for (name,) in store.tuples(
+            "SELECT m.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c "
+            "WHERE m.type = 'table' AND c.name = 'stream' AND m.name <> 'streams'"
+        )
+    ]
+    with store.writing() as conn:
+        for stream in selection.streams:
+            for table in (*tables, "streams"):  # the one that the others refer to is the last
+                conn.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))  # noqa: S608  # our own names
+        if selection.rejected is not None:
+            conn.execute("DELETE FROM rejected")
+
+
+def _day(text: str) -> str:
+    try:
+        if not _DAY.fullmatch(text):
+            raise ValueError
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise BadInput(f"--before {text!r} is not a day such as 2026-01-31") from None

@@ -1,0 +1,1 @@
+"""What is computed once per run and kept: columns, timeline and summary."""

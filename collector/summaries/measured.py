@@ -1,0 +1,85 @@
+"""What a group of equal runs measured, summed up from its columns."""
+
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.findings.between_rows import Interval
+from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, first_texts, mean_scores
+from collector.summaries.statistics import mean, percentile, percentile_interval, share_interval
+
+QUANTILES: Final = (*(i / 50 for i in range(50)), 0.99, 0.995, 0.999, 1.0)
+"""The fractions of a distribution: enough to draw a curve with its tail."""
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A number with its interval, where the data suffice for one."""
+
+    value: float
+    interval: Interval | None
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers of runs of one bundle with one setting on one hardware class."""
+
+    answered: int
+    """Questions with at least one answer that is not an error."""
+    errors: int
+    """Answers that are errors."""
+    timed: int
+    """Answers whose time counts."""
+    marked: int
+    """Answers whose time does not count, since something disturbed them."""
+    mean_ns: float | None
+    percentiles_ns: dict[str, Estimate]
+    """`p50`, `p90` and `p99`; empty where no answer has a time."""
+    quantiles_ns: tuple[int, ...]
+    """At `QUANTILES`; empty where no answer has a time."""
+    exact_match: Estimate | None
+    """Mean over the questions, 0 to 1; None where not every answer is scored."""
+    f1: Estimate | None
+    bertscore_f1: float | None
+
+
+def measured(answers: Columns) -> Measured:
+    """Sum up answers."""
+    times = np.sort(answers.time_ns[answers.state == TIMED])
+    exact_match = _over_questions(answers, answers.exact_match)
+    f1 = _over_questions(answers, answers.f1)
+    bertscore_f1 = _over_questions(answers, answers.bertscore_f1)
+    return Measured(
+        answered=len(first_texts(answers).question),
+        errors=int(np.count_nonzero(answers.state == ERROR)),
+        timed=len(times),
+        marked=int(np.count_nonzero(answers.state == MARKED)),
+        mean_ns=float(times.mean()) if len(times) else None,
+        percentiles_ns={
+            f"p{percent}": Estimate(
+                value=percentile(times, percent / 100), interval=percentile_interval(times, percent / 100)
+            )
+            for percent in (50, 90, 99)
+            if len(times)
+        },
+        quantiles_ns=tuple(percentile(times, q) if q else int(times[0]) for q in QUANTILES if len(times)),
+        exact_match=None if exact_match is None else _share(exact_match),
+        f1=None if f1 is None else _mean(f1),
+        bertscore_f1=None if bertscore_f1 is None else float(bertscore_f1.mean()),
+    )
+
+
+def _over_questions(answers: Columns, scores: NDArray[Any]) -> NDArray[np.float64] | None:
+    if not len(scores) or np.isnan(scores).any():
+        return None
+    values: NDArray[np.float64] = mean_scores(answers, scores).value
+    return values
+
+
+def _share(hits: NDArray[np.float64]) -> Estimate:
+    return Estimate(value=float(hits.mean()), interval=share_interval(float(hits.sum()), len(hits)))
+
+
+def _mean(values: NDArray[np.float64]) -> Estimate:
+    found = mean(values)
+    return Estimate(value=found.value, interval=(found.low, found.high))

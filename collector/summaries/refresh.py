@@ -1,0 +1,82 @@
+"""Brings the derived scores up to date. What has been scored is never scored again."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from collector.scoring.bertscore import PAIRS_AT_ONCE, Pair, Scorer
+from collector.scoring.golds import Golds
+from collector.scoring.withholding import GoldSets
+from collector.store.database import Store, utc_now
+from collector.store.runs import all_runs
+from collector.summaries.run_summary import Derived
+
+Progress = Callable[[int, int], None]
+"""Called with what is done and what there is."""
+
+
+def score_answers(store: Store, progress: Progress | None = None) -> int:
+    """Compute Exact Match and F1 of every answer that lacks them; returns how many.
+
+    Runs whose accuracy is withheld get none. What reports read of each run is renewed with it.
+    """
+    derived = Derived(store)
+    runs = all_runs(store)
+    scored = 0
+    for done, run in enumerate(runs, start=1):
+        scored += derived.refresh(run)
+        if progress is not None:
+            progress(done, len(runs))
+    return scored
+
+
+def score_pairs(store: Store, scorer: Scorer, progress: Progress) -> int:
+    """Compute the BERTScore of every distinct pair of answer and gold that lacks it; returns how many.
+
+    An answer that is verbatim one of its golds is not compared with the others: no score is above its own.
+    """
+    with store.writing() as conn:
+        conn.execute(
+            "INSERT INTO bertscore_models (hash, model, layers, last_used_at) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (hash) DO UPDATE SET last_used_at = excluded.last_used_at",
+            (scorer.hash, scorer.model, scorer.layers, utc_now()),
+        )
+    number = store.value("SELECT scorer FROM bertscore_models WHERE hash = ?", scorer.hash)
+    # In order of gold answers, which are then encoded once for all that was answered.
+    pairs = sorted(_pairs_without_score(store, number), key=lambda pair: (pair.reference, pair.candidate))
+    progress(0, len(pairs))
+    for start in range(0, len(pairs), PAIRS_AT_ONCE):
+        part = pairs[start : start + PAIRS_AT_ONCE]
+        rows = [(number, *pair, *score) for pair, score in zip(part, scorer.score(part), strict=True)]
+        with store.deriving(), store.writing_behind() as conn:
+            conn.executemany("INSERT OR REPLACE INTO bertscores VALUES (?, ?, ?, ?, ?, ?)", rows)
+            conn.execute("DELETE FROM run_columns")  # they hold these scores
+        progress(start + len(part), len(pairs))
+    with store.writing() as conn:  # what was summed up while it was at work had not all of them
+        conn.execute("UPDATE bertscore_models SET last_used_at = ? WHERE scorer = ?", (utc_now(), number))
+    return len(pairs)
+
+
+def _pairs_without_score(store: Store, scorer: int) -> set[Pair]:
+    golds = Golds(store)
+    known = {
+        Pair(*row)
+        for row in store.tuples("SELECT candidate, reference FROM bertscores WHERE scorer = ?", scorer)
+    }
+    pairs: set[Pair] = set()
+    for question_set, answers in _answers(store):
+        texts = golds.of(question_set)
+        for question_id, text in answers:
+            references = texts.get(question_id, ())
+            pairs.update(Pair(text, r) for r in ((text,) if text in references else references))
+    return pairs - known
+
+
+def _answers(store: Store) -> Iterator[tuple[int, Iterable[tuple[str, str]]]]:
+    """Question ids and texts of the runs that have an accuracy, and of the predictions that were added."""
+    sets = GoldSets(store)
+    for run in all_runs(store):
+        question_set = sets.of(run)
+        if question_set is not None:
+            sql = "SELECT question_id, text FROM answers WHERE stream = ? AND error IS NULL"
+            yield question_set, store.tuples(sql, run.stream)
+    for system, question_set in list(store.tuples("SELECT system, question_set FROM systems")):
+        yield question_set, store.tuples("SELECT question_id, text FROM predictions WHERE system = ?", system)

@@ -1,0 +1,234 @@
+"""One run, looked at closely: what was measured with what, how it went, which answers stand out."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from collector.scoring.withholding import GoldSets
+from collector.store.database import Store
+from collector.store.runs import find_run
+from collector.summaries.statistics import percentile
+from contract.bundle import Manifest
+from contract.device import Device
+from contract.records import Outcome, Settings, ThreadTrial
+
+SHOWN: Final = 5
+"""How many answers stand out."""
+
+_SCORES: Final = """
+SELECT sum(errors), avg(exact_match) * 100, avg(f1) * 100, sum(unscored) FROM (
+    SELECT count(error) AS errors, avg(exact_match) AS exact_match, avg(f1) AS f1,
+        count(*) - count(f1) AS unscored
+    FROM answers LEFT JOIN scores USING (stream, seq) WHERE stream = ? GROUP BY question_id
+)
+"""
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class Times(_Part, frozen=True, kw_only=True):
+    """Over the answers whose time counts, in milliseconds."""
+
+    count: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    tokenize_p50_ms: float
+    infer_p50_ms: float
+    decode_p50_ms: float
+
+
+class Telemetry(_Part, frozen=True, kw_only=True):
+    """What the samples of the machine saw. None where it cannot be read."""
+
+    samples: int
+    first_celsius: float | None
+    highest_celsius: float | None
+    lowest_clock_mhz: float | None
+    highest_clock_mhz: float | None
+    throttled_samples: int
+    energy_joules: float | None
+    """Up to the last sample that has any."""
+    energy_answers: int
+    """Answers that it was spent on."""
+
+
+class StandsOut(_Part, frozen=True, kw_only=True):
+    """An answer that is slow, or wrong."""
+
+    question_id: str
+    question: str | None
+    """None where the question file was not added."""
+    ms: float
+    tokens: int
+    windows: int
+    marks: str | None
+    text: str
+    gold: str | None
+    confidence: float
+    f1: float | None
+    error: str | None
+
+
+class RunDetail(_Part, frozen=True, kw_only=True):
+    """Everything `collector show` shows; encoded, what it prints with `--json`."""
+
+    run_id: str
+    device_id: str
+    questions: str
+    state: str
+    reason: str | None
+    started_at: str
+    elapsed_seconds: float | None
+    load_ms: float | None
+    first_ms: float | None
+    peak_rss_bytes: int | None
+    energy_source: str | None
+    answers: int
+    asked: int
+    errors: int
+    marks: dict[str, int]
+    """Answers whose time does not count, by the marks they carry."""
+    exact_match: float | None
+    """Percent, mean over the questions."""
+    f1: float | None
+    accuracy_withheld: str | None
+    """Why there is no accuracy."""
+    times: Times | None
+    telemetry: Telemetry
+    remarks: tuple[str, ...]
+    """What spoke against measuring when it began."""
+    settings: Settings
+    outcome: Outcome | None
+    """What its scenario is for."""
+    thread_trials: tuple[ThreadTrial, ...]
+    device: Device
+    bundle_sha256: str
+    bundle: Manifest
+    slowest: tuple[StandsOut, ...]
+    worst: tuple[StandsOut, ...]
+    """Lowest F1 first, then the most confident."""
+
+
+def run_detail(store: Store, beginning: str) -> RunDetail:
+    """Look at the run whose id begins so.
+
+    Raises:
+        BadInput: no run or several do.
+    """
+    with store.reading():
+        run = find_run(store, beginning)
+        withheld = GoldSets(store).withheld(run)
+        finish = next(store.rows("SELECT * FROM finishes WHERE stream = ?", run.stream), {})
+        errors, exact_match, f1, unscored = next(store.tuples(_SCORES, run.stream))
+        if withheld is None and unscored:
+            withheld = "not every answer is scored: collector score"
+        return RunDetail(
+            run_id=run.run_id,
+            device_id=run.device_id,
+            questions=run.questions_name,
+            state=run.state,
+            reason=run.reason or None,
+            started_at=run.started_at,
+            elapsed_seconds=_scaled(finish.get("elapsed_ns"), 1e9),
+            load_ms=_scaled(finish.get("load_ns"), 1e6),
+            first_ms=_scaled(finish.get("first_ns"), 1e6),
+            peak_rss_bytes=run.peak_rss_bytes,
+            energy_source=finish.get("energy_source"),
+            answers=run.answers,
+            asked=run.questions_selected,
+            errors=errors or 0,
+            marks=_marks(store, run.stream),
+            exact_match=None if withheld else exact_match,
+            f1=None if withheld else f1,
+            accuracy_withheld=withheld,
+            times=_times(store, run.stream),
+            telemetry=_telemetry(store, run.stream),
+            remarks=run.remarks,
+            settings=run.settings,
+            outcome=run.outcome,
+            thread_trials=run.thread_trials,
+            device=run.device,
+            bundle_sha256=run.bundle_sha256,
+            bundle=run.bundle,
+            slowest=_standing_out(store, run.stream, "error IS NULL", "ms DESC"),
+            worst=()
+            if withheld
+            else _standing_out(store, run.stream, "scores.f1 < 1", "f1, confidence DESC"),
+        )
+
+
+def _marks(store: Store, stream: int) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for marks, count in store.tuples(
+        "SELECT marks, count(*) FROM answers WHERE stream = ? AND marks IS NOT NULL GROUP BY marks", stream
+    ):
+        for mark in marks.split(","):
+            counts[mark] = counts.get(mark, 0) + count
+    return counts
+
+
+def _times(store: Store, stream: int) -> Times | None:
+    rows = list(
+        store.tuples(
+            "SELECT tokenize_ns + infer_ns + decode_ns, tokenize_ns, infer_ns, decode_ns FROM answers "
+            "WHERE stream = ? AND marks IS NULL AND error IS NULL",
+            stream,
+        )
+    )
+    if not rows:
+        return None
+    whole, tokenize, infer, decode = zip(*rows, strict=True)
+    return Times(
+        count=len(rows),
+        p50_ms=_ms(whole, 0.5),
+        p90_ms=_ms(whole, 0.9),
+        p99_ms=_ms(whole, 0.99),
+        tokenize_p50_ms=_ms(tokenize, 0.5),
+        infer_p50_ms=_ms(infer, 0.5),
+        decode_p50_ms=_ms(decode, 0.5),
+    )
+
+
+def _telemetry(store: Store, stream: int) -> Telemetry:
+    row = next(
+        store.rows(
+            "SELECT count(*) AS samples, max(temperature_celsius) AS highest_celsius, "
+            "min(clock_hz) / 1e6 AS lowest_clock_mhz, max(clock_hz) / 1e6 AS highest_clock_mhz, "
+            "count(throttle) AS throttled_samples, max(energy_joules) AS energy_joules, "
+            "(SELECT count(*) FROM answers WHERE stream = ?1 AND seq < (SELECT max(seq) FROM samples "
+            "WHERE stream = ?1 AND energy_joules IS NOT NULL)) AS energy_answers, "
+            "(SELECT temperature_celsius FROM samples WHERE stream = ?1 AND temperature_celsius IS NOT NULL "
+            "ORDER BY seq LIMIT 1) AS first_celsius FROM samples WHERE stream = ?1",
+            stream,
+        )
+    )
+    return Telemetry(**row)
+
+
+def _standing_out(store: Store, stream: int, which: str, order: str) -> tuple[StandsOut, ...]:
+    rows = store.rows(
+        "SELECT answers.question_id, questions.question, "  # noqa: S608  # our own words
+        "(tokenize_ns + infer_ns + decode_ns) / 1e6 AS ms, tokens, windows, marks, answers.text, "
+        "golds.text AS gold, confidence, scores.f1, error "
+        "FROM answers JOIN runs USING (stream) LEFT JOIN scores USING (stream, seq) "
+        "LEFT JOIN question_sets ON question_sets.sha256 = runs.questions_sha256 "
+        "LEFT JOIN questions ON questions.question_set = question_sets.question_set "
+        "AND questions.question_id = answers.question_id "
+        "LEFT JOIN golds ON golds.question_set = question_sets.question_set "
+        "AND golds.question_id = answers.question_id AND golds.position = 0 "
+        f"WHERE stream = ? AND {which} ORDER BY {order}, seq LIMIT {SHOWN}",
+        stream,
+    )
+    return tuple(StandsOut(**row) for row in rows)
+
+
+def _ms(values_ns: Sequence[int], fraction: float) -> float:
+    return percentile(values_ns, fraction) / 1e6
+
+
+def _scaled(value: int | None, by: float) -> float | None:
+    return None if value is None else value / by

@@ -1,0 +1,118 @@
+"""How a run went over its time: what is lost once its answers are sorted by question."""
+
+from collections import Counter
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.findings.between_rows import Moment
+from collector.store.database import Store
+from collector.summaries.columns import ERROR, TIMED
+from collector.summaries.statistics import drift, outliers
+
+MOMENTS: Final = 60
+_HELD_BACK: Final = frozenset({"throttled", "frequency_capped", "soft_temperature_limit", "under_voltage"})
+
+
+class Answered(NamedTuple):
+    """The answers of a run in the order in which they came."""
+
+    at_ns: NDArray[np.int64]
+    time_ns: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    state: NDArray[np.uint8]
+    """As in `columns.Columns`."""
+    marks: dict[int, str]
+    """By the answer's place, where it has any: comma-separated."""
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run's order tells."""
+
+    marks: dict[str, int]
+    drift: float | None
+    """See `statistics.drift`."""
+    outliers: int
+    """See `statistics.outliers`."""
+    joules: float | None
+    """Between the first and the last sample."""
+    joules_answers: int
+    """Answers that these are for."""
+    temperature_celsius: float | None
+    """Highest."""
+    moments: tuple[Moment, ...]
+
+
+class _Sample(NamedTuple):
+    at_ns: int
+    temperature_celsius: float | None
+    clock_hz: int | None
+    throttle: str | None
+    energy_joules: float | None
+
+
+_SAMPLES: Final = (
+    "SELECT at_ns, temperature_celsius, clock_hz, throttle, energy_joules FROM samples "
+    "WHERE stream = ? ORDER BY seq"
+)
+
+
+def course(store: Store, stream: int, answers: Answered) -> Course:
+    """Look at a run's answers and samples in the order in which they came."""
+    samples = [_Sample(*row) for row in store.tuples(_SAMPLES, stream)]
+    timed = answers.state == TIMED
+    times = answers.time_ns[timed]
+    marks = Counter(mark for marks in answers.marks.values() for mark in marks.split(","))
+    metered = [s for s in samples if s.energy_joules is not None]
+    joules, metered_answers = None, 0
+    if len(metered) > 1:
+        first, last = metered[0], metered[-1]
+        joules = (last.energy_joules or 0.0) - (first.energy_joules or 0.0)
+        between = (answers.at_ns >= first.at_ns) & (answers.at_ns < last.at_ns)
+        metered_answers = int(np.count_nonzero(between))
+    return Course(
+        marks=dict(sorted(marks.items())),
+        drift=drift(times),
+        outliers=outliers(times, answers.tokens[timed]),
+        joules=joules,
+        joules_answers=metered_answers,
+        temperature_celsius=_highest(samples),
+        moments=tuple(_moments(answers, samples)),
+    )
+
+
+def _moments(answers: Answered, samples: list[_Sample]) -> list[Moment]:
+    ends = [*answers.at_ns[-1:].tolist(), *(s.at_ns for s in samples[-1:])]
+    width = max(ends, default=0) / MOMENTS + 1
+    part_of_answer = np.minimum(answers.at_ns // width, MOMENTS - 1).astype(np.int64)
+    sampled: list[list[_Sample]] = [[] for _ in range(MOMENTS)]
+    for sample in samples:
+        sampled[min(int(sample.at_ns // width), MOMENTS - 1)].append(sample)
+    marked: list[set[str]] = [set() for _ in range(MOMENTS)]
+    for place, marks in answers.marks.items():
+        marked[part_of_answer[place]].update(marks.split(","))
+    moments = []
+    for i in range(MOMENTS):
+        here = part_of_answer == i
+        if here.any() or sampled[i]:
+            times = answers.time_ns[here & (answers.state != ERROR)]
+            moments.append(_moment((i + 0.5) * width / 1e9, times, marked[i], sampled[i]))
+    return moments
+
+
+def _moment(seconds: float, times_ns: NDArray[Any], marks: set[str], samples: list[_Sample]) -> Moment:
+    seen = marks.union(*(s.throttle.split(",") for s in samples if s.throttle))
+    return Moment(
+        seconds=round(seconds, 3),
+        p50_ms=float(np.median(times_ns)) / 1e6 if len(times_ns) else None,
+        temperature_celsius=_highest(samples),
+        clock_hz=min((s.clock_hz for s in samples if s.clock_hz is not None), default=None),
+        throttled=not _HELD_BACK.isdisjoint(seen),
+        energy_joules=next((s.energy_joules for s in reversed(samples) if s.energy_joules is not None), None),
+    )
+
+
+def _highest(samples: list[_Sample]) -> float | None:
+    return max((s.temperature_celsius for s in samples if s.temperature_celsius is not None), default=None)

@@ -1,0 +1,66 @@
+"""Where teachers and base models come from: a name of the catalog, a folder, an adapter, or a hub id."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from export.errors import BadInput, first_line
+from export.models import hub
+from export.models import resolve as names
+from export.models import sources as weights
+from export.models.load import load_network, load_tokenizer
+from export.models.sources import Source
+from export.quiet import quiet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+def find(text: str, base: Path | None = None) -> Source:
+    """The trained reader that a text means.
+
+    Args:
+        text: see `names.find`.
+        base: folder of an adapter's base model, as in `weights.from_folder`.
+
+    Raises:
+        BadInput: it is none of these.
+        HubUnavailable: see `hub.resolve`.
+    """
+    named = names.find(text, base=base)
+    if named.weights in {None, "hub"}:
+        return weights.from_hub(named.model)
+    return weights.from_folder(Path(str(named.weights)), base)
+
+
+def load_teacher(source: Source) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
+    """A teacher in evaluation mode, and its tokenizer.
+
+    Raises:
+        BadInput: see `reader.load_network`, or it has no fast tokenizer.
+    """
+    network, folder = load_network(source)
+    network.eval()  # type: ignore[no-untyped-call]  # untyped there
+    network.requires_grad_(False)
+    return network, load_tokenizer(folder)
+
+
+def load_base(text: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
+    """A model to begin from: a folder or an id of the hub, with a question-answering head or without.
+
+    Raises:
+        BadInput: it is no model.
+        HubUnavailable: see `hub.resolve`.
+    """
+    import torch
+    from transformers import AutoModelForQuestionAnswering
+
+    folder = Path(text) if Path(text).is_dir() else hub.download(text, hub.resolve(text))
+    try:
+        with quiet(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # of a head that is not there yet
+            network = AutoModelForQuestionAnswering.from_pretrained(
+                folder, dtype=torch.float32, local_files_only=True
+            )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise BadInput(f"'{text}' cannot be loaded as a student to begin with: {first_line(error)}") from None
+    return network, load_tokenizer(folder)

@@ -1,0 +1,290 @@
+"""One distillation from request to folder: the parts of this package in their order."""
+
+import hashlib
+import math
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from contract.codec import encode
+from contract.questions import questions_sha256
+from export import toolchain as tools
+from export.distillation import card, teacher
+from export.distillation import load as sources
+from export.distillation.evaluation import Score
+from export.distillation.hidden_states import Listener
+from export.distillation.request import DistilRequest
+from export.distillation.student import Student, student
+from export.distillation.teacher import Present, Teacher
+from export.distillation.training import objective
+from export.distillation.training.checkpoints import Checkpoints
+from export.distillation.training.device import this_device
+from export.distillation.training.log import Log
+from export.distillation.training.loop import Outcome, Trainer
+from export.distillation.training.objective import Objective
+from export.distillation.training.progress import Watcher, watching
+from export.distillation.training.trainable import pupil
+from export.distillation.training_data import Lesson, lesson
+from export.errors import BadInput, StorageUnavailable
+from export.models import training_record as record
+from export.models.catalog import architecture
+from export.models.sources import CONFIG, Source
+from export.models.training_record import Data, Record, Settings
+from export.quiet import quiet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+Say = Callable[[str], None]
+
+_NEEDED: Final = ("torch", "transformers", "peft", "rich")
+_TOOLS: Final = ("numpy", "tokenizers", "torch", "transformers")
+_WORK: Final = "training"
+_MAX_TOKENS: Final = 512
+_LITTLE: Final = 0.5
+"""Share of copied parameters below which a word is due."""
+_EVALUATIONS: Final = 8
+"""In a training, where no other interval is asked for."""
+
+
+def distil(request: DistilRequest, to: Path, say: Say) -> Record:
+    """Train a student and write its folder.
+
+    Args:
+        request: what to train.
+        to: the student's folder; a killed training leaves its checkpoints in there.
+        say: takes lines for the user.
+
+    Raises:
+        BadInput: something in the request is wrong.
+        HubUnavailable: a model of the hub cannot be had.
+        NotInstalled: torch or another library is missing.
+        StorageUnavailable: `to` or the cache cannot be written.
+        TrainingDiverged: a loss is no number.
+    """
+    tools.check_installed("distilling", _NEEDED)
+    if request.batch % request.accumulate:
+        raise BadInput(
+            f"a batch of {request.batch} cannot be made of {request.accumulate} equal parts: "
+            "choose a multiple"
+        )
+    objective.parse(request.losses, 1, request.temperature)  # now, before anything is loaded
+    finished = _check_place(to, resume=request.resume)
+    if finished is not None:
+        say(f"'{to}' was finished before")
+        return finished
+    source = sources.find(request.teacher, request.base)
+    say(f"loading the teacher ({source.weights.origin}: {source.weights.source})")
+    master, tokenizer = sources.load_teacher(source)
+    learning = lesson(request, tokenizer)
+    young = student(request, master, tokenizer, _short(source.weights.source))
+    _say_student(young, say)
+    goal = objective.parse(request.losses, young.architecture.layers, request.temperature)
+    _check_answers(goal, learning, request)
+    work = to / _WORK
+    settings = _settings(request, len(learning.windows))
+    checkpoints = Checkpoints(work, _identity(request, source, settings, learning, young))
+    device = this_device()
+    master.to(device)  # type: ignore[arg-type]  # torch types this as a method of nn.Module alone
+    young.network.to(device)  # type: ignore[arg-type]  # as above
+    with ExitStack() as stack:
+        watcher = stack.enter_context(watching(say))
+        trainer = Trainer(
+            pupil=pupil(young.network, goal.wanted, master.config.hidden_size, request.seed),
+            teacher=_teacher(request, source, master, young, goal, learning, watcher),
+            windows=learning.windows,
+            held_out=learning.held_out,
+            objective=goal,
+            settings=settings,
+            padding=learning.padding,
+            checkpoints=checkpoints,
+            log=Log(to / card.LOG),
+            watcher=watcher,
+        )
+        outcome = trainer.train()
+    theirs = learning.held_out.score(master)
+    made = _record(request, source, master, young, goal, learning, settings, outcome, theirs)
+    _save(made, young.network, tokenizer, work, to)
+    checkpoints.remove()
+    shutil.rmtree(work, ignore_errors=True)
+    return made
+
+
+def _short(source: str) -> str:
+    """The teacher's name within that of its student."""
+    return source.partition(" on ")[0].rpartition("/")[2].lower()
+
+
+def _say_student(young: Student, say: Say) -> None:
+    share = young.copied / young.parameters
+    say(
+        f"the student has {young.architecture.layers} layers of {young.architecture.hidden_size} and "
+        f"{young.parameters / 1e6:.1f}M parameters, begun from {young.begun_from}"
+    )
+    if young.copied and share < _LITTLE:
+        say(
+            f"only {share:.0%} of its parameters have a counterpart in the teacher; the others begin at "
+            "random and need far more text than a question file has"
+        )
+
+
+def _teacher(
+    request: DistilRequest,
+    source: Source,
+    master: "PreTrainedModel",
+    young: Student,
+    goal: Objective,
+    lesson: Lesson,
+    watcher: Watcher,
+) -> Teacher | None:
+    if not goal.needs_teacher:
+        return None
+    layers = (0, *young.layers)
+    listener = Listener(master, goal.wanted, layers)
+    if request.cache is None:
+        return Present(listener)
+    identity = f"{source.weights.source} {source.weights.revision}"
+    return teacher.kept(
+        request.cache, listener, layers, lesson.windows, identity, lesson.padding, watcher.read
+    )
+
+
+def _check_answers(goal: Objective, lesson: Lesson, request: DistilRequest) -> None:
+    if not goal.needs_teacher and not any(window.answered for window in lesson.windows):
+        raise BadInput(
+            f"losses {request.losses!r} learn from gold answers alone, and the training questions have none: "
+            "add soft=1"
+        )
+
+
+def _settings(request: DistilRequest, windows: int) -> Settings:
+    steps = request.steps or math.ceil(request.epochs * windows / request.batch)
+    return Settings(
+        steps=steps,
+        batch=request.batch,
+        accumulate=request.accumulate,
+        learning_rate=request.learning_rate,
+        warm_up=request.warm_up,
+        weight_decay=request.weight_decay,
+        seed=request.seed,
+        evaluate_every=request.evaluate_every or math.ceil(steps / _EVALUATIONS),
+        patience=request.patience,
+    )
+
+
+def _identity(
+    request: DistilRequest, source: Source, settings: Settings, lesson: Lesson, young: Student
+) -> str:
+    """Of all that decides what is trained, so that a resumed training is the same training."""
+    decisive = (
+        source.weights,
+        settings,
+        young.architecture,
+        young.layers,
+        young.begun_from,
+        request.losses,
+        request.temperature,
+        questions_sha256(lesson.questions),
+        questions_sha256(lesson.held_out.questions),
+    )
+    return hashlib.sha256(encode(decisive)).hexdigest()
+
+
+def _record(
+    request: DistilRequest,
+    source: Source,
+    master: "PreTrainedModel",
+    young: Student,
+    goal: Objective,
+    lesson: Lesson,
+    settings: Settings,
+    outcome: Outcome,
+    theirs: Score,
+) -> Record:
+    import torch
+
+    losses = {term.name: term.weight for term in goal.terms}
+    held = lesson.held_out.questions
+    return Record(
+        name=request.name or young.name,
+        title=request.title or request.name or young.title,
+        distillation=_told(source.weights.source, goal, young),
+        teacher=source.weights,
+        teacher_architecture=architecture(master.config.to_dict()),
+        teacher_exact_match=theirs.exact_match,
+        teacher_f1=theirs.f1,
+        architecture=young.architecture,
+        parameters=young.parameters,
+        begun_from=young.begun_from,
+        copied_parameters=young.copied,
+        losses=losses,
+        temperature=request.temperature,
+        layers=young.layers,
+        settings=settings,
+        data=Data(
+            files=tuple(path.name for path in request.questions),
+            questions=len(lesson.questions),
+            questions_sha256=questions_sha256(lesson.questions),
+            articles=tuple(dict.fromkeys(q.title for q in lesson.questions if q.title)),
+            answered=sum(bool(question.golds) for question in lesson.questions),
+            windows=len(lesson.windows),
+            held_out=lesson.held_out_from,
+            held_out_questions=len(held),
+            held_out_sha256=questions_sha256(held),
+            held_out_articles=tuple(dict.fromkeys(question.title for question in held)),
+        ),
+        best=outcome.best,
+        evaluations=tuple(outcome.evaluations),
+        stopped_early=outcome.stopped_early,
+        precision=outcome.precision,
+        device=outcome.device,
+        threads=torch.get_num_threads(),
+        tools={name: version(name) for name in _TOOLS},
+        created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+
+
+def _told(teacher: str, goal: Objective, young: Student) -> str:
+    """In one line, who taught what."""
+    if not goal.needs_teacher:
+        return f"trained on gold answers alone; begun from {young.begun_from.replace('the teacher', teacher)}"
+    losses = ", ".join(term.name for term in goal.terms)
+    return f"distilled from {teacher} by {losses}; begun from {young.begun_from}"
+
+
+def _save(
+    made: Record, network: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", work: Path, to: Path
+) -> None:
+    """Write the student beside its checkpoints, then move it up, its configuration last."""
+    draft = work / "student"
+    tokenizer.model_max_length = _MAX_TOKENS
+    try:
+        with quiet():
+            network.cpu().save_pretrained(draft)
+            tokenizer.save_pretrained(draft)
+        record.write(made, draft)
+        card.write(made, draft)
+        for path in sorted(draft.iterdir(), key=lambda path: path.name == CONFIG):
+            path.rename(to / path.name)
+    except OSError as error:
+        raise StorageUnavailable(f"cannot write to '{to}': {error.strerror or error}") from error
+
+
+def _check_place(to: Path, *, resume: bool) -> Record | None:
+    """The student that is there already, where a resumed training had ended.
+
+    Raises:
+        BadInput: something is there that this training would not go on from.
+    """
+    if resume and (finished := record.read(to)) is not None and (to / CONFIG).is_file():
+        return finished
+    if resume and not (to / _WORK).is_dir():
+        raise BadInput(f"there is no training in '{to}' to resume: leave out --resume")
+    if not resume and to.exists() and (not to.is_dir() or any(to.iterdir())):
+        hint = " or go on with --resume" if (to / _WORK).is_dir() else ""
+        raise BadInput(f"'{to}' is there already: choose another folder{hint}")
+    return None

@@ -1,0 +1,73 @@
+"""The student while it learns: its network, and projections to the teacher's width that losses may need."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from export.distillation.hidden_states import Batch, Listener, Signals, Wanted
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+    from transformers import PreTrainedModel
+
+
+class Pupil(NamedTuple):
+    """What is trained."""
+
+    listener: Listener
+    projections: "nn.ModuleDict"
+    """A learned linear map for each layer whose output losses compare, by its number; none where student and
+    teacher are equally wide. They are thrown away after the training."""
+
+    @property
+    def network(self) -> "PreTrainedModel":
+        """The student."""
+        return self.listener.network
+
+    def says(self, given: Batch) -> Signals:
+        """What the student says of a batch, in the teacher's width."""
+        said = self.listener.hear(given)
+        if not len(self.projections):
+            return said
+        hidden = {place: self.projections[str(place)](tensor) for place, tensor in said.hidden.items()}
+        return said._replace(hidden=hidden)
+
+    def modules(self) -> "tuple[nn.Module, nn.Module]":
+        """All that has weights."""
+        return self.network, self.projections
+
+    def optimiser(self, learning_rate: float, weight_decay: float) -> "Optimizer":
+        """AdamW; biases and normalisations do not decay, as BERT was trained."""
+        from torch.optim import AdamW
+
+        named = [pair for module in self.modules() for pair in module.named_parameters()]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for name, p in named if _decays(name)], "weight_decay": weight_decay},
+            {"params": [p for name, p in named if not _decays(name)], "weight_decay": 0.0},
+        ]
+        return AdamW(groups, lr=learning_rate)
+
+
+def pupil(network: "PreTrainedModel", wanted: Wanted, width: int, seed: int) -> Pupil:
+    """A student that is ready to learn.
+
+    Args:
+        network: of the student.
+        wanted: what losses look at.
+        width: of the teacher's hidden states.
+        seed: of the projections.
+    """
+    import torch
+    from torch import nn
+
+    projections = nn.ModuleDict()
+    if network.config.hidden_size != width:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for place in sorted(wanted.hidden):
+                projections[str(place)] = nn.Linear(network.config.hidden_size, width, bias=False)
+    layers = tuple(range(network.config.num_hidden_layers + 1))
+    return Pupil(Listener(network, wanted, layers), projections.to(network.device))
+
+
+def _decays(name: str) -> bool:
+    return not name.endswith("bias") and "norm" not in name.lower()

@@ -1,0 +1,66 @@
+"""What a student learns from and what it is examined on: the question files of a request, read and cut."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from contract.questions import Question
+from export.answering.inference import Cutter
+from export.distillation import windows as data
+from export.distillation.evaluation import HeldOut
+from export.distillation.request import DistilRequest
+from export.errors import BadInput
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+class Lesson(NamedTuple):
+    """The questions, read and cut."""
+
+    questions: tuple[Question, ...]
+    windows: list[data.Labelled]
+    held_out: HeldOut
+    held_out_from: str
+    padding: int
+
+
+def lesson(request: DistilRequest, tokenizer: "PreTrainedTokenizerFast") -> Lesson:
+    """Read the question files of a request, split off what is held out, and cut them into windows.
+
+    Raises:
+        BadInput: a question is given twice, or nothing can be held out.
+        ContractError: a file is no question file.
+    """
+    asked = tuple(question for path in request.questions for question in data.read(path))
+    if len({question.id for question in asked}) < len(asked):
+        raise BadInput("two of the question files have questions of the same id: give each question once")
+    share = _share(request.held_out)
+    if share is None:
+        path = Path(request.held_out)
+        held, described = data.read(path), path.name
+        both = {question.id for question in held} & {question.id for question in asked}
+        if both:
+            raise BadInput(
+                f"{len(both)} questions of '{path}', such as {min(both)!r}, are in the training questions "
+                "too: hold out others"
+            )
+    else:
+        asked, held = data.split(asked, share, request.split_seed)
+        described = f"whole articles, {share:.0%} of the questions, drawn with seed {request.split_seed}"
+    scored = tuple(question for question in held if question.golds)
+    if not scored:
+        raise BadInput(f"no held-out question of {request.held_out!r} has a gold answer to be scored by")
+    cutter = Cutter(tokenizer.backend_tokenizer.to_str(), data.INPUTS)
+    padding = tokenizer.pad_token_id or 0
+    held_out = HeldOut(scored, cutter, padding)
+    return Lesson(asked, data.labelled(asked, cutter), held_out, described, padding)
+
+
+def _share(text: str) -> float | None:
+    try:
+        share = float(text)
+    except ValueError:
+        return None
+    if not 0 < share < 1:
+        raise BadInput(f"held-out share {text!r} is not between 0 and 1")
+    return share

@@ -1,0 +1,156 @@
+"""Questions as windows to learn from: labelled, split by article, batched by length."""
+
+import random
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.questions import Question
+from export.answering.inference import Cutter, Window
+from export.distillation.hidden_states import Batch
+from export.errors import BadInput
+from export.questions import question_file
+
+if TYPE_CHECKING:
+    import torch
+
+INPUTS: Final = ("input_ids", "attention_mask", "token_type_ids")
+_POOL_BATCHES: Final = 50
+"""Windows are sorted by length within so many batches: little padding, and still another order each epoch."""
+
+
+class Labelled(NamedTuple):
+    """One window with what is known of its answer."""
+
+    ids: NDArray[np.int64]
+    """Shape (T,)."""
+    types: NDArray[np.int64]
+    first: int
+    """Place of the gold answer's first token; 0, the CLS token, where the window lacks it."""
+    last: int
+    answered: bool
+    """Whether the question has a gold answer."""
+
+
+def read(path: Path) -> tuple[Question, ...]:
+    """The questions of a SQuAD v1.1 file.
+
+    Raises:
+        BadInput: the file cannot be read.
+        ContractError: it is no question file.
+    """
+    return question_file.questions(path).questions
+
+
+def split(
+    questions: tuple[Question, ...], share: float, seed: int
+) -> tuple[tuple[Question, ...], tuple[Question, ...]]:
+    """Questions to learn from and questions held out, no article in both.
+
+    Args:
+        questions: of two articles at least; without titles, each context is an article.
+        share: of the questions to hold out, 0 to 1; whole articles are taken until it is reached.
+        seed: draws the articles.
+
+    Raises:
+        BadInput: there are too few articles to split.
+    """
+    articles: dict[str, list[Question]] = defaultdict(list)
+    for question in questions:
+        articles[question.title or question.context].append(question)
+    names = list(articles)
+    random.Random(seed).shuffle(names)  # noqa: S311  # a split, not a secret
+    held: set[str] = set()
+    while names and sum(len(articles[name]) for name in held) < share * len(questions):
+        held.add(names.pop())
+    if not names or not held:
+        raise BadInput(
+            f"{len(articles)} article(s) cannot be split so that {share:.0%} of the questions are held out: "
+            "give a file of other questions with --held-out"
+        )
+    return (
+        tuple(q for q in questions if (q.title or q.context) not in held),
+        tuple(q for q in questions if (q.title or q.context) in held),
+    )
+
+
+def labelled(questions: tuple[Question, ...], cutter: Cutter) -> list[Labelled]:
+    """Every window of the questions, labelled with the first gold answer.
+
+    Args:
+        questions: with gold answers or without.
+        cutter: gives windows with the inputs of `INPUTS`.
+    """
+    return [_label(question, window) for question in questions for window in cutter.windows(question)]
+
+
+def _label(question: Question, window: Window) -> Labelled:
+    ids, types = window.inputs["input_ids"][0], window.inputs["token_type_ids"][0]
+    if not question.golds:
+        return Labelled(ids, types, 0, 0, False)
+    gold = question.golds[0]
+    first, last = _tokens(window, gold.answer_start, gold.answer_start + len(gold.text))
+    return Labelled(ids, types, first, last, True)
+
+
+def _tokens(window: Window, begin: int, end: int) -> tuple[int, int]:
+    """The tokens that hold the context's characters `begin` to `end`; (0, 0) where some are missing."""
+    inside = [
+        place
+        for place in np.flatnonzero(window.in_context).tolist()
+        if window.offsets[place][1] > begin and window.offsets[place][0] < end
+    ]
+    if not inside or window.offsets[inside[0]][0] > begin or window.offsets[inside[-1]][1] < end:
+        return 0, 0
+    return inside[0], inside[-1]
+
+
+def epoch(lengths: list[int], size: int, seed: int, number: int) -> list[list[int]]:
+    """The batches of an epoch, as places of windows: a function of seed and number, so it can be resumed.
+
+    Args:
+        lengths: of the windows, in tokens.
+        size: windows of a batch; the last may have fewer.
+        seed: of the training.
+        number: of the epoch.
+    """
+    drawn = random.Random(f"{seed} {number}")  # noqa: S311  # an order, not a secret
+    order = list(range(len(lengths)))
+    drawn.shuffle(order)
+    batches = []
+    for start in range(0, len(order), size * _POOL_BATCHES):
+        pool = sorted(order[start : start + size * _POOL_BATCHES], key=lambda place: lengths[place])
+        batches += [pool[at : at + size] for at in range(0, len(pool), size)]
+    drawn.shuffle(batches)
+    return batches
+
+
+def batch(windows: list[Labelled], padding: int, device: "torch.device") -> Batch:
+    """Windows side by side, padded to the longest.
+
+    Args:
+        windows: of a batch.
+        padding: id of the token that fills up.
+        device: where the network is.
+    """
+    import torch
+
+    shape = (len(windows), max(len(window.ids) for window in windows))
+    ids = np.full(shape, padding, np.int64)
+    types, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for row, window in enumerate(windows):
+        ids[row, : len(window.ids)] = window.ids
+        types[row, : len(window.ids)] = window.types
+        mask[row, : len(window.ids)] = 1
+    arrays = dict(zip(INPUTS, (ids, mask, types), strict=True))
+    inputs = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+    return Batch(
+        inputs=inputs,
+        mask=inputs["attention_mask"].bool(),
+        first=torch.tensor([window.first for window in windows], device=device),
+        last=torch.tensor([window.last for window in windows], device=device),
+        answered=torch.tensor([window.answered for window in windows], device=device),
+    )

@@ -1,0 +1,1 @@
+"""The ONNX graph: traced, indexed, and rewritten without changing its answers."""

@@ -1,0 +1,83 @@
+"""The reader as an ONNX graph: one file, int64 inputs of shape (batch, tokens), start and end logits."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from export.models.load import Reader
+from export.quiet import quiet
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+OPSET: Final = 18
+"""What optimum recommends for these families."""
+
+
+def trace(reader: Reader, path: Path) -> tuple[str, ...]:
+    """Export the network to one ONNX file, both axes dynamic.
+
+    Needs four times the weights in memory: the exporter copies them, and so does its serialisation.
+
+    Returns:
+        The names of its inputs, in order.
+    """
+    with quiet():
+        from optimum.exporters.onnx import export
+        from optimum.exporters.tasks import TasksManager
+
+        constructor = TasksManager.get_exporter_config_constructor(
+            "onnx", reader.network, task="question-answering", library_name="transformers"
+        )
+        # The fix of dynamic axes would load the model once more; these inputs have no axis to mend.
+        inputs, _ = export(
+            reader.network,
+            constructor(reader.network.config),
+            path,
+            opset=OPSET,
+            disable_dynamic_axes_fix=True,
+        )
+    return tuple(inputs)
+
+
+def load(path: Path) -> "ModelProto":
+    """Read a traced graph, without the aliases that the exporter makes of equal weights."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False)
+    _resolve_aliases(graph)
+    return graph
+
+
+def save(model: "ModelProto", path: Path) -> None:
+    """Write a graph as one file. It must be smaller than 2 GB, protobuf's limit."""
+    path.write_bytes(model.SerializeToString())
+
+
+def insert_after(graph: "GraphProto", tensor: str, node: "NodeProto") -> None:
+    """Put a node where the tensor that it reads has just been made, so that the order stays topological."""
+    place = next((i + 1 for i, maker in enumerate(graph.node) if tensor in maker.output), 0)
+    graph.node.insert(place, node)
+
+
+def declare(model: "ModelProto", domain: str) -> None:
+    """Say that a graph uses operators of a domain, in its version 1."""
+    from onnx import helper
+
+    if all(entry.domain != domain for entry in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(domain, 1))
+
+
+def _resolve_aliases(model: "ModelProto") -> None:
+    weights = {tensor.name for tensor in model.graph.initializer}
+    aliases: dict[str, str] = {}
+    kept = []
+    for node in model.graph.node:
+        if node.op_type == "Identity" and node.input[0] in weights:
+            aliases[node.output[0]] = node.input[0]
+        else:
+            kept.append(node)
+    for node in kept:
+        for place, name in enumerate(node.input):
+            node.input[place] = aliases.get(name, name)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)

@@ -1,0 +1,1 @@
+"""Which network a name means, and its weights."""

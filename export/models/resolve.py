@@ -1,0 +1,113 @@
+"""What a NAME on the command line means: a model of the catalog, an id of the hub, or a folder."""
+
+import re
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from export.errors import BadInput
+from export.models import catalog, hub
+from export.models import sources as weights
+from export.models import training_record as record
+from export.models.catalog import Model
+
+FAMILIES: Final = ("bert", "distilbert", "electra", "mobilebert", "roberta")
+"""The `model_type`s that are built and verified in the tests, in every precision."""
+
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_NAME: Final = 100
+_NOT_STATED: Final = "not stated"
+
+
+class Named(NamedTuple):
+    """A model, and where its weights are: `hub`, `random` or a folder; None where that was not said."""
+
+    model: Model
+    weights: str | None
+
+
+def find(name: str, given: str | None = None, base: Path | None = None) -> Named:
+    """What a name means.
+
+    A name of the catalog wins over a folder of the same name, which can be given as `./NAME`. A model that
+    the catalog does not know is described by its own configuration and card.
+
+    Args:
+        name: of the catalog, or `owner/model` on the hub, or a transformers or adapter folder.
+        given: where to take weights from, which a folder or an id says already.
+        base: folder of an adapter's base model.
+
+    Raises:
+        BadInput: there is no such model, it is of a family that distilbench does not build, or `given` says
+            otherwise.
+        HubUnavailable: see `hub.resolve`.
+    """
+    if any(model.name == name for model in catalog.MODELS):
+        return Named(_as_recorded(catalog.find(name), given), given)
+    if name.startswith((".", "/", "~")) or Path(name).is_dir():
+        if given is not None:
+            raise BadInput(f"'{name}' is a folder of weights already: leave out --weights {given}")
+        return _in_folder(Path(name).expanduser(), base)
+    if "/" in name:
+        if given not in {None, "hub"}:
+            raise BadInput(
+                f"'{name}' is an id of the hub: leave out --weights {given}, or name a model of `list`"
+            )
+        return _on_hub(name)
+    return Named(catalog.find(name), given)
+
+
+def _in_folder(folder: Path, base: Path | None) -> Named:
+    checkpoint = weights.checkpoint(folder, base)
+    made = record.read(folder)
+    title = folder.resolve().name or "model" if made is None else made.title
+    name = _safe(title if made is None else made.name)
+    if any(model.name == name for model in catalog.MODELS):
+        name = f"local-{name}"  # results are grouped by name, and this need not be that model
+    config = weights.config(checkpoint)
+    _check_family(config, str(folder))
+    return Named(_as_recorded(_described(name, title, config), str(folder)), str(folder))
+
+
+def _as_recorded(model: Model, given: str | None) -> Model:
+    """The model, with what `export-models distill` recorded in its folder of how it was distilled."""
+    made = None if given in {None, "hub", "random"} else record.read(Path(str(given)))
+    return model if made is None else msgspec.structs.replace(model, distillation=made.distillation)
+
+
+def _on_hub(repository: str) -> Named:
+    for model in catalog.MODELS:
+        if model.hub_id == repository:
+            return Named(model, "hub")
+    commit = hub.resolve(repository)
+    config = weights.config(weights.Checkpoint(repository, commit))
+    _check_family(config, repository)
+    card = hub.card(repository, commit)
+    described = _described(_safe(repository.replace("/", "--")), repository.split("/")[-1], config)
+    model = msgspec.structs.replace(
+        described,
+        hub_id=repository,
+        revision=commit,
+        licence=card.licence,
+        training_data=card.training_data,
+        training_articles=card.training_articles,
+    )
+    return Named(model, "hub")
+
+
+def _described(name: str, title: str, config: dict[str, Any]) -> Model:
+    return Model(name=name, title=title[:_LONGEST_NAME], config=config, distillation=_NOT_STATED)
+
+
+def _check_family(config: dict[str, Any], name: str) -> None:
+    family = config.get("model_type")
+    if family not in FAMILIES:
+        raise BadInput(
+            f"'{name}' is a model of type {family!r}, and distilbench builds those of {', '.join(FAMILIES)}"
+        )
+
+
+def _safe(text: str) -> str:
+    """A part of a folder's name that no shell and no file system takes amiss."""
+    return _UNSAFE.sub("-", text).strip("-.")[:_LONGEST_NAME] or "model"

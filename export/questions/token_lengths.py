@@ -1,0 +1,69 @@
+"""How long questions are in a model's tokens, and how many windows that makes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.questions import Question
+from export.answering.inference import MAX_TOKENS, STRIDE_TOKENS
+from export.errors import BadInput
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_BATCH_TEXTS: Final = 1_000
+
+
+class Lengths(NamedTuple):
+    """Tokens of question, context and special tokens together, before they are cut into windows."""
+
+    p50: int
+    p90: int
+    max: int
+    windows: int
+    """Of at most 384 tokens, of which neighbours share 128."""
+    too_long: int
+    """Questions that leave a window no room for their context; they have no windows."""
+
+
+def lengths(questions: tuple[Question, ...], tokenizer: Path) -> Lengths:
+    """Measure questions with a `tokenizer.json`.
+
+    Every context is tokenised once, whatever the number of its questions. Percentiles are lengths that occur.
+
+    Raises:
+        BadInput: the file is no tokenizer.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        loaded = Tokenizer.from_file(str(tokenizer))
+    except Exception as error:  # tokenizers raises Exception itself
+        raise BadInput(f"'{tokenizer}' is no tokenizer.json: {error}") from None
+    loaded.no_padding()
+    loaded.no_truncation()
+    asked = _counts(loaded, [q.question for q in questions])
+    texts = list(dict.fromkeys(q.context for q in questions))
+    of_text = dict(zip(texts, _counts(loaded, texts), strict=True))
+    contexts = np.array([of_text[q.context] for q in questions])
+    room = MAX_TOKENS - loaded.num_special_tokens_to_add(True) - asked
+    total = contexts - room + MAX_TOKENS
+    fits = (contexts <= room) | (room > STRIDE_TOKENS)
+    further = -((room - contexts) // np.maximum(room - STRIDE_TOKENS, 1))
+    windows = np.where(fits, 1 + np.maximum(further, 0), 0)
+    p50, p90 = np.percentile(total, (50, 90), method="inverted_cdf")
+    return Lengths(int(p50), int(p90), int(total.max()), int(windows.sum()), int((~fits).sum()))
+
+
+def _counts(tokenizer: "Tokenizer", texts: list[str]) -> NDArray[np.int64]:
+    """Tokens of each text; in batches, since what the tokenizer returns takes 100 bytes a token."""
+    found = [
+        len(encoding.ids)
+        for first in range(0, len(texts), _BATCH_TEXTS)
+        for encoding in tokenizer.encode_batch_fast(
+            texts[first : first + _BATCH_TEXTS], add_special_tokens=False
+        )
+    ]
+    return np.array(found, dtype=np.int64)

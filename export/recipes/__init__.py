@@ -1,0 +1,1 @@
+"""The recipes as data, applied and searched."""

@@ -1,0 +1,250 @@
+"""Students that should meet a requirement on a class of hardware, and how to make them."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from commandline.counted import counted
+from contract.codec import printable
+from export.errors import BadInput
+from export.suggestion import flops as arithmetic
+from export.suggestion import latency, measurements
+from export.suggestion.candidate import Candidate, ranked
+from export.suggestion.latency import Line, Point
+from export.suggestion.measurements import Measurement, Measurements
+from export.suggestion.requirement import Condition, parse
+
+_FEW: Final = 3
+"""Degrees of freedom below which an interval says little."""
+_NO_NUMBERS: Final = "since a size, a length or a time of theirs is 0 or beyond any model"
+
+
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What to try, and what it rests on."""
+
+    hardware_class: str
+    questions: str
+    threads: int
+    requirement: str
+    already: tuple[str, ...]
+    """Models in a precision that were measured there and meet all of it."""
+    teacher: str
+    """As `--teacher` takes it, or the name of a folder that only you can find."""
+    teacher_title: str
+    teacher_f1: float | None
+    points: int
+    """Measured models behind the prediction, each precision of its own."""
+    spread_percent: float | None
+    """Standard error of a measured latency about the line."""
+    slope: float
+    candidates: tuple[Candidate, ...]
+    """The best first: within a verdict, the one that computes most."""
+    commands: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def suggest(database: Path, hardware_class: str, expression: str, teacher: str | None) -> Suggestion:
+    """Look for students.
+
+    Args:
+        database: of the collector.
+        hardware_class: where the student will run.
+        expression: see `requirement.parse`.
+        teacher: as `--teacher` takes it, of a measured model; None for the most accurate of the database.
+
+    Raises:
+        BadInput: the requirement, the database or the measurements will not do.
+    """
+    conditions = parse(expression)
+    measured = measurements.read(database, hardware_class)
+    of_family = [m for m in measured.here if m.manifest.architecture.family in arithmetic.FAMILIES]
+    usable = [m for m in of_family if m.has_numbers and arithmetic.is_known(m.manifest.architecture)]
+    left_out = [_titled(m) for m in of_family if m not in usable]
+    _check_shapes(usable, left_out)
+    lines = {c.field: _line(usable, c.field) for c in conditions if c.kind == "latency"}
+    master = _teacher(measured, teacher)
+    asked = max(usable, key=lambda m: len(m.lengths))
+    candidates = ranked(master.manifest.architecture, asked, lines, conditions, usable)
+    if not candidates:
+        raise BadInput(_nothing_smaller(master))
+    line = next(iter(lines.values()))
+    named = teacher or _named(master)
+    return Suggestion(
+        hardware_class=hardware_class,
+        questions=measured.questions,
+        threads=measured.threads,
+        requirement=expression,
+        already=tuple(_already([m for m in measured.here if m.has_numbers], conditions)),
+        teacher=named,
+        teacher_title=master.manifest.title,
+        teacher_f1=master.f1,
+        points=len(usable),
+        spread_percent=None if line.spread is None else 100 * line.spread,
+        slope=line.slope,
+        candidates=tuple(candidates),
+        commands=tuple(_commands(candidates, named)),
+        remarks=tuple(
+            _remarks(
+                measured, usable, left_out, master, lines, conditions, candidates, given=teacher is not None
+            )
+        ),
+    )
+
+
+def _check_shapes(usable: Sequence[Measurement], left_out: Sequence[str]) -> None:
+    shapes = {m.manifest.architecture for m in usable}
+    if len(shapes) < 2:
+        but = f" (left out, {_NO_NUMBERS}: {', '.join(left_out)})" if left_out else ""
+        raise BadInput(
+            f"a latency can be predicted from two shapes or more, and {len(shapes) or 'none'} was measured "
+            f"there{but}: run others, with random weights if need be (export-models build NAME --weights "
+            "random)"
+        )
+
+
+def _titled(m: Measurement) -> str:
+    return f"{m.manifest.title} {m.manifest.precision}"
+
+
+def _nothing_smaller(master: Measurement) -> str:
+    shape = master.manifest.architecture
+    return (
+        f"no student is smaller than the teacher {master.manifest.title!r}, which has "
+        f"{counted(shape.layers, 'layer')}, and no base model of its vocabulary of "
+        f"{shape.vocab_size} is known that computes less: choose another with --teacher"
+    )
+
+
+def _line(usable: Sequence[Measurement], field: str) -> Line:
+    return latency.fit(
+        [
+            Point(
+                arithmetic.gigaflops(m.manifest.architecture, m.lengths),
+                m.manifest.precision,
+                m.milliseconds[field],
+            )
+            for m in usable
+        ]
+    )
+
+
+def _teacher(measured: Measurements, asked_for: str | None) -> Measurement:
+    """The one that was asked for, or the most accurate; its shape decides what a student can begin from."""
+    known = [*measured.here, *measured.elsewhere]
+    able = [m for m in known if arithmetic.is_known(m.manifest.architecture)]
+    if asked_for is not None:
+        able = [m for m in able if _is_called(m, asked_for)]
+        if not able:
+            raise BadInput(
+                f"teacher '{asked_for}' is none of the models that were measured on {measured.questions} and "
+                "whose arithmetic is known from their shape: measure it first, on whatever hardware"
+            )
+    scored = [m for m in able if m.f1 is not None]
+    if not scored and asked_for is None:
+        raise BadInput(
+            f"no model that could be a teacher has a score on {measured.questions}: measure one with trained "
+            "weights and run collector score, or choose one with --teacher"
+        )
+    return max(scored or able, key=lambda m: (m.f1 or 0.0, m.manifest.precision == "fp32"))
+
+
+def _is_called(m: Measurement, name: str) -> bool:
+    return name in {m.manifest.model, m.manifest.weights.source} or Path(name).name == _named(m)
+
+
+def _named(master: Measurement) -> str:
+    weights = master.manifest.weights
+    return weights.source if weights.origin == "hub" else weights.source.partition(" on ")[0]
+
+
+def _already(here: Sequence[Measurement], conditions: Sequence[Condition]) -> Iterator[str]:
+    for m in here:
+        values = {
+            **m.milliseconds,
+            "f1": m.f1,
+            "exact_match": m.exact_match,
+            "size_mb": m.size_bytes / 1e6,
+            "parameters_m": m.manifest.parameters / 1e6,
+        }
+        found = [(condition, values[condition.field]) for condition in conditions]
+        if all(value is not None and condition.met(value) for condition, value in found):
+            yield _titled(m)
+
+
+def _commands(candidates: Sequence[Candidate], teacher: str) -> Iterator[str]:
+    """For the largest student that should do, and for the largest that may, if it is larger still."""
+    largest = 0.0
+    for verdict, group in groupby(candidates, key=lambda c: c.verdict):
+        best = next(group)
+        if verdict not in {"should meet", "may meet"} or best.gigaflops <= largest:
+            continue
+        largest = best.gigaflops
+        folder = f"students/{best.student.replace('=', '-')}"
+        yield (
+            f"export-models distill --teacher {shlex.quote(printable(teacher))} --student {best.student} "
+            f"--questions TRAIN.json --to {folder}"
+        )
+        yield f"export-models build ./{folder} --precision {best.precision} --to bundles"
+
+
+def _remarks(
+    measured: Measurements,
+    usable: Sequence[Measurement],
+    without_numbers: Sequence[str],
+    master: Measurement,
+    lines: dict[str, Line],
+    conditions: Sequence[Condition],
+    candidates: Sequence[Candidate],
+    *,
+    given: bool,
+) -> Iterator[str]:
+    line = next(iter(lines.values()))
+    if line.spread is None:
+        yield (
+            f"{len(usable)} measurements are too few for an interval: no student is said to meet anything "
+            "for sure; measure more shapes, with random weights if need be"
+        )
+    elif line.freedom < _FEW:
+        yield (
+            f"the interval rests on {counted(line.freedom, 'degree')} of freedom and is wide: measure more "
+            "shapes, with random weights if need be"
+        )
+    if line.slope <= 0:
+        yield "latency does not grow with arithmetic in these measurements: do not trust the prediction"
+    left_out = {
+        m.manifest.title for m in measured.here if m.manifest.architecture.family not in arithmetic.FAMILIES
+    }
+    if left_out:
+        yield f"left out, since their arithmetic is not known from their shape: {', '.join(sorted(left_out))}"
+    if without_numbers:
+        yield f"left out, {_NO_NUMBERS}: {', '.join(without_numbers)}"
+    if measured.unreadable:
+        runs = counted(measured.unreadable, "run is", "runs are")
+        yield f"{runs} left out, whose manifest cannot be read: collector report says why"
+    most_scored = max(m.scored for m in (*measured.here, *measured.elsewhere))
+    if master.f1 is None:
+        yield f"nothing is known of the accuracy of the teacher, {master.manifest.title}, on these questions"
+    elif master.scored < most_scored:
+        yield (
+            f"the teacher's accuracy rests on {master.scored:,} question{'s' * (master.scored != 1)}, where "
+            f"others were asked up to {most_scored:,}: run it on as many before you rely on it"
+        )
+    for condition in conditions:
+        if condition.kind == "accuracy":
+            value = master.f1 if condition.field == "f1" else master.exact_match
+            if value is not None and not condition.met(value):
+                yield (
+                    f"the teacher, {master.manifest.title}, has {condition.field} "
+                    f"{value:.1f}, not {condition.operator} {condition.bound:g}, and a student seldom beats "
+                    "its teacher: look for a better teacher first"
+                )
+            else:
+                yield f"{condition} is not predicted: it depends on the training, so measure the student"
+    if not any(c.verdict in {"should meet", "may meet"} for c in candidates):
+        yield "no student with something to begin from is predicted to be fast and small enough"
+    if master.manifest.weights.origin != "hub" and not given:
+        yield f"the teacher's weights came from a folder called {_named(master)!r}: give its path"

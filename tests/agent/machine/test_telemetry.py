@@ -1,0 +1,72 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from agent.machine.telemetry import Telemetry
+
+BOARDS = Path(__file__).parent.parent.parent / "hardware"
+PI_BITS = "sys/devices/platform/soc/soc:firmware/get_throttled"
+
+
+@pytest.mark.parametrize(
+    ("board", "celsius", "hertz"),
+    [
+        ("raspberry-pi-5", 71.85, 2_400_000_000),
+        ("raspberry-pi-4", 82.3, 1_800_000_000),
+        ("laptop", 64.0, 4_100_000_000),
+        ("server", 51.0, 3_200_000_000),
+        ("server-vm", None, None),
+    ],
+)
+def test_temperature_and_clock(board: str, celsius: float | None, hertz: int | None) -> None:
+    reading = Telemetry(BOARDS / board).read()
+    assert reading.temperature_celsius == celsius
+    assert reading.clock_hz == hertz
+
+
+def test_what_slows_a_pi_now_is_a_mark() -> None:
+    assert Telemetry(BOARDS / "raspberry-pi-5").read().throttle == ()
+    assert Telemetry(BOARDS / "raspberry-pi-4").read().throttle == ("throttled", "under_voltage")
+
+
+def test_what_slowed_a_pi_between_two_looks_is_a_mark_once(tmp_path: Path) -> None:
+    shutil.copytree(BOARDS / "raspberry-pi-5", tmp_path, dirs_exist_ok=True)
+    telemetry = Telemetry(tmp_path)
+    (tmp_path / PI_BITS).write_text("80000\n")  # the soft temperature limit, and gone again
+    assert telemetry.read().throttle == ("soft_temperature_limit",)
+    assert telemetry.read().throttle == ()
+
+
+def test_an_intel_core_counts_its_throttling(tmp_path: Path) -> None:
+    shutil.copytree(BOARDS / "laptop", tmp_path, dirs_exist_ok=True)
+    telemetry = Telemetry(tmp_path)
+    assert telemetry.read().throttle == ()
+    counter = tmp_path / "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count"
+    counter.write_text("13\n")
+    assert telemetry.read().throttle == ("throttled",)
+    assert telemetry.read().throttle == ()
+
+
+def test_a_sensor_that_fails_is_no_reading(tmp_path: Path) -> None:
+    shutil.copytree(BOARDS / "raspberry-pi-5", tmp_path, dirs_exist_ok=True)
+    telemetry = Telemetry(tmp_path)
+    (tmp_path / "sys/class/thermal/thermal_zone0/temp").write_text("")
+    (tmp_path / PI_BITS).unlink()
+    reading = telemetry.read()
+    assert reading.temperature_celsius is None
+    assert reading.throttle == ()
+
+
+def test_vcgencmd_tells_where_the_kernel_does_not(tmp_path: Path) -> None:
+    shutil.copytree(BOARDS / "raspberry-pi-4", tmp_path, dirs_exist_ok=True)
+    (tmp_path / PI_BITS).unlink()
+    telemetry = Telemetry(tmp_path)
+    assert telemetry.read().throttle == ("throttled", "under_voltage")
+    assert telemetry.since_boot() == ("throttled", "under_voltage")
+    vcgencmd = tmp_path / "usr/bin/vcgencmd"
+    vcgencmd.write_text("#!/bin/sh\necho throttled=0xd0000\n")
+    assert telemetry.read().throttle == ("soft_temperature_limit",), "it came and went since the last look"
+    for useless in ("#!/bin/sh\nexit 1\n", "#!/bin/sh\necho VCHI initialization failed\n", "no program"):
+        vcgencmd.write_text(useless)
+        assert telemetry.read().throttle == ()

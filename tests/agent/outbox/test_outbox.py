@@ -1,0 +1,219 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.delivery.batches import MAX_RECORDS, pack
+from agent.errors import StateUnusable, WentBack
+from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, Place
+from agent.outbox.summary import Refused, Summary, summarise
+from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
+from contract.records import Answer, Record
+from tests.agent.conftest import agent_environment
+from tests.agent.records import NOW, RUN_A, RUN_B, begin, fill, samples, waiting
+
+
+def test_records_wait_in_the_order_of_appending(outbox: Outbox) -> None:
+    a, b = begin(outbox, RUN_A), begin(outbox, RUN_B)
+    a = fill(outbox, a, 2)
+    b = fill(outbox, b, 1)
+    fill(outbox, a, 1)
+    assert waiting(outbox) == [(RUN_A, 0), (RUN_A, 1), (RUN_B, 0), (RUN_A, 2)]
+    assert outbox.pending() == 4
+    assert [row.seq for row in outbox.rows(0, 10, RUN_A)] == [0, 1, 2]
+
+
+@given(
+    appended=st.lists(st.integers(1, 5), min_size=1, max_size=8),
+    ranges=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=6),
+)
+@settings(max_examples=40)
+def test_only_what_is_receipted_leaves(
+    tmp_path_factory: pytest.TempPathFactory, appended: list[int], ranges: list[tuple[int, int]]
+) -> None:
+    path = tmp_path_factory.mktemp("outbox") / "outbox.db"
+    with Outbox(path) as outbox:
+        place = begin(outbox)
+        for count in appended:
+            place = fill(outbox, place, count)
+        removed = outbox.remove(RUN_A, ranges)
+        left = [
+            seq for seq in range(place.next_seq) if not any(first <= seq <= last for first, last in ranges)
+        ]
+        assert waiting(outbox) == [(RUN_A, seq) for seq in left]
+        assert removed == place.next_seq - len(left)
+        assert outbox.remove(RUN_A, ranges) == 0
+        assert outbox.remove(RUN_B, [(0, 40)]) == 0
+    with Outbox(path) as again:
+        assert waiting(again) == [(RUN_A, seq) for seq in left]
+        numbers_are_taken = any(last >= place.next_seq for _, last in ranges)
+        assert again.unfinished(RUN_A) == (None if numbers_are_taken else place)
+
+
+def test_a_position_is_never_used_twice(outbox: Outbox) -> None:
+    place = fill(outbox, begin(outbox), 3)
+    last = outbox.rows(0, 10)[-1].position
+    outbox.remove(RUN_A, [(0, 2)])
+    fill(outbox, place, 1)
+    assert [row.seq for row in outbox.rows(last, 10)] == [3]
+
+
+def test_a_gap_is_not_appended(outbox: Outbox) -> None:
+    place = fill(outbox, begin(outbox), 1)
+    with pytest.raises(AssertionError, match="no gaps"):
+        outbox.append(place._replace(next_seq=3), samples(2, 1), NOW)
+    assert waiting(outbox) == [(RUN_A, 0)]
+
+
+def test_a_finished_run_is_forgotten_with_its_last_record(outbox: Outbox) -> None:
+    place = fill(outbox, begin(outbox), 2)
+    assert outbox.unfinished(RUN_A) == place
+    outbox.append(place._replace(next_seq=3, finished=True), samples(2, 1), NOW)
+    assert outbox.unfinished(RUN_A) is None
+    outbox.remove(RUN_A, [(0, 1)])
+    assert waiting(outbox) == [(RUN_A, 2)]
+    outbox.remove(RUN_A, [(2, 2)])
+    assert outbox.begin(RUN_A, "device", "again") == Place(RUN_A)
+
+
+def test_what_is_refused_is_kept_with_its_reason_and_not_sent(outbox: Outbox, tmp_path: Path) -> None:
+    fill(outbox, begin(outbox), 5)
+    outbox.refuse(RUN_A, 1, 2, "unknown mark")
+    assert [seq for _, seq in waiting(outbox)] == [0, 3, 4]
+    expected = Summary(
+        pending=3,
+        oldest=NOW,
+        dropped=2,
+        refused=(Refused("unknown mark", 2),),
+        unfinished_runs=1,
+        used_bytes=outbox.summary().used_bytes,
+        limit_bytes=DEFAULT_LIMIT_BYTES,
+    )
+    assert outbox.summary() == expected
+    assert summarise(tmp_path / "outbox.db") == expected
+
+
+def test_an_outbox_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
+    assert summarise(tmp_path / "outbox.db") == Summary()
+
+
+def test_results_of_another_device_are_known(outbox: Outbox) -> None:
+    fill(outbox, begin(outbox, RUN_A, "kitchen"), 1)
+    begin(outbox, RUN_B, "attic")
+    assert outbox.other_devices("kitchen") == []
+    assert outbox.other_devices("attic") == ["kitchen"]
+
+
+def test_a_file_that_is_no_outbox_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    path.write_bytes(b"this is no database" * 100)
+    with pytest.raises(StateUnusable, match="cannot be used: file is not a database"):
+        Outbox(path)
+    with pytest.raises(StateUnusable, match="file is not a database"):
+        summarise(path)
+
+
+def test_an_outbox_of_a_later_version_is_told(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.db"):
+        pass
+    database = sqlite3.connect(tmp_path / "outbox.db")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(StateUnusable, match="update distilbench here"):
+        Outbox(tmp_path / "outbox.db")
+
+
+def test_a_killed_writer_leaves_whole_transactions(tmp_path: Path) -> None:
+    script = f"""
+from pathlib import Path
+from agent.outbox.outbox import Outbox
+from tests.agent.records import begin, fill
+with Outbox(Path({str(tmp_path / "outbox.db")!r})) as outbox:
+    place = begin(outbox)
+    while True:
+        place = fill(outbox, place, 7)
+        print(place.next_seq, flush=True)
+"""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, env=agent_environment(tmp_path)
+    )
+    assert writer.stdout is not None
+    said = [int(writer.stdout.readline()) for _ in range(20)]
+    os.kill(writer.pid, signal.SIGKILL)
+    said += [int(line) for line in writer.stdout.read().splitlines()]
+    writer.wait()
+    writer.stdout.close()
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        count = outbox.pending()
+        assert count % 7 == 0
+        assert count >= said[-1]  # what was said to be committed is there
+        assert waiting(outbox) == [(RUN_A, seq) for seq in range(count)]
+
+
+def test_a_message_holds_records_of_one_run_in_order(outbox: Outbox) -> None:
+    a = fill(outbox, begin(outbox, RUN_A), MAX_RECORDS + 10)
+    fill(outbox, begin(outbox, RUN_B), 5)
+    rows = outbox.rows(0, 1000)
+    first = pack(rows)
+    assert len(first.rows) == MAX_RECORDS
+    second = pack(rows[len(first.rows) :])
+    assert {row.run_id for row in second.rows} == {RUN_A}
+    assert [row.seq for row in second.rows] == list(range(MAX_RECORDS, a.next_seq))
+    message = decode_message(second.payload)
+    assert isinstance(message, Batch)
+    assert (message.device_id, message.run_id) == ("device", RUN_A)
+    assert [record.seq for record in message.records] == [row.seq for row in second.rows]
+
+
+@given(sizes=st.lists(st.integers(0, 9_000), min_size=1, max_size=60))
+@settings(max_examples=30)
+def test_a_message_never_exceeds_its_limit(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int]
+) -> None:
+    with Outbox(tmp_path_factory.mktemp("outbox") / "outbox.db") as outbox:
+        answers: list[Record] = [answer(seq, "ü" * size) for seq, size in enumerate(sizes)]
+        outbox.append(begin(outbox)._replace(next_seq=len(sizes)), answers, NOW)
+        rows = outbox.rows(0, 1000)
+        packed = []
+        while rows:
+            packed.append(pack(rows))
+            assert len(packed[-1].payload) <= MAX_MESSAGE_BYTES
+            rows = rows[len(packed[-1].rows) :]
+        messages = [decode_message(one.payload) for one in packed]
+    assert [r for m in messages if isinstance(m, Batch) for r in m.records] == answers
+
+
+def answer(seq: int, text: str) -> Answer:
+    return Answer(
+        seq=seq,
+        at_ns=0,
+        question_id="q",
+        text=text,
+        start_char=0,
+        end_char=len(text),
+        confidence=0.5,
+        tokenize_ns=1,
+        infer_ns=1,
+        decode_ns=1,
+        windows=1,
+        tokens=1,
+    )
+
+
+def test_a_run_whose_numbers_a_collector_has_already_is_not_continued(outbox: Outbox) -> None:
+    """The disk was copied, or lost what it had said was written: the collector knows a later state of it."""
+    place = fill(outbox, begin(outbox), 5)
+    assert outbox.remove(RUN_A, [(0, 4)]) == 5
+    assert outbox.unfinished(RUN_A) == place
+    place = fill(outbox, place, 2)
+    assert outbox.remove(RUN_A, [(0, 9)]) == 2
+    assert outbox.unfinished(RUN_A) is None
+    with pytest.raises(WentBack, match=r"has records of run .* that this outbox does not know"):
+        fill(outbox, place, 1)
+    fill(outbox, begin(outbox, RUN_B), 1)

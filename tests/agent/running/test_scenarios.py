@@ -1,0 +1,183 @@
+import json
+import sys
+import types
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from agent.bundles.bundle import describe
+from agent.errors import BundleRefused
+from agent.planning.plan import settings_for
+from agent.reading.reader import Reader
+from agent.worker import loadgen
+from contract.records import Answer, RunFinished, RunStarted, Sample
+from tests.agent.conftest import Agent
+from tests.agent.running.test_run import read_runs
+
+
+def measured(
+    agent: Agent, out: Path, bundle: Path, questions: Path, *how: str
+) -> tuple[RunStarted, list[Answer], RunFinished]:
+    """What one run records."""
+    ended = agent("run", bundle, "--questions", questions, *how, "--to-file", out)
+    assert ended.returncode == 0, ended.stderr
+    ((_, records),) = read_runs(out).items()
+    started, finished = records[0], records[-1]
+    assert isinstance(started, RunStarted) and isinstance(finished, RunFinished)
+    assert any(isinstance(record, Sample) for record in records)
+    assert [record.seq for record in records] == list(range(len(records)))
+    return started, [record for record in records if isinstance(record, Answer)], finished
+
+
+def test_questions_are_asked_again_until_they_are_enough(
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
+) -> None:
+    _, answers, finished = measured(
+        agent, tmp_path / "out", tiny_bundle, questions, "--limit", "20", "--until", "p90"
+    )
+    assert finished.status == "complete"
+    unmarked = [answer for answer in answers if not answer.marks]
+    assert len(unmarked) >= 64
+    places = Counter((answer.question_id, answer.repeat) for answer in answers)
+    assert set(places.values()) == {1}, "a question is asked once in a pass"
+    first, second = ([a.question_id for a in answers if a.repeat == number] for number in (0, 1))
+    assert len(first) == len(second) == 20 and set(first) == set(second) and first != second
+    assert finished.outcome is not None
+    p90, p99 = finished.outcome.bounds
+    times = sorted(a.tokenize_ns + a.infer_ns + a.decode_ns for a in unmarked)
+    assert (p90.queries, p90.needed, p99.value_ns) == (len(unmarked), 64, None)
+    assert p90.value_ns in times[-len(times) // 10 :]
+
+
+def test_a_run_that_ends_before_is_inconclusive_and_counts(
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
+) -> None:
+    limits = ("--min-queries", "1000000", "--max-seconds", "1.5")
+    started, answers, finished = measured(agent, tmp_path / "out", tiny_bundle, questions, *limits)
+    assert finished.status == "inconclusive"
+    assert "of 1000000 questions, as --max-seconds says" in finished.reason
+    assert len(answers) == finished.answered > 0
+    assert (started.settings.min_queries, started.settings.max_seconds) == (1_000_000, 1.5)
+
+
+def test_what_cannot_become_known_is_given_up(agent: Agent, tiny_bundle: Path, tmp_path: Path) -> None:
+    qas = [{"id": f"q{number}", "question": "Who?"} for number in range(7)]
+    asked = tmp_path / "questions.json"
+    asked.write_text(json.dumps({"data": [{"paragraphs": [{"context": "", "qas": qas}]}]}))
+    _, answers, finished = measured(agent, tmp_path / "out", tiny_bundle, asked, "--until", "p90")
+    assert finished.status == "inconclusive"
+    assert finished.reason.endswith("64 undisturbed times on, and there are 0")
+    assert 640 <= len(answers) == finished.errors < 700
+    assert finished.first_ns is None, "nothing was answered"
+
+
+def test_offline_goes_in_batches_and_counts_questions_a_second(
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
+) -> None:
+    how = ("--scenario", "offline", "--batch-size", "16")
+    started, answers, finished = measured(agent, tmp_path / "out", tiny_bundle, questions, *how)
+    assert (started.settings.scenario, started.settings.batch_size) == ("offline", 16)
+    assert len(answers) == 60 == len({answer.question_id for answer in answers})
+    assert finished.outcome is not None and finished.outcome.questions_per_second is not None
+    shares = Counter(answer.at_ns for answer in answers)
+    assert max(shares.values()) == 16
+    busy = sum(a.tokenize_ns + a.infer_ns + a.decode_ns for a in answers) / 1e9
+    assert 60 / finished.outcome.questions_per_second >= 0.9 * busy
+
+
+def test_a_batch_gives_the_answers_of_single_questions(reader_bundle: Path) -> None:
+    bundle = describe(reader_bundle)
+    reader = Reader(bundle, settings_for(bundle))
+    asked = [
+        ("Who wrote it?", "Ada wrote it. " * 3),
+        ("Who read it?", "Babbage read it. " * 90),
+        ("Who?", ""),
+    ]
+    *batch, none = reader.read_batch(asked)
+    assert str(none) == "the context is empty"
+    for (question, context), together in zip(asked, batch, strict=False):
+        alone = reader.read(question, context)
+        assert not isinstance(together, Exception)
+        assert together[:3] == alone[:3]
+        assert together.confidence == pytest.approx(alone.confidence, abs=1e-3)
+        assert (together.windows, together.tokens) == (alone.windows, alone.tokens)
+
+
+def test_at_a_low_rate_nobody_waits_and_the_bound_holds(
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
+) -> None:
+    how = ("--scenario", "server", "--qps", "40", "--latency-bound", "5000", "--min-queries", "40")
+    started, answers, finished = measured(agent, tmp_path / "out", tiny_bundle, questions, *how)
+    assert started.settings.latency_bound_ns == 5_000_000_000
+    assert len(answers) == 40
+    assert finished.outcome is not None
+    (trial,) = finished.outcome.rates
+    assert (trial.qps, trial.queries, trial.held, finished.outcome.valid_qps) == (40.0, 40, True, 40.0)
+    assert finished.status == "inconclusive" and "p99 is known" in finished.reason
+    assert answers[-1].at_ns - answers[0].at_ns > 0.2e9, "they came over time"
+
+
+def test_beyond_capacity_questions_wait_ever_longer(
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
+) -> None:
+    how = ("--scenario", "server", "--qps", "100000", "--latency-bound", "0.01", "--min-queries", "100")
+    _, answers, finished = measured(agent, tmp_path / "out", tiny_bundle, questions, *how)
+    assert finished.status == "inconclusive" and "at no rate that was tried" in finished.reason
+    waited = [answer.waited_ns for answer in answers]
+    assert waited[-1] > waited[10] > 0
+    assert waited == sorted(waited)
+
+
+def test_sustained_lasts_its_minutes(
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
+) -> None:
+    how = ("--scenario", "sustained", "--minutes", "0.03")
+    _, answers, finished = measured(agent, tmp_path / "out", tiny_bundle, questions, *how)
+    assert finished.status == "complete"
+    assert finished.elapsed_ns >= 1.8e9
+    assert answers
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--qps", "3"), "--qps goes with --scenario server"),
+        (("--scenario", "server"), "needs --latency-bound MS"),
+        (("--scenario", "offline", "--until", "p99"), "--until does not go with --scenario offline"),
+        (("--min-seconds", "9", "--max-seconds", "3"), "--max-seconds 3 is less than --min-seconds 9"),
+        (("--scenario", "sustained", "--max-seconds", "3"), "sustained takes --minutes"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(
+    agent: Agent, tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    ended = agent("run", tmp_path, "--questions", tmp_path / "q", "--to-file", tmp_path / "out", *arguments)
+    assert ended.returncode == 2
+    assert says in ended.stderr
+
+
+def test_without_loadgen_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlperf_loadgen", None)
+    with pytest.raises(BundleRefused, match=r"pip install 'distilbench\[mlperf\]'"):
+        loadgen.run(lambda _: None, 1, min_queries=1, min_seconds=0, max_seconds=None, seed=0)
+
+
+def test_loadgens_summary_is_read() -> None:
+    text = (
+        "====\nScenario : SingleStream\n90th percentile latency (ns) : 751\n * no : line\nResult is : VALID\n"
+    )
+    assert loadgen.read_summary(text) == {
+        "Scenario": "SingleStream",
+        "90th percentile latency (ns)": "751",
+        "Result is": "VALID",
+    }
+
+
+def test_loadgen_asks_by_its_own_clock() -> None:
+    lg = pytest.importorskip("mlperf_loadgen")
+    assert isinstance(lg, types.ModuleType)
+    asked: list[int] = []
+    summary = loadgen.run(asked.append, 7, min_queries=70, min_seconds=0, max_seconds=None, seed=1)
+    assert len(asked) >= 70 and set(asked) == set(range(7))
+    assert summary["Scenario"] == "SingleStream" and summary["min_query_count"] == "70"

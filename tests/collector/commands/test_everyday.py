@@ -1,0 +1,143 @@
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from collector.errors import BadInput
+from collector.store.database import Store
+from contract.bundle import Weights
+from tests.collector.command import collector, said, shown
+from tests.collector.delivering import take
+from tests.collector.factory import NOON, batch, device, manifest, run_records
+
+FIRST, SECOND, OTHER = "0a" + "1" * 30, "0a" + "2" * 30, "0b" + "3" * 30
+HOSTILE = "=1+1\x1b[31m\u202e"
+
+
+@pytest.fixture
+def filled(store_with_golds: Store, database: Path) -> Path:
+    take(store_with_golds, batch(run_records(), FIRST))
+    take(store_with_golds, batch(run_records(bundle=manifest(precision="int8")), SECOND))
+    laptop = device("laptop", "laptop", model=HOSTILE)
+    noise = manifest("bert-large", weights=Weights(origin="random", source="seed 1"))
+    take(store_with_golds, batch(run_records(bundle=noise, on=laptop), OTHER, "laptop"))
+    said("score", "--db", database)
+    return database
+
+
+def test_lists_are_for_people_and_in_full_for_programs(filled: Path) -> None:
+    db = {"DISTILBENCH_DB": str(filled)}
+    runs = json.loads(said("runs", "--json", **db))
+    assert [run["run"] for run in runs] == [FIRST, SECOND, OTHER]
+    assert (runs[0]["answers"], runs[0]["asked"], runs[0]["state"], runs[0]["reason"]) == (
+        4,
+        4,
+        "complete",
+        None,
+    )
+    line = said("runs", **db).splitlines()[1].split()
+    assert (line[0], line[-1]) == (FIRST[:8], NOON)
+    devices = json.loads(said("devices", "--json", **db))
+    assert [(d["device_id"], d["runs"]) for d in devices] == [("laptop", 1), ("pi-5", 2)]
+    assert "=1+1[31m" in said("devices", **db)
+    (questions,) = json.loads(said("questions", "list", "--json", **db))
+    assert re.search(r" \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", said("questions", "list", **db))
+    assert (questions["name"], questions["questions"], questions["golds"], questions["runs"]) == (
+        "rivers",
+        4,
+        5,
+        3,
+    )
+    assert json.loads(said("rejected", "--json", **db)) == []
+
+
+def test_a_list_fits_the_terminal(filled: Path) -> None:
+    for columns in (80, 160):
+        seen = shown("runs", columns=columns, DISTILBENCH_DB=str(filled))
+        assert max(map(len, seen.splitlines())) <= columns
+        assert FIRST[:8] in seen
+
+
+def test_a_run_is_shown_by_the_beginning_of_its_id(filled: Path) -> None:
+    db = {"DISTILBENCH_DB": str(filled)}
+    detail = json.loads(said("show", "0a1", "--json", **db))
+    assert (detail["run_id"], detail["exact_match"]) == (FIRST, 50.0)
+    assert (detail["times"]["p50_ms"], detail["times"]["p90_ms"], detail["times"]["count"]) == (12.0, 30.0, 4)
+    assert detail["telemetry"]["highest_celsius"] == 55.0
+    assert [a["question_id"] for a in detail["slowest"]] == ["q4", "q3", "q2", "q1"]
+    assert [(a["question_id"], a["gold"]) for a in detail["worst"]] == [
+        ("q3", "Dresden and Hamburg"),
+        ("q2", "1,094 km"),
+    ]
+    page = said("show", "0a1", **db)
+    for text in ("50.0 %", "p50 12.0 ms", "peak memory", "Where does the Elbe end?", detail["bundle_sha256"]):
+        assert text in page
+    assert "\x1b" not in said("show", "0b", **db)
+
+
+def test_random_weights_show_no_accuracy(filled: Path) -> None:
+    detail = json.loads(said("show", "0b", "--json", "--db", filled))
+    assert (detail["exact_match"], detail["f1"], detail["worst"]) == (None, None, [])
+    assert "random weights" in detail["accuracy_withheld"]
+
+
+@pytest.mark.parametrize(
+    ("run", "sentence"), [("0a", "several runs begin"), ("ff", "no run"), ("", "no run")]
+)
+def test_a_run_that_is_not_one_is_one_sentence(filled: Path, run: str, sentence: str) -> None:
+    done = collector("show", run, "--db", filled)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert sentence in done.stderr
+
+
+def test_no_colour_where_it_is_not_wanted(filled: Path) -> None:
+    arguments = ("show", "0a1", "--db", filled)
+    assert "\x1b[1m" in shown(*arguments, NO_COLOR="")
+    assert "\x1b" not in shown(*arguments, NO_COLOR="1")
+    assert "\x1b" not in said(*arguments)
+
+
+def test_a_query_answers_in_three_formats(filled: Path) -> None:
+    sql = "SELECT device_id, '=1+1' AS f, NULL AS gap, x'00ff' AS raw FROM v_devices ORDER BY 1"
+    rows = json.loads(said("query", sql, "--format", "json", "--db", filled))
+    assert rows[0] == {"device_id": "laptop", "f": "=1+1", "gap": None, "raw": "00ff"}
+    first, _ = csv.DictReader(io.StringIO(said("query", sql, "--format", "csv", "--db", filled)))
+    assert first == {"device_id": "laptop", "f": "'=1+1", "gap": "", "raw": "00ff"}
+    assert "laptop" in said("query", sql, "--db", filled)
+
+
+def test_a_query_that_writes_is_one_sentence(filled: Path) -> None:
+    done = collector("query", "DELETE FROM runs", "--db", filled)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "collector: SQL 'DELETE FROM runs' fails: not authorized\n"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ATTACH DATABASE 'evil.db' AS evil",
+        "PRAGMA journal_mode = DELETE",
+        "CREATE TEMP TABLE t (x)",
+        "SELECT 1; DELETE FROM runs",
+        "VACUUM INTO 'evil.db'",
+        "SELECT load_extension('evil')",
+        "SELECT nonsense",
+    ],
+)
+def test_a_query_only_reads(
+    store: Store, database: Path, sql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Store.open_to_read(database) as reading, pytest.raises(BadInput, match=re.escape(sql)):
+        reading.query(sql)
+    assert not Path("evil.db").exists()
+    assert store.value("SELECT count(*) FROM identity") == 1
+
+
+def test_the_shell_completes_commands() -> None:
+    words = {"COMP_WORDS": "collector sh", "COMP_CWORD": "1", "_COLLECTOR_COMPLETE": "bash_complete"}
+    done = collector(**words)
+    assert "plain,show" in done.stdout

@@ -1,0 +1,203 @@
+import json
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from collector.comparison.compare import TOO_FEW, compare
+from collector.comparison.notes import NO_BERTSCORE, NO_TIME
+from collector.findings.comparison import Comparison, Row
+from collector.scoring import withholding as accuracy
+from collector.scoring.question_sets import add_questions
+from collector.store.database import Store
+from collector.summaries.refresh import score_answers
+from contract.bundle import Weights
+from contract.records import QuestionSet, Record
+from tests.collector.delivering import take
+from tests.collector.factory import (
+    answer,
+    batch,
+    device,
+    finished,
+    manifest,
+    run_records,
+    sample,
+    started,
+)
+
+RANDOM = Weights(origin="random", source="seed 1")
+
+
+def only(comparison: Comparison) -> Row:
+    (row,) = comparison.rows
+    return row
+
+
+def by_name(comparison: Comparison) -> dict[str, Row]:
+    return {f"{row.model} {row.precision}": row for row in comparison.rows}
+
+
+def test_numbers_by_hand(store_with_golds: Store) -> None:
+    big = (("q1", "x", 100.0), ("q2", "x", 200.0), ("q3", "x", 300.0), ("q4", "x", 400.0), ("q1", "x", 900.0))
+    take(store_with_golds, batch(run_records(big, manifest("bert-large", weights=RANDOM))))
+    take(store_with_golds, batch(run_records()))
+    score_answers(store_with_golds)
+    rows = by_name(compare(store_with_golds))
+    row = rows["minilm-l6 fp32"]
+    # "the North Sea" EM 1 F1 1; "1,094" of "1,094 km" 0, 2/3; "Hamburg" of "Dresden and Hamburg" 0, 1/2; 1, 1
+    assert row.exact_match == pytest.approx(50.0)
+    assert row.f1 == pytest.approx(100 * (1 + 2 / 3 + 1 / 2 + 1) / 4)
+    assert (row.p50_ms, row.p90_ms) == (12.0, 30.0)  # of 10, 12, 14, 30 by nearest rank
+    # per question BERT-Large takes 100 (of 100 and 900), 200, 300, 400: median 200
+    assert row.speed_up == pytest.approx(200 / 12)
+    assert row.speed_up_questions == 4
+    assert (row.answered, row.selected, row.timed, row.untimed) == (4, 4, 4, 0)
+    assert (row.size_bytes, row.peak_rss_bytes) == (90_700_000, 180_000_000)
+    assert rows["bert-large fp32"].speed_up == 1.0
+    assert [r.model for r in compare(store_with_golds).rows] == ["bert-large", "minilm-l6"]
+
+
+def test_random_weights_never_show_an_accuracy(store_with_golds: Store) -> None:
+    take(store_with_golds, batch(run_records(bundle=manifest(weights=RANDOM))))
+    assert score_answers(store_with_golds) == 0
+    row = only(compare(store_with_golds))
+    assert (row.exact_match, row.f1, row.bertscore_f1) == (None, None, None)
+    for field in ("exact_match", "f1", "bertscore_f1"):
+        assert row.notes[field] == (accuracy.RANDOM_WEIGHTS,)
+
+
+def test_without_golds_there_is_no_accuracy(store: Store) -> None:
+    take(store, batch(run_records()))
+    assert score_answers(store) == 0
+    assert only(compare(store)).notes["f1"] == (accuracy.NO_GOLDS,)
+
+
+def test_golds_that_come_later_are_used(store: Store, questions_file: Path) -> None:
+    take(store, batch(run_records()))
+    assert add_questions(store, questions_file).changed
+    assert not add_questions(store, questions_file).changed
+    assert score_answers(store) == 4
+    assert score_answers(store) == 0
+    assert only(compare(store)).exact_match == 50.0
+
+
+def test_other_golds_replace_the_scores_made_with_the_old_ones(store: Store, questions_file: Path) -> None:
+    take(store, batch(run_records()))
+    add_questions(store, questions_file)
+    score_answers(store)
+    text = questions_file.read_text()
+    questions_file.write_text(
+        text.replace('"Dresden and Hamburg","answer_start":0', '"Hamburg","answer_start":12')
+    )
+    assert add_questions(store, questions_file).changed
+    assert score_answers(store) == 4
+    assert only(compare(store)).exact_match == 75.0
+
+
+def test_a_model_is_not_scored_on_what_it_was_trained_on(store: Store, tmp_path: Path) -> None:
+    articles = [
+        {
+            "title": title,
+            "paragraphs": [
+                {
+                    "context": "Denver won.",
+                    "qas": [
+                        {"id": title, "question": "Who?", "answers": [{"text": "Denver", "answer_start": 0}]}
+                    ],
+                }
+            ],
+        }
+        for title in ("Super_Bowl_50", "Kenya")
+    ]
+    path = tmp_path / "renamed.json"
+    path.write_text(json.dumps({"data": articles}))
+    added = add_questions(store, path)
+    asked = QuestionSet(name=added.name, sha256=added.sha256, total=2, selected=1)
+    for model, training in (("ours", ("Kenya", "Rhine")), ("theirs", ("Rhine",)), ("unknown", ())):
+        weights = Weights(origin="adapter", source="s", training_articles=training)
+        first = replace(started(manifest(model, weights=weights)), questions=asked)
+        take(store, batch((first, answer(1, "Super_Bowl_50", "Denver"), finished(2, 1))))
+    score_answers(store)
+    rows = by_name(compare(store))
+    assert rows["theirs fp32"].exact_match == rows["unknown fp32"].exact_match == 100.0
+    assert rows["ours fp32"].exact_match is None
+    assert rows["ours fp32"].notes["f1"] == (
+        "it was trained on 1 of the 2 articles of these questions (Kenya), so its accuracy on them would "
+        "mean nothing",
+    )
+    assert store.value("SELECT count(*) FROM scores") == 2
+
+
+def test_marked_answers_and_errors_have_no_time_and_are_counted(store_with_golds: Store) -> None:
+    told = (
+        answer(1, "q1", "North Sea", 10.0),
+        answer(2, "q2", "1,094 km", 999.0, marks=("throttled", "agent_busy")),
+        answer(3, "q3", "", 999.0, error="no window fits"),
+    )
+    take(store_with_golds, batch((started(), *told, finished(4, 3, errors=1))))
+    score_answers(store_with_golds)
+    row = only(compare(store_with_golds))
+    assert (row.timed, row.untimed, row.p90_ms) == (1, 2, 10.0)
+    assert row.answered == 2
+    assert row.exact_match == pytest.approx(200 / 3), "an error is a wrong answer"
+    assert "1 answer was disturbed, and its time is" in row.notes["p50_ms"][0]
+    assert "1 answer is an error; it counts" in row.notes["answered"][0]
+
+
+def test_what_is_missing_is_said(store: Store) -> None:
+    take(store, batch((started(), sample(1)), "0" * 32))
+    row = only(compare(store))
+    assert (row.p50_ms, row.speed_up, row.answered) == (None, None, 0)
+    assert row.notes["p50_ms"] == row.notes["speed_up"] == (NO_TIME,)
+    assert row.notes["bertscore_f1"] == (accuracy.NO_GOLDS,)
+    assert row.notes["best_for"] == (TOO_FEW,)
+    assert row.notes["answered"] == ("run 00000000 of pi-5 is running after 0 answers",)
+
+
+def test_without_a_baseline_there_is_no_speed_up(store_with_golds: Store) -> None:
+    take(store_with_golds, batch(run_records()))
+    other = device("server", "server")
+    take(store_with_golds, batch(run_records(bundle=manifest("bert-large"), on=other), device_id="server"))
+    score_answers(store_with_golds)
+    rows = by_name(compare(store_with_golds))
+    assert rows["minilm-l6 fp32"].speed_up is None
+    assert "bert-large fp32 has no time on this hardware" in rows["minilm-l6 fp32"].notes["speed_up"][0]
+    assert rows["minilm-l6 fp32"].notes["bertscore_f1"] == (NO_BERTSCORE,)
+
+
+def test_the_newest_bundle_counts_and_the_others_are_told(store_with_golds: Store) -> None:
+    take(store_with_golds, batch(run_records([("q4", "Hamburg", 50.0)])))
+    take(store_with_golds, batch(run_records([("q4", "Dresden", 5.0)], manifest(recipe={"seed": 2}))))
+    score_answers(store_with_golds)
+    row = only(compare(store_with_golds))
+    assert (row.runs, row.p50_ms, row.exact_match) == (1, 5.0, 100.0)
+    assert "1 earlier run with another bundle or other settings is left out" in row.notes["title"][0]
+
+
+def test_equal_runs_are_one_row(store_with_golds: Store) -> None:
+    take(store_with_golds, batch(run_records()))
+    on = device("pi-5-b")
+    take(store_with_golds, batch(run_records(on=on), device_id="pi-5-b"))
+    row = only(compare(store_with_golds))
+    assert (row.runs, row.devices, row.answered, row.timed) == (2, 2, 4, 8)
+
+
+def test_only_a_disturbed_machine_is_called_one(store: Store) -> None:
+    def told(disturbed: int) -> list[Record]:
+        return [
+            answer(
+                seq,
+                f"q{seq}",
+                ms=seq * (1 + 0.01 * (seq % 7)) * (3 if seq % 100 < disturbed else 1),
+                tokens=40 * seq,  # the longest takes 300 times what the shortest does
+                windows=1 + seq // 10,
+            )
+            for seq in range(1, 301)
+        ]
+
+    for name, disturbed in (("quiet", 0), ("loud", 4)):
+        take(store, batch((started(manifest(name)), *told(disturbed), finished(301, 300))))
+    notes = {row.model: row.notes.get("p99_ms", ()) for row in compare(store).rows}
+    assert not any("others of their length" in note for note in notes["quiet"])
+    (note,) = [note for note in notes["loud"] if "others of their length" in note]
+    assert note.startswith("12 times of run ")

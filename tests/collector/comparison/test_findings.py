@@ -1,0 +1,176 @@
+"""What a comparison finds between rows, by hand for four questions."""
+
+import pytest
+from msgspec.structs import replace
+
+from collector.comparison.compare import compare
+from collector.findings.comparison import Comparison
+from collector.report.chapters.provenance import provenance
+from collector.report.page import Table
+from collector.store.database import Store
+from collector.summaries.refresh import score_answers
+from contract.bundle import Manifest, Weights
+from contract.device import Device
+from contract.records import Outcome
+from tests.collector.delivering import take
+from tests.collector.factory import answer, batch, device, finished, manifest, run_records, sample, started
+from tests.collector.reports import texts, under_load
+
+RANDOM = Weights(origin="random", source="seed 1")
+RIGHT = {"q1": "the North Sea", "q2": "1,094 km", "q3": "Dresden and Hamburg", "q4": "Dresden"}
+SERVER = device("server", "server", architecture="x86_64", cpu_flags=("avx2",))
+
+
+def told(store: Store, bundle: Manifest, on: Device | None = None, ms: float = 10.0, **texts: str) -> None:
+    """A run that answers rightly but for what is said otherwise."""
+    answers = [(question, text, ms) for question, text in {**RIGHT, **texts}.items()]
+    device_id = "pi-5" if on is None else on.device_id
+    take(store, batch(run_records(answers, bundle, on), device_id=device_id))
+
+
+def found(store: Store) -> Comparison:
+    score_answers(store)
+    return compare(store)
+
+
+def test_accuracy_is_compared_on_shared_questions(store_with_golds: Store) -> None:
+    told(store_with_golds, manifest("bert-large"), q4="Hamburg")
+    told(store_with_golds, manifest("minilm-l6"), q1="mountains", q2="1,094", q3="Hamburg")
+    (difference,) = found(store_with_golds).differences
+    assert (difference.row.model, difference.against.model) == ("minilm-l6", "bert-large")
+    assert (difference.questions, difference.only_row, difference.only_against) == (4, 1, 3)
+    assert difference.exact_match == -50.0
+    assert difference.p_value == pytest.approx(2 * (1 + 4) / 16)
+    assert not difference.exact_match_significant
+    # F1 of minilm 0, 2/3, 1/2, 1 and of bert-large 1, 1, 1, 0
+    assert difference.f1 == pytest.approx(100 * (0 + 2 / 3 + 1 / 2 + 1 - 3) / 4)
+    assert difference.f1_interval[0] < 0 < difference.f1_interval[1]
+    assert not difference.f1_significant
+
+
+def test_a_gate_is_the_part_of_fp32s_f1(store_with_golds: Store) -> None:
+    told(store_with_golds, manifest("minilm-l6"), q2="1,094")
+    told(store_with_golds, manifest("minilm-l6", "int8"), q2="1,094", q3="Hamburg")
+    comparison = found(store_with_golds)
+    (gate,) = comparison.gates
+    assert gate.percent_of_fp32 == pytest.approx(100 * (1 + 2 / 3 + 1 / 2 + 1) / (1 + 2 / 3 + 1 + 1))
+    assert (gate.passes_99, gate.passes_99_9) == (False, False)
+    (divergence,) = comparison.divergences
+    assert (divergence.kind, divergence.questions, divergence.differ) == ("precision", 4, 1)
+    assert divergence.percent_equal == 75.0
+    (example,) = divergence.examples
+    assert (example.question_id, example.left, example.right) == ("q3", "Dresden and Hamburg", "Hamburg")
+
+
+def test_a_bundle_that_answers_otherwise_elsewhere_may_flip_a_gate(store_with_golds: Store) -> None:
+    for on in (None, SERVER):
+        told(store_with_golds, manifest("minilm-l6"), on)
+    told(store_with_golds, manifest("minilm-l6", "int8"))
+    told(store_with_golds, manifest("minilm-l6", "int8"), SERVER, q4="Hamburg")
+    by_hardware = [d for d in found(store_with_golds).divergences if d.kind == "hardware"]
+    fp32, int8 = sorted(by_hardware, key=lambda d: d.left.precision)
+    assert (fp32.differ, fp32.gates_flipped) == (0, ())
+    assert (int8.differ, int8.gates_flipped) == (1, ("99 %", "99.9 %"))
+    assert (int8.left_on, int8.right_on) == ("aarch64 asimddp", "x86_64 avx2")
+    assert (int8.left_percent_of_fp32, int8.right_percent_of_fp32) == (100.0, 75.0)
+
+
+def test_random_weights_give_no_finding_about_answers(store_with_golds: Store) -> None:
+    for precision in ("fp32", "int8"):
+        told(store_with_golds, manifest("minilm-l6", precision, weights=RANDOM))
+        told(store_with_golds, manifest("bert-large", precision, weights=RANDOM), SERVER, q1="x")
+        told(store_with_golds, manifest("bert-large", precision, weights=RANDOM))
+    comparison = found(store_with_golds)
+    assert (comparison.differences, comparison.gates, comparison.divergences) == ((), (), ())
+    assert comparison.questions[0].sample is None
+    assert all(row.f1_per_ms is None and not row.pareto for row in comparison.rows)
+    assert comparison.splits[0].models[0].factor == pytest.approx(1.0)
+
+
+def test_time_is_split_and_a_pair_that_was_not_measured_is_predicted(store_with_golds: Store) -> None:
+    told(store_with_golds, manifest("bert-large"), ms=120.0)
+    told(store_with_golds, manifest("bert-large"), SERVER, ms=40.0)
+    told(store_with_golds, manifest("minilm-l6"), SERVER, ms=10.0)
+    (split,) = found(store_with_golds).splits
+    cells = {(cell.model, cell.hardware_class): cell for cell in split.cells}
+    missing = cells["minilm-l6", "raspberry-pi-5"]
+    assert (missing.measured_ms, missing.interaction) == (None, None)
+    assert missing.predicted_ms == pytest.approx(30.0)
+    assert cells["bert-large", "server"].measured_ms == pytest.approx(40.0)
+
+
+def test_energy_load_and_heat_by_hand(store_with_golds: Store) -> None:
+    records = (
+        started(),
+        sample(1, at_ns=0, energy_joules=5.0, temperature_celsius=50.0),
+        answer(2, "q1", "the North Sea", 20.0),
+        answer(3, "q2", "x", 20.0, marks=("throttled",)),
+        sample(4, energy_joules=11.0, temperature_celsius=71.5, clock_hz=1_500_000_000),
+        answer(5, "q3", "x", 20.0),
+        finished(6, 3, load_ns=250_000_000, first_ns=33_000_000, energy_source="pmic"),
+    )
+    take(store_with_golds, batch(records))
+    comparison = found(store_with_golds)
+    (row,) = comparison.rows
+    # 6 joules between the samples for the two answers between them; one of three answers matches
+    assert row.joules_per_question == pytest.approx(3.0)
+    assert row.joules_per_correct == pytest.approx(9.0)
+    assert (row.energy_source, row.load_ms, row.first_ms) == ("pmic", 250.0, 33.0)
+    assert (row.temperature_celsius, row.marks) == (71.5, {"throttled": 1})
+    assert row.questions_per_second == pytest.approx(50.0)
+    assert row.f1_per_ms == pytest.approx(100 / 3 / 20)
+    moments = comparison.traces[0].moments
+    assert [m.temperature_celsius for m in moments if m.temperature_celsius] == [50.0, 71.5]
+    assert [m.throttled for m in moments].count(True) == 1
+
+
+def test_too_few_times_and_a_difference_that_is_none_are_told(store_with_golds: Store) -> None:
+    told(store_with_golds, manifest("bert-large"), ms=10.0)
+    told(store_with_golds, manifest("minilm-l6"), ms=10.0)
+    row = found(store_with_golds).rows[1]
+    assert row.intervals["speed_up"] == (1.0, 1.0)
+    assert any("not significant" in note for note in row.notes["speed_up"])
+    assert row.notes["p99_ms"] == ("4 times are few for this percentile: ask 662 or more",)
+    take(store_with_golds, batch(run_records([("q1", "Elbe", 9.0)], manifest("distilbert"))))
+    few = next(row for row in found(store_with_golds).rows if row.model == "distilbert")
+    assert few.notes["p99_ms"] == ("1 time is too few for this percentile: ask 662 or more",)
+    assert "p50_ms" not in row.intervals
+    assert not row.pareto, "of equals the first stands for all"
+
+
+def test_the_sample_is_what_the_models_disagree_on_most(store_with_golds: Store) -> None:
+    told(store_with_golds, manifest("bert-large"))
+    told(store_with_golds, manifest("minilm-l6"), q3="Hamburg")
+    (questions,) = found(store_with_golds).questions
+    assert (questions.questions, questions.articles, questions.passages, questions.golds) == (4, 1, 2, 5)
+    assert questions.question_words == pytest.approx((5 + 5 + 2 + 4) / 4)
+    assert questions.sample is not None
+    assert questions.sample.question_id == "q3"
+    assert [(a.row.model, a.exact_match) for a in questions.sample.answers] == [
+        ("bert-large", True),
+        ("minilm-l6", False),
+    ]
+
+
+def test_provenance_names_the_bytes(store_with_golds: Store) -> None:
+    bundle = manifest(recipe={"smoothing": 0.8})
+    told(store_with_golds, replace(bundle, weights=Weights(origin="hub", source="a/b", revision="c0ffee")))
+    (origin,) = found(store_with_golds).provenance
+    assert (origin.weights_source, origin.weights_revision) == ("a/b", "c0ffee")
+    assert (origin.model_sha256, origin.recipe) == ("0" * 64, '{"smoothing":0.8}')
+    assert (origin.devices, len(origin.runs)) == (("pi-5",), 1)
+
+
+def test_provenance_shows_settings_that_somebody_chose(store_with_golds: Store) -> None:
+    told(store_with_golds, manifest())
+    take(store_with_golds, batch(under_load("offline", Outcome(), [answer(1, "q1")], batch_size=8)))
+    plain, offline = (row[6] for row in texts(table_of_runs(found(store_with_golds))))
+    assert plain == (
+        "scenario single-stream, decoding pipeline, max_tokens 384, stride_tokens 128, max_answer_tokens 15, "
+        "threads 4, warmup_questions 2, seed 1"
+    )
+    assert offline.endswith(", batch_size 8")
+
+
+def table_of_runs(comparison: Comparison) -> Table:
+    return provenance(comparison).sections[1].tables[0]

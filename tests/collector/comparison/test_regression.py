@@ -1,0 +1,93 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from collector.comparison.regression import Regression, compare_runs, parse_limits
+from collector.errors import BadInput
+from collector.store.database import Store
+from collector.summaries.refresh import score_answers
+from contract.bundle import Weights
+from tests.collector.command import collector
+from tests.collector.delivering import take
+from tests.collector.factory import batch, device, manifest, run_records
+
+OLD, NEW, OTHER = "0a" + "1" * 30, "0b" + "2" * 30, "0c" + "3" * 30
+RIGHT = [("q1", "the North Sea", 10.0), ("q2", "1,094 km", 12.0), ("q3", "Dresden and Hamburg", 14.0)]
+SLOWER = [(question, text, 1.5 * ms) for question, text, ms in RIGHT]
+
+
+@pytest.fixture
+def filled(store_with_golds: Store) -> Store:
+    take(store_with_golds, batch(run_records(RIGHT), OLD))
+    take(store_with_golds, batch(run_records(SLOWER, on=device(versions={"python": "3.14.0"})), NEW))
+    noise = manifest(weights=Weights(origin="random", source="seed 1"))
+    take(store_with_golds, batch(run_records(RIGHT, noise), OTHER))
+    score_answers(store_with_golds)
+    return store_with_golds
+
+
+def changes(found: Regression) -> dict[str, float]:
+    return {change.metric: change.change for change in found.changes}
+
+
+def test_changes_by_hand(filled: Store) -> None:
+    found = compare_runs(filled, "0a", "0b", ())
+    assert (found.before, found.after, found.questions) == (OLD, NEW, 3)
+    assert found.unlike == ("python 3.13.5 → 3.14.0",)
+    assert changes(found) == pytest.approx(
+        {"p50": 50.0, "p90": 50.0, "p99": 50.0, "load": 0.0, "memory": 0.0, "em": 0.0, "f1": 0.0}
+    )
+    p50 = next(change for change in found.changes if change.metric == "p50")
+    assert (p50.before, p50.after, p50.significant) == (12.0, 18.0, True)
+    f1 = next(change for change in found.changes if change.metric == "f1")
+    assert (f1.before, f1.significant) == (100.0, False)
+
+
+def test_a_run_against_itself_changes_nothing(filled: Store) -> None:
+    found = compare_runs(filled, "0a", "0a", parse_limits("p50>0%,p90>0%,memory>0%,em<0,f1<0"))
+    assert set(changes(found).values()) == {0.0}
+    assert (found.broken, found.unlike) == ((), ())
+
+
+def test_a_change_that_may_be_chance_breaks_no_limit(filled: Store) -> None:
+    wrong = [("q1", "Dresden", 10.0), *RIGHT[1:]]
+    take(filled, batch(run_records(wrong), "0d" + "4" * 30))
+    score_answers(filled)
+    found = compare_runs(filled, "0a", "0d", parse_limits("em<-1"))
+    em = next(change for change in found.changes if change.metric == "em")
+    assert (round(em.change), em.significant, found.broken) == (-33, False, ())
+
+
+def test_without_an_accuracy_there_is_no_limit_on_it(filled: Store) -> None:
+    assert "f1" not in changes(compare_runs(filled, "0a", "0c", ()))
+    with pytest.raises(BadInput, match="'f1<0'"):
+        compare_runs(filled, "0a", "0c", parse_limits("f1<0"))
+
+
+@pytest.mark.parametrize("text", ["p50>5", "f1<-1%", "speed>5%", "p50=5%", "", "p50>5%,", "p50>5%;f1<0"])
+def test_what_is_no_limit_is_quoted(text: str) -> None:
+    with pytest.raises(BadInput, match="is not a limit"):
+        parse_limits(text)
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "broken"), [("p50>5%,f1<-0.5", 4, ["p50>5%"]), ("p50>60%,f1<-0.5", 0, [])]
+)
+def test_the_exit_status_says_whether_it_regressed(
+    filled: Store, database: Path, limits: str, status: int, broken: list[str]
+) -> None:
+    del filled
+    done = collector("compare", "0a", "0b", "--fail-if", limits, "--json", "--db", database)
+    assert done.returncode == status
+    assert json.loads(done.stdout)["broken"] == broken
+    assert done.stderr == ("regressed beyond p50>5%\n" if broken else "")
+
+
+def test_people_get_a_table(filled: Store, database: Path) -> None:
+    del filled
+    done = collector("compare", "0a", "0b", "--db", database)
+    assert done.returncode == 0
+    assert "+50.0 %" in done.stdout
+    assert "not significant" in done.stdout
+    assert "also different: python 3.13.5 → 3.14.0" in done.stdout

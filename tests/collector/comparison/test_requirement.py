@@ -1,0 +1,81 @@
+import pytest
+from msgspec.structs import replace
+
+from collector.comparison.compare import compare
+from collector.comparison.requirement import FIELDS, choose, parse
+from collector.errors import BadInput
+from collector.findings.comparison import Row
+from collector.store.database import Store
+from collector.summaries.refresh import score_answers
+from tests.collector.delivering import take
+from tests.collector.factory import batch, manifest, run_records
+
+
+@pytest.fixture
+def row(store_with_golds: Store) -> Row:
+    take(store_with_golds, batch(run_records()))
+    score_answers(store_with_golds)
+    return compare(store_with_golds).rows[0]
+
+
+def test_what_meets_it_is_told_best_first(row: Row) -> None:
+    rows = [
+        replace(row, model="good", f1=90.0, p50_ms=50.0),
+        replace(row, model="fast", f1=90.0, p50_ms=5.0),
+        replace(row, model="bad", f1=20.0, p50_ms=1.0),
+        replace(row, model="other", hardware_class="laptop", f1=80.0),
+    ]
+    pi, laptop = choose("f1>=85, p50_ms <= 1e2", rows).choices
+    assert [name.model for name in pi.met_by] == ["fast", "good"]
+    assert (pi.place.hardware_class, pi.nearest, pi.misses) == ("raspberry-pi-5", None, ())
+    assert laptop.met_by == ()
+    assert laptop.nearest is not None
+    assert laptop.nearest.model == "other"
+    assert laptop.misses == ("f1 is 80, not >= 85",)
+
+
+def test_the_nearest_misses_by_the_smallest_part_and_has_its_numbers(row: Row) -> None:
+    rows = [
+        replace(row, model="slow", f1=90.0, p90_ms=300.0),
+        replace(row, model="weak", f1=85.0, p90_ms=100.0),
+        replace(row, model="random", f1=None, p90_ms=1.0),
+    ]
+    (choice,) = choose("f1>88,p90_ms<=150", rows).choices
+    assert choice.nearest is not None
+    assert choice.nearest.model == "weak"
+    (choice,) = choose("f1>88", rows[2:]).choices
+    assert choice.misses == ("f1 is not known",)
+
+
+def test_every_field_can_be_asked_for(row: Row) -> None:
+    (choice,) = choose(",".join(f"{field}>=0" for field in FIELDS), [row]).choices
+    assert set(choice.misses) == {
+        f"{field} is not known"
+        for field in ("bertscore_f1", "speed_up", "joules_per_question", "joules_per_correct")
+    }
+    assert FIELDS["rss_mb"](row) == 180.0
+    assert FIELDS["size_mb"](row) == pytest.approx(90.7)
+
+
+@pytest.mark.parametrize(
+    ("expression", "sentence"),
+    [
+        ("speed>=2", "names no field 'speed'; the fields are exact_match, f1"),
+        ("f1=88", "'f1=88' is not FIELD>=NUMBER"),
+        ("f1>=88,", "'' is not FIELD>=NUMBER"),
+        ("f1>=eighty", "'f1>=eighty' is not"),
+    ],
+)
+def test_a_mistake_is_told_with_the_fields(expression: str, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        parse(expression)
+
+
+def test_a_report_picks_by_it(store_with_golds: Store) -> None:
+    for model in ("bert-large", "minilm-l6"):
+        take(store_with_golds, batch(run_records(bundle=manifest(model))))
+    score_answers(store_with_golds)
+    requirement = compare(store_with_golds, require="f1>=50").requirement
+    assert requirement is not None
+    assert [name.model for name in requirement.choices[0].met_by] == ["bert-large", "minilm-l6"]
+    assert compare(store_with_golds).requirement is None

@@ -1,0 +1,148 @@
+"""`collector doctor` at real brokers, good ones and bad ones."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner
+
+from collector.broker.credentials import provision
+from collector.cli import cli
+from collector.store.database import Store
+from tests.canary import CANARY, may_hold
+from tests.collector.command import ROOT, shown
+from tests.faults.certificates import Authority
+from tests.mosquitto import Mosquitto, free_port
+
+
+class Told(NamedTuple):
+    code: int
+    verdicts: dict[str, str]
+    text: str
+
+
+def doctor(*arguments: str | Path) -> Told:
+    done = CliRunner().invoke(cli, ["doctor", "--json", *map(str, arguments)], standalone_mode=False)
+    assert done.exception is None, done.exception
+    findings = json.loads(done.stdout)
+    for finding in findings:
+        assert finding["what"]
+        assert finding["level"] == "ok" or finding["advice"], finding
+    rank = ("ok", "warn", "fail")
+    verdicts: dict[str, str] = {}
+    for finding in findings:
+        worst = max(finding["level"], verdicts.get(finding["about"], "ok"), key=rank.index)
+        verdicts[finding["about"]] = worst
+    assert done.return_value == int("fail" in verdicts.values())
+    return Told(done.return_value, verdicts, done.stdout)
+
+
+@pytest.mark.broker
+def test_all_is_well_at_a_broker_of_ones_own(broker: Mosquitto, database: Path) -> None:
+    told = doctor("--broker", broker.url, "--db", database)
+    assert told.code == 0
+    assert "fail" not in told.verdicts.values()
+    for check in ("broker", "read results", "share results", "send receipts", "session", "message size"):
+        assert told.verdicts[check] == "ok", told.text
+    assert "will be made" in told.text
+    assert not database.exists()
+    lines = shown("doctor", "--broker", broker.url, "--db", database, columns=200).splitlines()
+    assert lines[0] == f"ok    broker           {broker.url} lets the collector in, over MQTT 5"
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Mosquitto:
+    """The rights of `deploy/mosquitto`, and a user each."""
+    passwords, acl = tmp_path / "passwords", tmp_path / "acl"
+    shutil.copy(ROOT / "deploy" / "mosquitto" / "acl", acl)
+    for user in ("collector", "pi-5"):
+        secret = tmp_path / f"secret-{user}"
+        secret.touch(mode=0o600)
+        secret.write_text(provision(passwords, user, hashed=True, replace=False))
+    lines = ["allow_anonymous false", f"password_file {passwords}", f"acl_file {acl}"]
+    return Mosquitto(tmp_path, lines=lines)
+
+
+@pytest.mark.broker
+def test_who_may_not_do_a_collectors_work_fails(strict: Mosquitto, tmp_path: Path, database: Path) -> None:
+    with strict:
+
+        def as_user(user: str) -> Told:
+            url = strict.url.replace("//", f"//{user}@")
+            return doctor("--broker", url, "--password-file", tmp_path / f"secret-{user}", "--db", database)
+
+        good = as_user("collector")
+        assert good.code == 0
+        assert good.verdicts["strangers"] == "ok"
+        device = as_user("pi-5")
+        assert (device.verdicts["read results"], device.verdicts["send receipts"]) == ("ok", "fail")
+        assert "compare deploy/mosquitto/acl" in device.text
+        wrong = tmp_path / "secret-collector"
+        wrong.write_text(f"{CANARY}-wrong")
+        assert as_user("collector").verdicts["broker"] == "fail"
+        may_hold(wrong).chmod(0o644)
+        exposed = as_user("collector")
+    assert exposed.verdicts["broker"] == "fail"
+    assert "chmod 600" in exposed.text
+    assert CANARY not in exposed.text
+
+
+@pytest.mark.broker
+def test_a_broker_that_can_do_little(tmp_path: Path, database: Path) -> None:
+    lines = ["allow_anonymous true", "max_packet_size 65536", "retain_available false", "max_qos 0"]
+    with Mosquitto(tmp_path, lines=lines) as poor:
+        told = doctor("--broker", poor.url, "--db", database)
+    assert (told.verdicts["message size"], told.verdicts["retain"], told.verdicts["QoS"]) == (
+        "warn",
+        "warn",
+        "fail",
+    )
+
+
+def test_nobody_there(database: Path) -> None:
+    told = doctor("--broker", f"mqtt://127.0.0.1:{free_port()}", "--db", database)
+    assert told.verdicts["broker"] == "fail"
+    assert "no broker answers" in told.text
+
+
+@pytest.mark.broker
+def test_certificates_that_end_soon_and_strangers_without_one(tmp_path: Path, database: Path) -> None:
+    authority = Authority(tmp_path)
+    server, own = authority.sign("server", days=5), authority.sign("collector", days=90)
+    lines = [
+        *("allow_anonymous true", f"certfile {server.certificate}", f"keyfile {server.key}"),
+        *(f"cafile {authority.root.certificate}", "require_certificate true"),
+    ]
+    with Mosquitto(tmp_path, lines=lines) as encrypted:
+        options = ("--ca-file", authority.root.certificate, "--db", database)
+        url = f"mqtts://127.0.0.1:{encrypted.port}"
+        told = doctor("--broker", url, "--cert-file", own.certificate, "--key-file", own.key, *options)
+        without = doctor("--broker", url, *options)
+    assert told.verdicts["encryption"] == "warn"
+    assert "the broker's certificate ends in" in told.text
+    assert "our own certificate is valid until" in told.text
+    assert told.verdicts["strangers"] == "ok"
+    assert without.verdicts["broker"] == "fail"
+
+
+def test_a_database_that_is_not_whole(database: Path) -> None:
+    Store.open(database, create=True).close()
+    assert doctor("--db", database).verdicts["database"] == "ok"
+    whole = database.read_bytes()
+    database.write_bytes(whole[:8192] + b"\xa5" * 4096 + whole[12288:])
+    told = doctor("--db", database)
+    assert told.verdicts["database"] == "fail"
+    assert doctor("--db", database.parent / "nowhere" / "results.db").verdicts["database"] == "fail"
+
+
+def test_an_embedded_broker_that_listens_to_a_network_is_warned_of(tmp_path: Path, database: Path) -> None:
+    credentials = tmp_path / "credentials"
+    provision(credentials, "pi-5", hashed=False, replace=False)
+    where = ("--embedded-broker", "--db", database)
+    assert "rights" not in doctor(*where).verdicts
+    told = doctor(*where, "--listen", "0.0.0.0", "--credentials", credentials)
+    assert told.verdicts["rights"] == "warn"
+    assert "others can read all, passwords too" in told.text
+    assert "pi-5 may use it" in told.text

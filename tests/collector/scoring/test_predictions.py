@@ -1,0 +1,113 @@
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from collector.comparison.compare import compare
+from collector.errors import BadInput
+from collector.inputs.systems import ANY_HARDWARE
+from collector.scoring.predictions import add_predictions, evaluate, predictions_of, read_predictions
+from collector.store.database import Store
+from collector.store.runs import all_runs
+from collector.summaries.refresh import score_answers
+from contract.errors import Malformed
+from tests.collector.command import collector, said
+from tests.collector.delivering import take
+from tests.collector.factory import QUESTION_FILE, answer, batch, finished, manifest, run_records, started
+from tests.collector.scoring.test_squad_metrics import official_f1_score, official_normalize_answer
+
+
+def official_evaluate(predictions: dict[str, str]) -> dict[str, float]:
+    """As evaluate-v1.1.py has it, on this file."""
+    f1 = exact_match = total = 0.0
+    for qa in QUESTION_FILE.questions:
+        total += 1
+        if qa.id not in predictions:
+            continue
+        truths, prediction = [gold.text for gold in qa.golds], predictions[qa.id]
+        exact_match += max(
+            official_normalize_answer(prediction) == official_normalize_answer(truth) for truth in truths
+        )
+        f1 += max(official_f1_score(prediction, truth) for truth in truths)
+    return {"exact_match": 100.0 * exact_match / total, "f1": 100.0 * f1 / total}
+
+
+def test_any_prediction_file_is_scored_as_the_official_script_does() -> None:
+    rng = random.Random(1)
+    words = [word for q in QUESTION_FILE.questions for word in q.context.split()] + ["the", "a", "", "é", "."]
+    for _ in range(200):
+        asked = rng.sample([q.id for q in QUESTION_FILE.questions], rng.randint(0, 4))
+        predictions = {id_: " ".join(rng.choices(words, k=rng.randint(0, 4))) for id_ in (*asked, "unknown")}
+        found = evaluate(QUESTION_FILE, predictions)
+        expected = official_evaluate(predictions)
+        assert found.exact_match == pytest.approx(expected["exact_match"], abs=1e-9)
+        assert found.f1 == pytest.approx(expected["f1"], abs=1e-9)
+        assert found.missing == 4 - len(asked)
+
+
+def test_a_run_scores_alike_in_the_report_and_as_a_prediction_file(
+    store_with_golds: Store, questions_file: Path, tmp_path: Path, database: Path
+) -> None:
+    take(store_with_golds, batch(run_records(), "a" * 32))
+    score_answers(store_with_golds)
+    row = compare(store_with_golds).rows[0]
+    target = tmp_path / "predictions.json"
+    done = collector("predictions", "aaaa", "--to", target, "--db", database)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote 4 predictions to {target}\n")
+    assert json.loads(said("predictions", "aaaa", "--db", database)) == read_predictions(target)
+    found = json.loads(said("evaluate", questions_file, target))
+    assert found == pytest.approx({"exact_match": row.exact_match, "f1": row.f1})
+
+
+def test_the_first_answer_that_is_no_error_is_the_prediction(store: Store) -> None:
+    told = (
+        answer(1, "q1", "", error="no"),
+        answer(2, "q1", "Elbe", repeat=1),
+        answer(3, "q2", "", error="no"),
+    )
+    take(store, batch((started(), *told, finished(4, 2, errors=2))))
+    assert predictions_of(store, all_runs(store)[0]) == {"q1": "Elbe", "q2": ""}
+
+
+def test_missing_predictions_count_as_wrong_and_are_told(questions_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text('{"q4": "Dresden"}')
+    done = collector("evaluate", questions_file, path)
+    assert json.loads(done.stdout) == {"exact_match": 25.0, "f1": 25.0}
+    assert done.stderr == "3 questions have no prediction and count as wrong\n"
+
+
+def test_a_system_from_elsewhere_is_compared_by_accuracy(store_with_golds: Store, tmp_path: Path) -> None:
+    take(store_with_golds, batch(run_records(bundle=manifest("bert-large"))))
+    score_answers(store_with_golds)
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"q1": "North Sea", "q2": "1,094 km", "q3": "x", "elsewhere": "y"}))
+    for _ in range(2):  # adding it again replaces it
+        assert add_predictions(store_with_golds, path, "Gizmo", "rivers") == 3
+    measured, added = sorted(compare(store_with_golds).rows, key=lambda row: row.hardware_class, reverse=True)
+    assert (added.title, added.hardware_class) == ("Gizmo", ANY_HARDWARE)
+    assert (added.exact_match, added.answered, added.selected) == (50.0, 3, 4)
+    assert (added.p50_ms, added.speed_up, added.best_for, added.timed) == (None, None, (), 0)
+    assert "only their accuracy" in added.notes["p50_ms"][0]
+    (difference,) = compare(store_with_golds).differences
+    assert (difference.row.model, difference.against.model) == ("Gizmo", "bert-large")
+    assert (difference.only_row, difference.only_against, difference.p_value) == (1, 1, 1.0)
+    assert measured.model == "bert-large"
+
+
+@pytest.mark.parametrize(
+    ("content", "questions", "sentence"),
+    [
+        ('{"q1": "x"}', "lakes", "no question file is called 'lakes'"),
+        ('{"z": "x"}', "rivers", "answers no question of 'rivers'"),
+        ('["x"]', "rivers", "prediction file"),
+    ],
+)
+def test_predictions_that_fit_nothing_are_refused(
+    store_with_golds: Store, tmp_path: Path, content: str, questions: str, sentence: str
+) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(content)
+    with pytest.raises((BadInput, Malformed), match=sentence):
+        add_predictions(store_with_golds, path, "m", questions)

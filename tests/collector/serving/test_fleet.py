@@ -1,0 +1,97 @@
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from collector.broker.address import Address
+from collector.serving.fleet import Fleet
+from collector.store.database import Store
+from contract.messages import State, encode_message
+from contract.topics import topic
+from tests.collector.command import collector, said
+from tests.collector.delivering import take
+from tests.collector.factory import batch, run_records
+from tests.collector.running_collector import connected_device
+from tests.mosquitto import Mosquitto
+
+RUN = "0" * 31 + "1"
+SESSION, LATER = uuid.uuid4().hex, uuid.uuid4().hex
+RUNNING = State(
+    device_id="pi-5",
+    session_id=LATER,
+    state="connected",
+    agent_version="0.1.0",
+    pending=3,
+    dropped=0,
+    run_id=RUN,
+    answered=10,
+    selected=40,
+)
+
+
+def saw(fleet: Fleet, state: State, now: float, device_id: str = "pi-5") -> None:
+    fleet.take(topic(device_id, "state"), encode_message(state), now)
+
+
+def only(fleet: Fleet, store: Store) -> dict[str, object]:
+    grid = fleet.grid(store)
+    (row,) = grid.rows
+    return dict(zip(grid.columns, row, strict=True))
+
+
+def test_rate_and_rest_come_from_successive_states(store: Store) -> None:
+    take(store, batch(run_records(), RUN))
+    fleet = Fleet()
+    saw(fleet, RUNNING, 100.0)
+    assert only(fleet, store)["per_second"] is None
+    saw(fleet, replace(RUNNING, answered=20), 105.0)
+    row = only(fleet, store)
+    assert (row["per_second"], row["seconds_left"], row["pending"]) == (2.0, 10.0, 3)
+    assert (row["model"], row["celsius"]) == ("MiniLM-L6 fp32", 55.0)
+    saw(fleet, replace(RUNNING, answered=30), 107.0)
+    row = only(fleet, store)
+    assert (row["per_second"], row["seconds_left"]) == (2.86, 4)
+    saw(fleet, replace(RUNNING, run_id=SESSION, answered=1, temperature_celsius=71.5), 106.0)
+    row = only(fleet, store)
+    assert (row["model"], row["per_second"], row["celsius"]) == (None, None, 71.5)
+
+
+def test_a_late_will_and_a_forged_state_change_nothing(store: Store) -> None:
+    fleet = Fleet()
+    saw(fleet, RUNNING, 1.0)
+    will = State(device_id="pi-5", session_id=SESSION, state="lost", agent_version="0.1.0")
+    saw(fleet, will, 2.0)
+    saw(fleet, replace(RUNNING, device_id="pi-4", state="degraded"), 2.0)
+    fleet.take(topic("pi-5", "state"), b"{bad", 2.0)
+    fleet.take("elsewhere", encode_message(RUNNING), 2.0)
+    assert only(fleet, store)["state"] == "connected"
+    saw(fleet, replace(will, session_id=LATER), 3.0)
+    assert only(fleet, store)["state"] == "lost"
+
+
+@pytest.mark.broker
+def test_the_fleet_is_what_the_broker_retains(store: Store, database: Path, tmp_path: Path) -> None:
+    take(store, batch(run_records(), RUN))
+    with Mosquitto(tmp_path) as broker:
+        watch = ("watch", "--broker", broker.url, "--db", database)
+        assert said(*watch) == "no device has told its state to this broker\n"
+        with connected_device(Address("127.0.0.1", broker.port)) as device:
+            device.retain(replace(RUNNING, reason="disk full\x1b[31m"))
+        (row,) = json.loads(said(*watch, "--json"))
+        table = said(*watch)
+        with connected_device(Address("127.0.0.1", broker.port)) as device:
+            device.retain(replace(RUNNING, state="disconnected", run_id=None, answered=None, selected=None))
+        idle = said(*watch).splitlines()[1].split()
+    assert idle[:4] == ["pi-5", "disconnected", "–", "–"]  # noqa: RUF001  # a table's dash
+    assert (row["device"], row["run"], row["answered"], row["asked"]) == ("pi-5", RUN, 10, 40)
+    assert "MiniLM-L6 fp32" in table
+    assert "\x1b" not in table
+
+
+def test_no_broker_is_one_sentence(store: Store, database: Path) -> None:
+    del store
+    done = collector("watch", "--broker", "mqtt://127.0.0.1:1", "--db", database)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no broker answers at mqtt://127.0.0.1:1" in done.stderr

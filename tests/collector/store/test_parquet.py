@@ -1,0 +1,67 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from collector.errors import BadInput
+from collector.store.database import Store
+from collector.store.parquet import write_parquet
+from collector.summaries.refresh import score_answers
+from contract.bundle import Weights
+from tests.collector.command import collector
+from tests.collector.delivering import take
+from tests.collector.factory import batch, manifest, run_records
+
+RUN, NOISE = "0a" + "1" * 30, "0b" + "2" * 30
+
+
+@pytest.fixture
+def filled(store_with_golds: Store) -> Store:
+    take(store_with_golds, batch(run_records(), RUN))
+    weights = Weights(origin="random", source="seed 1")
+    take(store_with_golds, batch(run_records(bundle=manifest("bert-large", weights=weights)), NOISE))
+    score_answers(store_with_golds)
+    return store_with_golds
+
+
+def test_every_answer_is_a_row(filled: Store, database: Path, tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    del filled
+    target = tmp_path / "answers.parquet"
+    done = collector("report", "--format", "parquet", "--to", target, "--db", database)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote 8 answers to {target}\n")
+    rows = pq.read_table(target).to_pylist()
+    assert [row["run_id"] for row in rows] == [RUN] * 4 + [NOISE] * 4
+    first = rows[0]
+    assert (first["model"], first["device_id"], first["questions"]) == ("minilm-l6", "pi-5", "rivers")
+    assert (first["question_id"], first["text"], first["infer_ns"]) == ("q1", "the North Sea", 9_300_000)
+    assert (first["exact_match"], first["f1"], first["marks"]) == (True, 1.0, None)
+    assert {row["f1"] for row in rows[4:]} == {None}
+
+
+def test_parts_of_a_run_are_one_file(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("collector.store.parquet.ROWS_AT_ONCE", 3)
+    assert write_parquet(filled, tmp_path / "answers.parquet") == 8
+    assert [row["seq"] for row in pq.read_table(tmp_path / "answers.parquet").to_pylist()] == [1, 2, 3, 4] * 2
+
+
+def test_without_pyarrow_it_says_what_to_install(
+    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(BadInput, match=r"pip install 'distilbench\[parquet\]'"):
+        write_parquet(filled, tmp_path / "answers.parquet")
+
+
+def test_a_file_is_needed(filled: Store, database: Path) -> None:
+    del filled
+    done = collector("report", "--format", "parquet", "--db", database)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--to FILE" in done.stderr
+
+
+def test_a_chapter_is_not_asked_of_it(database: Path, tmp_path: Path) -> None:
+    done = collector("report", "--format", "parquet", "--full", "--to", tmp_path / "x", "--db", database)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "are for a table" in done.stderr

@@ -1,0 +1,69 @@
+"""Runs that no collector would take in today, in databases from before that was checked."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from collector.store.database import Store
+from collector.summaries.refresh import score_answers
+from contract.fields import MAX_INT
+from tests.collector.command import collector, said
+from tests.collector.delivering import take
+from tests.collector.factory import batch, run_records
+
+GOOD, BAD = "0a" + "1" * 30, "0b" + "2" * 30
+SPOILT = {
+    "no model": ("UPDATE runs SET bundle = json_remove(bundle, '$.files.\"model.onnx\"')", "no 'model.onnx'"),
+    "another format": ("UPDATE runs SET bundle = json_set(bundle, '$.format_version', 99)", "version 99"),
+    "no manifest": ("UPDATE runs SET bundle = '[]'", "does not fit the format"),
+    "settings": ("UPDATE runs SET settings = '{}'", "missing required field"),
+    "time": (f"UPDATE answers SET decode_ns = {MAX_INT}", "longer than an integer of SQLite"),
+}
+
+
+@pytest.fixture(params=SPOILT)
+def spoilt(request: pytest.FixtureRequest, store_with_golds: Store) -> str:
+    """Two runs, one of them not to be used; returns why."""
+    sql, reason = SPOILT[request.param]
+    take(store_with_golds, batch(run_records(), BAD), batch(run_records(), GOOD))
+    with store_with_golds.writing() as conn:
+        conn.execute(f"{sql} WHERE stream = (SELECT stream FROM streams WHERE run_id = ?)", (BAD,))
+    return reason
+
+
+def test_reports_and_lists_leave_it_out_and_name_it(spoilt: str, database: Path) -> None:
+    found = json.loads(said("report", "--format", "json", "--db", database))
+    assert [row["runs"] for row in found["rows"]] == [1]
+    (remark,) = found["remarks"]
+    assert remark.startswith("run 0b222222 of pi-5 is left out of reports: ") and spoilt in remark
+    assert remark.endswith("; collector prune --run 0b222222 removes it")
+    listed = collector("runs", "--json", "--db", database)
+    assert listed.returncode == 0 and [run["run"] for run in json.loads(listed.stdout)] == [GOOD]
+    assert listed.stderr == f"{remark}\n"
+    for form in ("table", "html"):
+        assert "run 0b222222 of pi-5 is left out" in said("report", "--format", form, "--db", database)
+
+
+@pytest.mark.parametrize("spoilt", ["no model", "time"], indirect=True)
+def test_nothing_else_ends_in_more_than_a_sentence(
+    spoilt: str, database: Path, store_with_golds: Store, tmp_path: Path
+) -> None:
+    score_answers(store_with_golds)
+    for command in ("show 0b", "compare 0a 0b", "predictions write 0b"):
+        done = collector(*command.split(), "--db", database)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("collector: run 0b222222 of pi-5 is left out of reports: ")
+        assert spoilt in done.stderr and done.stderr.count("\n") == 1
+    for command in ("score", "rebuild", "devices"):
+        assert collector(command, "--db", database).returncode == 0
+    merged = said("merge", database, "--db", tmp_path / "all.db")
+    assert "2 runs, 14 records stored" in merged
+    assert spoilt in said("report", "--format", "json", "--db", tmp_path / "all.db")
+
+
+@pytest.mark.parametrize("spoilt", ["no manifest"], indirect=True)
+def test_it_can_be_removed(spoilt: str, database: Path) -> None:
+    assert said("prune", "--run", "0b", "--yes", "--db", database) == "removed 1 run with 4 answers\n"
+    assert json.loads(said("report", "--format", "json", "--db", database))["remarks"] == []
+    assert GOOD[:8] in said("runs", "--db", database)

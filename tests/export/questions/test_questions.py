@@ -1,0 +1,278 @@
+"""`export-models questions squad`: from the hub's cache and from files, whole or sampled; and its lengths."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import ipc, parquet
+
+from contract.questions import Gold, Question, decode_questions
+from export import cli
+from export.answering.inference import Cutter
+from export.errors import BadInput, StorageUnavailable
+from export.models import sources as weights
+from export.questions import squad_dataset as squad
+from export.questions import stratified_sample as sample
+from export.questions.token_lengths import lengths
+from tests.export.conftest import HubSettings
+from tests.export.hubcache import add_squad, environment
+
+DEMO = Path(__file__).parent.parent.parent.parent / "demo" / "sample-questions.json"
+Command = Callable[..., tuple[int, str, str]]
+SCHEMA = pa.schema(
+    {
+        **{column: pa.string() for column in ("id", "title", "context", "question")},
+        "answers": pa.struct({"text": pa.list_(pa.string()), "answer_start": pa.list_(pa.int32())}),
+    }
+)
+TAKING = "taking SQuAD v1.1 validation from the hub or its local cache\n"
+
+
+def table(rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """A question file as the hub has it: a row for each question."""
+    return [
+        {
+            "id": q.id,
+            "title": q.title,
+            "context": q.context,
+            "question": q.question,
+            "answers": {
+                "text": [gold.text for gold in q.golds],
+                "answer_start": [gold.answer_start for gold in q.golds],
+            },
+        }
+        for q in decode_questions(path.read_bytes()).questions
+    ]
+
+
+def made_up(count: int) -> list[dict[str, Any]]:
+    """So many rows, five to a paragraph, with two answers each."""
+    return [
+        {
+            "id": f"{place:024x}",
+            "title": f"Article {place // 50}",
+            "context": f"Paragraph {place // 5} was written{' in ink' * (place // 5 % 40)} by Émile and Ada.",
+            "question": f"Who wrote it, {place}?",
+            "answers": {"text": ["Paragraph", "Para"], "answer_start": [0, 0]},
+        }
+        for place in range(count)
+    ]
+
+
+def write_parquet(made: pa.Table, path: Path) -> None:
+    parquet.write_table(made, path)
+
+
+def write_arrow_file(made: pa.Table, path: Path) -> None:
+    with ipc.new_file(path, made.schema) as writer:
+        writer.write_table(made)
+
+
+def write_arrow_stream(made: pa.Table, path: Path) -> None:
+    with ipc.new_stream(path, made.schema) as writer:
+        writer.write_table(made)
+
+
+def questions_squad(
+    *arguments: str | Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, whose library of the hub reads an environment of its own."""
+    command = [sys.executable, "-m", "export", "questions", "squad", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=env)
+
+
+@pytest.fixture
+def squad_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Runs it in this process, which spares half a minute of imports; gives status, output and talk."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["export-models", "questions", "squad", *map(str, arguments)])
+        status = cli.main()
+        said = capfd.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+@pytest.mark.parametrize("kind", [write_parquet, write_arrow_file, write_arrow_stream])
+def test_a_table_becomes_the_question_file_it_came_from(
+    kind: Callable[[pa.Table, Path], None], tmp_path: Path
+) -> None:
+    kind(table(rows_of(DEMO)), tmp_path / "data")
+    written = squad.write(squad.from_file(tmp_path / "data"), tmp_path / "new" / "questions.json")
+    again = squad.write(squad.from_file(DEMO), tmp_path / "again.json")
+    original = decode_questions(DEMO.read_bytes())
+    assert written.sha256 == again.sha256 == original.sha256
+    assert sorted(written.questions) == sorted(again.questions) == sorted(original.questions)
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "new", "again.json"}
+
+
+def without(column: str) -> pa.Table:
+    return table(made_up(3)).drop_columns([column])
+
+
+def with_answers(answers: dict[str, Any]) -> pa.Table:
+    return table([*made_up(2), made_up(3)[2] | {"answers": answers}])
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (
+            without("answers"),
+            r"data' has no column 'answers': it needs id, title, context, question, answers",
+        ),
+        (
+            with_answers({"text": [], "answer_start": []}),
+            r"no answer to question '0+2': .* takes SQuAD v1\.1",
+        ),
+        (with_answers({"text": ["Ada"], "answer_start": []}), r"an unusable question '0+2': zip\(\)"),
+        (with_answers({"text": [None], "answer_start": [0]}), r"unusable question '0+2': Expected `str`"),
+    ],
+)
+def test_a_table_that_is_not_squad_is_refused(made: pa.Table, sentence: str, tmp_path: Path) -> None:
+    write_parquet(made, tmp_path / "data")
+    with pytest.raises(BadInput, match=sentence):
+        squad.from_file(tmp_path / "data")
+
+
+def test_a_damaged_file_is_refused_in_one_sentence(squad_command: Command, tmp_path: Path) -> None:
+    for kind in (write_parquet, write_arrow_file, write_arrow_stream):
+        kind(table(made_up(50)), tmp_path / "data")
+        whole = (tmp_path / "data").read_bytes()
+        (tmp_path / "data").write_bytes(whole[: len(whole) // 2])
+        status, out, err = squad_command("--from", tmp_path / "data", "--to", tmp_path / "q.json")
+        assert (status, out) == (1, "") and err.count("\n") == 1
+        assert f"'{tmp_path / 'data'}' is damaged" in err
+        assert not (tmp_path / "q.json").exists()
+
+
+def test_an_answer_that_is_not_in_its_context_leaves_no_file(squad_command: Command, tmp_path: Path) -> None:
+    write_parquet(with_answers({"text": ["Ada"], "answer_start": [1]}), tmp_path / "data")
+    status, _, err = squad_command("--from", tmp_path / "data", "--to", tmp_path / "q.json")
+    assert status == 1 and "'Ada', which is not in its context at character 1" in err
+    assert not (tmp_path / "q.json").exists()
+
+
+def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageUnavailable, match=r"cannot write '.*q.json': "):
+        squad.write(squad.from_file(DEMO), tmp_path / "file" / "q.json")
+
+
+def test_the_hubs_validation_split_is_read_from_its_cache(squad_command: Command, tmp_path: Path) -> None:
+    add_squad(tmp_path / "home", "validation", table(made_up(10_570)))
+    arguments = ("--to", tmp_path / "dev.json", "--format", "json")
+    done = questions_squad(*arguments, env=environment(tmp_path / "home"))
+    assert (done.returncode, done.stderr) == (0, TAKING)
+    said = json.loads(done.stdout)
+    assert (said["questions"], said["paragraphs"], said["articles"], said["golds"]) == (
+        10570,
+        2114,
+        212,
+        21140,
+    )
+    assert said["source"] == f"rajpurkar/squad validation at {squad.REVISION}"
+    written = decode_questions((tmp_path / "dev.json").read_bytes())
+    assert said["sha256"] == written.sha256
+    assert written.questions[7].golds == (Gold("Paragraph", 0), Gold("Para", 0))
+    assert json.loads((tmp_path / "dev.json").read_bytes())["source"] == said["source"]
+
+    small = ("--to", tmp_path / "small.json", "--limit", "40", "--seed", "3", "--format", "json")
+    _, out, _ = squad_command("--from", tmp_path / "dev.json", "--split", "validation", *small)
+    assert json.loads(out)["source"] == "dev.json: 40 of 10570 by context length, seed 3"
+    assert len(decode_questions((tmp_path / "small.json").read_bytes()).questions) == 40
+
+
+def test_a_split_of_the_wrong_size_is_refused(
+    squad_command: Command, hub_settings: HubSettings, tmp_path: Path
+) -> None:
+    add_squad(hub_settings.home, "train", table(made_up(12)))
+    arguments = ("--to", tmp_path / "q.json")
+    status, _, err = squad_command(*arguments, "--split", "train")
+    assert status == 1 and not (tmp_path / "q.json").exists()
+    assert "has 12 questions, and train of SQuAD v1.1 has 87599: it is not the whole split" in err
+    status, _, err = squad_command(*arguments)
+    assert status == 1 and "validation of 'rajpurkar/squad' cannot be had" in err
+    status, _, err = squad_command(*arguments, "--from", DEMO, "--split", "validation")
+    assert status == 1 and "sample-questions.json has 334 questions, and validation" in err
+
+
+def test_offline_without_a_cached_copy_gets_one_sentence(tmp_path: Path) -> None:
+    secret = "hf_notToBeSeen"
+    done = questions_squad("--to", tmp_path / "q.json", env=environment(tmp_path, HF_TOKEN=secret))
+    assert (done.returncode, done.stdout) == (1, "") and secret not in done.stderr
+    assert done.stderr == (
+        f"{TAKING}export-models: the hub cannot be reached for 'rajpurkar/squad', and the local cache has no "
+        "complete copy: go online (and unset HF_HUB_OFFLINE), or give a file with --from\n"
+    )
+
+
+def test_the_table_says_counts_lengths_and_digest(squad_command: Command, tmp_path: Path) -> None:
+    _, out, _ = squad_command("--from", DEMO, "--to", tmp_path / "q.json")
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in out.splitlines()[1:]}
+    assert out.splitlines()[0] == str(tmp_path / "q.json")
+    assert lines["questions"].startswith("334 in ")
+    assert lines["tokens"].endswith(", by bert-base-uncased") and lines["tokens"].startswith("p50 ")
+    assert lines["digest"] == decode_questions(DEMO.read_bytes()).sha256
+    assert lines["source"] == "sample-questions.json"
+
+
+def asked(count: int, length: Callable[[int], int]) -> tuple[Question, ...]:
+    return tuple(Question(f"q{n}", "?", "x" * length(n), (), "") for n in range(count))
+
+
+@given(count=st.integers(1, 60), limit=st.integers(1, 70), seed=st.integers(0, 5), data=st.data())
+def test_a_sample_is_a_part_in_order_and_ignores_the_order_of_the_file(
+    count: int, limit: int, seed: int, data: st.DataObject
+) -> None:
+    questions = asked(count, lambda n: n * n % 7)
+    chosen = sample.stratified(questions, limit, seed)
+    assert len(chosen) == min(limit, count)
+    assert list(chosen) == [q for q in questions if q in set(chosen)]
+    shuffled = tuple(data.draw(st.permutations(questions)))
+    assert set(sample.stratified(shuffled, limit, seed)) == set(chosen)
+
+
+def test_a_sample_has_short_and_long_contexts_as_the_whole() -> None:
+    questions = asked(1000, lambda n: n)
+    drawn = [sample.stratified(questions, 10, seed) for seed in range(20)]
+    for chosen in drawn:
+        assert [len(q.context) // 100 for q in chosen] == list(range(10))
+    assert len(set(drawn)) == 20
+
+
+def test_lengths_are_those_of_the_windows_that_are_cut() -> None:
+    found = weights.tokenizer_file(None)
+    assert found is not None
+    questions = decode_questions(DEMO.read_bytes()).questions
+    long = " ".join(q.context for q in questions)
+    questions = (
+        *questions,
+        *(Question(f"long{n}", "Who? " * (n % 60), long[: 400 + 97 * n], (), "") for n in range(60)),
+    )
+    measured = lengths(questions, found.path)
+    cutter = Cutter(found.path.read_text(), ("input_ids",))
+    windows = [cutter.windows(q) for q in questions]
+    assert measured.windows == sum(map(len, windows)) > len(questions) + 60
+    single = sorted(w[0].inputs["input_ids"].size for w in windows if len(w) == 1)
+    assert measured.p50 == single[(len(questions) + 1) // 2 - 1]
+    assert measured.max > 1000 and measured.too_long == 0
+
+
+def test_a_question_that_fills_its_window_is_counted_apart() -> None:
+    found = weights.tokenizer_file(None)
+    assert found is not None
+    measured = lengths((Question("q", "who " * 400, "Ada " * 400, (), ""),), found.path)
+    assert (measured.windows, measured.too_long, measured.max) == (0, 1, 803)

