@@ -60,11 +60,13 @@ def page(database: Path, names: dict[str, str]) -> str:
     counts.sort(key=lambda row: (BUNDLES.index(names[row["bundle"]]), row["device"]))
     different = query(database, _DIFFERENT)
     lines = [
-        "# The same answers on ARM?",
-        "Written by `make arm64`: the demo's MiniLM-L6 reader answers the sample questions with the shortest",
-        "contexts on this machine and in a clean Debian, where `install-agent.sh` installed the agent and",
-        "from where MQTT brought the results. Every bundle is the same everywhere. An emulated processor",
-        "computes what the real one would, at another speed: answers are compared, and times are not shown.",
+        "# Are the answers the same on ARM?",
+        "This page compares the answers of the same bundles on several processors. `make arm64` writes it:",
+        "the demo's MiniLM-L6 reader answers the sample questions with the shortest contexts, on this",
+        "machine (here) and on emulated ARM processors (there). The ARM side is a clean Debian in which",
+        "`install-agent.sh` installed the agent, and MQTT brought its results here. An emulated processor",
+        "computes what the real one would, but at another speed: so answers are compared, and no times are",
+        "shown.",
         "",
         "| device | class | architecture | instruction sets | system | onnxruntime |",
         "|---|---|---|---|---|---|",
