@@ -1,6 +1,6 @@
-"""Writes the pages of `docs/` that describe code, from the code: `python -m docs.generate`.
+"""Generates the pages of `docs/` that describe code, from the code: `python -m docs.generate`.
 
-A test compares the pages with what this would write, so they cannot drift.
+A test compares the pages with the output of this module, so they cannot drift.
 """
 
 import ast
@@ -40,9 +40,9 @@ WIRE_INTRO = """# What crosses a border
 
 Generated from `contract/` by `python -m docs.generate`: do not edit. JSON Schemas are in `docs/schemas/`.
 
-All JSON is UTF-8. Each message and each manifest begins its life with `format_version`; a reader upgrades
-older versions step by step and refuses newer ones with a sentence that says what to update. An unknown field
-is an error. Optional fields may be left out.
+All JSON is UTF-8. Each message and each manifest has the field `format_version`. A reader upgrades older
+versions step by step. It refuses newer ones, with a message that names what to update. An unknown field is an
+error. Optional fields may be left out.
 """
 
 COMPARISON_INTRO = """# The report as JSON
@@ -50,9 +50,10 @@ COMPARISON_INTRO = """# The report as JSON
 Generated from `collector/` by `python -m docs.generate`: do not edit. The JSON Schema is
 `docs/schemas/comparison.json`.
 
-`collector report --format json` prints one `Comparison`. Its `version` grows when a field is removed or
-changes its meaning; new fields may come without. Numbers are full, never rounded; what is null has a sentence
-in the row's `notes` where that needs one. [How to read the report](report.md) explains the words.
+`collector report --format json` prints one `Comparison`. Its `version` increases when a field is removed or
+changes its meaning, but new fields may appear without that. Numbers have full precision and are never rounded.
+If a null needs an explanation, the row's `notes` have it. [How to read the report](report.md) explains the
+terms.
 """
 
 
@@ -69,14 +70,14 @@ def pages() -> dict[Path, str]:
 
 
 def _asyncapi() -> str:
-    """AsyncAPI 3.0, as JSON, which is YAML: the topics, who sends what on them, and the messages."""
+    """AsyncAPI 3.0 in JSON, which is also YAML: the topics, who sends what on each, and the messages."""
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     for name, message, sender, receiver, retained in CHANNELS:
         channels[name] = {
             "address": topics.topic("{deviceId}", name),
             "description": f"From {sender} to {receiver}, QoS 1{', retained' if retained else ''}.",
-            "parameters": {"deviceId": {"description": "The device's id, which is its user name as well."}},
+            "parameters": {"deviceId": {"description": "The device's id, which is also its user name."}},
             "messages": {message: {"$ref": f"#/components/messages/{message}"}},
         }
         for who, action in ((sender, "send"), (receiver, "receive")):
@@ -161,7 +162,7 @@ def _structs(module: ModuleType) -> list[str]:
 
 
 def _documented(body: list[ast.stmt]) -> list[tuple[str, str, str]]:
-    """Name, type or value, and the docstring below, of each public assignment."""
+    """The name, the type or value, and the docstring below of each public assignment."""
     found = []
     for node, after in zip(body, [*body[1:], ast.Pass()], strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
@@ -196,7 +197,7 @@ def _source(module: ModuleType) -> str:
 
 
 def main() -> int:
-    """Write the pages; say which changed."""
+    """Write the pages and print the path of each that changed."""
     for path, text in pages().items():
         path.parent.mkdir(exist_ok=True)
         if not path.exists() or path.read_text() != text:
