@@ -51,9 +51,8 @@ Generated from `collector/` by `python -m docs.generate`: do not edit. The JSON 
 `docs/schemas/comparison.json`.
 
 `collector report --format json` prints one `Comparison`. Its `version` increases when a field is removed or
-changes its meaning, but new fields may appear without that. Numbers have full precision and are never rounded.
-If a null needs an explanation, the row's `notes` have it. [How to read the report](report.md) explains the
-terms.
+changes its meaning, but new fields may appear without that. Numbers have full precision, unrounded. If a null
+needs an explanation, the row's `notes` have it. [How to read the report](report.md) explains the terms.
 """
 
 
