@@ -36,12 +36,14 @@ CHANNELS: tuple[tuple[topics.Channel, str, str, str, bool], ...] = (
     ("receipts", "receipt", "collector", "agent", False),
 )
 
-WIRE_INTRO = """# What crosses a border
+WIRE_INTRO = """# The wire format: messages, records, bundle manifest and question files
 
 Generated from `contract/` by `python -m docs.generate`: do not edit. JSON Schemas are in `docs/schemas/`.
 
-All JSON is UTF-8. Each message and each manifest has the field `format_version`. A reader upgrades older
-versions step by step. It refuses newer ones, with a message that names what to update. An unknown field is an
+This page lists the MQTT topics, and every field of the JSON that agent, collector and export exchange.
+
+All JSON is UTF-8. Each message and each manifest has a `format_version`. A reader upgrades older versions
+step by step. It refuses newer versions, and its error message says what to update. An unknown field is an
 error. Optional fields may be left out.
 """
 
@@ -50,9 +52,10 @@ COMPARISON_INTRO = """# The report as JSON
 Generated from `collector/` by `python -m docs.generate`: do not edit. The JSON Schema is
 `docs/schemas/comparison.json`.
 
-`collector report --format json` prints one `Comparison`. Its `version` increases when a field is removed or
-changes its meaning, but new fields may appear without that. Numbers have full precision, unrounded. If a null
-needs an explanation, the row's `notes` have it. [How to read the report](report.md) explains the terms.
+This page lists every field of the report in JSON. `collector report --format json` prints one `Comparison`.
+Its `version` grows when a field is removed or changes its meaning; new fields may be added without a new
+version. Numbers are full, never rounded. If a null needs an explanation, the row's `notes` contain it.
+[How to read the report](report.md) explains the terms.
 """
 
 
