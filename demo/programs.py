@@ -1,4 +1,4 @@
-"""Starts the three programs as separate processes, the way they run in the field."""
+"""Starts the three programs as separate processes, as they run in the field."""
 
 import re
 import subprocess
@@ -21,34 +21,38 @@ class DemoError(Exception):
 def run(program: str, *arguments: str | Path, quiet: bool = False) -> str:
     """Run a program to its end and return its standard output.
 
-    Its talk and progress go to this process's standard error, unless `quiet`.
+    Its messages and progress go to this process's standard error, unless `quiet`.
 
     Raises:
-        DemoError: it ended with an error.
+        DemoError: the program ended with an error.
     """
     command = _command(program, *arguments)
     done = subprocess.run(  # noqa: S603 - our own programs with our own arguments
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE if quiet else None, text=True, check=False
     )
     if done.returncode != 0:
-        said = (done.stderr or "").strip()
+        printed = (done.stderr or "").strip()
         raise DemoError(
-            f"'{program} {arguments[0]}' ended with exit code {done.returncode}"
-            + (f": {said}" if said else "")
+            f"'{program} {arguments[0]}' ended with exit status {done.returncode}"
+            + (f": {printed}" if printed else "")
         )
     return done.stdout
 
 
 @contextmanager
 def serving(log: Path, *arguments: str | Path) -> Iterator[str]:
-    """Run `collector serve` for the length of the block; gives the address of its embedded broker.
+    """Run `collector serve` while the block runs, and yield the address of its embedded broker.
+
+    Args:
+        log: the file that gets the collector's output.
+        arguments: further options of `collector serve`.
 
     Raises:
-        DemoError: it did not come up; its own words are quoted.
+        DemoError: the collector did not start; the message quotes its output.
     """
-    with log.open("w") as said:
+    with log.open("w") as output:
         process = subprocess.Popen(  # noqa: S603 - our own program with our own arguments
-            _command("collector", "serve", "--embedded-broker", *arguments), stdout=said, stderr=said
+            _command("collector", "serve", "--embedded-broker", *arguments), stdout=output, stderr=output
         )
         try:
             yield _address(process, log)
@@ -73,4 +77,4 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
         if process.poll() is not None:
             break
         time.sleep(_POLL_SECONDS)
-    raise DemoError(f"'collector serve' did not start: {log.read_text().strip() or 'it said nothing'}")
+    raise DemoError(f"'collector serve' did not start: {log.read_text().strip() or 'it printed nothing'}")

@@ -1,6 +1,6 @@
-"""`make study`: repeat the study with its real weights on this machine, and show its numbers beside ours.
+"""`make study`: repeats the study with its real weights on this machine, and prints its numbers beside ours.
 
-Needs the Hugging Face hub once. Every step reuses what is there already, so that the same command goes on
+It needs the Hugging Face hub once. Every step reuses what is already there, so the same command continues
 where it was interrupted.
 """
 
@@ -27,17 +27,29 @@ DEFAULT_MODELS: Final = ("bert-large", "distilbert", "minilm-l12")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--split", type=click.Choice(get_args(Split)), default="validation", show_default=True)
-@click.option("--limit", type=click.IntRange(min=1), help="Ask a sample of so many questions.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sample.")
-@click.option("--precision", default="fp32", show_default=True, help="One or more, such as fp32,int8.")
+@click.option(
+    "--split",
+    type=click.Choice(get_args(Split)),
+    default="validation",
+    show_default=True,
+    help="The split of SQuAD v1.1.",
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Ask a sample of this many questions. [default: all]"
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed that draws the sample."
+)
+@click.option(
+    "--precision", default="fp32", show_default=True, help="One or more precisions, such as fp32,int8."
+)
 @click.option(
     "--model",
     "models",
     multiple=True,
     default=DEFAULT_MODELS,
     show_default=True,
-    help="A name of `export-models list` or an id of the hub; may be repeated.",
+    help="A name from `export-models list` or an id of the hub; repeat it for several models.",
 )
 @click.option(
     "--to",
@@ -45,7 +57,7 @@ DEFAULT_MODELS: Final = ("bert-large", "distilbert", "minilm-l12")
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("study-results"),
     show_default=True,
-    help="Where questions, bundles, results and the report go.",
+    help="Folder for the questions, bundles, results and the report.",
 )
 def main(
     split: Split, limit: int | None, seed: int, precision: str, models: tuple[str, ...], folder: Path
@@ -55,7 +67,7 @@ def main(
     try:
         bar.step("looking for the models on the hub")
         _find(models)
-        bar.step(f"taking SQuAD v1.1 {split}")
+        bar.step(f"getting SQuAD v1.1 {split}")
         asked = questions(folder, split, limit, seed)
         bundles = []
         for name in models:
@@ -72,7 +84,7 @@ def main(
 
 
 def _find(models: Iterable[str]) -> None:
-    """Fail before anything is downloaded, rather than after the first model of three."""
+    """Look up every model, so that a wrong name fails before anything is downloaded."""
     for name in models:
         model = names.find(name, "hub").model
         if model.hub_id is not None:
@@ -80,7 +92,7 @@ def _find(models: Iterable[str]) -> None:
 
 
 def questions(folder: Path, split: Split, limit: int | None, seed: int) -> Path:
-    """The question file of a split or a sample; made if it is not there."""
+    """The question file of a split or of a sample of it; it is made if it is not there yet."""
     path = folder / f"squad-{split}{'' if limit is None else f'-{limit}-{seed}'}.json"
     if not path.is_file():
         squad.write(squad.sampled(squad.from_hub(split), limit, seed), path)
@@ -88,12 +100,16 @@ def questions(folder: Path, split: Split, limit: int | None, seed: int) -> Path:
 
 
 def _build(name: str, precision: str, bundles: Path) -> list[Path]:
-    said = run("export", "build", name, "--weights", "hub", "--precision", precision, "--to", bundles)
-    return [Path(line) for line in said.splitlines()]
+    printed = run("export", "build", name, "--weights", "hub", "--precision", precision, "--to", bundles)
+    return [Path(line) for line in printed.splitlines()]
 
 
 def measure(bundle: Path, asked: Path, folder: Path) -> Path:
-    """The results of a bundle, which have their final name only when they are whole."""
+    """Measure a bundle, unless its results are already there.
+
+    Returns:
+        The results file, which gets this name only when it is complete.
+    """
     digest = hashlib.sha256((bundle / MANIFEST_FILE).read_bytes()).hexdigest()[:12]
     place = folder / "results" / f"{bundle.name}-{digest}-{asked.stem}.jsonl"
     if not place.is_file():
@@ -125,19 +141,19 @@ _FORMS: Final = {"html": "html", "markdown": "md"}
 
 
 def beside(rows: Iterable[Mapping[str, Any]]) -> str:
-    """A table of what was measured here and what the study printed, for the models that it has.
+    """A table of the numbers measured here and those of the study, for the models that the study has.
 
     Args:
-        rows: of the collector's comparison, as JSON.
+        rows: the rows of the collector's comparison, as JSON.
     """
-    printed: dict[str, Study] = {model.name: model.study for model in MODELS if model.study is not None}
+    studied: dict[str, Study] = {model.name: model.study for model in MODELS if model.study is not None}
     lines = [
         "The study measured on SQuAD v1.1 train, with the defaults of the Hugging Face pipeline:",
         f"{'model':<14} {'precision':<9} {'EM':>6} {'study':>6}   {'F1':>6} {'study':>6}   "
         f"{'speed':>6} {'study':>6}",
     ]
     for row in rows:
-        study = printed.get(row["model"])
+        study = studied.get(row["model"])
         if study is not None:
             lines.append(
                 f"{row['title']:<14} {row['precision']:<9} "

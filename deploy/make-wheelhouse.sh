@@ -1,11 +1,11 @@
 #!/bin/sh
-# Collects, on a workstation with internet, every wheel that a device needs, so that it needs none.
+# Downloads every wheel that a device needs, on a workstation with internet, so that the device needs no internet.
 #
 #   deploy/make-wheelhouse.sh dist/distilbench-0.1.0-py3-none-any.whl wheelhouse
 #   deploy/make-wheelhouse.sh --python 3.11 --machine x86_64 WHEEL FOLDER
 #
-# FOLDER then holds the installer as well: copy it to the device and run install-agent.sh there, as root. Only binary
-# wheels are taken: nothing is compiled on a device.
+# FOLDER then also contains the installer: copy FOLDER to the device and run its install-agent.sh there, as root. Only
+# binary wheels are downloaded, so nothing is compiled on a device.
 set -eu
 
 usage="usage: make-wheelhouse.sh [--python 3.11[,3.13]] [--machine aarch64|x86_64] [--constraint FILE] WHEEL FOLDER"
@@ -25,22 +25,22 @@ done
 [ $# -eq 2 ] || { echo "$usage" >&2; exit 2; }
 wheel=$1
 folder=$2
-[ -f "$wheel" ] || { echo "make-wheelhouse.sh: there is no wheel '$wheel': python -m build --wheel makes it" >&2; exit 1; }
+[ -f "$wheel" ] || { echo "make-wheelhouse.sh: there is no wheel '$wheel': make it with python -m build --wheel" >&2; exit 1; }
 case $machine in
     aarch64 | x86_64) ;;
-    *) echo "make-wheelhouse.sh: '$machine' is not aarch64 or x86_64; there is no onnxruntime for others" >&2; exit 1 ;;
+    *) echo "make-wheelhouse.sh: '$machine' is not aarch64 or x86_64; there is no onnxruntime for any other" >&2; exit 1 ;;
 esac
 
 python=${PYTHON:-python3}
 mkdir -p "$folder"
 for version in $(echo "$versions" | tr , ' '); do
-    # Debian 12 has glibc 2.36, Ubuntu 22.04 2.35: both take everything up to here.
+    # Debian 12 has glibc 2.36 and Ubuntu 22.04 has 2.35, so both accept wheels for glibc up to 2.28.
     "$python" -m pip download --quiet --disable-pip-version-check --dest "$folder" --only-binary=:all: \
         --python-version "$version" --implementation cp \
         --platform "manylinux_2_28_$machine" --platform "manylinux_2_27_$machine" \
         --platform "manylinux_2_17_$machine" --platform "manylinux2014_$machine" \
         ${constraint:+--constraint "$constraint"} "$wheel" || {
-        echo "make-wheelhouse.sh: not every wheel is to be had for Python $version on $machine" >&2
+        echo "make-wheelhouse.sh: some wheels are not available for Python $version on $machine; the reason is above" >&2
         exit 1
     }
 done

@@ -1,1 +1,1 @@
-"""The documents, and what writes the generated ones."""
+"""The documents, and the module that generates some of them."""

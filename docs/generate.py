@@ -1,6 +1,6 @@
-"""Writes the pages of `docs/` that describe code, from the code: `python -m docs.generate`.
+"""Generates the pages of `docs/` that describe code, from the code: `python -m docs.generate`.
 
-A test compares the pages with what this would write, so they cannot drift.
+A test compares the pages with the output of this module, so they cannot drift.
 """
 
 import ast
@@ -72,14 +72,14 @@ def pages() -> dict[Path, str]:
 
 
 def _asyncapi() -> str:
-    """AsyncAPI 3.0, as JSON, which is YAML: the topics, who sends what on them, and the messages."""
+    """AsyncAPI 3.0 in JSON, which is also YAML: the topics, who sends what on each, and the messages."""
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     for name, message, sender, receiver, retained in CHANNELS:
         channels[name] = {
             "address": topics.topic("{deviceId}", name),
             "description": f"From {sender} to {receiver}, QoS 1{', retained' if retained else ''}.",
-            "parameters": {"deviceId": {"description": "The device's id, which is its user name as well."}},
+            "parameters": {"deviceId": {"description": "The device's id, which is also its user name."}},
             "messages": {message: {"$ref": f"#/components/messages/{message}"}},
         }
         for who, action in ((sender, "send"), (receiver, "receive")):
@@ -164,7 +164,7 @@ def _structs(module: ModuleType) -> list[str]:
 
 
 def _documented(body: list[ast.stmt]) -> list[tuple[str, str, str]]:
-    """Name, type or value, and the docstring below, of each public assignment."""
+    """The name, the type or value, and the docstring below of each public assignment."""
     found = []
     for node, after in zip(body, [*body[1:], ast.Pass()], strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
@@ -199,7 +199,7 @@ def _source(module: ModuleType) -> str:
 
 
 def main() -> int:
-    """Write the pages; say which changed."""
+    """Write the pages and print the path of each that changed."""
     for path, text in pages().items():
         path.parent.mkdir(exist_ok=True)
         if not path.exists() or path.read_text() != text:

@@ -1,4 +1,4 @@
-"""What an operator copies is sound, as far as that can be told without a device."""
+"""What an operator copies is sound, as far as that can be checked without a device."""
 
 import os
 import shutil
@@ -59,18 +59,18 @@ def test_the_scripts_are_clean(script: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_installer_tells_wrong_usage_and_needs_root() -> None:
+def test_the_installer_reports_wrong_usage_and_needs_root() -> None:
     installer = DEPLOY / "install-agent.sh"
     wrong = run(installer, "--wheels")
     assert (wrong.returncode, wrong.stderr) == (
         2,
-        "install-agent.sh: --wheels needs a value; --help tells more\n",
+        "install-agent.sh: --wheels needs a value; see --help\n",
     )
     assert "unknown argument '--whels'" in run(installer, "--whels").stderr
     assert "exclude each other" in run(installer, "--wheels", "a", "--wheel", "b").stderr
     assert "--rollback" in run(installer, "--help").stdout
     if os.geteuid() != 0:
-        assert "must be run as root" in run(installer).stderr
+        assert "install-agent.sh: run it as root: sudo " in run(installer).stderr
 
 
 def test_installer_units_and_programs_mean_the_same_places() -> None:
