@@ -8,8 +8,7 @@ import click
 from click.core import ParameterSource
 
 from commandline.config import ConfigFile, config_file, variable
-from commandline.help import Command, Group
-from commandline.options import group
+from commandline.help import Command, Group, option_group
 from contract.codec import encode, printable
 from contract.config import Key, Value, explain_config
 
@@ -99,7 +98,7 @@ def _check(program: str, config: ConfigFile, check_all: Check) -> click.Command:
 
 def _show(config: ConfigFile) -> click.Command:
     @click.command("show", cls=Command)
-    @group("Output", click.option("--json", "as_json", is_flag=True, help="Print JSON."))
+    @option_group("Output", click.option("--json", "as_json", is_flag=True, help="Print JSON."))
     @config.options
     @click.pass_context
     def show(context: click.Context, /, as_json: bool, **values: Any) -> None:

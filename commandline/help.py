@@ -3,12 +3,12 @@
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import click
 
-from commandline.options import group_of
+from commandline.options import F, all_of
 
 CONTEXT: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 """The context settings of a program. Help is as wide as the terminal, up to 100 columns."""
@@ -108,6 +108,26 @@ class Group(_Helpful, click.Group):
         return found
 
 
+def option_group(title: str, *options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator; help shows them together under a title."""
+
+    def decorate(command: F) -> F:
+        before = len(_parameters(command))
+        command = all_of(*options)(command)
+        for option in _parameters(command)[before:]:
+            if group_of(option) is None:
+                option.help_group = title  # type: ignore[attr-defined]  # ours, not click's
+        return command
+
+    return decorate
+
+
+def group_of(option: click.Parameter) -> str | None:
+    """The title that an option is shown under; None if it is in no group."""
+    title: str | None = getattr(option, "help_group", None)
+    return title
+
+
 def summary(command: click.Command) -> str:
     """The first paragraph of a command's help, on one line."""
     return " ".join(inspect.cleandoc(command.help or "").partition("\n\n")[0].split())
@@ -182,3 +202,8 @@ def _write_wrapped(text: str, label: str, formatter: click.HelpFormatter) -> Non
     )
     for line in lines:
         formatter.write(line.replace("\0", " ") + "\n")
+
+
+def _parameters(command: Any) -> list[click.Parameter]:
+    """What the decorators below this one have left on a function, for `click.command` to take."""
+    return list(getattr(command, "__click_params__", ()))

@@ -7,8 +7,7 @@ import click
 
 from agent.commands.options import FOLDER, delivery_options, device_options, json_option
 from commandline.config import outranking
-from commandline.help import Command
-from commandline.options import group
+from commandline.help import Command, option_group
 
 
 @click.command(
@@ -18,7 +17,7 @@ from commandline.options import group
     agent doctor --broker mqtts://pi-5@workstation --password-file password
     """,
 )
-@group(
+@option_group(
     "What to check",
     click.option(
         "--bundle",

@@ -8,8 +8,7 @@ import click
 from agent.commands.options import DELIVERY, delivery_options, device_options
 from agent.commands.output import say
 from agent.errors import NotDelivered
-from commandline.help import Command
-from commandline.options import group
+from commandline.help import Command, option_group
 
 
 @click.command(
@@ -20,7 +19,7 @@ from commandline.options import group
     """,
 )
 @delivery_options
-@group(
+@option_group(
     DELIVERY,
     click.option(
         "--refused",

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import click
 
-from commandline.options import all_of, group
+from commandline.help import option_group
+from commandline.options import all_of
 
 FOLDER: Final = click.Path(path_type=Path)
 FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -52,7 +53,7 @@ class Cores(click.ParamType):  # type: ignore[type-arg]  # the same
         return "CORES"
 
 
-questions_option: Final = group(
+questions_option: Final = option_group(
     MEASURED,
     click.option(
         "--questions", "question_file", type=FILE, required=True, help="Question file in SQuAD v1.1 format."
@@ -61,7 +62,7 @@ questions_option: Final = group(
 
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-state_options: Final = group(
+state_options: Final = option_group(
     DEVICE,
     click.option(
         "--state-dir",
@@ -72,7 +73,7 @@ state_options: Final = group(
     ),
 )
 
-device_options: Final = group(
+device_options: Final = option_group(
     DEVICE,
     click.option(
         "--device-id",
@@ -92,11 +93,11 @@ threads_option: Final = click.option(
     "--threads",
     metavar="N",
     type=click.IntRange(min=1, max=1024),
-    help="Number of threads that compute one operator. "
+    help="Number of threads within one operator of the network. "
     "[default: one per physical core that the process may use]",
 )
 
-delivery_options: Final = group(
+delivery_options: Final = option_group(
     DELIVERY,
     click.option(
         "--broker",
@@ -134,7 +135,7 @@ delivery_options: Final = group(
     ),
 )
 
-outbox_options: Final = group(
+outbox_options: Final = option_group(
     DELIVERY,
     click.option(
         "--publish",
@@ -161,7 +162,7 @@ outbox_options: Final = group(
     ),
 )
 
-selection_options: Final = group(
+selection_options: Final = option_group(
     MEASURED,
     click.option(
         "--limit",
@@ -179,13 +180,13 @@ selection_options: Final = group(
     ),
 )
 
-runtime_options: Final = group(
+runtime_options: Final = option_group(
     RUNTIME,
     click.option(
         "--threads",
         type=Threads(),
-        help="Number of threads that compute one operator; auto times several numbers once and takes the "
-        "fastest. [default: one per physical core that the process may use]",
+        help="Number of threads within one operator of the network; auto times several numbers once and "
+        "takes the fastest. [default: one per physical core that the process may use]",
     ),
     click.option(
         "--spinning/--no-spinning",
@@ -223,7 +224,7 @@ runtime_options: Final = group(
         default=False,
         help="Load a bundle even if it is estimated not to fit into memory.",
     ),
-    group(
+    option_group(
         DURATION,
         click.option(
             "--warmup",
@@ -239,7 +240,7 @@ runtime_options: Final = group(
 measuring_options: Final = all_of(selection_options, runtime_options)
 
 load_options: Final = all_of(
-    group(
+    option_group(
         ARRIVAL,
         click.option(
             "--scenario",
@@ -276,7 +277,7 @@ load_options: Final = all_of(
             help="sustained: ask for this many minutes. [default: 10]",
         ),
     ),
-    group(
+    option_group(
         DURATION,
         click.option(
             "--min-queries",
@@ -305,7 +306,7 @@ load_options: Final = all_of(
             help="Repeat the questions until an upper bound of this percentile holds with 99 % confidence.",
         ),
     ),
-    group(
+    option_group(
         MEASURED,
         click.option(
             "--decoding",

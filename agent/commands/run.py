@@ -17,8 +17,7 @@ from agent.commands.options import (
     selection_options,
 )
 from agent.commands.output import say
-from commandline.help import Command
-from commandline.options import group
+from commandline.help import Command, option_group
 from contract.codec import printable
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 @questions_option
 @selection_options
 @load_options
-@group(
+@option_group(
     MEASURED,
     click.option("--no-resume", is_flag=True, help="Start interrupted runs over instead of resuming them."),
 )

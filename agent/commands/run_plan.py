@@ -11,8 +11,8 @@ from agent.commands.config import CONFIG
 from agent.commands.options import FILE, delivery_options, device_options, outbox_options
 from agent.errors import BadInput, NotDelivered
 from commandline.config import config_file, key_of
-from commandline.help import Command
-from commandline.options import all_of, group
+from commandline.help import Command, option_group
+from commandline.options import all_of
 
 Say = Callable[[str], None]
 
@@ -35,7 +35,7 @@ def run_plan_command(run: click.Command, flush: click.Command, say: Say) -> clic
         """,
     )
     @click.argument("plan", type=FILE)
-    @group(
+    @option_group(
         "The plan",
         click.option("--check", is_flag=True, help="Check the plan and print its runs; measure nothing."),
         click.option("--again", is_flag=True, help="Start the plan over, even if it is not finished."),

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from collector.commands.options import as_json, database, in_colour, say, show_list, terminal_width
-from commandline.help import Command
-from commandline.options import group
+from commandline.help import Command, option_group
 
 if TYPE_CHECKING:
     from collector.display.grid import GridFormat
@@ -102,7 +101,7 @@ def query(database: Path, sql: str, form: "GridFormat") -> None:
     collector prune --before 2026-01-31 --db results.db
     """,
 )
-@group(
+@option_group(
     "What to delete",
     click.option(
         "--run",

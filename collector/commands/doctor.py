@@ -8,8 +8,7 @@ import click
 
 from collector.commands.options import as_json as json_option
 from collector.commands.options import optional, serving_options
-from commandline.help import Command
-from commandline.options import group
+from commandline.help import Command, option_group
 
 
 @click.command(
@@ -20,7 +19,7 @@ from commandline.options import group
     """,
 )
 @optional(serving_options)
-@group("Output", json_option)
+@option_group("Output", json_option)
 def doctor(
     as_json: bool,
     broker: str | None,

@@ -20,8 +20,7 @@ from collector.commands.options import (
 )
 from commandline.config import outranking
 from commandline.counted import counted
-from commandline.help import Command, Group
-from commandline.options import group
+from commandline.help import Command, Group, option_group
 
 
 @click.command(
@@ -130,7 +129,7 @@ def ingest(database: Path, files: tuple[Path, ...]) -> None:
     collector watch --broker mqtt://localhost --db results.db --json
     """,
 )
-@group(
+@option_group(
     BROKER,
     click.option(
         "--broker",
@@ -140,7 +139,7 @@ def ingest(database: Path, files: tuple[Path, ...]) -> None:
     ),
     credential_options,
 )
-@group(
+@option_group(
     "Output",
     click.option(
         "--once",

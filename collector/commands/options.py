@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commandline.options import all_of, group
+from commandline.help import option_group
+from commandline.options import all_of
 
 if TYPE_CHECKING:
     from collector.display.grid import Grid
@@ -22,7 +23,7 @@ EMBEDDED = "Embedded broker"
 BUNDLES = "Bundles for devices"
 DATABASE = "Database"
 
-database: Callable[[Any], Any] = group(
+database: Callable[[Any], Any] = option_group(
     DATABASE,
     click.option(
         "--db",
@@ -35,7 +36,7 @@ database: Callable[[Any], Any] = group(
 )
 as_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-credential_options: Callable[[Any], Any] = group(
+credential_options: Callable[[Any], Any] = option_group(
     BROKER,
     click.option(
         "--password-file",
@@ -62,7 +63,7 @@ credential_options: Callable[[Any], Any] = group(
 """How to log in to a broker."""
 
 serving_options: Callable[[Any], Any] = all_of(
-    group(
+    option_group(
         BROKER,
         click.option(
             "--broker",
@@ -73,7 +74,7 @@ serving_options: Callable[[Any], Any] = all_of(
             "--embedded-broker", is_flag=True, help="Run a broker in this process instead of using --broker."
         ),
     ),
-    group(
+    option_group(
         EMBEDDED,
         click.option(
             "--port",
@@ -94,7 +95,7 @@ serving_options: Callable[[Any], Any] = all_of(
         ),
     ),
     credential_options,
-    group(
+    option_group(
         BUNDLES,
         click.option(
             "--bundles",
@@ -110,7 +111,7 @@ serving_options: Callable[[Any], Any] = all_of(
             help="Address and port of this machine to serve the bundles on; the devices must reach it.",
         ),
     ),
-    group(
+    option_group(
         BROKER,
         click.option(
             "--share",

@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from collector.commands.options import FILE, FOLDER, say
-from commandline.help import Command
-from commandline.options import group
+from commandline.help import Command, option_group
 
 
 @click.command(
@@ -18,7 +17,7 @@ from commandline.options import group
     """,
 )
 @click.argument("device")
-@group(
+@option_group(
     "Broker",
     click.option(
         "--passwords",
@@ -41,7 +40,7 @@ from commandline.options import group
         help="Address of the broker in the device's configuration.",
     ),
 )
-@group(
+@option_group(
     "What the device gets",
     click.option(
         "--to",

@@ -8,8 +8,7 @@ from collector.commands.options import FILE, as_json, database, in_colour, say, 
 from collector.errors import BadInput
 from collector.report.page import PARTS
 from commandline.counted import counted
-from commandline.help import Command
-from commandline.options import group
+from commandline.help import Command, option_group
 
 FORMATS = ("table", "markdown", "csv", "json", "html", "parquet")
 REGRESSED = 4
@@ -24,7 +23,7 @@ REGRESSED = 4
     collector report --require "f1>=80,p90_ms<=150,rss_mb<=400" --db results.db
     """,
 )
-@group(
+@option_group(
     "What to compare",
     click.option(
         "--baseline",
@@ -38,7 +37,7 @@ REGRESSED = 4
         "wrong name lists all that can be required.",
     ),
 )
-@group(
+@option_group(
     "Output",
     click.option(
         "--format",

@@ -7,8 +7,7 @@ import click
 from collector.commands.options import FILE, as_json, bring_up_to_date, database, show_list
 from collector.errors import BadInput
 from commandline.counted import counted
-from commandline.help import Command, Group
-from commandline.options import group
+from commandline.help import Command, Group, option_group
 
 
 @click.group(cls=Group)
@@ -62,7 +61,7 @@ def add_questions(database: Path, file: Path, name: str | None) -> None:
         --layers 6 --db results.db
     """,
 )
-@group(
+@option_group(
     "BERTScore",
     click.option(
         "--bertscore-model",

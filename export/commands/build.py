@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 from click.core import ParameterSource
 
-from commandline.help import Command
-from commandline.options import group
+from commandline.help import Command, option_group
 from contract.bundle import Precision
 from contract.codec import printable
 from export.commands.options import base_option
@@ -35,7 +34,7 @@ _OF_A_SEARCH = ("max_f1_loss", "min_agreement", "search_limit")
     """,
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@group(
+@option_group(
     "Weights",
     click.option(
         "--weights",
@@ -60,7 +59,7 @@ _OF_A_SEARCH = ("max_f1_loss", "min_agreement", "search_limit")
         help="Seed for random weights.",
     ),
 )
-@group(
+@option_group(
     "What to build",
     click.option(
         "--precision",
@@ -86,7 +85,7 @@ _OF_A_SEARCH = ("max_f1_loss", "min_agreement", "search_limit")
     ),
     click.option("--force", is_flag=True, help="Build bundles again that exist already."),
 )
-@group(
+@option_group(
     "int8",
     click.option(
         "--calibration",
@@ -123,7 +122,7 @@ _OF_A_SEARCH = ("max_f1_loss", "min_agreement", "search_limit")
         help="With --search: search on at most N questions.",
     ),
 )
-@group(
+@option_group(
     "Verification",
     click.option(
         "--questions",

@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from commandline.help import Command
-from commandline.options import group
+from commandline.help import Command, option_group
 from contract.codec import printable
 from export.commands.options import base_option
 
@@ -26,7 +25,7 @@ _COUNT = click.IntRange(min=1)
     export-models build ./students/layers-4 --precision fp32,int8 --to bundles
     """,
 )
-@group(
+@option_group(
     "Teacher and student",
     click.option(
         "--teacher",
@@ -70,7 +69,7 @@ _COUNT = click.IntRange(min=1)
         help="Folder for the student, in the layout of transformers; `build` takes it.",
     ),
 )
-@group(
+@option_group(
     "Questions",
     click.option(
         "--questions",
@@ -103,7 +102,7 @@ _COUNT = click.IntRange(min=1)
         help="Folder that keeps the teacher's outputs for later epochs and students. [default: not kept]",
     ),
 )
-@group(
+@option_group(
     "Losses",
     click.option(
         "--loss",
@@ -123,7 +122,7 @@ _COUNT = click.IntRange(min=1)
         help="Temperature of the soft loss.",
     ),
 )
-@group(
+@option_group(
     "Training",
     click.option(
         "--epochs",

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from commandline.help import Group
-from commandline.options import group
+from commandline.help import Group, option_group
 from contract.codec import encode
 from export.commands.options import format_option
 from export.questions.squad_dataset import Split
@@ -27,7 +26,7 @@ def questions() -> None:
     export-models questions squad --limit 1000 --seed 1 --to sample.json
     """,
 )
-@group(
+@option_group(
     "Questions",
     click.option(
         "--split",
@@ -57,7 +56,7 @@ def questions() -> None:
         help="Seed for the sample.",
     ),
 )
-@group(
+@option_group(
     "Output",
     click.option(
         "--to",

@@ -9,8 +9,17 @@ import pytest
 
 from agent.cli import cli as agent
 from collector.cli import cli as collector
-from commandline.help import CONTEXT, FEW, Command, Group, explanation, groups_of, summary
-from commandline.options import group, group_of
+from commandline.help import (
+    CONTEXT,
+    FEW,
+    Command,
+    Group,
+    explanation,
+    group_of,
+    groups_of,
+    option_group,
+    summary,
+)
 from export.cli import cli as export_models
 
 PROGRAMS = {"agent": agent, "collector": collector, "export-models": export_models}
@@ -153,8 +162,8 @@ def test_names_of_options_are_not_cut_at_their_hyphens() -> None:
 
 def test_groups_keep_the_order_of_first_appearance_and_the_innermost_title() -> None:
     @click.command(cls=Command)
-    @group("Second", *(click.option(f"--b{number}") for number in range(3)))
-    @group("First", click.option("--a1"), group("Second", click.option("--a2")))
+    @option_group("Second", *(click.option(f"--b{number}") for number in range(3)))
+    @option_group("First", click.option("--a1"), option_group("Second", click.option("--a2")))
     @click.option("--plain", "plain")
     @click.option("--more", "more")
     def command() -> None:
