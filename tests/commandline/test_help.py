@@ -20,6 +20,7 @@ from commandline.help import (
     option_group,
     summary,
 )
+from contract.config import Key, explain_config
 from export.cli import cli as export_models
 
 PROGRAMS = {"agent": agent, "collector": collector, "export-models": export_models}
@@ -192,6 +193,15 @@ def test_a_wide_terminal_is_used_up_to_100_columns(monkeypatch: pytest.MonkeyPat
         command = agent.commands["run"]
         text = command.get_help(click.Context(command, parent=context, info_name="run"))
     assert 90 < max(len(line) for line in text.split("\n")) <= 100
+
+
+def test_a_new_configuration_file_explains_each_key_in_lines_that_fit_a_screen() -> None:
+    keys = [Key("limit", "Ask at most N questions, " * 10 + "chosen by --seed.", "DISTILBENCH_LIMIT", 5)]
+    *comments, value = explain_config(keys, {}).strip().split("\n")
+    assert value == "#limit = 5"
+    assert len(comments) == 3
+    assert all(line.startswith("# ") and len(line) <= 100 for line in comments)
+    assert comments[-1].endswith("--seed. DISTILBENCH_LIMIT")
 
 
 def test_a_missing_database_names_its_variable() -> None:
