@@ -16,6 +16,7 @@ from agent.commands.run import run
 from agent.commands.run_plan import run_plan_command
 from agent.commands.status import status
 from agent.errors import AgentError
+from commandline.help import CONTEXT, Group
 from contract.errors import ContractError
 
 
@@ -38,23 +39,28 @@ def main() -> None:
     sys.exit(code)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group,
+    context_settings=CONTEXT,
+    examples="""
+    agent doctor
+    agent run bundles/* --questions dev-v1.1.json --limit 500 \\
+        --to-file results.jsonl
+
+    # All options of a command, with their defaults
+    agent run --help
+    """,
+)
 @click.version_option(package_name="distilbench", prog_name="agent")
 def cli() -> None:
-    """Measure question-answering bundles on this device and send the results to a collector."""
+    """Measure question-answering models on this device and send the results to a collector.
+
+    A model comes as a bundle, a folder made by `export-models build`. Results wait in an outbox on this
+    device until a collector has confirmed them.
+    """
 
 
-for _command in (
-    run,
-    run_plan_command(run, flush, say),
-    answer,
-    status,
-    flush,
-    device,
-    doctor,
-    fetch,
-    audit,
-    config,
-):
-    cli.add_command(_command)
+cli.add_section("Prepare this device", config, doctor, device, fetch)
+cli.add_section("Measure", answer, run, run_plan_command(run, flush, say), audit)
+cli.add_section("Deliver results", status, flush)
 CONFIG.configure(cli, except_for=config.commands["init"])

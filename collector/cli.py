@@ -8,6 +8,7 @@ from collector.commands import provision as access
 from collector.commands.config import CONFIG
 from collector.errors import CollectorError
 from commandline.ending import Commands, ReaderGone, leave_quietly
+from commandline.help import CONTEXT
 from contract.errors import ContractError
 
 _EXTRAS = {
@@ -42,34 +43,44 @@ def main() -> int:
     return status if isinstance(status, int) else 0
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings=CONTEXT,
+    examples="""
+    collector questions add dev-v1.1.json --db results.db
+    collector ingest results.jsonl --db results.db
+    collector report --db results.db
+
+    # Instead of --db for every command
+    export DISTILBENCH_DB=results.db
+    """,
+)
 @click.version_option(package_name="distilbench")
 def cli() -> None:
-    """Takes benchmark results in, scores them, and reports which model belongs on which hardware."""
+    """Store the results of agents, score them, and report which model suits which hardware.
+
+    All results are in one SQLite file, the database.
+    """
 
 
-for _command in (
-    intake.serve,
-    intake.ingest,
-    intake.watch,
-    intake.rejected,
-    intake.merge,
-    access.provision,
-    doctor.doctor,
-    configuration.config,
+cli.add_section("Set up", configuration.config, access.provision, doctor.doctor)
+cli.add_section("Receive results", intake.serve, intake.watch, intake.ingest, intake.merge, intake.rejected)
+cli.add_section(
+    "Score answers",
     scores.questions,
     scores.score,
     scores.rebuild,
-    predictions.evaluate,
     predictions.predictions,
-    reports.report,
-    reports.compare,
+    predictions.evaluate,
+)
+cli.add_section("Compare", reports.report, reports.compare)
+cli.add_section(
+    "Look into the database",
     database.runs,
-    database.devices,
     database.show,
+    database.devices,
     database.query,
-    database.prune,
     database.schema,
-):
-    cli.add_command(_command)
+    database.prune,
+)
 CONFIG.configure(cli, except_for=configuration.config.commands["init"])

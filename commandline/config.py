@@ -88,7 +88,9 @@ class ConfigFile:
                 expose_value=False,
                 callback=self._take,
                 envvar=f"{PREFIX}CONFIG",
-                help=f"TOML with such options. [default: {self.default}, where there is one]",
+                metavar="FILE",
+                help="TOML file of options, as `config init` writes it. "
+                f"[default: {self.default}, if it exists]",
             )
         )
 

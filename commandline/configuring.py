@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from commandline.config import ConfigFile, config_file, variable
+from commandline.help import Command, Group, option_group
 from contract.codec import encode, printable
 from contract.config import Key, Value, explain_config
 
@@ -26,23 +27,26 @@ def config_commands(program: str, command: str, file: ConfigFile, check: Check) 
         file: the program's.
         check: what `config check` looks at beyond single values.
     """
-    group = click.Group(
+    example = next(iter(file.settings.values()))
+    commands = Group(
         "config",
-        help="Make, check and show the configuration file.\n\n"
-        f"Every key is an option of `{command}` without its dashes; DISTILBENCH_ and the name in capitals is "
-        "its variable. A flag outranks a variable, a variable outranks the file.",
+        help="Write, check or show the configuration file.\n\n"
+        f"Its keys are options of `{command}` without the dashes. Each option also has an environment "
+        f"variable: `{example.opts[0]}`, {variable(example)} and the key `{example.opts[0].lstrip('-')}` are "
+        "the same. An option on the command line outranks the variable, and the variable outranks the file.",
     )
-    group.add_command(_init(program, command, file))
-    group.add_command(_check(file, check))
-    group.add_command(_show(file))
-    return group
+    commands.add_section("Commands", _init(program, command, file), _check(program, file, check), _show(file))
+    return commands
 
 
 def _init(program: str, command: str, config: ConfigFile) -> click.Command:
     @click.command(
         "init",
-        help="Write a new FILE that explains every key, with the options that are given here set.\n\n"
-        f"FILE is {config.default} if it is not named, and - for standard output.",
+        cls=Command,
+        help="Write a new configuration file that explains every key.\n\n"
+        "The options that are given here are set in the file, the other keys are comments. "
+        f"FILE is {config.default} by default, and - is standard output. An existing file is not changed.",
+        examples=f"{program} config init {program}.toml --broker mqtt://workstation",
     )
     @click.argument("file", type=_FILE, default=config.default)
     @config.options
@@ -71,11 +75,16 @@ def _init(program: str, command: str, config: ConfigFile) -> click.Command:
     return init
 
 
-def _check(config: ConfigFile, check_all: Check) -> click.Command:
-    @click.command("check")
+def _check(program: str, config: ConfigFile, check_all: Check) -> click.Command:
+    @click.command(
+        "check",
+        cls=Command,
+        help="Check a configuration file and the files that it names.\n\n"
+        f"FILE is {config.default} by default. Connects to nothing.",
+        examples=f"{program} config check {program}.toml",
+    )
     @click.argument("file", type=_FILE, default=config.default)
     def check(file: Path) -> None:
-        """Check FILE as a whole, and the files that it names. Nothing is connected to."""
         values = config.read(file)
         shown = printable(str(file))
         try:
@@ -88,12 +97,12 @@ def _check(config: ConfigFile, check_all: Check) -> click.Command:
 
 
 def _show(config: ConfigFile) -> click.Command:
-    @click.command("show")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @click.command("show", cls=Command)
+    @option_group("Output", click.option("--json", "as_json", is_flag=True, help="Print JSON."))
     @config.options
     @click.pass_context
     def show(context: click.Context, /, as_json: bool, **values: Any) -> None:
-        """Print every option, its value now, and where that comes from."""
+        """Print every option, its present value, and where that comes from."""
         found = config.shown(context)
         if as_json:
             told = {entry.key: {"value": _plain(entry.value), "source": entry.source} for entry in found}

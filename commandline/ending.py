@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
+from commandline.help import Group
+
 
 class ReaderGone(Exception):
     """Standard output was closed under a command."""
 
 
-class Commands(click.Group):
+class Commands(Group):
     """A group that says `ReaderGone`, where click would end with status 1 as if something had failed."""
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -6,6 +6,7 @@ message does. A file holds no secret, only the path of one.
 
 import difflib
 import json
+import textwrap
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
@@ -91,11 +92,16 @@ class Key(NamedTuple):
     default: Value | None
 
 
+_COMMENT: Final = textwrap.TextWrapper(
+    100, initial_indent="# ", subsequent_indent="# ", break_long_words=False, break_on_hyphens=False
+)
+
+
 def explain_config(keys: Iterable[Key], given: Mapping[str, Value]) -> str:
     """A configuration file that explains every key; those that are not given are commented out."""
     lines = []
     for key in keys:
-        lines += ["", f"# {key.says} {key.variable}"]
+        lines += ["", *_COMMENT.wrap(f"{key.says} {key.variable}")]
         if key.name in given:
             lines.append(f"{key.name} = {encode_value(given[key.name])}")
         else:

@@ -20,6 +20,7 @@ from contract import bundle, device, fields, messages, questions, records, topic
 from contract.bundle import Manifest
 from contract.messages import Batch, Receipt, State
 from contract.version import FORMAT_VERSION
+from docs import command_pages
 
 FOLDER = Path(__file__).parent
 GOLDEN = FOLDER.parent / "tests" / "contract" / "golden" / "v1"
@@ -68,7 +69,7 @@ def pages() -> dict[Path, str]:
         generated[FOLDER / "schemas" / f"{name}.json"] = (
             json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
         )
-    return generated
+    return generated | command_pages.pages()
 
 
 def _asyncapi() -> str:

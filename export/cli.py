@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from commandline.ending import Commands, ReaderGone, leave_quietly
+from commandline.help import CONTEXT
 from contract.codec import printable
 from contract.errors import ContractError
 from export.commands.build import build
@@ -18,18 +19,26 @@ from export.commands.verify import verify as verify_command
 from export.errors import ExportError
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings=CONTEXT,
+    examples="""
+    export-models list
+    export-models build minilm-l12 --weights hub --precision int8 --to bundles
+    export-models questions squad --to dev-v1.1.json
+    """,
+)
 @click.version_option(package_name="distilbench", message="distilbench %(version)s")
 def cli() -> None:
-    """Build ONNX bundles of question-answering models, for the agent to measure."""
+    """Build ONNX bundles of question-answering models, for the agent to measure.
+
+    A bundle is a folder with an ONNX graph, its tokenizer and a manifest.
+    """
 
 
-cli.add_command(build)
-cli.add_command(list_models)
-cli.add_command(verify_command)
-cli.add_command(questions)
-cli.add_command(distill)
-cli.add_command(suggest)
+cli.add_section("Build bundles", list_models, build, verify_command)
+cli.add_section("Prepare questions", questions)
+cli.add_section("Train smaller models", suggest, distill)
 
 
 def main() -> int:

@@ -1,11 +1,13 @@
 """The documents say what the code does."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from contract.topics import parse_topic
+from docs.command_pages import PROGRAMS, STATUSES, commands_of, with_parts
 from docs.generate import pages
 
 ROOT = Path(__file__).parent.parent
@@ -26,3 +28,47 @@ def test_the_asyncapi_document_refers_to_what_is_there() -> None:
         assert schema["$ref"].lower() == f"#/$defs/{name}"
     for channel in document["channels"].values():
         assert parse_topic(channel["address"].replace("{deviceId}", "pi-5")).device_id == "pi-5"
+
+
+def test_every_command_is_on_the_page_of_its_program() -> None:
+    for name, program in PROGRAMS.items():
+        page = (ROOT / "docs" / "commands" / f"{name}.md").read_text().split("\n")
+        for place in commands_of(name, program):
+            assert f"## {place.name}" in page
+
+
+def test_links_between_the_pages_about_commands_lead_to_headings() -> None:
+    folder = ROOT / "docs"
+    for page in (folder / "commands.md", *(folder / "commands").iterdir()):
+        links = re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", page.read_text())
+        assert links
+        for path, anchor in links:
+            target = (page.parent / path).resolve() if path else page
+            headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+            if anchor:
+                assert anchor in {
+                    re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings
+                }
+
+
+def test_every_variable_that_a_program_reads_is_documented() -> None:
+    read = set()
+    for package in ("agent", "collector", "commandline", "contract", "export"):
+        for path in (ROOT / package).rglob("*.py"):
+            read |= set(re.findall(r'environ\w*(?:\.get\(|\[)"([A-Z_]+)"', path.read_text()))
+    assert {"XDG_STATE_HOME", "NO_COLOR", "NOTIFY_SOCKET"} <= read
+    page = (ROOT / "docs" / "commands.md").read_text()
+    assert not [name for name in read if f"`{name}`" not in page]
+
+
+def test_exit_statuses_are_in_order_and_unique() -> None:
+    numbers = [int(status) for status, _ in STATUSES]
+    assert numbers == sorted(set(numbers))
+
+
+def test_a_page_without_a_part_to_fill_is_refused() -> None:
+    with pytest.raises(ValueError, match="'index' 0 times"):
+        with_parts("# A page\n", {"index": "text"})
+    assert with_parts("<!-- generated: index -->\nold\n<!-- end -->\n", {"index": "new\n"}) == (
+        "<!-- generated: index -->\n\nnew\n\n<!-- end -->\n"
+    )

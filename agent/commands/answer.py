@@ -7,16 +7,27 @@ import click
 from agent.commands.options import FOLDER, threads_option
 from agent.commands.output import print_json
 from agent.errors import BadInput
+from commandline.help import Command
 from contract.codec import printable
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    agent answer bundles/minilm-l6-int8 --question "Who wrote it?" \\
+        --context "The first version was written by Ada in 1843."
+    """,
+)
 @click.argument("bundle", type=FOLDER)
-@click.option("--question", required=True)
-@click.option("--context", required=True, help="The text that holds the answer.")
+@click.option("--question", metavar="TEXT", required=True, help="The question.")
+@click.option("--context", metavar="TEXT", required=True, help="The text that contains the answer.")
 @threads_option
 def answer(bundle: Path, question: str, context: str, threads: int | None) -> None:
-    """Answer one question with BUNDLE and print JSON: answer, confidence, span and times."""
+    """Answer one question and print answer and times, as JSON.
+
+    BUNDLE is a folder made by `export-models build`. Times are in nanoseconds (`_ns`); `start` and `end`
+    count the characters of the text from 0.
+    """
     from agent.bundles.bundle import describe
     from agent.planning.plan import settings_for
     from agent.stop import Stop

@@ -5,20 +5,32 @@ from pathlib import Path
 
 import click
 
-from agent.commands.options import FILE, FOLDER
+from agent.commands.options import FOLDER, questions_option
 from agent.errors import BadInput
+from commandline.help import Command
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    agent audit bundles/minilm-l6-int8 --questions dev-v1.1.json
+    """,
+)
 @click.argument("bundle", type=FOLDER)
-@click.option("--questions", "question_file", type=FILE, required=True, help="SQuAD v1.1 JSON.")
+@questions_option
 @click.option(
-    "--limit", type=click.IntRange(min=10), default=100, show_default=True, help="Questions to ask."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=10),
+    default=100,
+    show_default=True,
+    help="Ask N questions, at least 10, twice each.",
 )
 def audit(bundle: Path, question_file: Path, limit: int) -> int:
-    """Ask questions of BUNDLE twice: the second time must not be faster, as from a cache.
+    """Check that repeated questions are not answered from a cache.
 
-    Exits 1 if it is: surely (sign test, p below 0.001) and by more than a tenth.
+    Asks each question of BUNDLE twice and compares the times. Exits with status 1 if the second time is
+    shorter: in a sign test with p below 0.001, and by more than 10 % in the median.
     """
     from agent.bundles.bundle import describe
     from agent.planning.plan import read_questions, settings_for

@@ -6,12 +6,13 @@ import click
 
 from agent.commands.options import device_options
 from agent.commands.output import print_json
+from commandline.help import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @device_options
 def device(device_id: str | None, hardware_class: str | None, state_dir: Path | None) -> None:
-    """Print what the agent knows of this machine, as JSON: exactly what it sends."""
+    """Print what the agent reports about this machine, as JSON."""
     from agent.machine.device import inspect_device
     from agent.outbox.state_folder import StateFolder
     from contract.codec import encode

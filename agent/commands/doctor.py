@@ -5,13 +5,30 @@ from typing import Any
 
 import click
 
-from agent.commands.options import FOLDER, delivery_options, device_options
+from agent.commands.options import FOLDER, delivery_options, device_options, json_option
 from commandline.config import outranking
+from commandline.help import Command, option_group
 
 
-@click.command()
-@click.option("--bundle", "bundles", type=FOLDER, multiple=True, help="Check it too; may be repeated.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.command(
+    cls=Command,
+    examples="""
+    agent doctor --bundle bundles/minilm-l6-int8
+    agent doctor --broker mqtts://pi-5@workstation --password-file password
+    """,
+)
+@option_group(
+    "What to check",
+    click.option(
+        "--bundle",
+        "bundles",
+        metavar="BUNDLE",
+        type=FOLDER,
+        multiple=True,
+        help="Also check this bundle: files, instruction set, memory. May be given several times.",
+    ),
+    json_option,
+)
 @delivery_options
 @device_options
 @click.pass_context
@@ -24,9 +41,10 @@ def doctor(
     state_dir: Path | None,
     **delivery_options: Any,
 ) -> int:
-    """Check whether this device is ready to measure, and whether its results would arrive.
+    """Check whether this device is ready to measure and deliver.
 
-    Exits 1 if something has to be mended first.
+    Examines machine, libraries, clock, disk and outbox; with --broker also the way to a collector. Prints
+    `ok`, `warn` or `fail` for each check, and what to do. Exits with status 1 if a check fails.
     """
     from agent.commands.destination_options import destination_of
     from agent.delivery.destination import LiveBroker

@@ -6,16 +6,32 @@ from pathlib import Path
 import click
 
 from agent.commands.options import FOLDER
+from commandline.help import Command
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    agent fetch http://workstation:8642/minilm-l6-int8
+    agent fetch http://workstation:8642/minilm-l6-{fp32,int8} --to /srv/bundles
+    """,
+)
 @click.argument("urls", metavar="URL...", nargs=-1, required=True)
-@click.option("--to", "folder", type=FOLDER, default="bundles", show_default=True, help="Folder of bundles.")
+@click.option(
+    "--to",
+    "folder",
+    metavar="DIR",
+    type=FOLDER,
+    default="bundles",
+    show_default=True,
+    help="Folder that receives the bundles.",
+)
 def fetch(urls: tuple[str, ...], folder: Path) -> None:
-    """Fetch bundles from a web server, such as http://workstation:8642/minilm-l6-int8.
+    """Download bundles from a web server and verify them.
 
-    A download that broke off goes on where it was; nothing is replaced before all is verified. Prints the
-    folders.
+    URL is the address of a bundle's folder; `collector serve --bundles` serves such folders. The same command
+    resumes a download that was interrupted. An older bundle is replaced only after the new one is verified.
+    Prints the folder of each bundle.
     """
     from agent.bundles.fetch import fetch as get
     from contract.codec import printable

@@ -5,14 +5,28 @@ from typing import Any
 
 import click
 
-from agent.commands.options import delivery_options, device_options
+from agent.commands.options import DELIVERY, delivery_options, device_options
 from agent.commands.output import say
 from agent.errors import NotDelivered
+from commandline.help import Command, option_group
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    agent flush --broker mqtt://workstation
+    agent flush --to-file results.jsonl
+    """,
+)
 @delivery_options
-@click.option("--refused", is_flag=True, help="Try what was refused as well, after an update.")
+@option_group(
+    DELIVERY,
+    click.option(
+        "--refused",
+        is_flag=True,
+        help="Also send again what a collector has refused; useful after an update of the collector.",
+    ),
+)
 @device_options
 @click.pass_context
 def flush(
@@ -23,7 +37,10 @@ def flush(
     state_dir: Path | None,
     **delivery_options: Any,
 ) -> None:
-    """Deliver what waits from earlier runs."""
+    """Deliver the results that wait in the outbox.
+
+    Exits with status 1 if results remain in the outbox.
+    """
     from agent.commands.destination_options import destination_of
     from agent.delivery.destination import ResultFile, delivering, write_waiting
     from agent.outbox.state_folder import opened_state

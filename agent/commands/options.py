@@ -1,28 +1,22 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the titles under which help shows them."""
 
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from commandline.help import option_group
 from commandline.options import all_of
 
 FOLDER: Final = click.Path(path_type=Path)
 FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
-state_options: Final = all_of(
-    click.option(
-        "--state-dir",
-        type=FOLDER,
-        help="Where results wait until they are delivered. [default: $XDG_STATE_HOME/distilbench]",
-    )
-)
-
-device_options: Final = all_of(
-    click.option("--device-id", help="Name of this device. [default: made once from the host's name]"),
-    click.option("--hardware-class", help="Results are compared within one. [default: detected]"),
-    state_options,
-)
+MEASURED: Final = "What to measure"
+ARRIVAL: Final = "How questions arrive"
+DURATION: Final = "How long"
+RUNTIME: Final = "Runtime"
+DELIVERY: Final = "Delivery"
+DEVICE: Final = "This device"
 
 
 class Threads(click.ParamType):  # type: ignore[type-arg]  # generic in later versions only
@@ -59,162 +53,268 @@ class Cores(click.ParamType):  # type: ignore[type-arg]  # the same
         return "CORES"
 
 
-threads_option: Final = click.option(
-    "--threads",
-    type=click.IntRange(min=1, max=1024),
-    help="Threads within an operator. [default: the physical cores it may use]",
-)
-
-delivery_options: Final = all_of(
-    click.option("--broker", metavar="URL", help="mqtt://[user@]host[:port], or mqtts:// for TLS."),
-    click.option("--to-file", type=FILE, help="Add the results to this file instead."),
-    click.option("--password-file", type=FILE, help="Holds the broker's password; private to its owner."),
-    click.option("--ca-file", type=FILE, help="Certificates to trust for mqtts://."),
-    click.option("--cert-file", type=FILE, help="This device's own certificate, for a broker that asks."),
-    click.option("--key-file", type=FILE, help="Its key; private to its owner."),
+questions_option: Final = option_group(
+    MEASURED,
     click.option(
-        "--flush-seconds",
-        type=click.FloatRange(min=0),
-        default=60.0,
-        show_default=True,
-        help="How long to wait at the end until a collector has everything.",
+        "--questions", "question_file", type=FILE, required=True, help="Question file in SQuAD v1.1 format."
     ),
 )
 
-outbox_options: Final = all_of(
+json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+state_options: Final = option_group(
+    DEVICE,
+    click.option(
+        "--state-dir",
+        metavar="DIR",
+        type=FOLDER,
+        help="Folder for the outbox, where results wait for delivery, and for this device's name. "
+        "[default: $XDG_STATE_HOME/distilbench, or ~/.local/state/distilbench]",
+    ),
+)
+
+device_options: Final = option_group(
+    DEVICE,
+    click.option(
+        "--device-id",
+        metavar="NAME",
+        help="Name of this device in its results. "
+        "[default: the host name and six random characters, made once]",
+    ),
+    click.option(
+        "--hardware-class",
+        metavar="NAME",
+        help="Kind of hardware, such as pi-5-fan; the report compares runs of one class. [default: detected]",
+    ),
+    state_options,
+)
+
+threads_option: Final = click.option(
+    "--threads",
+    metavar="N",
+    type=click.IntRange(min=1, max=1024),
+    help="Number of threads within one operator of the network. "
+    "[default: one per physical core that the process may use]",
+)
+
+delivery_options: Final = option_group(
+    DELIVERY,
+    click.option(
+        "--broker",
+        metavar="URL",
+        help="Send results to this MQTT broker: mqtt://[user@]host[:port], or mqtts:// for TLS.",
+    ),
+    click.option("--to-file", type=FILE, help="Append results to this file instead of sending them."),
+    click.option(
+        "--password-file",
+        type=FILE,
+        help="File with the broker password on its first line; only its owner may have access (chmod 600).",
+    ),
+    click.option(
+        "--ca-file",
+        type=FILE,
+        help="PEM file of the certificates to trust with mqtts://. [default: those of the system]",
+    ),
+    click.option(
+        "--cert-file",
+        type=FILE,
+        help="PEM file with this device's own certificate, for a broker that requires one.",
+    ),
+    click.option(
+        "--key-file",
+        type=FILE,
+        help="PEM file with the key of --cert-file; only its owner may have access (chmod 600).",
+    ),
+    click.option(
+        "--flush-seconds",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        default=60.0,
+        show_default=True,
+        help="At the end, wait at most this many seconds until a collector has confirmed all results.",
+    ),
+)
+
+outbox_options: Final = option_group(
+    DELIVERY,
     click.option(
         "--publish",
         type=click.Choice(("live", "after")),
         default="live",
         show_default=True,
-        help="Send results between questions, or when all runs have ended.",
+        help="Send results during a run, in pauses between questions, or after all runs.",
     ),
     click.option(
         "--outbox-mib",
+        metavar="MIB",
         type=click.IntRange(min=1, max=65_536),
         default=64,
         show_default=True,
-        help="How much may wait for a collector.",
+        help="Largest size of the outbox in MiB.",
     ),
     click.option(
         "--when-full",
         type=click.Choice(("pause", "drop-oldest")),
         default="pause",
         show_default=True,
-        help="What to do when that is reached; what is dropped is counted.",
+        help="If the outbox is full, pause the run until a collector has confirmed results, or drop and "
+        "count the oldest answers.",
     ),
 )
 
-measuring_options: Final = all_of(
-    click.option("--limit", type=click.IntRange(min=1), help="Ask at most this many questions."),
+selection_options: Final = option_group(
+    MEASURED,
+    click.option(
+        "--limit",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Ask at most N questions, chosen at random by --seed. [default: all]",
+    ),
     click.option(
         "--seed",
+        metavar="N",
         type=click.IntRange(min=0, max=2**63 - 1),
         default=0,
         show_default=True,
-        help="Chooses the questions under a limit, and their order.",
+        help="Seed for the choice and the order of the questions, and for random arrivals.",
     ),
+)
+
+runtime_options: Final = option_group(
+    RUNTIME,
     click.option(
         "--threads",
         type=Threads(),
-        help="Threads within an operator; auto tries which number is fastest, once. "
-        "[default: the physical cores it may use]",
+        help="Number of threads within one operator of the network; auto times several numbers once and "
+        "takes the fastest. [default: one per physical core that the process may use]",
     ),
     click.option(
         "--spinning/--no-spinning",
         default=True,
         show_default=True,
-        help="Let threads wait for the next operator in a loop: faster, and dearer in energy.",
+        help="Let threads wait for work in a loop instead of sleeping: faster, but uses more energy.",
     ),
     click.option(
         "--arena/--no-arena",
         default=True,
         show_default=True,
-        help="Keep memory that was used once for the next question.",
+        help="Keep memory for the next question instead of returning it to the system.",
     ),
     click.option(
         "--huge-pages/--no-huge-pages",
         default=True,
         show_default=True,
-        help="Let memory come in large pages, where Linux and glibc have them: faster.",
+        help="Ask Linux for memory in large pages: faster. Needs glibc, and has no effect elsewhere.",
     ),
     click.option(
         "--affinity",
         type=Cores(),
-        help="Stay on these cores, such as 0,2-3. [default: the system's choice]",
+        help="Compute on these cores only, such as 0,2-3. [default: the system's choice]",
     ),
     click.option(
         "--provider",
         metavar="NAME",
         default="CPUExecutionProvider",
         show_default=True,
-        help="What computes, by onnxruntime's name.",
+        help="Execution provider of onnxruntime, such as CUDAExecutionProvider.",
     ),
     click.option(
         "--ignore-memory",
         is_flag=True,
         default=False,
-        help="Load what is estimated not to fit into memory.",
+        help="Load a bundle even if it is estimated not to fit into memory.",
     ),
-    click.option(
-        "--warmup",
-        type=click.IntRange(min=0, max=10_000),
-        default=10,
-        show_default=True,
-        help="Questions to answer before any is recorded.",
+    option_group(
+        DURATION,
+        click.option(
+            "--warmup",
+            metavar="N",
+            type=click.IntRange(min=0, max=10_000),
+            default=10,
+            show_default=True,
+            help="Answer N questions before the first one is recorded.",
+        ),
     ),
 )
 
+measuring_options: Final = all_of(selection_options, runtime_options)
+
 load_options: Final = all_of(
-    click.option(
-        "--scenario",
-        type=click.Choice(("single-stream", "offline", "server", "sustained", "loadgen")),
-        default="single-stream",
-        show_default=True,
-        help="One question after the other; in batches; as users ask; for minutes; or by MLPerf's LoadGen.",
+    option_group(
+        ARRIVAL,
+        click.option(
+            "--scenario",
+            type=click.Choice(("single-stream", "offline", "server", "sustained", "loadgen")),
+            default="single-stream",
+            show_default=True,
+            help="One at a time; in batches; at random times, as users ask; one at a time for some minutes; "
+            "or driven by MLPerf's LoadGen.",
+        ),
+        click.option(
+            "--batch-size",
+            metavar="N",
+            type=click.IntRange(1, 1024),
+            help="offline: answer N questions at once. [default: 8]",
+        ),
+        click.option(
+            "--qps",
+            metavar="N",
+            type=click.FloatRange(0, 1e6, min_open=True),
+            help="server: ask N questions per second on average. "
+            "[default: find the highest rate within --latency-bound]",
+        ),
+        click.option(
+            "--latency-bound",
+            metavar="MS",
+            type=click.FloatRange(0, 1e6, min_open=True),
+            help="server: highest acceptable p99 latency in milliseconds, queueing included. "
+            "[required for server]",
+        ),
+        click.option(
+            "--minutes",
+            metavar="MINUTES",
+            type=click.FloatRange(0, 1e5, min_open=True),
+            help="sustained: ask for this many minutes. [default: 10]",
+        ),
     ),
-    click.option(
-        "--decoding",
-        type=click.Choice(("pipeline", "squad")),
-        default="pipeline",
-        show_default=True,
-        help="Answer as Hugging Face's pipeline does, or as the official SQuAD scripts do.",
+    option_group(
+        DURATION,
+        click.option(
+            "--min-queries",
+            metavar="N",
+            type=click.IntRange(min=0, max=10_000_000),
+            default=0,
+            help="Repeat the questions until at least N have been asked. [default: ask each question once]",
+        ),
+        click.option(
+            "--min-seconds",
+            metavar="SECONDS",
+            type=click.FloatRange(0, 1e6),
+            default=0.0,
+            help="Repeat the questions until at least this many seconds have passed since the run began. "
+            "[default: ask each question once]",
+        ),
+        click.option(
+            "--max-seconds",
+            metavar="SECONDS",
+            type=click.FloatRange(0, 1e6, min_open=True),
+            help="Stop the run this many seconds after it began. [default: no limit]",
+        ),
+        click.option(
+            "--until",
+            type=click.Choice(("p90", "p99")),
+            help="Repeat the questions until an upper bound of this percentile holds with 99 % confidence.",
+        ),
     ),
-    click.option(
-        "--min-queries",
-        type=click.IntRange(min=0, max=10_000_000),
-        default=0,
-        help="Ask the questions again until they are so many.",
-    ),
-    click.option(
-        "--min-seconds",
-        type=click.FloatRange(0, 1e6),
-        default=0.0,
-        help="The same, until so long after the start.",
-    ),
-    click.option(
-        "--max-seconds", type=click.FloatRange(0, 1e6, min_open=True), help="End so long after the start."
-    ),
-    click.option(
-        "--until",
-        type=click.Choice(("p90", "p99")),
-        help="Ask again until this percentile is known with 99 % confidence.",
-    ),
-    click.option(
-        "--batch-size", type=click.IntRange(1, 1024), help="offline: questions at once. [default: 8]"
-    ),
-    click.option(
-        "--qps",
-        type=click.FloatRange(0, 1e6, min_open=True),
-        help="server: questions a second. [default: the highest rate that holds]",
-    ),
-    click.option(
-        "--latency-bound",
-        metavar="MS",
-        type=click.FloatRange(0, 1e6, min_open=True),
-        help="server: what p99 may be, queueing included.",
-    ),
-    click.option(
-        "--minutes", type=click.FloatRange(0, 1e5, min_open=True), help="sustained: how long. [default: 10]"
+    option_group(
+        MEASURED,
+        click.option(
+            "--decoding",
+            type=click.Choice(("pipeline", "squad")),
+            default="pipeline",
+            show_default=True,
+            help="Choose answers as Hugging Face's question-answering pipeline does, or as the official "
+            "SQuAD scripts do.",
+        ),
     ),
 )

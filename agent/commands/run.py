@@ -6,29 +6,47 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from agent.commands.options import (
-    FILE,
     FOLDER,
+    MEASURED,
     delivery_options,
     device_options,
     load_options,
-    measuring_options,
     outbox_options,
+    questions_option,
+    runtime_options,
+    selection_options,
 )
 from agent.commands.output import say
+from commandline.help import Command, option_group
 from contract.codec import printable
 
 if TYPE_CHECKING:
     from agent.outbox.outbox import WhenFull
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    # 500 questions for each bundle, results to a broker
+    agent run bundles/* --questions dev-v1.1.json --limit 500 \\
+        --broker mqtt://workstation
+
+    # The highest rate at which p99 stays below 100 ms, results to a file
+    agent run bundles/minilm-l6-int8 --questions dev-v1.1.json \\
+        --scenario server --latency-bound 100 --to-file results.jsonl
+    """,
+)
 @click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=FOLDER)
-@click.option("--questions", "question_file", type=FILE, required=True, help="SQuAD v1.1 JSON.")
+@questions_option
+@selection_options
+@load_options
+@option_group(
+    MEASURED,
+    click.option("--no-resume", is_flag=True, help="Start interrupted runs over instead of resuming them."),
+)
+@runtime_options
 @delivery_options
 @outbox_options
-@measuring_options
-@load_options
-@click.option("--no-resume", is_flag=True, help="Begin anew where a run was interrupted.")
 @device_options
 @click.pass_context
 def run(
@@ -56,9 +74,10 @@ def run(
     decoding: str,
     **other_options: Any,
 ) -> int:
-    """Measure each BUNDLE on the questions, one question at a time.
+    """Measure bundles on questions, and record answers and times.
 
-    The same command continues a run that was interrupted.
+    BUNDLE is a folder made by `export-models build`; several are measured one after the other. Results go to
+    --broker or --to-file. The same command resumes an interrupted run. Exits with status 1 if a run fails.
     """
     from agent.bundles.bundle import describe
     from agent.commands.destination_options import destination_of

@@ -11,6 +11,7 @@ from agent.commands.config import CONFIG
 from agent.commands.options import FILE, delivery_options, device_options, outbox_options
 from agent.errors import BadInput, NotDelivered
 from commandline.config import config_file, key_of
+from commandline.help import Command, option_group
 from commandline.options import all_of
 
 Say = Callable[[str], None]
@@ -25,19 +26,31 @@ def run_plan_command(run: click.Command, flush: click.Command, say: Say) -> clic
         say: tells the user a sentence.
     """
 
-    @click.command("run-plan")
+    @click.command(
+        "run-plan",
+        cls=Command,
+        examples="""
+        agent run-plan plan.toml --check
+        agent run-plan plan.toml --broker mqtt://workstation
+        """,
+    )
     @click.argument("plan", type=FILE)
-    @click.option("--check", is_flag=True, help="Check the plan and print its runs; measure nothing.")
-    @click.option("--again", is_flag=True, help="Begin anew, however far it is.")
+    @option_group(
+        "The plan",
+        click.option("--check", is_flag=True, help="Check the plan and print its runs; measure nothing."),
+        click.option("--again", is_flag=True, help="Start the plan over, even if it is not finished."),
+    )
     @all_of(delivery_options, outbox_options, device_options)
     @click.pass_context
     def run_plan(
         context: click.Context, /, plan: Path, check: bool, again: bool, state_dir: Path | None, **_: Any
     ) -> int:
-        """Work through PLAN, a TOML file of runs, with cool-down between them.
+        """Work through a plan of runs, with pauses to cool down.
 
-        It is checked as a whole before it starts. Called again, as after a reboot, it goes on where it was;
-        when it is through and not yet due again, it only delivers what waits.
+        PLAN is a TOML file: [[run]] tables with the options of `agent run`, and how often to repeat them. It
+        is checked as a whole before the first run. The same command resumes a plan, also after a reboot. If
+        the plan is finished and not due again, the command only delivers results that wait. Exits with status
+        1 if a run fails.
         """
         from agent.machine.cooldown import idle_celsius
         from agent.machine.telemetry import Telemetry

@@ -4,16 +4,17 @@ from pathlib import Path
 
 import click
 
-from agent.commands.options import state_options
+from agent.commands.options import json_option, state_options
 from agent.commands.output import print_json
+from commandline.help import Command
 from contract.codec import printable
 
 
-@click.command()
+@click.command(cls=Command)
+@json_option
 @state_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(state_dir: Path | None, as_json: bool) -> None:
-    """Print what waits to be delivered, and what could not be."""
+    """Show the results that wait for delivery, and those refused."""
     from agent.outbox.state_folder import StateFolder
     from agent.outbox.summary import summarise
     from contract.codec import encode

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 import click
 
 from collector.commands.options import as_json, database, in_colour, say, show_list, terminal_width
+from commandline.help import Command, option_group
 
 if TYPE_CHECKING:
     from collector.display.grid import GridFormat
 
 
-@click.command()
+@click.command(cls=Command)
 @as_json
 @database
 def runs(database: Path, as_json: bool) -> None:
-    """List the runs."""
+    """List the runs with device, model, progress and state."""
     from collector.display import listing
     from collector.store.database import Store
     from collector.store.runs import read_runs
@@ -27,7 +28,7 @@ def runs(database: Path, as_json: bool) -> None:
         say(str(run))
 
 
-@click.command()
+@click.command(cls=Command)
 @as_json
 @database
 def devices(database: Path, as_json: bool) -> None:
@@ -39,14 +40,19 @@ def devices(database: Path, as_json: bool) -> None:
         show_list(listing.devices(store), as_json)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    collector show 5ae36d61 --db results.db
+    """,
+)
 @click.argument("run")
 @as_json
 @database
 def show(database: Path, run: str, as_json: bool) -> None:
-    """Show one run: what was measured with what, its telemetry, its slowest and worst answers.
+    """Show one run: settings, times, telemetry, worst answers.
 
-    RUN is the beginning of a run's id.
+    RUN is the id of a run, or the beginning of one; `collector runs` lists them.
     """
     from collector.display.run_page import run_json, run_page
     from collector.store.database import Store
@@ -58,14 +64,28 @@ def show(database: Path, run: str, as_json: bool) -> None:
     click.echo(page, nl=False, color=True)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    collector query "SELECT model, avg(ms) FROM v_answers GROUP BY model" \\
+        --db results.db
+    """,
+)
 @click.argument("sql")
 @click.option(
-    "--format", "form", type=click.Choice(("table", "csv", "json")), default="table", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(("table", "csv", "json")),
+    default="table",
+    show_default=True,
+    help="Print the rows as a table, as CSV or as JSON.",
 )
 @database
 def query(database: Path, sql: str, form: "GridFormat") -> None:
-    """Run SQL that only reads. `collector schema` shows the tables and views."""
+    """Run an SQL query and print its rows; it can change nothing.
+
+    `collector schema` describes the tables and views.
+    """
     from collector.display.grid import Grid, grid_text
     from collector.store.database import Store
 
@@ -74,16 +94,36 @@ def query(database: Path, sql: str, form: "GridFormat") -> None:
     click.echo(grid_text(Grid(columns, rows, "no rows"), form, terminal_width()), nl=False)
 
 
-@click.command()
-@click.option("--run", "runs", multiple=True, metavar="RUN", help="This run, by the beginning of its id.")
-@click.option(
-    "--before", metavar="DATE", help="Runs that the collector first heard of before this day (UTC)."
+@click.command(
+    cls=Command,
+    examples="""
+    collector prune --run 5ae36d61 --db results.db
+    collector prune --before 2026-01-31 --db results.db
+    """,
 )
-@click.option("--rejected", is_flag=True, help="The list of rejected messages.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@option_group(
+    "What to delete",
+    click.option(
+        "--run",
+        "runs",
+        multiple=True,
+        metavar="RUN",
+        help="Delete this run, named by its id or the beginning of it. May be given several times.",
+    ),
+    click.option(
+        "--before",
+        metavar="DATE",
+        help="Delete the runs whose first record was received before this day, YYYY-MM-DD in UTC.",
+    ),
+    click.option("--rejected", is_flag=True, help="Delete all rejected messages."),
+    click.option("--yes", is_flag=True, help="Delete without asking."),
+)
 @database
 def prune(database: Path, runs: tuple[str, ...], before: str | None, rejected: bool, yes: bool) -> None:
-    """Remove runs or rejected messages for good. Not while the database is served."""
+    """Delete runs or rejected messages for good.
+
+    Prints what it would delete, and asks. Refuses while `collector serve` uses the database.
+    """
     from collector.store.database import Store
     from collector.store.prune import prune as remove
     from collector.store.prune import select
@@ -101,9 +141,9 @@ def prune(database: Path, runs: tuple[str, ...], before: str | None, rejected: b
         click.echo(f"removed {selection}")
 
 
-@click.command()
+@click.command(cls=Command)
 def schema() -> None:
-    """Describe the database as Markdown."""
+    """Describe the tables and views of the database, as Markdown."""
     import tempfile
 
     from collector.store.database import Store

@@ -8,11 +8,18 @@ import click
 
 from collector.commands.options import as_json as json_option
 from collector.commands.options import optional, serving_options
+from commandline.help import Command, option_group
 
 
-@click.command()
-@json_option
+@click.command(
+    cls=Command,
+    examples="""
+    collector doctor --broker mqtts://collector@localhost \\
+        --password-file password --ca-file ca.crt --db results.db
+    """,
+)
 @optional(serving_options)
+@option_group("Output", json_option)
 def doctor(
     as_json: bool,
     broker: str | None,
@@ -27,10 +34,11 @@ def doctor(
     database: Path | None,
     **_not_examined: Any,
 ) -> int:
-    """Check broker, rights, database and machine with the options of `collector serve`.
+    """Check broker, database and machine for `collector serve`.
 
-    Ends with 1 when something fails. Nothing is changed: the broker hears an empty receipt for a device that
-    does not exist, and the disk gets a file for a moment.
+    Takes the options of `collector serve`. Prints `ok`, `warn` or `fail` for each check, and what to do. To
+    check its rights it sends the broker an empty receipt for a device that does not exist, and it writes one
+    temporary file; nothing else is changed. Exits with status 1 if a check fails.
     """
     from collector.broker.address import parse_address
     from collector.display.plain import plain

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from collector.commands.options import (
+    BROKER,
     FILE,
     as_json,
     bring_up_to_date,
@@ -19,9 +20,18 @@ from collector.commands.options import (
 )
 from commandline.config import outranking
 from commandline.counted import counted
+from commandline.help import Command, Group, option_group
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    collector serve --broker mqtt://localhost --db results.db
+    collector serve --embedded-broker --port 1883 --db results.db
+    collector serve --broker mqtt://localhost --db results.db \\
+        --bundles bundles --bundles-at 192.168.1.10:8642
+    """,
+)
 @serving_options
 @click.pass_context
 def serve(
@@ -41,7 +51,11 @@ def serve(
     bundles_at: str,
     share: str | None,
 ) -> None:
-    """Take in results from an MQTT broker until SIGTERM or Ctrl-C."""
+    """Receive results from an MQTT broker until it is stopped.
+
+    Stores results in the database, confirms them to the devices, and keeps scores and summaries up to date.
+    Ctrl-C or SIGTERM ends it. Give either --broker or --embedded-broker.
+    """
     chosen = outranking(context, "broker", "embedded_broker")
     if len(chosen) != 1:
         raise click.UsageError("give either --broker URL or --embedded-broker")
@@ -85,11 +99,19 @@ def serve(
         say(_counts(server.stored, server.duplicates, server.rejected))
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    collector ingest results.jsonl --db results.db
+    """,
+)
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @database
 def ingest(database: Path, files: tuple[Path, ...]) -> None:
-    """Take in results that `agent run --to-file` wrote, and score them. Doing it twice is harmless."""
+    """Import result files that `agent run --to-file` wrote.
+
+    Records that the database has already are skipped, so a file can be imported again.
+    """
     from collector.intake.results_file import ingest_file
     from collector.store.database import Store
 
@@ -100,11 +122,32 @@ def ingest(database: Path, files: tuple[Path, ...]) -> None:
     bring_up_to_date(database)
 
 
-@click.command()
-@click.option("--broker", metavar="URL", required=True, help="As for `collector serve`.")
-@credential_options
-@click.option("--once", is_flag=True, help="Print what is known now, and end; so it does without a terminal.")
-@as_json
+@click.command(
+    cls=Command,
+    examples="""
+    collector watch --broker mqtt://localhost --db results.db
+    collector watch --broker mqtt://localhost --db results.db --json
+    """,
+)
+@option_group(
+    BROKER,
+    click.option(
+        "--broker",
+        metavar="URL",
+        required=True,
+        help="MQTT broker of the devices: mqtt://[user@]host[:port], or mqtts:// for TLS.",
+    ),
+    credential_options,
+)
+@option_group(
+    "Output",
+    click.option(
+        "--once",
+        is_flag=True,
+        help="Print the table once and exit. [default if standard output is not a terminal]",
+    ),
+    as_json,
+)
 @database
 def watch(
     database: Path,
@@ -116,7 +159,10 @@ def watch(
     once: bool,
     as_json: bool,
 ) -> None:
-    """Watch the devices: who is there, what they measure, how far they are. Ctrl-C ends it."""
+    """Show live what each device measures and how far it is.
+
+    Ctrl-C ends it. Nothing is stored.
+    """
     from collector.broker.address import parse_address
     from collector.display.live_table import live_table
     from collector.serving.fleet import look_on, look_once
@@ -131,12 +177,19 @@ def watch(
                 look_on(store, address, draw, say)
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    examples="""
+    collector rejected --db results.db
+    collector rejected retry --db results.db
+    """,
+)
 @click.pass_context
 @as_json
-@click.option("--db", "database", type=FILE, help="The collector's SQLite file.")
+@click.option("--db", "database", type=FILE, show_envvar=True, help="SQLite file with all results.")
 def rejected(context: click.Context, database: Path | None, as_json: bool) -> None:
-    """List the messages that were not stored, and why."""
+    """List the messages that could not be stored, and why."""
     if context.invoked_subcommand is not None:
         return
     if database is None:
@@ -151,7 +204,10 @@ def rejected(context: click.Context, database: Path | None, as_json: bool) -> No
 @rejected.command()
 @database
 def retry(database: Path) -> None:
-    """Take in what is understood now, after an update. A device's own copy: `agent flush --refused`."""
+    """Store rejected messages that an updated collector can read.
+
+    A device also keeps what was refused: `agent flush --refused` sends it again.
+    """
     from collector.intake.retry import retry as take_in_again
     from collector.store.database import Store
 
@@ -163,11 +219,19 @@ def retry(database: Path) -> None:
     )
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    collector merge lab-2.db lab-3.db --db results.db
+    """,
+)
 @click.argument("others", metavar="OTHER.db...", nargs=-1, required=True, type=FILE)
 @database
 def merge(database: Path, others: tuple[Path, ...]) -> None:
-    """Take in what other collectors' databases hold. Doing it twice is harmless."""
+    """Import everything from the databases of other collectors.
+
+    Records that the database has already are skipped, so a database can be imported again.
+    """
     from collector.errors import BadInput
     from collector.intake.merge import merge as take_from
     from collector.store.database import Store

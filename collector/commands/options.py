@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commandline.help import option_group
 from commandline.options import all_of
 
 if TYPE_CHECKING:
@@ -17,43 +18,107 @@ if TYPE_CHECKING:
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
-database: Callable[[Any], Any] = click.option(
-    "--db", "database", type=FILE, required=True, help="The collector's SQLite file."
+BROKER = "Broker"
+EMBEDDED = "Embedded broker"
+BUNDLES = "Bundles for devices"
+DATABASE = "Database"
+
+database: Callable[[Any], Any] = option_group(
+    DATABASE,
+    click.option(
+        "--db",
+        "database",
+        type=FILE,
+        required=True,
+        show_envvar=True,
+        help="SQLite file with all results.",
+    ),
 )
 as_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-credential_options: Callable[[Any], Any] = all_of(
-    click.option("--password-file", type=FILE, help="Holds the broker password, readable by you alone."),
-    click.option("--ca-file", type=FILE, help="Certificates to trust, PEM [the system's]."),
-    click.option("--cert-file", type=FILE, help="Our own certificate, for a broker that asks."),
-    click.option("--key-file", type=FILE, help="Its key, readable by you alone."),
+credential_options: Callable[[Any], Any] = option_group(
+    BROKER,
+    click.option(
+        "--password-file",
+        type=FILE,
+        help="File with the broker password; only its owner may have access (chmod 600).",
+    ),
+    click.option(
+        "--ca-file",
+        type=FILE,
+        help="PEM file of the certificates to trust with mqtts://. [default: those of the system]",
+    ),
+    click.option(
+        "--cert-file",
+        type=FILE,
+        help="PEM file with the collector's own certificate, for a broker that requires one; or the "
+        "certificate of the embedded broker, which then uses TLS.",
+    ),
+    click.option(
+        "--key-file",
+        type=FILE,
+        help="PEM file with the key of --cert-file; only its owner may have access (chmod 600).",
+    ),
 )
-"""How to get in at a broker."""
+"""How to log in to a broker."""
 
 serving_options: Callable[[Any], Any] = all_of(
-    click.option("--broker", metavar="URL", help="mqtt://[user@]host[:port], or mqtts://… for TLS."),
-    click.option("--embedded-broker", is_flag=True, help="Run a broker here, on the loopback address."),
-    click.option("--port", type=click.IntRange(1, 65_535), help="Port of the embedded broker [a free one]."),
-    click.option(
-        "--listen",
-        metavar="ADDRESS",
-        help="IPv4 address of the embedded broker; needs --credentials.",
+    option_group(
+        BROKER,
+        click.option(
+            "--broker",
+            metavar="URL",
+            help="Receive results from this MQTT broker: mqtt://[user@]host[:port], or mqtts:// for TLS.",
+        ),
+        click.option(
+            "--embedded-broker", is_flag=True, help="Run a broker in this process instead of using --broker."
+        ),
     ),
-    click.option(
-        "--credentials",
-        type=FILE,
-        help="Who may use the embedded broker: collector provision --embedded.",
+    option_group(
+        EMBEDDED,
+        click.option(
+            "--port",
+            metavar="N",
+            type=click.IntRange(1, 65_535),
+            help="TCP port of the embedded broker. [default: a free port]",
+        ),
+        click.option(
+            "--listen",
+            metavar="ADDRESS",
+            help="IPv4 address that the embedded broker listens on; needs --credentials. "
+            "[default: 127.0.0.1, this machine only]",
+        ),
+        click.option(
+            "--credentials",
+            type=FILE,
+            help="File with the users of the embedded broker, made by `collector provision --embedded`.",
+        ),
     ),
     credential_options,
-    click.option("--bundles", type=FOLDER, help="Serve this folder of bundles over HTTP as well."),
-    click.option(
-        "--bundles-at",
-        metavar="HOST:PORT",
-        default="127.0.0.1:8642",
-        show_default=True,
-        help="An address of this machine that devices reach.",
+    option_group(
+        BUNDLES,
+        click.option(
+            "--bundles",
+            metavar="DIR",
+            type=FOLDER,
+            help="Also serve the bundles in this folder over HTTP, for `agent fetch`.",
+        ),
+        click.option(
+            "--bundles-at",
+            metavar="HOST:PORT",
+            default="127.0.0.1:8642",
+            show_default=True,
+            help="Address and port of this machine to serve the bundles on; the devices must reach it.",
+        ),
     ),
-    click.option("--share", metavar="GROUP", help="Share the results with the collectors of this group."),
+    option_group(
+        BROKER,
+        click.option(
+            "--share",
+            metavar="GROUP",
+            help="Divide the results among all collectors that name this group, each with its own database.",
+        ),
+    ),
     database,
 )
 """What `collector serve` does; a configuration file may set these for every command that has them."""

@@ -7,13 +7,23 @@ import click
 from collector.commands.options import FILE, database, say
 from collector.errors import BadInput
 from commandline.counted import counted
+from commandline.help import Command, Group
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    collector evaluate dev-v1.1.json predictions.json
+    """,
+)
 @click.argument("questions", type=FILE)
 @click.argument("predictions", type=FILE)
 def evaluate(questions: Path, predictions: Path) -> None:
-    """Score a prediction file as the official SQuAD v1.1 script does."""
+    """Score a prediction file as the official SQuAD script does.
+
+    QUESTIONS is a SQuAD v1.1 file with gold answers, PREDICTIONS a JSON object {"question id": "answer"}.
+    Prints EM and F1 in percent as JSON. Needs no database.
+    """
     import json
 
     from collector.scoring.predictions import evaluate as score
@@ -26,7 +36,7 @@ def evaluate(questions: Path, predictions: Path) -> None:
     click.echo(json.dumps({"exact_match": found.exact_match, "f1": found.f1}))
 
 
-class _RunOrCommand(click.Group):
+class _RunOrCommand(Group):
     """A group whose first word is a command, or else a run to write the predictions of."""
 
     def resolve_command(
@@ -37,17 +47,31 @@ class _RunOrCommand(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_RunOrCommand, subcommand_metavar="RUN | add FILE [OPTIONS]...")
+@click.group(
+    cls=_RunOrCommand,
+    subcommand_metavar="RUN | add FILE [OPTIONS]...",
+    examples="""
+    collector predictions 5ae36d61 --to predictions.json --db results.db
+    collector predictions add theirs.json --model "Their model" \\
+        --questions dev-v1.1 --db results.db
+    """,
+)
 def predictions() -> None:
-    """Write the predictions of a run, or add somebody else's to the comparison."""
+    """Export the answers of a run, or add those of another system.
+
+    `collector predictions RUN` is short for `collector predictions write RUN`.
+    """
 
 
 @predictions.command("write")
 @click.argument("run")
-@click.option("--to", "target", type=FILE, help="Write here [standard output].")
+@click.option("--to", "target", type=FILE, help="File to write. [default: standard output]")
 @database
 def write_predictions(database: Path, run: str, target: Path | None) -> None:
-    """Write the answers of RUN, the beginning of its id, as a prediction file."""
+    """Write the answers of a run as a prediction file.
+
+    RUN is the id of a run, or the beginning of one. The file is a JSON object {"question id": "answer"}.
+    """
     import json
 
     from collector.scoring.predictions import predictions_of
@@ -69,11 +93,20 @@ def write_predictions(database: Path, run: str, target: Path | None) -> None:
 
 @predictions.command("add")
 @click.argument("file", type=FILE)
-@click.option("--model", required=True, help="What to call the system.")
-@click.option("--questions", required=True, metavar="NAME|DIGEST", help="Which question file it answers.")
+@click.option("--model", metavar="NAME", required=True, help="Name of the system in the report.")
+@click.option(
+    "--questions",
+    required=True,
+    metavar="NAME|DIGEST",
+    help="Question file that the predictions answer: its name or the beginning of its digest in "
+    "`collector questions list`.",
+)
 @database
 def add_predictions(database: Path, file: Path, model: str, questions: str) -> None:
-    """Bring another system into the comparison: its accuracy, since nothing else is known."""
+    """Add the predictions of another system to the report.
+
+    FILE is a JSON object {"question id": "answer"}. The report shows the system's accuracy, but no times.
+    """
     from collector.scoring.predictions import add_predictions as add
     from collector.store.database import Store
 

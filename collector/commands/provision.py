@@ -5,19 +5,59 @@ from pathlib import Path
 import click
 
 from collector.commands.options import FILE, FOLDER, say
+from commandline.help import Command, option_group
 
 
-@click.command()
-@click.argument("device")
-@click.option(
-    "--passwords", type=FILE, required=True, help="Mosquitto's password_file, or the embedded broker's."
+@click.command(
+    cls=Command,
+    examples="""
+    sudo collector provision pi-5 --passwords /etc/mosquitto/passwords \\
+        --broker mqtts://workstation --to provisioned/pi-5 --ca-file ca.crt
+    collector provision pi-5 --passwords users --embedded
+    """,
 )
-@click.option("--embedded", is_flag=True, help="For `collector serve --listen`, which needs plain text.")
-@click.option("--secret-file", type=FILE, help="Write the password to this new file instead of showing it.")
-@click.option("--broker", metavar="URL", default="mqtts://BROKER", help="Address to print for the device.")
-@click.option("--to", "folder", type=FOLDER, help="Write all that the device needs to this new folder.")
-@click.option("--ca-file", type=FILE, help="With --to: certificates that the device shall trust.")
-@click.option("--replace", is_flag=True, help="Make a new password for a device that has one.")
+@click.argument("device")
+@option_group(
+    "Broker",
+    click.option(
+        "--passwords",
+        type=FILE,
+        required=True,
+        help="File that receives the new user: the password_file of Mosquitto, or with --embedded the "
+        "--credentials of `collector serve`.",
+    ),
+    click.option(
+        "--embedded",
+        is_flag=True,
+        help="Store the password in plain text, as `collector serve --listen` needs it.",
+    ),
+    click.option("--replace", is_flag=True, help="Give a new password to a device that has one."),
+    click.option(
+        "--broker",
+        metavar="URL",
+        default="mqtts://BROKER",
+        show_default=True,
+        help="Address of the broker in the device's configuration.",
+    ),
+)
+@option_group(
+    "What the device gets",
+    click.option(
+        "--to",
+        "folder",
+        metavar="DIR",
+        type=FOLDER,
+        help="Write configuration, password and certificates to this new folder instead of printing them.",
+    ),
+    click.option(
+        "--ca-file",
+        type=FILE,
+        help="With --to: PEM file of the certificates that the device trusts.",
+    ),
+    click.option(
+        "--secret-file", type=FILE, help="Write the password to this new file instead of printing it."
+    ),
+)
 def provision(
     device: str,
     passwords: Path,
@@ -28,9 +68,10 @@ def provision(
     ca_file: Path | None,
     replace: bool,
 ) -> None:
-    """Make credentials for DEVICE and print its configuration, once.
+    """Create broker credentials for a device or the collector.
 
-    The user name is the device's id. With `collector` as DEVICE they are for the collector itself.
+    DEVICE is the device's id, which is also its user name at the broker; `collector` is the collector itself.
+    Prints the configuration and the password, which is shown only once.
     """
     from collector.broker.credentials import (
         COLLECTOR,

@@ -8,19 +8,56 @@ from collector.commands.options import FILE, as_json, database, in_colour, say, 
 from collector.errors import BadInput
 from collector.report.page import PARTS
 from commandline.counted import counted
+from commandline.help import Command, option_group
 
 FORMATS = ("table", "markdown", "csv", "json", "html", "parquet")
 REGRESSED = 4
 """Exit status of `compare` when a limit is broken."""
 
 
-@click.command()
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--baseline", metavar="MODEL", help="Measure speed-up against its fp32 [bert-large].")
-@click.option("--require", metavar="EXPRESSION", help="Pick models: 'f1>=88,p90_ms<=150,rss_mb<=400'.")
-@click.option("--full", is_flag=True, help="All chapters and columns, not the first screen alone.")
-@click.option("--section", type=click.Choice(PARTS), help="One chapter with all its columns.")
-@click.option("--to", "target", type=FILE, help="Write here [standard output].")
+@click.command(
+    cls=Command,
+    examples="""
+    collector report --db results.db
+    collector report --format html --to report.html --db results.db
+    collector report --require "f1>=80,p90_ms<=150,rss_mb<=400" --db results.db
+    """,
+)
+@option_group(
+    "What to compare",
+    click.option(
+        "--baseline",
+        metavar="MODEL",
+        help="Compute speed-ups over this model in fp32. [default: bert-large]",
+    ),
+    click.option(
+        "--require",
+        metavar="EXPRESSION",
+        help="Show which models meet these limits, or come nearest: 'f1>=88,p90_ms<=150,rss_mb<=400'. A "
+        "wrong name lists all that can be required.",
+    ),
+)
+@option_group(
+    "Output",
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(FORMATS),
+        default="table",
+        show_default=True,
+        help="Format of the report; parquet is a table of all answers instead.",
+    ),
+    click.option(
+        "--full", is_flag=True, help="table: print all chapters with all columns, not only the first screen."
+    ),
+    click.option(
+        "--section",
+        metavar="CHAPTER",
+        type=click.Choice(PARTS),
+        help=f"table: print only this chapter, with all columns: {', '.join(PARTS[:-1])} or {PARTS[-1]}.",
+    ),
+    click.option("--to", "target", type=FILE, help="File to write. [default: standard output]"),
+)
 @database
 def report(
     database: Path,
@@ -31,12 +68,10 @@ def report(
     section: str | None,
     target: Path | None,
 ) -> None:
-    """Compare models: answers, time, memory and size on each hardware class.
+    """Compare all models: accuracy, time, memory, size.
 
-    A table is a first screen, which answers what most people ask: which model on which hardware. The other
-    formats are always full.
-
-    `parquet` is not the comparison but all answers, a row each.
+    The table is a first screen: which model suits which hardware class. The other formats are the whole
+    report; `html` has charts.
     """
     if (full or section) and (form != "table" or (full and section)):
         raise click.UsageError("--full and --section NAME are for a table, one of them at a time")
@@ -71,14 +106,29 @@ def _export(database: Path, target: Path) -> None:
     say(f"wrote {counted(rows, 'answer')} to {target}")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    collector compare 5ae36d61 18b560e9 --db results.db
+    collector compare 5ae36d61 18b560e9 --fail-if "p50>5%,f1<-0.5" --db results.db
+    """,
+)
 @click.argument("before")
 @click.argument("after")
-@click.option("--fail-if", "limits", metavar="LIMITS", help="Exit 4 if AFTER is worse: 'p50>5%,f1<-0.5'.")
+@click.option(
+    "--fail-if",
+    "limits",
+    metavar="LIMITS",
+    help="Exit with status 4 if AFTER breaks a limit: p50, p90, p99, load and memory change in percent, em "
+    "and f1 in points, such as 'p50>5%,f1<-0.5'.",
+)
 @as_json
 @database
 def compare(database: Path, before: str, after: str, limits: str | None, as_json: bool) -> int:
-    """Compare run AFTER with run BEFORE, each named by the beginning of its id."""
+    """Compare two runs: which changes are more than chance.
+
+    BEFORE and AFTER are ids of runs, or the beginnings of them; `collector runs` lists them.
+    """
     from collector.comparison.regression import compare_runs, parse_limits
     from collector.display.changes import changes_json, changes_text
     from collector.store.database import Store

