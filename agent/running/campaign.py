@@ -27,7 +27,7 @@ def measure_all(
         Stopped: a signal came; what was measured is in the outbox, and the same command continues it.
         NotDelivered: results stay in the outbox because something is wrong with where they go.
     """
-    line = ProgressLine(state.outbox)
+    line = ProgressLine(state.outbox.pending)
     service = Service()
     service.ready()
     finished = []
