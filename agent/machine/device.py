@@ -105,13 +105,13 @@ def _flags(cpu: CpuInfo, architecture: str, root: Path) -> frozenset[str]:
 
 
 def _memory_bytes(root: Path) -> int:
-    told = read_kib(root / "proc/meminfo", "MemTotal:")
-    return told if told is not None else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    known = read_kib(root / "proc/meminfo", "MemTotal:")
+    return known if known is not None else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _os_name(root: Path) -> str:
-    told = read_field(root / "etc/os-release", "PRETTY_NAME=")
-    return told.strip("\"'") if told is not None else f"{platform.system()} {platform.release()}"
+    name = read_field(root / "etc/os-release", "PRETTY_NAME=")
+    return name.strip("\"'") if name is not None else f"{platform.system()} {platform.release()}"
 
 
 def _versions() -> dict[str, str]:

@@ -7,11 +7,11 @@ from agent.errors import WentBack
 from agent.outbox.state_folder import OpenedState
 from agent.planning.plan import Plan
 from agent.progress import Progress
-from agent.running.outcome_text import told
 from agent.running.progress_line import ProgressLine
 from agent.running.run import Run
 from agent.service import Service
 from agent.stop import Stopped
+from commandline.outcome_text import outcome_lines
 from contract.records import RunFinished
 
 
@@ -73,7 +73,10 @@ def measure_all(
         else:
             errors = f", {last.errors} could not be answered" if last.errors else ""
             say(f"{plan.title}: {last.answered} questions answered{errors}")
-            for sentence in told(last):
-                say(f"{plan.title}: {sentence}")
+            if last.status == "inconclusive":
+                say(f"{plan.title}: inconclusive: {last.reason}")
+            for sentence in outcome_lines(plan.settings, last.outcome):
+                if sentence != last.reason:
+                    say(f"{plan.title}: {sentence}")
     delivery.finish()
     return finished

@@ -24,7 +24,7 @@ class RunLog:
         plan: what is measured.
         outbox: where records go.
         passes: the order of its questions.
-        resume: continue a run of the same identity, if there is one; otherwise it is told as interrupted.
+        resume: continue a run of the same identity, if there is one; otherwise it is recorded as interrupted.
         wait: called while the outbox is full, with the reason: it may deliver, waits a moment, or raises.
     """
 

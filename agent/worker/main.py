@@ -130,7 +130,7 @@ def _answered(outcomes: list[QuestionOutcome], begun: int, loadgen: dict[str, st
 
 
 def _one_by_one(reader: Answering, ask: Ask, begun: int) -> list[QuestionOutcome]:
-    # What is told is put together when all are answered: beside the network it would find cold caches.
+    # Outcomes are put together when all are answered: beside the network that would find cold caches.
     found = []
     deadline = begun + int(1e9 * ask.seconds)
     for asked in ask.questions:
