@@ -13,7 +13,7 @@ from agent.commands.fetch import fetch
 from agent.commands.flush import flush
 from agent.commands.output import say
 from agent.commands.run import run
-from agent.commands.run_plan import run_plan_command
+from agent.commands.run_plan import run_plan
 from agent.commands.status import status
 from agent.errors import AgentError
 from contract.errors import ContractError
@@ -46,7 +46,7 @@ def cli() -> None:
 
 for _command in (
     run,
-    run_plan_command(run, flush, say),
+    run_plan,
     answer,
     status,
     flush,
