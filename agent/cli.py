@@ -13,7 +13,7 @@ from agent.commands.fetch import fetch
 from agent.commands.flush import flush
 from agent.commands.output import say
 from agent.commands.run import run
-from agent.commands.run_plan import run_plan_command
+from agent.commands.run_plan import run_plan
 from agent.commands.status import status
 from agent.errors import AgentError
 from commandline.help import CONTEXT, Group
@@ -61,6 +61,6 @@ def cli() -> None:
 
 
 cli.add_section("Prepare this device", config, doctor, device, fetch)
-cli.add_section("Measure", answer, run, run_plan_command(run, flush, say), audit)
+cli.add_section("Measure", answer, run, run_plan, audit)
 cli.add_section("Deliver results", status, flush)
 CONFIG.configure(cli, except_for=config.commands["init"])

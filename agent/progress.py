@@ -1,4 +1,4 @@
-"""How far a run is, and the line on a terminal that says so; nothing where there is no terminal."""
+"""How far a run is, for the line on a terminal, the agent's state message and the service manager."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

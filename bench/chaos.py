@@ -2,7 +2,7 @@
 
     python -m bench.chaos --schedules N --seed S
 
-Two devices (`bench.device`: the agent's outbox and courier), a collector and Mosquitto run as processes.
+Two devices (`bench.device`: the agent's outbox and publisher), a collector and Mosquitto run as processes.
 A schedule is a random series of blows; then everything is left in peace until the devices are done, and
 what they know to have committed is compared with the database, row by row. A schedule that fails prints the
 line that plays it again; the blows are the same then, though not to the microsecond.

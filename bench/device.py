@@ -1,4 +1,4 @@
-"""A device without a model: the agent's own state folder, outbox and courier, and answers made up at will.
+"""A device without a model: the agent's own state folder, outbox and publisher, and answers made up at will.
 
 Started as a process by `bench.chaos` and `bench.ingest`, killed at any moment, started again: it goes on
 where its outbox left it. Each answer's text tells its run and place, so that a database can be checked.
@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from agent.delivery.broker_address import parse_broker
-from agent.delivery.publisher import Courier
+from agent.delivery.publisher import Publisher
 from agent.machine.clock import utc_now
 from agent.outbox.outbox import Outbox, Place
 from agent.outbox.state_folder import OpenedState, opened_state
@@ -80,19 +80,21 @@ def main() -> int:
     try:
         with (
             opened_state(given.state_dir, given.device_id, _say) as state,
-            closing(Courier(parse_broker(given.broker), given.device_id, state.outbox)) as courier,
+            closing(Publisher(parse_broker(given.broker), given.device_id, state.outbox)) as publisher,
         ):
             end = time.monotonic() + given.seconds
             while not log.finished or time.monotonic() < end:
-                _measure(state, courier, given, log, end if given.seconds else math.inf)
-            courier.drain(given.drain, state.stop)
+                _measure(state, publisher, given, log, end if given.seconds else math.inf)
+            publisher.drain(given.drain, state.stop)
             state.stop.check()
             return NOT_DELIVERED if state.outbox.pending() else 0
     except Stopped as stopped:
         return stopped.exit_code
 
 
-def _measure(state: OpenedState, courier: Courier, given: argparse.Namespace, log: Log, end: float) -> None:
+def _measure(
+    state: OpenedState, publisher: Publisher, given: argparse.Namespace, log: Log, end: float
+) -> None:
     outbox: Outbox = state.outbox
     records, pause = given.records, given.pause
     random_id = f"{random.getrandbits(128):032x}"  # names a run of the benchmark
@@ -109,7 +111,7 @@ def _measure(state: OpenedState, courier: Courier, given: argparse.Namespace, lo
         place = place._replace(next_seq=first + len(chunk), finished=isinstance(chunk[-1], RunFinished))
         outbox.append(place, chunk, utc_now())
         log.note(place)
-        courier.step()
+        publisher.step()
         state.stop.wait(random.expovariate(1 / pause) if pause else 0.0)  # not a secret
         state.stop.check()
 

@@ -25,7 +25,7 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.delivery.broker_address import parse_broker
-from agent.delivery.publisher import Courier
+from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from bench.device import made_up
 from collector.store.database import Store
@@ -207,26 +207,26 @@ def crowd_seconds(devices: int, folder: Path) -> tuple[float, float, float]:
 
 
 def crowd(url: str, first: int, count: int, folder: Path, begin_at: float) -> list[float]:
-    """So many devices in this process, each with its outbox and courier; when each was receipted."""
+    """So many devices in this process, each with its outbox and publisher; when each was receipted."""
     outboxes = [Outbox(folder / f"outbox-{first + index}.db") for index in range(count)]
-    couriers = []
+    publishers = []
     for index, outbox in enumerate(outboxes):
         name, run_id = f"device-{first + index}", f"{first + index + 1:032x}"
         place = outbox.begin(run_id, name, run_id)
         records: list[Record] = [started(on=device(name)), *(made_up(run_id, s) for s in range(1, 50))]
         outbox.append(place._replace(next_seq=50), records, NOON)
-        couriers.append(Courier(parse_broker(url), name, outbox))
+        publishers.append(Publisher(parse_broker(url), name, outbox))
     time.sleep(max(begin_at - time.monotonic(), 0.0))
     done_at = []
-    waiting = dict(enumerate(couriers))
+    waiting = dict(enumerate(publishers))
     while waiting and time.monotonic() - begin_at < _WAIT_SECONDS:
-        for index, courier in list(waiting.items()):
-            courier.step()
+        for index, publisher in list(waiting.items()):
+            publisher.step()
             if not outboxes[index].pending():
                 del waiting[index]
                 done_at.append(time.monotonic() - begin_at)
-    for courier, outbox in zip(couriers, outboxes, strict=True):
-        courier.close()
+    for publisher, outbox in zip(publishers, outboxes, strict=True):
+        publisher.close()
         outbox.__exit__(None, None, None)
     return done_at
 

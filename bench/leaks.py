@@ -1,6 +1,6 @@
 """Does a reconnect leave memory behind? `python -m bench.leaks --reconnects 200`.
 
-The courier and the collector's server run in this one process, against a real Mosquitto, and their
+The publisher and the collector's server run in this one process, against a real Mosquitto, and their
 connections are cut again and again, many hours' worth in minutes. What `bench.soak` sees from outside, the
 resident size, mixes what is held with what the allocator keeps for later. Here both are asked for apart:
 
@@ -33,7 +33,7 @@ import psutil
 from numpy.typing import NDArray
 
 from agent.delivery.broker_address import parse_broker
-from agent.delivery.publisher import Courier
+from agent.delivery.publisher import Publisher
 from agent.machine.clock import utc_now
 from agent.outbox.outbox import Outbox
 from bench.device import finished, made_up
@@ -93,7 +93,7 @@ def look(libc: ctypes.CDLL, sqlite: ctypes.CDLL) -> Memory:
     )
 
 
-def deliver(courier: Courier, outbox: Outbox, number: int, records: int) -> None:
+def deliver(publisher: Publisher, outbox: Outbox, number: int, records: int) -> None:
     """One run through to its last receipt.
 
     Raises:
@@ -106,8 +106,8 @@ def deliver(courier: Courier, outbox: Outbox, number: int, records: int) -> None
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while outbox.pending():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"run {number} is not receipted: {courier.problem}")
-        courier.step(wait_seconds=0.02)
+            raise TimeoutError(f"run {number} is not receipted: {publisher.problem}")
+        publisher.step(wait_seconds=0.02)
 
 
 def reconnect(broker: Mosquitto, folder: Path, reconnects: int, records: int, seen: Seen) -> None:
@@ -124,13 +124,13 @@ def reconnect(broker: Mosquitto, folder: Path, reconnects: int, records: int, se
         broker_address = parse_broker(f"mqtt://127.0.0.1:{proxies[1].port}")
         try:
             with Outbox(folder / "outbox.db") as outbox:
-                courier = Courier(broker_address, DEVICE, outbox)
+                publisher = Publisher(broker_address, DEVICE, outbox)
                 for number in range(reconnects):
-                    deliver(courier, outbox, number, records)
+                    deliver(publisher, outbox, number, records)
                     seen[number] = look(libc, sqlite)
                     for proxy in proxies:
                         proxy.cut()
-                courier.close()
+                publisher.close()
         finally:
             libc.malloc_trim(0)
             seen[reconnects] = look(libc, sqlite)

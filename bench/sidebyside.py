@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Self
 
 from agent.bundles.bundle import Bundle
 from agent.delivery.broker_address import parse_broker
-from agent.delivery.publisher import Courier
+from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from agent.planning.plan import Plan
 from agent.progress import Progress
@@ -118,19 +118,19 @@ def side_by_side(plan: Plan, folder: Path, url: str) -> Sides:
             turns.leave(me)
 
     def live(run: Run, outbox: Outbox, hand_over: Callable[[], None]) -> list[Record]:
-        with closing(Courier(parse_broker(url), "bench", outbox)) as courier:
-            while not courier.was_connected:
-                courier.step(wait_seconds=_CONNECT_SECONDS)
+        with closing(Publisher(parse_broker(url), "bench", outbox)) as publisher:
+            while not publisher.was_connected:
+                publisher.step(wait_seconds=_CONNECT_SECONDS)
             records: dict[int, Record] = {}
 
             def between(progress: Progress) -> None:
                 # What is receipted is gone from the outbox.
                 records.update({record.seq: record for record in waiting(outbox)})
-                courier.step(progress)
+                publisher.step(progress)
                 hand_over()
 
             run.measure(between)
-            courier.drain(_DRAIN_SECONDS, stop)
+            publisher.drain(_DRAIN_SECONDS, stop)
             if outbox.pending():
                 raise SystemExit("bench: the collector did not take everything")
         return list(records.values())

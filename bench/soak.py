@@ -1,6 +1,6 @@
 """Do memory and open files stay flat for an hour? `python -m bench.soak --minutes 60`.
 
-Light devices (`bench.device`: the agent's outbox and courier), `collector serve` and Mosquitto run as
+Light devices (`bench.device`: the agent's outbox and publisher), `collector serve` and Mosquitto run as
 processes at a rate that leaves the machine nearly idle, while the broker is restarted and killed a few times
 and connections are cut and stalled throughout. Prints each process's slopes, what its memory grew after, and
 what was lost or doubled.

@@ -1,7 +1,11 @@
-"""Options that go together."""
+"""Options that go together, and the parameters of a command from values instead of arguments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+
+import click
+
+from commandline.config import key_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -15,3 +19,63 @@ def all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
         return command
 
     return decorate
+
+
+def context_of(command: click.Command, given: Mapping[str, Any], outer: click.Context) -> click.Context:
+    """A context in which the parameters of a command have values, as if it had been entered with them.
+
+    A parameter that the running command has as well keeps its value there. Every other one is taken from
+    `given`, its variable, the configuration file or its default, in this order.
+
+    Args:
+        command: it is not invoked.
+        given: values by key: the option's name without its dashes, or the argument's name.
+        outer: of the running command.
+
+    Raises:
+        click.UsageError: a value that its parameter does not take, or a required one that is missing.
+    """
+    exposed = [param for param in command.params if param.expose_value and param.name is not None]
+    missing = [param for param in exposed if key_of(param) not in given and param.name not in outer.params]
+    rest = click.Command(command.name, params=missing)
+    context = rest.make_context(command.name, [], outer, default_map=outer.default_map)
+    for param in exposed:
+        if key_of(param) in given:
+            param.handle_parse_result(
+                context, {param.name: _parsed(param, given[key_of(param)], context)}, []
+            )
+        elif param.name in outer.params:
+            context.params[param.name] = outer.params[param.name]
+            source = outer.get_parameter_source(param.name)
+            assert source is not None, "click has processed it"
+            context.set_parameter_source(param.name, source)
+    return context
+
+
+def arguments_of(command: click.Command, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The arguments that stand for values, for people to read and repeat; keys as for `context_of`."""
+    params = {key_of(param): param for param in command.params}
+    return tuple(part for key, value in given.items() for part in _arguments(params[key], value))
+
+
+def _parsed(param: click.Parameter, value: Any, context: click.Context) -> Any:
+    """The value as click's parser returns it: true or false for a flag, else a text or several."""
+    is_flag = isinstance(param, click.Option) and param.is_flag
+    if is_flag != isinstance(value, bool):
+        raise click.BadParameter(
+            f"it takes true or false, not {value!r}." if is_flag else "it takes a value, not true or false.",
+            context,
+            param,
+        )
+    if is_flag:
+        return value
+    return str(value) if param.nargs == 1 else (str(value),)
+
+
+def _arguments(param: click.Parameter, value: Any) -> tuple[str, ...]:
+    if isinstance(param, click.Argument):
+        return (str(value),)
+    if isinstance(param, click.Option) and param.is_flag and isinstance(value, bool):
+        # A flag without an opposite is false when it is left out.
+        return (param.opts[0],) if value else tuple(param.secondary_opts[:1])
+    return (param.opts[0], str(value))

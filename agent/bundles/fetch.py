@@ -37,8 +37,8 @@ _BLOCK_BYTES: Final = 262_144
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
 
-Tell = Callable[[str, int, int], None]
-"""Is given a file's name, how much of it is here, and its size."""
+Show = Callable[[str, int, int], None]
+"""Takes a file's name, how many of its bytes are here, and its size."""
 
 
 class Fetched(NamedTuple):
@@ -49,13 +49,13 @@ class Fetched(NamedTuple):
     """False if the very same was there before."""
 
 
-def fetch(url: str, to: Path, tell: Tell) -> Fetched:
+def fetch(url: str, to: Path, show: Show) -> Fetched:
     """Fetch a bundle into a folder of bundles.
 
     Args:
         url: of the bundle's folder, http or https; its last part names the bundle here.
         to: the folder of bundles; made where it is not.
-        tell: progress.
+        show: called with the progress of each file.
 
     Raises:
         BadInput: the URL is not one, or the folder cannot be used.
@@ -82,7 +82,7 @@ def fetch(url: str, to: Path, tell: Tell) -> Fetched:
         _drop_others(draft, manifest)
         _check_room(draft, manifest)
         for file in manifest.files:
-            _fetch_file(base + file, draft / file, manifest.files[file], tell)
+            _fetch_file(base + file, draft / file, manifest.files[file], show)
         (draft / MANIFEST_FILE).write_bytes(data)
         verify(draft)
         _put_in_place(draft, folder)
@@ -135,7 +135,7 @@ def _small(url: str) -> bytes:
         raise NotFetched(f"cannot fetch '{printable(url)[:200]}': {_reason(error)}") from None
 
 
-def _fetch_file(url: str, path: Path, entry: FileEntry, tell: Tell) -> None:
+def _fetch_file(url: str, path: Path, entry: FileEntry, show: Show) -> None:
     size = entry.bytes
     if path.is_symlink() or (path.exists() and not path.is_file()):
         path.unlink()
@@ -148,7 +148,7 @@ def _fetch_file(url: str, path: Path, entry: FileEntry, tell: Tell) -> None:
         if here == size and path.exists():
             break
         try:
-            _continue(url, path, here, size, tell)
+            _continue(url, path, here, size, show)
         except urllib.error.HTTPError as error:
             if error.code in (404, 403, 410):
                 raise NotFetched(f"'{printable(url)[:200]}' answers {error.code}") from None
@@ -171,7 +171,7 @@ def _fetch_file(url: str, path: Path, entry: FileEntry, tell: Tell) -> None:
         )
 
 
-def _continue(url: str, path: Path, here: int, size: int, tell: Tell) -> None:
+def _continue(url: str, path: Path, here: int, size: int, show: Show) -> None:
     with _open(url, here) as response, path.open("r+b" if here else "wb") as file:
         if here and response.status != http.client.PARTIAL_CONTENT:
             here = 0  # a server that knows no ranges sends it all again
@@ -180,7 +180,7 @@ def _continue(url: str, path: Path, here: int, size: int, tell: Tell) -> None:
         while here < size and (block := response.read(min(_BLOCK_BYTES, size - here))):
             file.write(block)
             here += len(block)
-            tell(path.name, here, size)
+            show(path.name, here, size)
         file.flush()
         os.fsync(file.fileno())
     if here < size:

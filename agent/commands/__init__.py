@@ -1,1 +1,1 @@
-"""The commands of `agent`, a file each: options in, one call, lines out."""
+"""The commands of `agent`, each in a file of its own, and the options that they share."""

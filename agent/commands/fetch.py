@@ -1,7 +1,10 @@
-"""The command that gets bundles from a web server."""
+"""`agent fetch`: gets bundles from a web server."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
@@ -36,15 +39,45 @@ def fetch(urls: tuple[str, ...], folder: Path) -> None:
     from agent.bundles.fetch import fetch as get
     from contract.codec import printable
 
-    def tell(name: str, here: int, size: int) -> None:
-        if sys.stderr.isatty():
-            end = "\n" if here == size else ""
-            click.echo(f"\r{name}: {here / 1e6:.1f} of {size / 1e6:.1f} MB{end}", nl=False, err=True)
-
     for url in urls:
-        fetched = get(url, folder, tell)
+        with progress_bars(sys.stderr) as show:
+            fetched = get(url, folder, show)
         shown = printable(str(fetched.folder))
         click.echo(
             f"{shown}: {'fetched and verified' if fetched.new else 'there already, verified'}", err=True
         )
         click.echo(shown)
+
+
+@contextmanager
+def progress_bars(stream: TextIO) -> Iterator[Callable[[str, int, int], None]]:
+    """Draw a bar for each file while it arrives; nothing if the stream is no terminal.
+
+    Args:
+        stream: where to draw.
+
+    Yields:
+        Takes a file's name, how many of its bytes are here, and its size.
+    """
+    with ExitStack() as open_bar:
+        name_now, here_before = "", 0
+        advance: Callable[[int, int], None]
+
+        def show(name: str, here: int, size: int) -> None:
+            nonlocal advance, name_now, here_before
+            if not stream.isatty():
+                return
+            if name != name_now or here < here_before:  # a server without ranges sends a file again
+                open_bar.close()
+                name_now, here_before = name, 0
+                bar: AbstractContextManager[Any] = click.progressbar(
+                    length=size,
+                    label=name,
+                    item_show_func=lambda done: f"{(done or 0) / 1e6:.1f} of {size / 1e6:.1f} MB",
+                    file=stream,
+                )
+                advance = open_bar.enter_context(bar).update
+            advance(here - here_before, here)
+            here_before = here
+
+        yield show

@@ -1,7 +1,7 @@
 """`agent run`: measures bundles on questions."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,10 +18,9 @@ from agent.commands.options import (
 )
 from agent.commands.output import say
 from commandline.help import Command, option_group
-from contract.codec import printable
 
 if TYPE_CHECKING:
-    from agent.outbox.outbox import WhenFull
+    from agent.planning.request import RunRequest
 
 
 @click.command(
@@ -49,80 +48,62 @@ if TYPE_CHECKING:
 @outbox_options
 @device_options
 @click.pass_context
-def run(
-    context: click.Context,
-    /,
-    bundles: tuple[Path, ...],
-    question_file: Path,
-    publish: str,
-    outbox_mib: int,
-    when_full: "WhenFull",
-    limit: int | None,
-    seed: int,
-    threads: "int | Literal['auto'] | None",
-    spinning: bool,
-    arena: bool,
-    huge_pages: bool,
-    affinity: str | None,
-    provider: str,
-    ignore_memory: bool,
-    warmup: int,
-    no_resume: bool,
-    device_id: str | None,
-    hardware_class: str | None,
-    state_dir: Path | None,
-    decoding: str,
-    **other_options: Any,
-) -> int:
+def run(context: click.Context, /, **values: Any) -> int:
     """Measure bundles on questions, and record answers and times.
 
     BUNDLE is a folder made by `export-models build`; several are measured one after the other. Results go to
     --broker or --to-file. The same command resumes an interrupted run. Exits with status 1 if a run fails.
     """
-    from agent.bundles.bundle import describe
-    from agent.commands.destination_options import destination_of
-    from agent.commands.load_options import load_of
-    from agent.delivery.destination import delivering
-    from agent.machine.device import inspect_device
-    from agent.machine.remarks import remarks
-    from agent.outbox.state_folder import opened_state
-    from agent.planning.plan import RuntimeOptions, plan_run, read_questions, settings_for
-    from agent.running.campaign import measure_all
-    from agent.running.thread_trial import with_fastest_threads
+    return measure_from(context)
 
-    load = load_of(other_options)
-    where = destination_of(context, live=publish == "live")
-    described = [describe(bundle) for bundle in bundles]
-    questions = read_questions(question_file)
-    limit_bytes = outbox_mib * 1_048_576
-    with opened_state(state_dir, device_id, say, limit_bytes=limit_bytes, when_full=when_full) as state:
-        device = inspect_device(state.device_id, hardware_class)
-        plans = []
-        for bundle in described:
-            settings = settings_for(
-                bundle,
-                limit=limit,
-                seed=seed,
-                threads=None if threads == "auto" else threads,
-                warmup=warmup,
-                decoding=decoding,
-                options=RuntimeOptions(spinning, arena, affinity, provider, huge_pages),
-                load=load,
-            )
-            plan = plan_run(device, bundle, questions, settings)
-            plans.append(plan._replace(ignore_memory=ignore_memory))
-        against = tuple(remark.sentence for remark in remarks())
-        for sentence in against:
-            say(f"beware: {sentence}")
-        plans = [plan._replace(remarks=against) for plan in plans]
-        if threads == "auto":
-            plans = [with_fastest_threads(plan, state.folder, state.stop, say) for plan in plans]
-        with delivering(where, state, say) as delivery:
-            finished = measure_all(plans, state, delivery, say, resume=not no_resume)
-            state.stop.check()
-        if left := state.outbox.pending():
-            say(
-                f"{left} results wait for a collector in '{printable(str(state.folder))}': "
-                "'agent flush' sends them"
-            )
-    return int(any(last.status == "failed" for last in finished))
+
+def measure_from(context: click.Context) -> int:
+    """Measure what the parameters of `run` in a context ask for; returns 1 if a run failed, else 0.
+
+    Raises:
+        click.UsageError: parameters that do not go together.
+        AgentError: see `agent.running.campaign.measure`.
+    """
+    from agent.commands.destination_options import destination_of
+    from agent.running.campaign import measure
+
+    values = context.params
+    request = request_of(values)
+    where = destination_of(context, live=values["publish"] == "live")
+    return int(
+        measure(request, where, values["state_dir"], values["device_id"], values["hardware_class"], say)
+    )
+
+
+def request_of(values: Mapping[str, Any]) -> "RunRequest":
+    """What the parameters of `run` ask for, but for where the results go.
+
+    Raises:
+        click.UsageError: parameters that do not go together.
+    """
+    from agent.commands.load_options import load_of
+    from agent.planning.plan import RuntimeOptions
+    from agent.planning.request import RunRequest
+
+    runtime = RuntimeOptions(
+        spinning=values["spinning"],
+        arena=values["arena"],
+        affinity=values["affinity"],
+        provider=values["provider"],
+        huge_pages=values["huge_pages"],
+    )
+    return RunRequest(
+        bundles=values["bundles"],
+        question_file=values["question_file"],
+        limit=values["limit"],
+        seed=values["seed"],
+        threads=values["threads"],
+        warmup=values["warmup"],
+        decoding=values["decoding"],
+        runtime=runtime,
+        load=load_of(values),
+        ignore_memory=values["ignore_memory"],
+        resume=not values["no_resume"],
+        outbox_bytes=values["outbox_mib"] * 1_048_576,
+        when_full=values["when_full"],
+    )

@@ -1,200 +1,201 @@
-"""The command that works through a plan of runs, over reboots."""
+"""`agent run-plan`: works through a plan of runs, over reboots."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.commands.config import CONFIG
 from agent.commands.options import FILE, delivery_options, device_options, outbox_options
+from agent.commands.output import say
+from agent.commands.run import measure_from, request_of, run
 from agent.errors import BadInput, NotDelivered
-from commandline.config import config_file, key_of
+from commandline.config import key_of
 from commandline.help import Command, option_group
-from commandline.options import all_of
+from commandline.options import all_of, arguments_of, context_of
 
-Say = Callable[[str], None]
+if TYPE_CHECKING:
+    from agent.machine.telemetry import Telemetry
+    from agent.planning.plan_file import Position, PositionFile, Schedule, Timing
+    from agent.service import Service
+
+_NOT_IN_A_PLAN = frozenset({"questions", "no-resume"})
 
 
-def run_plan_command(run: click.Command, flush: click.Command, say: Say) -> click.Command:
-    """The command `run-plan`, which gives the commands `run` and `flush`.
+@click.command(
+    "run-plan",
+    cls=Command,
+    examples="""
+    agent run-plan plan.toml --check
+    agent run-plan plan.toml --broker mqtt://workstation
+    """,
+)
+@click.argument("plan", type=FILE)
+@option_group(
+    "The plan",
+    click.option("--check", is_flag=True, help="Check the plan and print its runs; measure nothing."),
+    click.option("--again", is_flag=True, help="Start the plan over, even if it is not finished."),
+)
+@all_of(delivery_options, outbox_options, device_options)
+@click.pass_context
+def run_plan(
+    context: click.Context,
+    /,
+    plan: Path,
+    check: bool,
+    again: bool,
+    state_dir: Path | None,
+    device_id: str | None,
+    **_: Any,
+) -> int:
+    """Work through a plan of runs, with pauses to cool down.
 
-    Args:
-        run: takes bundles, questions and everything a plan may set.
-        flush: delivers what waits.
-        say: tells the user a sentence.
+    PLAN is a TOML file: [[run]] tables with the options of `agent run`, and how often to repeat them. It
+    is checked as a whole before the first run. The same command resumes a plan, also after a reboot. If
+    the plan is finished and not due again, the command only delivers results that wait. Exits with status
+    1 if a run fails.
     """
+    from agent.outbox.state_folder import StateFolder
+    from agent.planning.plan_file import PositionFile, identity_of, read_schedule, utc_time
+    from agent.service import Service
 
-    @click.command(
-        "run-plan",
-        cls=Command,
-        examples="""
-        agent run-plan plan.toml --check
-        agent run-plan plan.toml --broker mqtt://workstation
-        """,
-    )
-    @click.argument("plan", type=FILE)
-    @option_group(
-        "The plan",
-        click.option("--check", is_flag=True, help="Check the plan and print its runs; measure nothing."),
-        click.option("--again", is_flag=True, help="Start the plan over, even if it is not finished."),
-    )
-    @all_of(delivery_options, outbox_options, device_options)
-    @click.pass_context
-    def run_plan(
-        context: click.Context, /, plan: Path, check: bool, again: bool, state_dir: Path | None, **_: Any
-    ) -> int:
-        """Work through a plan of runs, with pauses to cool down.
-
-        PLAN is a TOML file: [[run]] tables with the options of `agent run`, and how often to repeat them. It
-        is checked as a whole before the first run. The same command resumes a plan, also after a reboot. If
-        the plan is finished and not due again, the command only delivers results that wait. Exits with status
-        1 if a run fails.
-        """
-        from agent.machine.cooldown import idle_celsius
-        from agent.machine.telemetry import Telemetry
-        from agent.outbox.state_folder import StateFolder
-        from agent.planning.plan_file import Course, CourseFile, read_schedule, utc_time
-        from agent.service import Service
-
-        schedule = read_schedule(plan, _keys_of_a_run(run))
-        service = Service()
-        given = _given(context)
-        commands = [[*command, *given] for command in schedule.commands]
-        identity = _checked(run, plan, schedule, commands, lambda: service.alive("checking the plan"))
-        if check:
-            for command in schedule.commands:
-                click.echo(" ".join(["agent run", *command]))
-            say(f"{len(commands)} runs in each of {schedule.timing.rounds} rounds: nothing wrong")
+    schedule = read_schedule(plan, _keys_of_a_run(context))
+    service = Service()
+    commands = [arguments_of(run, values) for values in schedule.runs]
+    runs, inputs = _checked(plan, schedule, commands, context, lambda: service.alive("checking the plan"))
+    if check:
+        for command in commands:
+            click.echo(" ".join(["agent run", *command]))
+        say(f"{len(runs)} runs in each of {schedule.timing.rounds} rounds: nothing wrong")
+        return 0
+    service.ready()
+    file = PositionFile(StateFolder(state_dir).path, plan)
+    identity = identity_of(commands, schedule.timing.rounds, inputs)
+    position = file.read()
+    if position is not None and position.identity != identity:
+        say("the plan has changed since it was begun: starting over")
+        position = None
+    total = len(runs) * schedule.timing.rounds
+    if position is not None and position.done >= total and not again:
+        if not position.due(schedule.timing, utc_time()):
+            began = f"{position.began_at:%Y-%m-%d %H:%M} UTC"
+            say(f"the plan that started at {began} is finished; use --again to repeat it")
+            _deliver(context, state_dir, device_id)
             return 0
-        service.ready()
-        kept = CourseFile(StateFolder(state_dir).path, plan)
-        total = len(commands) * schedule.timing.rounds
-        course = kept.read()
-        if course is not None and course.identity != identity:
-            say("the plan has changed since it was begun: beginning anew")
-            course = None
-        if course is not None and course.done >= total and not again:
-            if not course.due(schedule.timing, utc_time()):
-                began = f"{course.began_at:%Y-%m-%d %H:%M} UTC"
-                say(f"the plan, begun at {began}, is through; --again repeats it")
-                _deliver(flush, given, say)
-                return 0
-            course = None
-        telemetry = Telemetry()
-        if course is None or again:
-            idle = schedule.timing.idle_celsius or idle_celsius(telemetry)
-            course = Course(identity, utc_time(), idle_celsius=idle)
-            kept.write(course)
-        elif course.done:
-            say(f"going on with run {course.done + 1} of {total}")
-        rounds = itertools.chain.from_iterable([commands] * schedule.timing.rounds)
-        for number, arguments in enumerate(
-            itertools.islice(rounds, course.done, None), start=course.done + 1
-        ):
-            say(f"run {number} of {total}")
-            failed = _measure(run, arguments, say)
-            course = Course(identity, course.began_at, number, course.failed + failed, course.idle_celsius)
-            kept.write(course)
-            if number < total:
-                _cool_down(telemetry, course.idle_celsius, schedule.timing, service, say)
-        service.stopping()
-        say(f"the plan is through: {total} runs, {course.failed} failed")
-        return int(course.failed > 0)
-
-    return run_plan
+        position = None
+    return _work_through(runs, schedule.timing, file, identity, None if again else position, service)
 
 
-def _keys_of_a_run(run: click.Command) -> list[str]:
+def _keys_of_a_run(context: click.Context) -> list[str]:
     """What a plan may set for a run: how to measure, not where the results go."""
-    elsewhere = {option.name for option in _delivering().params}
-    elsewhere |= {"config", "question_file", "no_resume"}
+    elsewhere = {key_of(param) for param in context.command.params} | _NOT_IN_A_PLAN
     return [
-        key_of(option)
-        for option in run.params
-        if isinstance(option, click.Option) and option.name not in elsewhere
+        key_of(param)
+        for param in run.params
+        if isinstance(param, click.Option) and key_of(param) not in elsewhere
     ]
 
 
-def _delivering() -> click.Command:
-    @click.command()
-    @all_of(delivery_options, outbox_options, device_options)
-    def command() -> None:
-        pass
-
-    return command
-
-
-def _given(context: click.Context) -> list[str]:
-    """The flags of this command that its runs need as well; variables they read themselves."""
-    arguments: list[str] = []
-    if (file := config_file(context)) is not None:
-        arguments += ["--config", str(file)]
-    for option in CONFIG.settings.values():
-        name = option.name or ""
-        if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
-            arguments += [option.opts[0], str(context.params[name])]
-    return arguments
-
-
 def _checked(
-    run: click.Command, plan: Path, schedule: Any, commands: list[list[str]], alive: Callable[[], None]
-) -> str:
-    """Check every run as far as that goes without measuring; returns the plan's identity.
+    plan: Path,
+    schedule: "Schedule",
+    commands: Sequence[Sequence[str]],
+    context: click.Context,
+    alive: Callable[[], None],
+) -> tuple[list[click.Context], list[str]]:
+    """Check every run as far as that goes without measuring.
+
+    Returns:
+        A context of `run` for each run, and the SHA-256 of each bundle and question file.
 
     Raises:
-        BadInput: a run cannot be.
+        click.UsageError: it is not clear where the results go.
+        BadInput: a run cannot be started.
     """
     from agent.bundles.bundle import verify
     from agent.commands.destination_options import destination_of
     from agent.planning.plan import read_questions
-    from agent.planning.plan_file import identity_of
     from contract.codec import printable
 
+    destination_of(context)
+    runs: list[click.Context] = []
     known: dict[Path, str] = {}
-    for short, command in zip(schedule.commands, commands, strict=True):
+    for values, command in zip(schedule.runs, commands, strict=True):
         try:
-            with run.make_context("run", list(command)) as context:
-                destination_of(context)
-                for bundle in context.params["bundles"]:
-                    if bundle not in known:
-                        alive()
-                        known[bundle] = verify(bundle).sha256
-                questions = context.params["question_file"]
-                if questions not in known:
-                    known[questions] = read_questions(questions).file.sha256
+            runs.append(context_of(run, values, context))
+            request = request_of(runs[-1].params)
         except click.UsageError as error:
-            what = f"{error.format_message().rstrip('.')}, in: {' '.join(short)}"
+            what = f"{error.format_message().rstrip('.')}, in: {' '.join(command)}"
             raise BadInput(f"'{printable(str(plan))}': {printable(what)}") from None
-    return identity_of(schedule, list(known.values()))
+        for bundle in request.bundles:
+            if bundle not in known:
+                alive()
+                known[bundle] = verify(bundle).sha256
+        if request.question_file not in known:
+            known[request.question_file] = read_questions(request.question_file).file.sha256
+    return runs, list(known.values())
 
 
-def _measure(run: click.Command, command: list[str], say: Say) -> bool:
-    """Give one command; whether its run failed."""
+def _work_through(
+    runs: Sequence[click.Context],
+    timing: "Timing",
+    file: "PositionFile",
+    identity: str,
+    position: "Position | None",
+    service: "Service",
+) -> int:
+    """Measure what the position leaves to do; None for everything. Returns 1 if a run failed, else 0."""
+    from agent.machine.cooldown import idle_celsius
+    from agent.machine.telemetry import Telemetry
+    from agent.planning.plan_file import Position, utc_time
+
+    telemetry = Telemetry()
+    total = len(runs) * timing.rounds
+    if position is None:
+        idle = timing.idle_celsius or idle_celsius(telemetry)
+        position = Position(identity, utc_time(), idle_celsius=idle)
+        file.write(position)
+    elif position.done:
+        say(f"continuing with run {position.done + 1} of {total}")
+    rounds = itertools.chain.from_iterable([runs] * timing.rounds)
+    for number, one in enumerate(itertools.islice(rounds, position.done, None), start=position.done + 1):
+        say(f"run {number} of {total}")
+        failed = _failed(one)
+        position = Position(
+            identity, position.began_at, number, position.failed + failed, position.idle_celsius
+        )
+        file.write(position)
+        if number < total:
+            _cool_down(telemetry, position.idle_celsius, timing, service)
+    service.stopping()
+    say(f"the plan is finished: {total} runs, {position.failed} failed")
+    return int(position.failed > 0)
+
+
+def _failed(one: click.Context) -> bool:
+    """Measure one run; whether it failed. Results that are not delivered wait for the next run."""
     try:
-        with run.make_context("run", list(command)) as context:
-            return bool(run.invoke(context))
+        return bool(measure_from(one))
     except NotDelivered as problem:
         say(str(problem))
     except BadInput as problem:
-        say(f"this run cannot be: {problem}")
+        say(f"cannot start this run: {problem}")
         return True
     return False
 
 
-def _deliver(flush: click.Command, given: list[str], say: Say) -> None:
-    taken = {option.opts[0] for option in flush.params}
-    pairs = list(zip(given[::2], given[1::2], strict=True))
-    arguments = [part for pair in pairs if pair[0] in taken for part in pair]
+def _deliver(context: click.Context, state_dir: Path | None, device_id: str | None) -> None:
+    from agent.commands.destination_options import destination_of
+    from agent.delivery.waiting import deliver_waiting
+
     try:
-        with flush.make_context("flush", arguments) as context:
-            flush.invoke(context)
+        deliver_waiting(destination_of(context), state_dir, device_id, say)
     except NotDelivered as problem:
         say(str(problem))
 
 
-def _cool_down(telemetry: Any, idle: float | None, timing: Any, service: Any, say: Say) -> None:
+def _cool_down(telemetry: "Telemetry", idle: float | None, timing: "Timing", service: "Service") -> None:
     from agent.machine.cooldown import cool_down
     from agent.stop import Stop
 
@@ -212,5 +213,5 @@ def _cool_down(telemetry: Any, idle: float | None, timing: Any, service: Any, sa
     if reached is not None and reached > goal:
         say(
             f"still {reached:.0f} °C after {timing.cool_down_minutes:g} minutes, and idle was {idle:.0f} °C: "
-            "going on; a fan or a cooler room helps"
+            "the next run starts nevertheless; a fan or a cooler room helps"
         )

@@ -12,8 +12,8 @@ _TOO_LARGE: Final = 0x95
 Verdict = Literal["taken", "unheard", "too large", "refused"]
 
 
-class Answer(NamedTuple):
-    """What the broker says of one message with results."""
+class Acknowledgement(NamedTuple):
+    """The broker's PUBACK for one message with results."""
 
     packed: Packed
     verdict: Verdict
@@ -26,7 +26,7 @@ class Acknowledgements:
     def __init__(self) -> None:
         self._sent: dict[int, tuple[Packed, float]] = {}
         self._announced: set[int] = set()
-        self._answers: list[Answer] = []
+        self._acknowledged: list[Acknowledgement] = []
 
     def expect(self, message_id: int, packed: Packed | None) -> None:
         """Wait for that of a message with results, or of another one."""
@@ -57,12 +57,12 @@ class Acknowledgements:
         self._announced.discard(message_id)
         if message_id in self._sent:
             packed, _ = self._sent.pop(message_id)
-            self._answers.append(Answer(packed, _verdict(code), said))
+            self._acknowledged.append(Acknowledgement(packed, _verdict(code), said))
 
-    def answers(self) -> list[Answer]:
-        """What was said of results since the last call."""
-        answers, self._answers = self._answers, []
-        return answers
+    def acknowledged(self) -> list[Acknowledgement]:
+        """The acknowledgements of results that came since the last call."""
+        acknowledged, self._acknowledged = self._acknowledged, []
+        return acknowledged
 
 
 def _verdict(code: int) -> Verdict:

@@ -1,4 +1,4 @@
-"""What a broker says of itself when it lets a client in (CONNACK)."""
+"""The broker's limits and abilities, from the CONNACK packet that lets a client in."""
 
 from typing import Final, NamedTuple
 
@@ -6,8 +6,8 @@ _DEFAULT_RECEIVE_MAXIMUM: Final = 65_535  # MQTT 5, 3.2.2.3.3
 _DEFAULT_QOS: Final = 2
 
 
-class Greeting(NamedTuple):
-    """Its limits, and what it can do."""
+class Connack(NamedTuple):
+    """What the broker announced in its CONNACK packet."""
 
     protocol: str
     max_packet_bytes: int | None
@@ -19,14 +19,14 @@ class Greeting(NamedTuple):
     """Whether it keeps the latest message of a topic."""
 
 
-def greeting_of(properties: object, *, older: bool) -> Greeting:
-    """Read a greeting.
+def connack_of(properties: object, *, older: bool) -> Connack:
+    """Read a CONNACK packet.
 
     Args:
-        properties: those of its CONNACK by MQTT's names; one that is not there has its default.
+        properties: the packet's properties by MQTT's names; a missing one has its default.
         older: whether MQTT 3.1.1 is spoken.
     """
-    return Greeting(
+    return Connack(
         protocol="MQTT 3.1.1" if older else "MQTT 5",
         max_packet_bytes=getattr(properties, "MaximumPacketSize", None),
         receive_maximum=getattr(properties, "ReceiveMaximum", None) or _DEFAULT_RECEIVE_MAXIMUM,

@@ -8,15 +8,15 @@ from agent.outbox.summary import LinkState
 from contract.codec import printable
 
 
-class Loss(NamedTuple):
-    """One that cannot be mended: a new connection has to be opened."""
+class ConnectionLoss(NamedTuple):
+    """Why one connection ended; a new one has to be opened."""
 
     problem: str
     link: LinkState
     """What kind it is."""
 
 
-def never_made(broker: Broker, error: str) -> Loss:
+def never_made(broker: Broker, error: str) -> ConnectionLoss:
     """A connection that could not be opened.
 
     Args:
@@ -26,10 +26,12 @@ def never_made(broker: Broker, error: str) -> Loss:
     if (refused := _refused(broker, error)) is not None:
         return refused
     theirs = "certificate" in error.lower()
-    return Loss(f"cannot reach {broker.shown}: {error}", "certificate refused" if theirs else "unreachable")
+    return ConnectionLoss(
+        f"cannot reach {broker.shown}: {error}", "certificate refused" if theirs else "unreachable"
+    )
 
 
-def ended(broker: Broker, how: str, error: str, *, greeting: bool) -> Loss:
+def ended(broker: Broker, how: str, error: str, *, greeting: bool) -> ConnectionLoss:
     """A connection that the broker ended.
 
     Args:
@@ -44,14 +46,14 @@ def ended(broker: Broker, how: str, error: str, *, greeting: bool) -> Loss:
     dates = None if own is None else out_of_date(own)
     if own is not None and dates is not None:
         # Not every broker says it.
-        return Loss(
+        return ConnectionLoss(
             f"{broker.shown} ended the connection before it answered, and the certificate "
             f"'{printable(str(own))}' is out of date: {dates}",
             "certificate refused",
         )
-    return Loss(f"{broker.shown} ended the connection: {how}", "broken")
+    return ConnectionLoss(f"{broker.shown} ended the connection: {how}", "broken")
 
 
-def _refused(broker: Broker, error: str) -> Loss | None:
+def _refused(broker: Broker, error: str) -> ConnectionLoss | None:
     refused = refusal(error, broker.cert_file)
-    return None if refused is None else Loss(f"{broker.shown} {refused}", "certificate refused")
+    return None if refused is None else ConnectionLoss(f"{broker.shown} {refused}", "certificate refused")

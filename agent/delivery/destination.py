@@ -18,7 +18,7 @@ from contract.codec import printable
 from contract.messages import SeqRange
 
 if TYPE_CHECKING:
-    from agent.delivery.publisher import Courier
+    from agent.delivery.publisher import Publisher
 
 UNREACHED_SECONDS: Final = 10.0
 """A broker that was never reached is not waited for any longer than this."""
@@ -106,25 +106,25 @@ def delivering(where: Destination, state: OpenedState, say: Say) -> Iterator[Del
     if isinstance(where, ResultFile):
         yield ToFile(where.path, state.outbox)
         return
-    from agent.delivery.publisher import Courier
+    from agent.delivery.publisher import Publisher
 
-    courier = Courier(where.broker, state.device_id, state.outbox)
+    publisher = Publisher(where.broker, state.device_id, state.outbox)
     try:
         if where.live:
-            courier.step()
-        yield ToBroker(courier, state.stop, where.flush_seconds, say, live=where.live)
+            publisher.step()
+        yield ToBroker(publisher, state.stop, where.flush_seconds, say, live=where.live)
     finally:
-        courier.close()
+        publisher.close()
 
 
 class ToBroker:
     """Publishes live or at the end; then waits for receipts."""
 
     def __init__(
-        self, courier: "Courier", stop: Stop, flush_seconds: float, say: Say, *, live: bool = True
+        self, publisher: "Publisher", stop: Stop, flush_seconds: float, say: Say, *, live: bool = True
     ) -> None:
         self._live = live
-        self._courier = courier
+        self._publisher = publisher
         self._stop = stop
         self._flush_seconds = flush_seconds
         self._say = say
@@ -135,22 +135,22 @@ class ToBroker:
         if not self._live and progress.paused is None:
             return
         if progress.stage is None:
-            self._courier.step(progress)
+            self._publisher.step(progress)
         else:
-            self._courier.settle(progress)
-        problem = self._courier.problem
+            self._publisher.settle(progress)
+        problem = self._publisher.problem
         if problem is not None and problem != self._said:
             self._say(f"{problem}; measuring goes on and results are kept")
             self._said = problem
 
     def meanwhile(self) -> None:
         """Keep the connection, which a broker ends after half a minute of silence."""
-        self._courier.stay()
+        self._publisher.stay()
 
     def run_ended(self, run_id: str) -> None:
         """Send what waits, hear receipts."""
         if self._live:
-            self._courier.step()
+            self._publisher.step()
 
     def finish(self) -> None:
         """Wait for receipts, for the flush time at most.
@@ -159,11 +159,11 @@ class ToBroker:
             NotDelivered: something keeps results from arriving; that no collector is there is not an error.
         """
         begun = time.monotonic()
-        self._courier.drain(min(self._flush_seconds, UNREACHED_SECONDS), self._stop)
-        if self._courier.was_connected:
-            self._courier.drain(self._flush_seconds - (time.monotonic() - begun), self._stop)
+        self._publisher.drain(min(self._flush_seconds, UNREACHED_SECONDS), self._stop)
+        if self._publisher.was_connected:
+            self._publisher.drain(self._flush_seconds - (time.monotonic() - begun), self._stop)
         if not self._stop.asked:
-            self._courier.check()
+            self._publisher.check()
 
 
 class ToFile:

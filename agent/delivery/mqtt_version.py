@@ -1,33 +1,32 @@
-"""Which version of MQTT a broker speaks, as far as it has told: 5, or else 3.1.1."""
-
-from typing import Protocol
+"""Which version of MQTT to speak to a broker: 5, or 3.1.1 if the broker asks for it or never answers to 5."""
 
 
-class Lost(Protocol):
-    """What a connection that is lost tells of it: an `agent.delivery.uplink.Uplink`."""
-
-    wants_older: bool
-    silent: bool
-
-
-class Dialect:
-    """What to speak to one broker, over any number of connections."""
+class MqttVersion:
+    """The version to speak to one broker, over any number of connections."""
 
     def __init__(self) -> None:
         self.older = False
         """Whether to speak MQTT 3.1.1."""
-        self._told = False
+        self._known = False
 
     def welcomed(self) -> None:
-        """The broker has let this agent in."""
+        """Note that the broker has let this agent in."""
         if not self.older:
-            self._told = True
+            self._known = True
 
-    def lost(self, uplink: Lost) -> bool:
-        """A connection has ended; tells whether the broker has asked for the older version in words."""
-        if uplink.wants_older:
-            self._told = self.older = True
-        elif not self._told:
+    def lost(self, *, wants_older: bool, silent: bool) -> bool:
+        """Note that a connection has ended, and choose the version of the next one.
+
+        Args:
+            wants_older: whether the broker refused MQTT 5 by name.
+            silent: whether the broker never answered the CONNECT packet.
+
+        Returns:
+            `wants_older`: the next connection can be opened at once.
+        """
+        if wants_older:
+            self._known = self.older = True
+        elif not self._known:
             # amqtt takes MQTT 5 for a broken 3.1.1 and says nothing: try that in turn with 5.
-            self.older = uplink.silent and not self.older
-        return uplink.wants_older
+            self.older = silent and not self.older
+        return wants_older

@@ -14,8 +14,8 @@ QUICK_SECONDS: Final = 10.0
 """A break later than this after sending has other causes."""
 
 
-class Suspicion:
-    """Which positions of the outbox are under suspicion, and how often it was confirmed."""
+class PoisonSearch:
+    """The positions of the outbox that may hold the record, and how often a break confirmed it."""
 
     def __init__(self) -> None:
         self._first = self._last = self._until = self._breaks = 0

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final, Literal
 
 from agent.delivery.broker_address import Broker
-from agent.delivery.mqtt_version import Dialect
+from agent.delivery.mqtt_version import MqttVersion
 from agent.delivery.sender import Sender
 from agent.delivery.uplink import Uplink
 from agent.errors import NotDelivered, OutboxFull
@@ -35,8 +35,8 @@ SILENCE_SECONDS: Final = 180.0
 """When nothing was receipted for so long though there is someone to do it, a new connection is tried."""
 
 
-class Courier:
-    """Works a moment at a time, when it is told to `step`; in between nothing happens.
+class Publisher:
+    """Works only while one of its methods runs; in between nothing happens.
 
     Args:
         broker: where to, and with which credentials.
@@ -55,7 +55,7 @@ class Courier:
         self._stay_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._state_due_at = 0.0
-        self._dialect = Dialect()
+        self._version = MqttVersion()
         self._ready_at: float | None = None
         self._short_connections = 0
         self._link: LinkState | None = None
@@ -152,12 +152,12 @@ class Courier:
             reason="the connection broke",
             agent_version=agent_version(),
         )
-        return Uplink(self._broker, self._device_id, encode_message(will), older=self._dialect.older)
+        return Uplink(self._broker, self._device_id, encode_message(will), older=self._version.older)
 
     def _welcome(self) -> None:
         self.was_connected = True
         self._ready_at = time.monotonic()
-        self._dialect.welcomed()
+        self._version.welcomed()
         if self._short_connections < SHORT_CONNECTIONS:
             self.problem = None
             self._link = None
@@ -176,7 +176,7 @@ class Courier:
             if self._sender.take(receipt):
                 self._delivered()
         hold = False
-        for packed, verdict, reason in uplink.answers():
+        for packed, verdict, reason in uplink.acknowledged():
             self._sender.acknowledged(packed)
             if verdict == "too large":
                 self._sender.too_large(packed)
@@ -242,7 +242,7 @@ class Courier:
     def _retry_later(self, uplink: Uplink) -> None:
         self._uplink = None
         self.problem, self._link = uplink.problem, uplink.link
-        if self._dialect.lost(uplink):
+        if self._version.lost(wants_older=uplink.wants_older, silent=uplink.silent):
             self._retry_at = 0.0
             return
         with suppress(OutboxFull):

@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Final, NamedTuple
 
 from agent.delivery.batches import MAX_RECORDS, Packed, pack
-from agent.delivery.poison_record import QUICK_SECONDS, Suspicion
+from agent.delivery.poison_record import QUICK_SECONDS, PoisonSearch
 from agent.outbox.outbox import Outbox, Row
 from contract.messages import MAX_MESSAGE_BYTES, Receipt, Stream
 
@@ -59,7 +59,7 @@ class Sender:
         self._patience = FIRST_PATIENCE_SECONDS
         self._hold_seconds = FIRST_HOLD_SECONDS
         self._quiet_until = 0.0
-        self._suspicion = Suspicion()
+        self._poison = PoisonSearch()
         self._learnt_max_bytes = MAX_MESSAGE_BYTES
 
     @property
@@ -75,7 +75,7 @@ class Sender:
             self.restart()
         if now < self._quiet_until or len(self._in_flight) >= MAX_IN_FLIGHT:
             return None
-        if self._suspicion.cautious and any(not batch.answered for batch in self._in_flight):
+        if self._poison.cautious and any(not batch.answered for batch in self._in_flight):
             return None
         max_bytes = min(max_bytes, self._learnt_max_bytes)
         while rows := self._outbox.rows(self._position, MAX_RECORDS):
@@ -97,7 +97,7 @@ class Sender:
         self._in_flight = [
             batch._replace(answered=True) if batch.packed is packed else batch for batch in self._in_flight
         ]
-        self._suspicion.answered(packed.rows[-1].position)
+        self._poison.answered(packed.rows[-1].position)
 
     def too_large(self, packed: Packed) -> None:
         """The broker finds a message too large: send smaller ones, and set aside what cannot be cut."""
@@ -116,9 +116,9 @@ class Sender:
         if unanswered is not None and self._now() - unanswered.sent_at < QUICK_SECONDS:
             rows = unanswered.packed.rows
             until = in_flight[-1].packed.rows[-1].position
-            if self._suspicion.broke(rows[0].position, rows[-1].position, until):
+            if self._poison.broke(rows[0].position, rows[-1].position, until):
                 self._set_aside(unanswered.packed, "the connection broke whenever the record was sent")
-                self._suspicion.clear()
+                self._poison.clear()
 
     def reconnected(self) -> None:
         """A new connection may have a new broker behind it, with other limits."""
@@ -165,9 +165,9 @@ class Sender:
 
     def _apart(self, rows: list[Row]) -> list[Row]:
         """The first of the rows that may share a message."""
-        if self._suspicion.alone(rows[0].position):
+        if self._poison.alone(rows[0].position):
             return rows[:1]
-        return list(takewhile(lambda row: not self._suspicion.alone(row.position), rows))
+        return list(takewhile(lambda row: not self._poison.alone(row.position), rows))
 
     def _set_aside(self, packed: Packed, reason: str) -> None:
         first, last = packed.rows[0], packed.rows[-1]

@@ -17,10 +17,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent.delivery.acknowledgements import Acknowledgements, Answer
+from agent.delivery.acknowledgements import Acknowledgement, Acknowledgements
 from agent.delivery.batches import Packed
 from agent.delivery.broker_address import Broker
-from agent.delivery.connack import Greeting, greeting_of
+from agent.delivery.connack import Connack, connack_of
 from agent.delivery.connection_loss import ended, never_made
 from agent.outbox.summary import LinkState
 from contract.codec import printable
@@ -70,7 +70,7 @@ class Uplink:
         """Whether it is lost because the broker never answered the greeting, as some do to MQTT 5."""
         self.max_bytes = MAX_MESSAGE_BYTES
         """Of a payload: the contract's limit, or the broker's if that is less."""
-        self.greeting: Greeting | None = None
+        self.connack: Connack | None = None
         """What the broker said when it let this client in."""
         self._role = role
         self._heard = 0
@@ -107,7 +107,7 @@ class Uplink:
             if heard == self._heard and not self._client.want_write():
                 break
         if self.phase == "greeting" and time.monotonic() > self._greeted_by:
-            self.silent = self.greeting is None
+            self.silent = self.connack is None
             self._lose(f"{self._broker.shown} does not answer", "unreachable")
         if self._acknowledgements.waiting_seconds > ACKNOWLEDGE_SECONDS:
             self._lose(f"{self._broker.shown} does not acknowledge what it is sent", "unreachable")
@@ -117,11 +117,11 @@ class Uplink:
     @property
     def has_room(self) -> bool:
         """Whether the broker lets one more message be unacknowledged; paho does not heed its number."""
-        greeting = self.greeting
+        greeting = self.connack
         return greeting is None or self._acknowledgements.missing < greeting.receive_maximum
 
     def send(self, packed: Packed) -> None:
-        """Hand results to the broker; what it says of them is told by `answers`."""
+        """Hand results to the broker, whose answer `acknowledged` returns later."""
         self._acknowledgements.expect(self._publish("results", packed.payload), packed)
 
     def announce(self, payload: bytes) -> None:
@@ -132,9 +132,9 @@ class Uplink:
         """Give the connection up."""
         self._lose(problem, link)
 
-    def answers(self) -> list[Answer]:
-        """What the broker said of results since the last call."""
-        return self._acknowledgements.answers()
+    def acknowledged(self) -> list[Acknowledgement]:
+        """The acknowledgements of results that came since the last call."""
+        return self._acknowledgements.acknowledged()
 
     def receipts(self) -> list[bytes]:
         """The receipts' payloads that came since the last call."""
@@ -215,7 +215,7 @@ class Uplink:
             return
         greeting = self.phase == "greeting"
         loss = ended(self._broker, how, self._last_error, greeting=greeting)
-        self.silent = loss.link == "broken" and greeting and self.greeting is None
+        self.silent = loss.link == "broken" and greeting and self.connack is None
         self._lose(*loss)
 
     def _lose(self, problem: str, link: LinkState = "broken") -> None:
@@ -250,8 +250,8 @@ class Uplink:
             link: LinkState = "not let in" if reason.value in _NOT_LET_IN else "unreachable"
             self._lose(f"{self._broker.shown} does not let this agent in: {reason}", link)
             return
-        self.greeting = greeting_of(properties, older=self._older)
-        if (limit := self.greeting.max_packet_bytes) is not None:
+        self.connack = connack_of(properties, older=self._older)
+        if (limit := self.connack.max_packet_bytes) is not None:
             self.max_bytes = min(self.max_bytes, limit - _HEADER_BYTES)
         client.subscribe(topic(self._device_id, "receipts"), qos=1)
 

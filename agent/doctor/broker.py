@@ -10,7 +10,7 @@ from typing import Final
 from agent.delivery.batches import Packed
 from agent.delivery.broker_address import Broker
 from agent.delivery.certificate import dates_of
-from agent.delivery.mqtt_version import Dialect
+from agent.delivery.mqtt_version import MqttVersion
 from agent.delivery.uplink import GREETING_SECONDS, Uplink
 from agent.doctor.machine import Finding
 from agent.outbox.summary import LinkState
@@ -38,15 +38,15 @@ def probe(broker: Broker, device_id: str) -> Iterator[Finding]:
         device_id: decides the topics.
     """
     yield from _own_certificate(broker.cert_file)
-    dialect = Dialect()
+    version = MqttVersion()
     uplink = _connected(broker, device_id, older=False)
     if uplink.phase == "lost":
-        dialect.lost(uplink)
-    if dialect.older:
+        version.lost(wants_older=uplink.wants_older, silent=uplink.silent)
+    if version.older:
         second = _connected(broker, device_id, older=True)
         # One that stays away whatever it is asked is told by what it did the first time.
         uplink = second if second.phase == "ready" or uplink.wants_older else uplink
-    if uplink.phase != "ready" or uplink.greeting is None:
+    if uplink.phase != "ready" or uplink.connack is None:
         yield Finding(
             about="broker", level="fail", what=uplink.problem, advice=_ADVICE.get(uplink.link, "see its log")
         )
@@ -92,7 +92,7 @@ def _ending(whose: str, ends: datetime) -> Finding:
 
 
 def _greeting(uplink: Uplink, broker: Broker) -> Iterator[Finding]:
-    greeting = uplink.greeting
+    greeting = uplink.connack
     assert greeting is not None, "it is ready"
     who = f"as '{broker.user}'" if broker.user else "without a name"
     if greeting.protocol == "MQTT 5":
@@ -152,7 +152,7 @@ def _delivery(uplink: Uplink, broker: Broker, device_id: str) -> Iterator[Findin
     verdict, reason = None, ""
     while time.monotonic() < deadline and uplink.phase == "ready":
         uplink.turn(_POLL_SECONDS)
-        for answer in uplink.answers():
+        for answer in uplink.acknowledged():
             verdict, reason = answer.verdict, answer.reason
         if verdict in {"refused", "too large", "unheard"}:
             break

@@ -11,7 +11,7 @@ LOOK_SECONDS: Final = 2.0
 
 
 def idle_celsius(telemetry: Telemetry) -> float | None:
-    """The temperature now, to be called when nothing has run for a while; None where none is told."""
+    """The temperature now, to be called when nothing has run for a while; None without a sensor."""
     return telemetry.read().temperature_celsius
 
 
@@ -32,7 +32,7 @@ def cool_down(
         tell: is given each temperature on the way.
 
     Returns:
-        The last temperature; above `below_celsius` if the limit came first. None where none is told.
+        The last temperature; above `below_celsius` if the limit came first. None without a sensor.
 
     Raises:
         Stopped: a signal came.

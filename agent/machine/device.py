@@ -48,14 +48,14 @@ def inspect_device(
     return Device(
         device_id=device_id,
         hardware_class=hardware or hardware_class(firmware, cpu, architecture),
-        model=_told(firmware.model) or "unknown",
+        model=_shortened(firmware.model) or "unknown",
         architecture=architecture,
-        cpu_model=_told(cpu.model) or "unknown",
+        cpu_model=_shortened(cpu.model) or "unknown",
         cpu_flags=tuple(sorted(_flags(cpu, architecture, root) & DECISIVE_FLAGS)),
         cores=usable_cores(root),
         memory_bytes=_memory_bytes(root),
-        os=_told(_os_name(root)),
-        kernel=_told(read_text(root / "proc/sys/kernel/osrelease") or platform.release()),
+        os=_shortened(_os_name(root)),
+        kernel=_shortened(read_text(root / "proc/sys/kernel/osrelease") or platform.release()),
         governor=read_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
         versions={"python": platform.python_version(), **_versions()},
     )
@@ -105,13 +105,13 @@ def _flags(cpu: CpuInfo, architecture: str, root: Path) -> frozenset[str]:
 
 
 def _memory_bytes(root: Path) -> int:
-    told = read_kib(root / "proc/meminfo", "MemTotal:")
-    return told if told is not None else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    known = read_kib(root / "proc/meminfo", "MemTotal:")
+    return known if known is not None else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _os_name(root: Path) -> str:
-    told = read_field(root / "etc/os-release", "PRETTY_NAME=")
-    return told.strip("\"'") if told is not None else f"{platform.system()} {platform.release()}"
+    name = read_field(root / "etc/os-release", "PRETTY_NAME=")
+    return name.strip("\"'") if name is not None else f"{platform.system()} {platform.release()}"
 
 
 def _versions() -> dict[str, str]:
@@ -125,5 +125,5 @@ def _version(distribution: str) -> str:
         return "not installed"
 
 
-def _told(text: str) -> str:
+def _shortened(text: str) -> str:
     return printable(" ".join(text.split()))[:_MODEL_CHARS]

@@ -22,8 +22,8 @@ _CPU_ZONES: Final = ("cpu", "soc", "x86_pkg_temp", "tcpu")
 _CPU_SENSORS: Final = ("coretemp", "k10temp", "cpu_thermal", "zenpower")
 
 
-class Reading(NamedTuple):
-    """One look at the machine."""
+class MachineState(NamedTuple):
+    """Temperature, clock and throttling of the machine at one moment."""
 
     temperature_celsius: float | None
     clock_hz: int | None
@@ -50,13 +50,13 @@ class Telemetry:
         self._seen_since_boot = self._pi_bits() >> _SINCE_BOOT
         self._seen_count = self._throttle_count()
 
-    def read(self) -> Reading:
+    def read(self) -> MachineState:
         """Look now."""
         temperatures = [
             value / 1000 for path in self._temperatures if (value := read_number(path)) is not None
         ]
         clocks = [value * 1000 for path in self._clocks if (value := read_number(path)) is not None]
-        return Reading(max(temperatures, default=None), max(clocks, default=None), self._throttle())
+        return MachineState(max(temperatures, default=None), max(clocks, default=None), self._throttle())
 
     def since_boot(self) -> tuple[Mark, ...]:
         """What has slowed a Raspberry Pi down at any time since it started."""

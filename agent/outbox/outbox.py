@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final, Literal, NamedTuple, Self
 
 from agent.errors import OutboxFull, WentBack
-from agent.outbox.schema import ROW_BYTES, SIZE, prepare, told
+from agent.outbox.schema import ROW_BYTES, SIZE, prepare, translated
 from agent.outbox.summary import LinkState, Summary, summary
 from contract.codec import encode, printable
 from contract.messages import SeqRange
@@ -73,7 +73,7 @@ class Outbox:
         self._limit_bytes = limit_bytes
         self._when_full = when_full
         self._went_back: set[str] = set()
-        with self._told():
+        with translated(self._path):
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
@@ -103,7 +103,7 @@ class Outbox:
 
     def unfinished(self, identity: str) -> Place | None:
         """The latest run of this identity that was not finished."""
-        with self._told():
+        with translated(self._path):
             row = self._db.execute(
                 "SELECT run_id, next_seq, asked, errors, elapsed_ns, finished, kept FROM runs "
                 "WHERE identity = ? AND format_version = ? AND NOT finished ORDER BY rowid DESC LIMIT 1",
@@ -151,7 +151,7 @@ class Outbox:
 
     def rows(self, after: int, limit: int, run_id: str | None = None) -> list[Row]:
         """Records that wait, of all runs or one, beyond a position, in order."""
-        with self._told():
+        with translated(self._path):
             found = self._db.execute(
                 "SELECT position, device_id, run_id, format_version, seq, body FROM records "
                 "JOIN runs USING (run_id) WHERE refused IS NULL AND position > ? "
@@ -213,13 +213,13 @@ class Outbox:
 
     def pending(self) -> int:
         """Records that wait for a receipt."""
-        with self._told():
+        with translated(self._path):
             (count,) = self._db.execute("SELECT count(*) FROM records WHERE refused IS NULL").fetchone()
         return int(count)
 
     def other_devices(self, device_id: str) -> list[str]:
         """Devices but this one whose results wait here."""
-        with self._told():
+        with translated(self._path):
             found = self._db.execute(
                 "SELECT DISTINCT device_id FROM records JOIN runs USING (run_id) WHERE device_id <> ?",
                 (device_id,),
@@ -228,7 +228,7 @@ class Outbox:
 
     def summary(self) -> Summary:
         """What the outbox holds, for people."""
-        with self._told():
+        with translated(self._path):
             return summary(self._db)
 
     def _make_room(self, size: int) -> None:
@@ -260,7 +260,7 @@ class Outbox:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._told():
+        with translated(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -269,8 +269,3 @@ class Outbox:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        with told(self._path):
-            yield

@@ -1,4 +1,4 @@
-"""The outbox file: its tables, how it becomes one, and how its failures are told."""
+"""The outbox file: its tables, how an empty file becomes one, and its errors as sentences."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -80,7 +80,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into sentences.
 
     Raises:

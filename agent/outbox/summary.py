@@ -8,7 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from agent.errors import StateUnusable
-from agent.outbox.schema import SCHEMA_VERSION, SIZE, told
+from agent.outbox.schema import SCHEMA_VERSION, SIZE, translated
 from contract.codec import printable
 
 LinkState = Literal[
@@ -29,14 +29,14 @@ LinkState = Literal[
 _RATE_WINDOW: Final = "-1 hour"
 
 
-class Refused(msgspec.Struct, frozen=True):
+class RefusedRecords(msgspec.Struct, frozen=True):
     """Records that nobody takes for one reason: kept, and not sent again until they are asked for."""
 
     reason: str
     count: int
 
 
-class Dropped(msgspec.Struct, frozen=True):
+class DroppedRecords(msgspec.Struct, frozen=True):
     """Records that are gone for one reason."""
 
     reason: str
@@ -52,8 +52,8 @@ class Summary(msgspec.Struct, frozen=True):
     """When the oldest of them was written."""
     dropped: int = 0
     """Records that no collector will get, as things are: refused ones and those that are gone."""
-    refused: tuple[Refused, ...] = ()
-    gone: tuple[Dropped, ...] = ()
+    refused: tuple[RefusedRecords, ...] = ()
+    gone: tuple[DroppedRecords, ...] = ()
     unfinished_runs: int = 0
     """Runs that can be continued."""
     used_bytes: int = 0
@@ -76,7 +76,7 @@ def summarise(path: Path) -> Summary:
     """
     if not path.exists():
         return Summary()
-    with told(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+    with translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version != SCHEMA_VERSION:
             raise StateUnusable(
@@ -92,12 +92,14 @@ def summary(db: sqlite3.Connection) -> Summary:
         "SELECT count(*), min(appended_at) FROM records WHERE refused IS NULL"
     ).fetchone()
     refused = tuple(
-        Refused(*row)
+        RefusedRecords(*row)
         for row in db.execute(
             "SELECT refused, count(*) FROM records WHERE refused IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
         )
     )
-    gone = tuple(Dropped(*row) for row in db.execute("SELECT reason, count FROM dropped ORDER BY 2 DESC, 1"))
+    gone = tuple(
+        DroppedRecords(*row) for row in db.execute("SELECT reason, count FROM dropped ORDER BY 2 DESC, 1")
+    )
     (unfinished,) = db.execute("SELECT count(*) FROM runs WHERE NOT finished").fetchone()
     (used,) = db.execute(f"SELECT {SIZE} FROM records").fetchone()  # noqa: S608  # our own words
     limit, link, problem, since = db.execute("SELECT limit_bytes, state, problem, since FROM link").fetchone()

@@ -1,4 +1,4 @@
-"""A plan: TOML that says which `agent run` commands to give, how often, and how cool to be in between.
+"""A plan: TOML that names the runs to measure, how often, and how cool the machine has to be in between.
 
     every-hours = 168
     rounds = 3
@@ -9,7 +9,8 @@
     threads = [1, 4]
 
 A key of `[[run]]` is an option of `agent run` without its dashes; a list stands for one run with each of its
-values. Rounds are interleaved: every run once, then every run again. Paths begin at the plan's folder.
+values. Rounds are interleaved: every run once, then every run again. Paths begin at the plan's folder. What
+values an option takes is the command's business: see `agent/commands/run_plan.py`.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ import msgspec
 from agent.errors import BadInput, StateUnusable
 from agent.outbox.state_folder import write_whole
 from contract.codec import printable
-from contract.config import MAX_CONFIG_BYTES, check_key, decode_toml
+from contract.config import MAX_CONFIG_BYTES, Value, check_key, decode_toml
 from contract.errors import Malformed
 
 MAX_RUNS: Final = 10_000
@@ -36,22 +37,22 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     """The keys of a plan besides its runs."""
 
     every_hours: float | None = None
-    """Begin again so long after the last beginning; None for once."""
+    """Hours from one start of the plan to the next; None to work through it once."""
     rounds: int = 1
     cool_down_minutes: float = 15.0
-    """How long to wait at most between runs; 0 for not at all."""
+    """The longest wait between two runs; 0 for none."""
     cool_down_celsius: float = 3.0
-    """So much warmer than idle is cool enough."""
+    """The next run starts when the machine is at most this much warmer than idle."""
     idle_celsius: float | None = None
-    """None for the temperature when the plan begins."""
+    """None for the temperature when the plan starts."""
 
 
 class Schedule(msgspec.Struct, frozen=True):
-    """A plan, taken apart."""
+    """What a plan asks for."""
 
     timing: Timing
-    commands: tuple[tuple[str, ...], ...]
-    """Arguments of `agent run`, in the order of one round."""
+    runs: tuple[dict[str, Value], ...]
+    """The values of each run by key, in the order of one round; `bundles` and `questions` are whole paths."""
 
 
 def read_schedule(path: Path, options: Collection[str]) -> Schedule:
@@ -89,44 +90,39 @@ def _schedule(tables: dict[str, Any], folder: Path, options: Collection[str]) ->
         raise Malformed("plan: rounds begin at 1, every-hours above 0, and cool-down-minutes at 0")
     if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs) or not runs:
         raise Malformed("plan: it has no [[run]] with bundles and questions")
-    commands = tuple(command for run in runs for command in _commands(run, folder, options))
-    if len(commands) * timing.rounds > MAX_RUNS:
+    single = tuple(one for run in runs for one in _runs(run, folder, options))
+    if len(single) * timing.rounds > MAX_RUNS:
         raise Malformed(
-            f"plan: it has {len(commands) * timing.rounds} runs, and at most {MAX_RUNS} are allowed"
+            f"plan: it has {len(single) * timing.rounds} runs, and at most {MAX_RUNS} are allowed"
         )
-    return Schedule(timing, commands)
+    return Schedule(timing, single)
 
 
-def _commands(run: dict[str, Any], folder: Path, options: Collection[str]) -> list[tuple[str, ...]]:
+def _runs(run: dict[str, Any], folder: Path, options: Collection[str]) -> list[dict[str, Value]]:
+    """The runs that a table stands for, one for each combination of its lists' values."""
     for key in run:
         check_key(key, {*_PATHS, *options}, "plan: [[run]]")
     for key in _PATHS:
         if not run.get(key):
             raise Malformed(f"plan: a [[run]] has no {key!r}")
     choices = [_choices(key, value, folder) for key, value in run.items()]
-    return [tuple(itertools.chain.from_iterable(picked)) for picked in itertools.product(*choices)]
+    return [dict(zip(run, picked, strict=True)) for picked in itertools.product(*choices)]
 
 
-def _choices(key: str, value: Any, folder: Path) -> list[tuple[str, ...]]:
-    """The arguments that each value of a key stands for."""
+def _choices(key: str, value: Any, folder: Path) -> list[Value]:
     values: Sequence[Any] = value if isinstance(value, list) else [value]
     if not values:
         raise Malformed(f"plan: {key!r} is an empty list")
-    found: list[tuple[str, ...]] = []
     for one in values:
-        if isinstance(one, bool):
-            found.append((f"--{key}",) if one else (f"--no-{key}",))
-        elif not isinstance(one, str | int | float):
+        if not isinstance(one, str | int | float | bool):
             raise Malformed(f"plan: {key!r} must be a text, a number, true or false, or a list of those")
-        elif key == "bundles":
-            found.append((str(folder / str(one)),))
-        else:
-            found.append((f"--{key}", str(folder / str(one)) if key in _PATHS else str(one)))
-    return found
+        if key in _PATHS and isinstance(one, bool):
+            raise Malformed(f"plan: {key!r} must be a path or a list of paths")
+    return [str(folder / str(one)) if key in _PATHS else one for one in values]
 
 
-class Course(msgspec.Struct, frozen=True):
-    """How far a plan is; kept in the state folder, so that it goes on after a reboot."""
+class Position(msgspec.Struct, frozen=True):
+    """How far a plan is; kept in the state folder, so that a reboot does not repeat what is done."""
 
     identity: str
     """Equal as long as the plan asks for the same."""
@@ -137,44 +133,50 @@ class Course(msgspec.Struct, frozen=True):
     idle_celsius: float | None = None
 
     def due(self, timing: Timing, now: datetime) -> bool:
-        """Whether a plan that is through shall begin again."""
+        """Whether a plan that is finished has to start again."""
         return timing.every_hours is not None and now - self.began_at >= timedelta(hours=timing.every_hours)
 
 
-def identity_of(schedule: Schedule, inputs: Sequence[str]) -> str:
-    """Equal for plans with the same commands on the same bundles and questions."""
-    parts = (schedule.commands, schedule.timing.rounds, tuple(inputs))
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def identity_of(commands: Sequence[Sequence[str]], rounds: int, inputs: Sequence[str]) -> str:
+    """Equal for plans of the same runs on the same bundles and questions.
+
+    Args:
+        commands: the arguments of `agent run` for each run of one round.
+        rounds: how often the plan repeats them.
+        inputs: SHA-256 of each bundle and question file, in the order of their first use.
+    """
+    # The position files of earlier versions hold this hash: keep what goes into it.
+    return hashlib.sha256(json.dumps((commands, rounds, inputs)).encode()).hexdigest()
 
 
-class CourseFile:
-    """Where a course is kept.
+class PositionFile:
+    """The file that keeps a plan's position.
 
     Args:
         folder: the state folder.
-        plan: the plan's file; each has a course of its own.
+        plan: the plan's file; each plan has a position of its own.
     """
 
     def __init__(self, folder: Path, plan: Path) -> None:
         name = hashlib.sha256(str(plan.resolve()).encode()).hexdigest()[:16]
         self._path = folder / f"plan-{name}.json"
 
-    def read(self) -> Course | None:
-        """The course, if there is one that can be read."""
+    def read(self) -> Position | None:
+        """The position, if there is one that can be read."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Course)
+            return msgspec.json.decode(self._path.read_bytes(), type=Position)
         except (OSError, msgspec.DecodeError):
-            # Lost or damaged: the plan begins anew, which costs time and no result.
+            # Lost or damaged: the plan starts over, which costs time and no result.
             return None
 
-    def write(self, course: Course) -> None:
-        """Keep the course.
+    def write(self, position: Position) -> None:
+        """Keep the position.
 
         Raises:
             StateUnusable: it cannot be written.
         """
         try:
-            write_whole(self._path, msgspec.json.encode(course))
+            write_whole(self._path, msgspec.json.encode(position))
         except OSError as error:
             raise StateUnusable(f"cannot keep how far the plan is: {error.strerror}") from None
 

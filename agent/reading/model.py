@@ -72,8 +72,10 @@ class Model:
                 self._session = onnxruntime.InferenceSession(file.path, settings, providers=[provider])
             except Exception as error:  # onnxruntime's exceptions share no narrower base
                 if any(sign in str(error) for sign in _MEMORY_SIGNS):
-                    raise OutOfMemory(f"out of memory while the model was loaded: {_told(error)}") from None
-                raise BundleRefused(f"onnxruntime cannot load the model: {_told(error)}") from None
+                    raise OutOfMemory(
+                        f"out of memory while the model was loaded: {_one_line(error)}"
+                    ) from None
+                raise BundleRefused(f"onnxruntime cannot load the model: {_one_line(error)}") from None
         if provider not in self._session.get_providers():
             raise BundleRefused(
                 f"{provider} does not work here, and onnxruntime took another one in its place"
@@ -155,7 +157,7 @@ def _stay_on(cores: frozenset[int]) -> None:
         raise BundleRefused(f"the cores {wanted} cannot be used, only {usable}") from None
 
 
-def _told(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return printable(str(error))
 
 

@@ -1,18 +1,75 @@
-"""The bundles of one command, one run after the other."""
+"""The bundles of one command, measured one after the other."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from agent.delivery.destination import Delivery, Say
+from agent.bundles.bundle import describe
+from agent.delivery.destination import Delivery, Destination, Say, delivering
 from agent.errors import WentBack
-from agent.outbox.state_folder import OpenedState
-from agent.planning.plan import Plan
+from agent.machine.device import inspect_device
+from agent.machine.remarks import remarks
+from agent.outbox.state_folder import OpenedState, opened_state
+from agent.planning.plan import Plan, read_questions
+from agent.planning.request import RunRequest
 from agent.progress import Progress
-from agent.running.outcome_text import told
 from agent.running.progress_line import ProgressLine
 from agent.running.run import Run
+from agent.running.thread_trial import with_fastest_threads
 from agent.service import Service
 from agent.stop import Stopped
+from commandline.outcome_text import outcome_lines
+from contract.codec import printable
 from contract.records import RunFinished
+
+
+def measure(
+    request: RunRequest,
+    where: Destination,
+    state_dir: Path | None,
+    device_id: str | None,
+    hardware_class: str | None,
+    say: Say,
+) -> bool:
+    """Measure every bundle of a request and deliver the results.
+
+    Args:
+        request: what to measure.
+        where: where the results go.
+        state_dir: the state folder; None for the default one.
+        device_id: what the user calls the device; None for the id that is kept.
+        hardware_class: what the user calls the hardware; None for the detected class.
+        say: prints a sentence for the user.
+
+    Returns:
+        Whether a run failed.
+
+    Raises:
+        BadInput: a bundle, the question file or the device id cannot be used; nothing was measured.
+        StateUnusable: another agent works in the state folder, or it cannot be used.
+        NotDelivered: results stay in the outbox because something is wrong with where they go.
+        Stopped: a signal came; what was measured is in the outbox, and the same request continues it.
+    """
+    bundles = [describe(bundle) for bundle in request.bundles]
+    questions = read_questions(request.question_file)
+    with opened_state(
+        state_dir, device_id, say, limit_bytes=request.outbox_bytes, when_full=request.when_full
+    ) as state:
+        device = inspect_device(state.device_id, hardware_class)
+        against = tuple(remark.sentence for remark in remarks())
+        plans = [request.plan(device, bundle, questions, against) for bundle in bundles]
+        for sentence in against:
+            say(f"beware: {sentence}")
+        if request.threads == "auto":
+            plans = [with_fastest_threads(plan, state.folder, state.stop, say) for plan in plans]
+        with delivering(where, state, say) as delivery:
+            finished = measure_all(plans, state, delivery, say, resume=request.resume)
+            state.stop.check()
+        if left := state.outbox.pending():
+            say(
+                f"{left} results wait for a collector in '{printable(str(state.folder))}': "
+                "'agent flush' sends them"
+            )
+    return any(last.status == "failed" for last in finished)
 
 
 def measure_all(
@@ -27,7 +84,7 @@ def measure_all(
         Stopped: a signal came; what was measured is in the outbox, and the same command continues it.
         NotDelivered: results stay in the outbox because something is wrong with where they go.
     """
-    line = ProgressLine(state.outbox)
+    line = ProgressLine(state.outbox.pending)
     service = Service()
     service.ready()
     finished = []
@@ -73,7 +130,10 @@ def measure_all(
         else:
             errors = f", {last.errors} could not be answered" if last.errors else ""
             say(f"{plan.title}: {last.answered} questions answered{errors}")
-            for sentence in told(last):
-                say(f"{plan.title}: {sentence}")
+            if last.status == "inconclusive":
+                say(f"{plan.title}: inconclusive: {last.reason}")
+            for sentence in outcome_lines(plan.settings, last.outcome):
+                if sentence != last.reason:
+                    say(f"{plan.title}: {sentence}")
     delivery.finish()
     return finished

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from agent.machine.energy import Meter
-from agent.machine.telemetry import Reading, Telemetry
+from agent.machine.telemetry import MachineState, Telemetry
 from agent.worker.own_work import OwnWork
-from agent.worker.protocol import Outcome, time_ns
+from agent.worker.protocol import QuestionOutcome, time_ns
 from contract.records import Mark
 
 LOOK_SECONDS: Final = 5.0
@@ -25,11 +25,11 @@ class Stretch(NamedTuple):
     """`time.monotonic_ns()`."""
     marks: frozenset[Mark]
     """What slowed the machine down at its beginning, at its end or between, and whether this process did."""
-    after: Reading
+    after: MachineState
     energy_joules: float | None
 
 
-class Watch:
+class MachineWatch:
     """Over one wait for the worker; made before it begins.
 
     Args:
@@ -78,7 +78,7 @@ class Watch:
         self._before = after.throttle
 
 
-def marks_of(outcome: Outcome, stretches: Sequence[Stretch]) -> frozenset[Mark]:
+def marks_of(outcome: QuestionOutcome, stretches: Sequence[Stretch]) -> frozenset[Mark]:
     """What disturbed a question between its arrival and its answer.
 
     Args:

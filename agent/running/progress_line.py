@@ -1,10 +1,10 @@
-"""The line on a terminal that shows the progress of a run."""
+"""The line on a terminal that shows the progress of a run; without a terminal nothing is drawn."""
 
 import statistics
 import sys
+from collections.abc import Callable
 from typing import Final
 
-from agent.outbox.outbox import Outbox
 from agent.progress import Progress
 
 _ERASE_LINE: Final = "\r\x1b[K"
@@ -16,11 +16,11 @@ class ProgressLine:
     """Draws on standard error, between two chunks of questions only.
 
     Args:
-        outbox: whose pending records are shown.
+        pending: counts the results that no collector has receipted yet.
     """
 
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
+    def __init__(self, pending: Callable[[], int]) -> None:
+        self._pending = pending
         self._shown = sys.stderr.isatty()
 
     def draw(self, progress: Progress) -> None:
@@ -30,8 +30,7 @@ class ProgressLine:
         recent = progress.times_ns[-_RECENT:]
         p50 = f", p50 {statistics.median(recent) / 1e6:.1f} ms" if recent else ""
         sys.stderr.write(
-            f"{_ERASE_LINE}{progress.title}: {progress.how_far}{p50}, "
-            f"{self._outbox.pending()} results pending"
+            f"{_ERASE_LINE}{progress.title}: {progress.how_far}{p50}, {self._pending()} results pending"
         )
         sys.stderr.flush()
 

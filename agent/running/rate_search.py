@@ -54,7 +54,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateSearch:
-    """Says which rate to try next, told what came of those before.
+    """Chooses the next rate to try from what came of the rates before.
 
     Args:
         settings: the one rate to try, if there is one; otherwise it halves the way between what held and

@@ -20,7 +20,7 @@ from agent.planning import plan as plans
 from agent.planning.plan import Plan
 from agent.planning.selection import Passes
 from agent.progress import Progress
-from agent.running.marks import LOOK_SECONDS, Stretch, Watch
+from agent.running.marks import LOOK_SECONDS, MachineWatch, Stretch
 from agent.running.rate_search import RateSearch, arrivals_ns, queries_for
 from agent.running.run_log import RunLog
 from agent.stop import Stop
@@ -201,10 +201,10 @@ class Run:
             self._log.add(search.answers)
         self._tally.served(search.trials, search.best_qps)
 
-    def _watch(self, worker: WorkerProcess, look_seconds: float) -> Watch:
-        return Watch(self._telemetry, self._meter, worker.own_work, look_seconds)
+    def _watch(self, worker: WorkerProcess, look_seconds: float) -> MachineWatch:
+        return MachineWatch(self._telemetry, self._meter, worker.own_work, look_seconds)
 
-    def _while_it_computes(self, watch: Watch) -> Meanwhile:
+    def _while_it_computes(self, watch: MachineWatch) -> Meanwhile:
         def work() -> None:
             watch.look()
             self._meanwhile()

@@ -13,7 +13,7 @@ from agent.outbox.outbox import Outbox, Place
 from agent.planning.plan import Plan
 from agent.planning.selection import Passes
 from agent.running.marks import Stretch, marks_of
-from agent.worker.protocol import Outcome as AnswerOutcome
+from agent.worker.protocol import QuestionOutcome
 from contract.records import Answer, Mark, Outcome, Record, RunFinished, RunStarted, RunStatus, Sample
 
 
@@ -24,7 +24,7 @@ class RunLog:
         plan: what is measured.
         outbox: where records go.
         passes: the order of its questions.
-        resume: continue a run of the same identity, if there is one; otherwise it is told as interrupted.
+        resume: continue a run of the same identity, if there is one; otherwise it is recorded as interrupted.
         wait: called while the outbox is full, with the reason: it may deliver, waits a moment, or raises.
     """
 
@@ -78,7 +78,9 @@ class RunLog:
         """A moment of `time.monotonic_ns()` as nanoseconds since the run began."""
         return monotonic_ns - self._origin_ns
 
-    def answers(self, outcomes: Sequence[AnswerOutcome], stretches: Sequence[Stretch]) -> tuple[Answer, ...]:
+    def answers(
+        self, outcomes: Sequence[QuestionOutcome], stretches: Sequence[Stretch]
+    ) -> tuple[Answer, ...]:
         """Outcomes as records with the marks of their stretches; numbered when they are added."""
         return tuple(
             _answer(outcome, self.since_start(outcome.asked_at_ns), marks_of(outcome, stretches))
@@ -204,7 +206,7 @@ def _started(plan: Plan) -> RunStarted:
     )
 
 
-def _answer(outcome: AnswerOutcome, at_ns: int, marks: Collection[Mark]) -> Answer:
+def _answer(outcome: QuestionOutcome, at_ns: int, marks: Collection[Mark]) -> Answer:
     return Answer(
         seq=0,
         at_ns=at_ns,

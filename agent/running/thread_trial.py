@@ -44,7 +44,7 @@ def with_fastest_threads(
         plan: has the default number of threads, one a physical core.
         folder: where the outcome is remembered.
         stop: ends the trial.
-        say: is told the outcome.
+        say: prints the outcome.
         start_worker: makes the process that answers.
 
     Raises:
@@ -90,10 +90,10 @@ def _try_all(plan: Plan, stop: Stop, start_worker: StartWorker) -> tuple[ThreadT
         settings = msgspec.structs.replace(plan.settings, threads=number)
         turns[number].append(_turn(plan, settings, stop, start_worker))
     # A slow number gets less far within its time, and all are judged by the same questions.
-    count = min(len(times) for told in turns.values() for times in told)
+    count = min(len(times) for taken in turns.values() for times in taken)
     return tuple(
-        ThreadTrial(threads=number, p50_ns=int(median([ns for times in told for ns in times[:count]])))
-        for number, told in turns.items()
+        ThreadTrial(threads=number, p50_ns=int(median([ns for times in taken for ns in times[:count]])))
+        for number, taken in turns.items()
     )
 
 

@@ -6,6 +6,7 @@ from agent.planning import plan as plans
 from agent.running.rate_search import steps
 from agent.stopping.percentile_bounds import CONFIDENCE, needed
 from agent.stopping.tally import Tally
+from commandline.outcome_text import no_rate_line
 from contract.records import Outcome, RunStatus, Settings
 
 PATIENCE: Final = 10
@@ -60,10 +61,7 @@ def _of_server(settings: Settings, outcome: Outcome) -> tuple[RunStatus, str]:
         )
     best = next((t for t in outcome.rates if t.held and t.qps == outcome.valid_qps), None)
     if best is None:
-        return (
-            "inconclusive",
-            f"at no rate that was tried did p99 stay within {(settings.latency_bound_ns or 0) / 1e6:g} ms",
-        )
+        return "inconclusive", no_rate_line(settings)
     if best.bound_ns is None:
         return "inconclusive", (
             f"{best.queries} questions were answered at the best rate, and p99 is known with "

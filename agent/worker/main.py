@@ -25,9 +25,9 @@ from agent.worker.protocol import (
     Answered,
     Ask,
     Asked,
-    Load,
+    LoadBundle,
     Loaded,
-    Outcome,
+    QuestionOutcome,
     Refused,
     UnderLoadGen,
     receive_order,
@@ -41,7 +41,7 @@ _ERROR_CHARS = 500
 _SLEEP_FROM_NS = 1_000_000
 """A sleep ends late by less than this; the rest is waited for in a loop."""
 
-Loading = Callable[[Load], "tuple[Answering, Loaded]"]
+Loading = Callable[[LoadBundle], "tuple[Answering, Loaded]"]
 
 
 class Answering(Protocol):
@@ -74,7 +74,7 @@ def main(loading: Loading | None = None) -> None:
 def serve(orders: IO[bytes], replies: IO[bytes], loading: Loading) -> None:
     """Load what the first order names, then answer until the orders end."""
     load = receive_order(orders)
-    if not isinstance(load, Load):
+    if not isinstance(load, LoadBundle):
         return
     try:
         reader, loaded = loading(load)
@@ -89,7 +89,7 @@ def serve(orders: IO[bytes], replies: IO[bytes], loading: Loading) -> None:
     gc.freeze()
     gc.disable()
     while (order := receive_order(orders)) is not None:
-        assert not isinstance(order, Load), "a worker loads once"
+        assert not isinstance(order, LoadBundle), "a worker loads once"
         try:
             send(replies, _answer(reader, order) if isinstance(order, Ask) else _under_loadgen(reader, order))
         except BundleRefused as error:
@@ -97,7 +97,7 @@ def serve(orders: IO[bytes], replies: IO[bytes], loading: Loading) -> None:
         gc.collect()
 
 
-def _load(load: Load) -> "tuple[Reader, Loaded]":
+def _load(load: LoadBundle) -> "tuple[Reader, Loaded]":
     from agent.reading.reader import Reader  # the libraries' import is not the bundle's load
 
     begun = time.perf_counter_ns()
@@ -119,7 +119,7 @@ def _answer(reader: Answering, ask: Ask) -> Answered:
     return _answered(outcomes, begun)
 
 
-def _answered(outcomes: list[Outcome], begun: int, loadgen: dict[str, str] | None = None) -> Answered:
+def _answered(outcomes: list[QuestionOutcome], begun: int, loadgen: dict[str, str] | None = None) -> Answered:
     return Answered(
         outcomes=tuple(outcomes),
         busy_ns=time.monotonic_ns() - begun,
@@ -129,8 +129,8 @@ def _answered(outcomes: list[Outcome], begun: int, loadgen: dict[str, str] | Non
     )
 
 
-def _one_by_one(reader: Answering, ask: Ask, begun: int) -> list[Outcome]:
-    # What is told is put together when all are answered: beside the network it would find cold caches.
+def _one_by_one(reader: Answering, ask: Ask, begun: int) -> list[QuestionOutcome]:
+    # Outcomes are put together when all are answered: beside the network that would find cold caches.
     found = []
     deadline = begun + int(1e9 * ask.seconds)
     for asked in ask.questions:
@@ -138,11 +138,11 @@ def _one_by_one(reader: Answering, ask: Ask, begun: int) -> list[Outcome]:
         found.append((asked, asked_at, _read(reader, asked)))
         if time.monotonic_ns() >= deadline:
             break
-    return [_told(*one) for one in found]
+    return [_outcome_of(*one) for one in found]
 
 
-def _in_batches(reader: Answering, ask: Ask, begun: int) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+def _in_batches(reader: Answering, ask: Ask, begun: int) -> list[QuestionOutcome]:
+    outcomes: list[QuestionOutcome] = []
     deadline = begun + int(1e9 * ask.seconds)
     while len(outcomes) < len(ask.questions):
         batch = ask.questions[len(outcomes) : len(outcomes) + ask.batch_size]
@@ -151,15 +151,17 @@ def _in_batches(reader: Answering, ask: Ask, begun: int) -> list[Outcome]:
             found = reader.read_batch([(asked.question, asked.context) for asked in batch])
         except Exception as error:  # as for a single question
             found = [error] * len(batch)
-        outcomes += [_told(asked, asked_at, reading) for asked, reading in zip(batch, found, strict=True)]
+        outcomes += [
+            _outcome_of(asked, asked_at, reading) for asked, reading in zip(batch, found, strict=True)
+        ]
         if time.monotonic_ns() >= deadline:
             break
     return outcomes
 
 
-def _as_they_arrive(reader: Answering, ask: Ask, begun: int) -> list[Outcome]:
+def _as_they_arrive(reader: Answering, ask: Ask, begun: int) -> list[QuestionOutcome]:
     """One server, first come first served: a question that arrives meanwhile waits for its turn."""
-    outcomes: list[Outcome] = []
+    outcomes: list[QuestionOutcome] = []
     deadline = begun + int(1e9 * ask.seconds)
     for asked, after in zip(ask.questions, ask.arrivals_ns, strict=True):
         arrival = begun + after
@@ -168,7 +170,7 @@ def _as_they_arrive(reader: Answering, ask: Ask, begun: int) -> list[Outcome]:
         while (early := arrival - time.monotonic_ns()) > 0:
             if early > _SLEEP_FROM_NS:
                 time.sleep((early - _SLEEP_FROM_NS) / 1e9)
-        outcome = _outcome(reader, asked)
+        outcome = _answer_one(reader, asked)
         outcomes.append(msgspec.structs.replace(outcome, waited_ns=max(outcome.asked_at_ns - arrival, 0)))
     return outcomes
 
@@ -177,9 +179,9 @@ def _under_loadgen(reader: Answering, order: UnderLoadGen) -> Answered:
     from agent.worker import loadgen
 
     begun = time.monotonic_ns()
-    outcomes: list[Outcome] = []
+    outcomes: list[QuestionOutcome] = []
     summary = loadgen.run(
-        lambda index: outcomes.append(_outcome(reader, order.questions[index])),
+        lambda index: outcomes.append(_answer_one(reader, order.questions[index])),
         len(order.questions),
         min_queries=order.min_queries,
         min_seconds=order.min_seconds,
@@ -189,9 +191,9 @@ def _under_loadgen(reader: Answering, order: UnderLoadGen) -> Answered:
     return _answered(outcomes, begun, summary)
 
 
-def _outcome(reader: Answering, asked: Asked) -> Outcome:
+def _answer_one(reader: Answering, asked: Asked) -> QuestionOutcome:
     asked_at = time.monotonic_ns()
-    return _told(asked, asked_at, _read(reader, asked))
+    return _outcome_of(asked, asked_at, _read(reader, asked))
 
 
 def _read(reader: Answering, asked: Asked) -> "Reading | Exception":
@@ -201,8 +203,8 @@ def _read(reader: Answering, asked: Asked) -> "Reading | Exception":
         return error
 
 
-def _told(asked: Asked, asked_at: int, found: "Reading | Exception") -> Outcome:
+def _outcome_of(asked: Asked, asked_at: int, found: "Reading | Exception") -> QuestionOutcome:
     if isinstance(found, Exception):
         reason = str(found)[:_ERROR_CHARS] or type(found).__name__
-        return Outcome(question_id=asked.id, asked_at_ns=asked_at, error=reason)
-    return Outcome(question_id=asked.id, asked_at_ns=asked_at, **found._asdict())
+        return QuestionOutcome(question_id=asked.id, asked_at_ns=asked_at, error=reason)
+    return QuestionOutcome(question_id=asked.id, asked_at_ns=asked_at, **found._asdict())

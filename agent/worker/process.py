@@ -19,7 +19,7 @@ from agent.worker.protocol import (
     Answered,
     Ask,
     Asked,
-    Load,
+    LoadBundle,
     Loaded,
     Order,
     Refused,
@@ -96,7 +96,7 @@ class WorkerProcess:
             WorkerDied: the process ended.
             Stopped: a signal came.
         """
-        order = Load(bundle=str(bundle.folder), bundle_sha256=bundle.sha256, settings=settings)
+        order = LoadBundle(bundle=str(bundle.folder), bundle_sha256=bundle.sha256, settings=settings)
         reply = self._exchange(order)
         assert isinstance(reply, Loaded)
         return reply

@@ -1,7 +1,7 @@
 """What parent and worker say to each other over two pipes: one JSON message a line.
 
-The parent sends `Load` once, then any number of `Ask`; each is answered before the next is sent. All policy
-(which questions, how many, warm-up, what is recorded) is the parent's; the worker loads and answers.
+The parent sends `LoadBundle` once, then any number of `Ask`; each is answered before the next is sent. All
+policy (which questions, how many, warm-up, what is recorded) is the parent's; the worker loads and answers.
 """
 
 from typing import IO, TypeVar
@@ -19,7 +19,7 @@ class _Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     pass
 
 
-class Load(_Said, tag="load", frozen=True, kw_only=True):
+class LoadBundle(_Said, tag="load", frozen=True, kw_only=True):
     """Load this bundle, verified."""
 
     bundle: str
@@ -70,7 +70,7 @@ class Refused(_Said, tag="refused", frozen=True, kw_only=True):
     reason: str
 
 
-class Outcome(_Said, tag="outcome", frozen=True, kw_only=True):
+class QuestionOutcome(_Said, tag="outcome", frozen=True, kw_only=True):
     """One question answered, or its error."""
 
     question_id: str
@@ -93,7 +93,7 @@ class Outcome(_Said, tag="outcome", frozen=True, kw_only=True):
 class Answered(_Said, tag="answered", frozen=True, kw_only=True):
     """A chunk of outcomes, in the order asked; fewer than asked when the time was up."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[QuestionOutcome, ...]
     rss_bytes: Bytes | None
     peak_rss_bytes: Bytes | None
     busy_ns: Nanoseconds = 0
@@ -102,14 +102,14 @@ class Answered(_Said, tag="answered", frozen=True, kw_only=True):
     """The lines of LoadGen's summary, where it asked."""
 
 
-Order = Load | Ask | UnderLoadGen
+Order = LoadBundle | Ask | UnderLoadGen
 Reply = Loaded | Refused | Answered
 
 _ORDERS: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
 _REPLIES: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 
 
-def time_ns(outcome: Outcome | Answer) -> int:
+def time_ns(outcome: QuestionOutcome | Answer) -> int:
     """A question's time."""
     return outcome.tokenize_ns + outcome.infer_ns + outcome.decode_ns
 

@@ -1,7 +1,7 @@
-"""What runs under other scenarios than single-stream found: told apart, never in a row of the comparison."""
+"""What runs of other scenarios than single-stream found: shown apart, never in a row of the comparison."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -27,15 +27,11 @@ from collector.summaries.columns import ERROR, Columns
 from collector.summaries.run_summary import Derived
 from collector.summaries.statistics import percentile
 from commandline.counted import counted
-from contract.records import Outcome, RateTrial, Settings
+from commandline.outcome_text import left_out_line, loadgen_p90_ns, loadgen_valid, no_rate_line
+from contract.records import Outcome, RateTrial
 
-NO_OUTCOME: Final = "the run has not told its outcome"
-NO_RATE_HELD: Final = "p99 was within the bound at no rate tried"
+NO_OUTCOME: Final = "the run has recorded no outcome"
 NO_ROW: Final = "no row has a time of the same bundle and settings on this hardware"
-_LOADGEN_P90: Final = "90.00 percentile latency (ns)"
-_LOADGEN_RESULT: Final = "Result is"
-_DIGITS: Final = 19
-"""Of the longest time: a device may send any text for one."""
 _TENTH: Final = 10
 
 
@@ -67,31 +63,6 @@ def scenario_run(store: Store, group: Group, measured: Iterable[Group], memory: 
     return _found(store, group, alone, memory)
 
 
-def told(settings: Settings, outcome: Outcome | None) -> Iterator[str]:
-    """What an outcome says, each part for itself."""
-    if outcome is None:
-        return
-    for bound in outcome.bounds:
-        if bound.value_ns is not None:
-            yield f"p{bound.percent} at most {bound.value_ns / 1e6:,.1f} ms with 99 % confidence"
-    if outcome.questions_per_second is not None:
-        yield f"{outcome.questions_per_second:,.1f} questions a second in batches of {settings.batch_size}"
-    if outcome.left_out:
-        yield f"that is of the questions after an interruption, and not of the {outcome.left_out} before it"
-    within = f"p99 within {(settings.latency_bound_ns or 0) / 1e6:,g} ms"
-    if outcome.valid_qps is not None:
-        yield f"{within} up to {outcome.valid_qps:,.2f} questions a second"
-    elif outcome.rates:
-        yield f"{within} at no rate tried"
-    if outcome.throttled_after_ns is not None:
-        yield f"slowed down after {outcome.throttled_after_ns / 6e10:,.1f} minutes"
-    p90_ms, valid = _loadgen(outcome.loadgen)
-    if p90_ms is not None:
-        yield f"LoadGen's p90 {p90_ms:,.1f} ms"
-    if valid is not None:
-        yield f"LoadGen calls it {'valid' if valid else 'invalid'}"
-
-
 def _found(store: Store, group: Group, alone: Group | None, memory: Memory) -> ScenarioRun:
     run, values, course = group.run, group.measured, group.courses[0]
     settings, outcome = run.settings, run.outcome or Outcome()
@@ -105,7 +76,6 @@ def _found(store: Store, group: Group, alone: Group | None, memory: Memory) -> S
     times = _times(group, outcome, memory)
     at = _recorded_rate(outcome)
     endured = _endured(group, memory) if scenario == SUSTAINED else None
-    loadgen_p90_ms, loadgen_valid = _loadgen(outcome.loadgen)
     rate = outcome.questions_per_second
     one_by_one = None if alone is None or not alone.measured.mean_ns else 1e9 / alone.measured.mean_ns
     if rate is not None and one_by_one is None:
@@ -151,8 +121,8 @@ def _found(store: Store, group: Group, alone: Group | None, memory: Memory) -> S
         temperature_celsius=course.temperature_celsius,
         joules_per_question=joules_per_question(group),
         energy_source=run.energy_source,
-        loadgen_p90_ms=loadgen_p90_ms,
-        loadgen_valid=loadgen_valid,
+        loadgen_p90_ms=_ms(loadgen_p90_ns(outcome)),
+        loadgen_valid=loadgen_valid(outcome),
         loadgen=outcome.loadgen,
         left_out=outcome.left_out,
         moments=course.moments if scenario == SUSTAINED else (),
@@ -174,11 +144,9 @@ def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
     if run.state != "complete":
         notes["state"].append(f"{run.state}: {run.reason}" if run.reason else f"the run is {run.state}")
     if outcome.left_out:
-        notes[found].append(
-            f"of the questions after an interruption, and not of the {outcome.left_out} before it"
-        )
+        notes[found].append(left_out_line(outcome.left_out))
     if outcome.rates and outcome.valid_qps is None:
-        notes["valid_per_second"].append(NO_RATE_HELD)
+        notes["valid_per_second"].append(no_rate_line(run.settings))
     if run.settings.scenario == LOADGEN and group.measured.marked:
         notes["p50_ms"].append(
             f"LoadGen counts {counted(group.measured.marked, 'disturbed answer')}, left out of the times here"
@@ -244,18 +212,11 @@ def _rate(trial: RateTrial) -> Rate:
 
 
 def _slowed_down_after(store: Store, run: Run) -> float | None:
-    # An agent that was interrupted tells of the time since then only: samples know all of it.
+    # An agent that was interrupted records only the time since then: samples cover all of it.
     seen = store.value("SELECT min(at_ns) FROM samples WHERE stream = ? AND throttle IS NOT NULL", run.stream)
-    told_ns = None if run.outcome is None else run.outcome.throttled_after_ns
-    known = [ns for ns in (seen, told_ns) if ns is not None]
+    recorded_ns = None if run.outcome is None else run.outcome.throttled_after_ns
+    known = [ns for ns in (seen, recorded_ns) if ns is not None]
     return min(known) / 1e9 if known else None
-
-
-def _loadgen(summary: dict[str, str]) -> tuple[float | None, bool | None]:
-    """Its p90 in milliseconds, and whether it calls its result valid."""
-    p90, result = summary.get(_LOADGEN_P90, ""), summary.get(_LOADGEN_RESULT)
-    known = p90.isdecimal() and len(p90) <= _DIGITS
-    return (int(p90) / 1e6 if known else None), (None if result is None else result == "VALID")
 
 
 def _alike(run: Run) -> tuple[object, ...]:

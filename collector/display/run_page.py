@@ -5,10 +5,10 @@ from io import StringIO
 
 import msgspec
 
-from collector.comparison.scenarios import told
 from collector.display.plain import plain
 from collector.summaries.run_detail import RunDetail, StandsOut
 from commandline.counted import counted
+from commandline.outcome_text import outcome_lines
 from contract.records import RateTrial
 
 Facts = Sequence[tuple[str, str | None]]
@@ -102,7 +102,7 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
                 f"decode {times.decode_p50_ms:,.2f} ms (medians)",
             ),
             ("not counted", ", ".join(f"{count} {mark}" for mark, count in d.marks.items()) or None),
-            *((d.settings.scenario, sentence) for sentence in told(d.settings, d.outcome)),
+            *((d.settings.scenario, sentence) for sentence in outcome_lines(d.settings, d.outcome)),
             *(("rate tried", _rate(trial)) for trial in (d.outcome.rates if d.outcome else ())),
             *((("LoadGen", _pairs(d.outcome.loadgen)),) if d.outcome and d.outcome.loadgen else ()),
             ("load", _number(d.load_ms, 0, "ms")),

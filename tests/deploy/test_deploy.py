@@ -84,7 +84,7 @@ def test_installer_units_and_programs_mean_the_same_places() -> None:
 
 def test_the_sample_plan_can_be_read() -> None:
     schedule = read_schedule(DEPLOY / "plan.toml", ["limit"])
-    assert len(schedule.commands) == 2
+    assert len(schedule.runs) == 2
     assert tomllib.loads((DEPLOY / "plan.toml").read_text())["every-hours"] == schedule.timing.every_hours
 
 

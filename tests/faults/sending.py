@@ -1,4 +1,4 @@
-"""A device whose records are made up and whose outbox, courier and broker are real."""
+"""A device whose records are made up and whose outbox, publisher and broker are real."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.delivery.broker_address import parse_broker
-from agent.delivery.publisher import Courier
+from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox, Place
 from collector.store.database import Store
 from contract.messages import SeqRange
@@ -45,18 +45,18 @@ def finish(outbox: Outbox, place: Place) -> Place:
     return append(outbox, place, [finished(place.next_seq)], finished=True)
 
 
-def courier_to(url: str, outbox: Outbox) -> "closing[Courier]":
-    """A courier that says goodbye at the end of the block."""
-    return closing(Courier(parse_broker(url), DEVICE, outbox))
+def publisher_to(url: str, outbox: Outbox) -> "closing[Publisher]":
+    """A publisher that says goodbye at the end of the block."""
+    return closing(Publisher(parse_broker(url), DEVICE, outbox))
 
 
-def until(courier: Courier, condition: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Let the courier work until something is so."""
+def until(publisher: Publisher, condition: Callable[[], object], seconds: float = SECONDS) -> None:
+    """Let the publisher work until something is so."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"it did not happen; the courier says: {courier.problem}")
-        courier.step(wait_seconds=0.05)
+            pytest.fail(f"it did not happen; the publisher says: {publisher.problem}")
+        publisher.step(wait_seconds=0.05)
         time.sleep(0.005)  # between two tries to connect a step returns at once
 
 

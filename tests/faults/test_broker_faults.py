@@ -6,7 +6,7 @@ import pytest
 
 import agent.delivery.uplink
 from agent.outbox.outbox import Outbox
-from agent.outbox.summary import Refused
+from agent.outbox.summary import RefusedRecords
 from agent.stop import Stop
 from tests.collector.factory import answer
 from tests.collector.running_collector import Collector
@@ -16,8 +16,8 @@ from tests.faults.sending import (
     answers,
     append,
     begin,
-    courier_to,
     finish,
+    publisher_to,
     stored_ranges,
     until,
 )
@@ -33,15 +33,15 @@ def test_f1_f2_a_broker_that_ends_amid_results(
     broker: Mosquitto, database: Path, outbox: Outbox, stop: Stop, end: object
 ) -> None:
     place = begin(outbox, RUN)
-    with Collector("--broker", broker.url, "--db", database), courier_to(broker.url, outbox) as courier:
+    with Collector("--broker", broker.url, "--db", database), publisher_to(broker.url, outbox) as publisher:
         for _ in range(3):
             place = answers(outbox, place, 2000)
-            until(courier, lambda: outbox.pending() < 1500)
+            until(publisher, lambda: outbox.pending() < 1500)
             assert callable(end)
             end(broker)
             broker.start()
         finish(outbox, place)
-        courier.drain(SECONDS, stop)
+        publisher.drain(SECONDS, stop)
         assert outbox.pending() == 0
     assert stored_ranges(database) == {RUN: [(0, 6001)]}
 
@@ -50,16 +50,16 @@ def test_f3_a_collector_away_while_the_brokers_queue_overflows(
     tmp_path: Path, database: Path, outbox: Outbox, stop: Stop
 ) -> None:
     lines = ["allow_anonymous true", "max_queued_messages 10"]
-    with Mosquitto(tmp_path, lines=lines) as small, courier_to(small.url, outbox) as courier:
+    with Mosquitto(tmp_path, lines=lines) as small, publisher_to(small.url, outbox) as publisher:
         with Collector("--broker", small.url, "--db", database) as collector:
             collector.end()
         place = answers(outbox, begin(outbox, RUN), 5000)
         for _ in range(40):
-            courier.step(wait_seconds=0.02)
+            publisher.step(wait_seconds=0.02)
         assert outbox.pending() == 5001
         finish(outbox, place)
         with Collector("--broker", small.url, "--db", database):
-            courier.drain(60.0, stop)
+            publisher.drain(60.0, stop)
         assert outbox.pending() == 0
     assert stored_ranges(database) == {RUN: [(0, 5001)]}
 
@@ -72,17 +72,17 @@ def test_f4_a_half_open_connection_is_noticed_and_left(
     try:
         with (
             Collector("--broker", broker.url, "--db", database),
-            courier_to(f"mqtt://127.0.0.1:{proxy.port}", outbox) as courier,
+            publisher_to(f"mqtt://127.0.0.1:{proxy.port}", outbox) as publisher,
         ):
             place = begin(outbox, RUN)
-            courier.drain(SECONDS, stop)
+            publisher.drain(SECONDS, stop)
             proxy.stall()
             place = answers(outbox, place, 100)
-            until(courier, lambda: courier.problem is not None)
-            assert "does not acknowledge" in str(courier.problem)
+            until(publisher, lambda: publisher.problem is not None)
+            assert "does not acknowledge" in str(publisher.problem)
             proxy.resume()
             finish(outbox, place)
-            courier.drain(SECONDS, stop)
+            publisher.drain(SECONDS, stop)
             assert outbox.pending() == 0
     finally:
         proxy.close()
@@ -96,19 +96,19 @@ def test_f15_a_record_above_the_brokers_limit_is_set_aside_and_the_others_flow(
     with (
         Mosquitto(tmp_path, lines=lines) as strict,
         Collector("--broker", strict.url, "--db", database),
-        courier_to(strict.url, outbox) as courier,
+        publisher_to(strict.url, outbox) as publisher,
     ):
         place = append(outbox, begin(outbox, RUN), [answer(1, "q1", "x" * 20_000)])
         finish(outbox, answers(outbox, place, 100))
-        courier.drain(SECONDS, stop)
+        publisher.drain(SECONDS, stop)
     assert stored_ranges(database) == {RUN: [(0, 0), (2, 102)]}
     summary = outbox.summary()
     assert (summary.pending, summary.dropped) == (0, 1)
     assert "at most 5744 bytes" in summary.refused[0].reason
     with Mosquitto(tmp_path) as wide, Collector("--broker", wide.url, "--db", database):
         assert outbox.release() == 1
-        with courier_to(wide.url, outbox) as courier:
-            courier.drain(SECONDS, stop)
+        with publisher_to(wide.url, outbox) as publisher:
+            publisher.drain(SECONDS, stop)
     assert stored_ranges(database) == {RUN: [(0, 102)]}
     assert outbox.summary().dropped == 0
 
@@ -123,14 +123,14 @@ def test_f15_a_broker_that_breaks_over_one_record_without_a_word(
     try:
         with (
             Collector("--broker", broker.url, "--db", database),
-            courier_to(f"mqtt://127.0.0.1:{proxy.port}", outbox) as courier,
+            publisher_to(f"mqtt://127.0.0.1:{proxy.port}", outbox) as publisher,
         ):
             place = answers(outbox, begin(outbox, RUN), 300)
             place = append(outbox, place, [answer(301, "q", "forbidden")])
             finish(outbox, answers(outbox, place, 300))
-            until(courier, lambda: outbox.pending() == 0)
+            until(publisher, lambda: outbox.pending() == 0)
             (refused,) = outbox.summary().refused
-            assert refused == Refused("the connection broke whenever the record was sent", 1)
+            assert refused == RefusedRecords("the connection broke whenever the record was sent", 1)
     finally:
         proxy.close()
     assert stored_ranges(database) == {RUN: [(0, 300), (302, 602)]}

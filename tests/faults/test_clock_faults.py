@@ -14,7 +14,7 @@ from collector.store.runs import all_runs
 from contract.records import Record
 from tests.collector.factory import answer, device, finished, started
 from tests.collector.running_collector import Collector
-from tests.faults.sending import DEVICE, SECONDS, courier_to, stored_ranges
+from tests.faults.sending import DEVICE, SECONDS, publisher_to, stored_ranges
 from tests.mosquitto import Mosquitto
 
 pytestmark = pytest.mark.broker
@@ -30,7 +30,7 @@ def test_f12_a_wrong_clock_costs_dates_alone(
     jumping = itertools.cycle((AHEAD, BEHIND))
     monkeypatch.setattr("agent.delivery.publisher.utc_now", lambda: next(jumping))
     begun = datetime.now(UTC)
-    with Collector("--broker", broker.url, "--db", database), courier_to(broker.url, outbox) as courier:
+    with Collector("--broker", broker.url, "--db", database), publisher_to(broker.url, outbox) as publisher:
         for run_id, date in RUNS.items():
             first = msgspec.structs.replace(
                 started(on=device(DEVICE)), started_at=date, clock_synchronised=False
@@ -43,7 +43,7 @@ def test_f12_a_wrong_clock_costs_dates_alone(
                 outbox.append(place, [record], next(jumping))
             hours = outbox.summary().hours_left
             assert hours is None or hours > 0
-            courier.drain(SECONDS, stop)
+            publisher.drain(SECONDS, stop)
     assert outbox.pending() == 0
     assert stored_ranges(database) == {run_id: [(0, 4)] for run_id in RUNS}
     with Store.open_to_read(database) as store:

@@ -15,7 +15,7 @@ from tests.collector.command import collector
 from tests.collector.factory import answer
 from tests.collector.running_collector import Collector, wait_until
 from tests.faults.disks import small_disk
-from tests.faults.sending import answers, append, begin, courier_to, finish, stored_ranges, until
+from tests.faults.sending import answers, append, begin, finish, publisher_to, stored_ranges, until
 from tests.mosquitto import Mosquitto
 
 RUN, OTHER = "a" * 32, "b" * 32
@@ -76,12 +76,12 @@ def test_f10_what_a_full_disk_does_not_take_is_not_acknowledged(
         database = disk.folder / "results.db"
         with Collector("--broker", broker.url, "--db", database) as collector:
             place = answers(outbox, begin(outbox, RUN), 6000)
-            with courier_to(broker.url, outbox) as courier:
-                until(courier, lambda: "nothing is acknowledged" in " ".join(collector.said))
+            with publisher_to(broker.url, outbox) as publisher:
+                until(publisher, lambda: "nothing is acknowledged" in " ".join(collector.said))
                 assert outbox.pending() > 0
                 disk.resize("32m")
                 finish(outbox, place)
-                courier.drain(60.0, stop)
+                publisher.drain(60.0, stop)
             assert outbox.pending() == 0
             assert "the database can be written again" in collector.said
         assert stored_ranges(database) == {RUN: [(0, 6001)]}

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from agent.delivery.broker_address import parse_broker
-from agent.delivery.publisher import Courier
+from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from contract.records import Record
 from tests.collector.factory import answer, device, started
@@ -30,8 +30,8 @@ def test_f17_many_devices_that_come_back_at_once_are_all_receipted(
     with ExitStack() as stack:
         stack.enter_context(Collector("--broker", broker.url, "--db", database))
         outboxes = {name: stack.enter_context(Outbox(tmp_path / f"{name}.db")) for name in names}
-        couriers = {
-            name: stack.enter_context(closing(Courier(parse_broker(broker.url), name, outbox)))
+        publishers = {
+            name: stack.enter_context(closing(Publisher(parse_broker(broker.url), name, outbox)))
             for name, outbox in outboxes.items()
         }
 
@@ -40,14 +40,14 @@ def test_f17_many_devices_that_come_back_at_once_are_all_receipted(
             deadline = time.monotonic() + SECONDS
             while waiting:
                 assert time.monotonic() < deadline, f"{sorted(waiting)} starve"
-                for name, courier in couriers.items():
-                    courier.step()
+                for name, publisher in publishers.items():
+                    publisher.step()
                     if done(name):
                         waiting.discard(name)
 
-        step_until(lambda name: couriers[name].was_connected)
+        step_until(lambda name: publishers[name].was_connected)
         broker.kill()
-        step_until(lambda name: couriers[name].problem is not None)
+        step_until(lambda name: publishers[name].problem is not None)
         for number, (name, outbox) in enumerate(outboxes.items()):
             place = outbox.begin(f"{number:032x}", name, name)
             records: list[Record] = [started(on=device(name)), *(answer(s, f"q{s}") for s in range(1, 300))]
@@ -67,10 +67,10 @@ def test_f17_they_do_not_come_back_at_one_moment(outbox: Outbox, monkeypatch: py
 
     monkeypatch.setattr("agent.delivery.publisher.FIRST_RETRY_SECONDS", 0.1)
     monkeypatch.setattr("agent.delivery.publisher.Uplink", nobody_there)
-    couriers = [Courier(parse_broker("mqtt://127.0.0.1"), name, outbox) for name in dialled]
+    publishers = [Publisher(parse_broker("mqtt://127.0.0.1"), name, outbox) for name in dialled]
     while min(map(len, dialled.values())) < 3:
-        for courier in couriers:
-            courier.step()
+        for publisher in publishers:
+            publisher.step()
     waits = [third - second for _, second, third, *_ in dialled.values()]
     assert min(waits) >= 0.1
     assert max(waits) - min(waits) > 0.025, "of the 0.1 seconds that they may be spread over"

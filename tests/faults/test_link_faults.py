@@ -12,7 +12,7 @@ import pytest
 from agent.delivery import uplink
 from agent.delivery.broker_address import Broker, parse_broker
 from agent.delivery.certificate import out_of_date, refusal
-from agent.delivery.publisher import Courier
+from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from agent.stop import Stop
 from collector.broker.address import parse_address
@@ -63,9 +63,9 @@ def test_client_certificates_and_the_rights_of_their_names(
         )
         with (
             Collector(*arguments),
-            closing(Courier(with_certificate(broker, authority, own), DEVICE, outbox)) as courier,
+            closing(Publisher(with_certificate(broker, authority, own), DEVICE, outbox)) as publisher,
         ):
-            courier.drain(SECONDS, stop)
+            publisher.drain(SECONDS, stop)
     assert outbox.pending() == 0
     assert outbox.summary().link == "delivering"
 
@@ -100,10 +100,10 @@ def test_a_certificate_that_is_not_accepted_is_a_clear_state(
         if case == "no certificate":
             address = address._replace(cert_file=None, key_file=None)
         for _ in range(5):
-            with closing(Courier(address, DEVICE, outbox)) as courier:
-                until(courier, lambda courier=courier: courier.problem is not None)  # type: ignore[misc]
-                assert courier.problem is not None
-                assert re.search(sentence, courier.problem), courier.problem
+            with closing(Publisher(address, DEVICE, outbox)) as publisher:
+                until(publisher, lambda publisher=publisher: publisher.problem is not None)  # type: ignore[misc]
+                assert publisher.problem is not None
+                assert re.search(sentence, publisher.problem), publisher.problem
         summary = outbox.summary()
     assert (summary.link, summary.pending) == ("certificate refused", 1)
     assert re.search(sentence, str(summary.problem))
@@ -136,23 +136,23 @@ def test_a_broker_that_does_not_speak_mqtt_5_is_spoken_to_in_3_1_1(
     begin(outbox, RUN)
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
         versions = pool.submit(old_broker, server, WAYS[way])
-        courier = Courier(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"), DEVICE, outbox)
-        until(courier, lambda: courier.was_connected)
-        courier.close()
+        publisher = Publisher(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"), DEVICE, outbox)
+        until(publisher, lambda: publisher.was_connected)
+        publisher.close()
         assert versions.result(SECONDS) == [5, 4]
 
 
 def test_a_broker_that_speaks_mqtt_5_is_not_left_for_3_1_1(outbox: Outbox, broker: Mosquitto) -> None:
     """One that hangs up once, as brokers do that start, is asked in version 5 again."""
     proxy = Stalling(broker.port)
-    courier = Courier(parse_broker(f"mqtt://127.0.0.1:{proxy.port}"), DEVICE, outbox)
-    until(courier, lambda: courier.was_connected)
+    publisher = Publisher(parse_broker(f"mqtt://127.0.0.1:{proxy.port}"), DEVICE, outbox)
+    until(publisher, lambda: publisher.was_connected)
     said = "as distilbench-agent-pi-5 (p5,"
     before = broker.log.read_text().count(said)
     proxy.cut()
     broker.stop()
-    until(courier, lambda: courier.problem is not None)
+    until(publisher, lambda: publisher.problem is not None)
     broker.start()
-    until(courier, lambda: broker.log.read_text().count(said) > before)
-    courier.close()
+    until(publisher, lambda: broker.log.read_text().count(said) > before)
+    publisher.close()
     proxy.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.delivery.broker_address import parse_broker
-from agent.delivery.publisher import Courier
+from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from agent.stop import Stop
 from bench import fuzz
@@ -21,7 +21,7 @@ from tests.collector.command import collector
 from tests.collector.factory import batch, run_records
 from tests.collector.running_collector import Collector, wait_until
 from tests.faults.devices import device_at
-from tests.faults.sending import DEVICE, answers, begin, courier_to, finish, stored_ranges, until
+from tests.faults.sending import DEVICE, answers, begin, finish, publisher_to, stored_ranges, until
 from tests.mosquitto import Mosquitto
 
 pytestmark = pytest.mark.broker
@@ -69,8 +69,8 @@ def test_f18_a_message_of_a_later_version_is_told_kept_and_not_repeated(
 
 def test_f19_two_devices_with_one_id_get_a_hint(broker: Mosquitto, outbox: Outbox, tmp_path: Path) -> None:
     """Mosquitto 2.0.11 ends the older connection without saying why."""
-    with courier_to(broker.url, outbox) as first, Outbox(tmp_path / "other.db") as theirs:
-        second = Courier(parse_broker(broker.url), DEVICE, theirs)
+    with publisher_to(broker.url, outbox) as first, Outbox(tmp_path / "other.db") as theirs:
+        second = Publisher(parse_broker(broker.url), DEVICE, theirs)
 
         def hinted() -> bool:
             second.step()
@@ -113,8 +113,8 @@ def test_a_device_that_may_not_has_a_clear_state(
     (tmp_path / "acl").write_text(f"{acl}\n")
     rules = [*lines, *([f"acl_file {tmp_path}/acl"] if acl else [])]
     begin(outbox, RUN)
-    with Mosquitto(tmp_path, lines=rules) as strict, courier_to(strict.url, outbox) as courier:
-        courier.drain(1.0, stop)
+    with Mosquitto(tmp_path, lines=rules) as strict, publisher_to(strict.url, outbox) as publisher:
+        publisher.drain(1.0, stop)
     summary = outbox.summary()
     assert summary.link == state
     assert sentence in str(summary.problem)

@@ -19,7 +19,7 @@ from contract.topics import topic
 from tests.collector.factory import batch, run_records
 from tests.collector.running_collector import ROOT, Collector, wait_until
 from tests.faults.devices import device_at
-from tests.faults.sending import DEVICE, SECONDS, answers, begin, courier_to, finish, stored_ranges
+from tests.faults.sending import DEVICE, SECONDS, answers, begin, finish, publisher_to, stored_ranges
 from tests.mosquitto import Mosquitto
 
 pytestmark = pytest.mark.broker
@@ -101,16 +101,16 @@ def test_f6_a_collector_that_is_killed_at_each_step(
     script = DIES.format(patch=KILL_POINTS[point])
     command = [sys.executable, "-c", script, "serve", "--broker", broker.url, "--db", str(database)]
     Store.open(database, create=True).close()
-    with courier_to(broker.url, outbox) as courier:
+    with publisher_to(broker.url, outbox) as publisher:
         for _ in range(2):
             with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as doomed:
                 deadline = time.monotonic() + SECONDS
                 while doomed.poll() is None and time.monotonic() < deadline:
-                    courier.step(wait_seconds=0.05)
+                    publisher.step(wait_seconds=0.05)
                 assert doomed.returncode == 9
         assert outbox.pending() == 502
         with Collector("--broker", broker.url, "--db", database):
-            courier.drain(SECONDS, stop)
+            publisher.drain(SECONDS, stop)
     assert outbox.pending() == 0
     assert stored_ranges(database) == {RUN: [(0, 501)]}
 

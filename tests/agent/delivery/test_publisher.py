@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.delivery.broker_address import Broker, parse_broker
-from agent.delivery.publisher import Courier
+from agent.delivery.publisher import Publisher
 from agent.errors import NotDelivered, OutboxFull
 from agent.outbox.outbox import Outbox
 from agent.stop import Stop
@@ -22,30 +22,30 @@ from tests.mosquitto import Mosquitto, free_port
 pytestmark = pytest.mark.broker
 
 SECONDS = 20.0
-Connect = Callable[..., Courier]
+Connect = Callable[..., Publisher]
 
 
 @pytest.fixture
 def connect(broker: Mosquitto, outbox: Outbox) -> Iterator[Connect]:
-    """Makes couriers of the device `device`, closed at the end."""
-    couriers = []
+    """Makes publishers of the device `device`, closed at the end."""
+    publishers = []
 
-    def make(address: Broker | None = None) -> Courier:
-        couriers.append(Courier(address or parse_broker(broker.url), "device", outbox))
-        return couriers[-1]
+    def make(address: Broker | None = None) -> Publisher:
+        publishers.append(Publisher(address or parse_broker(broker.url), "device", outbox))
+        return publishers[-1]
 
     yield make
-    for courier in couriers:
-        courier.close()
+    for publisher in publishers:
+        publisher.close()
 
 
-def until(courier: Courier, condition: Callable[[], bool]) -> None:
+def until(publisher: Publisher, condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"it did not happen; the courier says: {courier.problem}")
-        courier.step(wait_seconds=0.05)
-        time.sleep(0.002)  # a courier that waits before it tries again does not wait here
+            pytest.fail(f"it did not happen; the publisher says: {publisher.problem}")
+        publisher.step(wait_seconds=0.05)
+        time.sleep(0.002)  # a publisher that waits before it tries again does not wait here
 
 
 def test_the_outbox_is_delivered_and_forgotten(
@@ -54,9 +54,9 @@ def test_the_outbox_is_delivered_and_forgotten(
     fill(outbox, begin(outbox, RUN_A), 450)
     fill(outbox, begin(outbox, RUN_B), 3)
     with FakeCollector(broker.port) as collector:
-        courier = connect()
-        courier.drain(SECONDS, stop)
-        courier.check()
+        publisher = connect()
+        publisher.drain(SECONDS, stop)
+        publisher.check()
         assert outbox.pending() == 0
         assert set(collector.records) == {(RUN_A, seq) for seq in range(450)} | {
             (RUN_B, seq) for seq in range(3)
@@ -68,13 +68,13 @@ def test_the_state_is_born_retained_and_leaves_with_a_goodbye(
     broker: Mosquitto, outbox: Outbox, connect: Connect
 ) -> None:
     fill(outbox, begin(outbox), 3)
-    courier = connect()
-    until(courier, lambda: courier.was_connected)
-    courier.step()
+    publisher = connect()
+    until(publisher, lambda: publisher.was_connected)
+    publisher.step()
     with FakeCollector(broker.port) as collector:
         collector.wait_for(lambda: bool(collector.states))  # retained: it came before the collector did
         assert (collector.states[0].state, collector.states[0].pending) == ("connected", 3)
-        courier.close()
+        publisher.close()
         collector.wait_for(lambda: len(collector.states) > 1)
     assert collector.states[-1].state == "disconnected"
     assert collector.states[-1].session_id == collector.states[0].session_id
@@ -85,47 +85,47 @@ def test_a_broker_that_comes_back_gets_what_was_not_receipted(
     broker: Mosquitto, outbox: Outbox, connect: Connect, stop: Stop, end: Callable[[Mosquitto], None]
 ) -> None:
     place = fill(outbox, begin(outbox), 10)
-    courier = connect()
+    publisher = connect()
     with FakeCollector(broker.port, silent=True) as collector:
-        until(courier, lambda: collector.received == 10)
+        until(publisher, lambda: collector.received == 10)
     end(broker)
-    until(courier, lambda: courier.problem is not None)
+    until(publisher, lambda: publisher.problem is not None)
     fill(outbox, place, 5)
     broker.start()
     with FakeCollector(broker.port) as collector:
-        courier.drain(SECONDS, stop)
+        publisher.drain(SECONDS, stop)
         assert outbox.pending() == 0
         assert [seq for _, seq in sorted(collector.records)] == list(range(15))
 
 
 def test_without_a_receipt_nothing_is_forgotten(broker: Mosquitto, outbox: Outbox, connect: Connect) -> None:
     fill(outbox, begin(outbox), 10)
-    courier = connect()
+    publisher = connect()
     with FakeCollector(broker.port, silent=True) as collector:
-        until(courier, lambda: collector.received == 10)
+        until(publisher, lambda: collector.received == 10)
         assert outbox.pending() == 10
         collector.send_receipt("another")
         collector.publish(
             "device", encode_message(Receipt(device_id="another", collector_id="x", streams=()))
         )
         collector.send_receipt("device")
-        until(courier, lambda: outbox.pending() == 0)
+        until(publisher, lambda: outbox.pending() == 0)
 
 
 def test_a_receipt_that_cannot_be_read_is_told_and_survived(
     broker: Mosquitto, outbox: Outbox, connect: Connect
 ) -> None:
     fill(outbox, begin(outbox), 2)
-    courier = connect()
+    publisher = connect()
     with FakeCollector(broker.port, silent=True) as collector:
-        until(courier, lambda: collector.received == 2)
+        until(publisher, lambda: collector.received == 2)
         collector.publish("device", b"\xff\x00 no receipt")
-        until(courier, lambda: courier.problem is not None)
+        until(publisher, lambda: publisher.problem is not None)
         with pytest.raises(NotDelivered, match="a receipt cannot be read: message is not valid JSON"):
-            courier.check()
+            publisher.check()
         collector.send_receipt("device")
-        until(courier, lambda: outbox.pending() == 0)
-    courier.check()
+        until(publisher, lambda: outbox.pending() == 0)
+    publisher.check()
 
 
 def test_what_the_collector_refuses_is_set_aside(
@@ -144,13 +144,13 @@ def test_what_the_collector_refuses_is_set_aside(
 
 def test_an_unreachable_broker_is_told(outbox: Outbox, connect: Connect, stop: Stop) -> None:
     fill(outbox, begin(outbox), 2)
-    courier = connect(parse_broker(f"mqtt://127.0.0.1:{free_port()}"))
-    courier.drain(0.5, stop)
+    publisher = connect(parse_broker(f"mqtt://127.0.0.1:{free_port()}"))
+    publisher.drain(0.5, stop)
     with pytest.raises(
         NotDelivered, match=r"cannot reach mqtt://127.0.0.1:\d+: Connection refused; 2 results"
     ):
-        courier.check()
-    assert not courier.was_connected
+        publisher.check()
+    assert not publisher.was_connected
 
 
 def test_a_broker_that_lets_nobody_in_is_told(
@@ -158,10 +158,10 @@ def test_a_broker_that_lets_nobody_in_is_told(
 ) -> None:
     fill(outbox, begin(outbox), 2)
     with Mosquitto(tmp_path, lines=["allow_anonymous false"]) as strict:
-        courier = connect(parse_broker(strict.url))
-        courier.drain(0.5, stop)
+        publisher = connect(parse_broker(strict.url))
+        publisher.drain(0.5, stop)
         with pytest.raises(NotDelivered, match="does not let this agent in: Not authorized"):
-            courier.check()
+            publisher.check()
 
 
 def test_a_device_that_may_not_publish_is_told(
@@ -171,10 +171,10 @@ def test_a_device_that_may_not_publish_is_told(
     fill(outbox, begin(outbox), 2)
     lines = ["allow_anonymous true", f"acl_file {tmp_path / 'acl'}"]
     with Mosquitto(tmp_path, lines=lines) as strict:
-        courier = connect(parse_broker(strict.url))
-        courier.drain(1.0, stop)
+        publisher = connect(parse_broker(strict.url))
+        publisher.drain(1.0, stop)
         with pytest.raises(NotDelivered, match="does not take results of 'device': Not authorized"):
-            courier.check()
+            publisher.check()
     assert outbox.pending() == 2
 
 
@@ -210,10 +210,10 @@ def test_no_more_is_unacknowledged_than_the_broker_allows(
             )
 
         done = pool.submit(count)
-        courier = connect(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"))
-        until(courier, lambda: courier.was_connected)
-        courier.drain(0.5, stop)
-        courier.close()
+        publisher = connect(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"))
+        until(publisher, lambda: publisher.was_connected)
+        publisher.drain(0.5, stop)
+        publisher.close()
         counted = done.result(SECONDS)
     assert counted == 2
 
@@ -233,10 +233,10 @@ def test_a_broker_that_speaks_no_mqtt_is_told(
     fill(outbox, begin(outbox), 1)
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
         done = pool.submit(scripted_broker, server, said)
-        courier = connect(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"))
-        until(courier, lambda: courier.problem is not None)
+        publisher = connect(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"))
+        until(publisher, lambda: publisher.problem is not None)
         with pytest.raises(NotDelivered, match="1 results are kept"):
-            courier.check()
+            publisher.check()
         done.result(SECONDS)
 
 
@@ -245,13 +245,13 @@ def test_a_collector_that_is_away_is_told_though_the_broker_keeps_its_session(
 ) -> None:
     monkeypatch.setattr("agent.delivery.publisher.SILENCE_SECONDS", 0.3)
     fill(outbox, begin(outbox), 10)
-    courier = connect()
+    publisher = connect()
     with FakeCollector(broker.port, silent=True) as collector:
-        until(courier, lambda: outbox.summary().link == "no collector")
+        until(publisher, lambda: outbox.summary().link == "no collector")
         assert "takes results, but no receipt has come" in (outbox.summary().problem or "")
-        until(courier, lambda: collector.received >= 20)  # by a new connection
+        until(publisher, lambda: collector.received >= 20)  # by a new connection
         collector.silent = False
-        until(courier, lambda: outbox.pending() == 0)
+        until(publisher, lambda: outbox.pending() == 0)
     assert outbox.summary().link == "delivering"
 
 
@@ -266,10 +266,10 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_delivery(
     monkeypatch.setattr("agent.delivery.sender.FIRST_PATIENCE_SECONDS", 0.2)
     with FakeCollector(broker.port, refuse=lambda _: "not wanted"), monkeypatch.context() as patch:
         patch.setattr(outbox, "refuse", full)
-        courier = connect()
-        until(courier, lambda: courier.problem == "the disk is full")
+        publisher = connect()
+        until(publisher, lambda: publisher.problem == "the disk is full")
         patch.undo()
-        until(courier, lambda: outbox.pending() == 0)
+        until(publisher, lambda: outbox.pending() == 0)
     assert [refused.count for refused in outbox.summary().refused] == [3]
 
 
@@ -279,11 +279,11 @@ def test_a_session_that_is_taken_over_stops_loudly(outbox: Outbox, connect: Conn
     said = [b"\x20\x03\x00\x00\x00", b"\x90\x04\x00\x01\x00\x00", b"\xe0\x01\x8e"]
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
         done = pool.submit(scripted_broker, server, said)
-        courier = connect(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"))
-        until(courier, lambda: courier.problem is not None)
+        publisher = connect(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"))
+        until(publisher, lambda: publisher.problem is not None)
         with pytest.raises(NotDelivered, match=r"another agent has connected to .* as 'device': give each"):
-            courier.check()
-        courier.drain(SECONDS, stop)  # returns at once: it does not fight for the name
+            publisher.check()
+        publisher.drain(SECONDS, stop)  # returns at once: it does not fight for the name
         done.result(SECONDS)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent.delivery.batches import MAX_RECORDS, pack
 from agent.errors import StateUnusable, WentBack
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, Place
-from agent.outbox.summary import Refused, Summary, summarise
+from agent.outbox.summary import RefusedRecords, Summary, summarise
 from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
 from contract.records import Answer, Record
 from tests.agent.conftest import agent_environment
@@ -90,7 +90,7 @@ def test_what_is_refused_is_kept_with_its_reason_and_not_sent(outbox: Outbox, tm
         pending=3,
         oldest=NOW,
         dropped=2,
-        refused=(Refused("unknown mark", 2),),
+        refused=(RefusedRecords("unknown mark", 2),),
         unfinished_runs=1,
         used_bytes=outbox.summary().used_bytes,
         limit_bytes=DEFAULT_LIMIT_BYTES,

@@ -1,16 +1,13 @@
 import json
-import sys
-import types
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from agent.bundles.bundle import describe
-from agent.errors import BundleRefused
 from agent.planning.plan import settings_for
 from agent.reading.reader import Reader
-from agent.worker import loadgen
+from commandline.outcome_text import no_rate_line, outcome_lines
 from contract.records import Answer, RunFinished, RunStarted, Sample
 from tests.agent.conftest import Agent
 from tests.agent.running.test_run import read_runs
@@ -123,10 +120,27 @@ def test_beyond_capacity_questions_wait_ever_longer(
 ) -> None:
     how = ("--scenario", "server", "--qps", "100000", "--latency-bound", "0.01", "--min-queries", "100")
     _, answers, finished = measured(agent, tmp_path / "out", tiny_bundle, questions, *how)
-    assert finished.status == "inconclusive" and "at no rate that was tried" in finished.reason
+    assert finished.status == "inconclusive" and "at no rate tried" in finished.reason
     waited = [answer.waited_ns for answer in answers]
     assert waited[-1] > waited[10] > 0
     assert waited == sorted(waited)
+
+
+def test_the_agent_prints_what_a_run_found_in_the_shared_words(
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for how in (
+        ("--scenario", "offline", "--limit", "8"),
+        ("--scenario", "server", "--qps", "100000", "--latency-bound", "0.01", "--min-queries", "20"),
+    ):
+        ended = agent("run", tiny_bundle, "--questions", questions, *how, "--to-file", out)
+        assert ended.returncode == 0, ended.stderr
+        started, *_, finished = list(read_runs(out).values())[-1]
+        assert isinstance(started, RunStarted) and isinstance(finished, RunFinished)
+        lines = list(outcome_lines(started.settings, finished.outcome))
+        assert lines and [ended.stderr.count(line) for line in lines] == [1] * len(lines)
+        assert finished.reason == ("" if how[1] == "offline" else no_rate_line(started.settings))
 
 
 def test_sustained_lasts_its_minutes(
@@ -155,29 +169,3 @@ def test_options_that_do_not_go_together_are_told(
     ended = agent("run", tmp_path, "--questions", tmp_path / "q", "--to-file", tmp_path / "out", *arguments)
     assert ended.returncode == 2
     assert says in ended.stderr
-
-
-def test_without_loadgen_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mlperf_loadgen", None)
-    with pytest.raises(BundleRefused, match=r"pip install 'distilbench\[mlperf\]'"):
-        loadgen.run(lambda _: None, 1, min_queries=1, min_seconds=0, max_seconds=None, seed=0)
-
-
-def test_loadgens_summary_is_read() -> None:
-    text = (
-        "====\nScenario : SingleStream\n90th percentile latency (ns) : 751\n * no : line\nResult is : VALID\n"
-    )
-    assert loadgen.read_summary(text) == {
-        "Scenario": "SingleStream",
-        "90th percentile latency (ns)": "751",
-        "Result is": "VALID",
-    }
-
-
-def test_loadgen_asks_by_its_own_clock() -> None:
-    lg = pytest.importorskip("mlperf_loadgen")
-    assert isinstance(lg, types.ModuleType)
-    asked: list[int] = []
-    summary = loadgen.run(asked.append, 7, min_queries=70, min_seconds=0, max_seconds=None, seed=1)
-    assert len(asked) >= 70 and set(asked) == set(range(7))
-    assert summary["Scenario"] == "SingleStream" and summary["min_query_count"] == "70"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.delivery.broker_address import parse_broker
-from agent.delivery.publisher import Courier
+from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from collector.broker.address import Address, parse_address
 from collector.broker.credentials import provision, write_secret
@@ -174,8 +174,8 @@ def test_an_embedded_broker_with_a_certificate_speaks_tls(
         assert collector.said[0].startswith("listening on mqtts://127.0.0.1:")
         url = collector.said[0].split()[2].rstrip(",").replace("//", f"//{DEVICE}@")
         broker = parse_broker(url, secret, authority.root.certificate)
-        with closing(Courier(broker, DEVICE, outbox)) as courier:
-            until(courier, lambda: not outbox.pending())
+        with closing(Publisher(broker, DEVICE, outbox)) as publisher:
+            until(publisher, lambda: not outbox.pending())
     assert stored_ranges(database) == {RUN: [(0, 1)]}
 
 

@@ -1,0 +1,89 @@
+"""What a run found, as sentences: the same words in the agent's output and in the collector's."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from contract.codec import printable
+from contract.records import Outcome, Settings
+
+_P90: Final = "90.00 percentile latency (ns)"
+_RESULT: Final = "Result is"
+_CONDITION: Final = re.compile(r"\s*(.+?) satisfied\s*")
+_MAX_NAME_CHARS: Final = 80
+_MAX_DIGITS: Final = 19
+"""Of the longest time: a device may send any text for one."""
+
+
+def outcome_lines(settings: Settings, outcome: Outcome | None) -> Iterator[str]:
+    """What a run's scenario is for, as far as the run got; without an outcome nothing.
+
+    Args:
+        settings: of the run.
+        outcome: of its last record.
+    """
+    if outcome is None:
+        return
+    bounds = [
+        f"p{bound.percent} at most {bound.value_ns / 1e6:,.1f} ms"
+        for bound in outcome.bounds
+        if bound.value_ns is not None
+    ]
+    if bounds:
+        yield f"{' and '.join(bounds)}, with 99 % confidence"
+    if outcome.questions_per_second is not None:
+        yield f"{outcome.questions_per_second:,.1f} questions per second in batches of {settings.batch_size}"
+    if outcome.left_out:
+        yield left_out_line(outcome.left_out)
+    if outcome.valid_qps is not None:
+        yield f"p99 within {_bound_ms(settings)} ms up to {outcome.valid_qps:,.2f} questions per second"
+    elif outcome.rates:
+        yield no_rate_line(settings)
+    if outcome.throttled_after_ns is not None:
+        yield f"slowed down {outcome.throttled_after_ns / 6e10:,.1f} minutes after the start"
+    yield from _loadgen_lines(outcome)
+
+
+def left_out_line(left_out: int) -> str:
+    """What a run that was interrupted rests on.
+
+    Args:
+        left_out: questions that were answered before the interruption.
+    """
+    return f"this covers only the questions after the interruption, not the {left_out:,} before it"
+
+
+def no_rate_line(settings: Settings) -> str:
+    """What a run of the scenario `server` found if no rate held."""
+    return f"p99 was within {_bound_ms(settings)} ms at no rate tried"
+
+
+def loadgen_p90_ns(outcome: Outcome) -> int | None:
+    """LoadGen's own p90; None if it did not ask, or if its line is not a time."""
+    text = outcome.loadgen.get(_P90, "")
+    return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else None
+
+
+def loadgen_valid(outcome: Outcome) -> bool | None:
+    """Whether LoadGen calls its result valid; None if it did not ask."""
+    result = outcome.loadgen.get(_RESULT)
+    return None if result is None else result == "VALID"
+
+
+def _loadgen_lines(outcome: Outcome) -> Iterator[str]:
+    p90_ns, valid = loadgen_p90_ns(outcome), loadgen_valid(outcome)
+    if p90_ns is not None:
+        yield f"LoadGen's p90 is {p90_ns / 1e6:,.1f} ms"
+    if valid is not None:
+        unmet = [
+            printable(match[1])[:_MAX_NAME_CHARS]
+            for name, value in outcome.loadgen.items()
+            if value == "NO" and (match := _CONDITION.fullmatch(name))
+        ]
+        yield f"LoadGen calls the result {'valid' if valid else 'invalid'}" + (
+            f"; not satisfied: {', '.join(unmet)}" if unmet else ""
+        )
+
+
+def _bound_ms(settings: Settings) -> str:
+    return f"{(settings.latency_bound_ns or 0) / 1e6:,g}"

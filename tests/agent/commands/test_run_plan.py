@@ -1,0 +1,150 @@
+"""`agent run-plan`: checked as a whole, continued after a reboot, and known to the service manager."""
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agent.cli import cli
+from agent.errors import BadInput
+from agent.planning.plan_file import Position, PositionFile
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "plan.toml"
+    file.write_text(text)
+    return file
+
+
+def run_plan(plan: Path, *arguments: str | Path, **variables: str) -> Result:
+    given = ["run-plan", str(plan), "--state-dir", str(plan.parent), *map(str, arguments)]
+    return CliRunner(env=variables).invoke(cli, given)
+
+
+def plan_of(folder: Path, bundle: Path, questions: Path, *lines: str) -> Path:
+    run = (
+        f'[[run]]\nbundles = "{bundle}"\nquestions = "{questions}"\nlimit = [2, 3]\nwarmup = 0\nthreads = 1\n'
+    )
+    return written(folder, "\n".join(lines) + "\n" + run)
+
+
+def test_the_whole_plan_is_checked_before_anything_is_measured(
+    tmp_path: Path, tiny_bundle: Path, questions: Path
+) -> None:
+    good = f'[[run]]\nbundles = "{tiny_bundle}"\nquestions = "{questions}"\n'
+    for bad, complaint in (
+        (good.replace(str(tiny_bundle), "gone"), "there is no bundle"),
+        (good.replace(str(questions), "gone"), "cannot read the questions"),
+        (good + 'limit = "few"', "'--limit': 'few' is not a valid integer"),
+        (good + "limit = true", "'--limit': it takes a value, not true or false"),
+        (good + "spinning = 3", "it takes true or false, not 3"),
+        (good + 'until = "p99"\nscenario = "offline"', "--until does not go with --scenario offline"),
+    ):
+        ended = run_plan(written(tmp_path, good + bad), "--to-file", tmp_path / "out")
+        assert isinstance(ended.exception, BadInput)
+        assert complaint in str(ended.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def records(out: Path) -> list[dict[str, Any]]:
+    return [record for line in out.read_text().splitlines() for record in json.loads(line)["records"]]
+
+
+def selected(out: Path) -> list[int]:
+    """How many questions each run in a file of results was to ask."""
+    return [record["questions"]["selected"] for record in records(out) if record["type"] == "run_started"]
+
+
+def test_a_plan_without_a_place_for_results_is_wrong_usage(
+    tmp_path: Path, tiny_bundle: Path, questions: Path
+) -> None:
+    ended = run_plan(plan_of(tmp_path, tiny_bundle, questions), "--check")
+    assert ended.exit_code == 2
+    assert "Name where the results go" in ended.stderr
+
+
+def test_the_check_prints_the_commands_that_the_plan_stands_for(
+    tmp_path: Path, tiny_bundle: Path, questions: Path
+) -> None:
+    plan = plan_of(tmp_path, tiny_bundle, questions)
+    plan.write_text(plan.read_text() + "arena = false\nspinning = true\nignore-memory = [false, true]\n")
+    ended = run_plan(plan, "--check", "--to-file", tmp_path / "out")
+    assert ended.exit_code == 0, ended.output
+    how = "--warmup 0 --threads 1 --no-arena --spinning"
+    assert ended.stdout.splitlines() == [
+        f"agent run {tiny_bundle} --questions {questions} --limit {limit} {how}{ignoring}"
+        for limit in (2, 3)
+        for ignoring in ("", " --ignore-memory")
+    ]
+    assert "4 runs in each of 1 rounds" in ended.stderr
+
+
+def test_a_value_of_the_plan_outranks_a_variable_and_a_variable_the_file(
+    tmp_path: Path, tiny_bundle: Path, questions: Path
+) -> None:
+    plan, out, config = plan_of(tmp_path, tiny_bundle, questions), tmp_path / "out", tmp_path / "agent.toml"
+    config.write_text(f'seed = 5\nlimit = 9\narena = false\nto-file = "{out}"\n')
+    variables = {"DISTILBENCH_SEED": "6", "DISTILBENCH_LIMIT": "8"}
+    ended = run_plan(plan, "--config", config, "--device-id", "board", **variables)
+    assert ended.exit_code == 0, ended.output
+    assert selected(out) == [2, 3]
+    started = next(record for record in records(out) if record["type"] == "run_started")
+    assert started["settings"]["seed"] == 6
+    assert started["settings"]["options"]["enable_cpu_mem_arena"] is False
+    assert started["device"]["device_id"] == "board"
+
+
+def test_a_run_that_cannot_be_started_does_not_end_the_plan(
+    tmp_path: Path, tiny_bundle: Path, questions: Path
+) -> None:
+    plan = plan_of(tmp_path, tiny_bundle, questions)
+    out = tmp_path / "gone" / "out"
+    out.parent.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agent.service.Service.ready", lambda _: out.parent.rmdir())
+        ended = run_plan(plan, "--to-file", out)
+    assert ended.stderr.count("cannot start this run: there is no folder for") == 2
+    assert "the plan is finished: 2 runs, 2 failed" in ended.stderr
+
+
+def test_a_plan_goes_on_where_it_was_and_ends(tmp_path: Path, tiny_bundle: Path, questions: Path) -> None:
+    plan, out = plan_of(tmp_path, tiny_bundle, questions, "rounds = 2"), tmp_path / "out"
+    file = PositionFile(tmp_path, plan)
+    assert run_plan(plan, "--to-file", out, "--check").exit_code == 0
+    assert file.read() is None
+    ended = run_plan(plan, "--to-file", out)
+    assert ended.exit_code == 0, ended.output
+    assert selected(out) == [2, 3, 2, 3]
+    position = file.read()
+    assert position is not None and (position.done, position.failed) == (4, 0)
+
+    finished = run_plan(plan, "--to-file", out)
+    assert "is finished; use --again" in finished.stderr
+    assert selected(out) == [2, 3, 2, 3]
+
+    file.write(Position(position.identity, position.began_at, done=3))  # as a reboot leaves it
+    assert "continuing with run 4 of 4" in run_plan(plan, "--to-file", out).stderr
+    assert selected(out) == [2, 3, 2, 3, 3]
+
+    plan.write_text(plan.read_text().replace("limit = [2, 3]", "limit = 4"))
+    assert "has changed" in run_plan(plan, "--to-file", out).stderr
+    assert selected(out) == [2, 3, 2, 3, 3, 4, 4]
+
+
+def test_a_run_feeds_the_watchdog_from_its_work_loop(
+    tmp_path: Path, tiny_bundle: Path, questions: Path
+) -> None:
+    plan = plan_of(tmp_path, tiny_bundle, questions)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(5)
+        listens = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        assert run_plan(plan, "--to-file", tmp_path / "out", **listens).exit_code == 0
+        heard: list[str] = []
+        while not heard or heard[-1] != "STOPPING=1":
+            heard.append(manager.recv(1000).decode())
+    assert "READY=1" in heard[1:3], "ready when the plan is checked, not before"
+    assert any(line.startswith("WATCHDOG=1\nSTATUS=") and "of 3 questions" in line for line in heard)
