@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from agent.delivery.broker_address import Broker
 from agent.delivery.certificate import out_of_date, refusal
 from agent.outbox.summary import LinkState
+from commandline.broker_address import BrokerAddress
 from contract.codec import printable
 
 
@@ -16,7 +16,7 @@ class Loss(NamedTuple):
     """What kind it is."""
 
 
-def never_made(broker: Broker, error: str) -> Loss:
+def never_made(broker: BrokerAddress, error: str) -> Loss:
     """A connection that could not be opened.
 
     Args:
@@ -26,10 +26,10 @@ def never_made(broker: Broker, error: str) -> Loss:
     if (refused := _refused(broker, error)) is not None:
         return refused
     theirs = "certificate" in error.lower()
-    return Loss(f"cannot reach {broker.shown}: {error}", "certificate refused" if theirs else "unreachable")
+    return Loss(f"cannot reach {broker}: {error}", "certificate refused" if theirs else "unreachable")
 
 
-def ended(broker: Broker, how: str, error: str, *, greeting: bool) -> Loss:
+def ended(broker: BrokerAddress, how: str, error: str, *, greeting: bool) -> Loss:
     """A connection that the broker ended.
 
     Args:
@@ -45,13 +45,13 @@ def ended(broker: Broker, how: str, error: str, *, greeting: bool) -> Loss:
     if own is not None and dates is not None:
         # Not every broker says it.
         return Loss(
-            f"{broker.shown} ended the connection before it answered, and the certificate "
+            f"{broker} ended the connection before it answered, and the certificate "
             f"'{printable(str(own))}' is out of date: {dates}",
             "certificate refused",
         )
-    return Loss(f"{broker.shown} ended the connection: {how}", "broken")
+    return Loss(f"{broker} ended the connection: {how}", "broken")
 
 
-def _refused(broker: Broker, error: str) -> Loss | None:
+def _refused(broker: BrokerAddress, error: str) -> Loss | None:
     refused = refusal(error, broker.cert_file)
-    return None if refused is None else Loss(f"{broker.shown} {refused}", "certificate refused")
+    return None if refused is None else Loss(f"{broker} {refused}", "certificate refused")

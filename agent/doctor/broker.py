@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from agent.delivery.batches import Packed
-from agent.delivery.broker_address import Broker
 from agent.delivery.certificate import dates_of
 from agent.delivery.mqtt_version import Dialect
 from agent.delivery.uplink import GREETING_SECONDS, Uplink
 from agent.doctor.machine import Finding
 from agent.outbox.summary import LinkState
+from commandline.broker_address import BrokerAddress
 from contract.errors import ContractError, Malformed
 from contract.messages import MAX_MESSAGE_BYTES, Batch, Receipt, decode_message, encode_message
 
@@ -30,7 +30,7 @@ _ADVICE: Final[dict[LinkState, str]] = {
 }
 
 
-def probe(broker: Broker, device_id: str) -> Iterator[Finding]:
+def probe(broker: BrokerAddress, device_id: str) -> Iterator[Finding]:
     """All checks of one broker. It is called by another client's name than that of an agent at work.
 
     Args:
@@ -58,13 +58,13 @@ def probe(broker: Broker, device_id: str) -> Iterator[Finding]:
         uplink.close()
 
 
-def _connected(broker: Broker, device_id: str, *, older: bool) -> Uplink:
+def _connected(broker: BrokerAddress, device_id: str, *, older: bool) -> Uplink:
     uplink = Uplink(broker, device_id, None, older=older, role="doctor")
     deadline = time.monotonic() + GREETING_SECONDS
     while uplink.phase not in {"ready", "lost"}:  # a greeting that does not come is a loss by itself
         uplink.turn(_POLL_SECONDS)
         if uplink.phase == "dialling" and time.monotonic() > deadline:
-            uplink.abandon(f"{broker.shown} cannot be reached within {GREETING_SECONDS:.0f} seconds")
+            uplink.abandon(f"{broker} cannot be reached within {GREETING_SECONDS:.0f} seconds")
     return uplink
 
 
@@ -91,17 +91,17 @@ def _ending(whose: str, ends: datetime) -> Finding:
     return Finding(about="certificate", level="ok", what=told)
 
 
-def _greeting(uplink: Uplink, broker: Broker) -> Iterator[Finding]:
+def _greeting(uplink: Uplink, broker: BrokerAddress) -> Iterator[Finding]:
     greeting = uplink.greeting
     assert greeting is not None, "it is ready"
     who = f"as '{broker.user}'" if broker.user else "without a name"
     if greeting.protocol == "MQTT 5":
-        yield Finding(about="broker", level="ok", what=f"{broker.shown} lets this device in {who}, by MQTT 5")
+        yield Finding(about="broker", level="ok", what=f"{broker} lets this device in {who}, by MQTT 5")
     else:
         yield Finding(
             about="broker",
             level="warn",
-            what=f"{broker.shown} speaks MQTT 3.1.1 only, and cannot say why it does not take something",
+            what=f"{broker} speaks MQTT 3.1.1 only, and cannot say why it does not take something",
             advice="let it speak MQTT 5, or update it",
         )
     if not broker.tls and broker.host not in {"localhost", "127.0.0.1", "::1"}:
@@ -144,7 +144,7 @@ def _greeting(uplink: Uplink, broker: Broker) -> Iterator[Finding]:
         )
 
 
-def _delivery(uplink: Uplink, broker: Broker, device_id: str) -> Iterator[Finding]:
+def _delivery(uplink: Uplink, broker: BrokerAddress, device_id: str) -> Iterator[Finding]:
     """Send a batch without records: it stores nothing, and is receipted all the same."""
     run_id = uuid.uuid4().hex
     uplink.send(Packed(encode_message(Batch(device_id=device_id, run_id=run_id, records=())), ()))
@@ -173,7 +173,7 @@ def _delivery(uplink: Uplink, broker: Broker, device_id: str) -> Iterator[Findin
             about="collector",
             level="warn",
             what="no collector has answered, so results would wait here",
-            advice=f"start one: collector serve --broker {broker.shown}",
+            advice=f"start one: collector serve --broker {broker}",
         )
 
 

@@ -32,11 +32,11 @@ def doctor(
     Ends with 1 when something fails. Nothing is changed: the broker hears an empty receipt for a device that
     does not exist, and the disk gets a file for a moment.
     """
-    from collector.broker.address import parse_address
     from collector.display.plain import plain
     from collector.doctor.broker import examine_broker, examine_embedded
     from collector.doctor.machine import Finding, examine_here
     from collector.errors import BadInput
+    from commandline.broker_address import parse_broker
     from contract.codec import encode
 
     findings: list[Finding] = []
@@ -51,7 +51,8 @@ def doctor(
 
     try:
         if broker is not None:
-            note(examine_broker(parse_address(broker, password_file, ca_file, cert_file, key_file)))
+            address = parse_broker(broker, password_file, ca_file, cert_file, key_file, refusal=BadInput)
+            note(examine_broker(address))
         elif embedded_broker:
             note(examine_embedded(listen, port, credentials, tls=cert_file is not None))
         else:

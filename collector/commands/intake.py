@@ -54,17 +54,18 @@ def serve(
         raise click.UsageError("--cert-file and --key-file go together")
     if share is not None and (not share.isprintable() or set(share) & set("/+#") or not share):
         raise click.UsageError(f"--share {share!r} is not a name without '/', '+' and '#'")
-    from collector.broker.address import check_private, parse_address
     from collector.broker.credentials import read_credentials
     from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, Certificate, is_here
     from collector.broker.embedded import embedded_broker as run_broker
+    from collector.errors import BadInput
     from collector.serving.server import Server
     from collector.store.database import Store
+    from commandline.broker_address import check_key, parse_broker
 
     users = None if credentials is None else read_credentials(credentials)
     certificate = None
     if embedded_broker and cert_file is not None and key_file is not None:
-        check_private(key_file, "key file")
+        check_key(key_file, BadInput)
         certificate = Certificate(cert_file, key_file)
     if listen is not None and not is_here(listen):
         say(EXPOSED if certificate is None else NO_RIGHTS)
@@ -74,7 +75,9 @@ def serve(
             address, shown = stack.enter_context(running)
         else:
             assert broker is not None
-            address = shown = parse_address(broker, password_file, ca_file, cert_file, key_file)
+            address = shown = parse_broker(
+                broker, password_file, ca_file, cert_file, key_file, refusal=BadInput
+            )
         if bundles is not None:
             from collector.serving.bundle_server import names, serving_bundles
 
@@ -117,12 +120,13 @@ def watch(
     as_json: bool,
 ) -> None:
     """Watch the devices: who is there, what they measure, how far they are. Ctrl-C ends it."""
-    from collector.broker.address import parse_address
     from collector.display.live_table import live_table
+    from collector.errors import BadInput
     from collector.serving.fleet import look_on, look_once
     from collector.store.database import Store
+    from commandline.broker_address import parse_broker
 
-    address = parse_address(broker, password_file, ca_file, cert_file, key_file)
+    address = parse_broker(broker, password_file, ca_file, cert_file, key_file, refusal=BadInput)
     with Store.open_to_read(database) as store:
         if once or as_json or not sys.stdout.isatty():
             show_list(look_once(store, address), as_json)

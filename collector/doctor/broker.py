@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from collector.broker.address import Address
 from collector.broker.client import MAX_PACKET_BYTES, SESSION_EXPIRY_SECONDS
 from collector.broker.credentials import read_credentials
 from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, is_here
 from collector.doctor.machine import Finding
 from collector.doctor.probe_client import Visit, Welcome, visiting
 from collector.errors import BrokerUnavailable
+from commandline.broker_address import BrokerAddress
 from contract.certificate import MAX_CERTIFICATE_BYTES, validity
 from contract.errors import Malformed
 from contract.messages import MAX_MESSAGE_BYTES
@@ -28,7 +28,7 @@ _NO_MQTT_5: Final = 0x84
 _NOT_LET_IN: Final = frozenset((0x86, 0x87, 0x8C))
 
 
-def examine_broker(address: Address) -> Iterator[Finding]:
+def examine_broker(address: BrokerAddress) -> Iterator[Finding]:
     """Everything that can be asked."""
     name = f"distilbench-doctor-{secrets.token_hex(6)}"
     try:
@@ -53,7 +53,7 @@ def examine_broker(address: Address) -> Iterator[Finding]:
     )
 
 
-def _refused(address: Address, welcome: Welcome) -> Finding | None:
+def _refused(address: BrokerAddress, welcome: Welcome) -> Finding | None:
     if not welcome.code.is_failure:
         return None
     what = f"{address} does not let the collector in: {welcome.code}"
@@ -125,7 +125,7 @@ def _rights(visit: Visit, name: str) -> Iterator[Finding]:
         yield Finding("send receipts", "ok", "allowed")
 
 
-def _encryption(address: Address, ends: datetime | None) -> Iterator[Finding]:
+def _encryption(address: BrokerAddress, ends: datetime | None) -> Iterator[Finding]:
     if not address.tls:
         if is_here(address.host):
             yield Finding("encryption", "ok", "none is needed on this machine")
@@ -152,7 +152,7 @@ def _encryption(address: Address, ends: datetime | None) -> Iterator[Finding]:
             yield Finding("encryption", "ok", f"{whose} is valid" + (f" until {end:%F}" if end else ""))
 
 
-def _session(address: Address, name: str) -> Finding:
+def _session(address: BrokerAddress, name: str) -> Finding:
     """Whether the broker has kept the session of the visit before; and end it."""
     with visiting(address, name, clean=False) as visit:
         kept = visit.welcome.session_present
@@ -166,7 +166,7 @@ def _session(address: Address, name: str) -> Finding:
     )
 
 
-def _strangers(address: Address) -> Finding:
+def _strangers(address: BrokerAddress) -> Finding:
     """Whether somebody without credentials is let in."""
     plain = address._replace(user=None, password=None, cert_file=None, key_file=None)
     try:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple
 
-from collector.broker.address import Address
 from collector.broker.client import connect, new_client
 from collector.errors import BrokerUnavailable
+from commandline.broker_address import BrokerAddress
 
 PATIENCE_SECONDS: Final = 10.0
 
@@ -35,7 +35,9 @@ class Visit:
         BrokerUnavailable: nobody answers, or not in time.
     """
 
-    def __init__(self, address: Address, name: str, *, clean: bool = True, session_seconds: int = 0) -> None:
+    def __init__(
+        self, address: BrokerAddress, name: str, *, clean: bool = True, session_seconds: int = 0
+    ) -> None:
         self._address = address
         self._events: SimpleQueue[Any] = SimpleQueue()
         self._client = new_client(address, name, SimpleQueue())
@@ -86,7 +88,7 @@ class Visit:
 
 
 @contextmanager
-def visiting(address: Address, name: str, **how: Any) -> Iterator[Visit]:
+def visiting(address: BrokerAddress, name: str, **how: Any) -> Iterator[Visit]:
     """A visit that ends with the block."""
     visit = Visit(address, name, **how)
     try:
