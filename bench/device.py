@@ -13,11 +13,11 @@ from contextlib import closing
 from pathlib import Path
 
 from agent.delivery.publisher import Courier
-from agent.machine.clock import utc_now
 from agent.outbox.outbox import Outbox, Place
 from agent.outbox.state_folder import OpenedState, opened_state
 from agent.stop import Stopped
 from commandline.broker_address import parse_broker
+from commandline.clock import utc_now
 from contract.records import Answer, Record, RunFinished
 from tests.collector.factory import NOON, device, started
 

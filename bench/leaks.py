@@ -33,13 +33,13 @@ import psutil
 from numpy.typing import NDArray
 
 from agent.delivery.publisher import Courier
-from agent.machine.clock import utc_now
 from agent.outbox.outbox import Outbox
 from bench.device import finished, made_up
 from bench.slopes import STRETCHES, fit
 from collector.serving.server import Server
 from collector.store.database import Store
 from commandline.broker_address import parse_broker
+from commandline.clock import utc_now
 from contract.records import Record
 from tests.collector.factory import device, started
 from tests.faults.proxy import Stalling

@@ -10,13 +10,13 @@ from agent.delivery.mqtt_version import Dialect
 from agent.delivery.sender import Sender
 from agent.delivery.uplink import Uplink
 from agent.errors import NotDelivered, OutboxFull
-from agent.machine.clock import utc_now
 from agent.machine.device import agent_version
 from agent.outbox.outbox import Outbox
 from agent.outbox.summary import LinkState
 from agent.progress import Progress
 from agent.stop import Stop
 from commandline.broker_address import BrokerAddress
+from commandline.clock import utc_now
 from contract.errors import ContractError
 from contract.messages import Receipt, State, decode_message, encode_message
 

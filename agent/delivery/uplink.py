@@ -5,10 +5,9 @@ network may cost anything. Only the opening of a connection (names, TCP, TLS), w
 waits, runs in a thread of its own. The only importer of paho.
 """
 
-import ssl
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Literal
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
@@ -23,6 +22,7 @@ from agent.delivery.connack import Greeting, greeting_of
 from agent.delivery.connection_loss import ended, never_made
 from agent.outbox.summary import LinkState
 from commandline.broker_address import BrokerAddress
+from commandline.certificate import peer_ends
 from contract.codec import printable
 from contract.messages import MAX_MESSAGE_BYTES
 from contract.topics import Channel, topic
@@ -169,11 +169,7 @@ class Uplink:
     @property
     def certificate_ends(self) -> datetime | None:
         """When the broker's certificate ends; None without TLS."""
-        socket = self._client.socket()
-        if not isinstance(socket, ssl.SSLSocket):
-            return None
-        ends = (socket.getpeercert() or {}).get("notAfter")
-        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(ends)), UTC) if ends else None
+        return peer_ends(self._client.socket())
 
     def _new_client(self, will: bytes | None) -> Client:
         client = Client(

@@ -3,22 +3,19 @@
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from agent.delivery.batches import Packed
-from agent.delivery.certificate import dates_of
 from agent.delivery.mqtt_version import Dialect
 from agent.delivery.uplink import GREETING_SECONDS, Uplink
-from agent.doctor.machine import Finding
 from agent.outbox.summary import LinkState
 from commandline.broker_address import BrokerAddress
-from contract.errors import ContractError, Malformed
+from commandline.certificate import end_of, end_of_file
+from commandline.finding import Finding
+from contract.errors import ContractError
 from contract.messages import MAX_MESSAGE_BYTES, Batch, Receipt, decode_message, encode_message
 
 RECEIPT_SECONDS: Final = 5.0
-SOON_DAYS: Final = 30
 _FEW: Final = 10
 """Fewer unacknowledged messages slow delivery down."""
 _POLL_SECONDS: Final = 0.05
@@ -37,7 +34,8 @@ def probe(broker: BrokerAddress, device_id: str) -> Iterator[Finding]:
         broker: where to, with its credentials.
         device_id: decides the topics.
     """
-    yield from _own_certificate(broker.cert_file)
+    if broker.cert_file is not None:
+        yield end_of_file("certificate", "this device's certificate", broker.cert_file)
     dialect = Dialect()
     uplink = _connected(broker, device_id, older=False)
     if uplink.phase == "lost":
@@ -68,29 +66,6 @@ def _connected(broker: BrokerAddress, device_id: str, *, older: bool) -> Uplink:
     return uplink
 
 
-def _own_certificate(file: Path | None) -> Iterator[Finding]:
-    if file is None:
-        return
-    try:
-        dates = dates_of(file)
-    except (OSError, ValueError, Malformed) as error:
-        yield Finding(about="certificate", level="warn", what=f"'{file}' cannot be read: {error}")
-        return
-    yield _ending("this device's certificate", dates.ends)
-
-
-def _ending(whose: str, ends: datetime) -> Finding:
-    days = (ends - datetime.now(UTC)).days
-    told = f"{whose} ends on {ends:%Y-%m-%d}"
-    if days < 0:
-        return Finding(
-            about="certificate", level="fail", what=f"{whose} ended on {ends:%Y-%m-%d}", advice="renew it"
-        )
-    if days < SOON_DAYS:
-        return Finding(about="certificate", level="warn", what=f"{told}, in {days} days", advice="renew it")
-    return Finding(about="certificate", level="ok", what=told)
-
-
 def _greeting(uplink: Uplink, broker: BrokerAddress) -> Iterator[Finding]:
     greeting = uplink.greeting
     assert greeting is not None, "it is ready"
@@ -112,7 +87,7 @@ def _greeting(uplink: Uplink, broker: BrokerAddress) -> Iterator[Finding]:
             advice="use mqtts:// wherever others share the network: deploy/mosquitto",
         )
     if (ends := uplink.certificate_ends) is not None:
-        yield _ending("the broker's certificate", ends)
+        yield end_of("certificate", "the broker's certificate", ends)
     limit = greeting.max_packet_bytes
     if limit is not None and limit < MAX_MESSAGE_BYTES:
         yield Finding(

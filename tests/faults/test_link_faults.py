@@ -115,7 +115,7 @@ def test_a_certificate_of_tomorrow_tells_of_the_clock(
     own = Authority(tmp_path).sign(DEVICE).certificate
     assert out_of_date(own) is None
     tomorrow = Validity(datetime(2999, 1, 1, tzinfo=UTC), datetime(2999, 2, 1, tzinfo=UTC))
-    monkeypatch.setattr("agent.delivery.certificate.validity", lambda _: tomorrow)
+    monkeypatch.setattr("commandline.certificate.validity", lambda _: tomorrow)
     assert "it begins on 2999-01-01, and this device's clock says 20" in str(out_of_date(own))
     said = refusal("[SSL: SSLV3_ALERT_BAD_CERTIFICATE] ssl/tls alert bad certificate (_ssl.c:1)", own)
     assert "(bad certificate): it begins on 2999-01-01" in str(said)
