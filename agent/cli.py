@@ -1,7 +1,5 @@
 """The command line. Data goes to standard output, talk and progress to standard error."""
 
-import sys
-
 import click
 
 from agent.commands.answer import answer
@@ -16,26 +14,12 @@ from agent.commands.run import run
 from agent.commands.run_plan import run_plan_command
 from agent.commands.status import status
 from agent.errors import AgentError
-from contract.errors import ContractError
+from commandline.ending import run_program
 
 
-def main() -> None:
-    """Run the command line; every error that a user can cause ends in one sentence."""
-    from agent.stop import Stopped
-
-    try:
-        code = cli.main(prog_name="agent", standalone_mode=False) or 0
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (AgentError, ContractError) as error:
-        say(f"agent: {error}")
-        code = 1
-    except Stopped as stopped:
-        code = stopped.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
-    sys.exit(code)
+def main() -> int:
+    """Run the command line; return its exit status."""
+    return run_program(cli, "agent", AgentError)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from agent.commands.options import FOLDER
+from commandline.streams import print_or_drop
 
 
 @click.command()
@@ -31,4 +32,4 @@ def fetch(urls: tuple[str, ...], folder: Path) -> None:
         click.echo(
             f"{shown}: {'fetched and verified' if fetched.new else 'there already, verified'}", err=True
         )
-        click.echo(shown)
+        print_or_drop(shown)

@@ -19,6 +19,7 @@ from collector.commands.options import (
 )
 from commandline.config import outranking
 from commandline.counted import counted
+from commandline.streams import print_or_drop
 
 
 @click.command()
@@ -99,7 +100,7 @@ def ingest(database: Path, files: tuple[Path, ...]) -> None:
     with Store.open(database, create=True) as store:
         for path in files:
             counts = ingest_file(store, path)
-            click.echo(f"{path}: {_counts(counts.stored, counts.duplicates, counts.rejected)}")
+            print_or_drop(f"{path}: {_counts(counts.stored, counts.duplicates, counts.rejected)}")
     bring_up_to_date(database)
 
 
@@ -183,7 +184,7 @@ def merge(database: Path, others: tuple[Path, ...]) -> None:
                 raise BadInput(f"{str(path)!r} is the database itself: name others")
             with Store.open_to_read(path) as other:
                 done = take_from(store, other)
-            click.echo(
+            print_or_drop(
                 f"{path}: {counted(done.runs, 'run')}, {counted(done.stored, 'record')} stored, "
                 f"{done.duplicates} known before"
             )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 from click.core import ParameterSource
 
+from commandline.streams import print_or_drop
 from contract.bundle import Precision
 from contract.codec import printable
 from export.commands.options import base_option
@@ -143,7 +144,7 @@ def build(
             print_search(error.tried)
             raise
         for folder in folders:
-            click.echo(folder)
+            print_or_drop(folder)
 
 
 def _weights(named: "Named") -> str:
