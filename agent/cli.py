@@ -1,7 +1,5 @@
 """The command line. Data goes to standard output, talk and progress to standard error."""
 
-import sys
-
 import click
 
 from agent.commands.answer import answer
@@ -11,32 +9,17 @@ from agent.commands.device import device
 from agent.commands.doctor import doctor
 from agent.commands.fetch import fetch
 from agent.commands.flush import flush
-from agent.commands.output import say
 from agent.commands.run import run
 from agent.commands.run_plan import run_plan
 from agent.commands.status import status
 from agent.errors import AgentError
+from commandline.ending import run_program
 from commandline.help import CONTEXT, Group
-from contract.errors import ContractError
 
 
-def main() -> None:
-    """Run the command line; every error that a user can cause ends in one sentence."""
-    from agent.stop import Stopped
-
-    try:
-        code = cli.main(prog_name="agent", standalone_mode=False) or 0
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (AgentError, ContractError) as error:
-        say(f"agent: {error}")
-        code = 1
-    except Stopped as stopped:
-        code = stopped.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
-    sys.exit(code)
+def main() -> int:
+    """Run the command line; return its exit status."""
+    return run_program(cli, "agent", AgentError)
 
 
 @click.group(

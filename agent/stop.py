@@ -9,12 +9,12 @@ from typing import Self
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Stopped(Exception):
-    """The user or the system asked to end; not an error."""
+class Stopped(SystemExit):
+    """The user or the system asked to end; not an error. Uncaught, it ends the program as a signal would."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
-        self.exit_code = 128 + number
+        self.code = 128 + number
 
 
 class Stop:

@@ -12,12 +12,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from agent.delivery.broker_address import parse_broker
 from agent.delivery.publisher import Publisher
-from agent.machine.clock import utc_now
 from agent.outbox.outbox import Outbox, Place
 from agent.outbox.state_folder import OpenedState, opened_state
-from agent.stop import Stopped
+from commandline.broker_address import parse_broker
+from commandline.clock import utc_now
 from contract.records import Answer, Record, RunFinished
 from tests.collector.factory import NOON, device, started
 
@@ -77,19 +76,16 @@ def main() -> int:
     parser.add_argument("--drain", type=float, default=60.0)
     given = parser.parse_args()
     log = Log(given.state_dir.with_suffix(".log"))
-    try:
-        with (
-            opened_state(given.state_dir, given.device_id, _say) as state,
-            closing(Publisher(parse_broker(given.broker), given.device_id, state.outbox)) as publisher,
-        ):
-            end = time.monotonic() + given.seconds
-            while not log.finished or time.monotonic() < end:
-                _measure(state, publisher, given, log, end if given.seconds else math.inf)
-            publisher.drain(given.drain, state.stop)
-            state.stop.check()
-            return NOT_DELIVERED if state.outbox.pending() else 0
-    except Stopped as stopped:
-        return stopped.exit_code
+    with (
+        opened_state(given.state_dir, given.device_id, _say) as state,
+        closing(Publisher(parse_broker(given.broker), given.device_id, state.outbox)) as publisher,
+    ):
+        end = time.monotonic() + given.seconds
+        while not log.finished or time.monotonic() < end:
+            _measure(state, publisher, given, log, end if given.seconds else math.inf)
+        publisher.drain(given.drain, state.stop)
+        state.stop.check()
+        return NOT_DELIVERED if state.outbox.pending() else 0
 
 
 def _measure(

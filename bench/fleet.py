@@ -16,7 +16,8 @@ import numpy as np
 
 from collector.intake.record_rows import insert
 from collector.scoring.question_sets import add_questions
-from collector.store.database import Store, utc_now
+from collector.store.database import Store
+from commandline.clock import utc_now
 from contract.bundle import Architecture, FileEntry, Manifest, Weights
 from contract.codec import encode
 from contract.device import HARDWARE_CLASSES, Device

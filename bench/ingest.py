@@ -24,11 +24,11 @@ import psutil
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
-from agent.delivery.broker_address import parse_broker
 from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from bench.device import made_up
 from collector.store.database import Store
+from commandline.broker_address import parse_broker
 from contract.messages import Batch, encode_message
 from contract.records import Record
 from contract.topics import ALL_RESULTS, topic

@@ -32,15 +32,14 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from agent.delivery.broker_address import parse_broker
 from agent.delivery.publisher import Publisher
-from agent.machine.clock import utc_now
 from agent.outbox.outbox import Outbox
 from bench.device import finished, made_up
 from bench.slopes import STRETCHES, fit
-from collector.broker.address import parse_address
 from collector.serving.server import Server
 from collector.store.database import Store
+from commandline.broker_address import parse_broker
+from commandline.clock import utc_now
 from contract.records import Record
 from tests.collector.factory import device, started
 from tests.faults.proxy import Stalling
@@ -118,7 +117,7 @@ def reconnect(broker: Mosquitto, folder: Path, reconnects: int, records: int, se
     sqlite.sqlite3_memory_used.restype = ctypes.c_int64
     proxies = Stalling(broker.port), Stalling(broker.port)
     store = Store.open(folder / "results.db", create=True)
-    server = Server(store, parse_address(f"mqtt://127.0.0.1:{proxies[0].port}"), lambda line: None)
+    server = Server(store, parse_broker(f"mqtt://127.0.0.1:{proxies[0].port}"), lambda line: None)
 
     def cut_and_deliver() -> None:
         broker_address = parse_broker(f"mqtt://127.0.0.1:{proxies[1].port}")

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from agent.bundles.bundle import Bundle
-from agent.delivery.broker_address import parse_broker
 from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from agent.planning.plan import Plan
@@ -21,6 +20,7 @@ from agent.stop import Stop
 from agent.worker.process import WorkerProcess
 from agent.worker.protocol import Loaded
 from bench.records import time_ns, waiting
+from commandline.broker_address import parse_broker
 from contract.records import Answer, Record, Settings
 
 _CONNECT_SECONDS: Final = 0.1

@@ -1,4 +1,4 @@
-"""The command `collector`: its parts are in `collector.commands`, its failures end here."""
+"""The command `collector`: its parts are in `collector.commands`."""
 
 import click
 
@@ -7,9 +7,8 @@ from collector.commands import database, doctor, intake, predictions, reports, s
 from collector.commands import provision as access
 from collector.commands.config import CONFIG
 from collector.errors import CollectorError
-from commandline.ending import Commands, ReaderGone, leave_quietly
-from commandline.help import CONTEXT
-from contract.errors import ContractError
+from commandline.ending import run_program
+from commandline.help import CONTEXT, Group
 
 _EXTRAS = {
     **dict.fromkeys(("iotcore", "jinja2", "plotly", "rich", "sqlite_utils"), "collector"),
@@ -18,33 +17,12 @@ _EXTRAS = {
 
 
 def main() -> int:
-    """Run the command line; returns the exit status. No traceback reaches a user."""
-    from collector.display.plain import plain
-
-    try:
-        status = cli.main(prog_name="collector", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return 130
-    except (BrokenPipeError, ReaderGone):
-        leave_quietly()
-        return 0
-    except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").split(".")[0])
-        if extra is None:
-            raise
-        click.echo(f"collector: {error.name!r} is missing: pip install 'distilbench[{extra}]'", err=True)
-        return 1
-    except (CollectorError, ContractError) as error:
-        click.echo(f"collector: {plain(str(error))}", err=True)
-        return 1
-    return status if isinstance(status, int) else 0
+    """Run the command line; return its exit status."""
+    return run_program(cli, "collector", CollectorError, extras=_EXTRAS)
 
 
 @click.group(
-    cls=Commands,
+    cls=Group,
     context_settings=CONTEXT,
     examples="""
     collector questions add dev-v1.1.json --db results.db

@@ -1,29 +1,67 @@
-"""How a command ends whose reader has gone, as with `| head`."""
+"""How a program ends: an exit status for whatever stopped it, and at most one sentence about it."""
 
-import os
+import signal
 import sys
+from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import click
 
-from commandline.help import Group
+from commandline.streams import OutputFailed, ReaderGone, guarded_streams
+from contract.codec import printable
+from contract.errors import ContractError
 
 
-class ReaderGone(Exception):
-    """Standard output was closed under a command."""
+def run_program(
+    cli: click.Group,
+    name: str,
+    error: type[Exception],
+    *,
+    extras: Mapping[str, str] | None = None,
+    clean_up_on_sigterm: bool = False,
+) -> int:
+    """Run a program on its arguments. No traceback of an error that a user can cause reaches the user.
 
+    Args:
+        cli: its commands; what one returns is the exit status if it is a number.
+        name: the program's, which begins its sentences.
+        error: the root of its own errors.
+        extras: which extra of distilbench installs a package that may be missing, by the package's module.
+        clean_up_on_sigterm: end at SIGTERM as at Ctrl-C, so that temporary folders are removed.
 
-class Commands(Group):
-    """A group that says `ReaderGone`, where click would end with status 1 as if something had failed."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+    Returns:
+        The exit status: 2 for wrong usage, 1 for an error, 130 after Ctrl-C, 0 if the reader of standard
+        output has gone.
+    """
+    if clean_up_on_sigterm:
+        signal.signal(signal.SIGTERM, _end)
+    with guarded_streams():
         try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            raise ReaderGone from None
+            status: Any = cli.main(prog_name=name, standalone_mode=False)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except ReaderGone:
+            return 0
+        except click.ClickException as wrong:
+            wrong.show()
+            return wrong.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            return 128 + signal.SIGINT
+        except ModuleNotFoundError as missing:
+            extra = (extras or {}).get((missing.name or "").split(".")[0])
+            if extra is None:
+                raise
+            return _failed(name, f"{missing.name!r} is missing: pip install 'distilbench[{extra}]'")
+        except (error, ContractError, OutputFailed) as failure:
+            return _failed(name, str(failure))
+    return status if isinstance(status, int) else 0
 
 
-def leave_quietly() -> None:
-    """Let nothing that is still buffered fail at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _failed(name: str, sentence: str) -> int:
+    click.echo(f"{name}: {printable(' '.join(sentence.splitlines()))}", err=True)
+    return 1
+
+
+def _end(signum: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + signum)

@@ -1,15 +1,9 @@
-"""The command `export-models`: its commands are in `export.commands`, all failures end here."""
-
-import signal
-from types import FrameType
-from typing import Any
+"""The command `export-models`: its commands are in `export.commands`."""
 
 import click
 
-from commandline.ending import Commands, ReaderGone, leave_quietly
-from commandline.help import CONTEXT
-from contract.codec import printable
-from contract.errors import ContractError
+from commandline.ending import run_program
+from commandline.help import CONTEXT, Group
 from export.commands.build import build
 from export.commands.distill import distill
 from export.commands.list import list_models
@@ -18,9 +12,11 @@ from export.commands.suggest import suggest
 from export.commands.verify import verify as verify_command
 from export.errors import ExportError
 
+_EXTRAS = dict.fromkeys(("datasets", "onnx", "optimum", "peft", "rich", "torch", "transformers"), "export")
+
 
 @click.group(
-    cls=Commands,
+    cls=Group,
     context_settings=CONTEXT,
     examples="""
     export-models list
@@ -42,23 +38,5 @@ cli.add_section("Train smaller models", suggest, distill)
 
 
 def main() -> int:
-    """Run the command; return its exit status."""
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        status: Any = cli.main(prog_name="export-models", standalone_mode=False)
-    except (ExportError, ContractError) as error:
-        click.echo(f"export-models: {printable(str(error))}", err=True)
-        return 1
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return 128 + signal.SIGINT
-    except (BrokenPipeError, ReaderGone):
-        leave_quietly()
-        return 0
-    return status if isinstance(status, int) else 0
-
-
-def _terminate(signum: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + signum)
+    """Run the command line; return its exit status."""
+    return run_program(cli, "export-models", ExportError, extras=_EXTRAS, clean_up_on_sigterm=True)

@@ -7,7 +7,6 @@ that is swapped under its name in between is not read; one that is changed in pl
 
 import hashlib
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent.errors import BundleRefused
+from commandline.disk import open_plain
 from contract.bundle import (
     MANIFEST_FILE,
     MAX_MANIFEST_BYTES,
@@ -123,15 +123,12 @@ def verified_tokenizer(bundle: Bundle) -> bytes:
 def _opened(folder: Path, name: str) -> Iterator[int]:
     path = folder / name
     try:
-        # NONBLOCK: a named pipe in the place of a file must not hang the agent.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_plain(path)
     except OSError as error:
         if path.is_symlink():
             raise BundleRefused(f"{_shown(path)} is a link, and a bundle may hold none") from None
         raise BundleRefused(f"cannot open {_shown(path)}: {error.strerror}") from None
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise BundleRefused(f"{_shown(path)} is not a plain file")
         yield descriptor
     finally:
         os.close(descriptor)

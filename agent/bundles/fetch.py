@@ -5,7 +5,6 @@ hashes come from it, too, so no more is taken than it says and nothing else is k
 goes on where it was.
 """
 
-import ctypes
 import hashlib
 import http.client
 import os
@@ -19,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from agent.bundles.bundle import verify
 from agent.errors import BadInput, BundleRefused, NotFetched
+from commandline.disk import put_in_place
 from contract.bundle import (
     MANIFEST_FILE,
     MAX_MANIFEST_BYTES,
@@ -34,8 +34,6 @@ TIMEOUT_SECONDS: Final = 30.0
 TRIES: Final = 5
 """Of one file; what came before a break is kept."""
 _BLOCK_BYTES: Final = 262_144
-_AT_FDCWD: Final = -100
-_RENAME_EXCHANGE: Final = 2
 
 Show = Callable[[str, int, int], None]
 """Takes a file's name, how many of its bytes are here, and its size."""
@@ -85,7 +83,8 @@ def fetch(url: str, to: Path, show: Show) -> Fetched:
             _fetch_file(base + file, draft / file, manifest.files[file], show)
         (draft / MANIFEST_FILE).write_bytes(data)
         verify(draft)
-        _put_in_place(draft, folder)
+        put_in_place(draft, folder)
+        shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         raise BadInput(f"cannot write to '{printable(str(to))}': {error.strerror}") from None
     return Fetched(folder, new=True)
@@ -215,24 +214,6 @@ def _check_room(draft: Path, manifest: Manifest) -> None:
             f"the bundle needs {needed // 1_000_000} MB more, and '{printable(str(draft.parent))}' has "
             f"{free // 1_000_000} MB free"
         )
-
-
-def _put_in_place(draft: Path, folder: Path) -> None:
-    """Replace the folder; whoever looks sees the old bundle or the new one, whole."""
-    if not folder.exists():
-        draft.rename(folder)
-        return
-    library = ctypes.CDLL(None, use_errno=True)
-    names = (os.fsencode(draft), os.fsencode(folder))
-    exchange = getattr(library, "renameat2", None)
-    if exchange is None or exchange(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE):
-        # Not every system and file system can exchange two folders: then there is a moment without.
-        aside = folder.with_name(f".{folder.name}.old")
-        shutil.rmtree(aside, ignore_errors=True)
-        folder.rename(aside)
-        draft.rename(folder)
-        draft = aside
-    shutil.rmtree(draft, ignore_errors=True)
 
 
 def _reason(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """The command that examines the device, its bundles and the way to a collector."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,29 +49,19 @@ def doctor(
     """
     from agent.commands.destination_options import destination_of
     from agent.delivery.destination import LiveBroker
-    from agent.doctor.machine import Finding, examine
+    from agent.doctor.machine import examine
     from agent.outbox.outbox import DEFAULT_LIMIT_BYTES
     from agent.outbox.state_folder import StateFolder
-    from contract.codec import encode, printable
+    from commandline.finding import Finding, print_findings
 
     folder = StateFolder(state_dir)
     where = destination_of(context) if outranking(context, "broker", "to_file") else None
-    findings: list[Finding] = []
 
-    def note(finding: Finding) -> None:
-        findings.append(finding)
-        if not as_json:
-            click.echo(f"{finding.level:<4}  {finding.about:<11}  {printable(finding.what)}")
-            if finding.advice:
-                click.echo(f"{'':19}→ {printable(finding.advice)}")
+    def found() -> Iterator[Finding]:
+        yield from examine(folder, bundles, DEFAULT_LIMIT_BYTES)
+        if isinstance(where, LiveBroker):
+            from agent.doctor.broker import probe
 
-    for finding in examine(folder, bundles, DEFAULT_LIMIT_BYTES):
-        note(finding)
-    if isinstance(where, LiveBroker):
-        from agent.doctor.broker import probe
+            yield from probe(where.broker, folder.device_id(device_id))
 
-        for finding in probe(where.broker, folder.device_id(device_id)):
-            note(finding)
-    if as_json:
-        click.echo(encode(findings))
-    return int(any(finding.level == "fail" for finding in findings))
+    return print_findings(found(), as_json=as_json)

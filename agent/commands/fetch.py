@@ -10,6 +10,7 @@ import click
 
 from agent.commands.options import FOLDER
 from commandline.help import Command
+from commandline.streams import print_or_drop
 
 
 @click.command(
@@ -46,7 +47,7 @@ def fetch(urls: tuple[str, ...], folder: Path) -> None:
         click.echo(
             f"{shown}: {'fetched and verified' if fetched.new else 'there already, verified'}", err=True
         )
-        click.echo(shown)
+        print_or_drop(shown)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from contract.certificate import MAX_CERTIFICATE_BYTES, Validity, validity
+from commandline.certificate import dates_of
 from contract.codec import printable
 from contract.errors import Malformed
 
@@ -33,18 +33,6 @@ def refusal(error: str, own: Path | None) -> str | None:
         return f"{said}: it does not know who signed it"
     dates = out_of_date(own)
     return f"{said}: {dates}" if dates else said
-
-
-def dates_of(file: Path) -> Validity:
-    """When a certificate can be used.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: nor is it text.
-        Malformed: there is no certificate in it.
-    """
-    with file.open() as opened:
-        return validity(opened.read(MAX_CERTIFICATE_BYTES))
 
 
 def out_of_date(own: Path) -> str | None:

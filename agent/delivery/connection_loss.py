@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from agent.delivery.broker_address import Broker
 from agent.delivery.certificate import out_of_date, refusal
 from agent.outbox.summary import LinkState
+from commandline.broker_address import BrokerAddress
 from contract.codec import printable
 
 
@@ -16,7 +16,7 @@ class ConnectionLoss(NamedTuple):
     """What kind it is."""
 
 
-def never_made(broker: Broker, error: str) -> ConnectionLoss:
+def never_made(broker: BrokerAddress, error: str) -> ConnectionLoss:
     """A connection that could not be opened.
 
     Args:
@@ -27,11 +27,11 @@ def never_made(broker: Broker, error: str) -> ConnectionLoss:
         return refused
     theirs = "certificate" in error.lower()
     return ConnectionLoss(
-        f"cannot reach {broker.shown}: {error}", "certificate refused" if theirs else "unreachable"
+        f"cannot reach {broker}: {error}", "certificate refused" if theirs else "unreachable"
     )
 
 
-def ended(broker: Broker, how: str, error: str, *, greeting: bool) -> ConnectionLoss:
+def ended(broker: BrokerAddress, how: str, error: str, *, greeting: bool) -> ConnectionLoss:
     """A connection that the broker ended.
 
     Args:
@@ -47,13 +47,13 @@ def ended(broker: Broker, how: str, error: str, *, greeting: bool) -> Connection
     if own is not None and dates is not None:
         # Not every broker says it.
         return ConnectionLoss(
-            f"{broker.shown} ended the connection before it answered, and the certificate "
+            f"{broker} ended the connection before it answered, and the certificate "
             f"'{printable(str(own))}' is out of date: {dates}",
             "certificate refused",
         )
-    return ConnectionLoss(f"{broker.shown} ended the connection: {how}", "broken")
+    return ConnectionLoss(f"{broker} ended the connection: {how}", "broken")
 
 
-def _refused(broker: Broker, error: str) -> ConnectionLoss | None:
+def _refused(broker: BrokerAddress, error: str) -> ConnectionLoss | None:
     refused = refusal(error, broker.cert_file)
-    return None if refused is None else ConnectionLoss(f"{broker.shown} {refused}", "certificate refused")
+    return None if refused is None else ConnectionLoss(f"{broker} {refused}", "certificate refused")

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from agent.delivery.batches import MAX_RECORDS, pack
-from agent.delivery.broker_address import Broker, parse_broker
 from agent.delivery.results_file import extend
 from agent.errors import BadInput
 from agent.outbox.outbox import Outbox, Row
 from agent.outbox.state_folder import OpenedState
 from agent.progress import Progress
 from agent.stop import Stop
+from commandline.broker_address import BrokerAddress, parse_broker
 from contract.codec import printable
 from contract.messages import SeqRange
 
@@ -36,7 +36,7 @@ class ResultFile(NamedTuple):
 class LiveBroker(NamedTuple):
     """Results go to a broker."""
 
-    broker: Broker
+    broker: BrokerAddress
     flush_seconds: float
     live: bool = True
     """While they are made, not only when all runs have ended."""
@@ -72,7 +72,7 @@ def destination(
         BadInput: a destination that cannot be.
     """
     if broker is not None:
-        address = parse_broker(broker, password_file, ca_file, cert_file, key_file)
+        address = parse_broker(broker, password_file, ca_file, cert_file, key_file, refusal=BadInput)
         return LiveBroker(address, flush_seconds, live)
     assert to_file is not None, "one of them is given"
     if not to_file.absolute().parent.is_dir():

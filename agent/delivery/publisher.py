@@ -6,17 +6,17 @@ import uuid
 from contextlib import suppress
 from typing import Final, Literal
 
-from agent.delivery.broker_address import Broker
 from agent.delivery.mqtt_version import MqttVersion
 from agent.delivery.sender import Sender
 from agent.delivery.uplink import Uplink
 from agent.errors import NotDelivered, OutboxFull
-from agent.machine.clock import utc_now
 from agent.machine.device import agent_version
 from agent.outbox.outbox import Outbox
 from agent.outbox.summary import LinkState
 from agent.progress import Progress
 from agent.stop import Stop
+from commandline.broker_address import BrokerAddress
+from commandline.clock import utc_now
 from contract.errors import ContractError
 from contract.messages import Receipt, State, decode_message, encode_message
 
@@ -44,7 +44,7 @@ class Publisher:
         outbox: its rows leave only by receipt.
     """
 
-    def __init__(self, broker: Broker, device_id: str, outbox: Outbox) -> None:
+    def __init__(self, broker: BrokerAddress, device_id: str, outbox: Outbox) -> None:
         self._broker = broker
         self._device_id = device_id
         self._outbox = outbox
@@ -131,7 +131,7 @@ class Publisher:
         pending = self._outbox.pending()
         problem = self.problem
         if problem is None and not self.was_connected:
-            problem = f"{self._broker.shown} does not answer"
+            problem = f"{self._broker} does not answer"
         if pending and problem is not None:
             raise NotDelivered(f"{problem}; {pending} results are kept, and 'agent flush' sends them")
 
@@ -203,8 +203,7 @@ class Publisher:
         since = self._sender.waiting_since
         if since is not None and time.monotonic() - since > SILENCE_SECONDS and self._link != "no collector":
             uplink.abandon(
-                f"{self._broker.shown} takes results, but no receipt has come for "
-                f"{SILENCE_SECONDS:.0f} seconds",
+                f"{self._broker} takes results, but no receipt has come for {SILENCE_SECONDS:.0f} seconds",
                 "no collector",
             )
 

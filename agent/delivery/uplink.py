@@ -5,10 +5,9 @@ network may cost anything. Only the opening of a connection (names, TCP, TLS), w
 waits, runs in a thread of its own. The only importer of paho.
 """
 
-import ssl
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Literal
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
@@ -19,10 +18,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.delivery.acknowledgements import Acknowledgement, Acknowledgements
 from agent.delivery.batches import Packed
-from agent.delivery.broker_address import Broker
 from agent.delivery.connack import Connack, connack_of
 from agent.delivery.connection_loss import ended, never_made
 from agent.outbox.summary import LinkState
+from commandline.broker_address import BrokerAddress
+from commandline.certificate import peer_ends
 from contract.codec import printable
 from contract.messages import MAX_MESSAGE_BYTES
 from contract.topics import Channel, topic
@@ -55,7 +55,13 @@ class Uplink:
     """
 
     def __init__(
-        self, broker: Broker, device_id: str, will: bytes | None, *, older: bool = False, role: str = "agent"
+        self,
+        broker: BrokerAddress,
+        device_id: str,
+        will: bytes | None,
+        *,
+        older: bool = False,
+        role: str = "agent",
     ) -> None:
         self._broker = broker
         self._device_id = device_id
@@ -102,15 +108,15 @@ class Uplink:
                 if self._client.loop(wait_seconds) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                     self._lose_connection("it broke")
             except Exception as error:  # whatever paho raises at what is no MQTT must not end a run
-                self._lose(f"{self._broker.shown} says what is not MQTT: {error!r}")
+                self._lose(f"{self._broker} says what is not MQTT: {error!r}")
             wait_seconds = 0.0
             if heard == self._heard and not self._client.want_write():
                 break
         if self.phase == "greeting" and time.monotonic() > self._greeted_by:
             self.silent = self.connack is None
-            self._lose(f"{self._broker.shown} does not answer", "unreachable")
+            self._lose(f"{self._broker} does not answer", "unreachable")
         if self._acknowledgements.waiting_seconds > ACKNOWLEDGE_SECONDS:
-            self._lose(f"{self._broker.shown} does not acknowledge what it is sent", "unreachable")
+            self._lose(f"{self._broker} does not acknowledge what it is sent", "unreachable")
         if self.phase == "lost":
             self._hang_up()
 
@@ -163,11 +169,7 @@ class Uplink:
     @property
     def certificate_ends(self) -> datetime | None:
         """When the broker's certificate ends; None without TLS."""
-        socket = self._client.socket()
-        if not isinstance(socket, ssl.SSLSocket):
-            return None
-        ends = (socket.getpeercert() or {}).get("notAfter")
-        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(ends)), UTC) if ends else None
+        return peer_ends(self._client.socket())
 
     def _new_client(self, will: bytes | None) -> Client:
         client = Client(
@@ -248,7 +250,7 @@ class Uplink:
         if reason.is_failure:
             self.wants_older = reason.value == _OLDER_PROTOCOL and not self._older
             link: LinkState = "not let in" if reason.value in _NOT_LET_IN else "unreachable"
-            self._lose(f"{self._broker.shown} does not let this agent in: {reason}", link)
+            self._lose(f"{self._broker} does not let this agent in: {reason}", link)
             return
         self.connack = connack_of(properties, older=self._older)
         if (limit := self.connack.max_packet_bytes) is not None:
@@ -261,7 +263,7 @@ class Uplink:
         self._heard += 1
         if reasons[0].is_failure:
             self._lose(
-                f"{self._broker.shown} does not let '{self._device_id}' read its receipts: {reasons[0]}",
+                f"{self._broker} does not let '{self._device_id}' read its receipts: {reasons[0]}",
                 "may not read",
             )
         else:
@@ -271,7 +273,7 @@ class Uplink:
         self, client: Client, _: object, mid: int, reason: ReasonCode, properties: Properties | None
     ) -> None:
         self._heard += 1
-        said = f"{self._broker.shown} does not take results of '{self._device_id}': {reason}"
+        said = f"{self._broker} does not take results of '{self._device_id}': {reason}"
         self._acknowledgements.note(mid, reason.value, said)
 
     def _on_message(self, client: Client, _: object, message: MQTTMessage) -> None:
@@ -288,7 +290,7 @@ class Uplink:
     ) -> None:
         if reason.value == _TAKEN_OVER:
             self._lose(
-                f"another agent has connected to {self._broker.shown} as '{self._device_id}': "
+                f"another agent has connected to {self._broker} as '{self._device_id}': "
                 "give each device an id of its own with --device-id",
                 "taken over",
             )

@@ -3,22 +3,19 @@
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from agent.delivery.batches import Packed
-from agent.delivery.broker_address import Broker
-from agent.delivery.certificate import dates_of
 from agent.delivery.mqtt_version import MqttVersion
 from agent.delivery.uplink import GREETING_SECONDS, Uplink
-from agent.doctor.machine import Finding
 from agent.outbox.summary import LinkState
-from contract.errors import ContractError, Malformed
+from commandline.broker_address import BrokerAddress
+from commandline.certificate import end_of, end_of_file
+from commandline.finding import Finding
+from contract.errors import ContractError
 from contract.messages import MAX_MESSAGE_BYTES, Batch, Receipt, decode_message, encode_message
 
 RECEIPT_SECONDS: Final = 5.0
-SOON_DAYS: Final = 30
 _FEW: Final = 10
 """Fewer unacknowledged messages slow delivery down."""
 _POLL_SECONDS: Final = 0.05
@@ -30,14 +27,15 @@ _ADVICE: Final[dict[LinkState, str]] = {
 }
 
 
-def probe(broker: Broker, device_id: str) -> Iterator[Finding]:
+def probe(broker: BrokerAddress, device_id: str) -> Iterator[Finding]:
     """All checks of one broker. It is called by another client's name than that of an agent at work.
 
     Args:
         broker: where to, with its credentials.
         device_id: decides the topics.
     """
-    yield from _own_certificate(broker.cert_file)
+    if broker.cert_file is not None:
+        yield end_of_file("certificate", "this device's certificate", broker.cert_file)
     version = MqttVersion()
     uplink = _connected(broker, device_id, older=False)
     if uplink.phase == "lost":
@@ -58,50 +56,27 @@ def probe(broker: Broker, device_id: str) -> Iterator[Finding]:
         uplink.close()
 
 
-def _connected(broker: Broker, device_id: str, *, older: bool) -> Uplink:
+def _connected(broker: BrokerAddress, device_id: str, *, older: bool) -> Uplink:
     uplink = Uplink(broker, device_id, None, older=older, role="doctor")
     deadline = time.monotonic() + GREETING_SECONDS
     while uplink.phase not in {"ready", "lost"}:  # a greeting that does not come is a loss by itself
         uplink.turn(_POLL_SECONDS)
         if uplink.phase == "dialling" and time.monotonic() > deadline:
-            uplink.abandon(f"{broker.shown} cannot be reached within {GREETING_SECONDS:.0f} seconds")
+            uplink.abandon(f"{broker} cannot be reached within {GREETING_SECONDS:.0f} seconds")
     return uplink
 
 
-def _own_certificate(file: Path | None) -> Iterator[Finding]:
-    if file is None:
-        return
-    try:
-        dates = dates_of(file)
-    except (OSError, ValueError, Malformed) as error:
-        yield Finding(about="certificate", level="warn", what=f"'{file}' cannot be read: {error}")
-        return
-    yield _ending("this device's certificate", dates.ends)
-
-
-def _ending(whose: str, ends: datetime) -> Finding:
-    days = (ends - datetime.now(UTC)).days
-    told = f"{whose} ends on {ends:%Y-%m-%d}"
-    if days < 0:
-        return Finding(
-            about="certificate", level="fail", what=f"{whose} ended on {ends:%Y-%m-%d}", advice="renew it"
-        )
-    if days < SOON_DAYS:
-        return Finding(about="certificate", level="warn", what=f"{told}, in {days} days", advice="renew it")
-    return Finding(about="certificate", level="ok", what=told)
-
-
-def _greeting(uplink: Uplink, broker: Broker) -> Iterator[Finding]:
+def _greeting(uplink: Uplink, broker: BrokerAddress) -> Iterator[Finding]:
     greeting = uplink.connack
     assert greeting is not None, "it is ready"
     who = f"as '{broker.user}'" if broker.user else "without a name"
     if greeting.protocol == "MQTT 5":
-        yield Finding(about="broker", level="ok", what=f"{broker.shown} lets this device in {who}, by MQTT 5")
+        yield Finding(about="broker", level="ok", what=f"{broker} lets this device in {who}, by MQTT 5")
     else:
         yield Finding(
             about="broker",
             level="warn",
-            what=f"{broker.shown} speaks MQTT 3.1.1 only, and cannot say why it does not take something",
+            what=f"{broker} speaks MQTT 3.1.1 only, and cannot say why it does not take something",
             advice="let it speak MQTT 5, or update it",
         )
     if not broker.tls and broker.host not in {"localhost", "127.0.0.1", "::1"}:
@@ -112,7 +87,7 @@ def _greeting(uplink: Uplink, broker: Broker) -> Iterator[Finding]:
             advice="use mqtts:// wherever others share the network: deploy/mosquitto",
         )
     if (ends := uplink.certificate_ends) is not None:
-        yield _ending("the broker's certificate", ends)
+        yield end_of("certificate", "the broker's certificate", ends)
     limit = greeting.max_packet_bytes
     if limit is not None and limit < MAX_MESSAGE_BYTES:
         yield Finding(
@@ -144,7 +119,7 @@ def _greeting(uplink: Uplink, broker: Broker) -> Iterator[Finding]:
         )
 
 
-def _delivery(uplink: Uplink, broker: Broker, device_id: str) -> Iterator[Finding]:
+def _delivery(uplink: Uplink, broker: BrokerAddress, device_id: str) -> Iterator[Finding]:
     """Send a batch without records: it stores nothing, and is receipted all the same."""
     run_id = uuid.uuid4().hex
     uplink.send(Packed(encode_message(Batch(device_id=device_id, run_id=run_id, records=())), ()))
@@ -173,7 +148,7 @@ def _delivery(uplink: Uplink, broker: Broker, device_id: str) -> Iterator[Findin
             about="collector",
             level="warn",
             what="no collector has answered, so results would wait here",
-            advice=f"start one: collector serve --broker {broker.shown}",
+            advice=f"start one: collector serve --broker {broker}",
         )
 
 

@@ -4,21 +4,15 @@ Nothing is measured and nothing is kept: the only thing a broker gets is a batch
 collector answers like any other.
 """
 
-import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import median
-from typing import Final, Literal
-
-import msgspec
+from typing import Final
 
 from agent.bundles.bundle import Bundle, verify
 from agent.errors import AgentError, BundleRefused
-from agent.machine.clock import synchronised
 from agent.machine.device import inspect_device
 from agent.machine.energy import find_meter, rapl_zones
 from agent.machine.memory_estimate import needed_bytes, shortage
@@ -26,28 +20,17 @@ from agent.machine.remarks import remarks
 from agent.outbox.state_folder import StateFolder
 from agent.outbox.summary import summarise
 from agent.planning.plan import settings_for
+from commandline.clock import synchronised
+from commandline.disk import sync_seconds
+from commandline.finding import Finding
 from contract.codec import printable
 from contract.device import Device
 
-Level = Literal["ok", "warn", "fail"]
-
 SLOW_SYNC_SECONDS: Final = 0.1
 """Of one commit: with two a second, a run would spend a fifth of its time on them."""
-_SYNCS: Final = 9
-_BLOCK: Final = 4096
 _LIBRARIES: Final = "onnxruntime, tokenizers, numpy"
 _IMPORT_SECONDS: Final = 60.0
 _NEEDS: Final = {"avx512_vnni": {"avx512_vnni", "avx_vnni"}, "avx2": {"avx2"}, "arm64": {"asimd"}}
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What one check found."""
-
-    about: str
-    level: Level
-    what: str
-    advice: str = ""
-    """What to do; empty where nothing needs to be done."""
 
 
 def examine(
@@ -144,38 +127,22 @@ def _disk(folder: Path, outbox_bytes: int) -> Iterator[Finding]:
         advice="" if enough else "free some, or lower --outbox-mib",
     )
     try:
-        seconds = _sync_seconds(folder)
+        seconds = sync_seconds(folder)
     except OSError as error:
         yield Finding(
             about="disk",
             level="fail",
             what=f"'{shown}' cannot be written: {error.strerror}",
-            advice="mend it",
+            advice="fix its permissions",
         )
         return
     quick = seconds <= SLOW_SYNC_SECONDS
     yield Finding(
         about="disk",
         level="ok" if quick else "warn",
-        what=f"a write is safe after {seconds * 1e3:.1f} ms",
+        what=f"a synced write takes {seconds * 1e3:.1f} ms",
         advice="" if quick else "put --state-dir on a faster disk",
     )
-
-
-def _sync_seconds(folder: Path) -> float:
-    """The median time of a small write that is on the disk."""
-    probe = folder / ".doctor"
-    taken = []
-    try:
-        with probe.open("wb", buffering=0) as file:
-            for _ in range(_SYNCS):
-                begun = time.perf_counter()
-                file.write(bytes(_BLOCK))
-                os.fsync(file.fileno())
-                taken.append(time.perf_counter() - begun)
-    finally:
-        probe.unlink(missing_ok=True)
-    return median(taken)
 
 
 def _outbox(folder: StateFolder) -> Finding:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Sequence
 from msgspec.structs import replace
 
 from agent.errors import OutboxFull
-from agent.machine.clock import synchronised, utc_now
 from agent.outbox.outbox import Outbox, Place
 from agent.planning.plan import Plan
 from agent.planning.selection import Passes
 from agent.running.marks import Stretch, marks_of
 from agent.worker.protocol import QuestionOutcome
+from commandline.clock import synchronised, utc_now
 from contract.records import Answer, Mark, Outcome, Record, RunFinished, RunStarted, RunStatus, Sample
 
 

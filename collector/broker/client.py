@@ -19,8 +19,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from collector.broker.address import Address
 from collector.errors import BadInput, BrokerUnavailable
+from commandline.broker_address import BrokerAddress
 from contract.messages import Receipt, encode_message
 from contract.topics import ALL_RESULTS, ALL_STATES, topic
 
@@ -89,7 +89,7 @@ class Subscriber:
     """
 
     def __init__(
-        self, address: Address, client_id: str, events: "SimpleQueue[Any]", group: str | None = None
+        self, address: BrokerAddress, client_id: str, events: "SimpleQueue[Any]", group: str | None = None
     ) -> None:
         """Prepare; nothing is connected yet.
 
@@ -189,7 +189,7 @@ class Subscriber:
 class Watcher:
     """Sees the state of every agent: the retained ones first, then each as it comes."""
 
-    def __init__(self, address: Address, events: "SimpleQueue[Any]") -> None:
+    def __init__(self, address: BrokerAddress, events: "SimpleQueue[Any]") -> None:
         """Prepare; nothing is connected yet.
 
         Args:
@@ -242,7 +242,7 @@ class Watcher:
 
 
 def new_client(
-    address: Address, client_id: str, events: "SimpleQueue[Any]", *, manual_ack: bool = False
+    address: BrokerAddress, client_id: str, events: "SimpleQueue[Any]", *, manual_ack: bool = False
 ) -> Client:
     """A client of a broker, not connected yet.
 
@@ -254,8 +254,7 @@ def new_client(
     # Many collectors may lose one broker at one moment: each comes back in its own time.
     client.reconnect_delay_set(1, 10 + random.randrange(10))  # noqa: S311  # spread, not secrecy
     if address.user is not None:
-        password = None if address.password is None else address.password.decode("utf-8", "surrogateescape")
-        client.username_pw_set(address.user, password)
+        client.username_pw_set(address.user, address.password.reveal() if address.password else None)
     if address.tls:
         try:
             context = ssl.create_default_context(cafile=address.ca_file)
@@ -270,7 +269,7 @@ def new_client(
     return client
 
 
-def connect(client: Client, address: Address, *, clean_start: bool, session_seconds: int = 0) -> None:
+def connect(client: Client, address: BrokerAddress, *, clean_start: bool, session_seconds: int = 0) -> None:
     """Connect, and let the network thread run.
 
     Args:
@@ -299,6 +298,6 @@ def connect(client: Client, address: Address, *, clean_start: bool, session_seco
     client.loop_start()
 
 
-def _subscribed(address: Address, topics: str, codes: list[ReasonCode]) -> Ready | Failed:
+def _subscribed(address: BrokerAddress, topics: str, codes: list[ReasonCode]) -> Ready | Failed:
     denied = [code for code in codes if code.value >= _FAILURE]
     return Failed(f"broker {address} denies {topics!r}: {denied[0]}") if denied else Ready()

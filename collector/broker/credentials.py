@@ -18,8 +18,8 @@ from typing import Final
 
 import msgspec
 
-from collector.broker.address import check_private
 from collector.errors import BadInput, StorageUnavailable
+from commandline.broker_address import check_private
 from contract.config import encode_config
 from contract.fields import DeviceId
 
@@ -140,7 +140,7 @@ def read_credentials(file: Path) -> dict[str, str]:
     Raises:
         BadInput: the file cannot be read, others may read it, or a line is not `user:password`.
     """
-    check_private(file, "credentials file")
+    check_private(file, "credentials file", BadInput)
     found = {}
     for number, line in enumerate(_lines(file), start=1):
         user, _, password = line.partition(":")

@@ -16,8 +16,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from collector.broker.address import Address
 from collector.errors import BrokerUnavailable
+from commandline.broker_address import BrokerAddress, Secret
 from contract.config import encode_value
 from contract.messages import MAX_MESSAGE_BYTES
 
@@ -73,9 +73,9 @@ class Certificate(NamedTuple):
 class Embedded(NamedTuple):
     """A broker that runs."""
 
-    own: Address
+    own: BrokerAddress
     """The collector's own way in."""
-    shown: Address
+    shown: BrokerAddress
     """That of devices."""
 
 
@@ -108,9 +108,10 @@ def embedded_broker(
     chosen = port if port is not None else _free_port(listen)
     user, own = (_COLLECTOR, secrets.token_urlsafe(32)) if credentials is not None else (None, None)
     users = None if own is None else {**(credentials or {}), _COLLECTOR: own}
-    shown = Address(listen, chosen, tls=certificate is not None)
+    shown = BrokerAddress(listen, chosen, tls=certificate is not None)
     text = _CONFIG + _listener(1, shown, users, certificate)
-    inside = Address(listen, chosen, user, None if own is None else own.encode())
+    password = None if own is None else Secret(own)
+    inside = BrokerAddress(listen, chosen, user=user, password=password)
     if certificate is not None:
         inside = inside._replace(host=LOOPBACK, port=_free_port(LOOPBACK))
         text += _listener(2, inside, users, None)
@@ -131,7 +132,7 @@ def embedded_broker(
 
 
 def _listener(
-    number: int, at: Address, users: Mapping[str, str] | None, certificate: Certificate | None
+    number: int, at: BrokerAddress, users: Mapping[str, str] | None, certificate: Certificate | None
 ) -> str:
     most = MAX_MESSAGE_BYTES + 65_536
     text = _LISTENER.format(number=number, host=at.host, port=at.port, max_payload_size=most)
@@ -144,7 +145,7 @@ def _listener(
     return text
 
 
-def _check_tls(shown: Address, certificate: Certificate) -> None:
+def _check_tls(shown: BrokerAddress, certificate: Certificate) -> None:
     """Greet the broker as a device would; whether the certificate is trusted is for devices to say."""
     context = ssl.create_default_context()
     context.check_hostname = False

@@ -14,16 +14,17 @@ CONFIG: Final = ConfigFile(Path("/etc/distilbench/collector.toml"), optional(ser
 
 
 def _check(values: Mapping[str, Value]) -> None:
-    from collector.broker.address import parse_address
     from collector.broker.credentials import read_credentials
+    from commandline.broker_address import parse_broker
 
     paths = {key: Path(str(values[key])) for key in values if key.endswith("-file")}
     if "broker" in values and values.get("embedded-broker"):
         raise BadInput("broker and embedded-broker exclude each other")
     if "broker" in values:
-        parse_address(
+        parse_broker(
             str(values["broker"]),
             *(paths.get(f"{name}-file") for name in ("password", "ca", "cert", "key")),
+            refusal=BadInput,
         )
     if "credentials" in values:
         read_credentials(Path(str(values["credentials"])))

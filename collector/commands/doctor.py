@@ -1,6 +1,6 @@
 """The command that looks for what may go wrong."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,33 +40,23 @@ def doctor(
     check its rights it sends the broker an empty receipt for a device that does not exist, and it writes one
     temporary file; nothing else is changed. Exits with status 1 if a check fails.
     """
-    from collector.broker.address import parse_address
-    from collector.display.plain import plain
     from collector.doctor.broker import examine_broker, examine_embedded
-    from collector.doctor.machine import Finding, examine_here
+    from collector.doctor.machine import examine_here
     from collector.errors import BadInput
-    from contract.codec import encode
+    from commandline.broker_address import parse_broker
+    from commandline.finding import Finding, print_findings
 
-    findings: list[Finding] = []
+    def found() -> Iterator[Finding]:
+        try:
+            if broker is not None:
+                address = parse_broker(broker, password_file, ca_file, cert_file, key_file, refusal=BadInput)
+                yield from examine_broker(address)
+            elif embedded_broker:
+                yield from examine_embedded(listen, port, credentials, tls=cert_file is not None)
+            else:
+                yield Finding("broker", "warn", "none is named", "name it with --broker")
+        except BadInput as error:
+            yield Finding("broker", "fail", str(error), "correct the option or the file")
+        yield from examine_here(database)
 
-    def note(found: Iterable[Finding]) -> None:
-        for finding in found:
-            findings.append(finding)
-            if not as_json:
-                click.echo(f"{finding.level:<4}  {finding.about:<15}  {plain(finding.what)}")
-                if finding.advice:
-                    click.echo(f"{'':23}→ {plain(finding.advice)}")
-
-    try:
-        if broker is not None:
-            note(examine_broker(parse_address(broker, password_file, ca_file, cert_file, key_file)))
-        elif embedded_broker:
-            note(examine_embedded(listen, port, credentials, tls=cert_file is not None))
-        else:
-            note([Finding("broker", "warn", "none is named", "name it with --broker")])
-    except BadInput as error:
-        note([Finding("broker", "fail", str(error), "mend the option or the file")])
-    note(examine_here(database))
-    if as_json:
-        click.echo(encode(findings))
-    return int(any(finding.level == "fail" for finding in findings))
+    return print_findings(found(), as_json=as_json)

@@ -21,6 +21,7 @@ from collector.commands.options import (
 from commandline.config import outranking
 from commandline.counted import counted
 from commandline.help import Command, Group, option_group
+from commandline.streams import print_or_drop
 
 
 @click.command(
@@ -68,17 +69,18 @@ def serve(
         raise click.UsageError("--cert-file and --key-file go together")
     if share is not None and (not share.isprintable() or set(share) & set("/+#") or not share):
         raise click.UsageError(f"--share {share!r} is not a name without '/', '+' and '#'")
-    from collector.broker.address import check_private, parse_address
     from collector.broker.credentials import read_credentials
     from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, Certificate, is_here
     from collector.broker.embedded import embedded_broker as run_broker
+    from collector.errors import BadInput
     from collector.serving.server import Server
     from collector.store.database import Store
+    from commandline.broker_address import check_key, parse_broker
 
     users = None if credentials is None else read_credentials(credentials)
     certificate = None
     if embedded_broker and cert_file is not None and key_file is not None:
-        check_private(key_file, "key file")
+        check_key(key_file, BadInput)
         certificate = Certificate(cert_file, key_file)
     if listen is not None and not is_here(listen):
         say(EXPOSED if certificate is None else NO_RIGHTS)
@@ -88,7 +90,9 @@ def serve(
             address, shown = stack.enter_context(running)
         else:
             assert broker is not None
-            address = shown = parse_address(broker, password_file, ca_file, cert_file, key_file)
+            address = shown = parse_broker(
+                broker, password_file, ca_file, cert_file, key_file, refusal=BadInput
+            )
         if bundles is not None:
             from collector.serving.bundle_server import names, serving_bundles
 
@@ -118,7 +122,7 @@ def ingest(database: Path, files: tuple[Path, ...]) -> None:
     with Store.open(database, create=True) as store:
         for path in files:
             counts = ingest_file(store, path)
-            click.echo(f"{path}: {_counts(counts.stored, counts.duplicates, counts.rejected)}")
+            print_or_drop(f"{path}: {_counts(counts.stored, counts.duplicates, counts.rejected)}")
     bring_up_to_date(database)
 
 
@@ -163,12 +167,13 @@ def watch(
 
     Ctrl-C ends it. Nothing is stored.
     """
-    from collector.broker.address import parse_address
     from collector.display.live_table import live_table
+    from collector.errors import BadInput
     from collector.serving.fleet import look_on, look_once
     from collector.store.database import Store
+    from commandline.broker_address import parse_broker
 
-    address = parse_address(broker, password_file, ca_file, cert_file, key_file)
+    address = parse_broker(broker, password_file, ca_file, cert_file, key_file, refusal=BadInput)
     with Store.open_to_read(database) as store:
         if once or as_json or not sys.stdout.isatty():
             show_list(look_once(store, address), as_json)
@@ -243,7 +248,7 @@ def merge(database: Path, others: tuple[Path, ...]) -> None:
                 raise BadInput(f"{str(path)!r} is the database itself: name others")
             with Store.open_to_read(path) as other:
                 done = take_from(store, other)
-            click.echo(
+            print_or_drop(
                 f"{path}: {counted(done.runs, 'run')}, {counted(done.stored, 'record')} stored, "
                 f"{done.duplicates} known before"
             )

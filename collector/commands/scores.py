@@ -8,6 +8,7 @@ from collector.commands.options import FILE, as_json, bring_up_to_date, database
 from collector.errors import BadInput
 from commandline.counted import counted
 from commandline.help import Command, Group, option_group
+from commandline.streams import print_or_drop
 
 
 @click.group(cls=Group)
@@ -47,7 +48,7 @@ def add_questions(database: Path, file: Path, name: str | None) -> None:
     with Store.open(database, create=True) as store:
         added = add(store, file, name)
     verb = "added" if added.changed else "already there:"
-    click.echo(
+    print_or_drop(
         f"{verb} {added.name}, {counted(added.questions, 'question')}, {counted(added.golds, 'gold answer')}"
     )
     bring_up_to_date(database)
@@ -115,7 +116,7 @@ def score(
         with progress_bar("EM and F1") as progress:
             scored = score_answers(store, progress)
         left = f"{counted(scored, 'answer')} scored" if scored else "nothing was left to score"
-        click.echo(f"EM and F1: {left}")
+        print_or_drop(f"EM and F1: {left}")
         if bertscore_model is not None and layers is not None:
             from collector.scoring.bertscore import Scorer
             from collector.scoring.golds import gold_texts
@@ -130,7 +131,7 @@ def score(
             )
             with progress_bar("BERTScore") as progress:
                 pairs = score_pairs(store, scorer, progress)
-            click.echo(f"BERTScore by {scorer.hash}: {pairs} pairs scored")
+            print_or_drop(f"BERTScore by {scorer.hash}: {pairs} pairs scored")
     bring_up_to_date(database)
 
 

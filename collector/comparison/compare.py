@@ -21,12 +21,13 @@ from collector.inputs.provenance import provenance
 from collector.inputs.question_files import question_files
 from collector.inputs.systems import systems
 from collector.scoring.golds import Golds
-from collector.store.database import Store, utc_now
+from collector.store.database import Store
 from collector.store.findings_cache import Memory
 from collector.store.runs import LeftOut, headless, read_runs
 from collector.summaries.measured import QUANTILES
 from collector.summaries.refresh import score_answers
 from collector.summaries.run_summary import Derived
+from commandline.clock import utc_now
 from commandline.counted import counted
 
 BASELINE: Final = "bert-large"

@@ -4,23 +4,21 @@ import importlib.util
 import secrets
 import socket
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from collector.broker.address import Address
 from collector.broker.client import MAX_PACKET_BYTES, SESSION_EXPIRY_SECONDS
 from collector.broker.credentials import read_credentials
 from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, is_here
-from collector.doctor.machine import Finding
 from collector.doctor.probe_client import Visit, Welcome, visiting
 from collector.errors import BrokerUnavailable
-from contract.certificate import MAX_CERTIFICATE_BYTES, validity
-from contract.errors import Malformed
+from commandline.broker_address import BrokerAddress
+from commandline.certificate import end_of, end_of_file
+from commandline.finding import Finding
 from contract.messages import MAX_MESSAGE_BYTES
 from contract.topics import ALL_RESULTS, ALL_STATES, topic
 
-FEW_DAYS: Final = 30
 _HEADER_BYTES: Final = 256
 _PROBE_SESSION_SECONDS: Final = 60
 _FAILURE: Final = 0x80
@@ -28,7 +26,7 @@ _NO_MQTT_5: Final = 0x84
 _NOT_LET_IN: Final = frozenset((0x86, 0x87, 0x8C))
 
 
-def examine_broker(address: Address) -> Iterator[Finding]:
+def examine_broker(address: BrokerAddress) -> Iterator[Finding]:
     """Everything that can be asked."""
     name = f"distilbench-doctor-{secrets.token_hex(6)}"
     try:
@@ -53,7 +51,7 @@ def examine_broker(address: Address) -> Iterator[Finding]:
     )
 
 
-def _refused(address: Address, welcome: Welcome) -> Finding | None:
+def _refused(address: BrokerAddress, welcome: Welcome) -> Finding | None:
     if not welcome.code.is_failure:
         return None
     what = f"{address} does not let the collector in: {welcome.code}"
@@ -125,7 +123,7 @@ def _rights(visit: Visit, name: str) -> Iterator[Finding]:
         yield Finding("send receipts", "ok", "allowed")
 
 
-def _encryption(address: Address, ends: datetime | None) -> Iterator[Finding]:
+def _encryption(address: BrokerAddress, ends: datetime | None) -> Iterator[Finding]:
     if not address.tls:
         if is_here(address.host):
             yield Finding("encryption", "ok", "none is needed on this machine")
@@ -137,22 +135,15 @@ def _encryption(address: Address, ends: datetime | None) -> Iterator[Finding]:
                 "use mqtts://: deploy/mosquitto/README says how",
             )
         return
-    dates = {"the broker's certificate": ends}
+    if ends is None:
+        yield Finding("encryption", "ok", "the broker's certificate is valid")
+    else:
+        yield end_of("encryption", "the broker's certificate", ends)
     if address.cert_file is not None:
-        try:
-            with address.cert_file.open() as file:
-                dates["our own certificate"] = validity(file.read(MAX_CERTIFICATE_BYTES)).ends
-        except (OSError, ValueError, Malformed) as error:
-            yield Finding("encryption", "fail", f"our own certificate cannot be read: {error}", "mend it")
-    for whose, end in dates.items():
-        days = None if end is None else (end - datetime.now(UTC)).days
-        if days is not None and days < FEW_DAYS:
-            yield Finding("encryption", "warn", f"{whose} ends in {days} days, on {end:%F}", "renew it")
-        else:
-            yield Finding("encryption", "ok", f"{whose} is valid" + (f" until {end:%F}" if end else ""))
+        yield end_of_file("encryption", "our own certificate", address.cert_file)
 
 
-def _session(address: Address, name: str) -> Finding:
+def _session(address: BrokerAddress, name: str) -> Finding:
     """Whether the broker has kept the session of the visit before; and end it."""
     with visiting(address, name, clean=False) as visit:
         kept = visit.welcome.session_present
@@ -166,7 +157,7 @@ def _session(address: Address, name: str) -> Finding:
     )
 
 
-def _strangers(address: Address) -> Finding:
+def _strangers(address: BrokerAddress) -> Finding:
     """Whether somebody without credentials is let in."""
     plain = address._replace(user=None, password=None, cert_file=None, key_file=None)
     try:

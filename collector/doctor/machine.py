@@ -1,51 +1,31 @@
 """What may keep a collector from its work, found before it matters; the broker is `probe`'s part."""
 
-import ctypes
 import importlib.metadata
-import os
 import shutil
 import sqlite3
-import statistics
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
-
-import msgspec
+from typing import Final
 
 from collector.errors import CollectorError
 from collector.store.database import OLDEST_SQLITE, Store
+from commandline.clock import synchronised
 from commandline.counted import counted
-
-Level = Literal["ok", "warn", "fail"]
+from commandline.disk import sync_seconds
+from commandline.finding import Finding
 
 LITTLE_SPACE_BYTES: Final = 1 << 30
 NO_SPACE_BYTES: Final = 64 << 20
 SLOW_SYNC_SECONDS: Final = 0.05
 """Of one commit: slower disks take fewer than 20 small transactions a second."""
-_SYNCS: Final = 15
 _WAL_RESET_MENDED: Final = (3, 51, 3)
 _NETWORK_FILE_SYSTEMS: Final = frozenset(("nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph"))
-_TIMEX_BYTES: Final = 512  # `struct timex` has 208; the rest is room for a kernel that adds to it
-_TIME_ERROR: Final = 5
 _EXTRAS: Final = (
     ("collector", ("iotcore",), "--embedded-broker"),
     ("score", ("bert-score", "transformers", "torch"), "BERTScore"),
     ("parquet", ("pyarrow",), "report --format parquet"),
 )
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """What one check found."""
-
-    about: str
-    level: Level
-    what: str
-    advice: str = ""
-    """What to do; empty where all is well."""
 
 
 def examine_here(database: Path | None) -> Iterator[Finding]:
@@ -97,27 +77,15 @@ def _disk(folder: Path) -> Iterator[Finding]:
             "keep the database on a disk of this machine",
         )
     try:
-        seconds = _sync_seconds(folder)
+        seconds = sync_seconds(folder)
     except OSError as error:
         yield Finding(
-            "sync", "fail", f"{str(folder)!r} cannot be written: {error.strerror}", "mend its permissions"
+            "sync", "fail", f"{str(folder)!r} cannot be written: {error.strerror}", "fix its permissions"
         )
         return
     what = f"a commit waits {seconds * 1e3:.1f} ms for the disk"
     slow = seconds > SLOW_SYNC_SECONDS
     yield Finding("sync", "warn" if slow else "ok", what, "a faster disk takes more results" if slow else "")
-
-
-def _sync_seconds(folder: Path) -> float:
-    """The median time that 4 KiB take until they are on the disk."""
-    times = []
-    with tempfile.TemporaryFile(dir=folder, prefix=".distilbench-doctor-", buffering=0) as file:
-        for _ in range(_SYNCS):
-            begun = time.perf_counter()
-            file.write(bytes(4096))
-            os.fsync(file.fileno())
-            times.append(time.perf_counter() - begun)
-    return statistics.median(times)
 
 
 def _file_system(folder: Path) -> str | None:
@@ -174,7 +142,7 @@ def _clock(database: Path | None) -> Finding:
                 f"it is {now:%F %T} UTC, and the database has a run of {latest:%F %T}",
                 "set it",
             )
-    if _synchronised() is False:
+    if synchronised() is False:
         return Finding("clock", "warn", "follows no time server", "times of arrival may be wrong: set up NTP")
     return Finding("clock", "ok", f"it is {now:%F %T} UTC")
 
@@ -186,14 +154,6 @@ def _latest(database: Path) -> datetime | None:
     except CollectorError:
         return None
     return None if text is None else datetime.fromisoformat(text)
-
-
-def _synchronised() -> bool | None:
-    """Whether the kernel's clock follows a time server (`adjtimex(2)`); None where it does not say."""
-    if sys.platform != "linux":
-        return None
-    state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
-    return None if state < 0 else state != _TIME_ERROR
 
 
 def _packages() -> Iterator[Finding]:

@@ -1,15 +1,15 @@
 """One connection to a broker that asks questions, for `probe`: each waits for its answer."""
 
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple
 
-from collector.broker.address import Address
 from collector.broker.client import connect, new_client
 from collector.errors import BrokerUnavailable
+from commandline.broker_address import BrokerAddress
+from commandline.certificate import peer_ends
 
 PATIENCE_SECONDS: Final = 10.0
 
@@ -35,7 +35,9 @@ class Visit:
         BrokerUnavailable: nobody answers, or not in time.
     """
 
-    def __init__(self, address: Address, name: str, *, clean: bool = True, session_seconds: int = 0) -> None:
+    def __init__(
+        self, address: BrokerAddress, name: str, *, clean: bool = True, session_seconds: int = 0
+    ) -> None:
         self._address = address
         self._events: SimpleQueue[Any] = SimpleQueue()
         self._client = new_client(address, name, SimpleQueue())
@@ -54,11 +56,7 @@ class Visit:
 
     def certificate_ends(self) -> datetime | None:
         """When the broker's certificate ends; None without TLS."""
-        wire = self._client.socket()
-        told = wire.getpeercert() if isinstance(wire, ssl.SSLSocket) else None
-        if not told:
-            return None
-        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told["notAfter"])), UTC)
+        return peer_ends(self._client.socket())
 
     def subscribe(self, topics: str) -> Any:
         """The broker's answer."""
@@ -86,7 +84,7 @@ class Visit:
 
 
 @contextmanager
-def visiting(address: Address, name: str, **how: Any) -> Iterator[Visit]:
+def visiting(address: BrokerAddress, name: str, **how: Any) -> Iterator[Visit]:
     """A visit that ends with the block."""
     visit = Visit(address, name, **how)
     try:

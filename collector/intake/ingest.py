@@ -12,7 +12,8 @@ from collector.intake import record_rows as rows
 from collector.intake import rejected
 from collector.intake.incoming import Delivery, claim
 from collector.intake.seq_ranges import holds, merged
-from collector.store.database import Store, utc_now
+from collector.store.database import Store
+from commandline.clock import utc_now
 from contract.bundle import decode_manifest
 from contract.codec import encode
 from contract.errors import ContractError, Malformed, TooNew

@@ -5,7 +5,7 @@ import sqlite3
 from typing import Final
 
 from collector.intake.incoming import Delivery
-from collector.store.database import utc_now
+from commandline.clock import utc_now
 from contract.errors import ContractError
 
 HEAD_BYTES: Final = 1024

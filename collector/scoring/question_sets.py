@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 from collector.errors import BadInput
 from collector.scoring.golds import drop_scores
-from collector.store.database import Store, utc_now
+from collector.store.database import Store
+from commandline.clock import utc_now
 from contract.questions import MAX_QUESTION_FILE_BYTES, QuestionFile, decode_questions
 
 _RUNS: Final = "SELECT stream FROM runs WHERE questions_sha256 = ?"

@@ -6,7 +6,6 @@ file that the bundle's manifest does not name does not exist. Ranges are answere
 
 import os
 import re
-import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from collector.errors import BadInput
+from commandline.disk import open_plain
 from contract.bundle import MANIFEST_FILE, MAX_MANIFEST_BYTES, bundle_name, decode_manifest
 from contract.errors import ContractError
 
@@ -169,10 +169,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _opened(path: Path) -> BinaryIO | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return os.fdopen(open_plain(path), "rb")
     except OSError:
         return None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        return None
-    return os.fdopen(descriptor, "rb")

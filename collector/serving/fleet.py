@@ -8,11 +8,11 @@ from typing import Final
 
 import msgspec
 
-from collector.broker.address import Address
 from collector.broker.client import Arrival, Event, Failed, Lost, Ready, Watcher
 from collector.display.grid import Grid
 from collector.errors import BrokerUnavailable
 from collector.store.database import Store
+from commandline.broker_address import BrokerAddress
 from contract.errors import ContractError
 from contract.messages import State, decode_message
 from contract.topics import parse_topic
@@ -125,7 +125,7 @@ FROM runs JOIN streams USING (stream) WHERE run_id = ?
 """
 
 
-def look_once(store: Store, address: Address) -> Grid:
+def look_once(store: Store, address: BrokerAddress) -> Grid:
     """The fleet as the broker knows it now.
 
     Raises:
@@ -150,7 +150,9 @@ def look_once(store: Store, address: Address) -> Grid:
         watcher.stop()
 
 
-def look_on(store: Store, address: Address, draw: Callable[[Grid], None], say: Callable[[str], None]) -> None:
+def look_on(
+    store: Store, address: BrokerAddress, draw: Callable[[Grid], None], say: Callable[[str], None]
+) -> None:
     """Draw the fleet anew each second, until interrupted.
 
     Args:

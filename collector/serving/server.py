@@ -8,13 +8,13 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Final, NamedTuple
 
-from collector.broker.address import Address
 from collector.broker.client import Arrival, Event, Failed, Lost, Ready, Subscriber
 from collector.errors import BrokerUnavailable, StorageUnavailable
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import Outcome, ingest
 from collector.serving.upkeep import Upkeep
 from collector.store.database import Store
+from commandline.broker_address import BrokerAddress
 
 MAX_GROUP_MESSAGES: Final = 200
 MAX_GROUP_BYTES: Final = 8 * 1_048_576
@@ -43,7 +43,7 @@ class Server:
     """
 
     def __init__(
-        self, store: Store, address: Address, say: Callable[[str], None], group: str | None = None
+        self, store: Store, address: BrokerAddress, say: Callable[[str], None], group: str | None = None
     ) -> None:
         """Prepare.
 

@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
@@ -14,6 +13,7 @@ from sqlite_utils import Database
 
 from collector.errors import BadInput, CollectorError, NotADatabase, StorageUnavailable
 from collector.store.migrations import MIGRATIONS
+from commandline.clock import utc_now
 
 APPLICATION_ID: Final = 0x64627231
 """Marks the file as ours (`file` and SQLite tools show it): "dbr1"."""
@@ -27,11 +27,6 @@ _READING: Final = {
     sqlite3.SQLITE_FUNCTION,
     sqlite3.SQLITE_RECURSIVE,
 }
-
-
-def utc_now() -> str:
-    """The wall clock, as the contract writes it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class Store:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from collector.scoring.bertscore import PAIRS_AT_ONCE, Pair, Scorer
 from collector.scoring.golds import Golds
 from collector.scoring.withholding import GoldSets
-from collector.store.database import Store, utc_now
+from collector.store.database import Store
 from collector.store.runs import all_runs
 from collector.summaries.run_summary import Derived
+from commandline.clock import utc_now
 
 Progress = Callable[[int, int], None]
 """Called with what is done and what there is."""

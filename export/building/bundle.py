@@ -1,26 +1,22 @@
 """Bundles on disk: whole or not at all, and recognised when they are there already."""
 
-import ctypes
 import fcntl
 import hashlib
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from commandline.disk import put_in_place
 from contract.bundle import MANIFEST_FILE, FileEntry, Manifest, decode_manifest
 from contract.codec import encode
 from contract.errors import ContractError
 from export.errors import BadInput, StorageUnavailable
 
 _WORKSHOP: Final = ".building-"
-_HERE: Final = -100  # AT_FDCWD of Linux's fcntl.h
-_RENAME_EXCHANGE: Final = 2  # of Linux's stdio.h
-_RENAME_SWAP: Final = 2  # of macOS's stdio.h
 
 
 @contextmanager
@@ -83,28 +79,10 @@ def seal(draft: Path, manifest: Manifest, place: Path) -> None:
     for path in draft.iterdir():
         _sync(path)
     _sync(draft)
-    if place.exists():
-        if not (place / MANIFEST_FILE).is_file():
-            raise BadInput(
-                f"'{place}' is there already and is no bundle: move it away or choose another folder"
-            )
-        _exchange(draft, place)  # the old bundle goes with the workshop
-    else:
-        draft.rename(place)
+    if place.exists() and not (place / MANIFEST_FILE).is_file():
+        raise BadInput(f"'{place}' is there already and is no bundle: move it away or choose another folder")
+    put_in_place(draft, place)  # an old bundle goes with the workshop
     _sync(place.parent)
-
-
-def _exchange(draft: Path, place: Path) -> None:
-    """Swap two folders at once, so that there is a bundle in `place` at every moment."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    names = (os.fsencode(draft), os.fsencode(place))
-    if sys.platform == "linux":
-        failed = libc.renameat2(_HERE, names[0], _HERE, names[1], _RENAME_EXCHANGE)
-    else:
-        failed = libc.renamex_np(*names, _RENAME_SWAP)
-    if failed:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), str(place))
 
 
 def _sync(path: Path) -> None:

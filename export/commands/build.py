@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from commandline.help import Command, option_group
+from commandline.streams import print_or_drop
 from contract.bundle import Precision
 from contract.codec import printable
 from export.commands.options import base_option
@@ -208,7 +209,7 @@ def build(
             print_search(error.tried)
             raise
         for folder in folders:
-            click.echo(folder)
+            print_or_drop(folder)
 
 
 def _weights(named: "Named") -> str:

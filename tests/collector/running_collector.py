@@ -14,7 +14,7 @@ from typing import Self
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
-from collector.broker.address import Address
+from commandline.broker_address import BrokerAddress
 from contract.messages import Batch, Receipt, State, decode_message, encode_message
 from contract.topics import topic
 from tests.canary import look
@@ -98,7 +98,7 @@ class Device:
 
 
 @contextmanager
-def connected_device(address: Address, device_id: str = "pi-5") -> Iterator[Device]:
+def connected_device(address: BrokerAddress, device_id: str = "pi-5") -> Iterator[Device]:
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
     device = Device(client, device_id)
     subscribed = threading.Event()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.delivery.broker_address import parse_broker
 from agent.doctor.broker import probe
-from agent.doctor.machine import Finding
 from collector.broker.credentials import provision, write_secret
+from commandline.broker_address import parse_broker
+from commandline.finding import Finding
 from tests.faults.certificates import Authority
 from tests.mosquitto import free_port, mosquitto_binary
 

@@ -24,7 +24,7 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.root = self._files("authority")
-        _openssl(
+        openssl(
             *("req", "-x509", *_new_key(self.root), "-subj", "/CN=Test authority"),
             *("-days", str(_VALID_DAYS), "-out", self.root.certificate),
         )
@@ -34,8 +34,8 @@ class Authority:
         signed = self._files(name)
         request, extensions = self._folder / f"{name}.csr", self._folder / f"{name}.ext"
         extensions.write_text("subjectAltName = IP:127.0.0.1\n")
-        _openssl("req", *_new_key(signed), "-subj", f"/CN={name}", "-out", request)
-        _openssl(
+        openssl("req", *_new_key(signed), "-subj", f"/CN={name}", "-out", request)
+        openssl(
             *("x509", "-req", "-in", request, "-CA", self.root.certificate, "-CAkey", self.root.key),
             *("-CAcreateserial", "-extfile", extensions, "-days", str(-1 if expired else days)),
             *("-out", signed.certificate),
@@ -50,5 +50,6 @@ def _new_key(owner: Certificate) -> tuple[str | Path, ...]:
     return ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", owner.key)
 
 
-def _openssl(*arguments: str | Path) -> None:
+def openssl(*arguments: str | Path) -> None:
+    """Run it; what it says shows only if it fails."""
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.delivery.broker_address import parse_broker
 from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox, Place
 from collector.store.database import Store
+from commandline.broker_address import parse_broker
 from contract.messages import SeqRange
 from contract.records import Record
 from tests.collector.factory import answer, device, finished, started

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from agent.delivery.broker_address import parse_broker
 from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
+from commandline.broker_address import parse_broker
 from contract.records import Record
 from tests.collector.factory import answer, device, started
 from tests.collector.running_collector import Collector

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from agent.delivery import uplink
-from agent.delivery.broker_address import Broker, parse_broker
 from agent.delivery.certificate import out_of_date, refusal
 from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from agent.stop import Stop
-from collector.broker.address import parse_address
+from commandline.broker_address import BrokerAddress, parse_broker
 from contract.certificate import Validity
 from tests.collector.running_collector import Collector
 from tests.faults.certificates import Authority, Certificate
@@ -44,7 +43,7 @@ def tls_lines(authority: Authority, server: Certificate) -> list[str]:
     ]
 
 
-def with_certificate(broker: Mosquitto, authority: Authority, own: Certificate) -> Broker:
+def with_certificate(broker: Mosquitto, authority: Authority, own: Certificate) -> BrokerAddress:
     url = f"mqtts://127.0.0.1:{broker.port}"
     return parse_broker(url, ca_file=authority.root.certificate, cert_file=own.certificate, key_file=own.key)
 
@@ -116,16 +115,10 @@ def test_a_certificate_of_tomorrow_tells_of_the_clock(
     own = Authority(tmp_path).sign(DEVICE).certificate
     assert out_of_date(own) is None
     tomorrow = Validity(datetime(2999, 1, 1, tzinfo=UTC), datetime(2999, 2, 1, tzinfo=UTC))
-    monkeypatch.setattr("agent.delivery.certificate.validity", lambda _: tomorrow)
+    monkeypatch.setattr("commandline.certificate.validity", lambda _: tomorrow)
     assert "it begins on 2999-01-01, and this device's clock says 20" in str(out_of_date(own))
     said = refusal("[SSL: SSLV3_ALERT_BAD_CERTIFICATE] ssl/tls alert bad certificate (_ssl.c:1)", own)
     assert "(bad certificate): it begins on 2999-01-01" in str(said)
-
-
-def test_a_collector_reads_certificates_too(tmp_path: Path) -> None:
-    own = Authority(tmp_path).sign("collector")
-    address = parse_address("mqtts://host", cert_file=own.certificate, key_file=own.key)
-    assert (address.cert_file, address.key_file) == (own.certificate, own.key)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.delivery.broker_address import parse_broker
 from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from agent.stop import Stop
 from bench import fuzz
 from collector.broker.credentials import provision
 from collector.store.database import Store
+from commandline.broker_address import parse_broker
 from contract.messages import MAX_MESSAGE_BYTES, encode_message
 from tests.agent.conftest import agent_command
 from tests.canary import CANARY, may_hold

@@ -88,7 +88,7 @@ def newer(bundle: Path) -> None:
         (remove_manifest, "manifest.json"),
         (link_model, "is a link"),
         (link_manifest, "is a link"),
-        (pipe_tokenizer, "is not a plain file"),
+        (pipe_tokenizer, "not a plain file"),
         (lengthen_model, "bytes, and its manifest says"),
         (climb, "'../tokenizer.json'"),
         (absolute, "'/etc/passwd'"),

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.delivery.broker_address import parse_broker
 from agent.delivery.destination import LiveBroker, delivering
 from agent.outbox.state_folder import OpenedState, opened_state
 from agent.progress import Progress
+from commandline.broker_address import parse_broker
 from tests.agent.collector import FakeCollector
 from tests.agent.records import RUN_A, begin, fill
 from tests.mosquitto import Mosquitto

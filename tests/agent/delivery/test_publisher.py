@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.delivery.broker_address import Broker, parse_broker
 from agent.delivery.publisher import Publisher
 from agent.errors import NotDelivered, OutboxFull
 from agent.outbox.outbox import Outbox
 from agent.stop import Stop
+from commandline.broker_address import BrokerAddress, parse_broker
 from contract.messages import Receipt, encode_message
 from contract.records import Record
 from contract.topics import topic
@@ -30,7 +30,7 @@ def connect(broker: Mosquitto, outbox: Outbox) -> Iterator[Connect]:
     """Makes publishers of the device `device`, closed at the end."""
     publishers = []
 
-    def make(address: Broker | None = None) -> Publisher:
+    def make(address: BrokerAddress | None = None) -> Publisher:
         publishers.append(Publisher(address or parse_broker(broker.url), "device", outbox))
         return publishers[-1]
 

@@ -6,12 +6,12 @@ import pytest
 
 from agent.delivery import publisher as publishing
 from agent.delivery import uplink
-from agent.delivery.broker_address import parse_broker
 from agent.delivery.destination import ToBroker
 from agent.delivery.publisher import SETTLE_SECONDS, Publisher
 from agent.outbox.outbox import Outbox
 from agent.progress import Progress
 from agent.stop import Stop
+from commandline.broker_address import parse_broker
 from tests.agent.collector import FakeCollector
 from tests.mosquitto import Mosquitto
 

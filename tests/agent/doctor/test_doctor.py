@@ -13,13 +13,14 @@ from msgspec.structs import replace
 
 from agent.bundles.bundle import describe
 from agent.delivery import uplink
-from agent.delivery.broker_address import parse_broker
 from agent.doctor import broker as probing
 from agent.doctor.broker import probe
-from agent.doctor.machine import Finding, examine, unmet_target
+from agent.doctor.machine import examine, unmet_target
 from agent.machine.device import inspect_device
 from agent.outbox.state_folder import StateFolder
 from collector.store.database import Store
+from commandline.broker_address import parse_broker
+from commandline.finding import Finding
 from contract.topics import topic
 from tests.agent.collector import FakeCollector
 from tests.agent.conftest import Agent

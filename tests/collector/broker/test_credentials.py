@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from collector.broker.address import Address, parse_address
 from collector.broker.credentials import provision, read_credentials
 from collector.errors import BadInput
+from commandline.broker_address import parse_broker
 from tests.canary import made
 from tests.collector.command import collector
 from tests.collector.factory import batch, run_records
@@ -98,15 +98,6 @@ def test_credentials_must_be_private_and_plain(tmp_path: Path) -> None:
         read_credentials(file)
 
 
-def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
-    key = tmp_path / "key.pem"
-    key.touch(mode=0o644)
-    with pytest.raises(BadInput, match=r"key file .* chmod 600"):
-        parse_address("mqtts://host", cert_file=key, key_file=key)
-    with pytest.raises(BadInput, match="go together"):
-        parse_address("mqtts://host", cert_file=key)
-
-
 def test_the_embedded_broker_beyond_loopback_demands_credentials(database: Path, tmp_path: Path) -> None:
     bare = collector("serve", "--embedded-broker", "--listen", "127.0.0.2", "--db", database)
     assert bare.returncode == 2
@@ -115,7 +106,7 @@ def test_the_embedded_broker_beyond_loopback_demands_credentials(database: Path,
     password = provision(file, "pi-5", hashed=False, replace=False)
     arguments = ("--embedded-broker", "--listen", "127.0.0.2", "--credentials", file, "--db", database)
     with Collector(*arguments) as serving:
-        address: Address = parse_address(serving.said[0].split()[2].rstrip(","))
+        address = parse_broker(serving.said[0].split()[2].rstrip(","))
         assert address.host == "127.0.0.2"
         with device_at(address.port, "pi-5", password, host="127.0.0.2") as device:
             assert device.publish("pi-5", batch(run_records(), RUN)) == "Success"

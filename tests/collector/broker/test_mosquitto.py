@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.broker.address import Address
 from collector.store.database import Store
+from commandline.broker_address import BrokerAddress
 from tests.collector.factory import answer, batch, started
 from tests.collector.running_collector import Collector, connected_device, wait_until
 from tests.mosquitto import Mosquitto
@@ -21,7 +21,7 @@ def test_a_broker_that_was_killed_and_forgot_everything_is_subscribed_to_again(
         Mosquitto(tmp_path) as mosquitto,
         Collector("--broker", mosquitto.url, "--db", database) as collector,
     ):
-        address = Address("127.0.0.1", mosquitto.port)
+        address = BrokerAddress("127.0.0.1", mosquitto.port)
         with connected_device(address) as device:
             device.publish(batch([started()], RUN))
             wait_until(lambda: device.has_receipt_through(RUN, 0), "the first receipt")
@@ -40,7 +40,7 @@ def test_a_flood_is_stored_whole_and_shares_its_transactions(database: Path, tmp
     with (
         Mosquitto(tmp_path) as mosquitto,
         Collector("--broker", mosquitto.url, "--db", database),
-        connected_device(Address("127.0.0.1", mosquitto.port)) as device,
+        connected_device(BrokerAddress("127.0.0.1", mosquitto.port)) as device,
     ):
         device.publish(*pieces)
         wait_until(lambda: device.has_receipt_through(RUN, 2000), "the last receipt")

@@ -55,11 +55,11 @@ def test_what_is_wrong_in_a_file_is_quoted(tmp_path: Path, text: str, complaint:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('broker = "http://here"', "is not mqtt://"),
+        ('broker = "http://here"', "is not a broker: write mqtt://"),
         ('broker = "mqtt://me:secret@here"', "holds a password"),
-        ('broker = "mqtt://me@here"\npassword-file = "gone"', "cannot be read"),
+        ('broker = "mqtt://me@here"\npassword-file = "gone"', "cannot read the password file"),
         ('broker = "mqtt://here"\nembedded-broker = true', "exclude each other"),
-        ('credentials = "gone"', "cannot be read"),
+        ('credentials = "gone"', "cannot read the credentials file"),
     ],
 )
 def test_a_check_goes_beyond_single_values(tmp_path: Path, text: str, complaint: str) -> None:

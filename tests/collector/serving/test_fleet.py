@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from collector.broker.address import Address
 from collector.serving.fleet import Fleet
 from collector.store.database import Store
+from commandline.broker_address import BrokerAddress
 from contract.messages import State, encode_message
 from contract.topics import topic
 from tests.collector.command import collector, said
@@ -77,11 +77,11 @@ def test_the_fleet_is_what_the_broker_retains(store: Store, database: Path, tmp_
     with Mosquitto(tmp_path) as broker:
         watch = ("watch", "--broker", broker.url, "--db", database)
         assert said(*watch) == "no device has told its state to this broker\n"
-        with connected_device(Address("127.0.0.1", broker.port)) as device:
+        with connected_device(BrokerAddress("127.0.0.1", broker.port)) as device:
             device.retain(replace(RUNNING, reason="disk full\x1b[31m"))
         (row,) = json.loads(said(*watch, "--json"))
         table = said(*watch)
-        with connected_device(Address("127.0.0.1", broker.port)) as device:
+        with connected_device(BrokerAddress("127.0.0.1", broker.port)) as device:
             device.retain(replace(RUNNING, state="disconnected", run_id=None, answered=None, selected=None))
         idle = said(*watch).splitlines()[1].split()
     assert idle[:4] == ["pi-5", "disconnected", "–", "–"]  # noqa: RUF001  # a table's dash

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.delivery.broker_address import parse_broker
 from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
-from collector.broker.address import Address, parse_address
 from collector.broker.credentials import provision, write_secret
 from collector.broker.embedded import embedded_broker
 from collector.store.database import Store
+from commandline.broker_address import BrokerAddress, parse_broker
 from contract.records import Record
 from tests.collector.command import collector
 from tests.collector.factory import answer, batch, finished, run_records, started
@@ -25,13 +24,13 @@ RUN = "0" * 31 + "1"
 
 
 @pytest.fixture(params=["embedded", pytest.param("mosquitto", marks=pytest.mark.broker)])
-def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Address]:
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BrokerAddress]:
     if request.param == "embedded":
         with embedded_broker(None) as running:
             yield running.own
     else:
         with Mosquitto(tmp_path) as mosquitto:
-            yield Address("127.0.0.1", mosquitto.port)
+            yield BrokerAddress("127.0.0.1", mosquitto.port)
 
 
 def count(database: Path, table: str) -> int:
@@ -48,7 +47,7 @@ def test_with_its_own_broker_it_stores_answers_and_sends_receipts(database: Path
         ready = collector.said[0]
         assert ready.startswith("listening on mqtt://127.0.0.1:")
         assert ready.endswith(f", writing {database}")
-        address = parse_address(ready.split()[2].rstrip(","))
+        address = parse_broker(ready.split()[2].rstrip(","))
         with connected_device(address) as device:
             device.publish(batch(run_records(), RUN))
             wait_until(lambda: device.has_receipt_through(RUN, 6), "a receipt")
@@ -61,7 +60,7 @@ def test_with_its_own_broker_it_stores_answers_and_sends_receipts(database: Path
 
 def test_when_it_is_quiet_it_makes_what_reports_read(database: Path) -> None:
     with Collector("--embedded-broker", "--db", database) as collector:
-        with connected_device(parse_address(collector.said[0].split()[2].rstrip(","))) as device:
+        with connected_device(parse_broker(collector.said[0].split()[2].rstrip(","))) as device:
             device.publish(batch(run_records(), RUN))
         wait_until(lambda: count(database, "run_columns") and count(database, "findings"), "the upkeep")
         assert collector.end() == 0
@@ -69,14 +68,14 @@ def test_when_it_is_quiet_it_makes_what_reports_read(database: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_cleanly(database: Path, broker: Address, number: signal.Signals) -> None:
+def test_a_signal_ends_it_cleanly(database: Path, broker: BrokerAddress, number: signal.Signals) -> None:
     with Collector("--broker", str(broker), "--db", database) as collector:
         assert collector.end(number) == 0
     assert not Path(f"{database}-wal").exists()
 
 
 def test_what_is_published_while_it_is_away_is_stored_when_it_is_back(
-    database: Path, broker: Address
+    database: Path, broker: BrokerAddress
 ) -> None:
     with Collector("--broker", str(broker), "--db", database) as collector:
         collector.end()
@@ -88,7 +87,7 @@ def test_what_is_published_while_it_is_away_is_stored_when_it_is_back(
 
 
 def test_killed_again_and_again_it_loses_nothing_and_counts_nothing_twice(
-    database: Path, broker: Address
+    database: Path, broker: BrokerAddress
 ) -> None:
     records = long_run(600)
     batches = [batch(records[at : at + 4], RUN) for at in range(0, len(records), 4)]
@@ -109,7 +108,7 @@ def test_killed_again_and_again_it_loses_nothing_and_counts_nothing_twice(
         assert store.value("PRAGMA integrity_check") == "ok"
 
 
-def test_it_waits_for_a_database_that_cannot_be_written(database: Path, broker: Address) -> None:
+def test_it_waits_for_a_database_that_cannot_be_written(database: Path, broker: BrokerAddress) -> None:
     with (
         Collector("--broker", str(broker), "--db", database) as collector,
         connected_device(broker) as device,
@@ -125,7 +124,7 @@ def test_it_waits_for_a_database_that_cannot_be_written(database: Path, broker: 
         conn.close()
 
 
-def test_a_second_server_of_one_database_is_one_sentence(database: Path, broker: Address) -> None:
+def test_a_second_server_of_one_database_is_one_sentence(database: Path, broker: BrokerAddress) -> None:
     with (
         Collector("--broker", str(broker), "--db", database) as first,
         Collector("--broker", str(broker), "--db", database) as second,
@@ -144,7 +143,7 @@ def test_a_broker_that_is_not_there_is_one_sentence(database: Path, argument: st
         assert line.startswith(f"collector: no broker answers at {argument}")
 
 
-def test_a_port_that_is_taken_is_one_sentence(database: Path, broker: Address) -> None:
+def test_a_port_that_is_taken_is_one_sentence(database: Path, broker: BrokerAddress) -> None:
     with Collector("--embedded-broker", "--port", str(broker.port), "--db", database) as collector:
         assert collector.process.wait(20) == 1
         (line,) = collector.said
