@@ -21,9 +21,9 @@ from agent.planning.plan import Plan
 from agent.planning.selection import Passes
 from agent.progress import Progress
 from agent.running.marks import LOOK_SECONDS, Stretch, Watch
-from agent.running.rate_search import RateSearch, arrivals_ns, queries_for
 from agent.running.run_log import RunLog
 from agent.stop import Stop
+from agent.stopping.rate_search import RateSearch, arrivals_ns, queries_for
 from agent.stopping.stop_rule import may_end, verdict
 from agent.stopping.tally import Tally
 from agent.worker.process import WorkerProcess

@@ -3,8 +3,8 @@
 from typing import Final
 
 from agent.planning import plan as plans
-from agent.running.rate_search import steps
 from agent.stopping.percentile_bounds import CONFIDENCE, needed
+from agent.stopping.rate_search import steps
 from agent.stopping.tally import Tally
 from contract.records import Outcome, RunStatus, Settings
 

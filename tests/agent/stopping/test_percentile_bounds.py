@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agent.running.rate_search import RateSearch, arrivals_ns
 from agent.stopping.percentile_bounds import needed, percentile_bound
+from agent.stopping.rate_search import RateSearch, arrivals_ns
 from contract.records import Answer, Settings
 
 
