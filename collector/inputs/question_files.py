@@ -12,11 +12,11 @@ import numpy as np
 from collector.findings.comparison import Questions, Sample, SampleAnswer
 from collector.inputs.groups import Group
 from collector.scoring.golds import Golds
-from collector.scoring.squad_metrics import score
 from collector.store.database import Store
 from collector.store.findings_cache import Memory
 from collector.summaries.columns import first_texts
 from collector.summaries.run_summary import Derived
+from contract.squad_metrics import score
 
 _QUESTION_WORD: Final = re.compile(r"\b(what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
 

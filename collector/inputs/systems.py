@@ -6,11 +6,11 @@ from typing import Final
 
 from collector.findings.between_rows import RowName
 from collector.inputs.groups import Entrant
-from collector.scoring import squad_metrics as squad
 from collector.scoring.golds import Golds
 from collector.store.database import Store
 from collector.store.findings_cache import Memory
 from collector.summaries.columns import ERROR, MARKED, Columns, Keys
+from contract import squad_metrics as squad
 
 ANY_HARDWARE: Final = "any hardware"
 """Stands for a hardware class in the rows of systems that were not measured."""

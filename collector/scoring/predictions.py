@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from collector.errors import BadInput
-from collector.scoring import squad_metrics as squad
 from collector.store.database import Store, utc_now
 from collector.store.runs import Run
+from contract import squad_metrics as squad
 from contract.codec import decode_json
 from contract.questions import MAX_QUESTION_FILE_BYTES, QuestionFile, decode_questions
 
