@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 
 from commandline.options import all_of
+from contract.scenarios import SCENARIOS, SINGLE_STREAM
 
 FOLDER: Final = click.Path(path_type=Path)
 FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -168,8 +169,8 @@ measuring_options: Final = all_of(
 load_options: Final = all_of(
     click.option(
         "--scenario",
-        type=click.Choice(("single-stream", "offline", "server", "sustained", "loadgen")),
-        default="single-stream",
+        type=click.Choice(SCENARIOS),
+        default=SINGLE_STREAM,
         show_default=True,
         help="One question after the other; in batches; as users ask; for minutes; or by MLPerf's LoadGen.",
     ),

@@ -9,16 +9,7 @@ import numpy as np
 
 from collector.comparison.notes import why_no_accuracy
 from collector.comparison.row import joules_per_question
-from collector.findings.scenario_run import (
-    COMPARED,
-    FOUND,
-    LOADGEN,
-    OFFLINE,
-    SERVER,
-    SUSTAINED,
-    Rate,
-    ScenarioRun,
-)
+from collector.findings.scenario_run import COMPARED, FOUND, Rate, ScenarioRun
 from collector.inputs.groups import Group, variant
 from collector.store.database import Store
 from collector.store.findings_cache import Memory
@@ -28,6 +19,7 @@ from collector.summaries.run_summary import Derived
 from collector.summaries.statistics import percentile
 from commandline.counted import counted
 from contract.records import Outcome, RateTrial, Settings
+from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
 
 NO_OUTCOME: Final = "the run has not told its outcome"
 NO_RATE_HELD: Final = "p99 was within the bound at no rate tried"

@@ -9,13 +9,10 @@ from typing import Final
 import msgspec
 
 from collector.findings.between_rows import Interval, Moment
+from contract.scenarios import LOADGEN, OFFLINE, SERVER, SINGLE_STREAM, SUSTAINED
 
-COMPARED: Final = "single-stream"
+COMPARED: Final = SINGLE_STREAM
 """The scenario of the comparison's rows."""
-OFFLINE: Final = "offline"
-SERVER: Final = "server"
-SUSTAINED: Final = "sustained"
-LOADGEN: Final = "loadgen"
 FOUND: Final = {
     OFFLINE: "questions_per_second",
     SERVER: "valid_per_second",

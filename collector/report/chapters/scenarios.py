@@ -5,12 +5,13 @@ from typing import Final
 
 from collector.display.numbers import decimals, times
 from collector.findings.comparison import Comparison
-from collector.findings.scenario_run import FOUND, LOADGEN, OFFLINE, SERVER, SUSTAINED, ScenarioRun
+from collector.findings.scenario_run import FOUND, ScenarioRun
 from collector.report.charts.colours import Tints
 from collector.report.charts.under_load import endurance, latency_against_rate
 from collector.report.columns import Column, noted_table
 from collector.report.names import full_name, hardware
 from collector.report.page import Chapter, Figure, Heading, Section, Table, cells
+from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
 
 _Columns = tuple[Column[ScenarioRun], ...]
 
