@@ -15,7 +15,7 @@ NO_BERTSCORE: Final = "BERTScore was not computed: collector score --bertscore-m
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
 FROM_ELSEWHERE: Final = "predictions that were added: only their accuracy is known"
 FEW_FOR_P90: Final = 64
-"""Queries that MLPerf's early stopping asks for behind a p90."""
+"""The fewest times that bound a p90, as MLPerf's early stopping computes it (`agent.stopping` does too)."""
 FEW_FOR_P99: Final = 662
 """The same for a p99."""
 _DRIFT: Final = 0.05

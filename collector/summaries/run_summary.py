@@ -17,6 +17,7 @@ from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, Keys
 from collector.summaries.timeline import Answered, Course, course
+from contract.codec import encode
 
 COLUMNS_HELD: Final = 12
 """Runs whose columns are kept in memory, a few megabytes for each 100,000 answers."""
@@ -123,11 +124,12 @@ class Derived:
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (run.stream, part, *blobs),
                 )
+        kept = encode(made.summary.course).decode()
         with self._store.writing_behind() as conn:
             conn.execute("DELETE FROM column_parts WHERE stream = ? AND part >= ?", (run.stream, count))
             conn.execute(
                 "INSERT INTO run_columns VALUES (?, ?, ?, ?, ?)",
-                (run.stream, run.records, self.scorer, made.summary.digest, _json(made.summary.course)),
+                (run.stream, run.records, self.scorer, made.summary.digest, kept),
             )
 
     def _stored(self, run: Run, fields: str) -> Any:
@@ -182,11 +184,7 @@ def _make(store: Store, run: Run, question_set: int | None, scorer: int | None, 
         {place: row[-1] for place, row in enumerate(rows) if row[-1] is not None},
     )
     what_happened = course(store, run.stream, answered)
-    digest = hashlib.sha256(_json(what_happened).encode())
+    digest = hashlib.sha256(encode(what_happened))
     for blob in columns.to_bytes():
         digest.update(hashlib.sha256(blob).digest())
     return _Made(Summary(digest.hexdigest(), what_happened), columns)
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value, order="deterministic").decode()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from commandline.counted import counted
 from contract.codec import printable
 from export.commands.options import format_option
 
@@ -58,8 +59,8 @@ def _print(found: "Suggestion") -> None:
         console.width = 200  # a pipe has no width to wrap to
     console.print(
         printable(
-            f"{found.requirement} on {found.hardware_class}, {found.questions}, {_threads(found.threads)}: "
-            f"predicted from {found.points} measurements"
+            f"{found.requirement} on {found.hardware_class}, {found.questions}, "
+            f"{counted(found.threads, 'thread')}: predicted from {found.points} measurements"
         )
     )
     if found.already:
@@ -78,10 +79,6 @@ def _print(found: "Suggestion") -> None:
         console.print("\nThe largest that should meet it, and a larger one that may, where there is one:")
     for command in found.commands:
         console.print(printable(f"  {command}"), soft_wrap=True)
-
-
-def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _table(candidates: "Sequence[Candidate]") -> "Table":
