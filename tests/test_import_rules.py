@@ -180,3 +180,23 @@ def test_every_folder_says_in_a_sentence_what_it_is() -> None:
 def test_the_folders_of_tests_are_those_of_the_program(program: str) -> None:
     tested = {path.parent.name for path in (ROOT / "tests" / program).glob("*/test_*.py")}
     assert tested <= {path.parent.name for path in (ROOT / program).glob("*/__init__.py")}
+
+
+def classes(package: str) -> list[tuple[str, str]]:
+    """Every class of a package with the file that it is in."""
+    return [
+        (node.name, path.relative_to(ROOT).as_posix())
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+
+
+@pytest.mark.parametrize("package", [*PROGRAMS, "commandline", "contract"])
+def test_a_class_name_means_one_thing(package: str) -> None:
+    """Within a program, and beside the names of the contract, which every program imports."""
+    shared = [] if package == "contract" else classes("contract")
+    places: dict[str, list[str]] = {}
+    for name, path in (*classes(package), *shared):
+        places.setdefault(name, []).append(path)
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}

@@ -133,16 +133,16 @@ def _note_time(notes: _Notes, group: Group) -> None:
         if values.timed < fewest:
             few = counted(values.timed, "time is too few", "times are few")
             notes[field].append(f"{few} for this percentile: ask {fewest} or more")
-    for run, course in zip(group.runs, group.courses, strict=True):
+    for run, timeline in zip(group.runs, group.timelines, strict=True):
         name = f"run {run.run_id[:8]} of {run.device_id}"
-        if course.drift is not None and abs(course.drift - 1) > _DRIFT:
-            change = f"{abs(course.drift - 1):.0%} {'slower' if course.drift > 1 else 'faster'}"
+        if timeline.drift is not None and abs(timeline.drift - 1) > _DRIFT:
+            change = f"{abs(timeline.drift - 1):.0%} {'slower' if timeline.drift > 1 else 'faster'}"
             notes["p50_ms"].append(
                 f"{name} ended {change} than it began: look at its temperature and clock, cool the device "
                 "and repeat"
             )
-        if too_many_outliers(course.outliers, run.answers):
+        if too_many_outliers(timeline.outliers, run.answers):
             notes["p99_ms"].append(
-                f"{course.outliers} times of {name} are {SLOWER} times and more what others of their length "
-                "take: stop what else runs there and repeat"
+                f"{timeline.outliers} times of {name} are {SLOWER} times and more what others of their "
+                "length take: stop what else runs there and repeat"
             )

@@ -17,14 +17,14 @@ from collector.comparison.notes import (
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.inputs.groups import Entrant, Group
-from collector.store.findings_cache import Memory
+from collector.store.findings_cache import FindingsCache
 from collector.summaries.columns import shared
 from collector.summaries.measured import Estimate, Measured
 from collector.summaries.statistics import SpeedUp, speed_up
 
 
 def make_row(
-    group: Group, baseline: Group | None, baseline_model: str, memory: Memory, *, scorer: bool
+    group: Group, baseline: Group | None, baseline_model: str, cache: FindingsCache, *, scorer: bool
 ) -> Row:
     """Make the row of a group.
 
@@ -32,12 +32,12 @@ def make_row(
         group: the runs.
         baseline: the fp32 runs of the baseline in the same place; None where there are none.
         baseline_model: its name.
-        memory: of what was computed before.
+        cache: of what was computed before.
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
     bundle = run.bundle
-    faster = _speed_up(group, baseline, memory)
+    faster = _speed_up(group, baseline, cache)
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
     joules = joules_per_question(group)
     p50 = values.percentiles_ns.get("p50")
@@ -74,7 +74,7 @@ def make_row(
         questions_per_second=None if not values.mean_ns else 1e9 / values.mean_ns,
         timed=values.timed,
         untimed=values.marked + values.errors,
-        marks=dict(sum((Counter(course.marks) for course in group.courses), Counter())),
+        marks=dict(sum((Counter(timeline.marks) for timeline in group.timelines), Counter())),
         speed_up=None if faster is None else faster.ratio,
         speed_up_questions=0 if faster is None else faster.questions,
         f1_per_ms=100 * values.f1.value / (p50.value / 1e6)
@@ -87,7 +87,8 @@ def make_row(
         first_ms=_median_ms(r.first_ns for r in group.runs),
         peak_rss_bytes=peak,
         temperature_celsius=max(
-            (c.temperature_celsius for c in group.courses if c.temperature_celsius is not None), default=None
+            (c.temperature_celsius for c in group.timelines if c.temperature_celsius is not None),
+            default=None,
         ),
         pareto=False,
         best_for=(),
@@ -152,7 +153,7 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
     )
 
 
-def _speed_up(group: Group, baseline: Group | None, memory: Memory) -> SpeedUp | None:
+def _speed_up(group: Group, baseline: Group | None, cache: FindingsCache) -> SpeedUp | None:
     if baseline is None:
         return None
 
@@ -160,14 +161,14 @@ def _speed_up(group: Group, baseline: Group | None, memory: Memory) -> SpeedUp |
         return speed_up(*shared(baseline.question_ns, group.question_ns))
 
     digests = (*baseline.digests, "over", *group.digests)
-    return memory.recall("speed_up", digests, SpeedUp | None, compute)
+    return cache.recall("speed_up", digests, SpeedUp | None, compute)
 
 
 def joules_per_question(group: Group) -> float | None:
     """Joules of the devices' meters over the answers between their first and last reading."""
-    metered = [c for c in group.courses if c.joules is not None and c.joules_answers]
-    answers = sum(course.joules_answers for course in metered)
-    return sum(course.joules or 0.0 for course in metered) / answers if answers else None
+    metered = [c for c in group.timelines if c.joules is not None and c.joules_answers]
+    answers = sum(timeline.joules_answers for timeline in metered)
+    return sum(timeline.joules or 0.0 for timeline in metered) / answers if answers else None
 
 
 def _percent(share: Estimate | None) -> float | None:

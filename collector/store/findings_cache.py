@@ -15,7 +15,7 @@ RULES: Final = 3
 """To be raised when a rule of `statistics` or of what is computed here changes."""
 
 
-class Memory:
+class FindingsCache:
     """Findings by digest. Those that nobody asked for are forgotten when it is stored."""
 
     def __init__(self, store: Store) -> None:

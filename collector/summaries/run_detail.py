@@ -25,11 +25,7 @@ SELECT sum(errors), avg(exact_match) * 100, avg(f1) * 100, sum(unscored) FROM (
 """
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True):
-    pass
-
-
-class Times(_Part, frozen=True, kw_only=True):
+class Times(msgspec.Struct, frozen=True, kw_only=True):
     """Over the answers whose time counts, in milliseconds."""
 
     count: int
@@ -41,7 +37,7 @@ class Times(_Part, frozen=True, kw_only=True):
     decode_p50_ms: float
 
 
-class Telemetry(_Part, frozen=True, kw_only=True):
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     """What the samples of the machine saw. None where it cannot be read."""
 
     samples: int
@@ -56,7 +52,7 @@ class Telemetry(_Part, frozen=True, kw_only=True):
     """Answers that it was spent on."""
 
 
-class StandsOut(_Part, frozen=True, kw_only=True):
+class StandsOut(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that is slow, or wrong."""
 
     question_id: str
@@ -73,7 +69,7 @@ class StandsOut(_Part, frozen=True, kw_only=True):
     error: str | None
 
 
-class RunDetail(_Part, frozen=True, kw_only=True):
+class RunDetail(msgspec.Struct, frozen=True, kw_only=True):
     """Everything `collector show` shows; encoded, what it prints with `--json`."""
 
     run_id: str

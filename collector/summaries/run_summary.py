@@ -16,7 +16,7 @@ from collector.scoring.withholding import GoldSets
 from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, Keys
-from collector.summaries.timeline import Answered, Course, course
+from collector.summaries.timeline import Answered, Timeline, timeline
 from contract.codec import encode
 
 COLUMNS_HELD: Final = 12
@@ -25,7 +25,7 @@ COLUMNS_HELD: Final = 12
 ANSWERS_A_PART: Final = 10_000
 """The columns of so many are half a megabyte, which is written within some 10 ms."""
 
-_COURSE: Final = msgspec.json.Decoder(Course)
+_TIMELINE: Final = msgspec.json.Decoder(Timeline)
 _FIELDS: Final = ", ".join(Columns._fields)
 
 _ANSWERS: Final = """
@@ -47,8 +47,8 @@ class Summary(NamedTuple):
     """What is derived of a run, without its columns."""
 
     digest: str
-    """Names the columns and the course: equal digests, equal numbers."""
-    course: Course
+    """Names the columns and the timeline: equal digests, equal numbers."""
+    timeline: Timeline
 
 
 class _Made(NamedTuple):
@@ -78,7 +78,7 @@ class Derived:
             if row is None:
                 self._hold(run, self._make(run))
             else:
-                self._summaries[run.stream] = Summary(row[0], _COURSE.decode(row[1]))
+                self._summaries[run.stream] = Summary(row[0], _TIMELINE.decode(row[1]))
         return self._summaries[run.stream]
 
     def columns(self, run: Run) -> Columns:
@@ -124,7 +124,7 @@ class Derived:
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (run.stream, part, *blobs),
                 )
-        kept = encode(made.summary.course).decode()
+        kept = encode(made.summary.timeline).decode()
         with self._store.writing_behind() as conn:
             conn.execute("DELETE FROM column_parts WHERE stream = ? AND part >= ?", (run.stream, count))
             conn.execute(
@@ -183,7 +183,7 @@ def _make(store: Store, run: Run, question_set: int | None, scorer: int | None, 
         columns.state[order],
         {place: row[-1] for place, row in enumerate(rows) if row[-1] is not None},
     )
-    what_happened = course(store, run.stream, answered)
+    what_happened = timeline(store, run.stream, answered)
     digest = hashlib.sha256(encode(what_happened))
     for blob in columns.to_bytes():
         digest.update(hashlib.sha256(blob).digest())

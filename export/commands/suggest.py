@@ -13,8 +13,8 @@ from export.commands.options import format_option
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from export.suggestion.candidate import Candidate
     from export.suggestion.suggest import Suggestion
+    from export.suggestion.suggested_student import SuggestedStudent
 
 _SHOWN = 12
 
@@ -81,7 +81,7 @@ def _print(found: "Suggestion") -> None:
         console.print(printable(f"  {command}"), soft_wrap=True)
 
 
-def _table(candidates: "Sequence[Candidate]") -> "Table":
+def _table(candidates: "Sequence[SuggestedStudent]") -> "Table":
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _BATCH: Final = 16
 
 
-class Score(NamedTuple):
+class Accuracy(NamedTuple):
     """Exact match and token F1 in percent."""
 
     exact_match: float
@@ -46,13 +46,13 @@ class HeldOut:
             found.append(answer(question.context, windows, said))
         return found
 
-    def score(self, network: "PreTrainedModel") -> Score:
+    def score(self, network: "PreTrainedModel") -> Accuracy:
         """EM and F1 as the SQuAD v1.1 script has them, in percent."""
         scores = [
             squad.score(text, (gold.text for gold in question.golds))
             for text, question in zip(self.answers(network), self.questions, strict=True)
         ]
-        return Score(
+        return Accuracy(
             100 * sum(score.exact_match for score in scores) / len(scores),
             100 * sum(score.f1 for score in scores) / len(scores),
         )

@@ -14,10 +14,10 @@ from contract.codec import printable
 from export.errors import BadInput
 from export.suggestion import flops as arithmetic
 from export.suggestion import latency, measurements
-from export.suggestion.candidate import Candidate, ranked
 from export.suggestion.latency import Line, Point
 from export.suggestion.measurements import Measurement, Measurements
 from export.suggestion.requirement import FIELDS, parse
+from export.suggestion.suggested_student import SuggestedStudent, ranked
 
 _FEW: Final = 3
 """Degrees of freedom below which an interval says little."""
@@ -42,7 +42,7 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     spread_percent: float | None
     """Standard error of a measured latency about the line."""
     slope: float
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[SuggestedStudent, ...]
     """The best first: within a verdict, the one that computes most."""
     commands: tuple[str, ...]
     remarks: tuple[str, ...]
@@ -175,7 +175,7 @@ def _already(here: Sequence[Measurement], conditions: Sequence[Condition]) -> It
             yield _titled(m)
 
 
-def _commands(candidates: Sequence[Candidate], teacher: str) -> Iterator[str]:
+def _commands(candidates: Sequence[SuggestedStudent], teacher: str) -> Iterator[str]:
     """For the largest student that should do, and for the largest that may, if it is larger still."""
     largest = 0.0
     for verdict, group in groupby(candidates, key=lambda c: c.verdict):
@@ -198,7 +198,7 @@ def _remarks(
     master: Measurement,
     lines: dict[str, Line],
     conditions: Sequence[Condition],
-    candidates: Sequence[Candidate],
+    candidates: Sequence[SuggestedStudent],
     *,
     given: bool,
 ) -> Iterator[str]:

@@ -4,8 +4,7 @@ import math
 from typing import Final
 
 from collector.display.numbers import decimals, megabytes, times
-from collector.findings.between_rows import Cell as PairTime
-from collector.findings.between_rows import Choice, TimeSplit
+from collector.findings.between_rows import Choice, PairTime, TimeSplit
 from collector.findings.comparison import Comparison
 from collector.report.names import Names, full_name, hardware
 from collector.report.page import Chapter, Heading, Section, Table, cells

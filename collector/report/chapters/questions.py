@@ -1,7 +1,7 @@
 """What was asked: the question files, and a sample question with what each model answered."""
 
 from collector.display.numbers import decimals
-from collector.findings.comparison import Comparison, Questions, Sample
+from collector.findings.comparison import Comparison, Questions, SampleQuestion
 from collector.report.names import Names, hardware
 from collector.report.page import Chapter, Heading, Section, Table, cells
 
@@ -63,7 +63,7 @@ def _asked_with(files: tuple[Questions, ...]) -> Table:
     )
 
 
-def _sample(names: Names, file: str, sample: Sample) -> Section:
+def _sample(names: Names, file: str, sample: SampleQuestion) -> Section:
     judged = {True: "exact", False: "not exact", None: "not judged"}
     rows: dict[tuple[str, str, str], list[str]] = {}
     for told in sample.answers:

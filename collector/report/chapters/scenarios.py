@@ -6,7 +6,7 @@ from typing import Final
 from collector.display.numbers import decimals, times
 from collector.findings.comparison import Comparison
 from collector.findings.scenario_run import FOUND, ScenarioRun
-from collector.report.charts.colours import Tints
+from collector.report.charts.colours import ModelColours
 from collector.report.charts.under_load import endurance, latency_against_rate
 from collector.report.columns import Column, noted_table
 from collector.report.names import full_name, hardware
@@ -105,7 +105,7 @@ _ALSO: Final[_Columns] = (
     Column("device_id", "device", lambda r: r.device_id, number=False),
     Column("state", "run", lambda r: r.run_id[:8], number=False),
 )
-_CHARTS: Final[dict[str, Callable[[Sequence[ScenarioRun], Tints], Figure]]] = {
+_CHARTS: Final[dict[str, Callable[[Sequence[ScenarioRun], ModelColours], Figure]]] = {
     SERVER: latency_against_rate,
     SUSTAINED: endurance,
 }
@@ -113,19 +113,19 @@ _CHARTS: Final[dict[str, Callable[[Sequence[ScenarioRun], Tints], Figure]]] = {
 
 def scenarios(comparison: Comparison) -> Chapter:
     """A section for each scenario that any run had; on the first screen if there is nothing else."""
-    tints = Tints(comparison)
+    colours = ModelColours(comparison)
     by_scenario: dict[str, list[ScenarioRun]] = {}
     for found in comparison.scenarios:
         by_scenario.setdefault(found.scenario, []).append(found)
     return Chapter(
         "scenarios",
         "Under load",
-        tuple(_section(scenario, found, tints) for scenario, found in by_scenario.items()),
+        tuple(_section(scenario, found, colours) for scenario, found in by_scenario.items()),
         first_screen=not comparison.rows,
     )
 
 
-def _section(scenario: str, found: Sequence[ScenarioRun], tints: Tints) -> Section:
+def _section(scenario: str, found: Sequence[ScenarioRun], colours: ModelColours) -> Section:
     columns = (*_WHO, *_WHAT.get(scenario, ()), *_ALSO)
     table, footnotes = noted_table(
         "Runs", columns, found, {FOUND.get(scenario, "answers"), "times_one_by_one", "f1"}
@@ -133,7 +133,7 @@ def _section(scenario: str, found: Sequence[ScenarioRun], tints: Tints) -> Secti
     tables = (table, _rates(found)) if any(run.rates for run in found) else (table,)
     words = (_WORDS[scenario],) if scenario in _WORDS else ()
     return Section(
-        _TITLES.get(scenario, scenario), words, tables, _figures(scenario, found, tints), footnotes
+        _TITLES.get(scenario, scenario), words, tables, _figures(scenario, found, colours), footnotes
     )
 
 
@@ -170,11 +170,11 @@ def _rates(found: Sequence[ScenarioRun]) -> Table:
     )
 
 
-def _figures(scenario: str, found: Sequence[ScenarioRun], tints: Tints) -> tuple[Figure, ...]:
+def _figures(scenario: str, found: Sequence[ScenarioRun], colours: ModelColours) -> tuple[Figure, ...]:
     """A chart for each place, since numbers compare within it only."""
     draw = _CHARTS.get(scenario)
     places: dict[tuple[str, str], list[ScenarioRun]] = {}
     for run in found:
         if run.moments or run.rates:
             places.setdefault((run.hardware_class, run.questions_sha256), []).append(run)
-    return tuple(draw(runs, tints) for runs in places.values()) if draw else ()
+    return tuple(draw(runs, colours) for runs in places.values()) if draw else ()

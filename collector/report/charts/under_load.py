@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from collector.display.numbers import decimals
 from collector.findings.between_rows import Moment
 from collector.findings.scenario_run import ScenarioRun
-from collector.report.charts.colours import Tints, label
+from collector.report.charts.colours import ModelColours, label
 from collector.report.names import full_name, hardware
 from collector.report.page import Figure, Heading, Table, cells
 
@@ -35,7 +35,7 @@ _PANELS: Final = (
 )
 
 
-def endurance(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
+def endurance(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
     """Time per question, temperature and clock over the minutes of sustained runs of one place."""
     names = _names(runs)
     panels = [p for p in _PANELS if any(p.read(m) is not None for run in runs for m in run.moments)]
@@ -56,8 +56,8 @@ def endurance(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
                 "name": label(names[run.run_id]) + _when(run),
                 "legendgroup": run.run_id,
                 "showlegend": number == 0,
-                "tint": tints.of(run.model),
-                "line": {"dash": tints.dash(run.precision), "width": 1.75},
+                "tint": colours.of(run.model),
+                "line": {"dash": colours.dash(run.precision), "width": 1.75},
                 "x": [m.seconds / 60 for m in run.moments],
                 "y": [panel.read(m) for m in run.moments],
                 "yaxis": _axis(number),
@@ -83,14 +83,14 @@ def endurance(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
                 }
                 for number, panel in enumerate(panels)
             },
-            "shapes": [_upright(run, tints) for run in slowed],
+            "shapes": [_upright(run, colours) for run in slowed],
             "showlegend": True,
         },
         _FRAME_PIXELS + _PANEL_PIXELS * len(panels),
     )
 
 
-def latency_against_rate(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
+def latency_against_rate(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
     """p99 over the rate at which questions arrive, for the server runs of one place, and what it may be."""
     names = _names(runs)
     tried = {run.run_id: sorted(run.rates, key=lambda rate: rate.per_second) for run in runs}
@@ -130,8 +130,8 @@ def latency_against_rate(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
                 "type": "scatter",
                 "mode": "lines+markers",
                 "name": label(names[run.run_id]),
-                "tint": tints.of(run.model),
-                "line": {"dash": tints.dash(run.precision), "width": 1.75},
+                "tint": colours.of(run.model),
+                "line": {"dash": colours.dash(run.precision), "width": 1.75},
                 "marker": {
                     "size": 9,
                     "symbol": ["circle" if rate.held else "circle-open" for rate in tried[run.run_id]],
@@ -190,7 +190,7 @@ def _domain(number: int, panels: int) -> list[float]:
     return [max(0.0, round(top - height, 4)), round(top, 4)]
 
 
-def _upright(run: ScenarioRun, tints: Tints) -> dict[str, Any]:
+def _upright(run: ScenarioRun, colours: ModelColours) -> dict[str, Any]:
     minutes = (run.slowed_down_after_seconds or 0.0) / 60
     return {
         "type": "line",
@@ -199,7 +199,7 @@ def _upright(run: ScenarioRun, tints: Tints) -> dict[str, Any]:
         "yref": "paper",
         "y0": 0,
         "y1": 1,
-        "tint": tints.of(run.model),
+        "tint": colours.of(run.model),
         "line": {"dash": "dot", "width": 1.5},
     }
 

@@ -26,7 +26,7 @@ _RANK: Final[dict[Verdict, int]] = {
 }
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+class SuggestedStudent(msgspec.Struct, frozen=True, kw_only=True):
     """One student in one precision."""
 
     student: str
@@ -52,7 +52,7 @@ def ranked(
     lines: dict[str, Line],
     conditions: Sequence[Condition],
     usable: Sequence[Measurement],
-) -> list[Candidate]:
+) -> list[SuggestedStudent]:
     """Every student that can be made, in every precision that was measured, the best first.
 
     Args:
@@ -97,7 +97,7 @@ def _candidate(
     lines: dict[str, Line],
     conditions: Sequence[Condition],
     usable: Sequence[Measurement],
-) -> Candidate:
+) -> SuggestedStudent:
     amount = arithmetic.gigaflops(shape, asked.lengths)
     predictions = {field: line.predict(amount, precision) for field, line in lines.items()}
     count = arithmetic.parameters(shape)
@@ -115,7 +115,7 @@ def _candidate(
             value = (count if condition.field == "parameters_m" else size) / 1e6
             beyond = "too large" if condition.is_upper else "too small"
             verdicts.append("should meet" if condition.met(value) else beyond)
-    return Candidate(
+    return SuggestedStudent(
         student=student,
         begins_from=begins,
         precision=precision,
