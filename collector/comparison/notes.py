@@ -4,13 +4,13 @@ from collections import defaultdict
 from typing import Final
 
 from collector.inputs.groups import Group
+from collector.scoring.withholding import NOT_SCORED
 from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers
 from commandline.counted import counted
 
 NO_TIME: Final = "no answer has a time that counts"
 NO_PEAK: Final = "the device does not tell the memory of a process"
 NO_ENERGY: Final = "no energy source on the device"
-NOT_SCORED: Final = "not every answer is scored: collector score"
 NO_BERTSCORE: Final = "BERTScore was not computed: collector score --bertscore-model MODEL --layers N"
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
 FROM_ELSEWHERE: Final = "predictions that were added: only their accuracy is known"

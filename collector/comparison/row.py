@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
+from typing import Any, Final
 
 from collector.comparison.notes import (
     FROM_ELSEWHERE,
     NO_BERTSCORE,
     NO_ENERGY,
     NO_PEAK,
-    NOT_SCORED,
     metered_by,
     notes_of,
     speed_up_notes,
@@ -17,10 +17,20 @@ from collector.comparison.notes import (
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.inputs.groups import Entrant, Group
+from collector.scoring.withholding import NOT_SCORED
 from collector.store.findings_cache import FindingsCache
 from collector.summaries.columns import shared
 from collector.summaries.measured import Estimate, Measured
 from collector.summaries.statistics import SpeedUp, speed_up
+
+_NOTHING_MEASURED: Final[dict[str, Any]] = {
+    **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "speed_up_questions"), 0),
+    **dict.fromkeys(("parameters", "layers", "size_bytes"), None),
+    **dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "questions_per_second", "speed_up", "f1_per_ms"), None),
+    **dict.fromkeys(("joules_per_question", "joules_per_correct", "energy_source"), None),
+    **dict.fromkeys(("load_ms", "first_ms", "peak_rss_bytes", "temperature_celsius"), None),
+}
+"""Fields of a row that was not measured on any hardware."""
 
 
 def make_row(
@@ -117,39 +127,18 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         title=system.name.model,
         precision=system.name.precision,
         distillation="",
-        parameters=None,
-        layers=None,
-        size_bytes=None,
         weights_origin="predictions",
-        runs=0,
-        devices=0,
         answered=values.answered,
         selected=values.answered + values.errors,
-        errors=0,
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
         bertscore_f1=values.bertscore_f1,
-        p50_ms=None,
-        p90_ms=None,
-        p99_ms=None,
-        questions_per_second=None,
-        timed=0,
-        untimed=0,
         marks={},
-        speed_up=None,
-        speed_up_questions=0,
-        f1_per_ms=None,
-        joules_per_question=None,
-        joules_per_correct=None,
-        energy_source=None,
-        load_ms=None,
-        first_ms=None,
-        peak_rss_bytes=None,
-        temperature_celsius=None,
         pareto=False,
         best_for=(),
         intervals=_intervals(values, None),
         notes=notes,
+        **_NOTHING_MEASURED,
     )
 
 
