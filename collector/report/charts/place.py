@@ -14,7 +14,7 @@ from collector.report.charts.colours import ModelColours, label
 from collector.report.charts.curves import distributions, heat
 from collector.report.columns import COLUMNS
 from collector.report.names import full_name
-from collector.report.page import Figure, Heading, Table, cells
+from collector.report.page import Column, Figure, Table, table_of
 
 _BY_KEY: Final = {column.key: column for column in COLUMNS}
 _ROW_PIXELS: Final = 28
@@ -238,8 +238,4 @@ def _by_name(xaxis: dict[str, Any]) -> dict[str, Any]:
 
 def _table(rows: Sequence[Row], *keys: str) -> Table:
     columns = [_BY_KEY[key] for key in ("title", "precision", *keys)]
-    return Table(
-        "The numbers",
-        tuple(Heading(column.heading, column.number) for column in columns),
-        tuple(cells(*(column.text(row) for column in columns)) for row in rows),
-    )
+    return table_of("The numbers", [Column(c.heading, c.text, c.number) for c in columns], rows)

@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 
 from collector.display.numbers import decimals
 from collector.findings.between_rows import Moment
-from collector.findings.scenario_run import ScenarioRun
+from collector.findings.scenario_run import Rate, ScenarioRun
 from collector.report.charts.colours import ModelColours, label
 from collector.report.names import full_name, hardware
-from collector.report.page import Figure, Heading, Table, cells
+from collector.report.page import Column, Figure, Heading, Table, cells, table_of
 
 _PANEL_PIXELS: Final = 150
 _FRAME_PIXELS: Final = 100
@@ -96,35 +96,21 @@ def latency_against_rate(runs: Sequence[ScenarioRun], colours: ModelColours) -> 
     tried = {run.run_id: sorted(run.rates, key=lambda rate: rate.per_second) for run in runs}
     bounds = sorted({run.latency_bound_ms for run in runs if run.latency_bound_ms is not None})
     told = " and ".join(f"{bound:,g} ms" for bound in bounds)
+    columns: tuple[Column[tuple[ScenarioRun, Rate]], ...] = (
+        Column("model", lambda x: names[x[0].run_id], number=False),
+        Column("per second", lambda x: decimals(x[1].per_second, 2)),
+        Column("p50 ms", lambda x: decimals(x[1].p50_ms, 1)),
+        Column("p99 ms", lambda x: decimals(x[1].p99_ms, 1)),
+        Column("p99 at most ms", lambda x: decimals(x[1].p99_bound_ms, 1)),
+        Column("bound", lambda x: "held" if x[1].held else "not held", number=False),
+    )
+    rates = [(run, rate) for run in runs for rate in tried[run.run_id]]
     return Figure(
         f"p99 against rate: {hardware(runs[0].hardware_class)}, {runs[0].questions}",
         "The 99th percentile of the time from a question's arrival to its answer, over the questions that "
         "arrive in a second; both axes are logarithmic. Filled marks are rates that hold the bound"
         + (f", the dotted line at {told}." if told else "."),
-        Table(
-            "The numbers",
-            (
-                Heading("model", number=False),
-                Heading("per second"),
-                Heading("p50 ms"),
-                Heading("p99 ms"),
-                Heading("p99 at most ms"),
-                Heading("bound", number=False),
-            ),
-            tuple(
-                cells(
-                    names[run.run_id],
-                    decimals(rate.per_second, 2),
-                    decimals(rate.p50_ms, 1),
-                    decimals(rate.p99_ms, 1),
-                    decimals(rate.p99_bound_ms, 1),
-                    "held" if rate.held else "not held",
-                )
-                for run in runs
-                for rate in tried[run.run_id]
-            ),
-            names=1,
-        ),
+        table_of("The numbers", columns, rates, names=1),
         [
             {
                 "type": "scatter",
