@@ -23,7 +23,7 @@ from export.distillation.request import DistilRequest
 from export.distillation.run import distil
 from export.models import training_record as record
 from export.models.sources import from_folder
-from export.models.training_record import Record
+from export.models.training_record import TrainingRecord
 from export.questions import squad_dataset as squad
 
 _RESAMPLES = 10_000
@@ -84,7 +84,7 @@ def main(
     _table(scores, minutes, test)
 
 
-def _said(made: Record) -> str:
+def _said(made: TrainingRecord) -> str:
     return f"best step {made.best.step} (F1 {made.best.f1:.1f} where it was chosen)"
 
 

@@ -22,6 +22,7 @@ from contract.bundle import Architecture, FileEntry, Manifest, Weights
 from contract.codec import encode
 from contract.device import HARDWARE_CLASSES, Device
 from contract.records import QuestionSet, RunFinished, RunStarted, Sample, Settings
+from contract.scenarios import SINGLE_STREAM
 
 NOON: Final = "2026-01-01T12:00:00Z"
 MODELS: Final = {"bert-large": 335, "distilbert": 66, "tinybert-6l": 67, "minilm-l12": 33, "minilm-l6": 22}
@@ -194,7 +195,7 @@ def started(asked: QuestionSet, device: int, model: str, precision: str) -> RunS
         bundle=bundle,
         questions=asked,
         settings=Settings(
-            scenario="single-stream",
+            scenario=SINGLE_STREAM,
             decoding="pipeline",
             max_tokens=384,
             stride_tokens=128,

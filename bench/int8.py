@@ -21,7 +21,7 @@ from bench.interruptible import race, runner, say
 from contract.bundle import MODEL_FILE
 from contract.questions import Question, decode_questions
 from export.answering.inference import Cutter, onnx_network
-from export.answering.paired_timing import Course, Runner, mean_interval, speed_up
+from export.answering.paired_timing import Lap, Runner, mean_interval, speed_up
 from export.answering.verification import chosen, compare, f1_losses, mean_f1
 from export.graph import trace as graph
 from export.models import resolve as names
@@ -75,26 +75,26 @@ def main(
         else:
             contestants = list(_built(folder, wanted, threads, Path(scratch)))
         load_average = os.getloadavg()[0]
-        asked, courses, of = race([contestant.runner for contestant in contestants], asked)
+        asked, laps, of = race([contestant.runner for contestant in contestants], asked)
     print(
         f"{of} of {questions.name}, {threads} threads, {this_machine()} "
         f"({platform.machine()}), load {load_average:.1f} before\n"
     )
     print("| recipe | same answers % | F1 % | F1 loss | p50 ms | ratio of medians | median of ratios | MB |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|")
-    for contestant, course in zip(contestants, courses, strict=True):
-        print(_row(contestant, asked, courses[0], course))
+    for contestant, lap in zip(contestants, laps, strict=True):
+        print(_row(contestant, asked, laps[0], lap))
 
 
-def _row(contestant: Contestant, asked: tuple[Question, ...], reference: Course, course: Course) -> str:
-    found = compare(asked, reference.readings, course.readings)
-    losses = [100 * loss for loss in f1_losses(asked, reference.readings, course.readings)]
+def _row(contestant: Contestant, asked: tuple[Question, ...], reference: Lap, lap: Lap) -> str:
+    found = compare(asked, reference.readings, lap.readings)
+    losses = [100 * loss for loss in f1_losses(asked, reference.readings, lap.readings)]
     low, high = mean_interval(losses) if losses else (0.0, 0.0)
     loss = "-" if found.f1_loss is None else f"{found.f1_loss:+.2f} ({low:+.2f} … {high:+.2f})"
-    times = speed_up(reference, course)
+    times = speed_up(reference, lap)
     return (
-        f"| {contestant.name} | {100 * found.agreement:.1f} | {mean_f1(asked, course.readings) or 0:.2f} "
-        f"| {loss} | {course.median_seconds * 1e3:.2f} | {times.of_medians:.2f} "
+        f"| {contestant.name} | {100 * found.agreement:.1f} | {mean_f1(asked, lap.readings) or 0:.2f} "
+        f"| {loss} | {lap.median_seconds * 1e3:.2f} | {times.of_medians:.2f} "
         f"| {times.paired:.2f} ({times.low:.2f} … {times.high:.2f}) | {contestant.size / 1e6:.0f} |"
     )
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from contract.bundle import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, decode_manifest
 from contract.questions import Question
 from export.answering.inference import Cutter, onnx_network
-from export.answering.paired_timing import Course, Runner, turns
+from export.answering.paired_timing import Lap, Runner, turns
 
 _SECONDS_BETWEEN_LINES: Final = 10.0
 
@@ -22,7 +22,7 @@ class Raced(NamedTuple):
 
     questions: tuple[Question, ...]
     """Those that every network has answered: all, or the first ones."""
-    courses: list[Course]
+    laps: list[Lap]
     """One a network, of these questions."""
     of: str
     """How many questions there are, in words for a table's heading."""
@@ -41,12 +41,12 @@ def race(runners: Sequence[Runner], questions: tuple[Question, ...]) -> Raced:
     Raises:
         SystemExit: it was stopped before all networks had answered one question.
     """
-    courses = [Course([], []) for _ in runners]
+    laps = [Lap([], []) for _ in runners]
     done, told = 0, time.monotonic()
     stopped = False
     with _stoppable():
         try:
-            for done in turns(runners, questions, courses):
+            for done in turns(runners, questions, laps):
                 if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
                     told = time.monotonic()
                     say(f"{done} of {len(questions)} questions")
@@ -55,9 +55,7 @@ def race(runners: Sequence[Runner], questions: tuple[Question, ...]) -> Raced:
     if done == 0:
         raise SystemExit("stopped before the first question was answered by all")
     of = f"{done} of {len(questions)} questions, then stopped," if stopped else f"{done} questions"
-    return Raced(
-        questions[:done], [Course(course.readings[:done], course.seconds[:done]) for course in courses], of
-    )
+    return Raced(questions[:done], [Lap(lap.readings[:done], lap.seconds[:done]) for lap in laps], of)
 
 
 def say(line: str) -> None:

@@ -19,12 +19,13 @@ import click
 from agent.bundles.bundle import describe
 from agent.machine.device import inspect_device
 from agent.outbox.outbox import Outbox
-from agent.planning.plan import LOADGEN, SINGLE_STREAM, Load, Plan, plan_run, read_questions, settings_for
+from agent.planning.plan import Load, Plan, plan_run, read_questions, settings_for
 from agent.running.run import Run
 from agent.stop import Stop
 from bench.records import time_ns, waiting
 from collector.summaries.statistics import percentile
 from contract.records import Answer, Record, RunFinished
+from contract.scenarios import LOADGEN, SINGLE_STREAM
 
 _P90 = "90.00 percentile latency (ns)"
 

@@ -17,7 +17,7 @@ import click
 from bench.interruptible import race, runner, say
 from contract.bundle import MODEL_FILE, Precision
 from contract.questions import decode_questions
-from export.answering.paired_timing import Course, speed_up
+from export.answering.paired_timing import Lap, speed_up
 from export.answering.verification import chosen
 from export.building.build import BuildRequest, build
 from export.graph import trace as graph
@@ -68,7 +68,7 @@ def main(names: tuple[str, ...], bundles: Path, questions: Path, limit: int, thr
     work = [_work(fp32 / MODEL_FILE) for fp32, _ in folders]
     runners = [runner(folder, threads) for pair in folders for folder in pair]
     load_average = os.getloadavg()[0]
-    asked, courses, of = race(runners, asked)
+    asked, laps, of = race(runners, asked)
     lengths = [window.in_context.size for question in asked for window in runners[0].cutter.windows(question)]
     print(
         f"{of} of {questions.name}, {sum(lengths) / len(lengths):.0f} tokens a window, "
@@ -80,16 +80,16 @@ def main(names: tuple[str, ...], bundles: Path, questions: Path, limit: int, thr
     )
     print("|---|--:|--:|--:|--:|--:|--:|--:|")
     for place, model in enumerate(models):
-        fp32, int8 = courses[2 * place : 2 * place + 2]
+        fp32, int8 = laps[2 * place : 2 * place + 2]
         ours, largest = (each.multiply_adds(lengths) for each in (work[place], work[0]))
         print(
             f"| {model.title} | {ours / len(asked) / 1e9:.2f} | {largest / ours:.1f} "
-            f"| {fp32.median_seconds * 1e3:.1f} | {_times(courses[0], fp32)} "
-            f"| {int8.median_seconds * 1e3:.1f} | {_times(courses[0], int8)} | {_times(fp32, int8)} |"
+            f"| {fp32.median_seconds * 1e3:.1f} | {_times(laps[0], fp32)} "
+            f"| {int8.median_seconds * 1e3:.1f} | {_times(laps[0], int8)} | {_times(fp32, int8)} |"
         )
 
 
-def _times(reference: Course, other: Course) -> str:
+def _times(reference: Lap, other: Lap) -> str:
     if other is reference:
         return "1"
     found = speed_up(reference, other)

@@ -14,16 +14,16 @@ import click
 
 from contract.bundle import MANIFEST_FILE
 from contract.errors import ContractError
+from contract.study import STUDY
 from demo.__main__ import Bar
 from demo.programs import DemoError, run
 from export.errors import ExportError
 from export.models import hub
 from export.models import resolve as names
-from export.models.catalog import MODELS, Study
 from export.questions import squad_dataset as squad
 from export.questions.squad_dataset import Split
 
-DEFAULT_MODELS: Final = ("bert-large", "distilbert", "minilm-l12")
+DEFAULT_MODELS: Final = tuple(STUDY)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -146,14 +146,13 @@ def beside(rows: Iterable[Mapping[str, Any]]) -> str:
     Args:
         rows: the rows of the collector's comparison, as JSON.
     """
-    studied: dict[str, Study] = {model.name: model.study for model in MODELS if model.study is not None}
     lines = [
         "The study measured on SQuAD v1.1 train, with the defaults of the Hugging Face pipeline:",
         f"{'model':<14} {'precision':<9} {'EM':>6} {'study':>6}   {'F1':>6} {'study':>6}   "
         f"{'speed':>6} {'study':>6}",
     ]
     for row in rows:
-        study = studied.get(row["model"])
+        study = STUDY.get(row["model"])
         if study is not None:
             lines.append(
                 f"{row['title']:<14} {row['precision']:<9} "

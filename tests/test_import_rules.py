@@ -1,4 +1,4 @@
-"""The import rules of the architecture, read from the source: who may import whom, and one importer each."""
+"""The rules of the house, read from the source: who may import whom, and how large a folder may be."""
 
 import ast
 import subprocess
@@ -24,14 +24,38 @@ ONE_IMPORTER = {
     ("collector", "bert_score"): {"collector/scoring/bertscore.py"},
 }
 
+WINGS = {
+    "agent": (
+        *("__main__", "cli", "commands", "doctor", "running", "stopping", "planning", "worker", "delivery"),
+        *("reading", "outbox", "machine", "bundles", "service", "progress", "stop", "errors"),
+    ),
+    "collector": (
+        *("__main__", "cli", "commands", "serving", "report", "display", "comparison", "inputs", "intake"),
+        *("summaries", "scoring", "doctor", "store", "broker", "findings", "errors"),
+    ),
+    "export": (
+        *("__main__", "cli", "commands", "building", "recipes", "distillation", "quantisation", "suggestion"),
+        *("questions", "graph", "models", "answering", "toolchain", "quiet", "errors"),
+    ),
+    "collector.report": ("formats", "layout", "chapters", "charts", "columns", "names", "page"),
+}
+"""The modules and folders directly in a package, from top to bottom: each imports only those after it."""
+
+MOST_MODULES = {"agent/running": 11, "collector/comparison": 11}
+"""In a folder, beside its `__init__.py`; fifteen in every other."""
+
 
 class Import(NamedTuple):
     path: str
-    package: str
+    module: str
     at_module_level: bool
 
+    @property
+    def package(self) -> str:
+        return self.module.split(".")[0]
 
-def imports(package: str) -> Iterator[Import]:
+
+def imports(package: str, *, with_types: bool = False) -> Iterator[Import]:
     for path in sorted((ROOT / package).rglob("*.py")):
         tree = ast.parse(path.read_text())
         lazy = {
@@ -47,16 +71,16 @@ def imports(package: str) -> Iterator[Import]:
             for inner in ast.walk(node)
         }
         for node in ast.walk(tree):
-            if node in typing_only:
+            if node in typing_only and not with_types:
                 continue
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{path}: relative import"
-                names = [node.module or ""]
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
             for name in names:
-                yield Import(path.relative_to(ROOT).as_posix(), name.split(".")[0], node not in lazy)
+                yield Import(path.relative_to(ROOT).as_posix(), name, node not in lazy)
 
 
 def third_party(package: str) -> set[str]:
@@ -98,3 +122,81 @@ def test_a_command_line_starts_without_heavy_libraries(program: str) -> None:
 
 def test_bert_score_is_imported_when_used() -> None:
     assert not [i for i in imports("collector") if i.package == "bert_score" and i.at_module_level]
+
+
+def wing_of(package: str, module: str) -> str:
+    """The part of a package that a module is in: `running` of `agent.running.run`; else empty."""
+    rest = module.removeprefix(f"{package}.")
+    return "" if rest == module else rest.split(".")[0]
+
+
+@pytest.mark.parametrize("package", WINGS)
+def test_a_wing_imports_only_the_wings_below_it(package: str) -> None:
+    depths = {wing: depth for depth, wing in enumerate(WINGS[package])}
+    upwards = []
+    for found in imports(package.replace(".", "/"), with_types=True):
+        importer = wing_of(package, found.path.removesuffix(".py").replace("/", "."))
+        imported = wing_of(package, found.module)
+        if imported and depths[importer] > depths[imported]:
+            upwards.append(f"{found.path} imports {found.module}")
+    assert upwards == []
+
+
+@pytest.mark.parametrize("package", WINGS)
+def test_every_wing_has_its_place_in_the_order(package: str) -> None:
+    here = ROOT / package.replace(".", "/")
+    modules = {path.stem for path in here.glob("*.py")} - {"__init__"}
+    folders = {path.parent.name for path in here.glob("*/__init__.py")}
+    assert modules | folders == set(WINGS[package])
+
+
+def folders_with_modules(*packages: str) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for package in packages:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            found.setdefault(path.parent.relative_to(ROOT).as_posix(), []).append(path)
+    return found
+
+
+def test_a_folder_holds_at_most_fifteen_modules() -> None:
+    modules = folders_with_modules(*PROGRAMS, "commandline", "contract")
+    sizes = {folder: len([p for p in paths if p.name != "__init__.py"]) for folder, paths in modules.items()}
+    assert {folder: size for folder, size in sizes.items() if size > MOST_MODULES.get(folder, 15)} == {}
+    assert set(MOST_MODULES) <= set(sizes)
+
+
+def test_every_folder_says_in_a_sentence_what_it_is() -> None:
+    folders = folders_with_modules(*PROGRAMS, "commandline", "contract", "demo", "bench")
+    starts = {folder: ROOT / folder / "__init__.py" for folder in folders}
+    silent = [
+        folder
+        for folder, start in starts.items()
+        if not start.exists() or not ast.get_docstring(ast.parse(start.read_text()))
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_folders_of_tests_are_those_of_the_program(program: str) -> None:
+    tested = {path.parent.name for path in (ROOT / "tests" / program).glob("*/test_*.py")}
+    assert tested <= {path.parent.name for path in (ROOT / program).glob("*/__init__.py")}
+
+
+def classes(package: str) -> list[tuple[str, str]]:
+    """Every class of a package with the file that it is in."""
+    return [
+        (node.name, path.relative_to(ROOT).as_posix())
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+
+
+@pytest.mark.parametrize("package", [*PROGRAMS, "commandline", "contract"])
+def test_a_class_name_means_one_thing(package: str) -> None:
+    """Within a program, and beside the names of the contract, which every program imports."""
+    shared = [] if package == "contract" else classes("contract")
+    places: dict[str, list[str]] = {}
+    for name, path in (*classes(package), *shared):
+        places.setdefault(name, []).append(path)
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}

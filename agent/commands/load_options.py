@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import click
 
-from agent.planning.plan import LOADGEN, OFFLINE, SERVER, SUSTAINED, Load
+from agent.planning.plan import Load
+from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
 
 _BATCH: Final = 8
 _MINUTES: Final = 10.0

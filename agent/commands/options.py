@@ -7,6 +7,7 @@ import click
 
 from commandline.help import option_group
 from commandline.options import all_of
+from contract.scenarios import SCENARIOS, SINGLE_STREAM
 
 FOLDER: Final = click.Path(path_type=Path)
 FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -244,8 +245,8 @@ load_options: Final = all_of(
         ARRIVAL,
         click.option(
             "--scenario",
-            type=click.Choice(("single-stream", "offline", "server", "sustained", "loadgen")),
-            default="single-stream",
+            type=click.Choice(SCENARIOS),
+            default=SINGLE_STREAM,
             show_default=True,
             help="One at a time; in batches; at random times, as users ask; one at a time for some minutes; "
             "or driven by MLPerf's LoadGen.",

@@ -15,12 +15,8 @@ from contract.errors import Malformed
 from contract.messages import MAX_MESSAGE_BYTES
 from contract.questions import MAX_QUESTION_FILE_BYTES, Question, QuestionFile, decode_questions
 from contract.records import QuestionSet, Settings, ThreadTrial
+from contract.scenarios import OFFLINE, SINGLE_STREAM
 
-SINGLE_STREAM: Final = "single-stream"
-OFFLINE: Final = "offline"
-SERVER: Final = "server"
-SUSTAINED: Final = "sustained"
-LOADGEN: Final = "loadgen"
 PIPELINE: Final = "pipeline"
 MAX_TOKENS: Final = 384
 STRIDE_TOKENS: Final = 128

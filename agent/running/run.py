@@ -16,18 +16,18 @@ from agent.machine.energy import Meter, find_meter
 from agent.machine.memory_estimate import shortage
 from agent.machine.telemetry import Telemetry
 from agent.outbox.outbox import Outbox
-from agent.planning import plan as plans
 from agent.planning.plan import Plan
 from agent.planning.selection import Passes
 from agent.progress import Progress
 from agent.running.marks import LOOK_SECONDS, MachineWatch, Stretch
-from agent.running.rate_search import RateSearch, arrivals_ns, queries_for
 from agent.running.run_log import RunLog
 from agent.stop import Stop
+from agent.stopping.rate_search import RateSearch, arrivals_ns, queries_for
 from agent.stopping.stop_rule import may_end, verdict
 from agent.stopping.tally import Tally
 from agent.worker.process import WorkerProcess
 from agent.worker.protocol import Answered, time_ns
+from contract import scenarios
 from contract.records import RunFinished, RunStatus, Settings
 
 CHUNK_SECONDS: Final = 0.5
@@ -74,7 +74,7 @@ class Run:
         self._energy_source: str | None = None
         self._warm_ns = 0
         self._passes = Passes(
-            plan.questions, plan.settings.seed, shuffled=plan.settings.scenario != plans.OFFLINE
+            plan.questions, plan.settings.seed, shuffled=plan.settings.scenario != scenarios.OFFLINE
         )
         self._peak_rss_bytes: int | None = None
         self._load_ns: int | None = None
@@ -138,9 +138,9 @@ class Run:
 
     def _ask(self, worker: WorkerProcess) -> None:
         match self._plan.settings.scenario:
-            case plans.SERVER:
+            case scenarios.SERVER:
                 self._serve(worker)
-            case plans.LOADGEN:
+            case scenarios.LOADGEN:
                 self._between(self._progress(stage="LoadGen asks"))
                 plan, watch = self._plan, self._watch(worker, LOOK_SECONDS)
                 answered = worker.under_loadgen(plan.questions, plan.settings, self._while_it_computes(watch))
@@ -254,7 +254,7 @@ class Run:
         settings = self._plan.settings
         # Joules count from the start of the run, so one that goes on has none from there; and a search asks
         # many more questions than it records.
-        searches = settings.scenario == plans.SERVER and settings.qps is None
+        searches = settings.scenario == scenarios.SERVER and settings.qps is None
         meter = None if searches else find_meter(self._root)
         self._energy_source = meter.source if meter else None
         self._meter = None if self._log.goes_on else meter

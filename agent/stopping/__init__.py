@@ -1,1 +1,1 @@
-"""When a run has enough answers: the stop rule and the bounds of its percentiles."""
+"""When a run has enough answers: the stop rule, the search for a rate, and the bounds of percentiles."""

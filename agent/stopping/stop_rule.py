@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from agent.planning import plan as plans
-from agent.running.rate_search import steps
 from agent.stopping.percentile_bounds import CONFIDENCE, needed
+from agent.stopping.rate_search import steps
 from agent.stopping.tally import Tally
 from commandline.outcome_text import no_rate_line
+from contract import scenarios
 from contract.records import Outcome, RunStatus, Settings
 
 PATIENCE: Final = 10
@@ -39,10 +39,10 @@ def _known_or_hopeless(percent: int, tally: Tally) -> bool:
 def verdict(settings: Settings, selected: int, asked: int, tally: Tally) -> tuple[RunStatus, str]:
     """The status of a run that came to its end, and why it is not complete."""
     outcome = tally.outcome()
-    if settings.scenario == plans.SERVER:
+    if settings.scenario == scenarios.SERVER:
         return _of_server(settings, outcome)
     wanted = max(selected, settings.min_queries)
-    if settings.scenario != plans.SUSTAINED and asked < wanted:
+    if settings.scenario != scenarios.SUSTAINED and asked < wanted:
         return "inconclusive", f"it ended after {asked} of {wanted} questions, as --max-seconds says"
     percent = settings.percentile
     if percent is not None and len(tally.undisturbed_ns) < needed(percent):

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from agent.planning import plan as plans
 from agent.stopping.percentile_bounds import PERCENTILES, percentile_bound
 from agent.worker.protocol import time_ns
+from contract import scenarios
 from contract.records import Answer, Outcome, RateTrial
 
 
@@ -58,13 +58,13 @@ class Tally:
 
     def outcome(self) -> Outcome:
         """What the scenario is for, as far as the run got."""
-        if self._scenario in (plans.SINGLE_STREAM, plans.SUSTAINED):
+        if self._scenario in (scenarios.SINGLE_STREAM, scenarios.SUSTAINED):
             return Outcome(
                 bounds=tuple(percentile_bound(self.undisturbed_ns, percent) for percent in PERCENTILES),
                 throttled_after_ns=self._throttled_ns,
                 left_out=self._left_out,
             )
-        if self._scenario == plans.OFFLINE and self._busy_ns:
+        if self._scenario == scenarios.OFFLINE and self._busy_ns:
             rate = len(self.times_ns) / (self._busy_ns / 1e9)
             return msgspec.structs.replace(self._outcome, questions_per_second=rate, left_out=self._left_out)
         return self._outcome

@@ -22,7 +22,7 @@ from collector.inputs.question_files import question_files
 from collector.inputs.systems import systems
 from collector.scoring.golds import Golds
 from collector.store.database import Store
-from collector.store.findings_cache import Memory
+from collector.store.findings_cache import FindingsCache
 from collector.store.runs import LeftOut, headless, read_runs
 from collector.summaries.measured import QUANTILES
 from collector.summaries.refresh import score_answers
@@ -68,29 +68,29 @@ def compare(store: Store, baseline: str = BASELINE, require: str | None = None) 
         BadInput: the requirement is not one.
         StorageUnavailable: the database cannot be read, or not be written though it was opened for it.
     """
-    memory = Memory(store)
+    cache = FindingsCache(store)
     with store.reading():
-        comparison = _compare(store, memory, baseline, require)
+        comparison = _compare(store, cache, baseline, require)
     if store.writable:
-        memory.save(store)
+        cache.save(store)
     return comparison
 
 
-def _compare(store: Store, memory: Memory, baseline: str, require: str | None) -> Comparison:
+def _compare(store: Store, cache: FindingsCache, baseline: str, require: str | None) -> Comparison:
     derived = Derived(store)
     runs, left_out = read_runs(store)
     measured: list[Group] = []
     rows: list[Row] = []
-    for together in _by_place(list(groups(runs, derived, memory))):
+    for together in _by_place(list(groups(runs, derived, cache))):
         against = reference(together, together[0], baseline)
         for group in together:
-            rows.append(make_row(group, against, baseline, memory, scorer=derived.scorer is not None))
+            rows.append(make_row(group, against, baseline, cache, scorer=derived.scorer is not None))
             measured.append(group)
-    loaded = under_load(runs, derived, memory)
-    added = systems(store, Golds(store), memory, derived.scorer)
+    loaded = under_load(runs, derived, cache)
+    added = systems(store, Golds(store), cache, derived.scorer)
     rows += [system_row(system, scorer=derived.scorer is not None) for system in added]
     rows = list(_with_recommendations(sorted(rows, key=_order)))
-    found_gates = tuple(gates(measured, memory))
+    found_gates = tuple(gates(measured, cache))
     return Comparison(
         generated_at=utc_now(),
         collector_id=store.collector_id,
@@ -99,13 +99,13 @@ def _compare(store: Store, memory: Memory, baseline: str, require: str | None) -
         rows=tuple(rows),
         distributions=tuple(_distributions(measured)),
         traces=tuple(_traces(measured)),
-        scenarios=tuple(scenario_run(store, group, measured, memory) for group in loaded),
-        differences=tuple(differences([*measured, *added], baseline, memory)),
+        scenarios=tuple(scenario_run(store, group, measured, cache) for group in loaded),
+        differences=tuple(differences([*measured, *added], baseline, cache)),
         gates=found_gates,
-        divergences=tuple(Divergences(store, derived, memory, found_gates).among(measured)),
-        splits=tuple(time_splits(measured, memory)),
+        divergences=tuple(Divergences(store, derived, cache, found_gates).among(measured)),
+        splits=tuple(time_splits(measured, cache)),
         requirement=None if require is None else choose(require, rows),
-        questions=tuple(question_files(store, derived, measured, memory)),
+        questions=tuple(question_files(store, derived, measured, cache)),
         provenance=tuple(provenance(group) for group in (*measured, *loaded)),
         remarks=tuple(_remarks(store, left_out)),
     )
@@ -135,14 +135,14 @@ def _distributions(measured: Sequence[Group]) -> Iterator[Distribution]:
 
 def _traces(measured: Sequence[Group]) -> Iterator[RunTrace]:
     for group in measured:
-        for run, course in zip(group.runs, group.courses, strict=True):
+        for run, timeline in zip(group.runs, group.timelines, strict=True):
             yield RunTrace(
                 row=group.name,
                 run_id=run.run_id,
                 device_id=run.device_id,
                 started_at=run.started_at,
                 state=run.state,
-                moments=course.moments,
+                moments=timeline.moments,
             )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from collector.findings.between_rows import Difference, Gate, Interval
 from collector.inputs.groups import Entrant, Group
-from collector.store.findings_cache import Memory
+from collector.store.findings_cache import FindingsCache
 from collector.summaries.columns import mean_scores, shared
 from collector.summaries.statistics import SIGNIFICANCE, is_significant, mcnemar, mean, ratio_of_means
 
@@ -17,7 +17,7 @@ E = TypeVar("E", bound=Entrant)
 _HALF: Final = 0.5
 
 
-class Contrast(msgspec.Struct, frozen=True, kw_only=True):
+class PairedScores(msgspec.Struct, frozen=True, kw_only=True):
     """Scores of a group and a reference, 0 to 1, on the questions that both answered."""
 
     questions: int
@@ -32,15 +32,15 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
     of_reference_interval: Interval
 
 
-def contrast(left: Entrant, right: Entrant, memory: Memory) -> Contrast | None:
+def paired_scores(left: Entrant, right: Entrant, cache: FindingsCache) -> PairedScores | None:
     """Compare the scores of two groups; None where one has none or they share no question."""
     if left.measured.f1 is None or right.measured.f1 is None:
         return None
     digests = (*left.digests, "against", *right.digests)
-    return memory.recall("contrast", digests, Contrast | None, lambda: _contrast(left, right))
+    return cache.recall("contrast", digests, PairedScores | None, lambda: _paired_scores(left, right))
 
 
-def _contrast(left: Entrant, right: Entrant) -> Contrast | None:
+def _paired_scores(left: Entrant, right: Entrant) -> PairedScores | None:
     ours, theirs = left.columns, right.columns
     f1, reference = shared(mean_scores(ours, ours.f1), mean_scores(theirs, theirs.f1))
     if not len(f1):
@@ -51,7 +51,7 @@ def _contrast(left: Entrant, right: Entrant) -> Contrast | None:
     only_right = int(np.count_nonzero(right_there & ~right_here))
     gained = mean(f1 - reference)
     kept = ratio_of_means(f1, reference) if reference.any() else None
-    return Contrast(
+    return PairedScores(
         questions=len(f1),
         only_left=only_left,
         only_right=only_right,
@@ -63,7 +63,7 @@ def _contrast(left: Entrant, right: Entrant) -> Contrast | None:
     )
 
 
-def differences(entrants: Sequence[Entrant], baseline: str, memory: Memory) -> Iterator[Difference]:
+def differences(entrants: Sequence[Entrant], baseline: str, cache: FindingsCache) -> Iterator[Difference]:
     """Each row against the baseline of its place, and each precision against fp32 of its model.
 
     What was not measured on any hardware is compared with the first baseline of its questions.
@@ -74,18 +74,18 @@ def differences(entrants: Sequence[Entrant], baseline: str, memory: Memory) -> I
             against = reference(entrants, entrant, model)
             if against is not None and against is not entrant and against not in compared:
                 compared.append(against)
-                found = contrast(entrant, against, memory)
+                found = paired_scores(entrant, against, cache)
                 if found is not None:
                     yield _difference(entrant, against, found)
 
 
-def gates(groups: Sequence[Group], memory: Memory) -> Iterator[Gate]:
+def gates(groups: Sequence[Group], cache: FindingsCache) -> Iterator[Gate]:
     """How much of fp32's F1 every other precision keeps."""
     for group in groups:
         against = reference(groups, group, group.name.model)
         if against is None or against is group:
             continue
-        found = contrast(group, against, memory)
+        found = paired_scores(group, against, cache)
         if found is not None and found.of_reference is not None:
             low, high = found.of_reference_interval
             yield Gate(
@@ -112,7 +112,7 @@ def _anywhere(entrant: Entrant, other: Entrant) -> tuple[str, ...]:
     return () if entrant.is_measured else (other.name.hardware_class,)
 
 
-def _difference(group: Entrant, against: Entrant, found: Contrast) -> Difference:
+def _difference(group: Entrant, against: Entrant, found: PairedScores) -> Difference:
     low, high = found.f1_interval
     return Difference(
         row=group.name,

@@ -13,7 +13,7 @@ from collector.comparison.differences import reference
 from collector.findings.between_rows import Disagreement, Divergence, Gate
 from collector.inputs.groups import Group
 from collector.store.database import Store
-from collector.store.findings_cache import Memory
+from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run
 from collector.summaries.columns import Columns, first_texts, shared
 from collector.summaries.run_summary import Derived
@@ -37,10 +37,10 @@ class _Count(msgspec.Struct, frozen=True, kw_only=True):
 class Divergences:
     """Finds divergences among the rows of a report."""
 
-    def __init__(self, store: Store, derived: Derived, memory: Memory, gates: Iterable[Gate]) -> None:
+    def __init__(self, store: Store, derived: Derived, cache: FindingsCache, gates: Iterable[Gate]) -> None:
         self._store = store
         self._derived = derived
-        self._memory = memory
+        self._cache = cache
         self._gates = {gate.row: gate for gate in gates}
 
     def among(self, groups: Sequence[Group]) -> Iterator[Divergence]:
@@ -56,7 +56,7 @@ class Divergences:
 
     def _between(self, kind: str, left: _Side, right: _Side) -> Iterator[Divergence]:
         digests = [self._derived.summary(side.run).digest for side in (left, right)]
-        found = self._memory.recall("divergence", digests, _Count, lambda: self._count(left.run, right.run))
+        found = self._cache.recall("divergence", digests, _Count, lambda: self._count(left.run, right.run))
         if not found.questions:
             return
         ours, theirs = self._gates.get(left.group.name), self._gates.get(right.group.name)

@@ -4,18 +4,18 @@ from collections import defaultdict
 from typing import Final
 
 from collector.inputs.groups import Group
+from collector.scoring.withholding import NOT_SCORED
 from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers
 from commandline.counted import counted
 
 NO_TIME: Final = "no answer has a time that counts"
 NO_PEAK: Final = "the device does not tell the memory of a process"
 NO_ENERGY: Final = "no energy source on the device"
-NOT_SCORED: Final = "not every answer is scored: collector score"
 NO_BERTSCORE: Final = "BERTScore was not computed: collector score --bertscore-model MODEL --layers N"
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
 FROM_ELSEWHERE: Final = "predictions that were added: only their accuracy is known"
 FEW_FOR_P90: Final = 64
-"""Queries that MLPerf's early stopping asks for behind a p90."""
+"""The fewest times that bound a p90, as MLPerf's early stopping computes it (`agent.stopping` does too)."""
 FEW_FOR_P99: Final = 662
 """The same for a p99."""
 _DRIFT: Final = 0.05
@@ -133,16 +133,16 @@ def _note_time(notes: _Notes, group: Group) -> None:
         if values.timed < fewest:
             few = counted(values.timed, "time is too few", "times are few")
             notes[field].append(f"{few} for this percentile: ask {fewest} or more")
-    for run, course in zip(group.runs, group.courses, strict=True):
+    for run, timeline in zip(group.runs, group.timelines, strict=True):
         name = f"run {run.run_id[:8]} of {run.device_id}"
-        if course.drift is not None and abs(course.drift - 1) > _DRIFT:
-            change = f"{abs(course.drift - 1):.0%} {'slower' if course.drift > 1 else 'faster'}"
+        if timeline.drift is not None and abs(timeline.drift - 1) > _DRIFT:
+            change = f"{abs(timeline.drift - 1):.0%} {'slower' if timeline.drift > 1 else 'faster'}"
             notes["p50_ms"].append(
                 f"{name} ended {change} than it began: look at its temperature and clock, cool the device "
                 "and repeat"
             )
-        if too_many_outliers(course.outliers, run.answers):
+        if too_many_outliers(timeline.outliers, run.answers):
             notes["p99_ms"].append(
-                f"{course.outliers} times of {name} are {SLOWER} times and more what others of their length "
-                "take: stop what else runs there and repeat"
+                f"{timeline.outliers} times of {name} are {SLOWER} times and more what others of their "
+                "length take: stop what else runs there and repeat"
             )

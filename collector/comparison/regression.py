@@ -12,12 +12,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from numpy.typing import NDArray
 
-from collector.comparison.differences import Contrast, contrast
+from collector.comparison.differences import PairedScores, paired_scores
 from collector.errors import BadInput
 from collector.findings.between_rows import Interval
 from collector.inputs.groups import Group
 from collector.store.database import Store
-from collector.store.findings_cache import Memory
+from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run, find_run
 from collector.summaries.columns import shared
 from collector.summaries.run_summary import Derived
@@ -85,19 +85,19 @@ def compare_runs(store: Store, before: str, after: str, limits: tuple[Limit, ...
         BadInput: no such runs, of different question files, or a limit on a number that they do not have.
     """
     with store.reading():
-        memory, derived = Memory(store), Derived(store)
+        cache, derived = FindingsCache(store), Derived(store)
         runs = [find_run(store, beginning) for beginning in (before, after)]
         if runs[0].questions_sha256 != runs[1].questions_sha256:
             raise BadInput(
                 f"run {before!r} asked {runs[0].questions_name!r} and run {after!r} asked "
                 f"{runs[1].questions_name!r}: what they measured cannot be compared"
             )
-        groups = [Group([run], 0, derived, memory) for run in runs]
+        groups = [Group([run], 0, derived, cache) for run in runs]
         times = shared(*(group.question_ns for group in groups))
         changes = (
             *_times(*times),
             *_once(runs[0], runs[1]),
-            *_answers(groups, contrast(groups[1], groups[0], memory)),
+            *_answers(groups, paired_scores(groups[1], groups[0], cache)),
         )
     return Regression(
         before=runs[0].run_id,
@@ -168,7 +168,7 @@ def _relative(
     )
 
 
-def _answers(groups: list[Group], found: Contrast | None) -> Iterator[Change]:
+def _answers(groups: list[Group], found: PairedScores | None) -> Iterator[Change]:
     if found is None:
         return
     (em_before, em_after), (f1_before, f1_after) = (

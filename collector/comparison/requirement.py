@@ -1,14 +1,14 @@
 """Picks models by what is required of them: `f1>=88,p90_ms<=150,rss_mb<=400`."""
 
 import math
-import operator
-import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from collector.errors import BadInput
 from collector.findings.between_rows import Choice, Place, Requirement, RowName
 from collector.findings.comparison import Row
+from commandline import requirement
+from commandline.requirement import Condition
 
 _MEGA: Final = 1e6
 
@@ -33,56 +33,14 @@ FIELDS: Final[dict[str, Callable[[Row], float | None]]] = {
 }
 """What can be required, and the row's number for it; megabytes and millions are 10^6."""
 
-_OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    ">": operator.gt,
-    "<": operator.lt,
-}
-_CONDITION: Final = re.compile(r"\s*(\w+)\s*(>=|<=|>|<)\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*", re.ASCII)
-
-
-class Condition(NamedTuple):
-    """One comparison of a field with a bound."""
-
-    field: str
-    operator: str
-    bound: float
-
-    def met(self, row: Row) -> bool:
-        """Whether a row meets it; one without the number does not."""
-        value = FIELDS[self.field](row)
-        return value is not None and _OPERATORS[self.operator](value, self.bound)
-
-    def distance(self, row: Row) -> float:
-        """By which part of the bound a row misses it; infinite without the number."""
-        value = FIELDS[self.field](row)
-        if self.met(row):
-            return 0.0
-        return math.inf if value is None else abs(value - self.bound) / max(abs(self.bound), 1e-9)
-
-    def missed(self, row: Row) -> str:
-        """How a row misses it."""
-        value = FIELDS[self.field](row)
-        if value is None:
-            return f"{self.field} is not known"
-        return f"{self.field} is {value:,.4g}, not {self.operator} {self.bound:g}"
-
 
 def parse(expression: str) -> tuple[Condition, ...]:
-    """Take a requirement apart.
+    """Take a requirement of rows apart.
 
     Raises:
         BadInput: it is not `FIELD>=NUMBER` and the like, separated by commas.
     """
-    conditions = []
-    for part in expression.split(","):
-        match = _CONDITION.fullmatch(part)
-        if match is None or match[1] not in FIELDS:
-            wrong = "is not FIELD>=NUMBER (or <=, >, <)" if match is None else f"names no field {match[1]!r}"
-            raise BadInput(f"requirement {part.strip()!r} {wrong}; the fields are {', '.join(FIELDS)}")
-        conditions.append(Condition(match[1], match[2], float(match[3])))
-    return tuple(conditions)
+    return requirement.parse(expression, FIELDS, BadInput)
 
 
 def choose(expression: str, rows: Sequence[Row]) -> Requirement:
@@ -105,7 +63,7 @@ def choose(expression: str, rows: Sequence[Row]) -> Requirement:
 
 
 def _choice(place: Place, rows: Sequence[Row], conditions: Sequence[Condition]) -> Choice:
-    met = [row for row in rows if all(condition.met(row) for condition in conditions)]
+    met = [row for row in rows if all(c.met(FIELDS[c.field](row)) for c in conditions)]
     if met:
         met.sort(key=lambda row: (-(row.f1 or 0.0), row.p50_ms or math.inf))
         return Choice(place=place, met_by=tuple(map(_name, met)), nearest=None, misses=())
@@ -115,14 +73,24 @@ def _choice(place: Place, rows: Sequence[Row], conditions: Sequence[Condition]) 
 
 
 def _distance(row: Row, conditions: Sequence[Condition]) -> tuple[int, float]:
-    """Numbers that are not known first, then the parts by which the others are missed."""
-    distances = [condition.distance(row) for condition in conditions]
-    known = [distance for distance in distances if math.isfinite(distance)]
-    return len(distances) - len(known), sum(known)
+    """How many numbers are not known, and the sum of the parts of their bounds by which the others miss."""
+    unknown, sum_of_parts = 0, 0.0
+    for condition in conditions:
+        value = FIELDS[condition.field](row)
+        if value is None:
+            unknown += 1
+        elif not condition.met(value):
+            sum_of_parts += abs(value - condition.bound) / max(abs(condition.bound), 1e-9)
+    return unknown, sum_of_parts
 
 
 def _misses(row: Row, conditions: Sequence[Condition]) -> Iterator[str]:
-    return (condition.missed(row) for condition in conditions if not condition.met(row))
+    for condition in conditions:
+        value = FIELDS[condition.field](row)
+        if value is None:
+            yield f"{condition.field} is not known"
+        elif not condition.met(value):
+            yield f"{condition.field} is {value:,.4g}, not {condition.operator} {condition.bound:g}"
 
 
 def _name(row: Row) -> RowName:

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
+from typing import Any, Final
 
 from collector.comparison.notes import (
     FROM_ELSEWHERE,
     NO_BERTSCORE,
     NO_ENERGY,
     NO_PEAK,
-    NOT_SCORED,
     metered_by,
     notes_of,
     speed_up_notes,
@@ -17,14 +17,24 @@ from collector.comparison.notes import (
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.inputs.groups import Entrant, Group
-from collector.store.findings_cache import Memory
+from collector.scoring.withholding import NOT_SCORED
+from collector.store.findings_cache import FindingsCache
 from collector.summaries.columns import shared
 from collector.summaries.measured import Estimate, Measured
 from collector.summaries.statistics import SpeedUp, speed_up
 
+_NOTHING_MEASURED: Final[dict[str, Any]] = {
+    **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "speed_up_questions"), 0),
+    **dict.fromkeys(("parameters", "layers", "size_bytes"), None),
+    **dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "questions_per_second", "speed_up", "f1_per_ms"), None),
+    **dict.fromkeys(("joules_per_question", "joules_per_correct", "energy_source"), None),
+    **dict.fromkeys(("load_ms", "first_ms", "peak_rss_bytes", "temperature_celsius"), None),
+}
+"""Fields of a row that was not measured on any hardware."""
+
 
 def make_row(
-    group: Group, baseline: Group | None, baseline_model: str, memory: Memory, *, scorer: bool
+    group: Group, baseline: Group | None, baseline_model: str, cache: FindingsCache, *, scorer: bool
 ) -> Row:
     """Make the row of a group.
 
@@ -32,12 +42,12 @@ def make_row(
         group: the runs.
         baseline: the fp32 runs of the baseline in the same place; None where there are none.
         baseline_model: its name.
-        memory: of what was computed before.
+        cache: of what was computed before.
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
     bundle = run.bundle
-    faster = _speed_up(group, baseline, memory)
+    faster = _speed_up(group, baseline, cache)
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
     joules = joules_per_question(group)
     p50 = values.percentiles_ns.get("p50")
@@ -74,7 +84,7 @@ def make_row(
         questions_per_second=None if not values.mean_ns else 1e9 / values.mean_ns,
         timed=values.timed,
         untimed=values.marked + values.errors,
-        marks=dict(sum((Counter(course.marks) for course in group.courses), Counter())),
+        marks=dict(sum((Counter(timeline.marks) for timeline in group.timelines), Counter())),
         speed_up=None if faster is None else faster.ratio,
         speed_up_questions=0 if faster is None else faster.questions,
         f1_per_ms=100 * values.f1.value / (p50.value / 1e6)
@@ -87,7 +97,8 @@ def make_row(
         first_ms=_median_ms(r.first_ns for r in group.runs),
         peak_rss_bytes=peak,
         temperature_celsius=max(
-            (c.temperature_celsius for c in group.courses if c.temperature_celsius is not None), default=None
+            (c.temperature_celsius for c in group.timelines if c.temperature_celsius is not None),
+            default=None,
         ),
         pareto=False,
         best_for=(),
@@ -116,43 +127,22 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         title=system.name.model,
         precision=system.name.precision,
         distillation="",
-        parameters=None,
-        layers=None,
-        size_bytes=None,
         weights_origin="predictions",
-        runs=0,
-        devices=0,
         answered=values.answered,
         selected=values.answered + values.errors,
-        errors=0,
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
         bertscore_f1=values.bertscore_f1,
-        p50_ms=None,
-        p90_ms=None,
-        p99_ms=None,
-        questions_per_second=None,
-        timed=0,
-        untimed=0,
         marks={},
-        speed_up=None,
-        speed_up_questions=0,
-        f1_per_ms=None,
-        joules_per_question=None,
-        joules_per_correct=None,
-        energy_source=None,
-        load_ms=None,
-        first_ms=None,
-        peak_rss_bytes=None,
-        temperature_celsius=None,
         pareto=False,
         best_for=(),
         intervals=_intervals(values, None),
         notes=notes,
+        **_NOTHING_MEASURED,
     )
 
 
-def _speed_up(group: Group, baseline: Group | None, memory: Memory) -> SpeedUp | None:
+def _speed_up(group: Group, baseline: Group | None, cache: FindingsCache) -> SpeedUp | None:
     if baseline is None:
         return None
 
@@ -160,14 +150,14 @@ def _speed_up(group: Group, baseline: Group | None, memory: Memory) -> SpeedUp |
         return speed_up(*shared(baseline.question_ns, group.question_ns))
 
     digests = (*baseline.digests, "over", *group.digests)
-    return memory.recall("speed_up", digests, SpeedUp | None, compute)
+    return cache.recall("speed_up", digests, SpeedUp | None, compute)
 
 
 def joules_per_question(group: Group) -> float | None:
     """Joules of the devices' meters over the answers between their first and last reading."""
-    metered = [c for c in group.courses if c.joules is not None and c.joules_answers]
-    answers = sum(course.joules_answers for course in metered)
-    return sum(course.joules or 0.0 for course in metered) / answers if answers else None
+    metered = [c for c in group.timelines if c.joules is not None and c.joules_answers]
+    answers = sum(timeline.joules_answers for timeline in metered)
+    return sum(timeline.joules or 0.0 for timeline in metered) / answers if answers else None
 
 
 def _percent(share: Estimate | None) -> float | None:

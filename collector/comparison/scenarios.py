@@ -9,19 +9,10 @@ import numpy as np
 
 from collector.comparison.notes import why_no_accuracy
 from collector.comparison.row import joules_per_question
-from collector.findings.scenario_run import (
-    COMPARED,
-    FOUND,
-    LOADGEN,
-    OFFLINE,
-    SERVER,
-    SUSTAINED,
-    Rate,
-    ScenarioRun,
-)
+from collector.findings.scenario_run import COMPARED, FOUND, Rate, ScenarioRun
 from collector.inputs.groups import Group, variant
 from collector.store.database import Store
-from collector.store.findings_cache import Memory
+from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run
 from collector.summaries.columns import ERROR, Columns
 from collector.summaries.run_summary import Derived
@@ -29,6 +20,7 @@ from collector.summaries.statistics import percentile
 from commandline.counted import counted
 from commandline.outcome_text import left_out_line, loadgen_p90_ns, loadgen_valid, no_rate_line
 from contract.records import Outcome, RateTrial
+from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
 
 NO_OUTCOME: Final = "the run has recorded no outcome"
 NO_ROW: Final = "no row has a time of the same bundle and settings on this hardware"
@@ -43,28 +35,28 @@ class _Endured(msgspec.Struct, frozen=True, kw_only=True):
     last: int | None
 
 
-def under_load(runs: Iterable[Run], derived: Derived, memory: Memory) -> list[Group]:
+def under_load(runs: Iterable[Run], derived: Derived, cache: FindingsCache) -> list[Group]:
     """The runs of other scenarios, each for itself, by scenario, hardware and model."""
     chosen = sorted((run for run in runs if run.settings.scenario != COMPARED), key=_order)
-    return [Group([run], 0, derived, memory) for run in chosen]
+    return [Group([run], 0, derived, cache) for run in chosen]
 
 
-def scenario_run(store: Store, group: Group, measured: Iterable[Group], memory: Memory) -> ScenarioRun:
+def scenario_run(store: Store, group: Group, measured: Iterable[Group], cache: FindingsCache) -> ScenarioRun:
     """What one of them found.
 
     Args:
         store: for what samples saw.
         group: the run.
         measured: the rows of the comparison; that of the same bundle is what a batch gains over.
-        memory: of what was computed before.
+        cache: of what was computed before.
     """
     alike = _alike(group.run)
     alone = next((row for row in measured if _alike(row.run) == alike), None)
-    return _found(store, group, alone, memory)
+    return _found(store, group, alone, cache)
 
 
-def _found(store: Store, group: Group, alone: Group | None, memory: Memory) -> ScenarioRun:
-    run, values, course = group.run, group.measured, group.courses[0]
+def _found(store: Store, group: Group, alone: Group | None, cache: FindingsCache) -> ScenarioRun:
+    run, values, timeline = group.run, group.measured, group.timelines[0]
     settings, outcome = run.settings, run.outcome or Outcome()
     scenario = settings.scenario
     notes = _notes(group, outcome)
@@ -73,14 +65,14 @@ def _found(store: Store, group: Group, alone: Group | None, memory: Memory) -> S
         for field, estimate in (("exact_match", values.exact_match), ("f1", values.f1))
         if estimate is not None
     }
-    times = _times(group, outcome, memory)
+    times = _times(group, outcome, cache)
     at = _recorded_rate(outcome)
-    endured = _endured(group, memory) if scenario == SUSTAINED else None
+    endured = _endured(group, cache) if scenario == SUSTAINED else None
     rate = outcome.questions_per_second
     one_by_one = None if alone is None or not alone.measured.mean_ns else 1e9 / alone.measured.mean_ns
     if rate is not None and one_by_one is None:
         notes["times_one_by_one"].append(NO_ROW)
-    clocks = [moment.clock_hz for moment in course.moments if moment.clock_hz is not None]
+    clocks = [moment.clock_hz for moment in timeline.moments if moment.clock_hz is not None]
     return ScenarioRun(
         scenario=scenario,
         hardware_class=run.device.hardware_class,
@@ -118,14 +110,14 @@ def _found(store: Store, group: Group, alone: Group | None, memory: Memory) -> S
         last_p50_ms=None if endured is None else _ms(endured.last),
         slowed_down_after_seconds=_slowed_down_after(store, run) if scenario == SUSTAINED else None,
         lowest_clock_hz=min(clocks, default=None),
-        temperature_celsius=course.temperature_celsius,
+        temperature_celsius=timeline.temperature_celsius,
         joules_per_question=joules_per_question(group),
         energy_source=run.energy_source,
         loadgen_p90_ms=_ms(loadgen_p90_ns(outcome)),
         loadgen_valid=loadgen_valid(outcome),
         loadgen=outcome.loadgen,
         left_out=outcome.left_out,
-        moments=course.moments if scenario == SUSTAINED else (),
+        moments=timeline.moments if scenario == SUSTAINED else (),
         intervals={
             field: (100 * estimate.interval[0], 100 * estimate.interval[1])
             for field, estimate in accuracy.items()
@@ -168,19 +160,19 @@ def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
     return notes
 
 
-def _times(group: Group, outcome: Outcome, memory: Memory) -> dict[str, float]:
+def _times(group: Group, outcome: Outcome, cache: FindingsCache) -> dict[str, float]:
     scenario = group.run.settings.scenario
     if scenario == SERVER:
         at = _recorded_rate(outcome)
         return {} if at is None else {"p50_ms": at.p50_ns / 1e6, "p99_ms": at.p99_ns / 1e6}
     if scenario == SUSTAINED:
-        return {f"{name}_ms": ns / 1e6 for name, ns in _endured(group, memory).percentiles.items()}
+        return {f"{name}_ms": ns / 1e6 for name, ns in _endured(group, cache).percentiles.items()}
     if scenario == OFFLINE:
         return {}
     return {f"{name}_ms": found.value / 1e6 for name, found in group.measured.percentiles_ns.items()}
 
 
-def _endured(group: Group, memory: Memory) -> _Endured:
+def _endured(group: Group, cache: FindingsCache) -> _Endured:
     def compute() -> _Endured:
         columns: Columns = group.columns
         counted = columns.state != ERROR
@@ -192,7 +184,7 @@ def _endured(group: Group, memory: Memory) -> _Endured:
             last=percentile(times[-tenth:], 0.5) if tenth else None,
         )
 
-    return memory.recall("endured", group.digests, _Endured, compute)
+    return cache.recall("endured", group.digests, _Endured, compute)
 
 
 def _recorded_rate(outcome: Outcome) -> RateTrial | None:

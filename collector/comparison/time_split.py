@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.findings.between_rows import Cell, Effect, TimeSplit
+from collector.findings.between_rows import Effect, PairTime, TimeSplit
 from collector.inputs.groups import Group
-from collector.store.findings_cache import Memory
+from collector.store.findings_cache import FindingsCache
 from collector.summaries.statistics import geometric_mean
 
 Pair = tuple[str, str]
@@ -82,7 +82,7 @@ _FULL: Final = 0.5
 """A row with fewer questions than this part of the most is left out: it would shrink what all share."""
 
 
-def time_splits(groups: Sequence[Group], memory: Memory) -> Iterator[TimeSplit]:
+def time_splits(groups: Sequence[Group], cache: FindingsCache) -> Iterator[TimeSplit]:
     """Split the times of all models of one precision on all hardware, over the questions they share."""
     together: dict[tuple[str, str], list[Group]] = defaultdict(list)
     for group in groups:
@@ -91,7 +91,7 @@ def time_splits(groups: Sequence[Group], memory: Memory) -> Iterator[TimeSplit]:
     for (sha256, precision), timed in together.items():
         most = max(group.measured.answered for group in timed)
         full = [group for group in timed if group.measured.answered >= _FULL * most]
-        times = _times(full, memory)
+        times = _times(full, cache)
         found = split(times)
         if found is None:
             continue
@@ -110,8 +110,8 @@ def time_splits(groups: Sequence[Group], memory: Memory) -> Iterator[TimeSplit]:
         )
 
 
-def _cell(pair: Pair, measured_ms: float | None, predicted_ms: float) -> Cell:
-    return Cell(
+def _cell(pair: Pair, measured_ms: float | None, predicted_ms: float) -> PairTime:
+    return PairTime(
         model=pair[0],
         hardware_class=pair[1],
         measured_ms=measured_ms,
@@ -120,10 +120,10 @@ def _cell(pair: Pair, measured_ms: float | None, predicted_ms: float) -> Cell:
     )
 
 
-def _times(groups: Sequence[Group], memory: Memory) -> dict[Pair, float]:
+def _times(groups: Sequence[Group], cache: FindingsCache) -> dict[Pair, float]:
     """Geometric mean milliseconds by model and hardware; nothing where they share no question."""
     digests = [digest for group in groups for digest in ("group", *group.digests)]
-    means = memory.recall("geometric means", digests, list[float], lambda: _means_ms(groups))
+    means = cache.recall("geometric means", digests, list[float], lambda: _means_ms(groups))
     pairs = [(group.name.model, group.name.hardware_class) for group in groups]
     return dict(zip(pairs, means, strict=True)) if means else {}
 

@@ -1,11 +1,11 @@
 """A list of rows for a terminal, as CSV or as JSON."""
 
 from collections.abc import Sequence
-from io import StringIO
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from collector.display.console_text import console_text
 from collector.display.csv_text import csv_text
 from collector.display.plain import plain
 
@@ -42,7 +42,6 @@ def grid_text(grid: Grid, form: GridFormat, width: int | None = None) -> str:
 
 
 def _table(grid: Grid, width: int | None) -> str:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -57,9 +56,7 @@ def _table(grid: Grid, width: int | None) -> str:
         )
     for row in grid.rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    out = StringIO()
-    Console(file=out, width=width or 100_000, emoji=False).print(table)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return console_text([table], width)
 
 
 def _cell(value: object) -> str:

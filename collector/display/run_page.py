@@ -1,15 +1,19 @@
 """One run for a terminal and as JSON."""
 
 from collections.abc import Iterator, Sequence
-from io import StringIO
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from collector.display.console_text import console_text
 from collector.display.plain import plain
 from collector.summaries.run_detail import RunDetail, StandsOut
 from commandline.counted import counted
 from commandline.outcome_text import outcome_lines
 from contract.records import RateTrial
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Facts = Sequence[tuple[str, str | None]]
 
@@ -27,38 +31,31 @@ def run_page(detail: RunDetail, width: int | None = None, *, colour: bool = Fals
         width: columns of the terminal; None for as wide as it takes.
         colour: emphasise with ANSI escapes.
     """
-    from rich.console import Console
+    return console_text(_parts(detail), width, colour=colour)
+
+
+def _parts(detail: RunDetail) -> "Iterator[RenderableType]":
     from rich.table import Table
     from rich.text import Text
 
-    out = StringIO()
-    console = Console(
-        file=out,
-        width=width or 100_000,
-        force_terminal=colour,
-        no_color=not colour,
-        emoji=False,
-        highlight=False,
-    )
     for heading, facts in _sections(detail):
-        console.print(Text(heading, style="bold"))
+        yield Text(heading, style="bold")
         grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
         grid.add_column(no_wrap=True)
         grid.add_column(overflow="fold")
         for name, value in facts:
             if value is not None:
                 grid.add_row(Text(f"  {plain(name)}"), Text(plain(value)))
-        console.print(grid)
-        console.print()
+        yield grid
+        yield ""
     for heading, answers in (("Slowest answers", detail.slowest), ("Worst answers", detail.worst)):
         if answers:
-            console.print(Text(heading, style="bold"))
+            yield Text(heading, style="bold")
         for answer in answers:
-            console.print(Text("  " + plain(_headline(answer))))
+            yield Text("  " + plain(_headline(answer)))
             for name, value in (("asked", answer.question), ("answered", answer.text), ("gold", answer.gold)):
                 if value is not None:
-                    console.print(Text(f"    {name:<9}{plain(value)}"))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+                    yield Text(f"    {name:<9}{plain(value)}")
 
 
 def _rate(trial: RateTrial) -> str:

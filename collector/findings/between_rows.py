@@ -9,11 +9,7 @@ Interval = tuple[float, float]
 """Lower and upper end, in the unit of what it belongs to."""
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True):
-    pass
-
-
-class Place(_Part, frozen=True, kw_only=True):
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where numbers may be compared: one hardware class and one question file."""
 
     hardware_class: str
@@ -22,7 +18,7 @@ class Place(_Part, frozen=True, kw_only=True):
     questions_sha256: str
 
 
-class RowName(_Part, frozen=True, kw_only=True):
+class RowName(msgspec.Struct, frozen=True, kw_only=True):
     """Names one row of a comparison."""
 
     hardware_class: str
@@ -31,7 +27,7 @@ class RowName(_Part, frozen=True, kw_only=True):
     precision: str
 
 
-class Moment(_Part, frozen=True, kw_only=True):
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """An equal part of a run's duration. None where there is no reading."""
 
     seconds: float
@@ -48,7 +44,7 @@ class Moment(_Part, frozen=True, kw_only=True):
     """Since the run started."""
 
 
-class Difference(_Part, frozen=True, kw_only=True):
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """The answers of a row against those of another on the questions that both answered.
 
     Either a row against the baseline of its place, or one precision of a model against its fp32.
@@ -73,7 +69,7 @@ class Difference(_Part, frozen=True, kw_only=True):
     """The interval leaves 0 out."""
 
 
-class Gate(_Part, frozen=True, kw_only=True):
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """How much of fp32's F1 a precision keeps, on the same hardware and the questions that both answered."""
 
     row: RowName
@@ -85,7 +81,7 @@ class Gate(_Part, frozen=True, kw_only=True):
     passes_99_9: bool
 
 
-class Disagreement(_Part, frozen=True, kw_only=True):
+class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
     """A question that two sides answer differently."""
 
     question_id: str
@@ -93,7 +89,7 @@ class Disagreement(_Part, frozen=True, kw_only=True):
     right: str
 
 
-class Divergence(_Part, frozen=True, kw_only=True):
+class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     """Two sides that could answer alike and how often they do not.
 
     Either one bundle on two kinds of processor, or a precision of a model against its fp32 on one.
@@ -119,7 +115,7 @@ class Divergence(_Part, frozen=True, kw_only=True):
     """Of `99 %` and `99.9 %`: those that one side passes and the other fails."""
 
 
-class Effect(_Part, frozen=True, kw_only=True):
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """What a model, or a hardware, does to time wherever it appears."""
 
     name: str
@@ -127,7 +123,7 @@ class Effect(_Part, frozen=True, kw_only=True):
     """Times the grand geometric mean."""
 
 
-class Cell(_Part, frozen=True, kw_only=True):
+class PairTime(msgspec.Struct, frozen=True, kw_only=True):
     """One pair of model and hardware in a two-way split."""
 
     model: str
@@ -140,7 +136,7 @@ class Cell(_Part, frozen=True, kw_only=True):
     """measured / predicted: 1 where the model is as fast here as it is everywhere."""
 
 
-class TimeSplit(_Part, frozen=True, kw_only=True):
+class TimeSplit(msgspec.Struct, frozen=True, kw_only=True):
     """Log time of the models of one precision, split into model, hardware and interaction."""
 
     questions: str
@@ -150,14 +146,14 @@ class TimeSplit(_Part, frozen=True, kw_only=True):
     """Grand geometric mean."""
     models: tuple[Effect, ...]
     hardware: tuple[Effect, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[PairTime, ...]
     """Every pair, hardware by hardware."""
     typical_error: float | None
     """Predictions are off by about this factor, by leaving out one measured pair at a time; None where too
     few pairs are measured to tell."""
 
 
-class Choice(_Part, frozen=True, kw_only=True):
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """What meets a requirement in one place."""
 
     place: Place
@@ -169,7 +165,7 @@ class Choice(_Part, frozen=True, kw_only=True):
     """What the nearest misses, a sentence each."""
 
 
-class Requirement(_Part, frozen=True, kw_only=True):
+class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for with `--require`, and what meets it."""
 
     expression: str

@@ -18,11 +18,7 @@ from collector.findings.between_rows import (
 from collector.findings.scenario_run import ScenarioRun
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True):
-    pass
-
-
-class BertScoreModel(_Part, frozen=True, kw_only=True):
+class BertScoreModel(msgspec.Struct, frozen=True, kw_only=True):
     """With what the BERTScores of a comparison were computed."""
 
     model: str
@@ -30,7 +26,7 @@ class BertScoreModel(_Part, frozen=True, kw_only=True):
     hash: str
 
 
-class Row(_Part, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """What one model in one precision does on one hardware class.
 
     A row of predictions that were added from elsewhere has an accuracy and nothing that is measured; its
@@ -101,7 +97,7 @@ class Row(_Part, frozen=True, kw_only=True):
     """What has to be said about a field, by the field's name: why it is None, or what limits it."""
 
 
-class Distribution(_Part, frozen=True, kw_only=True):
+class Distribution(msgspec.Struct, frozen=True, kw_only=True):
     """The times of a row, as quantiles that a curve can be drawn through."""
 
     row: RowName
@@ -110,7 +106,7 @@ class Distribution(_Part, frozen=True, kw_only=True):
     ms: tuple[float, ...]
 
 
-class RunTrace(_Part, frozen=True, kw_only=True):
+class RunTrace(msgspec.Struct, frozen=True, kw_only=True):
     """How one run went over its time."""
 
     row: RowName
@@ -121,7 +117,7 @@ class RunTrace(_Part, frozen=True, kw_only=True):
     moments: tuple[Moment, ...]
 
 
-class SampleAnswer(_Part, frozen=True, kw_only=True):
+class SampleAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What one row answered to the sample question."""
 
     row: RowName
@@ -130,7 +126,7 @@ class SampleAnswer(_Part, frozen=True, kw_only=True):
     """None where the row's accuracy is withheld."""
 
 
-class Sample(_Part, frozen=True, kw_only=True):
+class SampleQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """A question that was asked, with what everybody answered."""
 
     question_id: str
@@ -141,7 +137,7 @@ class Sample(_Part, frozen=True, kw_only=True):
     answers: tuple[SampleAnswer, ...]
 
 
-class Questions(_Part, frozen=True, kw_only=True):
+class Questions(msgspec.Struct, frozen=True, kw_only=True):
     """A question file that was added, and its characteristics."""
 
     name: str
@@ -159,11 +155,11 @@ class Questions(_Part, frozen=True, kw_only=True):
     """Mean over the gold answers."""
     asked_with: dict[str, int]
     """Questions by the first English question word in them; `other` without one."""
-    sample: Sample | None
+    sample: SampleQuestion | None
     """The one on which the models disagree most, the first of these in order of question id."""
 
 
-class Provenance(_Part, frozen=True, kw_only=True):
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """Where a row's numbers come from."""
 
     row: RowName
@@ -191,7 +187,7 @@ class Provenance(_Part, frozen=True, kw_only=True):
     """JSON."""
 
 
-class Comparison(_Part, frozen=True, kw_only=True):
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a report shows. Encoded as JSON it is the `json` format."""
 
     format: str = "distilbench-comparison"

@@ -9,13 +9,10 @@ from typing import Final
 import msgspec
 
 from collector.findings.between_rows import Interval, Moment
+from contract.scenarios import LOADGEN, OFFLINE, SERVER, SINGLE_STREAM, SUSTAINED
 
-COMPARED: Final = "single-stream"
+COMPARED: Final = SINGLE_STREAM
 """The scenario of the comparison's rows."""
-OFFLINE: Final = "offline"
-SERVER: Final = "server"
-SUSTAINED: Final = "sustained"
-LOADGEN: Final = "loadgen"
 FOUND: Final = {
     OFFLINE: "questions_per_second",
     SERVER: "valid_per_second",
@@ -25,11 +22,7 @@ FOUND: Final = {
 """The number that each other scenario is for, as a field of `ScenarioRun`."""
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True):
-    pass
-
-
-class Rate(_Part, frozen=True, kw_only=True):
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
     """Questions that arrived at one rate; their times include what they waited."""
 
     per_second: float
@@ -42,7 +35,7 @@ class Rate(_Part, frozen=True, kw_only=True):
     """Whether p99, by its bound where there is one, is within the latency bound of the run."""
 
 
-class ScenarioRun(_Part, frozen=True, kw_only=True):
+class ScenarioRun(msgspec.Struct, frozen=True, kw_only=True):
     """One run of `offline`, `server`, `sustained` or `loadgen`."""
 
     scenario: str

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from collector.findings.between_rows import Place, RowName
 from collector.findings.scenario_run import COMPARED
-from collector.store.findings_cache import Memory
+from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run
 from collector.summaries.columns import Columns, PerQuestion, median_times
 from collector.summaries.measured import Measured, measured
@@ -32,8 +32,8 @@ class Entrant:
     withheld: str | None
     digests: tuple[str, ...]
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
+    def __init__(self, cache: FindingsCache) -> None:
+        self._cache = cache
 
     @property
     def place(self) -> Place:
@@ -47,7 +47,7 @@ class Entrant:
     @cached_property
     def measured(self) -> Measured:
         """All answers, summed up."""
-        return self._memory.recall("measured", self.digests, Measured, lambda: measured(self.columns))
+        return self._cache.recall("measured", self.digests, Measured, lambda: measured(self.columns))
 
     @property
     def columns(self) -> Columns:
@@ -66,11 +66,11 @@ class Group(Entrant):
     Attributes:
         runs: in the order in which the collector heard of them; at least one.
         left_out: how many older runs of the same row have another bundle or other settings.
-        courses: how each run went over its time.
+        timelines: how each run went over its time.
     """
 
-    def __init__(self, runs: list[Run], left_out: int, derived: Derived, memory: Memory) -> None:
-        super().__init__(memory)
+    def __init__(self, runs: list[Run], left_out: int, derived: Derived, cache: FindingsCache) -> None:
+        super().__init__(cache)
         self.runs = runs
         self.left_out = left_out
         run = self.run
@@ -84,7 +84,7 @@ class Group(Entrant):
         self.withheld = derived.sets.withheld(run)
         summaries = [derived.summary(run) for run in runs]
         self.digests = tuple(summary.digest for summary in summaries)
-        self.courses = tuple(summary.course for summary in summaries)
+        self.timelines = tuple(summary.timeline for summary in summaries)
         self._derived = derived
 
     @property
@@ -104,7 +104,7 @@ class Group(Entrant):
             named = zip(self.runs, columns, strict=True)
             return repeats(Measurement(run.run_id, run.device_id, answers) for run, answers in named)
 
-        return self._memory.recall("repeats", of, tuple[Repeat, ...], compute)
+        return self._cache.recall("repeats", of, tuple[Repeat, ...], compute)
 
     @property
     def columns(self) -> Columns:
@@ -119,7 +119,7 @@ def variant(run: Run) -> tuple[object, ...]:
     return run.bundle_sha256, s.decoding, windows, s.threads, tuple(sorted(s.options.items()))
 
 
-def groups(runs: Iterable[Run], derived: Derived, memory: Memory) -> Iterator[Group]:
+def groups(runs: Iterable[Run], derived: Derived, cache: FindingsCache) -> Iterator[Group]:
     """The rows of a report: of single-stream runs with one name, the newest and those that agree with it."""
     by_row: dict[tuple[str, ...], dict[tuple[object, ...], list[Run]]] = defaultdict(
         lambda: defaultdict(list)
@@ -131,4 +131,4 @@ def groups(runs: Iterable[Run], derived: Derived, memory: Memory) -> Iterator[Gr
         by_row[key][variant(run)].append(run)
     for variants in by_row.values():
         newest = max(variants.values(), key=lambda group: group[-1].stream)
-        yield Group(newest, sum(map(len, variants.values())) - len(newest), derived, memory)
+        yield Group(newest, sum(map(len, variants.values())) - len(newest), derived, cache)

@@ -1,10 +1,9 @@
 """Where the rows of a comparison come from."""
 
-import msgspec
-
 from collector.findings.comparison import Provenance
 from collector.inputs.groups import Group
 from contract.bundle import MODEL_FILE
+from contract.codec import encode
 
 
 def provenance(group: Group) -> Provenance:
@@ -20,7 +19,7 @@ def provenance(group: Group) -> Provenance:
         licence=weights.licence,
         training_data=weights.training_data,
         training_articles=len(weights.training_articles),
-        recipe=_json(run.bundle.recipe),
+        recipe=encode(run.bundle.recipe).decode(),
         tools=run.bundle.tools,
         runs=tuple(r.run_id for r in group.runs),
         devices=tuple(sorted({r.device_id for r in group.runs})),
@@ -28,9 +27,5 @@ def provenance(group: Group) -> Provenance:
         cpu_model=run.device.cpu_model,
         cpu_flags=run.device.cpu_flags,
         versions=run.device.versions,
-        settings=_json(run.settings),
+        settings=encode(run.settings).decode(),
     )
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value, order="deterministic").decode()

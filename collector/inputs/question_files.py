@@ -9,20 +9,20 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from collector.findings.comparison import Questions, Sample, SampleAnswer
+from collector.findings.comparison import Questions, SampleAnswer, SampleQuestion
 from collector.inputs.groups import Group
 from collector.scoring.golds import Golds
-from collector.scoring.squad_metrics import score
 from collector.store.database import Store
-from collector.store.findings_cache import Memory
+from collector.store.findings_cache import FindingsCache
 from collector.summaries.columns import first_texts
 from collector.summaries.run_summary import Derived
+from contract.squad_metrics import score
 
 _QUESTION_WORD: Final = re.compile(r"\b(what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
 
 
 def question_files(
-    store: Store, derived: Derived, groups: Sequence[Group], memory: Memory
+    store: Store, derived: Derived, groups: Sequence[Group], cache: FindingsCache
 ) -> Iterator[Questions]:
     """The question files that the groups were asked and that were added, in order of name."""
     asked = sorted({(group.questions, group.name.questions_sha256) for group in groups})
@@ -35,9 +35,9 @@ def question_files(
         here = [group for group in of_file if group.place == place]
         digests = [digest for group in here for digest in ("group", *group.digests)]
         describe = partial(_described, store, question_set, name, sha256)
-        described = memory.recall("questions", [sha256, name], Questions, describe)
+        described = cache.recall("questions", [sha256, name], Questions, describe)
         choose = partial(_sample, store, derived, question_set, here)
-        sample = memory.recall("sample", [sha256, *digests], Sample | None, choose)
+        sample = cache.recall("sample", [sha256, *digests], SampleQuestion | None, choose)
         yield msgspec.structs.replace(described, sample=sample)
 
 
@@ -78,7 +78,9 @@ def _question_word(question: str) -> str:
     return "other" if found is None else found[1].lower()
 
 
-def _sample(store: Store, derived: Derived, question_set: int, groups: Sequence[Group]) -> Sample | None:
+def _sample(
+    store: Store, derived: Derived, question_set: int, groups: Sequence[Group]
+) -> SampleQuestion | None:
     """The question that the most different answers were given to, the first by id's hash among equals."""
     trained = [group for group in groups if group.run.bundle.weights.origin != "random"]
     sides = []
@@ -102,7 +104,7 @@ def _sample(store: Store, derived: Derived, question_set: int, groups: Sequence[
     for question, _, seqs, group in sides:
         for seq in seqs[question == chosen]:
             answers.append((group, *_answer(store, group.runs[-1].stream, int(seq))))
-    return _told(store, question_set, answers)
+    return _sample_question(store, question_set, answers)
 
 
 def _answer(store: Store, stream: int, seq: int) -> tuple[str, str]:
@@ -111,7 +113,9 @@ def _answer(store: Store, stream: int, seq: int) -> tuple[str, str]:
     return question_id, text
 
 
-def _told(store: Store, question_set: int, answers: Sequence[tuple[Group, str, str]]) -> Sample | None:
+def _sample_question(
+    store: Store, question_set: int, answers: Sequence[tuple[Group, str, str]]
+) -> SampleQuestion | None:
     question_id = answers[0][1]
     found = next(
         store.tuples(
@@ -126,7 +130,7 @@ def _told(store: Store, question_set: int, answers: Sequence[tuple[Group, str, s
         return None
     title, context, question = found
     golds = Golds(store).of(question_set).get(question_id, ())
-    return Sample(
+    return SampleQuestion(
         question_id=question_id,
         title=title,
         context=context,

@@ -6,11 +6,11 @@ from typing import Final
 
 from collector.findings.between_rows import RowName
 from collector.inputs.groups import Entrant
-from collector.scoring import squad_metrics as squad
 from collector.scoring.golds import Golds
 from collector.store.database import Store
-from collector.store.findings_cache import Memory
+from collector.store.findings_cache import FindingsCache
 from collector.summaries.columns import ERROR, MARKED, Columns, Keys
+from contract import squad_metrics as squad
 
 ANY_HARDWARE: Final = "any hardware"
 """Stands for a hardware class in the rows of systems that were not measured."""
@@ -31,17 +31,19 @@ class System(Entrant):
 
     is_measured = False
 
-    def __init__(self, store: Store, golds: Golds, memory: Memory, system: int, scorer: int | None) -> None:
+    def __init__(
+        self, store: Store, golds: Golds, cache: FindingsCache, system: int, scorer: int | None
+    ) -> None:
         """Look at what was added.
 
         Args:
             store: the database.
             golds: of its question files.
-            memory: of what was computed before.
+            cache: of what was computed before.
             system: its number.
             scorer: whose BERTScores it gets; None for none.
         """
-        super().__init__(memory)
+        super().__init__(cache)
         self._scorer = scorer
         self._store = store
         self._golds = golds
@@ -82,10 +84,10 @@ class System(Entrant):
             yield question_id, seq, 0, state, text or "", *map(float, score), alike
 
 
-def systems(store: Store, golds: Golds, memory: Memory, scorer: int | None) -> list[System]:
+def systems(store: Store, golds: Golds, cache: FindingsCache, scorer: int | None) -> list[System]:
     """Every system that was added for a question file with gold answers, in order of name."""
     numbers = store.tuples(
         "SELECT system FROM systems WHERE question_set IN (SELECT question_set FROM golds) "
         "ORDER BY model, system"
     )
-    return [System(store, golds, memory, number, scorer) for (number,) in list(numbers)]
+    return [System(store, golds, cache, number, scorer) for (number,) in list(numbers)]

@@ -26,7 +26,7 @@ MAX_RECEIPT_RANGES: Final = 4096
 """A receipt that names fewer ranges than are stored is true, and stays a message."""
 
 
-class Outcome(NamedTuple):
+class Ingested(NamedTuple):
     """What became of deliveries."""
 
     stored: int
@@ -66,7 +66,7 @@ class Tally:
         )
 
 
-def ingest(store: Store, deliveries: Sequence[Delivery]) -> Outcome:
+def ingest(store: Store, deliveries: Sequence[Delivery]) -> Ingested:
     """Store the records of all deliveries, in one transaction.
 
     Idempotent: in whatever order, grouping and number the same records come, the same rows result.
@@ -82,7 +82,7 @@ def ingest(store: Store, deliveries: Sequence[Delivery]) -> Outcome:
             problem = batch if isinstance(batch, ContractError) else take_in(conn, batch, tally)
             if problem is not None:
                 _reject(conn, delivery, problem, tally)
-    return Outcome(tally.stored, tally.duplicates, tally.rejected, tally.receipts(collector_id))
+    return Ingested(tally.stored, tally.duplicates, tally.rejected, tally.receipts(collector_id))
 
 
 def decode_batch(delivery: Delivery) -> Batch | ContractError:

@@ -2,113 +2,108 @@
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
-import msgspec
-
+from contract.codec import encode
 from contract.records import Answer, Record, RunFinished, RunStarted, Sample
 
-_INSERT_RUN: Final = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_INSERT_ANSWER: Final = "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_INSERT_SAMPLE: Final = "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_INSERT_FINISH: Final = "INSERT INTO finishes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+Row = dict[str, Any]
+"""The values of one row by their columns."""
 
 
 def insert(conn: sqlite3.Connection, stream: int, records: Iterable[Record]) -> None:
     """Insert records that are not stored yet, within the caller's transaction."""
-    answers: list[tuple[Any, ...]] = []
-    samples: list[tuple[Any, ...]] = []
+    rows: dict[str, list[Row]] = {"runs": [], "answers": [], "samples": [], "finishes": []}
     for record in records:
         match record:
             case Answer():
-                answers.append(_answer(stream, record))
+                rows["answers"].append(_answer(stream, record))
             case Sample():
-                samples.append(_sample(stream, record))
+                rows["samples"].append(_sample(stream, record))
             case RunStarted():
-                conn.execute(_INSERT_RUN, _run(stream, record))
+                rows["runs"].append(_run(stream, record))
             case RunFinished():
-                conn.execute(_INSERT_FINISH, _finish(stream, record))
-    conn.executemany(_INSERT_ANSWER, answers)
-    conn.executemany(_INSERT_SAMPLE, samples)
+                rows["finishes"].append(_finish(stream, record))
+    for table, made in rows.items():
+        if made:
+            columns, places = ", ".join(made[0]), ", ".join("?" * len(made[0]))
+            sql = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608  # our own names
+            conn.executemany(sql, (tuple(row.values()) for row in made))
 
 
-def _run(stream: int, r: RunStarted) -> tuple[Any, ...]:
-    return (
-        stream,
-        r.started_at,
-        r.clock_synchronised,
-        r.bundle.model,
-        r.bundle.title,
-        r.bundle.precision,
-        r.bundle.architecture.layers,
-        r.bundle.parameters,
-        r.bundle.weights.origin,
-        r.bundle_sha256,
-        _json(r.bundle),
-        r.device.hardware_class,
-        _json(r.device),
-        r.questions.name,
-        r.questions.sha256,
-        r.questions.total,
-        r.questions.selected,
-        _json(r.settings),
-        _json(r.remarks),
-        _json(r.thread_trials),
-    )
+def _run(stream: int, r: RunStarted) -> Row:
+    return {
+        "stream": stream,
+        "started_at": r.started_at,
+        "clock_synchronised": r.clock_synchronised,
+        "model": r.bundle.model,
+        "title": r.bundle.title,
+        "precision": r.bundle.precision,
+        "layers": r.bundle.architecture.layers,
+        "parameters": r.bundle.parameters,
+        "weights_origin": r.bundle.weights.origin,
+        "bundle_sha256": r.bundle_sha256,
+        "bundle": encode(r.bundle).decode(),
+        "hardware_class": r.device.hardware_class,
+        "device": encode(r.device).decode(),
+        "questions_name": r.questions.name,
+        "questions_sha256": r.questions.sha256,
+        "questions_total": r.questions.total,
+        "questions_selected": r.questions.selected,
+        "settings": encode(r.settings).decode(),
+        "remarks": encode(r.remarks).decode(),
+        "thread_trials": encode(r.thread_trials).decode(),
+    }
 
 
-def _answer(stream: int, r: Answer) -> tuple[Any, ...]:
-    return (
-        stream,
-        r.seq,
-        r.question_id,
-        r.repeat,
-        r.at_ns,
-        r.text,
-        r.start_char,
-        r.end_char,
-        r.confidence,
-        r.tokenize_ns,
-        r.infer_ns,
-        r.decode_ns,
-        r.windows,
-        r.tokens,
-        ",".join(r.marks) or None,
-        r.error,
-        r.waited_ns,
-    )
+def _answer(stream: int, r: Answer) -> Row:
+    return {
+        "stream": stream,
+        "seq": r.seq,
+        "question_id": r.question_id,
+        "repeat": r.repeat,
+        "at_ns": r.at_ns,
+        "text": r.text,
+        "start_char": r.start_char,
+        "end_char": r.end_char,
+        "confidence": r.confidence,
+        "tokenize_ns": r.tokenize_ns,
+        "infer_ns": r.infer_ns,
+        "decode_ns": r.decode_ns,
+        "windows": r.windows,
+        "tokens": r.tokens,
+        "marks": ",".join(r.marks) or None,
+        "error": r.error,
+        "waited_ns": r.waited_ns,
+    }
 
 
-def _sample(stream: int, r: Sample) -> tuple[Any, ...]:
-    return (
-        stream,
-        r.seq,
-        r.at_ns,
-        r.temperature_celsius,
-        r.clock_hz,
-        ",".join(r.throttle) or None,
-        r.worker_rss_bytes,
-        r.energy_joules,
-    )
+def _sample(stream: int, r: Sample) -> Row:
+    return {
+        "stream": stream,
+        "seq": r.seq,
+        "at_ns": r.at_ns,
+        "temperature_celsius": r.temperature_celsius,
+        "clock_hz": r.clock_hz,
+        "throttle": ",".join(r.throttle) or None,
+        "worker_rss_bytes": r.worker_rss_bytes,
+        "energy_joules": r.energy_joules,
+    }
 
 
-def _finish(stream: int, r: RunFinished) -> tuple[Any, ...]:
-    return (
-        stream,
-        r.seq,
-        r.status,
-        r.reason,
-        r.answered,
-        r.errors,
-        r.elapsed_ns,
-        r.load_ns,
-        r.first_ns,
-        r.peak_rss_bytes,
-        r.energy_source,
-        r.finished_at,
-        None if r.outcome is None else _json(r.outcome),
-    )
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value, order="deterministic").decode()
+def _finish(stream: int, r: RunFinished) -> Row:
+    return {
+        "stream": stream,
+        "seq": r.seq,
+        "status": r.status,
+        "reason": r.reason,
+        "answered": r.answered,
+        "errors": r.errors,
+        "elapsed_ns": r.elapsed_ns,
+        "load_ns": r.load_ns,
+        "first_ns": r.first_ns,
+        "peak_rss_bytes": r.peak_rss_bytes,
+        "energy_source": r.energy_source,
+        "finished_at": r.finished_at,
+        "outcome": None if r.outcome is None else encode(r.outcome).decode(),
+    }

@@ -16,8 +16,8 @@ class _Noted(Protocol):
 T = TypeVar("T", bound=_Noted)
 
 
-class Column(NamedTuple, Generic[T]):
-    """One column of a table whose rows are `T`."""
+class NotedColumn(NamedTuple, Generic[T]):
+    """One column of a table whose rows are `T`, and carry notes."""
 
     key: str
     """The field whose notes it carries, or, for an interval, a name of its own."""
@@ -31,7 +31,11 @@ class Column(NamedTuple, Generic[T]):
 
 
 def noted_table(
-    title: str, columns: Sequence[Column[T]], rows: Sequence[T], expected: Collection[str], names: int = 2
+    title: str,
+    columns: Sequence[NotedColumn[T]],
+    rows: Sequence[T],
+    expected: Collection[str],
+    names: int = 2,
 ) -> tuple[Table, tuple[str, ...]]:
     """All columns that any row has something to say in, and the footnotes.
 
@@ -43,10 +47,10 @@ def noted_table(
         names: how many of the first columns say what a row is.
     """
 
-    def has(column: Column[T], row: T) -> bool:
+    def has(column: NotedColumn[T], row: T) -> bool:
         return column.text(row) is not None or (column.key in expected and column.key in row.notes)
 
-    def cell(column: Column[T], row: T) -> Cell:
+    def cell(column: NotedColumn[T], row: T) -> Cell:
         notes = tuple(numbers.setdefault(note, len(numbers) + 1) for note in row.notes.get(column.key, ()))
         return Cell(column.text(row) or DASH, notes)
 
@@ -73,31 +77,33 @@ def _per_ms(row: Row) -> str | None:
     return None if row.f1_per_ms is None else f"{row.f1_per_ms:,.3g}"
 
 
-COLUMNS: Final[tuple[Column[Row], ...]] = (
-    Column("title", "model", lambda r: r.title, number=False),
-    Column("precision", "precision", lambda r: r.precision, number=False),
-    Column("answered", "questions", lambda r: f"{r.answered}/{r.selected}"),
-    Column("exact_match", "EM %", lambda r: decimals(r.exact_match, 1)),
-    Column("f1", "F1 %", lambda r: decimals(r.f1, 1)),
-    Column("f1_interval", "F1 95 %", lambda r: span(r.intervals.get("f1"), 1)),
-    Column("bertscore_f1", "BERTScore F1", lambda r: decimals(r.bertscore_f1, 3)),
-    Column("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
-    Column("p90_ms", "p90 ms", lambda r: decimals(r.p90_ms, 1)),
-    Column("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1), detail=True),
-    Column("questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2), detail=True),
-    Column("speed_up", "speed-up", lambda r: times(r.speed_up)),
-    Column("speed_up_interval", "speed-up 95 %", lambda r: span(r.intervals.get("speed_up"), 2)),
-    Column("f1_per_ms", "F1 per ms", _per_ms, detail=True),
-    Column("joules_per_question", "J/question", lambda r: decimals(r.joules_per_question, 2)),
-    Column("joules_per_correct", "J/correct", lambda r: decimals(r.joules_per_correct, 2), detail=True),
-    Column("load_ms", "load ms", lambda r: decimals(r.load_ms, 0), detail=True),
-    Column("peak_rss_bytes", "memory MB", lambda r: megabytes(r.peak_rss_bytes)),
-    Column("size_bytes", "size MB", lambda r: megabytes(r.size_bytes), detail=True),
-    Column("temperature_celsius", "°C", lambda r: decimals(r.temperature_celsius, 0), detail=True),
-    Column("held_back", "held back", _held_back, detail=True),
-    Column("parameters", "parameters M", lambda r: megabytes(r.parameters), detail=True),
-    Column("layers", "layers", lambda r: None if r.layers is None else str(r.layers), detail=True),
-    Column("weights_origin", "weights", lambda r: r.weights_origin, number=False, detail=True),
-    Column("pareto", "Pareto", lambda r: "front" if r.pareto else None, number=False),
-    Column("best_for", "best for", lambda r: ", ".join(r.best_for) or None, number=False),
+COLUMNS: Final[tuple[NotedColumn[Row], ...]] = (
+    NotedColumn("title", "model", lambda r: r.title, number=False),
+    NotedColumn("precision", "precision", lambda r: r.precision, number=False),
+    NotedColumn("answered", "questions", lambda r: f"{r.answered}/{r.selected}"),
+    NotedColumn("exact_match", "EM %", lambda r: decimals(r.exact_match, 1)),
+    NotedColumn("f1", "F1 %", lambda r: decimals(r.f1, 1)),
+    NotedColumn("f1_interval", "F1 95 %", lambda r: span(r.intervals.get("f1"), 1)),
+    NotedColumn("bertscore_f1", "BERTScore F1", lambda r: decimals(r.bertscore_f1, 3)),
+    NotedColumn("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
+    NotedColumn("p90_ms", "p90 ms", lambda r: decimals(r.p90_ms, 1)),
+    NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1), detail=True),
+    NotedColumn(
+        "questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2), detail=True
+    ),
+    NotedColumn("speed_up", "speed-up", lambda r: times(r.speed_up)),
+    NotedColumn("speed_up_interval", "speed-up 95 %", lambda r: span(r.intervals.get("speed_up"), 2)),
+    NotedColumn("f1_per_ms", "F1 per ms", _per_ms, detail=True),
+    NotedColumn("joules_per_question", "J/question", lambda r: decimals(r.joules_per_question, 2)),
+    NotedColumn("joules_per_correct", "J/correct", lambda r: decimals(r.joules_per_correct, 2), detail=True),
+    NotedColumn("load_ms", "load ms", lambda r: decimals(r.load_ms, 0), detail=True),
+    NotedColumn("peak_rss_bytes", "memory MB", lambda r: megabytes(r.peak_rss_bytes)),
+    NotedColumn("size_bytes", "size MB", lambda r: megabytes(r.size_bytes), detail=True),
+    NotedColumn("temperature_celsius", "°C", lambda r: decimals(r.temperature_celsius, 0), detail=True),
+    NotedColumn("held_back", "held back", _held_back, detail=True),
+    NotedColumn("parameters", "parameters M", lambda r: megabytes(r.parameters), detail=True),
+    NotedColumn("layers", "layers", lambda r: None if r.layers is None else str(r.layers), detail=True),
+    NotedColumn("weights_origin", "weights", lambda r: r.weights_origin, number=False, detail=True),
+    NotedColumn("pareto", "Pareto", lambda r: "front" if r.pareto else None, number=False),
+    NotedColumn("best_for", "best for", lambda r: ", ".join(r.best_for) or None, number=False),
 )

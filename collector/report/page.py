@@ -3,7 +3,8 @@
 Every format writes the same chapters, so that no two of them can say different numbers.
 """
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 DASH: Final = "–"  # noqa: RUF001  # an en dash stands for "no number" in a table
 PARTS: Final = ("answer", "hardware", "scenarios", "evidence", "study", "questions", "method", "provenance")
@@ -86,6 +87,34 @@ class Chapter(NamedTuple):
     def name(self) -> str:
         """What `collector report --section` calls it: all places are one."""
         return "hardware" if self.anchor.startswith("place-") else self.anchor
+
+
+T = TypeVar("T")
+
+
+class Column(NamedTuple, Generic[T]):
+    """One column of a table whose rows are made of `T`: its heading and what its cells say, side by side."""
+
+    heading: str
+    text: Callable[[T], str | None]
+    """As people read it; None for a dash."""
+    number: bool = True
+    """Aligned right."""
+
+
+def table_of(title: str, columns: Sequence[Column[T]], items: Iterable[T], names: int = 2) -> Table:
+    """Make a table with a row for each item.
+
+    Args:
+        title: of the table.
+        columns: from left to right.
+        items: from top to bottom.
+        names: how many of the first columns say what a row is.
+    """
+    headings = tuple(Heading(column.heading, column.number) for column in columns)
+    return Table(
+        title, headings, tuple(cells(*(column.text(item) for column in columns)) for item in items), names
+    )
 
 
 def mark(number: int) -> str:

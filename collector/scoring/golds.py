@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from collector.scoring import squad_metrics as squad
 from collector.store.database import Store
 from collector.store.runs import Run
+from contract import squad_metrics as squad
 
 SCORES_HELD: Final = 500_000
 """Scores of question and text that are kept in memory: other runs often answer the same."""

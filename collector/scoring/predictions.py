@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from collector.errors import BadInput
-from collector.scoring import squad_metrics as squad
 from collector.store.database import Store
 from collector.store.runs import Run
 from commandline.clock import utc_now
+from contract import squad_metrics as squad
 from contract.codec import decode_json
 from contract.questions import MAX_QUESTION_FILE_BYTES, QuestionFile, decode_questions
 

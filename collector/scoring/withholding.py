@@ -8,6 +8,7 @@ from collector.store.runs import Run
 RANDOM_WEIGHTS: Final = (
     "random weights: time, memory and size are those of the true architecture, an accuracy would mean nothing"
 )
+NOT_SCORED: Final = "not every answer is scored: collector score"
 NO_GOLDS: Final = "the question file has no gold answers, or was never added: collector questions add FILE"
 
 _TITLES_NAMED: Final = 3

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from collector.broker.client import Arrival, Event, Failed, Lost, Ready, Subscriber
 from collector.errors import BrokerUnavailable, StorageUnavailable
 from collector.intake.incoming import Delivery
-from collector.intake.ingest import Outcome, ingest
+from collector.intake.ingest import Ingested, ingest
 from collector.serving.upkeep import Upkeep
 from collector.store.database import Store
 from commandline.broker_address import BrokerAddress
@@ -145,7 +145,7 @@ class Server:
         self._count(outcome)
         return True
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: Ingested) -> None:
         if outcome.rejected and not self.rejected:
             self._say("a message was rejected, and later ones go unmentioned here: see `collector rejected`")
         if outcome.stored:

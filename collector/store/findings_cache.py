@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from collector.store.database import Store
+from contract.codec import encode
 
 T = TypeVar("T")
 
@@ -14,7 +15,7 @@ RULES: Final = 3
 """To be raised when a rule of `statistics` or of what is computed here changes."""
 
 
-class Memory:
+class FindingsCache:
     """Findings by digest. Those that nobody asked for are forgotten when it is stored."""
 
     def __init__(self, store: Store) -> None:
@@ -33,7 +34,7 @@ class Memory:
         digest = hashlib.sha256("\n".join((str(RULES), kind, *of)).encode()).hexdigest()
         known = self._known.get(digest)
         if known is None:
-            known = msgspec.json.encode(compute(), order="deterministic").decode()
+            known = encode(compute()).decode()
         self._used[digest] = self._known[digest] = known
         found: T = msgspec.json.decode(known, type=shape)
         return found

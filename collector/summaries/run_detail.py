@@ -1,14 +1,16 @@
 """One run, looked at closely: what was measured with what, how it went, which answers stand out."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from collector.scoring.withholding import GoldSets
+from collector.scoring.withholding import NOT_SCORED
 from collector.store.database import Store
 from collector.store.runs import find_run
+from collector.summaries.measured import Estimate, Measured, measured
+from collector.summaries.run_summary import Derived
 from collector.summaries.statistics import percentile
+from collector.summaries.timeline import Timeline
 from contract.bundle import Manifest
 from contract.device import Device
 from contract.records import Outcome, Settings, ThreadTrial
@@ -16,20 +18,8 @@ from contract.records import Outcome, Settings, ThreadTrial
 SHOWN: Final = 5
 """How many answers stand out."""
 
-_SCORES: Final = """
-SELECT sum(errors), avg(exact_match) * 100, avg(f1) * 100, sum(unscored) FROM (
-    SELECT count(error) AS errors, avg(exact_match) AS exact_match, avg(f1) AS f1,
-        count(*) - count(f1) AS unscored
-    FROM answers LEFT JOIN scores USING (stream, seq) WHERE stream = ? GROUP BY question_id
-)
-"""
 
-
-class _Part(msgspec.Struct, frozen=True, kw_only=True):
-    pass
-
-
-class Times(_Part, frozen=True, kw_only=True):
+class Times(msgspec.Struct, frozen=True, kw_only=True):
     """Over the answers whose time counts, in milliseconds."""
 
     count: int
@@ -41,7 +31,7 @@ class Times(_Part, frozen=True, kw_only=True):
     decode_p50_ms: float
 
 
-class Telemetry(_Part, frozen=True, kw_only=True):
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     """What the samples of the machine saw. None where it cannot be read."""
 
     samples: int
@@ -51,12 +41,12 @@ class Telemetry(_Part, frozen=True, kw_only=True):
     highest_clock_mhz: float | None
     throttled_samples: int
     energy_joules: float | None
-    """Up to the last sample that has any."""
+    """Between the first and the last sample that have any."""
     energy_answers: int
-    """Answers that it was spent on."""
+    """Answers between these two samples."""
 
 
-class StandsOut(_Part, frozen=True, kw_only=True):
+class StandsOut(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that is slow, or wrong."""
 
     question_id: str
@@ -73,7 +63,7 @@ class StandsOut(_Part, frozen=True, kw_only=True):
     error: str | None
 
 
-class RunDetail(_Part, frozen=True, kw_only=True):
+class RunDetail(msgspec.Struct, frozen=True, kw_only=True):
     """Everything `collector show` shows; encoded, what it prints with `--json`."""
 
     run_id: str
@@ -121,11 +111,12 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
     """
     with store.reading():
         run = find_run(store, beginning)
-        withheld = GoldSets(store).withheld(run)
+        derived = Derived(store)
+        values, timeline = measured(derived.columns(run)), derived.summary(run).timeline
+        withheld = derived.sets.withheld(run)
         finish = next(store.rows("SELECT * FROM finishes WHERE stream = ?", run.stream), {})
-        errors, exact_match, f1, unscored = next(store.tuples(_SCORES, run.stream))
-        if withheld is None and unscored:
-            withheld = "not every answer is scored: collector score"
+        if withheld is None and run.answers and values.exact_match is None:
+            withheld = NOT_SCORED
         return RunDetail(
             run_id=run.run_id,
             device_id=run.device_id,
@@ -140,13 +131,13 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
             energy_source=finish.get("energy_source"),
             answers=run.answers,
             asked=run.questions_selected,
-            errors=errors or 0,
-            marks=_marks(store, run.stream),
-            exact_match=None if withheld else exact_match,
-            f1=None if withheld else f1,
+            errors=values.errors,
+            marks=timeline.marks,
+            exact_match=None if withheld else _percent(values.exact_match),
+            f1=None if withheld else _percent(values.f1),
             accuracy_withheld=withheld,
-            times=_times(store, run.stream),
-            telemetry=_telemetry(store, run.stream),
+            times=_times(store, run.stream, values),
+            telemetry=_telemetry(store, run.stream, timeline),
             remarks=run.remarks,
             settings=run.settings,
             outcome=run.outcome,
@@ -161,52 +152,43 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
         )
 
 
-def _marks(store: Store, stream: int) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for marks, count in store.tuples(
-        "SELECT marks, count(*) FROM answers WHERE stream = ? AND marks IS NOT NULL GROUP BY marks", stream
-    ):
-        for mark in marks.split(","):
-            counts[mark] = counts.get(mark, 0) + count
-    return counts
-
-
-def _times(store: Store, stream: int) -> Times | None:
-    rows = list(
-        store.tuples(
-            "SELECT tokenize_ns + infer_ns + decode_ns, tokenize_ns, infer_ns, decode_ns FROM answers "
-            "WHERE stream = ? AND marks IS NULL AND error IS NULL",
-            stream,
-        )
-    )
-    if not rows:
+def _times(store: Store, stream: int, values: Measured) -> Times | None:
+    if not values.timed:
         return None
-    whole, tokenize, infer, decode = zip(*rows, strict=True)
+    parts = store.tuples(
+        "SELECT tokenize_ns, infer_ns, decode_ns FROM answers "
+        "WHERE stream = ? AND marks IS NULL AND error IS NULL",
+        stream,
+    )
+    tokenize, infer, decode = zip(*parts, strict=True)
+    whole = {name: estimate.value / 1e6 for name, estimate in values.percentiles_ns.items()}
     return Times(
-        count=len(rows),
-        p50_ms=_ms(whole, 0.5),
-        p90_ms=_ms(whole, 0.9),
-        p99_ms=_ms(whole, 0.99),
-        tokenize_p50_ms=_ms(tokenize, 0.5),
-        infer_p50_ms=_ms(infer, 0.5),
-        decode_p50_ms=_ms(decode, 0.5),
+        count=values.timed,
+        p50_ms=whole["p50"],
+        p90_ms=whole["p90"],
+        p99_ms=whole["p99"],
+        tokenize_p50_ms=percentile(tokenize, 0.5) / 1e6,
+        infer_p50_ms=percentile(infer, 0.5) / 1e6,
+        decode_p50_ms=percentile(decode, 0.5) / 1e6,
     )
 
 
-def _telemetry(store: Store, stream: int) -> Telemetry:
+def _telemetry(store: Store, stream: int, timeline: Timeline) -> Telemetry:
     row = next(
         store.rows(
-            "SELECT count(*) AS samples, max(temperature_celsius) AS highest_celsius, "
-            "min(clock_hz) / 1e6 AS lowest_clock_mhz, max(clock_hz) / 1e6 AS highest_clock_mhz, "
-            "count(throttle) AS throttled_samples, max(energy_joules) AS energy_joules, "
-            "(SELECT count(*) FROM answers WHERE stream = ?1 AND seq < (SELECT max(seq) FROM samples "
-            "WHERE stream = ?1 AND energy_joules IS NOT NULL)) AS energy_answers, "
+            "SELECT count(*) AS samples, min(clock_hz) / 1e6 AS lowest_clock_mhz, "
+            "max(clock_hz) / 1e6 AS highest_clock_mhz, count(throttle) AS throttled_samples, "
             "(SELECT temperature_celsius FROM samples WHERE stream = ?1 AND temperature_celsius IS NOT NULL "
             "ORDER BY seq LIMIT 1) AS first_celsius FROM samples WHERE stream = ?1",
             stream,
         )
     )
-    return Telemetry(**row)
+    return Telemetry(
+        **row,
+        highest_celsius=timeline.temperature_celsius,
+        energy_joules=timeline.joules,
+        energy_answers=timeline.joules_answers,
+    )
 
 
 def _standing_out(store: Store, stream: int, which: str, order: str) -> tuple[StandsOut, ...]:
@@ -226,8 +208,8 @@ def _standing_out(store: Store, stream: int, which: str, order: str) -> tuple[St
     return tuple(StandsOut(**row) for row in rows)
 
 
-def _ms(values_ns: Sequence[int], fraction: float) -> float:
-    return percentile(values_ns, fraction) / 1e6
+def _percent(share: Estimate | None) -> float | None:
+    return None if share is None else 100 * share.value
 
 
 def _scaled(value: int | None, by: float) -> float | None:

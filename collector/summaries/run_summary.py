@@ -16,7 +16,8 @@ from collector.scoring.withholding import GoldSets
 from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, Keys
-from collector.summaries.timeline import Answered, Course, course
+from collector.summaries.timeline import Answered, Timeline, timeline
+from contract.codec import encode
 
 COLUMNS_HELD: Final = 12
 """Runs whose columns are kept in memory, a few megabytes for each 100,000 answers."""
@@ -24,7 +25,7 @@ COLUMNS_HELD: Final = 12
 ANSWERS_A_PART: Final = 10_000
 """The columns of so many are half a megabyte, which is written within some 10 ms."""
 
-_COURSE: Final = msgspec.json.Decoder(Course)
+_TIMELINE: Final = msgspec.json.Decoder(Timeline)
 _FIELDS: Final = ", ".join(Columns._fields)
 
 _ANSWERS: Final = """
@@ -46,8 +47,8 @@ class Summary(NamedTuple):
     """What is derived of a run, without its columns."""
 
     digest: str
-    """Names the columns and the course: equal digests, equal numbers."""
-    course: Course
+    """Names the columns and the timeline: equal digests, equal numbers."""
+    timeline: Timeline
 
 
 class _Made(NamedTuple):
@@ -77,7 +78,7 @@ class Derived:
             if row is None:
                 self._hold(run, self._make(run))
             else:
-                self._summaries[run.stream] = Summary(row[0], _COURSE.decode(row[1]))
+                self._summaries[run.stream] = Summary(row[0], _TIMELINE.decode(row[1]))
         return self._summaries[run.stream]
 
     def columns(self, run: Run) -> Columns:
@@ -123,11 +124,12 @@ class Derived:
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (run.stream, part, *blobs),
                 )
+        kept = encode(made.summary.timeline).decode()
         with self._store.writing_behind() as conn:
             conn.execute("DELETE FROM column_parts WHERE stream = ? AND part >= ?", (run.stream, count))
             conn.execute(
                 "INSERT INTO run_columns VALUES (?, ?, ?, ?, ?)",
-                (run.stream, run.records, self.scorer, made.summary.digest, _json(made.summary.course)),
+                (run.stream, run.records, self.scorer, made.summary.digest, kept),
             )
 
     def _stored(self, run: Run, fields: str) -> Any:
@@ -181,12 +183,8 @@ def _make(store: Store, run: Run, question_set: int | None, scorer: int | None, 
         columns.state[order],
         {place: row[-1] for place, row in enumerate(rows) if row[-1] is not None},
     )
-    what_happened = course(store, run.stream, answered)
-    digest = hashlib.sha256(_json(what_happened).encode())
+    what_happened = timeline(store, run.stream, answered)
+    digest = hashlib.sha256(encode(what_happened))
     for blob in columns.to_bytes():
         digest.update(hashlib.sha256(blob).digest())
     return _Made(Summary(digest.hexdigest(), what_happened), columns)
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value, order="deterministic").decode()

@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from collector.findings.between_rows import Interval
+
 CONFIDENCE: Final = 0.95
 SIGNIFICANCE: Final = 1 - CONFIDENCE
 REPLICATES: Final = 1000
@@ -24,7 +26,6 @@ _LENGTHS: Final = 100
 SEED: Final = 20_250_101
 
 Floats = NDArray[np.float64]
-Interval = tuple[float, float]
 
 
 class SpeedUp(NamedTuple):

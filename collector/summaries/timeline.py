@@ -28,8 +28,8 @@ class Answered(NamedTuple):
     """By the answer's place, where it has any: comma-separated."""
 
 
-class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run's order tells."""
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known from the order of a run's answers and samples."""
 
     marks: dict[str, int]
     drift: float | None
@@ -59,7 +59,7 @@ _SAMPLES: Final = (
 )
 
 
-def course(store: Store, stream: int, answers: Answered) -> Course:
+def timeline(store: Store, stream: int, answers: Answered) -> Timeline:
     """Look at a run's answers and samples in the order in which they came."""
     samples = [_Sample(*row) for row in store.tuples(_SAMPLES, stream)]
     timed = answers.state == TIMED
@@ -72,7 +72,7 @@ def course(store: Store, stream: int, answers: Answered) -> Course:
         joules = (last.energy_joules or 0.0) - (first.energy_joules or 0.0)
         between = (answers.at_ns >= first.at_ns) & (answers.at_ns < last.at_ns)
         metered_answers = int(np.count_nonzero(between))
-    return Course(
+    return Timeline(
         marks=dict(sorted(marks.items())),
         drift=drift(times),
         outliers=outliers(times, answers.tokens[timed]),

@@ -26,7 +26,7 @@ class Runner(NamedTuple):
     cutter: Cutter
 
 
-class Course(NamedTuple):
+class Lap(NamedTuple):
     """What one network said of each question, and how long it took."""
 
     readings: list[Reading]
@@ -38,15 +38,13 @@ class Course(NamedTuple):
         return float(np.median(self.seconds))
 
 
-def turns(
-    runners: Sequence[Runner], questions: tuple[Question, ...], courses: Sequence[Course]
-) -> Iterator[int]:
+def turns(runners: Sequence[Runner], questions: tuple[Question, ...], laps: Sequence[Lap]) -> Iterator[int]:
     """Let each network answer each question, one after another, in an order that rotates.
 
     Args:
         runners: the networks.
         questions: what each answers.
-        courses: one a network, empty; they grow.
+        laps: one a network, empty; they grow.
 
     Yields:
         How many questions all have answered.
@@ -59,8 +57,8 @@ def turns(
             windows = runners[place].cutter.windows(question)
             begun = time.perf_counter()
             logits = [runners[place].network(window) for window in windows]
-            courses[place].seconds.append(time.perf_counter() - begun)
-            courses[place].readings.append(Reading(answer(question.context, windows, logits), logits))
+            laps[place].seconds.append(time.perf_counter() - begun)
+            laps[place].readings.append(Reading(answer(question.context, windows, logits), logits))
         yield turn + 1
 
 
@@ -76,7 +74,7 @@ class SpeedUp(NamedTuple):
     high: float
 
 
-def speed_up(reference: Course, other: Course) -> SpeedUp:
+def speed_up(reference: Lap, other: Lap) -> SpeedUp:
     """Compare the times of two networks that took turns."""
     ratios = np.array(reference.seconds) / np.array(other.seconds)
     low, high = _interval(ratios, np.median)

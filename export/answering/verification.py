@@ -1,12 +1,11 @@
 """Whether a graph still answers what the network it came from answers."""
 
-import string
-from collections import Counter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from contract.questions import Question, QuestionFile, questions_sha256
+from contract.squad_metrics import score
 from export.answering.inference import Cutter, Logits, Network, answer
 from export.errors import VerificationFailed
 
@@ -14,7 +13,6 @@ LARGEST_DIFFERENCE: Final = 0.01
 """Of fp32 logits, which are of the order of 10, between PyTorch and onnxruntime."""
 LEAST_AGREEMENT: Final = 0.8
 """Of a quantised reader with trained weights: below it something is broken, not merely rounded."""
-_ARTICLES: Final = frozenset({"a", "an", "the"})
 
 
 class Reading(NamedTuple):
@@ -94,22 +92,7 @@ def mean_f1(questions: tuple[Question, ...], readings: list[Reading]) -> float |
 
 def f1(text: str, question: Question) -> float:
     """Token F1 as the SQuAD v1.1 script has it, best over the gold answers, 0 to 1."""
-    return max(_overlap(_tokens(text), _tokens(gold.text)) for gold in question.golds)
-
-
-def exact_match(text: str, question: Question) -> bool:
-    """Whether a text is one of the gold answers, as the SQuAD v1.1 script compares them."""
-    return any(_tokens(text) == _tokens(gold.text) for gold in question.golds)
-
-
-def _tokens(text: str) -> list[str]:
-    plain = "".join(char for char in text.lower() if char not in string.punctuation)
-    return [word for word in plain.split() if word not in _ARTICLES]
-
-
-def _overlap(found: list[str], gold: list[str]) -> float:
-    common = sum((Counter(found) & Counter(gold)).values())
-    return 2 * common / (len(found) + len(gold)) if common else 0.0
+    return score(text, (gold.text for gold in question.golds)).f1
 
 
 def check_exact(comparison: Comparison, name: str, trained: bool) -> None:

@@ -14,8 +14,8 @@ from contract.version import FORMAT_VERSION
 from export import toolchain as tools
 from export.answering import verification
 from export.answering.inference import Cutter
-from export.building import build_check as judge
 from export.building import bundle
+from export.building.build_check import RANDOM_QUESTIONS, BuildCheck, check_graph
 from export.building.request import BuildRequest as BuildRequest
 from export.building.request import QuestionFiles, find_source, folder_name, read_questions
 from export.errors import VerificationFailed
@@ -73,10 +73,10 @@ def build(
         with bundle.workshop(to) as shop:
             progress(f"{name}: tracing {reader.parameters / 1e6:.1f}M parameters")
             traced = _trace(reader, shop)
-            judging = None
+            check = None
             if request.verify:
                 with _leaving_out("no bundle"):
-                    judging = _judge(request, source, files, reader, traced, progress)
+                    check = _build_check(request, source, files, reader, traced, progress)
             del reader  # its weights are on disk now, and the next steps need the memory
             activations = (
                 _activations(name, source, files, traced, shop, progress) if "int8" in missing else None
@@ -91,11 +91,11 @@ def build(
                 progress(f"{place.name}: writing")
                 draft = shop / place.name
                 manifest = _draft(request.model, source, traced, precision, recipe, given, draft)
-                if judging is not None:
+                if check is not None:
                     progress(f"{place.name}: verifying")
                     with _leaving_out(f"no {place.name}"):
-                        verdict = judging.verdict(manifest, draft)
-                    manifest = msgspec.structs.replace(manifest, verification=verdict)
+                        found = check.verify(manifest, draft)
+                    manifest = msgspec.structs.replace(manifest, verification=found)
                 bundle.seal(draft, manifest, place)
     return list(places.values())
 
@@ -166,20 +166,20 @@ def _activations(
     return calibration.activations(traced.graph, cutter, asked, shop / "calibrated.onnx")
 
 
-def _judge(
+def _build_check(
     request: BuildRequest,
     source: Source,
     files: QuestionFiles,
     reader: Reader,
     traced: _Traced,
     progress: Progress,
-) -> judge.Judge:
+) -> BuildCheck:
     trained = source.checkpoint is not None
-    count = request.verify if trained else min(request.verify, judge.RANDOM_QUESTIONS)
+    count = request.verify if trained else min(request.verify, RANDOM_QUESTIONS)
     asked = verification.chosen(files.questions, count)
     progress(f"{request.model.name}: verifying the graph on {len(asked.questions)} questions")
     cutter = Cutter(traced.tokenizer, traced.inputs)
-    return judge.appoint(request.model.name, reader.network, traced.graph, cutter, asked, trained=trained)
+    return check_graph(request.model.name, reader.network, traced.graph, cutter, asked, trained=trained)
 
 
 def _draft(

@@ -16,8 +16,8 @@ RANDOM_QUESTIONS: Final = 4
 """Verify random weights on: their answers mean nothing, and BERT-Large takes a second for each."""
 
 
-class Judge(NamedTuple):
-    """Has seen what the fp32 graph answers, and gives verdicts on drafts of bundles."""
+class BuildCheck(NamedTuple):
+    """What the fp32 graph answers; compares drafts of bundles with it."""
 
     asked: QuestionFile
     cutter: Cutter
@@ -27,7 +27,7 @@ class Judge(NamedTuple):
     """Of the traced graph."""
     trained: bool
 
-    def verdict(self, manifest: Manifest, draft: Path) -> dict[str, Any]:
+    def verify(self, manifest: Manifest, draft: Path) -> dict[str, Any]:
         """What the manifest says of the verification.
 
         Raises:
@@ -44,7 +44,7 @@ class Judge(NamedTuple):
         return verification.recorded(comparison, "fp32", self.asked.sha256)
 
 
-def appoint(
+def check_graph(
     name: str,
     network: "PreTrainedModel",
     graph: Path,
@@ -52,8 +52,8 @@ def appoint(
     asked: QuestionFile,
     *,
     trained: bool,
-) -> Judge:
-    """Compare the fp32 graph with its network, and make a judge of it.
+) -> BuildCheck:
+    """Compare the fp32 graph with its network, and prepare the check of drafts against it.
 
     Args:
         name: of the model, for messages.
@@ -69,4 +69,4 @@ def appoint(
     said = verification.read(torch_network(network), cutter, asked.questions)
     readings = verification.read(onnx_network(graph), cutter, asked.questions)
     verification.check_exact(verification.compare(asked.questions, said, readings), name, trained)
-    return Judge(asked, cutter, said, readings, trained)
+    return BuildCheck(asked, cutter, said, readings, trained)

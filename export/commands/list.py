@@ -6,6 +6,7 @@ import click
 
 from commandline.help import Command
 from contract.codec import encode
+from contract.study import Study
 from export.commands.options import format_option
 from export.models import catalog
 
@@ -102,5 +103,5 @@ def _scores(published: catalog.Published | None) -> str:
     return f"{exact} / {published.f1:.1f}{'*' if published.verified else ''}"
 
 
-def _study(study: catalog.Study | None) -> str:
+def _study(study: Study | None) -> str:
     return "" if study is None else f"{study.exact_match:.1f} / {study.f1:.1f}"

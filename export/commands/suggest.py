@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from commandline.counted import counted
 from commandline.help import Command
 from contract.codec import printable
 from export.commands.options import format_option
@@ -13,8 +14,8 @@ from export.commands.options import format_option
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from export.suggestion.candidate import Candidate
     from export.suggestion.suggest import Suggestion
+    from export.suggestion.suggested_student import SuggestedStudent
 
 _SHOWN = 12
 
@@ -78,8 +79,8 @@ def _print(found: "Suggestion") -> None:
         console.width = 200  # a pipe has no width to wrap to
     console.print(
         printable(
-            f"{found.requirement} on {found.hardware_class}, {found.questions}, {_threads(found.threads)}: "
-            f"predicted from {found.points} measurements"
+            f"{found.requirement} on {found.hardware_class}, {found.questions}, "
+            f"{counted(found.threads, 'thread')}: predicted from {found.points} measurements"
         )
     )
     if found.already:
@@ -100,11 +101,7 @@ def _print(found: "Suggestion") -> None:
         console.print(printable(f"  {command}"), soft_wrap=True)
 
 
-def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
-
-
-def _table(candidates: "Sequence[Candidate]") -> "Table":
+def _table(candidates: "Sequence[SuggestedStudent]") -> "Table":
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contract.questions import QuestionFile
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification found."""
 
     bundle: str
@@ -85,7 +85,7 @@ def verify(
         raise SystemExit(1)
 
 
-def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "QuestionFile") -> Outcome:
+def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "QuestionFile") -> Verification:
     from contract.bundle import MODEL_FILE, TOKENIZER_FILE
     from export.answering import verification
     from export.answering.inference import Cutter, onnx_network
@@ -110,7 +110,7 @@ def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "Quest
             verification.check_quantised(comparison, bundle.name)
     except VerificationFailed as error:
         failure = str(error)
-    return Outcome(
+    return Verification(
         bundle=str(bundle),
         precision=manifest.precision,
         against=reference.name,
@@ -126,7 +126,7 @@ def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "Quest
     )
 
 
-def _print(outcome: Outcome) -> None:
+def _print(outcome: Verification) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

@@ -4,20 +4,20 @@ import json
 from pathlib import Path
 from typing import Final
 
-from export.models.training_record import FILE, Evaluation, Record
+from export.models.training_record import FILE, Evaluation, TrainingRecord
 
 LOG: Final = "training-log.jsonl"
 _CURVE: Final = "curve.svg"
 _WIDTH, _HEIGHT, _MARGIN = 640, 240, 40
 
 
-def write(record: Record, folder: Path) -> None:
+def write(record: TrainingRecord, folder: Path) -> None:
     """Write `README.md` with front matter as the hub has it, and `curve.svg`."""
     (folder / _CURVE).write_text(_curve(record), encoding="utf-8")
     (folder / "README.md").write_text(_card(record), encoding="utf-8")
 
 
-def _card(record: Record) -> str:
+def _card(record: TrainingRecord) -> str:
     licence = [] if record.teacher.licence is None else [f"license: {json.dumps(record.teacher.licence)}"]
     # What the teacher knows by heart, it may have taught.
     articles = dict.fromkeys((*record.data.articles, *record.teacher.training_articles))
@@ -58,7 +58,7 @@ differs somewhat.
     return "\n".join(front) + text
 
 
-def _facts(record: Record) -> list[tuple[str, str]]:
+def _facts(record: TrainingRecord) -> list[tuple[str, str]]:
     shape, settings, data = record.architecture, record.settings, record.data
     weights = ", ".join(f"{name} {weight:g}" for name, weight in record.losses.items())
     return [
@@ -99,7 +99,7 @@ def _evaluation(evaluation: Evaluation) -> str:
     )
 
 
-def _curve(record: Record) -> str:
+def _curve(record: TrainingRecord) -> str:
     """EM and F1 over steps, and the teacher's F1 as a line."""
     steps = max(record.evaluations[-1].step, 1)
     highest = max([e.f1 for e in record.evaluations] + [record.teacher_f1, 1.0])

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from contract import squad_metrics as squad
 from contract.questions import Question
 from export.answering.inference import Cutter, Logits, Window, answer
-from export.answering.verification import exact_match, f1
 from export.distillation.hidden_states import takes
 from export.distillation.windows import Labelled, batch
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _BATCH: Final = 16
 
 
-class Score(NamedTuple):
+class Accuracy(NamedTuple):
     """Exact match and token F1 in percent."""
 
     exact_match: float
@@ -46,13 +46,15 @@ class HeldOut:
             found.append(answer(question.context, windows, said))
         return found
 
-    def score(self, network: "PreTrainedModel") -> Score:
+    def score(self, network: "PreTrainedModel") -> Accuracy:
         """EM and F1 as the SQuAD v1.1 script has them, in percent."""
-        answers = self.answers(network)
-        pairs = list(zip(answers, self.questions, strict=True))
-        return Score(
-            100 * sum(exact_match(text, question) for text, question in pairs) / len(pairs),
-            100 * sum(f1(text, question) for text, question in pairs) / len(pairs),
+        scores = [
+            squad.score(text, (gold.text for gold in question.golds))
+            for text, question in zip(self.answers(network), self.questions, strict=True)
+        ]
+        return Accuracy(
+            100 * sum(score.exact_match for score in scores) / len(scores),
+            100 * sum(score.f1 for score in scores) / len(scores),
         )
 
     def _logits(self, network: "PreTrainedModel") -> list[Logits]:

@@ -24,7 +24,7 @@ _PROJECTIONS: Final = {
 }
 
 
-class Batch(NamedTuple):
+class WindowBatch(NamedTuple):
     """Windows, padded to the longest; B of them, T tokens."""
 
     inputs: "dict[str, Tensor]"
@@ -52,7 +52,7 @@ class Wanted(NamedTuple):
         return Wanted(*(ours | theirs for ours, theirs in zip(self, other, strict=True)))
 
 
-class Signals(NamedTuple):
+class NetworkOutputs(NamedTuple):
     """What one network says; what is inside goes by layers of the student, in the teacher's as well.
 
     So `teacher.hidden[3]` is the output of the teacher's layer that the student's layer 3 learns from.
@@ -88,7 +88,7 @@ class Listener:
         self.heads = heads(network.config)
         self._projections = _projections(network) if wanted.attention or wanted.values else {}
 
-    def hear(self, batch: Batch) -> Signals:
+    def hear(self, batch: WindowBatch) -> NetworkOutputs:
         """What the network says of a batch."""
         inside: dict[str, dict[int, Tensor]] = {"queries": {}, "keys": {}, "values": {}}
         with self._hooked(inside):
@@ -97,7 +97,7 @@ class Listener:
                 output_hidden_states=bool(self.wanted.hidden),
             )
         hidden = {place: said.hidden_states[self._layers[place]] for place in sorted(self.wanted.hidden)}
-        return Signals(said.start_logits, said.end_logits, hidden, **inside, heads=self.heads)
+        return NetworkOutputs(said.start_logits, said.end_logits, hidden, **inside, heads=self.heads)
 
     @contextmanager
     def _hooked(self, inside: "dict[str, dict[int, Tensor]]") -> Iterator[None]:

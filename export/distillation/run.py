@@ -15,25 +15,25 @@ from contract.questions import questions_sha256
 from export import toolchain as tools
 from export.distillation import card, teacher
 from export.distillation import load as sources
-from export.distillation.evaluation import Score
+from export.distillation.evaluation import Accuracy
 from export.distillation.hidden_states import Listener
 from export.distillation.request import DistilRequest
 from export.distillation.student import Student, student
-from export.distillation.teacher import Present, Teacher
+from export.distillation.teacher import LiveTeacher, Teacher
 from export.distillation.training import objective
 from export.distillation.training.checkpoints import Checkpoints
 from export.distillation.training.device import this_device
 from export.distillation.training.log import Log
-from export.distillation.training.loop import Outcome, Trainer
+from export.distillation.training.loop import Trainer, TrainingResult
 from export.distillation.training.objective import Objective
 from export.distillation.training.progress import Watcher, watching
-from export.distillation.training.trainable import pupil
-from export.distillation.training_data import Lesson, lesson
+from export.distillation.training.trainable import trainable
+from export.distillation.training_data import TrainingData, read_training_data
 from export.errors import BadInput, StorageUnavailable
 from export.models import training_record as record
 from export.models.catalog import architecture
 from export.models.sources import CONFIG, Source
-from export.models.training_record import Data, Record, Settings
+from export.models.training_record import TrainingQuestions, TrainingRecord, TrainingSettings
 from export.quiet import quiet
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _EVALUATIONS: Final = 8
 """In a training, where no other interval is asked for."""
 
 
-def distil(request: DistilRequest, to: Path, say: Say) -> Record:
+def distil(request: DistilRequest, to: Path, say: Say) -> TrainingRecord:
     """Train a student and write its folder.
 
     Args:
@@ -80,7 +80,7 @@ def distil(request: DistilRequest, to: Path, say: Say) -> Record:
     source = sources.find(request.teacher, request.base)
     say(f"loading the teacher ({source.weights.origin}: {source.weights.source})")
     master, tokenizer = sources.load_teacher(source)
-    learning = lesson(request, tokenizer)
+    learning = read_training_data(request, tokenizer)
     young = student(request, master, tokenizer, _short(source.weights.source))
     _say_student(young, say)
     goal = objective.parse(request.losses, young.architecture.layers, request.temperature)
@@ -94,7 +94,7 @@ def distil(request: DistilRequest, to: Path, say: Say) -> Record:
     with ExitStack() as stack:
         watcher = stack.enter_context(watching(say))
         trainer = Trainer(
-            pupil=pupil(young.network, goal.wanted, master.config.hidden_size, request.seed),
+            trainable=trainable(young.network, goal.wanted, master.config.hidden_size, request.seed),
             teacher=_teacher(request, source, master, young, goal, learning, watcher),
             windows=learning.windows,
             held_out=learning.held_out,
@@ -138,7 +138,7 @@ def _teacher(
     master: "PreTrainedModel",
     young: Student,
     goal: Objective,
-    lesson: Lesson,
+    training_data: TrainingData,
     watcher: Watcher,
 ) -> Teacher | None:
     if not goal.needs_teacher:
@@ -146,24 +146,24 @@ def _teacher(
     layers = (0, *young.layers)
     listener = Listener(master, goal.wanted, layers)
     if request.cache is None:
-        return Present(listener)
+        return LiveTeacher(listener)
     identity = f"{source.weights.source} {source.weights.revision}"
-    return teacher.kept(
-        request.cache, listener, layers, lesson.windows, identity, lesson.padding, watcher.read
+    return teacher.cached_teacher(
+        request.cache, listener, layers, training_data.windows, identity, training_data.padding, watcher.read
     )
 
 
-def _check_answers(goal: Objective, lesson: Lesson, request: DistilRequest) -> None:
-    if not goal.needs_teacher and not any(window.answered for window in lesson.windows):
+def _check_answers(goal: Objective, training_data: TrainingData, request: DistilRequest) -> None:
+    if not goal.needs_teacher and not any(window.answered for window in training_data.windows):
         raise BadInput(
             f"losses {request.losses!r} learn from gold answers alone, and the training questions have none: "
             "add soft=1"
         )
 
 
-def _settings(request: DistilRequest, windows: int) -> Settings:
+def _settings(request: DistilRequest, windows: int) -> TrainingSettings:
     steps = request.steps or math.ceil(request.epochs * windows / request.batch)
-    return Settings(
+    return TrainingSettings(
         steps=steps,
         batch=request.batch,
         accumulate=request.accumulate,
@@ -177,7 +177,11 @@ def _settings(request: DistilRequest, windows: int) -> Settings:
 
 
 def _identity(
-    request: DistilRequest, source: Source, settings: Settings, lesson: Lesson, young: Student
+    request: DistilRequest,
+    source: Source,
+    settings: TrainingSettings,
+    training_data: TrainingData,
+    young: Student,
 ) -> str:
     """Of all that decides what is trained, so that a resumed training is the same training."""
     decisive = (
@@ -188,8 +192,8 @@ def _identity(
         young.begun_from,
         request.losses,
         request.temperature,
-        questions_sha256(lesson.questions),
-        questions_sha256(lesson.held_out.questions),
+        questions_sha256(training_data.questions),
+        questions_sha256(training_data.held_out.questions),
     )
     return hashlib.sha256(encode(decisive)).hexdigest()
 
@@ -200,19 +204,19 @@ def _record(
     master: "PreTrainedModel",
     young: Student,
     goal: Objective,
-    lesson: Lesson,
-    settings: Settings,
-    outcome: Outcome,
-    theirs: Score,
-) -> Record:
+    training_data: TrainingData,
+    settings: TrainingSettings,
+    outcome: TrainingResult,
+    theirs: Accuracy,
+) -> TrainingRecord:
     import torch
 
     losses = {term.name: term.weight for term in goal.terms}
-    held = lesson.held_out.questions
-    return Record(
+    held = training_data.held_out.questions
+    return TrainingRecord(
         name=request.name or young.name,
         title=request.title or request.name or young.title,
-        distillation=_told(source.weights.source, goal, young),
+        distillation=_distillation_line(source.weights.source, goal, young),
         teacher=source.weights,
         teacher_architecture=architecture(master.config.to_dict()),
         teacher_exact_match=theirs.exact_match,
@@ -225,14 +229,14 @@ def _record(
         temperature=request.temperature,
         layers=young.layers,
         settings=settings,
-        data=Data(
+        data=TrainingQuestions(
             files=tuple(path.name for path in request.questions),
-            questions=len(lesson.questions),
-            questions_sha256=questions_sha256(lesson.questions),
-            articles=tuple(dict.fromkeys(q.title for q in lesson.questions if q.title)),
-            answered=sum(bool(question.golds) for question in lesson.questions),
-            windows=len(lesson.windows),
-            held_out=lesson.held_out_from,
+            questions=len(training_data.questions),
+            questions_sha256=questions_sha256(training_data.questions),
+            articles=tuple(dict.fromkeys(q.title for q in training_data.questions if q.title)),
+            answered=sum(bool(question.golds) for question in training_data.questions),
+            windows=len(training_data.windows),
+            held_out=training_data.held_out_from,
             held_out_questions=len(held),
             held_out_sha256=questions_sha256(held),
             held_out_articles=tuple(dict.fromkeys(question.title for question in held)),
@@ -248,7 +252,7 @@ def _record(
     )
 
 
-def _told(teacher: str, goal: Objective, young: Student) -> str:
+def _distillation_line(teacher: str, goal: Objective, young: Student) -> str:
     """In one line, who taught what."""
     if not goal.needs_teacher:
         return f"trained on gold answers alone; begun from {young.begun_from.replace('the teacher', teacher)}"
@@ -257,7 +261,11 @@ def _told(teacher: str, goal: Objective, young: Student) -> str:
 
 
 def _save(
-    made: Record, network: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", work: Path, to: Path
+    made: TrainingRecord,
+    network: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    work: Path,
+    to: Path,
 ) -> None:
     """Write the student beside its checkpoints, then move it up, its configuration last."""
     draft = work / "student"
@@ -274,7 +282,7 @@ def _save(
         raise StorageUnavailable(f"cannot write to '{to}': {error.strerror or error}") from error
 
 
-def _check_place(to: Path, *, resume: bool) -> Record | None:
+def _check_place(to: Path, *, resume: bool) -> TrainingRecord | None:
     """The student that is there already, where a resumed training had ended.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from export.distillation.hidden_states import Batch, Listener, Signals
+from export.distillation.hidden_states import Listener, NetworkOutputs, WindowBatch
 from export.distillation.windows import Labelled, batch
 from export.errors import BadInput, StorageUnavailable
 
@@ -28,7 +28,7 @@ _INSIDE: Final = ("hidden", "queries", "keys", "values")
 class Teacher(Protocol):
     """Whoever says what the student should say."""
 
-    def says(self, places: list[int], given: Batch) -> Signals:
+    def says(self, places: list[int], given: WindowBatch) -> NetworkOutputs:
         """What the teacher says of a batch.
 
         Args:
@@ -37,13 +37,13 @@ class Teacher(Protocol):
         """
 
 
-class Present:
+class LiveTeacher:
     """The network itself, asked each time."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
 
-    def says(self, places: list[int], given: Batch) -> Signals:
+    def says(self, places: list[int], given: WindowBatch) -> NetworkOutputs:
         """See `Teacher`."""
         import torch
 
@@ -61,7 +61,7 @@ class Entry(NamedTuple):
     """Named by the layer of the teacher, so that students of other layers find it too."""
 
 
-class Kept:
+class CachedTeacher:
     """The teacher's words on disk, as half-precision numbers but for the logits.
 
     Args:
@@ -78,16 +78,16 @@ class Kept:
         self._offsets = np.concatenate(([0], np.cumsum(lengths)))
         self._heads = heads
 
-    def says(self, places: list[int], given: Batch) -> Signals:
+    def says(self, places: list[int], given: WindowBatch) -> NetworkOutputs:
         """See `Teacher`."""
         logits = self._padded(self._rows[_LOGITS, 0], places, given)
         inside: dict[str, dict[int, torch.Tensor]] = {kind: {} for kind in _INSIDE}
         for (kind, place), rows in self._rows.items():
             if kind != _LOGITS:
                 inside[kind][place] = self._padded(rows, places, given)
-        return Signals(logits[..., 0], logits[..., 1], **inside, heads=self._heads)
+        return NetworkOutputs(logits[..., 0], logits[..., 1], **inside, heads=self._heads)
 
-    def _padded(self, rows: Rows, places: list[int], given: Batch) -> "torch.Tensor":
+    def _padded(self, rows: Rows, places: list[int], given: WindowBatch) -> "torch.Tensor":
         import torch
 
         found = np.zeros((*given.mask.shape, rows.shape[-1]), np.float32)
@@ -97,7 +97,7 @@ class Kept:
         return torch.from_numpy(found).to(given.mask.device)
 
 
-def kept(
+def cached_teacher(
     cache: Path,
     listener: Listener,
     layers: tuple[int, ...],
@@ -105,7 +105,7 @@ def kept(
     identity: str,
     padding: int,
     advance: Advance,
-) -> Kept:
+) -> CachedTeacher:
     """What the teacher says, from the cache; what is not there yet is asked once and kept.
 
     Args:
@@ -131,7 +131,7 @@ def kept(
             _ask(folder, missing, listener, windows, padding, advance)
         except OSError as error:
             raise StorageUnavailable(f"cannot write to '{folder}': {error.strerror or error}") from error
-    return Kept(folder, entries, lengths, listener.heads)
+    return CachedTeacher(folder, entries, lengths, listener.heads)
 
 
 def _entries(listener: Listener, layers: tuple[int, ...]) -> Iterator[Entry]:
@@ -154,7 +154,7 @@ def _ask(
 ) -> None:
     offsets = np.concatenate(([0], np.cumsum([len(window.ids) for window in windows])))
     order = sorted(range(len(windows)), key=lambda place: len(windows[place].ids))
-    teacher = Present(listener)
+    teacher = LiveTeacher(listener)
     files: dict[Entry, np.memmap[Any, Any]] = {}
     for start in range(0, len(order), _BATCH):
         places = order[start : start + _BATCH]
@@ -172,7 +172,7 @@ def _ask(
         _partial(folder, entry).rename(folder / entry.file)
 
 
-def _rows(said: Signals, entry: Entry) -> Rows:
+def _rows(said: NetworkOutputs, entry: Entry) -> Rows:
     import torch
 
     if entry.kind == _LOGITS:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
-class Lesson(NamedTuple):
+class TrainingData(NamedTuple):
     """The questions, read and cut."""
 
     questions: tuple[Question, ...]
@@ -24,7 +24,7 @@ class Lesson(NamedTuple):
     padding: int
 
 
-def lesson(request: DistilRequest, tokenizer: "PreTrainedTokenizerFast") -> Lesson:
+def read_training_data(request: DistilRequest, tokenizer: "PreTrainedTokenizerFast") -> TrainingData:
     """Read the question files of a request, split off what is held out, and cut them into windows.
 
     Raises:
@@ -53,7 +53,7 @@ def lesson(request: DistilRequest, tokenizer: "PreTrainedTokenizerFast") -> Less
     cutter = Cutter(tokenizer.backend_tokenizer.to_str(), data.INPUTS)
     padding = tokenizer.pad_token_id or 0
     held_out = HeldOut(scored, cutter, padding)
-    return Lesson(asked, data.labelled(asked, cutter), held_out, described, padding)
+    return TrainingData(asked, data.labelled(asked, cutter), held_out, described, padding)
 
 
 def _share(text: str) -> float | None:

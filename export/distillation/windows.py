@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from contract.questions import Question
 from export.answering.inference import Cutter, Window
-from export.distillation.hidden_states import Batch
+from export.distillation.hidden_states import WindowBatch
 from export.errors import BadInput
 from export.questions import question_file
 
@@ -128,7 +128,7 @@ def epoch(lengths: list[int], size: int, seed: int, number: int) -> list[list[in
     return batches
 
 
-def batch(windows: list[Labelled], padding: int, device: "torch.device") -> Batch:
+def batch(windows: list[Labelled], padding: int, device: "torch.device") -> WindowBatch:
     """Windows side by side, padded to the longest.
 
     Args:
@@ -147,7 +147,7 @@ def batch(windows: list[Labelled], padding: int, device: "torch.device") -> Batc
         mask[row, : len(window.ids)] = 1
     arrays = dict(zip(INPUTS, (ids, mask, types), strict=True))
     inputs = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
-    return Batch(
+    return WindowBatch(
         inputs=inputs,
         mask=inputs["attention_mask"].bool(),
         first=torch.tensor([window.first for window in windows], device=device),

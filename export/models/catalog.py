@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from contract.bundle import Architecture
+from contract.study import STUDY, Study
 from export.errors import BadInput
 
 
@@ -23,23 +24,6 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     verified: bool = False
     """Whether the hub's own evaluator measured it too and signed it; else it is its authors' word alone."""
-
-
-class Study(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the study that distilbench follows, "Advances in Model Distillation", as it is printed there.
-
-    Measured on the 87,599 questions of SQuAD v1.1 train with the defaults of the Hugging Face pipeline.
-    """
-
-    title: str
-    parameters_millions: int
-    layers: int
-    """Printed as 6 for MiniLM, though 33 million parameters are those of 12 layers of 384."""
-    exact_match: float
-    f1: float
-    speed_up: float
-    """Over BERT-Large."""
-    best_for: str
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,15 +91,7 @@ MODELS: Final = (
         licence="Apache-2.0",
         training_data="SQuAD v1.1 train",
         published=Published(dataset="SQuAD v1.1 dev", exact_match=86.9, f1=93.2, source="model card"),
-        study=Study(
-            title="BERT-Large",
-            parameters_millions=340,
-            layers=24,
-            exact_match=83.2,
-            f1=92.8,
-            speed_up=1.0,
-            best_for="high accuracy",
-        ),
+        study=STUDY["bert-large"],
     ),
     Model(
         name="distilbert",
@@ -128,15 +104,7 @@ MODELS: Final = (
         licence="Apache-2.0",
         training_data="SQuAD v1.1 train",
         published=Published(dataset="SQuAD v1.1 dev", f1=86.9, source="model card"),
-        study=Study(
-            title="DistilBERT",
-            parameters_millions=66,
-            layers=6,
-            exact_match=77.4,
-            f1=89.0,
-            speed_up=5.8,
-            best_for="real time, low resource",
-        ),
+        study=STUDY["distilbert"],
     ),
     Model(
         name="distilbert-cased",
@@ -170,15 +138,7 @@ MODELS: Final = (
         licence="CC-BY-4.0",
         training_data="SQuAD 2.0 train",
         published=Published(dataset="SQuAD 2.0 dev", exact_match=76.1, f1=79.5, source="model card"),
-        study=Study(
-            title="MiniLM",
-            parameters_millions=33,
-            layers=6,
-            exact_match=79.4,
-            f1=90.7,
-            speed_up=4.6,
-            best_for="balance",
-        ),
+        study=STUDY["minilm-l12"],
         note="trained on SQuAD v1.1: haritzpuerto/MiniLM-L12-H384-uncased-squad (EM 77.6, F1 85.7, licence "
         "not stated), to be built by its id",
     ),

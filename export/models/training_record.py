@@ -10,7 +10,7 @@ from contract.codec import decode_json
 from export.errors import BadInput
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to train. A batch is what a step learns from, in `accumulate` parts."""
 
     steps: int
@@ -42,7 +42,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 FILE: Final = "distillation.json"
 
 
-class Data(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingQuestions(msgspec.Struct, frozen=True, kw_only=True):
     """Questions of the training."""
 
     files: tuple[str, ...]
@@ -60,7 +60,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     held_out_articles: tuple[str, ...]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One training, from its teacher to its outcome."""
 
     name: str
@@ -81,8 +81,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float
     layers: tuple[int, ...]
     """The teacher's layer for each of the student's."""
-    settings: Settings
-    data: Data
+    settings: TrainingSettings
+    data: TrainingQuestions
     best: Evaluation
     evaluations: tuple[Evaluation, ...]
     stopped_early: bool
@@ -103,10 +103,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return said
 
 
-_DECODER: Final = msgspec.json.Decoder(Record)
+_DECODER: Final = msgspec.json.Decoder(TrainingRecord)
 
 
-def read(folder: Path) -> Record | None:
+def read(folder: Path) -> TrainingRecord | None:
     """The record of a student's folder; None in any other folder.
 
     Raises:
@@ -122,7 +122,7 @@ def read(folder: Path) -> Record | None:
         raise BadInput(f"cannot read '{path}': {error.strerror or error}") from None
 
 
-def write(record: Record, folder: Path) -> None:
+def write(record: TrainingRecord, folder: Path) -> None:
     """Put the record into a student's folder."""
     text: Any = msgspec.json.format(msgspec.json.encode(record), indent=2)
     (folder / FILE).write_bytes(text + b"\n")

@@ -18,7 +18,7 @@ import msgspec
 
 from contract.questions import Question, QuestionFile
 from export.answering.inference import Cutter, onnx_network
-from export.answering.paired_timing import Course, Runner, SpeedUp, speed_up, turns
+from export.answering.paired_timing import Lap, Runner, SpeedUp, speed_up, turns
 from export.answering.verification import chosen, compare, f1_losses
 from export.errors import VerificationFailed
 from export.quantisation.targets import Target
@@ -215,30 +215,30 @@ def _round(
             taken += path.stat().st_size
         if entries:
             fp32 = Runner(onnx_network(given.traced), cutter)
-            reference, *courses = _race([fp32, *(entry[2] for entry in entries)], asked, progress)
-            for (candidate, path, _), course in zip(entries, courses, strict=True):
-                measured.append(_measured(candidate, path.stat().st_size, asked, reference, course))
+            reference, *laps = _race([fp32, *(entry[2] for entry in entries)], asked, progress)
+            for (candidate, path, _), lap in zip(entries, laps, strict=True):
+                measured.append(_measured(candidate, path.stat().st_size, asked, reference, lap))
                 path.unlink()
     return sorted(measured, key=lambda each: -each.speed.paired), failed
 
 
 def _race(
     runners: Sequence[Runner], asked: tuple[Question, ...], progress: Callable[[str], None]
-) -> list[Course]:
-    courses = [Course([], []) for _ in runners]
+) -> list[Lap]:
+    laps = [Lap([], []) for _ in runners]
     told = time.monotonic()
-    for done in turns(runners, asked, courses):
+    for done in turns(runners, asked, laps):
         if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
             told = time.monotonic()
             progress(f"search: {done} of {len(asked)} questions")
-    return courses
+    return laps
 
 
 def _measured(
-    candidate: Candidate, size: int, asked: tuple[Question, ...], reference: Course, course: Course
+    candidate: Candidate, size: int, asked: tuple[Question, ...], reference: Lap, lap: Lap
 ) -> Measured:
-    comparison = compare(asked, reference.readings, course.readings)
-    losses = [100 * loss for loss in f1_losses(asked, reference.readings, course.readings)]
+    comparison = compare(asked, reference.readings, lap.readings)
+    losses = [100 * loss for loss in f1_losses(asked, reference.readings, lap.readings)]
     error = stdev(losses) / math.sqrt(len(losses)) if len(losses) > 1 else 0.0
     return Measured(
         candidate,
@@ -246,7 +246,7 @@ def _measured(
         comparison.agreement,
         comparison.f1_loss,
         error,
-        speed_up(reference, course),
+        speed_up(reference, lap),
         size,
     )
 

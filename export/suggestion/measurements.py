@@ -11,12 +11,11 @@ import msgspec
 
 from contract.bundle import Manifest, decode_manifest
 from contract.errors import ContractError
+from contract.scenarios import SINGLE_STREAM
 from export.errors import BadInput
 
 _APPLICATION_ID: Final = 0x64627231
 _PERCENTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99}
-_COMPARED: Final = "single-stream"
-"""The scenario in which a question's time is its latency."""
 _RUNS: Final = """
 SELECT stream, bundle, questions_sha256, questions_name, hardware_class, settings
 FROM runs LEFT JOIN finishes USING (stream) ORDER BY ifnull(status, 'running') = 'complete', stream
@@ -104,13 +103,13 @@ def read(database: Path, hardware_class: str) -> Measurements:
         BadInput: it is no such database, or has no run of that hardware.
     """
     with _opened(database) as connection:
-        rows = [row for row in connection.execute(_RUNS) if _scenario(row) == _COMPARED]
+        rows = [row for row in connection.execute(_RUNS) if _scenario(row) == SINGLE_STREAM]
         runs = list(_readable(rows))
         ours = [run for run in runs if run.row["hardware_class"] == hardware_class]
         if not ours:
             known = ", ".join(sorted({run.row["hardware_class"] for run in runs})) or "none"
             raise BadInput(
-                f"'{database}' has no {_COMPARED} run on {hardware_class!r}; it has such runs on: {known}"
+                f"'{database}' has no {SINGLE_STREAM} run on {hardware_class!r}; it has such runs on: {known}"
             )
         newest: dict[_Setting, dict[tuple[str, str], _Run]] = defaultdict(dict)
         for run in ours:

@@ -9,14 +9,15 @@ from typing import Final
 import msgspec
 
 from commandline.counted import counted
+from commandline.requirement import Condition
 from contract.codec import printable
 from export.errors import BadInput
 from export.suggestion import flops as arithmetic
 from export.suggestion import latency, measurements
-from export.suggestion.candidate import Candidate, ranked
 from export.suggestion.latency import Line, Point
 from export.suggestion.measurements import Measurement, Measurements
-from export.suggestion.requirement import Condition, parse
+from export.suggestion.requirement import FIELDS, parse
+from export.suggestion.suggested_student import SuggestedStudent, ranked
 
 _FEW: Final = 3
 """Degrees of freedom below which an interval says little."""
@@ -41,7 +42,7 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     spread_percent: float | None
     """Standard error of a measured latency about the line."""
     slope: float
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[SuggestedStudent, ...]
     """The best first: within a verdict, the one that computes most."""
     commands: tuple[str, ...]
     remarks: tuple[str, ...]
@@ -65,7 +66,7 @@ def suggest(database: Path, hardware_class: str, expression: str, teacher: str |
     usable = [m for m in of_family if m.has_numbers and arithmetic.is_known(m.manifest.architecture)]
     left_out = [_titled(m) for m in of_family if m not in usable]
     _check_shapes(usable, left_out)
-    lines = {c.field: _line(usable, c.field) for c in conditions if c.kind == "latency"}
+    lines = {c.field: _line(usable, c.field) for c in conditions if FIELDS[c.field] == "latency"}
     master = _teacher(measured, teacher)
     asked = max(usable, key=lambda m: len(m.lengths))
     candidates = ranked(master.manifest.architecture, asked, lines, conditions, usable)
@@ -170,12 +171,11 @@ def _already(here: Sequence[Measurement], conditions: Sequence[Condition]) -> It
             "size_mb": m.size_bytes / 1e6,
             "parameters_m": m.manifest.parameters / 1e6,
         }
-        found = [(condition, values[condition.field]) for condition in conditions]
-        if all(value is not None and condition.met(value) for condition, value in found):
+        if all(condition.met(values[condition.field]) for condition in conditions):
             yield _titled(m)
 
 
-def _commands(candidates: Sequence[Candidate], teacher: str) -> Iterator[str]:
+def _commands(candidates: Sequence[SuggestedStudent], teacher: str) -> Iterator[str]:
     """For the largest student that should do, and for the largest that may, if it is larger still."""
     largest = 0.0
     for verdict, group in groupby(candidates, key=lambda c: c.verdict):
@@ -198,7 +198,7 @@ def _remarks(
     master: Measurement,
     lines: dict[str, Line],
     conditions: Sequence[Condition],
-    candidates: Sequence[Candidate],
+    candidates: Sequence[SuggestedStudent],
     *,
     given: bool,
 ) -> Iterator[str]:
@@ -234,7 +234,7 @@ def _remarks(
             f"others were asked up to {most_scored:,}: run it on as many before you rely on it"
         )
     for condition in conditions:
-        if condition.kind == "accuracy":
+        if FIELDS[condition.field] == "accuracy":
             value = master.f1 if condition.field == "f1" else master.exact_match
             if value is not None and not condition.met(value):
                 yield (

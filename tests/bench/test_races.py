@@ -76,7 +76,7 @@ def test_a_race_that_is_stopped_gives_what_all_have_answered(tiny_bundle: Path, 
 
     raced = bench.interruptible.race([Runner(network, cutter), Runner(stopping, cutter)], asked)
     assert 0 < len(raced.questions) < 12 and raced.questions == asked[: len(raced.questions)]
-    assert {len(course.seconds) for course in raced.courses} == {len(raced.questions)}
+    assert {len(lap.seconds) for lap in raced.laps} == {len(raced.questions)}
     assert raced.of == f"{len(raced.questions)} of 20 questions, then stopped,"
 
 

@@ -1,7 +1,7 @@
 """Batches on their way into a database, as the subscriber would hand them over."""
 
 from collector.intake.incoming import Delivery
-from collector.intake.ingest import Outcome, ingest
+from collector.intake.ingest import Ingested, ingest
 from collector.store.database import Store
 from contract.messages import Batch, encode_message
 from contract.topics import topic
@@ -12,6 +12,6 @@ def by_topic(message: Batch) -> Delivery:
     return Delivery(name, encode_message(message), name)
 
 
-def take(store: Store, *messages: Batch) -> Outcome:
+def take(store: Store, *messages: Batch) -> Ingested:
     """Ingest batches in one transaction."""
     return ingest(store, [by_topic(message) for message in messages])

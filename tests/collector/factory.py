@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from contract.bundle import Architecture, FileEntry, Manifest, Weights
+from contract.bundle import FileEntry, Manifest, Weights
 from contract.codec import encode
 from contract.device import Device
 from contract.messages import Batch
 from contract.questions import Question, decode_questions
-from contract.records import Answer, QuestionSet, Record, RunFinished, RunStarted, Sample, Settings
+from contract.records import Answer, QuestionSet, Record, RunFinished, RunStarted, Sample
+from tests.contract.examples import ARCHITECTURE, SETTINGS
 
 NOON = "2026-11-24T12:00:00Z"
 
@@ -72,15 +73,7 @@ def manifest(model: str = "minilm-l6", precision: str = "fp32", **changes: Any) 
         format_version=1,
         model=model,
         title=TITLES.get(model, model),
-        architecture=Architecture(
-            family="bert",
-            layers=LAYERS.get(model, 6),
-            hidden_size=384,
-            attention_heads=12,
-            intermediate_size=1536,
-            vocab_size=30_522,
-            max_positions=512,
-        ),
+        architecture=msgspec.structs.replace(ARCHITECTURE, layers=LAYERS.get(model, 6)),
         parameters=PARAMETERS.get(model, 1_000_000),
         distillation="deep self-attention distillation",
         weights=Weights(origin="adapter", source="lora on base"),
@@ -130,16 +123,7 @@ def started(
             total=len(QUESTION_FILE.questions),
             selected=len(asked or QUESTION_FILE.questions),
         ),
-        settings=Settings(
-            scenario="single-stream",
-            decoding="pipeline",
-            max_tokens=384,
-            stride_tokens=128,
-            max_answer_tokens=15,
-            threads=4,
-            warmup_questions=2,
-            seed=1,
-        ),
+        settings=msgspec.structs.replace(SETTINGS, warmup_questions=2, seed=1),
         started_at=NOON,
         clock_synchronised=True,
     )

@@ -1,5 +1,7 @@
 """One complete example of each message and of the manifest: what the golden files of version 1 hold."""
 
+from msgspec.structs import replace
+
 from contract.bundle import Architecture, FileEntry, Manifest, Weights
 from contract.device import Device
 from contract.messages import Batch, Message, Receipt, Refusal, State, Stream
@@ -9,19 +11,32 @@ from contract.version import FORMAT_VERSION
 RUN_ID = "0f" * 16
 SESSION_ID = "5e" * 16
 
+ARCHITECTURE = Architecture(
+    family="bert",
+    layers=6,
+    hidden_size=384,
+    attention_heads=12,
+    intermediate_size=1536,
+    vocab_size=30522,
+    max_positions=512,
+)
+
+SETTINGS = Settings(
+    scenario="single-stream",
+    decoding="pipeline",
+    max_tokens=384,
+    stride_tokens=128,
+    max_answer_tokens=15,
+    threads=4,
+    warmup_questions=10,
+    seed=0,
+)
+
 MANIFEST = Manifest(
     format_version=FORMAT_VERSION,
     model="minilm-l6",
     title="MiniLM-L6",
-    architecture=Architecture(
-        family="bert",
-        layers=6,
-        hidden_size=384,
-        attention_heads=12,
-        intermediate_size=1536,
-        vocab_size=30522,
-        max_positions=512,
-    ),
+    architecture=ARCHITECTURE,
     parameters=22_565_378,
     distillation="self-attention and value relations",
     weights=Weights(
@@ -68,18 +83,7 @@ BATCH = Batch(
             bundle_sha256="ef" * 32,
             bundle=MANIFEST,
             questions=QuestionSet(name="sample-questions.json", sha256="12" * 32, total=168, selected=1),
-            settings=Settings(
-                scenario="single-stream",
-                decoding="pipeline",
-                max_tokens=384,
-                stride_tokens=128,
-                max_answer_tokens=15,
-                threads=4,
-                warmup_questions=10,
-                limit=1,
-                seed=0,
-                options={"allow_spinning": True},
-            ),
+            settings=replace(SETTINGS, limit=1, options={"allow_spinning": True}),
             started_at="2026-11-24T12:30:00.250Z",
             clock_synchronised=True,
         ),

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from collector.scoring.squad_metrics import score
 from contract.questions import decode_questions
 from contract.records import Answer, Record
+from contract.squad_metrics import score
 from tests.agent.collector import FakeCollector
 from tests.e2e.programs import QUESTIONS, Collector, run
 from tests.mosquitto import Mosquitto

@@ -4,11 +4,10 @@ import math
 from typing import Final
 
 from collector.display.numbers import decimals, megabytes, times
-from collector.findings.between_rows import Cell as PairTime
-from collector.findings.between_rows import Choice, TimeSplit
-from collector.findings.comparison import Comparison
+from collector.findings.between_rows import Choice, PairTime, TimeSplit
+from collector.findings.comparison import Comparison, Row
 from collector.report.names import Names, full_name, hardware
-from collector.report.page import Chapter, Heading, Section, Table, cells
+from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
 
 NOTHING_TO_CHOOSE: Final = "No hardware has two models with an F1 and a time, so there is nothing to choose."
 
@@ -32,55 +31,39 @@ def answer(comparison: Comparison) -> Chapter:
 
 def _best(comparison: Comparison) -> Table:
     one_file = len({row.questions_sha256 for row in comparison.rows}) == 1
-    return Table(
-        "The models to take",
-        (
-            Heading("hardware", number=False),
-            Heading("best for", number=False),
-            Heading("model", number=False),
-            Heading("F1 %"),
-            Heading("p50 ms"),
-            Heading("speed-up"),
-            Heading("memory MB"),
+    columns: tuple[Column[Row], ...] = (
+        Column(
+            "hardware",
+            lambda row: hardware(row.hardware_class) + ("" if one_file else f", {row.questions}"),
+            number=False,
         ),
-        tuple(
-            cells(
-                hardware(row.hardware_class) + ("" if one_file else f", {row.questions}"),
-                ", ".join(row.best_for),
-                full_name(row.title, row.precision),
-                decimals(row.f1, 1),
-                decimals(row.p50_ms, 1),
-                times(row.speed_up),
-                megabytes(row.peak_rss_bytes),
-            )
-            for row in comparison.rows
-            if row.best_for
-        ),
-        names=3,
+        Column("best for", lambda row: ", ".join(row.best_for), number=False),
+        Column("model", lambda row: full_name(row.title, row.precision), number=False),
+        Column("F1 %", lambda row: decimals(row.f1, 1)),
+        Column("p50 ms", lambda row: decimals(row.p50_ms, 1)),
+        Column("speed-up", lambda row: times(row.speed_up)),
+        Column("memory MB", lambda row: megabytes(row.peak_rss_bytes)),
     )
+    return table_of("The models to take", columns, (row for row in comparison.rows if row.best_for), names=3)
 
 
 def _choices(names: Names, choices: tuple[Choice, ...]) -> Table:
-    return Table(
-        "What meets the requirement",
-        (
-            Heading("hardware", number=False),
-            Heading("questions", number=False),
-            Heading("met by, best first", number=False),
-            Heading("nearest", number=False),
-            Heading("what it misses", number=False),
+    columns: tuple[Column[Choice], ...] = (
+        Column("hardware", lambda choice: hardware(choice.place.hardware_class), number=False),
+        Column("questions", lambda choice: choice.place.questions, number=False),
+        Column(
+            "met by, best first",
+            lambda choice: ", ".join(map(names.row, choice.met_by)) or "nothing",
+            number=False,
         ),
-        tuple(
-            cells(
-                hardware(choice.place.hardware_class),
-                choice.place.questions,
-                ", ".join(map(names.row, choice.met_by)) or "nothing",
-                None if choice.nearest is None else names.row(choice.nearest),
-                "; ".join(choice.misses) or None,
-            )
-            for choice in choices
+        Column(
+            "nearest",
+            lambda choice: None if choice.nearest is None else names.row(choice.nearest),
+            number=False,
         ),
+        Column("what it misses", lambda choice: "; ".join(choice.misses) or None, number=False),
     )
+    return table_of("What meets the requirement", columns, choices)
 
 
 def _all_pairs(names: Names, splits: tuple[TimeSplit, ...]) -> Section:

@@ -7,7 +7,7 @@ from collector.display.numbers import percent, signed, span
 from collector.findings.between_rows import Difference, Disagreement, Divergence, Gate
 from collector.findings.comparison import Comparison
 from collector.report.names import Names, hardware
-from collector.report.page import Cell, Chapter, Heading, Section, Table, cells
+from collector.report.page import Chapter, Column, Section, Table, table_of
 
 _SMALLEST_P: Final = 0.001
 
@@ -40,37 +40,19 @@ def evidence(comparison: Comparison) -> Chapter:
 
 
 def _differences(names: Names, found: Sequence[Difference]) -> Table:
-    return Table(
-        "Differences",
-        (
-            Heading("hardware", number=False),
-            Heading("model", number=False),
-            Heading("against", number=False),
-            Heading("questions"),
-            Heading("EM points"),
-            Heading("p"),
-            Heading("EM", number=False),
-            Heading("F1 points"),
-            Heading("F1 95 %"),
-            Heading("F1", number=False),
-        ),
-        tuple(
-            cells(
-                hardware(d.row.hardware_class),
-                names.row(d.row),
-                names.row(d.against),
-                str(d.questions),
-                signed(d.exact_match, 1),
-                f"{d.p_value:.3f}" if d.p_value >= _SMALLEST_P else f"< {_SMALLEST_P}",
-                _significance(d.exact_match_significant),
-                signed(d.f1, 1),
-                f"{signed(d.f1_interval[0], 1)} to {signed(d.f1_interval[1], 1)}",
-                _significance(d.f1_significant),
-            )
-            for d in found
-        ),
-        names=3,
+    columns: tuple[Column[Difference], ...] = (
+        Column("hardware", lambda d: hardware(d.row.hardware_class), number=False),
+        Column("model", lambda d: names.row(d.row), number=False),
+        Column("against", lambda d: names.row(d.against), number=False),
+        Column("questions", lambda d: str(d.questions)),
+        Column("EM points", lambda d: signed(d.exact_match, 1)),
+        Column("p", lambda d: f"{d.p_value:.3f}" if d.p_value >= _SMALLEST_P else f"< {_SMALLEST_P}"),
+        Column("EM", lambda d: _significance(d.exact_match_significant), number=False),
+        Column("F1 points", lambda d: signed(d.f1, 1)),
+        Column("F1 95 %", lambda d: f"{signed(d.f1_interval[0], 1)} to {signed(d.f1_interval[1], 1)}"),
+        Column("F1", lambda d: _significance(d.f1_significant), number=False),
     )
+    return table_of("Differences", columns, found, names=3)
 
 
 def _significance(significant: bool) -> str:
@@ -78,30 +60,16 @@ def _significance(significant: bool) -> str:
 
 
 def _gates(names: Names, found: Sequence[Gate]) -> Table:
-    return Table(
-        "Gates",
-        (
-            Heading("hardware", number=False),
-            Heading("model", number=False),
-            Heading("questions"),
-            Heading("% of fp32's F1"),
-            Heading("95 %"),
-            Heading("99 %", number=False),
-            Heading("99.9 %", number=False),
-        ),
-        tuple(
-            cells(
-                hardware(gate.row.hardware_class),
-                names.row(gate.row),
-                str(gate.questions),
-                f"{gate.percent_of_fp32:.2f}",
-                span(gate.interval, 2),
-                "passes" if gate.passes_99 else "fails",
-                "passes" if gate.passes_99_9 else "fails",
-            )
-            for gate in found
-        ),
+    columns: tuple[Column[Gate], ...] = (
+        Column("hardware", lambda gate: hardware(gate.row.hardware_class), number=False),
+        Column("model", lambda gate: names.row(gate.row), number=False),
+        Column("questions", lambda gate: str(gate.questions)),
+        Column("% of fp32's F1", lambda gate: f"{gate.percent_of_fp32:.2f}"),
+        Column("95 %", lambda gate: span(gate.interval, 2)),
+        Column("99 %", lambda gate: "passes" if gate.passes_99 else "fails", number=False),
+        Column("99.9 %", lambda gate: "passes" if gate.passes_99_9 else "fails", number=False),
     )
+    return table_of("Gates", columns, found)
 
 
 def _divergences(names: Names, found: tuple[Divergence, ...]) -> list[Section]:
@@ -120,54 +88,29 @@ def _divergences(names: Names, found: tuple[Divergence, ...]) -> list[Section]:
 
 
 def _rates(names: Names, found: Sequence[Divergence]) -> Table:
-    return Table(
-        "Divergence",
-        (
-            Heading("one side", number=False),
-            Heading("other side", number=False),
-            Heading("questions"),
-            Heading("differ"),
-            Heading("equal"),
-            Heading("gates that flip", number=False),
+    columns: tuple[Column[Divergence], ...] = (
+        Column("one side", lambda d: f"{names.row(d.left)}, {hardware(d.left.hardware_class)}", number=False),
+        Column(
+            "other side", lambda d: f"{names.row(d.right)}, {hardware(d.right.hardware_class)}", number=False
         ),
-        tuple(
-            cells(
-                f"{names.row(d.left)}, {hardware(d.left.hardware_class)}",
-                f"{names.row(d.right)}, {hardware(d.right.hardware_class)}",
-                str(d.questions),
-                str(d.differ),
-                percent(d.percent_equal),
-                ", ".join(d.gates_flipped) or "none",
-            )
-            for d in found
-        ),
+        Column("questions", lambda d: str(d.questions)),
+        Column("differ", lambda d: str(d.differ)),
+        Column("equal", lambda d: percent(d.percent_equal)),
+        Column("gates that flip", lambda d: ", ".join(d.gates_flipped) or "none", number=False),
     )
+    return table_of("Divergence", columns, found)
 
 
 def _examples(names: Names, found: Sequence[Divergence]) -> tuple[Table, ...]:
-    rows = [
-        _example(names, d, example) for d in found for example in d.examples[:1] if d.left.model == d.model
-    ]
-    if not rows:
-        return ()
-    return (
-        Table(
-            "For example",
-            (
-                Heading("model", number=False),
-                Heading("question", number=False),
-                Heading("one side answers", number=False),
-                Heading("other side answers", number=False),
-            ),
-            tuple(rows),
+    shown = [(d, example) for d in found for example in d.examples[:1] if d.left.model == d.model]
+    columns: tuple[Column[tuple[Divergence, Disagreement]], ...] = (
+        Column(
+            "model",
+            lambda x: f"{names.model(x[0].model)}, {hardware(x[0].right.hardware_class)}",
+            number=False,
         ),
+        Column("question", lambda x: x[1].question_id, number=False),
+        Column("one side answers", lambda x: x[1].left or "(nothing)", number=False),
+        Column("other side answers", lambda x: x[1].right or "(nothing)", number=False),
     )
-
-
-def _example(names: Names, found: Divergence, example: Disagreement) -> tuple[Cell, ...]:
-    return cells(
-        f"{names.model(found.model)}, {hardware(found.right.hardware_class)}",
-        example.question_id,
-        example.left or "(nothing)",
-        example.right or "(nothing)",
-    )
+    return (table_of("For example", columns, shown),) if shown else ()

@@ -8,7 +8,7 @@ import msgspec
 
 from collector.findings.comparison import Comparison, Provenance
 from collector.report.names import Names, hardware
-from collector.report.page import Chapter, Heading, Section, Table, cells
+from collector.report.page import Chapter, Column, Section, Table, table_of
 from commandline.counted import counted
 from contract.records import Settings
 
@@ -32,64 +32,32 @@ def provenance(comparison: Comparison) -> Chapter:
 
 def _bundles(names: Names, found: tuple[Provenance, ...]) -> Table:
     by_bundle = {p.bundle_sha256: p for p in found}
-    return Table(
-        "Bundles",
-        (
-            Heading("model", number=False),
-            Heading("bundle sha256", number=False),
-            Heading("model.onnx sha256", number=False),
-            Heading("weights", number=False),
-            Heading("revision", number=False),
-            Heading("licence", number=False),
-            Heading("trained on", number=False),
-            Heading("recipe", number=False),
-            Heading("built by", number=False),
-        ),
-        tuple(
-            cells(
-                names.row(p.row),
-                p.bundle_sha256,
-                p.model_sha256,
-                p.weights_source,
-                p.weights_revision,
-                p.licence or "not stated",
-                _trained_on(p),
-                _options(p.recipe, {}),
-                _versions(p.tools),
-            )
-            for p in by_bundle.values()
-        ),
-        names=1,
+    columns: tuple[Column[Provenance], ...] = (
+        Column("model", lambda p: names.row(p.row), number=False),
+        Column("bundle sha256", lambda p: p.bundle_sha256, number=False),
+        Column("model.onnx sha256", lambda p: p.model_sha256, number=False),
+        Column("weights", lambda p: p.weights_source, number=False),
+        Column("revision", lambda p: p.weights_revision, number=False),
+        Column("licence", lambda p: p.licence or "not stated", number=False),
+        Column("trained on", lambda p: _trained_on(p), number=False),
+        Column("recipe", lambda p: _options(p.recipe, {}), number=False),
+        Column("built by", lambda p: _versions(p.tools), number=False),
     )
+    return table_of("Bundles", columns, by_bundle.values(), names=1)
 
 
 def _devices(names: Names, found: tuple[Provenance, ...]) -> Table:
-    return Table(
-        "Runs",
-        (
-            Heading("hardware", number=False),
-            Heading("model", number=False),
-            Heading("devices", number=False),
-            Heading("board", number=False),
-            Heading("processor", number=False),
-            Heading("versions", number=False),
-            Heading("settings", number=False),
-            Heading("runs", number=False),
-        ),
-        tuple(
-            cells(
-                hardware(p.row.hardware_class),
-                names.row(p.row),
-                ", ".join(p.devices),
-                p.device_model,
-                " ".join((p.cpu_model, *p.cpu_flags)),
-                _versions(p.versions),
-                _options(p.settings, _UNSAID),
-                ", ".join(p.runs),
-            )
-            for p in found
-        ),
+    columns: tuple[Column[Provenance], ...] = (
+        Column("hardware", lambda p: hardware(p.row.hardware_class), number=False),
+        Column("model", lambda p: names.row(p.row), number=False),
+        Column("devices", lambda p: ", ".join(p.devices), number=False),
+        Column("board", lambda p: p.device_model, number=False),
+        Column("processor", lambda p: " ".join((p.cpu_model, *p.cpu_flags)), number=False),
+        Column("versions", lambda p: _versions(p.versions), number=False),
+        Column("settings", lambda p: _options(p.settings, _UNSAID), number=False),
+        Column("runs", lambda p: ", ".join(p.runs), number=False),
     )
+    return table_of("Runs", columns, found)
 
 
 def _trained_on(p: Provenance) -> str:

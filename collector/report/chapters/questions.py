@@ -1,9 +1,11 @@
 """What was asked: the question files, and a sample question with what each model answered."""
 
+from functools import partial
+
 from collector.display.numbers import decimals
-from collector.findings.comparison import Comparison, Questions, Sample
+from collector.findings.comparison import Comparison, Questions, SampleQuestion
 from collector.report.names import Names, hardware
-from collector.report.page import Chapter, Heading, Section, Table, cells
+from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
 
 
 def questions(comparison: Comparison) -> Chapter:
@@ -20,50 +22,35 @@ def questions(comparison: Comparison) -> Chapter:
 
 
 def _characteristics(files: tuple[Questions, ...]) -> Table:
-    return Table(
-        "Question files",
-        (
-            Heading("file", number=False),
-            Heading("questions"),
-            Heading("articles"),
-            Heading("passages"),
-            Heading("gold answers"),
-            Heading("words a context"),
-            Heading("longest context"),
-            Heading("words a question"),
-            Heading("words an answer"),
-            Heading("sha256", number=False),
-        ),
-        tuple(
-            cells(
-                file.name,
-                f"{file.questions:,}",
-                f"{file.articles:,}",
-                f"{file.passages:,}",
-                f"{file.golds:,}",
-                decimals(file.context_words, 1),
-                f"{file.longest_context_words:,}",
-                decimals(file.question_words, 1),
-                decimals(file.gold_words, 1),
-                file.questions_sha256[:12],
-            )
-            for file in files
-        ),
-        names=1,
+    columns: tuple[Column[Questions], ...] = (
+        Column("file", lambda file: file.name, number=False),
+        Column("questions", lambda file: f"{file.questions:,}"),
+        Column("articles", lambda file: f"{file.articles:,}"),
+        Column("passages", lambda file: f"{file.passages:,}"),
+        Column("gold answers", lambda file: f"{file.golds:,}"),
+        Column("words a context", lambda file: decimals(file.context_words, 1)),
+        Column("longest context", lambda file: f"{file.longest_context_words:,}"),
+        Column("words a question", lambda file: decimals(file.question_words, 1)),
+        Column("words an answer", lambda file: decimals(file.gold_words, 1)),
+        Column("sha256", lambda file: file.questions_sha256[:12], number=False),
     )
+    return table_of("Question files", columns, files, names=1)
 
 
 def _asked_with(files: tuple[Questions, ...]) -> Table:
     words = sorted({word for file in files for word in file.asked_with})
-    return Table(
-        "Questions by their first question word",
-        (Heading("file", number=False), *(Heading(word) for word in words)),
-        tuple(cells(file.name, *(f"{file.asked_with.get(word, 0):,}" for word in words)) for file in files),
-        names=1,
+    columns: tuple[Column[Questions], ...] = (
+        Column("file", lambda file: file.name, number=False),
+        *(Column(word, partial(_asked_with_word, word)) for word in words),
     )
+    return table_of("Questions by their first question word", columns, files, names=1)
 
 
-def _sample(names: Names, file: str, sample: Sample) -> Section:
+def _asked_with_word(word: str, file: Questions) -> str:
+    return f"{file.asked_with.get(word, 0):,}"
+
+
+def _sample(names: Names, file: str, sample: SampleQuestion) -> Section:
     judged = {True: "exact", False: "not exact", None: "not judged"}
     rows: dict[tuple[str, str, str], list[str]] = {}
     for told in sample.answers:

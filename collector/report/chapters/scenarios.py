@@ -5,14 +5,15 @@ from typing import Final
 
 from collector.display.numbers import decimals, times
 from collector.findings.comparison import Comparison
-from collector.findings.scenario_run import FOUND, LOADGEN, OFFLINE, SERVER, SUSTAINED, ScenarioRun
-from collector.report.charts.colours import Tints
+from collector.findings.scenario_run import FOUND, ScenarioRun
+from collector.report.charts.colours import ModelColours
 from collector.report.charts.under_load import endurance, latency_against_rate
-from collector.report.columns import Column, noted_table
+from collector.report.columns import NotedColumn, noted_table
 from collector.report.names import full_name, hardware
 from collector.report.page import Chapter, Figure, Heading, Section, Table, cells
+from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
 
-_Columns = tuple[Column[ScenarioRun], ...]
+_Columns = tuple[NotedColumn[ScenarioRun], ...]
 
 _TITLES: Final = {
     OFFLINE: "Offline: questions in batches",
@@ -55,56 +56,56 @@ def _valid(found: ScenarioRun) -> str | None:
 
 
 _WHO: Final[_Columns] = (
-    Column("hardware_class", "hardware", lambda r: hardware(r.hardware_class), number=False),
-    Column("title", "model", lambda r: full_name(r.title, r.precision), number=False),
+    NotedColumn("hardware_class", "hardware", lambda r: hardware(r.hardware_class), number=False),
+    NotedColumn("title", "model", lambda r: full_name(r.title, r.precision), number=False),
 )
 _WHAT: Final[dict[str, _Columns]] = {
     OFFLINE: (
-        Column("batch_size", "batch", lambda r: None if r.batch_size is None else str(r.batch_size)),
-        Column("questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2)),
-        Column("times_one_by_one", "gain", lambda r: times(r.times_one_by_one)),
+        NotedColumn("batch_size", "batch", lambda r: None if r.batch_size is None else str(r.batch_size)),
+        NotedColumn("questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2)),
+        NotedColumn("times_one_by_one", "gain", lambda r: times(r.times_one_by_one)),
     ),
     SERVER: (
-        Column("latency_bound_ms", "bound ms", lambda r: decimals(r.latency_bound_ms, 1)),
-        Column("valid_per_second", "holds up to per second", lambda r: decimals(r.valid_per_second, 2)),
-        Column("at_per_second", "at per second", lambda r: decimals(r.at_per_second, 2)),
-        Column("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
-        Column("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
-        Column("p99_bound_ms", "p99 at most ms", lambda r: decimals(r.p99_bound_ms, 1)),
+        NotedColumn("latency_bound_ms", "bound ms", lambda r: decimals(r.latency_bound_ms, 1)),
+        NotedColumn("valid_per_second", "holds up to per second", lambda r: decimals(r.valid_per_second, 2)),
+        NotedColumn("at_per_second", "at per second", lambda r: decimals(r.at_per_second, 2)),
+        NotedColumn("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
+        NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
+        NotedColumn("p99_bound_ms", "p99 at most ms", lambda r: decimals(r.p99_bound_ms, 1)),
     ),
     SUSTAINED: (
-        Column("elapsed_seconds", "minutes", lambda r: _minutes(r.elapsed_seconds)),
-        Column("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
-        Column("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
-        Column("first_p50_ms", "p50 at first ms", lambda r: decimals(r.first_p50_ms, 1)),
-        Column("last_p50_ms", "p50 at last ms", lambda r: decimals(r.last_p50_ms, 1)),
-        Column("slower", "last / first", _slower),
-        Column(
+        NotedColumn("elapsed_seconds", "minutes", lambda r: _minutes(r.elapsed_seconds)),
+        NotedColumn("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
+        NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
+        NotedColumn("first_p50_ms", "p50 at first ms", lambda r: decimals(r.first_p50_ms, 1)),
+        NotedColumn("last_p50_ms", "p50 at last ms", lambda r: decimals(r.last_p50_ms, 1)),
+        NotedColumn("slower", "last / first", _slower),
+        NotedColumn(
             "slowed_down_after_seconds",
             "slowed down after min",
             _slowed_down,
         ),
-        Column("lowest_clock_hz", "lowest MHz", _megahertz),
+        NotedColumn("lowest_clock_hz", "lowest MHz", _megahertz),
     ),
     LOADGEN: (
-        Column("loadgen_valid", "result", _valid, number=False),
-        Column("loadgen_p90_ms", "LoadGen's p90 ms", lambda r: decimals(r.loadgen_p90_ms, 1)),
-        Column("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
-        Column("p90_ms", "p90 ms", lambda r: decimals(r.p90_ms, 1)),
-        Column("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
+        NotedColumn("loadgen_valid", "result", _valid, number=False),
+        NotedColumn("loadgen_p90_ms", "LoadGen's p90 ms", lambda r: decimals(r.loadgen_p90_ms, 1)),
+        NotedColumn("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
+        NotedColumn("p90_ms", "p90 ms", lambda r: decimals(r.p90_ms, 1)),
+        NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
     ),
 }
 _ALSO: Final[_Columns] = (
-    Column("exact_match", "EM %", lambda r: decimals(r.exact_match, 1)),
-    Column("f1", "F1 %", lambda r: decimals(r.f1, 1)),
-    Column("answers", "answers", lambda r: f"{r.answers:,}"),
-    Column("temperature_celsius", "°C", lambda r: decimals(r.temperature_celsius, 0)),
-    Column("joules_per_question", "J/question", lambda r: decimals(r.joules_per_question, 2)),
-    Column("questions", "file", lambda r: r.questions, number=False),
-    Column("device_id", "device", lambda r: r.device_id, number=False),
-    Column("state", "run", lambda r: r.run_id[:8], number=False),
+    NotedColumn("exact_match", "EM %", lambda r: decimals(r.exact_match, 1)),
+    NotedColumn("f1", "F1 %", lambda r: decimals(r.f1, 1)),
+    NotedColumn("answers", "answers", lambda r: f"{r.answers:,}"),
+    NotedColumn("temperature_celsius", "°C", lambda r: decimals(r.temperature_celsius, 0)),
+    NotedColumn("joules_per_question", "J/question", lambda r: decimals(r.joules_per_question, 2)),
+    NotedColumn("questions", "file", lambda r: r.questions, number=False),
+    NotedColumn("device_id", "device", lambda r: r.device_id, number=False),
+    NotedColumn("state", "run", lambda r: r.run_id[:8], number=False),
 )
-_CHARTS: Final[dict[str, Callable[[Sequence[ScenarioRun], Tints], Figure]]] = {
+_CHARTS: Final[dict[str, Callable[[Sequence[ScenarioRun], ModelColours], Figure]]] = {
     SERVER: latency_against_rate,
     SUSTAINED: endurance,
 }
@@ -112,19 +113,19 @@ _CHARTS: Final[dict[str, Callable[[Sequence[ScenarioRun], Tints], Figure]]] = {
 
 def scenarios(comparison: Comparison) -> Chapter:
     """A section for each scenario that any run had; on the first screen if there is nothing else."""
-    tints = Tints(comparison)
+    colours = ModelColours(comparison)
     by_scenario: dict[str, list[ScenarioRun]] = {}
     for found in comparison.scenarios:
         by_scenario.setdefault(found.scenario, []).append(found)
     return Chapter(
         "scenarios",
         "Under load",
-        tuple(_section(scenario, found, tints) for scenario, found in by_scenario.items()),
+        tuple(_section(scenario, found, colours) for scenario, found in by_scenario.items()),
         first_screen=not comparison.rows,
     )
 
 
-def _section(scenario: str, found: Sequence[ScenarioRun], tints: Tints) -> Section:
+def _section(scenario: str, found: Sequence[ScenarioRun], colours: ModelColours) -> Section:
     columns = (*_WHO, *_WHAT.get(scenario, ()), *_ALSO)
     table, footnotes = noted_table(
         "Runs", columns, found, {FOUND.get(scenario, "answers"), "times_one_by_one", "f1"}
@@ -132,7 +133,7 @@ def _section(scenario: str, found: Sequence[ScenarioRun], tints: Tints) -> Secti
     tables = (table, _rates(found)) if any(run.rates for run in found) else (table,)
     words = (_WORDS[scenario],) if scenario in _WORDS else ()
     return Section(
-        _TITLES.get(scenario, scenario), words, tables, _figures(scenario, found, tints), footnotes
+        _TITLES.get(scenario, scenario), words, tables, _figures(scenario, found, colours), footnotes
     )
 
 
@@ -169,11 +170,11 @@ def _rates(found: Sequence[ScenarioRun]) -> Table:
     )
 
 
-def _figures(scenario: str, found: Sequence[ScenarioRun], tints: Tints) -> tuple[Figure, ...]:
+def _figures(scenario: str, found: Sequence[ScenarioRun], colours: ModelColours) -> tuple[Figure, ...]:
     """A chart for each place, since numbers compare within it only."""
     draw = _CHARTS.get(scenario)
     places: dict[tuple[str, str], list[ScenarioRun]] = {}
     for run in found:
         if run.moments or run.rates:
             places.setdefault((run.hardware_class, run.questions_sha256), []).append(run)
-    return tuple(draw(runs, tints) for runs in places.values()) if draw else ()
+    return tuple(draw(runs, colours) for runs in places.values()) if draw else ()

@@ -1,52 +1,12 @@
 """The comparative summary, beside the numbers of the study that distilbench follows."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from collector.display.numbers import decimals, megabytes, times
 from collector.findings.comparison import Comparison, Row
 from collector.report.names import full_name, hardware
 from collector.report.page import Cell, Chapter, Heading, Section, Table, cells
-
-
-class Published(NamedTuple):
-    """A row of the study's summary, as it is printed there."""
-
-    model: str
-    title: str
-    parameters: str
-    layers: str
-    method: str
-    exact_match: str
-    f1: str
-    speed_up: str
-    best_for: str
-
-
-STUDY: Final = (
-    Published("bert-large", "BERT-Large", "~340", "24", "teacher", "83.2", "92.8", "1.0x", "high accuracy"),
-    Published(
-        "distilbert",
-        "DistilBERT",
-        "~66",
-        "6",
-        "logits, hidden states and attention; task-agnostic",
-        "77.4",
-        "89.0",
-        "~5.8x",
-        "real time, low resource",
-    ),
-    Published(
-        "minilm",
-        "MiniLM",
-        "~33",
-        "6",
-        "self-attention and value matrices; task-specific",
-        "79.4",
-        "90.7",
-        "~4.6x",
-        "balance",
-    ),
-)
+from contract.study import METHODS, STUDY, Study
 
 CAVEATS: Final = (
     "The study's rows are its own numbers, measured on the 87,599 questions of SQuAD v1.1 train, on which "
@@ -56,6 +16,9 @@ CAVEATS: Final = (
     "size of 384.",
     "A dash is a number that does not exist or would mislead; the table of that hardware says why.",
 )
+
+_BASELINE: Final = 1.0
+"""The speed-up of the study's own baseline: exact, where the others are approximate."""
 
 _HEADINGS: Final = (
     Heading("source", number=False),
@@ -72,25 +35,27 @@ _HEADINGS: Final = (
 
 def study(comparison: Comparison) -> Chapter:
     """Model, parameters, layers, method, EM and F1, speed-up and best for: here and in the study."""
-    theirs = [
-        cells(
-            "the study",
-            row.title,
-            row.parameters,
-            row.layers,
-            row.method,
-            row.exact_match,
-            row.f1,
-            row.speed_up,
-            row.best_for,
-        )
-        for row in STUDY
-    ]
+    theirs = [_theirs(row, METHODS[model]) for model, row in STUDY.items()]
     ours = [_ours(row) for row in comparison.rows]
     return Chapter(
         "study",
         "Model comparative summary",
         (Section("", CAVEATS, (Table("Here and in the study", _HEADINGS, (*theirs, *ours)),)),),
+    )
+
+
+def _theirs(row: Study, method: str) -> tuple[Cell, ...]:
+    about = "~" if row.speed_up != _BASELINE else ""
+    return cells(
+        "the study",
+        row.title,
+        f"~{row.parameters_millions}",
+        str(row.layers),
+        method,
+        decimals(row.exact_match, 1),
+        decimals(row.f1, 1),
+        f"{about}{row.speed_up:.1f}x",
+        row.best_for,
     )
 
 

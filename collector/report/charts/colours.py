@@ -14,16 +14,16 @@ _DASHES: Final = {"fp32": "solid", "int8": "dash", "int4": "dot"}
 _SYMBOLS: Final = {"fp32": "circle", "int8": "diamond", "int4": "square"}
 
 
-class Tints:
+class ModelColours:
     """A colour for each model of a comparison, the same in all of its charts."""
 
     def __init__(self, comparison: Comparison) -> None:
         models = dict.fromkeys(entry.model for entry in comparison.entries)
-        self._tints = {model: number % COLOURS for number, model in enumerate(models)}
+        self._numbers = {model: number % COLOURS for number, model in enumerate(models)}
 
     def of(self, model: str) -> int:
         """The number of a model's colour."""
-        return self._tints.get(model, 0)
+        return self._numbers.get(model, 0)
 
     def symbol(self, precision: str) -> str:
         """Plotly's name of the mark of a precision."""

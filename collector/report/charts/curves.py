@@ -6,14 +6,14 @@ from typing import Any
 from collector.display.numbers import decimals, percent
 from collector.findings.between_rows import RowName
 from collector.findings.comparison import Comparison, Row, RunTrace
-from collector.report.charts.colours import Tints, label
+from collector.report.charts.colours import ModelColours, label
 from collector.report.names import full_name
 from collector.report.page import Figure, Heading, Table, cells
 
 _QUARTERS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def distributions(comparison: Comparison, rows: Sequence[Row], tints: Tints) -> Figure | None:
+def distributions(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> Figure | None:
     """The share of questions answered within a time."""
     titles = _titles(rows)
     shown = [d for d in comparison.distributions if d.row in titles]
@@ -40,8 +40,8 @@ def distributions(comparison: Comparison, rows: Sequence[Row], tints: Tints) -> 
                 "type": "scatter",
                 "mode": "lines",
                 "name": label(titles[d.row]),
-                "tint": tints.of(d.row.model),
-                "line": {"dash": tints.dash(d.row.precision), "width": 2},
+                "tint": colours.of(d.row.model),
+                "line": {"dash": colours.dash(d.row.precision), "width": 2},
                 "x": d.ms,
                 "y": [100 * fraction for fraction in d.fractions],
                 "hovertemplate": "%{y:.0f} % within %{x:,.1f} ms<extra>%{fullData.name}</extra>",
@@ -56,7 +56,7 @@ def distributions(comparison: Comparison, rows: Sequence[Row], tints: Tints) -> 
     )
 
 
-def heat(comparison: Comparison, rows: Sequence[Row], tints: Tints) -> Figure | None:
+def heat(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> Figure | None:
     """The temperature over each run, with the moments in which the processor was held back."""
     titles = _titles(rows)
     shown = [
@@ -101,8 +101,8 @@ def heat(comparison: Comparison, rows: Sequence[Row], tints: Tints) -> Figure | 
                     "type": "scatter",
                     "mode": _mode(trace),
                     "name": label(titles[trace.row]),
-                    "tint": tints.of(trace.row.model),
-                    "line": {"dash": tints.dash(trace.row.precision), "width": 1.5},
+                    "tint": colours.of(trace.row.model),
+                    "line": {"dash": colours.dash(trace.row.precision), "width": 1.5},
                     "x": [m.seconds for m in trace.moments],
                     "y": [m.temperature_celsius for m in trace.moments],
                     "connectgaps": True,

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from collector.comparison.recommendation import Candidate, pareto_front
 from collector.findings.comparison import Comparison, Row
-from collector.report.charts.colours import Tints, label
+from collector.report.charts.colours import ModelColours, label
 from collector.report.charts.curves import distributions, heat
 from collector.report.columns import COLUMNS
 from collector.report.names import full_name
-from collector.report.page import Figure, Heading, Table, cells
+from collector.report.page import Column, Figure, Table, table_of
 
 _BY_KEY: Final = {column.key: column for column in COLUMNS}
 _ROW_PIXELS: Final = 28
@@ -26,20 +26,20 @@ _LABEL_DECADES: Final = 0.35
 
 def figures(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Figure]:
     """The charts of the rows of one place; one without a number to show is left out."""
-    tints = Tints(comparison)
+    colours = ModelColours(comparison)
     made = (
-        _trade(rows, tints),
+        _trade(rows, colours),
         _answers(rows),
-        _time(rows, tints),
-        _bertscore(rows, tints),
-        distributions(comparison, rows, tints),
-        heat(comparison, rows, tints),
-        _energy(rows, tints),
+        _time(rows, colours),
+        _bertscore(rows, colours),
+        distributions(comparison, rows, colours),
+        heat(comparison, rows, colours),
+        _energy(rows, colours),
     )
     return (figure for figure in made if figure is not None)
 
 
-def _trade(rows: Sequence[Row], tints: Tints) -> Figure | None:
+def _trade(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
     shown = [row for row in rows if row.f1 is not None and row.p50_ms]  # no logarithm has a 0
     if not shown:
         return None
@@ -67,9 +67,9 @@ def _trade(rows: Sequence[Row], tints: Tints) -> Figure | None:
                     "mode": "markers",
                     "name": label(full_name(row.title, row.precision)),
                     "named": "front" if row.pareto else "behind",
-                    "tint": tints.of(row.model),
+                    "tint": colours.of(row.model),
                     "cliponaxis": False,
-                    "marker": {"size": 11, "symbol": tints.symbol(row.precision)},
+                    "marker": {"size": 11, "symbol": colours.symbol(row.precision)},
                     "x": [row.p50_ms],
                     "y": [row.f1],
                     "text": [f"F1 {f1} %, p50 {p50} ms"],
@@ -117,7 +117,7 @@ def _answers(rows: Sequence[Row]) -> Figure | None:
     )
 
 
-def _time(rows: Sequence[Row], tints: Tints) -> Figure | None:
+def _time(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
     shown = [row for row in rows if row.p50_ms is not None]
     if not shown:
         return None
@@ -165,7 +165,7 @@ def _time(rows: Sequence[Row], tints: Tints) -> Figure | None:
     )
 
 
-def _bertscore(rows: Sequence[Row], tints: Tints) -> Figure | None:
+def _bertscore(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
     shown = [row for row in rows if row.bertscore_f1 is not None]
     if not shown:
         return None
@@ -179,7 +179,7 @@ def _bertscore(rows: Sequence[Row], tints: Tints) -> Figure | None:
     )
 
 
-def _energy(rows: Sequence[Row], tints: Tints) -> Figure | None:
+def _energy(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
     shown = [row for row in rows if row.joules_per_question is not None]
     if not shown:
         return None
@@ -238,8 +238,4 @@ def _by_name(xaxis: dict[str, Any]) -> dict[str, Any]:
 
 def _table(rows: Sequence[Row], *keys: str) -> Table:
     columns = [_BY_KEY[key] for key in ("title", "precision", *keys)]
-    return Table(
-        "The numbers",
-        tuple(Heading(column.heading, column.number) for column in columns),
-        tuple(cells(*(column.text(row) for column in columns)) for row in rows),
-    )
+    return table_of("The numbers", [Column(c.heading, c.text, c.number) for c in columns], rows)

@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 
 from collector.display.numbers import decimals
 from collector.findings.between_rows import Moment
-from collector.findings.scenario_run import ScenarioRun
-from collector.report.charts.colours import Tints, label
+from collector.findings.scenario_run import Rate, ScenarioRun
+from collector.report.charts.colours import ModelColours, label
 from collector.report.names import full_name, hardware
-from collector.report.page import Figure, Heading, Table, cells
+from collector.report.page import Column, Figure, Heading, Table, cells, table_of
 
 _PANEL_PIXELS: Final = 150
 _FRAME_PIXELS: Final = 100
@@ -35,7 +35,7 @@ _PANELS: Final = (
 )
 
 
-def endurance(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
+def endurance(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
     """Time per question, temperature and clock over the minutes of sustained runs of one place."""
     names = _names(runs)
     panels = [p for p in _PANELS if any(p.read(m) is not None for run in runs for m in run.moments)]
@@ -56,8 +56,8 @@ def endurance(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
                 "name": label(names[run.run_id]) + _when(run),
                 "legendgroup": run.run_id,
                 "showlegend": number == 0,
-                "tint": tints.of(run.model),
-                "line": {"dash": tints.dash(run.precision), "width": 1.75},
+                "tint": colours.of(run.model),
+                "line": {"dash": colours.dash(run.precision), "width": 1.75},
                 "x": [m.seconds / 60 for m in run.moments],
                 "y": [panel.read(m) for m in run.moments],
                 "yaxis": _axis(number),
@@ -83,55 +83,41 @@ def endurance(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
                 }
                 for number, panel in enumerate(panels)
             },
-            "shapes": [_upright(run, tints) for run in slowed],
+            "shapes": [_upright(run, colours) for run in slowed],
             "showlegend": True,
         },
         _FRAME_PIXELS + _PANEL_PIXELS * len(panels),
     )
 
 
-def latency_against_rate(runs: Sequence[ScenarioRun], tints: Tints) -> Figure:
+def latency_against_rate(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
     """p99 over the rate at which questions arrive, for the server runs of one place, and what it may be."""
     names = _names(runs)
     tried = {run.run_id: sorted(run.rates, key=lambda rate: rate.per_second) for run in runs}
     bounds = sorted({run.latency_bound_ms for run in runs if run.latency_bound_ms is not None})
     told = " and ".join(f"{bound:,g} ms" for bound in bounds)
+    columns: tuple[Column[tuple[ScenarioRun, Rate]], ...] = (
+        Column("model", lambda x: names[x[0].run_id], number=False),
+        Column("per second", lambda x: decimals(x[1].per_second, 2)),
+        Column("p50 ms", lambda x: decimals(x[1].p50_ms, 1)),
+        Column("p99 ms", lambda x: decimals(x[1].p99_ms, 1)),
+        Column("p99 at most ms", lambda x: decimals(x[1].p99_bound_ms, 1)),
+        Column("bound", lambda x: "held" if x[1].held else "not held", number=False),
+    )
+    rates = [(run, rate) for run in runs for rate in tried[run.run_id]]
     return Figure(
         f"p99 against rate: {hardware(runs[0].hardware_class)}, {runs[0].questions}",
         "The 99th percentile of the time from a question's arrival to its answer, over the questions that "
         "arrive in a second; both axes are logarithmic. Filled marks are rates that hold the bound"
         + (f", the dotted line at {told}." if told else "."),
-        Table(
-            "The numbers",
-            (
-                Heading("model", number=False),
-                Heading("per second"),
-                Heading("p50 ms"),
-                Heading("p99 ms"),
-                Heading("p99 at most ms"),
-                Heading("bound", number=False),
-            ),
-            tuple(
-                cells(
-                    names[run.run_id],
-                    decimals(rate.per_second, 2),
-                    decimals(rate.p50_ms, 1),
-                    decimals(rate.p99_ms, 1),
-                    decimals(rate.p99_bound_ms, 1),
-                    "held" if rate.held else "not held",
-                )
-                for run in runs
-                for rate in tried[run.run_id]
-            ),
-            names=1,
-        ),
+        table_of("The numbers", columns, rates, names=1),
         [
             {
                 "type": "scatter",
                 "mode": "lines+markers",
                 "name": label(names[run.run_id]),
-                "tint": tints.of(run.model),
-                "line": {"dash": tints.dash(run.precision), "width": 1.75},
+                "tint": colours.of(run.model),
+                "line": {"dash": colours.dash(run.precision), "width": 1.75},
                 "marker": {
                     "size": 9,
                     "symbol": ["circle" if rate.held else "circle-open" for rate in tried[run.run_id]],
@@ -190,7 +176,7 @@ def _domain(number: int, panels: int) -> list[float]:
     return [max(0.0, round(top - height, 4)), round(top, 4)]
 
 
-def _upright(run: ScenarioRun, tints: Tints) -> dict[str, Any]:
+def _upright(run: ScenarioRun, colours: ModelColours) -> dict[str, Any]:
     minutes = (run.slowed_down_after_seconds or 0.0) / 60
     return {
         "type": "line",
@@ -199,7 +185,7 @@ def _upright(run: ScenarioRun, tints: Tints) -> dict[str, Any]:
         "yref": "paper",
         "y0": 0,
         "y1": 1,
-        "tint": tints.of(run.model),
+        "tint": colours.of(run.model),
         "line": {"dash": "dot", "width": 1.5},
     }
 

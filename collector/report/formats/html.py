@@ -17,6 +17,7 @@ from collector.display.plain import plain
 from collector.findings.comparison import Comparison
 from collector.report.layout import Page, lay_out
 from collector.report.page import Cell
+from commandline.counted import counted
 
 _SCRIPTS: Final = ("names.js", "paper.js", "report.js")
 """One script in a page, in this order."""
@@ -56,19 +57,15 @@ def as_html(comparison: Comparison) -> str:
 def _in_brief(comparison: Comparison) -> str:
     rows, runs = len(comparison.rows), len(comparison.scenarios)
     kinds = len({row.hardware_class for row in comparison.rows if row.runs})
-    where = f" on {_counted(kinds, 'kind')} of hardware" if kinds else ""
+    where = f" on {counted(kinds, 'kind')} of hardware" if kinds else ""
     return " · ".join(
         (
             f"{comparison.generated_at[:16].replace('T', ' ')} UTC",
-            *([_counted(rows, "row") + where] if rows else []),
-            *([_counted(runs, "run") + " under load"] if runs else []),
+            *([counted(rows, "row") + where] if rows else []),
+            *([counted(runs, "run") + " under load"] if runs else []),
             f"baseline {comparison.baseline} fp32",
         )
     )
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _cards(page: Page) -> dict[str, list[tuple[Cell, ...]]]:

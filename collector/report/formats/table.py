@@ -1,13 +1,16 @@
 """The report for a terminal: a first screen that answers the question, or all of it, or one chapter."""
 
 from collections.abc import Iterator, Sequence
-from io import StringIO
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from collector.display.console_text import console_text
 from collector.display.plain import plain
 from collector.findings.comparison import Comparison
-from collector.report.layout import lay_out
+from collector.report.layout import Page, lay_out
 from collector.report.page import PARTS, Chapter, Section, Table, mark
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 FIRST_SCREEN: Final = "first-screen"
 FULL: Final = "full"
@@ -25,64 +28,56 @@ def table(
         colour: emphasise with ANSI escapes.
         part: `FIRST_SCREEN`, `FULL`, or one of `PARTS`.
     """
-    from rich.console import Console
+    return console_text(_page(lay_out(comparison), part, width), width, colour=colour)
+
+
+def _page(page: Page, part: str, width: int | None) -> "Iterator[RenderableType]":
     from rich.text import Text
 
-    page = lay_out(comparison)
-    out = StringIO()
-    console = Console(
-        file=out,
-        width=width or 1000,
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        emoji=False,
-    )
     shown = [chapter for chapter in page.chapters if _belongs(chapter, part)]
     for chapter in shown:
         title = Text(plain(chapter.title), style="bold")
-        console.print(title)
-        console.print(Text("─" * title.cell_len))
+        yield title
+        yield Text("─" * title.cell_len)
         for section in chapter.sections:
             if section.first_screen or part != FIRST_SCREEN:
-                _write(console, section, width, brief=part == FIRST_SCREEN)
+                yield from _section(section, width, brief=part == FIRST_SCREEN)
     if part in PARTS and not shown and page.chapters:
-        console.print(Text(f"there is nothing to say under {part!r}"))
+        yield Text(f"there is nothing to say under {part!r}")
     for remark in page.remarks:
-        console.print(Text(plain(remark)))
+        yield Text(plain(remark))
     if part == FIRST_SCREEN and page.chapters:
         more = dict.fromkeys(chapter.name for chapter in page.chapters)
-        console.print(Text(f"More: --section {'|'.join(more)}, --full, or charts with --format html"))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+        yield Text(f"More: --section {'|'.join(more)}, --full, or charts with --format html")
 
 
 def _belongs(chapter: Chapter, part: str) -> bool:
     return part == FULL or part == chapter.name or (part == FIRST_SCREEN and chapter.first_screen)
 
 
-def _write(console: Any, section: Section, width: int | None, *, brief: bool) -> None:
+def _section(section: Section, width: int | None, *, brief: bool) -> "Iterator[RenderableType]":
     from rich.text import Text
 
     if section.title:
-        console.print(Text(plain(section.title), style="bold"))
+        yield Text(plain(section.title), style="bold")
     for words in section.words:
-        console.print(Text(plain(words), style="dim"))
+        yield Text(plain(words), style="dim")
     said: set[int] = set()
     for shown in section.tables:
         if not shown.rows:
             continue
         if len(section.tables) > 1:
-            console.print(Text(plain(shown.title), style="bold"))
+            yield Text(plain(shown.title), style="bold")
         columns = [i for i, heading in enumerate(shown.headings) if not (brief and heading.detail)]
         said.update(note for row in shown.rows for i in columns for note in row[i].notes)
         for part in _parts(shown, columns, width):
-            console.print(_grid(shown, part))
-            console.print()
+            yield _grid(shown, part)
+            yield ""
     for number, text in enumerate(section.footnotes, start=1):
         if number in said:
-            console.print(Text(f"{mark(number)} {plain(text)}", style="dim"))
+            yield Text(f"{mark(number)} {plain(text)}", style="dim")
     if said:
-        console.print()
+        yield ""
 
 
 def _grid(shown: Table, part: list[int]) -> Any:

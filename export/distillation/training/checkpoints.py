@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _LATEST: Final = "latest.pt"
 
 
-class Checkpoint(NamedTuple):
+class TrainingState(NamedTuple):
     """The training after a step."""
 
     progress: dict[str, Any]
@@ -37,7 +37,7 @@ class Checkpoints:
         except OSError as error:
             raise StorageUnavailable(f"cannot write to '{folder}': {error.strerror or error}") from error
 
-    def latest(self) -> Checkpoint | None:
+    def latest(self) -> TrainingState | None:
         """The last checkpoint; None where there is none.
 
         Raises:
@@ -52,9 +52,9 @@ class Checkpoints:
                 f"'{path}' was made with other settings, data or weights: resume with those that it "
                 "began with, or choose another folder"
             )
-        return Checkpoint(found["progress"], found["tensors"])
+        return TrainingState(found["progress"], found["tensors"])
 
-    def keep(self, checkpoint: Checkpoint, best: int) -> None:
+    def keep(self, checkpoint: TrainingState, best: int) -> None:
         """Replace the last checkpoint; only the best student of step `best` stays beside it."""
         content = {**checkpoint._asdict(), "settings": self._settings}
         _save(content, self._folder / _LATEST)

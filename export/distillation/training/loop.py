@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from export.distillation.evaluation import HeldOut
-from export.distillation.hidden_states import Batch, Signals
+from export.distillation.hidden_states import NetworkOutputs, WindowBatch
 from export.distillation.teacher import Teacher
-from export.distillation.training.checkpoints import Checkpoint, Checkpoints
+from export.distillation.training.checkpoints import Checkpoints, TrainingState
 from export.distillation.training.device import Precision, precision
 from export.distillation.training.log import Log
 from export.distillation.training.objective import Objective
 from export.distillation.training.progress import Watcher
 from export.distillation.training.schedule import learning_rate
-from export.distillation.training.trainable import Pupil
+from export.distillation.training.trainable import Trainable
 from export.distillation.windows import Labelled, batch, epoch
 from export.errors import TrainingDiverged
-from export.models.training_record import Evaluation, Settings
+from export.models.training_record import Evaluation, TrainingSettings
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ _LARGEST_GRADIENT: Final = 1.0
 """Norm; longer gradients are shortened to it."""
 
 
-class Outcome(NamedTuple):
+class TrainingResult(NamedTuple):
     """A training that ended."""
 
     evaluations: list[Evaluation]
@@ -55,7 +55,7 @@ class Trainer:
     """Trains one student.
 
     Args:
-        pupil: changed in place.
+        trainable: changed in place.
         teacher: None where no loss needs it.
         windows: to learn from.
         held_out: to be scored on.
@@ -70,12 +70,12 @@ class Trainer:
     def __init__(
         self,
         *,
-        pupil: Pupil,
+        trainable: Trainable,
         teacher: Teacher | None,
         windows: list[Labelled],
         held_out: HeldOut,
         objective: Objective,
-        settings: Settings,
+        settings: TrainingSettings,
         padding: int,
         checkpoints: Checkpoints,
         log: Log,
@@ -83,16 +83,16 @@ class Trainer:
     ) -> None:
         import torch
 
-        self._pupil, self._teacher, self._objective = pupil, teacher, objective
+        self._trainable, self._teacher, self._objective = trainable, teacher, objective
         self._windows, self._held_out, self._padding = windows, held_out, padding
         self._settings, self._checkpoints = settings, checkpoints
         self._log, self._watcher = log, watcher
-        self._device = pupil.network.device
+        self._device = trainable.network.device
         self._precision = precision(self._device)
-        self._optimiser = pupil.optimiser(settings.learning_rate, settings.weight_decay)
+        self._optimiser = trainable.optimiser(settings.learning_rate, settings.weight_decay)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._precision == "fp16")
 
-    def train(self) -> Outcome:
+    def train(self) -> TrainingResult:
         """Train from the last checkpoint, or from the beginning, to the end.
 
         Raises:
@@ -104,7 +104,7 @@ class Trainer:
         settings = self._settings
         state = self._resumed()
         # Dropout is for long trainings, and slow on a processor.
-        self._pupil.network.train(self._device.type != "cpu")
+        self._trainable.network.train(self._device.type != "cpu")
         if state is None:
             torch.manual_seed(settings.seed)
             state = self._evaluated(_State(0, [], [], 0.0))
@@ -117,10 +117,10 @@ class Trainer:
             if state.step % settings.evaluate_every == 0 or state.step == settings.steps:
                 state = self._evaluated(state)
         best = _best(state.evaluations)
-        self._pupil.network.load_state_dict(self._checkpoints.best(best.step))
-        self._pupil.network.eval()  # type: ignore[no-untyped-call]  # untyped there
+        self._trainable.network.load_state_dict(self._checkpoints.best(best.step))
+        self._trainable.network.eval()  # type: ignore[no-untyped-call]  # untyped there
         early = state.step < settings.steps
-        return Outcome(state.evaluations, best, early, self._precision, self._device.type)
+        return TrainingResult(state.evaluations, best, early, self._precision, self._device.type)
 
     def _learn(self, step: int) -> float:
         import torch
@@ -141,7 +141,7 @@ class Trainer:
                 raise self._diverged(step, rate, found)
             self._scaler.scale(loss / settings.accumulate).backward()  # type: ignore[no-untyped-call]  # untyped there
         self._scaler.unscale_(self._optimiser)
-        weights = [p for module in self._pupil.modules() for p in module.parameters()]
+        weights = [p for module in self._trainable.modules() for p in module.parameters()]
         norm = torch.nn.utils.clip_grad_norm_(weights, _LARGEST_GRADIENT)
         if not self._scaler.is_enabled() and not torch.isfinite(norm):
             raise self._diverged(step, rate, {**found, "gradient": norm})
@@ -150,10 +150,10 @@ class Trainer:
         self._log.write({"step": step, "loss": total, **_plain(found), "learning_rate": rate})
         return total
 
-    def _loss(self, places: list[int], given: Batch) -> "tuple[Tensor, dict[str, Tensor]]":
+    def _loss(self, places: list[int], given: WindowBatch) -> "tuple[Tensor, dict[str, Tensor]]":
         with self._autocast():
-            student = self._pupil.says(given)
-            teacher: Signals = student if self._teacher is None else self._teacher.says(places, given)
+            student = self._trainable.says(given)
+            teacher: NetworkOutputs = student if self._teacher is None else self._teacher.says(places, given)
         # Outside: a relation of half-precision numbers would have errors as large as the loss.
         return self._objective.measure(student, teacher, given)
 
@@ -178,7 +178,7 @@ class Trainer:
 
     def _evaluated(self, state: _State) -> _State:
         begun = time.monotonic()
-        score = self._held_out.score(self._pupil.network)
+        score = self._held_out.score(self._trainable.network)
         seconds = state.seconds + time.monotonic() - begun
         loss = sum(state.losses) / len(state.losses) if state.losses else None
         evaluation = Evaluation(
@@ -187,7 +187,7 @@ class Trainer:
         state = _State(state.step, [*state.evaluations, evaluation], [], seconds)
         best = _best(state.evaluations)
         if best is evaluation:
-            self._checkpoints.keep_best(state.step, self._pupil.network.state_dict())
+            self._checkpoints.keep_best(state.step, self._trainable.network.state_dict())
         self._log.write({"evaluation": msgspec.to_builtins(evaluation)})
         self._checkpoints.keep(self._checkpoint(state), best.step)
         self._watcher.scored(state.step, self._settings.steps, score, best is evaluation)
@@ -198,11 +198,11 @@ class Trainer:
         after_best = len(state.evaluations) - 1 - state.evaluations.index(_best(state.evaluations))
         return 0 < patience <= after_best
 
-    def _checkpoint(self, state: _State) -> Checkpoint:
+    def _checkpoint(self, state: _State) -> TrainingState:
         import torch
 
         tensors: dict[str, Any] = {
-            "modules": [module.state_dict() for module in self._pupil.modules()],
+            "modules": [module.state_dict() for module in self._trainable.modules()],
             "optimiser": self._optimiser.state_dict(),
             "scaler": self._scaler.state_dict(),
             "random": torch.get_rng_state(),
@@ -210,7 +210,9 @@ class Trainer:
         if self._device.type == "cuda":
             tensors["cuda_random"] = torch.cuda.get_rng_state()
         evaluations = msgspec.to_builtins(state.evaluations)
-        return Checkpoint({"step": state.step, "evaluations": evaluations, "seconds": state.seconds}, tensors)
+        return TrainingState(
+            {"step": state.step, "evaluations": evaluations, "seconds": state.seconds}, tensors
+        )
 
     def _resumed(self) -> _State | None:
         import torch
@@ -219,7 +221,7 @@ class Trainer:
         if found is None:
             self._log.cut(0)
             return None
-        for module, weights in zip(self._pupil.modules(), found.tensors["modules"], strict=True):
+        for module, weights in zip(self._trainable.modules(), found.tensors["modules"], strict=True):
             module.load_state_dict(weights)
         self._optimiser.load_state_dict(found.tensors["optimiser"])
         self._scaler.load_state_dict(found.tensors["scaler"])

@@ -7,14 +7,14 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from export.distillation.hidden_states import Batch, Signals, Wanted
+from export.distillation.hidden_states import NetworkOutputs, Wanted, WindowBatch
 from export.distillation.training import losses
 from export.errors import BadInput
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Loss = Callable[[Signals, Signals, Batch], "Tensor"]
+Loss = Callable[[NetworkOutputs, NetworkOutputs, WindowBatch], "Tensor"]
 """Of what the student says, what the teacher says, and the batch: a scalar that can be differentiated."""
 
 PRESETS: Final[Mapping[str, str]] = {
@@ -59,7 +59,9 @@ class Objective(NamedTuple):
             wanted = wanted.union(term.wanted)
         return wanted
 
-    def measure(self, student: Signals, teacher: Signals, batch: Batch) -> "tuple[Tensor, dict[str, Tensor]]":
+    def measure(
+        self, student: NetworkOutputs, teacher: NetworkOutputs, batch: WindowBatch
+    ) -> "tuple[Tensor, dict[str, Tensor]]":
         """The sum, to be differentiated, and each loss before its weight."""
         found = {term.name: term.loss(student, teacher, batch) for term in self.terms}
         weighted = [term.weight * found[term.name] for term in self.terms]
@@ -137,30 +139,30 @@ def _losses(layers: int, temperature: float) -> "dict[str, tuple[Loss, Wanted]]"
     """The losses with a name here: adapted to what networks say, and what each looks at."""
     every, last = frozenset(range(layers + 1)), frozenset({layers})
 
-    def hard(student: Signals, teacher: Signals, batch: Batch) -> "Tensor":
+    def hard(student: NetworkOutputs, teacher: NetworkOutputs, batch: WindowBatch) -> "Tensor":
         return losses.span_cross_entropy(
             student.start, student.end, batch.first, batch.last, batch.answered, batch.mask
         )
 
-    def soft(student: Signals, teacher: Signals, batch: Batch) -> "Tensor":
+    def soft(student: NetworkOutputs, teacher: NetworkOutputs, batch: WindowBatch) -> "Tensor":
         starts = losses.soft_logits(student.start, teacher.start, batch.mask, temperature)
         return (starts + losses.soft_logits(student.end, teacher.end, batch.mask, temperature)) / 2
 
-    def hidden(student: Signals, teacher: Signals, batch: Batch) -> "Tensor":
+    def hidden(student: NetworkOutputs, teacher: NetworkOutputs, batch: WindowBatch) -> "Tensor":
         return _over(every, lambda i: losses.hidden_states(student.hidden[i], teacher.hidden[i], batch.mask))
 
-    def cosine(student: Signals, teacher: Signals, batch: Batch) -> "Tensor":
+    def cosine(student: NetworkOutputs, teacher: NetworkOutputs, batch: WindowBatch) -> "Tensor":
         return losses.cosine(student.hidden[layers], teacher.hidden[layers], batch.mask)
 
-    def attention(student: Signals, teacher: Signals, batch: Batch) -> "Tensor":
+    def attention(student: NetworkOutputs, teacher: NetworkOutputs, batch: WindowBatch) -> "Tensor":
         return _over(
             every - {0}, lambda i: losses.attention_scores(*_attention(student, teacher, i), batch.mask)
         )
 
-    def self_attention(student: Signals, teacher: Signals, batch: Batch) -> "Tensor":
+    def self_attention(student: NetworkOutputs, teacher: NetworkOutputs, batch: WindowBatch) -> "Tensor":
         return losses.relation_divergence(*_attention(student, teacher, layers), batch.mask)
 
-    def values(student: Signals, teacher: Signals, batch: Batch) -> "Tensor":
+    def values(student: NetworkOutputs, teacher: NetworkOutputs, batch: WindowBatch) -> "Tensor":
         heads = _heads(student, teacher, student.values[layers], teacher.values[layers])
         ours, theirs = (
             losses.relation(said.values[layers], said.values[layers], heads) for said in (student, teacher)
@@ -178,7 +180,7 @@ def _losses(layers: int, temperature: float) -> "dict[str, tuple[Loss, Wanted]]"
     }
 
 
-def _attention(student: Signals, teacher: Signals, layer: int) -> "tuple[Tensor, Tensor]":
+def _attention(student: NetworkOutputs, teacher: NetworkOutputs, layer: int) -> "tuple[Tensor, Tensor]":
     heads = _heads(student, teacher, student.queries[layer], teacher.queries[layer])
     return (
         losses.relation(student.queries[layer], student.keys[layer], heads),
@@ -186,7 +188,7 @@ def _attention(student: Signals, teacher: Signals, layer: int) -> "tuple[Tensor,
     )
 
 
-def _heads(student: Signals, teacher: Signals, ours: "Tensor", theirs: "Tensor") -> int:
+def _heads(student: NetworkOutputs, teacher: NetworkOutputs, ours: "Tensor", theirs: "Tensor") -> int:
     if student.heads == teacher.heads:
         return teacher.heads
     return losses.common_heads(ours.shape[-1], theirs.shape[-1], teacher.heads)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from export.distillation.evaluation import Score
+from export.distillation.evaluation import Accuracy
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -18,7 +18,7 @@ class Watcher(Protocol):
     def step(self, number: int, steps: int, loss: float) -> None:
         """A step was made."""
 
-    def scored(self, number: int, steps: int, score: Score, best: bool) -> None:
+    def scored(self, number: int, steps: int, score: Accuracy, best: bool) -> None:
         """The student was scored on the held-out questions."""
 
     def read(self, windows: int, total: int) -> None:
@@ -33,7 +33,7 @@ class Lines(NamedTuple):
     def step(self, number: int, steps: int, loss: float) -> None:
         """See `Watcher`; says nothing."""
 
-    def scored(self, number: int, steps: int, score: Score, best: bool) -> None:
+    def scored(self, number: int, steps: int, score: Accuracy, best: bool) -> None:
         """See `Watcher`."""
         self.say(
             f"step {number}/{steps}: EM {score.exact_match:.1f}, F1 {score.f1:.1f} on held-out questions"
@@ -53,14 +53,14 @@ class Bar:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
         self._loss: float | None = None
-        self._score: Score | None = None
+        self._score: Accuracy | None = None
 
     def step(self, number: int, steps: int, loss: float) -> None:
         """See `Watcher`."""
         self._loss = loss if self._loss is None else 0.9 * self._loss + 0.1 * loss
         self._show("training", number, steps)
 
-    def scored(self, number: int, steps: int, score: Score, best: bool) -> None:
+    def scored(self, number: int, steps: int, score: Accuracy, best: bool) -> None:
         """See `Watcher`."""
         self._score = score if best or self._score is None else self._score
         self._show("training", number, steps)

@@ -2,10 +2,10 @@
 
 import math
 
-from export.models.training_record import Settings
+from export.models.training_record import TrainingSettings
 
 
-def learning_rate(step: int, settings: Settings) -> float:
+def learning_rate(step: int, settings: TrainingSettings) -> float:
     """Of a step, counted from 1: a straight line up, then a straight line down to 0 after the last."""
     warm = math.ceil(settings.warm_up * settings.steps)
     if step <= warm:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from export.distillation.hidden_states import Batch, Listener, Signals, Wanted
+from export.distillation.hidden_states import Listener, NetworkOutputs, Wanted, WindowBatch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-class Pupil(NamedTuple):
+class Trainable(NamedTuple):
     """What is trained."""
 
     listener: Listener
@@ -23,7 +23,7 @@ class Pupil(NamedTuple):
         """The student."""
         return self.listener.network
 
-    def says(self, given: Batch) -> Signals:
+    def says(self, given: WindowBatch) -> NetworkOutputs:
         """What the student says of a batch, in the teacher's width."""
         said = self.listener.hear(given)
         if not len(self.projections):
@@ -47,7 +47,7 @@ class Pupil(NamedTuple):
         return AdamW(groups, lr=learning_rate)
 
 
-def pupil(network: "PreTrainedModel", wanted: Wanted, width: int, seed: int) -> Pupil:
+def trainable(network: "PreTrainedModel", wanted: Wanted, width: int, seed: int) -> Trainable:
     """A student that is ready to learn.
 
     Args:
@@ -66,7 +66,7 @@ def pupil(network: "PreTrainedModel", wanted: Wanted, width: int, seed: int) -> 
             for place in sorted(wanted.hidden):
                 projections[str(place)] = nn.Linear(network.config.hidden_size, width, bias=False)
     layers = tuple(range(network.config.num_hidden_layers + 1))
-    return Pupil(Listener(network, wanted, layers), projections.to(network.device))
+    return Trainable(Listener(network, wanted, layers), projections.to(network.device))
 
 
 def _decays(name: str) -> bool:

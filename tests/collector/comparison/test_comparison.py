@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from agent.stopping.percentile_bounds import needed
 from collector.comparison.compare import TOO_FEW, compare
-from collector.comparison.notes import NO_BERTSCORE, NO_TIME
+from collector.comparison.notes import FEW_FOR_P90, FEW_FOR_P99, NO_BERTSCORE, NO_TIME
 from collector.findings.comparison import Comparison, Row
 from collector.scoring import withholding as accuracy
 from collector.scoring.question_sets import add_questions
@@ -35,6 +36,10 @@ def only(comparison: Comparison) -> Row:
 
 def by_name(comparison: Comparison) -> dict[str, Row]:
     return {f"{row.model} {row.precision}": row for row in comparison.rows}
+
+
+def test_times_are_few_for_a_percentile_if_the_agent_cannot_bound_it_by_them() -> None:
+    assert (needed(90), needed(99)) == (FEW_FOR_P90, FEW_FOR_P99)
 
 
 def test_numbers_by_hand(store_with_golds: Store) -> None:

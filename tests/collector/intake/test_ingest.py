@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.intake.ingest import Outcome
+from collector.intake.ingest import Ingested
 from collector.intake.seq_ranges import merged
 from collector.store.database import Store
 from contract.fields import MAX_INT
@@ -34,7 +34,7 @@ def rows(store: Store) -> dict[str, list[Any]]:
     return found
 
 
-def stored(outcome: Outcome) -> dict[str, Stream]:
+def stored(outcome: Ingested) -> dict[str, Stream]:
     return {s.run_id: s for receipt in outcome.receipts for s in receipt.streams}
 
 

@@ -79,6 +79,17 @@ def test_markdown_and_html_say_what_was_laid_out(comparison: Comparison) -> None
     ]
 
 
+def test_the_study_is_printed_as_its_authors_print_it(comparison: Comparison) -> None:
+    (table,) = next(c for c in lay_out(comparison).chapters if c.anchor == "study").sections[0].tables
+    assert [" | ".join(row) for row in texts(table)[:3]] == [
+        "the study | BERT-Large | ~340 | 24 | teacher | 83.2 | 92.8 | 1.0x | high accuracy",
+        "the study | DistilBERT | ~66 | 6 | logits, hidden states and attention; task-agnostic | 77.4 "
+        "| 89.0 | ~5.8x | real time, low resource",
+        "the study | MiniLM | ~33 | 6 | self-attention and value matrices; task-specific | 79.4 "
+        "| 90.7 | ~4.6x | balance",
+    ]
+
+
 def test_a_terminal_says_what_was_laid_out(comparison: Comparison) -> None:
     lines = [re.split(r" {2,}", line) for line in render(comparison, "table", part="full").splitlines()]
     for chapter in lay_out(comparison).chapters:

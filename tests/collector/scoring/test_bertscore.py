@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from collector.comparison.compare import compare
-from collector.comparison.notes import NO_BERTSCORE, NOT_SCORED
+from collector.comparison.notes import NO_BERTSCORE
 from collector.errors import BadInput, ScorerUnavailable
 from collector.scoring.bertscore import BertScore, Pair, Scorer
 from collector.scoring.predictions import add_predictions
+from collector.scoring.withholding import NOT_SCORED
 from collector.store.database import Store
 from collector.summaries.refresh import score_answers, score_pairs
 from tests.collector.delivering import take

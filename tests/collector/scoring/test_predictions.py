@@ -12,10 +12,11 @@ from collector.store.database import Store
 from collector.store.runs import all_runs
 from collector.summaries.refresh import score_answers
 from contract.errors import Malformed
+from contract.questions import Gold, Question, QuestionFile, questions_sha256
 from tests.collector.command import collector, said
 from tests.collector.delivering import take
 from tests.collector.factory import QUESTION_FILE, answer, batch, finished, manifest, run_records, started
-from tests.collector.scoring.test_squad_metrics import official_f1_score, official_normalize_answer
+from tests.contract.test_squad_metrics import official_f1_score, official_normalize_answer
 
 
 def official_evaluate(predictions: dict[str, str]) -> dict[str, float]:
@@ -44,6 +45,12 @@ def test_any_prediction_file_is_scored_as_the_official_script_does() -> None:
         assert found.exact_match == pytest.approx(expected["exact_match"], abs=1e-9)
         assert found.f1 == pytest.approx(expected["f1"], abs=1e-9)
         assert found.missing == 4 - len(asked)
+
+
+def test_an_article_within_typographic_quotes_goes_as_in_the_official_script() -> None:
+    asked = Question("1", "?", "", (Gold("team", 0),), "")
+    found = evaluate(QuestionFile((asked,), questions_sha256((asked,))), {"1": "the “a” team"})
+    assert found == (0.0, 50.0, 0)
 
 
 def test_a_run_scores_alike_in_the_report_and_as_a_prediction_file(

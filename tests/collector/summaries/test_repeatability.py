@@ -6,10 +6,11 @@ from msgspec.structs import replace
 from collector.comparison.compare import compare
 from collector.display.run_page import run_page
 from collector.store.database import Store
+from collector.summaries.refresh import score_answers
 from collector.summaries.run_detail import run_detail
 from contract.records import RunStarted, ThreadTrial
 from tests.collector.delivering import take
-from tests.collector.factory import batch, device, run_records, sample
+from tests.collector.factory import answer, batch, device, run_records, sample, started
 
 FIRST, SECOND = "0a" + "1" * 30, "0b" + "2" * 30
 TIMES = [("q1", "x", 10.0), ("q2", "x", 12.0), ("q3", "x", 14.0), ("q4", "x", 30.0)]
@@ -60,8 +61,44 @@ def test_what_spoke_against_measuring_is_told(store_with_golds: Store) -> None:
 
 
 def test_energy_is_spread_over_the_answers_that_it_was_metered_for(store_with_golds: Store) -> None:
-    records = list(run_records(TIMES))
-    records[3] = sample(3, energy_joules=8.0)  # what comes after was measured by a process that has no meter
+    begin, one, two, three, *rest = run_records(TIMES)
+    metered = [sample(4, at_ns=0, energy_joules=0.5), sample(5, at_ns=2_500_000_000, energy_joules=8.5)]
+    # What comes after the last of these was measured by a process that has no meter.
+    records = [begin, one, two, three, *metered, *(replace(r, seq=r.seq + 2) for r in rest)]
     take(store_with_golds, batch(records, FIRST))
     found = run_detail(store_with_golds, FIRST).telemetry
     assert (found.energy_joules, found.energy_answers) == (8.0, 2)
+
+
+def test_one_run_has_the_numbers_of_its_row(store_with_golds: Store) -> None:
+    answers = [("q1", "the North Sea", 10.0), ("q2", "1,094", 12.0), ("q3", "Hamburg", 14.0)]
+    begin, *told, end = run_records(answers)
+    disturbed = answer(5, "q4", "Dresden", 90.0, marks=("throttled", "agent_busy"))
+    failed = answer(6, "q4", "", error="too long", repeat=1)
+    metered = [
+        sample(7, at_ns=1_000_000_000, energy_joules=3.0, temperature_celsius=71.0),
+        sample(8, at_ns=6_500_000_000, energy_joules=9.0),
+    ]
+    records = [begin, *told, disturbed, failed, *metered, replace(end, seq=9)]
+    take(store_with_golds, batch(records, FIRST))
+    score_answers(store_with_golds)
+    detail = run_detail(store_with_golds, FIRST)
+    (row,) = compare(store_with_golds).rows
+    assert detail.times is not None and detail.times.count == row.timed == 3
+    assert (detail.times.p50_ms, detail.times.p90_ms, detail.times.p99_ms) == (
+        row.p50_ms,
+        row.p90_ms,
+        row.p99_ms,
+    )
+    assert (detail.exact_match, detail.f1, detail.errors) == (row.exact_match, row.f1, row.errors)
+    assert detail.exact_match == 37.5  # q1, and half of q4's two answers
+    heat = detail.telemetry
+    assert heat.energy_joules == 6.0 and heat.energy_joules / heat.energy_answers == row.joules_per_question
+    assert (heat.first_celsius, heat.highest_celsius) == (55.0, row.temperature_celsius)
+    assert detail.marks == row.marks == {"agent_busy": 1, "throttled": 1}
+
+
+def test_a_run_without_an_answer_has_nothing_to_score(store_with_golds: Store) -> None:
+    take(store_with_golds, batch([started()], FIRST))
+    detail = run_detail(store_with_golds, FIRST)
+    assert (detail.exact_match, detail.f1, detail.accuracy_withheld, detail.times) == (None, None, None, None)

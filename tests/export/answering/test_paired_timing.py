@@ -7,7 +7,7 @@ import pytest
 
 from contract.questions import decode_questions
 from export.answering.inference import Cutter, Logits, Network, Window
-from export.answering.paired_timing import Course, Runner, mean_interval, speed_up, turns
+from export.answering.paired_timing import Lap, Runner, mean_interval, speed_up, turns
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -26,8 +26,8 @@ def test_each_answers_every_question_and_the_order_rotates(tiny_bundle: Path) ->
         return run
 
     windows = [len(cutter.windows(question)) for question in asked]
-    courses = [Course([], []) for _ in "abc"]
-    assert list(turns([Runner(network(name), cutter) for name in "abc"], asked, courses)) == [
+    laps = [Lap([], []) for _ in "abc"]
+    assert list(turns([Runner(network(name), cutter) for name in "abc"], asked, laps)) == [
         1,
         2,
         3,
@@ -35,10 +35,8 @@ def test_each_answers_every_question_and_the_order_rotates(tiny_bundle: Path) ->
         5,
         6,
     ]
-    assert (
-        [len(course.readings) for course in courses] == [len(course.seconds) for course in courses] == [6] * 3
-    )
-    assert [len(reading.logits) for reading in courses[0].readings] == windows
+    assert [len(lap.readings) for lap in laps] == [len(lap.seconds) for lap in laps] == [6] * 3
+    assert [len(reading.logits) for reading in laps[0].readings] == windows
     raced = "".join(taken[3 * sum(windows[:5]) :])
     assert (
         raced[: 9 * windows[0]]
@@ -48,15 +46,15 @@ def test_each_answers_every_question_and_the_order_rotates(tiny_bundle: Path) ->
     )
 
 
-def course(seconds: list[float]) -> Course:
-    return Course([], seconds)
+def lap(seconds: list[float]) -> Lap:
+    return Lap([], seconds)
 
 
 def test_a_speed_up_is_paired_and_its_interval_holds_it() -> None:
     random = np.random.default_rng(1)
     lengths = random.uniform(1, 10, 400)
-    slow = course(list(lengths))
-    fast = course(list(lengths / 2 * random.normal(1, 0.05, 400)))
+    slow = lap(list(lengths))
+    fast = lap(list(lengths / 2 * random.normal(1, 0.05, 400)))
     found = speed_up(slow, fast)
     assert found.low < found.paired < found.high and found.low < 2 < found.high
     assert found.high - found.low < 0.05

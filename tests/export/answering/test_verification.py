@@ -59,6 +59,7 @@ def test_f1_is_that_of_squad() -> None:
     assert f1("The Eiffel Tower!", question("eiffel tower")) == 1
     assert f1("tower", question("the eiffel tower", "something else")) == pytest.approx(2 / 3)
     assert f1("bridge", question("tower")) == 0
+    assert f1("the “a” team", question("team")) == 0.5
 
 
 def test_a_comparison_counts_to_the_letter_and_finds_the_largest_difference() -> None:

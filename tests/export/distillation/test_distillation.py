@@ -22,8 +22,8 @@ from export.distillation import load as sources
 from export.distillation import run as distil
 from export.distillation import shapes
 from export.distillation import windows as data
-from export.distillation.evaluation import Score
-from export.distillation.hidden_states import Batch, Signals
+from export.distillation.evaluation import Accuracy
+from export.distillation.hidden_states import NetworkOutputs, WindowBatch
 from export.distillation.request import DistilRequest
 from export.distillation.training import device, objective, progress
 from export.distillation.training.schedule import learning_rate
@@ -31,7 +31,7 @@ from export.errors import BadInput, StorageUnavailable, TrainingDiverged
 from export.models import resolve as names
 from export.models import sources as weights
 from export.models import training_record as record
-from export.models.training_record import Record, Settings
+from export.models.training_record import TrainingRecord, TrainingSettings
 from tests.export.tiny_models import TINY
 
 SAMPLE = Path(__file__).parent.parent.parent.parent / "demo" / "sample-questions.json"
@@ -186,7 +186,7 @@ def test_a_training_that_was_killed_goes_on_as_if_it_was_not(
     assert again == resumed
 
 
-def scores(made: Record) -> list[tuple[int, float, float]]:
+def scores(made: TrainingRecord) -> list[tuple[int, float, float]]:
     return [(e.step, e.exact_match, e.f1) for e in made.evaluations]
 
 
@@ -215,7 +215,7 @@ def test_a_student_of_another_width_learns_through_projections(
     assert losses(tmp_path / "s")[-1] < losses(tmp_path / "s")[0]
 
 
-def poisoned(student: Signals, teacher: Signals, batch: Batch) -> torch.Tensor:
+def poisoned(student: NetworkOutputs, teacher: NetworkOutputs, batch: WindowBatch) -> torch.Tensor:
     """A user's own loss, which breaks down in step 3."""
     poisoned.calls += 1  # type: ignore[attr-defined]  # a counter of this test
     broken = float("nan") if poisoned.calls == 3 else 1.0  # type: ignore[attr-defined]  # as above
@@ -408,10 +408,10 @@ def test_an_epoch_has_every_window_once_in_batches_of_like_lengths() -> None:
 
 
 def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
-    settings = Settings(steps=10, evaluate_every=5, warm_up=0.2, learning_rate=1.0)
+    settings = TrainingSettings(steps=10, evaluate_every=5, warm_up=0.2, learning_rate=1.0)
     rates = [learning_rate(step, settings) for step in range(1, 11)]
     assert rates[:3] == pytest.approx([0.5, 1, 8 / 9]) and rates[-1] == pytest.approx(1 / 9)
-    assert learning_rate(1, Settings(steps=10, evaluate_every=5, warm_up=0, learning_rate=1.0)) > 0.9
+    assert learning_rate(1, TrainingSettings(steps=10, evaluate_every=5, warm_up=0, learning_rate=1.0)) > 0.9
 
 
 def test_parts_of_a_batch_make_the_same_step(
@@ -443,9 +443,9 @@ def test_a_bar_shows_loss_and_score_on_a_terminal_alone(capsys: pytest.CaptureFi
     ) as bars:
         bar = progress.Bar(bars)
         bar.read(16, 32)
-        bar.scored(0, 10, Score(1.0, 2.0), best=True)
+        bar.scored(0, 10, Accuracy(1.0, 2.0), best=True)
         bar.step(1, 10, 4.0)
-        bar.scored(1, 10, Score(0.5, 1.0), best=False)
+        bar.scored(1, 10, Accuracy(0.5, 1.0), best=False)
     assert isinstance(shown.file, io.StringIO)
     text = shown.file.getvalue()
     assert "teacher reads 16" in text and "training 1 loss 4.000, best EM 1.0 F1 2.0" in text

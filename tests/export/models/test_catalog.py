@@ -2,6 +2,7 @@ import msgspec
 import pytest
 
 from contract.codec import encode
+from contract.study import STUDY
 from export.errors import BadInput
 from export.models.catalog import MODELS, Model, architecture, find
 
@@ -26,6 +27,10 @@ def test_names_and_titles_are_unique() -> None:
 def test_every_model_can_be_had_from_somewhere() -> None:
     assert all(model.hub_id or model.base_id for model in MODELS)
     assert all(model.training_data and model.published for model in MODELS if model.hub_id)
+
+
+def test_every_model_of_the_study_is_in_the_catalog_with_its_numbers() -> None:
+    assert {model.name: model.study for model in MODELS if model.study} == STUDY
 
 
 def test_scores_are_percentages() -> None:

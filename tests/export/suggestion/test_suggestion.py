@@ -92,17 +92,9 @@ def test_a_line_through_two_points_has_no_interval() -> None:
     assert not found.extrapolated and line.predict(8, "fp32").extrapolated
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("f1>>80", r"requirement 'f1>>80' is not FIELD>=NUMBER"),
-        ("p95_ms<=60", r"requirement 'p95_ms<=60' names no field 'p95_ms'; the fields are p50_ms"),
-        ("f1>=80", r"requirement 'f1>=80' says nothing about time"),
-        ("p90_ms>=60", r"says nothing about time"),
-    ],
-)
-def test_a_wrong_requirement_is_quoted(text: str, sentence: str) -> None:
-    with pytest.raises(BadInput, match=sentence):
+@pytest.mark.parametrize("text", ["f1>=80", "p90_ms>=60"])
+def test_a_requirement_without_a_limit_of_time_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match=f"requirement '{text}' says nothing about time"):
         requirement.parse(text)
 
 

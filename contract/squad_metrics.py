@@ -1,7 +1,8 @@
 """Exact Match and token F1, as the official SQuAD v1.1 evaluation computes them.
 
 Source of the rules: `evaluate-v1.1.py`, Rajpurkar et al., 2016. Scores are 0 to 1 here; the script prints
-percent. Both take the best over a question's gold answers, each for itself.
+percent. Both take the best over a question's gold answers, each for itself. `export` limits a loss of F1 and
+`collector` reports F1, so both compute it here.
 """
 
 import re
@@ -43,7 +44,7 @@ def score(prediction: str, golds: Iterable[str]) -> Score:
 
 
 def _normalized(text: str) -> str:
-    """Golds come again with every run, and answers with every precision."""
+    # Golds come again with every run, and answers with every precision: a cache, which changes no result.
     return _remembered(text) if len(text) <= _LONGEST_REMEMBERED else normalize(text)
 
 

@@ -16,10 +16,10 @@ from agent.outbox.outbox import Outbox
 from agent.planning.plan import Load, Plan, plan_run, read_questions, settings_for
 from agent.progress import Progress
 from agent.running import run
-from agent.running.rate_search import RateSearch, arrivals_ns
 from agent.running.run import Run
 from agent.running.run_log import RunLog
 from agent.stop import Stop, Stopped
+from agent.stopping.rate_search import RateSearch, arrivals_ns
 from agent.worker import process
 from contract.records import Answer, Record, RunFinished, Sample, Settings
 from tests.agent.running.test_marks import Board

@@ -5,13 +5,14 @@ from typing import Final, Literal
 
 import msgspec
 
+from commandline.requirement import Condition
 from contract.bundle import Architecture, Precision
 from export.models import catalog
 from export.models.catalog import architecture
 from export.suggestion import flops as arithmetic
 from export.suggestion.latency import Line
 from export.suggestion.measurements import Measurement
-from export.suggestion.requirement import Condition
+from export.suggestion.requirement import FIELDS
 
 Verdict = Literal["should meet", "may meet", "too slow", "too fast", "too large", "too small"]
 
@@ -25,7 +26,7 @@ _RANK: Final[dict[Verdict, int]] = {
 }
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+class SuggestedStudent(msgspec.Struct, frozen=True, kw_only=True):
     """One student in one precision."""
 
     student: str
@@ -51,7 +52,7 @@ def ranked(
     lines: dict[str, Line],
     conditions: Sequence[Condition],
     usable: Sequence[Measurement],
-) -> list[Candidate]:
+) -> list[SuggestedStudent]:
     """Every student that can be made, in every precision that was measured, the best first.
 
     Args:
@@ -96,25 +97,25 @@ def _candidate(
     lines: dict[str, Line],
     conditions: Sequence[Condition],
     usable: Sequence[Measurement],
-) -> Candidate:
+) -> SuggestedStudent:
     amount = arithmetic.gigaflops(shape, asked.lengths)
     predictions = {field: line.predict(amount, precision) for field, line in lines.items()}
     count = arithmetic.parameters(shape)
     size = count * _bytes_per_parameter(usable, precision)
     verdicts: list[Verdict] = []
     for condition in conditions:
-        if condition.kind == "latency":
+        if FIELDS[condition.field] == "latency":
             found = predictions[condition.field]
             worst = found.high if condition.is_upper else found.low
             sure = worst is not None and condition.met(worst)
             beyond: Verdict = "too slow" if condition.is_upper else "too fast"
             possible = condition.met(found.milliseconds)
             verdicts.append("should meet" if sure else "may meet" if possible else beyond)
-        elif condition.kind == "size":
+        elif FIELDS[condition.field] == "size":
             value = (count if condition.field == "parameters_m" else size) / 1e6
             beyond = "too large" if condition.is_upper else "too small"
             verdicts.append("should meet" if condition.met(value) else beyond)
-    return Candidate(
+    return SuggestedStudent(
         student=student,
         begins_from=begins,
         precision=precision,
