@@ -1,4 +1,6 @@
-"""What the commands of the three programs share: options from a file or the environment, and how a pipe ends.
+"""What the three programs share beside the contract, because it needs click, files or the operating system.
 
-It knows click and the contract, and none of the programs: each says which options are its own.
+Such as options from a file or the environment, a broker's address, a doctor's findings, and the end of a
+program. It imports click and the contract, and none of the programs: each says which options and errors are
+its own.
 """

@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from contract.codec import printable
+from contract.errors import Malformed
 from contract.fields import Bytes, Count, DeviceId, Name, Text
 
 HARDWARE_CLASSES: Final = (
@@ -21,6 +23,7 @@ HARDWARE_CLASSES: Final = (
     "unknown",
 )
 """The classes the agent detects; results are compared within one. A user may name another."""
+_SHOWN_CHARS: Final = 80
 
 
 class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,3 +47,18 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """CPU frequency governor, or None where the kernel shows none."""
     versions: dict[str, str]
     """Python, distilbench, onnxruntime, tokenizers, numpy."""
+
+
+def checked_device_id(text: str) -> str:
+    """The text, if it is a device id.
+
+    Raises:
+        Malformed: it is not.
+    """
+    try:
+        return msgspec.convert(text, DeviceId)
+    except msgspec.ValidationError:
+        raise Malformed(
+            f"'{printable(text)[:_SHOWN_CHARS]}' is not a device id: use 1 to 63 of a-z, 0-9, '.', '_' and "
+            "'-', beginning with a letter or digit"
+        ) from None

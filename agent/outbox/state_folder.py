@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from agent.errors import BadInput, OutboxDamaged, StateUnusable
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, WhenFull
 from agent.stop import Stop
+from contract import device
 from contract.codec import printable
-from contract.fields import DeviceId
+from contract.errors import Malformed
 
 _HOSTNAME_CHARS = 56
 
@@ -172,12 +171,9 @@ def checked_device_id(text: str) -> str:
         BadInput: it is not.
     """
     try:
-        return msgspec.convert(text, DeviceId)
-    except msgspec.ValidationError:
-        raise BadInput(
-            f"{printable(text)[:80]!r} is not a device id: use 1 to 63 of a-z, 0-9, '.', '_' and '-', "
-            "beginning with a letter or digit"
-        ) from None
+        return device.checked_device_id(text)
+    except Malformed as error:
+        raise BadInput(str(error)) from None
 
 
 def _new_device_id(hostname: str) -> str:

@@ -16,12 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from collector.errors import BadInput, StorageUnavailable
 from commandline.broker_address import check_private
 from contract.config import encode_config
-from contract.fields import DeviceId
+from contract.device import checked_device_id
+from contract.errors import Malformed
 
 COLLECTOR: Final = "collector"
 """The user name of collectors in `deploy/mosquitto/acl`; no device may have it as its id."""
@@ -37,12 +36,9 @@ def checked_user(name: str) -> str:
         BadInput: it cannot.
     """
     try:
-        return msgspec.convert(name, DeviceId)
-    except msgspec.ValidationError:
-        raise BadInput(
-            f"{name[:80]!r} is not a device id: use 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a "
-            "letter or digit"
-        ) from None
+        return checked_device_id(name)
+    except Malformed as error:
+        raise BadInput(str(error)) from None
 
 
 def provision(file: Path, user: str, *, hashed: bool, replace: bool) -> str:
