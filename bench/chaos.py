@@ -35,6 +35,7 @@ from tests.mosquitto import Mosquitto
 DEVICES: Final = 2
 _CHAOS_SECONDS: Final = 1.5
 _CALM_SECONDS: Final = 90.0
+_START_SECONDS: Final = 60.0
 
 
 class Failed(Exception):
@@ -54,6 +55,18 @@ class Process:
         if self._process is None or self._process.poll() is not None:
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: S603  # ours
+
+    def wait_for(self, words: str) -> None:
+        """Wait until it has printed these words.
+
+        Raises:
+            SystemExit: it ended before, or took longer than a minute.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while words not in (printed := self._log.read_text(errors="replace")):
+            if self.code is not None or time.monotonic() > deadline:
+                raise SystemExit(f"bench: '{' '.join(self._command[1:4])}' did not start: {printed.strip()}")
+            time.sleep(0.05)
 
     def end(self, number: signal.Signals) -> None:
         """Send it a signal and wait for its end."""

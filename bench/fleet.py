@@ -27,7 +27,13 @@ MODELS: Final = {"bert-large": 335, "distilbert": 66, "tinybert-6l": 67, "minilm
 """Millions of parameters, which decide how slow a model is here."""
 _SYLLABLES: Final = ("an", "ber", "co", "del", "en", "fir", "go", "hal", "in", "jo", "ka", "lor", "mi", "ner")
 _WORDS: Final = [a + b + c for a in _SYLLABLES for b in _SYLLABLES for c in _SYLLABLES]
-_SAMPLES_A_RUN: Final = 600
+_SAMPLES_PER_RUN: Final = 600
+_INSERT_ANSWER: Final = """
+INSERT INTO answers (
+    stream, seq, question_id, repeat, at_ns, text, start_char, end_char,
+    confidence, tokenize_ns, infer_ns, decode_ns, windows, tokens, marks
+) VALUES (?, ?, ?, 0, ?, ?, 0, 0, 0.5, 400000, ?, 300000, 1, 150, ?)
+"""
 
 
 class Fleet(NamedTuple):
@@ -114,11 +120,11 @@ def _run(
         ).lastrowid
         assert stream is not None
         conn.executemany(
-            "INSERT INTO answers VALUES (?, ?, ?, 0, ?, ?, 0, 0, 0.5, 400000, ?, 300000, 1, 150, ?, NULL, 0)",
+            _INSERT_ANSWER,
             _answers(stream, ids, golds, times.tolist(), at.tolist(), name),
         )
-        last = count + _SAMPLES_A_RUN + 1
-        moments = np.linspace(0, int(at[-1]), _SAMPLES_A_RUN).astype(np.int64).tolist()
+        last = count + _SAMPLES_PER_RUN + 1
+        moments = np.linspace(0, int(at[-1]), _SAMPLES_PER_RUN).astype(np.int64).tolist()
         insert(
             conn,
             stream,
@@ -128,7 +134,7 @@ def _run(
                 _finished(last, count, int(at[-1])),
             ],
         )
-        conn.execute("INSERT INTO ranges VALUES (?, 0, ?)", (stream, last))
+        conn.execute("INSERT INTO ranges (stream, first_seq, last_seq) VALUES (?, 0, ?)", (stream, last))
 
 
 def _answers(

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -30,14 +30,14 @@ from agent.outbox.outbox import Outbox
 from bench.device import made_up
 from collector.store.database import Store
 from contract.messages import Batch, encode_message
-from contract.records import Record
+from contract.records import Answer, Record
 from contract.topics import ALL_RESULTS, topic
 from tests.collector.factory import NOON, device, started
 from tests.mosquitto import Mosquitto
 
 _WAIT_SECONDS: Final = 120.0
 _DEVICES_A_PROCESS: Final = 50
-_ROWS_A_COMMIT: Final = 4000
+_ROWS_PER_COMMIT: Final = 4000
 
 
 def messages(devices: int, answers: int, batch: int) -> list[list[tuple[str, bytes]]]:
@@ -122,17 +122,8 @@ def bare_subscriber_rate(made: list[list[tuple[str, bytes]]], answers: int, fold
     out = folder / "lines"
     with _broker(folder) as broker, out.open("wb") as lines:
         command = [
-            "mosquitto_sub",
-            "-p",
-            str(broker.port),
-            "-V",
-            "5",
-            "-q",
-            "1",
-            "-t",
-            ALL_RESULTS,
-            "-C",
-            str(count),
+            *("mosquitto_sub", "-p", str(broker.port), "-V", "5", "-q", "1"),
+            *("-t", ALL_RESULTS, "-C", str(count)),
         ]
         subscriber = subprocess.Popen(command, stdout=lines)  # noqa: S603  # a system program
         _wait(lambda: "distilbench/1/+/results" in broker.log.read_text())
@@ -143,47 +134,31 @@ def bare_subscriber_rate(made: list[list[tuple[str, bytes]]], answers: int, fold
 
 
 def bare_insert_rate(answers: int, folder: Path) -> float:
-    """Rows of the same width into a table by `executemany`, synchronous FULL."""
+    """Answers per second that a bare `executemany` inserts into the collector's table, synchronous FULL."""
     folder.mkdir()
     with closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as conn:
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
         with Store.open(folder / "shape.db", create=True) as store:
-            conn.execute(
-                store.value("SELECT sql FROM sqlite_schema WHERE name = 'answers'").replace(
-                    "REFERENCES streams", ""
-                )
-            )
-        rows: list[tuple[Any, ...]] = []
-        for seq in range(answers):
-            r = made_up("0" * 32, seq)
-            rows.append(
-                (
-                    1,
-                    seq,
-                    r.question_id,
-                    0,
-                    r.at_ns,
-                    r.text,
-                    0,
-                    9,
-                    0.5,
-                    400_000,
-                    9_000_000,
-                    300_000,
-                    1,
-                    150,
-                    None,
-                    None,
-                )
-            )
-        marks = ", ".join("?" * len(rows[0]))
+            table = store.value("SELECT sql FROM sqlite_schema WHERE name = 'answers'")
+        conn.execute(table.replace("REFERENCES streams", ""))
+        columns = [name for _, name, *_ in conn.execute("PRAGMA table_info(answers)")]
+        # Columns are named as the fields of an answer; any other one keeps its default.
+        fields = [name for name in columns if name in Answer.__struct_fields__]
+        rows = [_row(made_up("0" * 32, seq), fields) for seq in range(answers)]
+        names, places = ", ".join(("stream", *fields)), ", ".join("?" * (1 + len(fields)))
+        insert = f"INSERT INTO answers ({names}) VALUES ({places})"  # noqa: S608  # our own names
         begun = time.monotonic()
-        for at in range(0, answers, _ROWS_A_COMMIT):
+        for at in range(0, answers, _ROWS_PER_COMMIT):
             conn.execute("BEGIN")
-            conn.executemany(f"INSERT INTO answers VALUES ({marks})", rows[at : at + _ROWS_A_COMMIT])  # noqa: S608  # our own
+            conn.executemany(insert, rows[at : at + _ROWS_PER_COMMIT])
             conn.execute("COMMIT")
         return answers / (time.monotonic() - begun)
+
+
+def _row(answer: Answer, fields: Sequence[str]) -> tuple[Any, ...]:
+    values = {name: getattr(answer, name) for name in fields} | {"marks": ",".join(answer.marks) or None}
+    return 1, *(values[name] for name in fields)
 
 
 def crowd_seconds(devices: int, folder: Path) -> tuple[float, float, float]:

@@ -44,6 +44,7 @@ class Soak:
             *("--db", str(self.database)),
         )
         self.collector.start()
+        self.collector.wait_for("listening")  # it gives up if it does not reach the broker at its start
         self.folders = [folder / f"device-{index}" for index in range(devices)]
         self.devices = [
             Process(
@@ -77,7 +78,9 @@ class Soak:
         def stall(proxy: Stalling) -> Callable[[], None]:
             def stalled() -> None:
                 proxy.stall()
-                threading.Timer(_STALL_SECONDS, proxy.resume).start()
+                resume = threading.Timer(_STALL_SECONDS, proxy.resume)
+                resume.daemon = True  # the end does not wait for it
+                resume.start()
 
             return stalled
 
