@@ -1,7 +1,7 @@
-"""A device without a model: the agent's own state folder, outbox and courier, and answers made up at will.
+"""A device without a model: the agent's state folder, outbox and publisher, and made-up answers.
 
-Started as a process by `bench.chaos` and `bench.ingest`, killed at any moment, started again: it goes on
-where its outbox left it. Each answer's text tells its run and place, so that a database can be checked.
+`bench.chaos` and `bench.soak` start it as a process, kill it at any moment and start it again; it continues
+where its outbox ends. Each answer's text names its run and its place, so that a database can be checked.
 """
 
 import argparse
@@ -49,29 +49,29 @@ def made_up(run_id: str, seq: int) -> Answer:
 
 
 class Log:
-    """What was committed to the outbox, as the device itself knows it: a line after each commit."""
+    """A file with a line after each commit to the outbox, written by the device itself."""
 
     def __init__(self, path: Path) -> None:
         self.finished = path.exists() and path.read_text().endswith(" 1\n")
-        """Whether a run was begun, by this process or an earlier one, and the latest has ended."""
+        """Whether this process or an earlier one started a run, and the latest run has ended."""
         self._file = path.open("a")
 
     def note(self, place: Place) -> None:
-        """Note a place that is committed."""
+        """Append a place that was committed."""
         self._file.write(f"{place.run_id} {place.next_seq} {int(place.finished)}\n")
         self._file.flush()
         self.finished = place.finished
 
 
 def main() -> int:
-    """Measure nothing, deliver everything; exits 0 when all is receipted."""
+    """Deliver made-up runs; the exit status is 0 once all records are receipted."""
     parser = argparse.ArgumentParser(prog="python -m bench.device", description=__doc__)
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--device-id", required=True)
     parser.add_argument("--broker", required=True)
     parser.add_argument("--records", type=int, required=True, help="of a run")
     parser.add_argument(
-        "--seconds", type=float, default=0.0, help="begin further runs until then, and end the last one early"
+        "--seconds", type=float, default=0.0, help="start further runs until then, and end the last one early"
     )
     parser.add_argument("--pause", type=float, default=0.01, help="seconds between two commits, on average")
     parser.add_argument("--drain", type=float, default=60.0)

@@ -1,12 +1,13 @@
-"""How fast results come in: `python -m bench.ingest [--devices 20] [--answers 200000] [--crowd 200]`.
+"""How many answers per second the collector stores, beside what the broker and SQLite could do alone.
+
+    python -m bench.ingest --devices 20 --answers 200000 --crowd 200
 
 Devices are threads that publish through a real Mosquitto; the collector is `collector serve` as a process,
-with synchronous FULL. Beside it stand the limits, measured in the same run: the same messages into a bare
-`mosquitto_sub`, and the same rows by a bare `executemany`. The crowd are so many devices that come back at
-one moment after an outage, each with an outbox of its own; all must be receipted.
+with synchronous FULL. The limits are measured in the same run: the same messages into a bare `mosquitto_sub`,
+and the same rows by a bare `executemany`. The crowd is a number of devices that reconnect at the same moment
+after an outage, each with an outbox of its own; the collector must receipt all of them.
 """
 
-import argparse
 import multiprocessing
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import click
 import psutil
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
@@ -27,6 +29,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from agent.delivery.broker_address import parse_broker
 from agent.delivery.publisher import Courier
 from agent.outbox.outbox import Outbox
+from bench.commandline import needed
+from bench.commandline.options import command, count
 from bench.device import made_up
 from collector.store.database import Store
 from contract.messages import Batch, encode_message
@@ -36,12 +40,12 @@ from tests.collector.factory import NOON, device, started
 from tests.mosquitto import Mosquitto
 
 _WAIT_SECONDS: Final = 120.0
-_DEVICES_A_PROCESS: Final = 50
+_DEVICES_PER_PROCESS: Final = 50
 _ROWS_PER_COMMIT: Final = 4000
 
 
 def messages(devices: int, answers: int, batch: int) -> list[list[tuple[str, bytes]]]:
-    """For each device its topic and payloads, one run each."""
+    """For each device its topic and payloads, one run each; `answers` is a multiple of `devices`."""
     each = answers // devices
     made = []
     for index in range(devices):
@@ -62,7 +66,7 @@ def messages(devices: int, answers: int, batch: int) -> list[list[tuple[str, byt
 
 
 def publish(port: int, made: list[list[tuple[str, bytes]]]) -> None:
-    """All devices at once, as fast as the broker takes it."""
+    """Publish the messages of all devices at the same time, as fast as the broker accepts them."""
 
     def one(payloads: list[tuple[str, bytes]]) -> None:
         client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
@@ -83,7 +87,7 @@ def publish(port: int, made: list[list[tuple[str, bytes]]]) -> None:
 
 @contextmanager
 def collector(broker: Mosquitto, folder: Path) -> Iterator[tuple[Path, psutil.Process]]:
-    """`collector serve`, ready."""
+    """`collector serve` with a new database in a folder, listening inside the `with` block."""
     database, log = folder / "results.db", folder / "collector.log"
     with log.open("wb") as said:
         process = subprocess.Popen(  # noqa: S603  # our own program
@@ -101,7 +105,7 @@ def collector(broker: Mosquitto, folder: Path) -> Iterator[tuple[Path, psutil.Pr
 def ingest_rate(
     made: list[list[tuple[str, bytes]]], answers: int, folder: Path
 ) -> tuple[float, float, float]:
-    """Answers a second until all are in the database; memory of the collector at the middle and the end."""
+    """Answers per second until all are stored; MB of the collector when half and when all are stored."""
     folder.mkdir()
     with _broker(folder) as broker, collector(broker, folder) as (database, process):
         begun = time.monotonic()
@@ -116,16 +120,16 @@ def ingest_rate(
 
 
 def bare_subscriber_rate(made: list[list[tuple[str, bytes]]], answers: int, folder: Path) -> float:
-    """The same with `mosquitto_sub` in the collector's place, writing lines to a file."""
+    """Answers per second that a bare `mosquitto_sub` writes to a file, from the same messages."""
     folder.mkdir()
     count = sum(map(len, made))
     out = folder / "lines"
     with _broker(folder) as broker, out.open("wb") as lines:
-        command = [
+        arguments = [
             *("mosquitto_sub", "-p", str(broker.port), "-V", "5", "-q", "1"),
             *("-t", ALL_RESULTS, "-C", str(count)),
         ]
-        subscriber = subprocess.Popen(command, stdout=lines)  # noqa: S603  # a system program
+        subscriber = subprocess.Popen(arguments, stdout=lines)  # noqa: S603  # a system program
         _wait(lambda: "distilbench/1/+/results" in broker.log.read_text())
         begun = time.monotonic()
         publish(broker.port, made)
@@ -162,27 +166,30 @@ def _row(answer: Answer, fields: Sequence[str]) -> tuple[Any, ...]:
 
 
 def crowd_seconds(devices: int, folder: Path) -> tuple[float, float, float]:
-    """Each device comes back with 50 records.
+    """Reconnect devices at the same moment, with 50 records each.
 
     Returns:
         Seconds until half of the devices, and all, are receipted, and the longest time without another one.
     """
     folder.mkdir()
-    parts = range(0, devices, _DEVICES_A_PROCESS)  # paho waits with select(), which takes 1,024 descriptors
+    parts = range(0, devices, _DEVICES_PER_PROCESS)  # paho waits with select(), which takes 1,024 descriptors
     spawn = multiprocessing.get_context("spawn")
     with _broker(folder) as broker, collector(broker, folder), spawn.Pool(len(parts)) as pool:
         begin_at = time.monotonic() + 5.0  # one clock for all processes of a machine
         jobs = [
-            (broker.url, first, min(_DEVICES_A_PROCESS, devices - first), folder, begin_at) for first in parts
+            (broker.url, first, min(_DEVICES_PER_PROCESS, devices - first), folder, begin_at)
+            for first in parts
         ]
-        done_at = sorted(at for part in pool.starmap(crowd, jobs) for at in part)
+        done_at = sorted(at for part in pool.starmap(receipted, jobs) for at in part)
     if len(done_at) < devices:
-        raise SystemExit(f"{devices - len(done_at)} of {devices} devices starved")
-    return done_at[len(done_at) // 2], done_at[-1], max(b - a for a, b in pairwise(done_at))
+        raise SystemExit(
+            f"bench: {devices - len(done_at)} of {devices} devices got no receipt in {_WAIT_SECONDS:.0f} s"
+        )
+    return done_at[len(done_at) // 2], done_at[-1], max((b - a for a, b in pairwise(done_at)), default=0.0)
 
 
-def crowd(url: str, first: int, count: int, folder: Path, begin_at: float) -> list[float]:
-    """So many devices in this process, each with its outbox and courier; when each was receipted."""
+def receipted(url: str, first: int, count: int, folder: Path, begin_at: float) -> list[float]:
+    """Devices of this process, each with its outbox and publisher; seconds until each was receipted."""
     outboxes = [Outbox(folder / f"outbox-{first + index}.db") for index in range(count)]
     couriers = []
     for index, outbox in enumerate(outboxes):
@@ -220,37 +227,48 @@ def _wait(holds: Any) -> None:
     deadline = time.monotonic() + _WAIT_SECONDS
     while not holds():
         if time.monotonic() > deadline:
-            raise SystemExit("it takes too long")
+            raise SystemExit(f"bench: not done after {_WAIT_SECONDS:.0f} s")
         time.sleep(0.05)
 
 
-def main() -> int:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m bench.ingest", description=__doc__)
-    parser.add_argument("--devices", type=int, default=20)
-    parser.add_argument("--answers", type=int, default=200_000)
-    parser.add_argument("--batch", type=int, default=20, help="answers in a message")
-    parser.add_argument("--crowd", type=int, default=200)
-    given = parser.parse_args()
-    made = messages(given.devices, given.answers, given.batch)
+@command
+@count("--devices", 20, "Devices that publish at the same time.")
+@count("--answers", 200_000, "Answers of all devices together.", least=20)
+@count("--batch", 20, "Answers per message.")
+@count("--crowd", 200, "Devices that reconnect at the same moment.")
+@click.option(
+    "--subscriber/--no-subscriber",
+    default=True,
+    show_default=True,
+    help="Measure a bare mosquitto_sub too.",
+)
+def main(devices: int, answers: int, batch: int, crowd: int, subscriber: bool) -> None:
+    """Print a Markdown table of answers per second, and how a crowd of devices fares."""
+    needed.mosquitto()
+    if subscriber:
+        needed.program("mosquitto_sub", "mosquitto-clients")
+    if answers < devices:
+        raise click.UsageError(f"{answers} answers are not enough for {devices} devices")
+    answers -= answers % devices
+    made = messages(devices, answers, batch)
     with tempfile.TemporaryDirectory(prefix="distilbench-ingest-") as name:
         folder = Path(name)
-        bare = bare_subscriber_rate(made, given.answers, folder / "sub")
-        rate, middle, end = ingest_rate(made, given.answers, folder / "ingest")
-        insert = bare_insert_rate(given.answers, folder / "insert")
-        what = f"{given.devices} devices, {given.answers:,} answers, {given.batch} a message"
+        bare = bare_subscriber_rate(made, answers, folder / "sub") if subscriber else None
+        rate, middle, end = ingest_rate(made, answers, folder / "ingest")
+        insert = bare_insert_rate(answers, folder / "insert")
+        what = f"{devices} devices, {answers:,} answers, {batch} per message"
         print(f"| {what} | answers/s |\n|---|--:|")
         print(f"| collector serve, synchronous FULL | {rate:,.0f} |")
-        print(f"| bare mosquitto_sub | {bare:,.0f} |")
+        if bare is not None:
+            print(f"| bare mosquitto_sub | {bare:,.0f} |")
         print(f"| bare executemany, synchronous FULL | {insert:,.0f} |")
         print(f"\nmemory of the collector: {middle:.0f} MB at half, {end:.0f} MB at the end")
-        half, last, gap = crowd_seconds(given.crowd, folder / "crowd")
+        half, last, gap = crowd_seconds(crowd, folder / "crowd")
         print(
-            f"{given.crowd} devices at once: half receipted after {half:.1f} s, all after {last:.1f} s, "
+            f"{crowd} devices at once: half receipted after {half:.1f} s, all after {last:.1f} s, "
             f"longest gap {gap:.1f} s"
         )
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -82,7 +82,7 @@ class Watch:
             since = next(s.at for s in samples if s.pid == last) + warm_up_hours
             seen = [s for s in samples if s.pid == last and s.at >= since]
             if len(seen) < 2 * STRETCHES:
-                lines.append(f"| {name} | restarted too late to tell | | | | | | |")
+                lines.append(f"| {name} | watched too briefly to tell | | | | | | |")
                 continue
             hours = [s.at for s in seen]
             memory = fit(hours, [s.megabytes for s in seen])

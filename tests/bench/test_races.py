@@ -14,6 +14,7 @@ from contract.questions import decode_questions
 from export.answering.inference import Cutter, Logits, Network, Window, onnx_network
 from export.answering.paired_timing import Runner
 from export.models.catalog import find
+from export.models.resolve import Named
 from tests.export.building.test_families import shrunken
 
 SAMPLE = Path(__file__).parent.parent.parent / "demo" / "sample-questions.json"
@@ -50,7 +51,7 @@ def run_int8(*arguments: str | Path) -> click.testing.Result:
 def test_families_are_compared_by_time_and_arithmetic(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench.models, "find", lambda name: shrunken(find(name)))
+    monkeypatch.setattr(bench.models, "find", lambda name: Named(shrunken(find(name)), None))
     done = click.testing.CliRunner().invoke(
         bench.models.main, ["minilm-l6", "distilbert", "--bundles", str(tmp_path), "--limit", "2"]
     )
