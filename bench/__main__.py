@@ -4,18 +4,12 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-_GUARD = 'if __name__ == "__main__":'
-_SUPPORT = ("device",)
-"""Programs that benchmarks start."""
-
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Each benchmark: its name, and the first sentence of its docstring."""
+    """Each benchmark: its name, and the first sentence of its docstring. What they share is in folders."""
     for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
-        text = path.read_text(encoding="utf-8")
-        if _GUARD in text and path.stem not in _SUPPORT:
-            documented = ast.get_docstring(ast.parse(text)) or ""
-            yield path.stem, documented.splitlines()[0]
+        documented = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        yield path.stem, documented.splitlines()[0]
 
 
 def main() -> None:

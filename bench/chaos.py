@@ -2,15 +2,14 @@
 
     python -m bench.chaos --schedules N --seed S
 
-Two devices (`bench.device`: the agent's outbox and publisher), a collector and Mosquitto run as processes.
-A schedule is a random series of faults. After it, nothing disturbs the devices until they are done. Then the
-database must hold exactly the records that the devices committed. A schedule that fails prints the command
-that repeats it: the faults and their order are the same then, their times only nearly.
+Two devices without a model (`bench.processes.device`), a collector and Mosquitto run as processes. A schedule
+is a random series of faults. After it, nothing disturbs the devices until they are done. Then the database
+must hold exactly the records that the devices committed. A schedule that fails prints the command that
+repeats it: the faults and their order are the same then, their times only nearly.
 """
 
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,8 +27,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from bench.commandline import needed
 from bench.commandline.options import command, count
-from bench.device import text_of
-from collector.store.database import Store
+from bench.processes.process import Process
+from bench.results.committed import Failed, check
 from contract.topics import ALL_RESULTS, topic
 from tests.faults.proxy import Stalling
 from tests.mosquitto import Mosquitto
@@ -37,62 +36,6 @@ from tests.mosquitto import Mosquitto
 DEVICES: Final = 2
 _CHAOS_SECONDS: Final = 1.5
 _CALM_SECONDS: Final = 90.0
-_START_SECONDS: Final = 60.0
-
-
-class Failed(Exception):
-    """The database does not hold what the devices committed, or not in time."""
-
-
-class Process:
-    """One of our programs, which may be killed and started again; never two at once."""
-
-    def __init__(self, log: Path, *module: str) -> None:
-        self._log = log
-        self._command = [sys.executable, "-m", *module]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it, if it does not run."""
-        if self._process is None or self._process.poll() is not None:
-            with self._log.open("ab") as log:
-                self._process = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: S603  # ours
-
-    def wait_for(self, words: str) -> None:
-        """Wait until it has printed these words.
-
-        Raises:
-            SystemExit: it ended before, or took longer than a minute.
-        """
-        deadline = time.monotonic() + _START_SECONDS
-        while words not in (printed := self._log.read_text(errors="replace")):
-            if self.code is not None or time.monotonic() > deadline:
-                raise SystemExit(f"bench: '{' '.join(self._command[1:4])}' did not start: {printed.strip()}")
-            time.sleep(0.05)
-
-    def end(self, number: signal.Signals) -> None:
-        """Send it a signal and wait for its end."""
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(30)
-
-    @property
-    def pid(self) -> int | None:
-        """Its process id; None when it does not run."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
-
-    @property
-    def code(self) -> int | None:
-        """Its exit code; None while it runs."""
-        return None if self._process is None else self._process.poll()
-
-    def wait(self, seconds: float) -> int | None:
-        """Its exit code; None if it still runs after this time."""
-        assert self._process is not None
-        try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
 
 
 class Parrot:
@@ -176,7 +119,7 @@ class World:
     def _device(self, index: int, folder: Path, rng: random.Random) -> Process:
         return Process(
             folder.with_suffix(".said"),
-            *("bench.device", "--state-dir", str(folder), "--device-id", f"device-{index}"),
+            *("bench.processes.device", "--state-dir", str(folder), "--device-id", f"device-{index}"),
             *("--broker", f"mqtt://127.0.0.1:{self.proxy.port}", "--records", str(rng.randint(1, 800))),
         )
 
@@ -224,38 +167,6 @@ class World:
                 self.collector.start()  # it gives up when its broker is away at the start
                 device.start()
                 device.wait(1.0)
-
-
-def check(database: Path, log: Path) -> int:
-    """Compare the records that a device committed with a database; returns their number.
-
-    Raises:
-        Failed: a record is lost, stored twice, or differs from what the device committed.
-    """
-    committed: dict[str, int] = {}
-    for line in log.read_text().splitlines():
-        run_id, next_seq, _ = line.split()
-        committed[run_id] = int(next_seq)
-    with Store.open_to_read(database) as store:
-        return sum(_check_run(store, run_id, count) for run_id, count in committed.items())
-
-
-def _check_run(store: Store, run_id: str, committed: int) -> int:
-    stream = store.value("SELECT stream FROM streams WHERE run_id = ?", run_id)
-    rows = list(store.tuples("SELECT seq, text FROM answers WHERE stream = ? ORDER BY seq", stream))
-    ends = [seq for (seq,) in store.tuples("SELECT seq FROM finishes WHERE stream = ?", stream)]
-    begun = store.value("SELECT count(*) FROM runs WHERE stream = ?", stream)
-    seqs = [seq for seq, _ in rows]
-    last = ends[0] if ends else max(seqs, default=0)
-    if last + 1 < committed:
-        raise Failed(f"run {run_id}: {committed} records were committed and it ends with {last}")
-    if begun != 1 or len(ends) != 1 or seqs != list(range(1, last)):
-        missing = sorted(set(range(1, last)) - set(seqs))
-        raise Failed(f"run {run_id}: {len(missing)} lost, such as {missing[:5]}; {begun} starts, ends {ends}")
-    for seq, text in rows:
-        if text != text_of(run_id, seq):
-            raise Failed(f"run {run_id}: record {seq} is {text!r}")
-    return last + 1
 
 
 class Played(NamedTuple):

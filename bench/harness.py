@@ -35,10 +35,10 @@ from agent.stop import Stop
 from agent.worker.process import WorkerProcess
 from bench.commandline import needed, options
 from bench.commandline.options import command, count
-from bench.ingest import collector
-from bench.nullreader import PROGRAM
-from bench.records import time_ns, waiting
-from bench.sidebyside import side_by_side
+from bench.processes.collecting import collector
+from bench.processes.null_reader import PROGRAM
+from bench.races.side_by_side import side_by_side
+from bench.results.records import time_ns, waiting
 from collector.summaries.statistics import percentile
 from contract.messages import Batch, decode_message
 from contract.records import Answer, Record, RunFinished, Sample

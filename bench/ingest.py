@@ -11,18 +11,16 @@ after an outage, each with an outbox of its own; the collector must receipt all 
 import multiprocessing
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import click
-import psutil
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -31,7 +29,8 @@ from agent.delivery.publisher import Courier
 from agent.outbox.outbox import Outbox
 from bench.commandline import needed
 from bench.commandline.options import command, count
-from bench.device import made_up
+from bench.processes.collecting import WAIT_SECONDS, collector, wait
+from bench.processes.device import made_up
 from collector.store.database import Store
 from contract.messages import Batch, encode_message
 from contract.records import Answer, Record
@@ -39,7 +38,6 @@ from contract.topics import ALL_RESULTS, topic
 from tests.collector.factory import NOON, device, started
 from tests.mosquitto import Mosquitto
 
-_WAIT_SECONDS: Final = 120.0
 _DEVICES_PER_PROCESS: Final = 50
 _ROWS_PER_COMMIT: Final = 4000
 
@@ -74,7 +72,7 @@ def publish(port: int, made: list[list[tuple[str, bytes]]]) -> None:
         client.loop_start()
         for name, payload in payloads:
             sent = client.publish(name, payload, qos=1)
-        sent.wait_for_publish(_WAIT_SECONDS)
+        sent.wait_for_publish(WAIT_SECONDS)
         client.disconnect()
         client.loop_stop()
 
@@ -83,23 +81,6 @@ def publish(port: int, made: list[list[tuple[str, bytes]]]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-
-
-@contextmanager
-def collector(broker: Mosquitto, folder: Path) -> Iterator[tuple[Path, psutil.Process]]:
-    """`collector serve` with a new database in a folder, listening inside the `with` block."""
-    database, log = folder / "results.db", folder / "collector.log"
-    with log.open("wb") as said:
-        process = subprocess.Popen(  # noqa: S603  # our own program
-            [sys.executable, "-m", "collector", "serve", "--broker", broker.url, "--db", database],
-            stderr=said,
-        )
-    try:
-        _wait(lambda: b"listening" in log.read_bytes())
-        yield database, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 def ingest_rate(
@@ -111,9 +92,9 @@ def ingest_rate(
         begun = time.monotonic()
         sender = threading.Thread(target=publish, args=(broker.port, made))
         sender.start()
-        _wait(lambda: _count(database) >= answers // 2)
+        wait(lambda: _count(database) >= answers // 2)
         middle = process.memory_info().rss / 1e6
-        _wait(lambda: _count(database) >= answers)
+        wait(lambda: _count(database) >= answers)
         took = time.monotonic() - begun
         sender.join()
         return answers / took, middle, process.memory_info().rss / 1e6
@@ -130,10 +111,10 @@ def bare_subscriber_rate(made: list[list[tuple[str, bytes]]], answers: int, fold
             *("-t", ALL_RESULTS, "-C", str(count)),
         ]
         subscriber = subprocess.Popen(arguments, stdout=lines)  # noqa: S603  # a system program
-        _wait(lambda: "distilbench/1/+/results" in broker.log.read_text())
+        wait(lambda: "distilbench/1/+/results" in broker.log.read_text())
         begun = time.monotonic()
         publish(broker.port, made)
-        subscriber.wait(_WAIT_SECONDS)
+        subscriber.wait(WAIT_SECONDS)
         return answers / (time.monotonic() - begun)
 
 
@@ -183,7 +164,7 @@ def crowd_seconds(devices: int, folder: Path) -> tuple[float, float, float]:
         done_at = sorted(at for part in pool.starmap(receipted, jobs) for at in part)
     if len(done_at) < devices:
         raise SystemExit(
-            f"bench: {devices - len(done_at)} of {devices} devices got no receipt in {_WAIT_SECONDS:.0f} s"
+            f"bench: {devices - len(done_at)} of {devices} devices got no receipt in {WAIT_SECONDS:.0f} s"
         )
     return done_at[len(done_at) // 2], done_at[-1], max((b - a for a, b in pairwise(done_at)), default=0.0)
 
@@ -201,7 +182,7 @@ def receipted(url: str, first: int, count: int, folder: Path, begin_at: float) -
     time.sleep(max(begin_at - time.monotonic(), 0.0))
     done_at = []
     waiting = dict(enumerate(couriers))
-    while waiting and time.monotonic() - begin_at < _WAIT_SECONDS:
+    while waiting and time.monotonic() - begin_at < WAIT_SECONDS:
         for index, courier in list(waiting.items()):
             courier.step()
             if not outboxes[index].pending():
@@ -221,14 +202,6 @@ def _broker(folder: Path) -> Mosquitto:
 def _count(database: Path) -> int:
     with Store.open_to_read(database) as store:
         return int(store.value("SELECT ifnull(sum(last_seq - first_seq), 0) FROM ranges"))
-
-
-def _wait(holds: Any) -> None:
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"bench: not done after {_WAIT_SECONDS:.0f} s")
-        time.sleep(0.05)
 
 
 @command

@@ -20,7 +20,7 @@ import click
 
 from bench.commandline import options
 from bench.commandline.options import command
-from bench.interruptible import race, runner, say
+from bench.races.interruptible import race, runner, say
 from contract.bundle import MODEL_FILE
 from contract.questions import Question, decode_questions
 from export.answering.inference import Cutter, onnx_network

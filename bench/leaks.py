@@ -38,8 +38,8 @@ from agent.machine.clock import utc_now
 from agent.outbox.outbox import Outbox
 from bench.commandline import needed
 from bench.commandline.options import command, count
-from bench.device import finished, made_up
-from bench.slopes import fit
+from bench.processes.device import finished, made_up
+from bench.processes.slopes import fit
 from collector.broker.address import parse_address
 from collector.serving.server import Server
 from collector.store.database import Store

@@ -23,7 +23,7 @@ from agent.running.run import Run
 from agent.stop import Stop
 from bench.commandline import options
 from bench.commandline.options import command, count
-from bench.records import time_ns, waiting
+from bench.results.records import time_ns, waiting
 from collector.summaries.statistics import percentile
 from contract.records import Answer, Record, RunFinished
 

@@ -17,7 +17,7 @@ import click
 
 from bench.commandline import options
 from bench.commandline.options import command
-from bench.interruptible import race, runner, say
+from bench.races.interruptible import race, runner, say
 from contract.bundle import MODEL_FILE, Precision
 from contract.questions import decode_questions
 from export.answering.paired_timing import Course, speed_up

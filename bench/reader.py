@@ -19,7 +19,7 @@ import numpy as np
 from agent.planning.selection import select
 from bench.commandline import needed, options
 from bench.commandline.options import command
-from bench.contestants import Entry, Told, compare
+from bench.races.contestants import Entry, TimedAnswer, compare
 from collector.summaries.statistics import percentile, percentile_interval, speed_up
 from contract.bundle import MODEL_FILE, Precision
 from contract.questions import decode_questions
@@ -84,7 +84,7 @@ def main(
         compared = compare(entries, asked)
     _print(
         entries,
-        compared.told,
+        compared.answers,
         f"{len(asked)} questions of {questions.name}, {threads} threads, load {compared.load:.1f} before",
     )
 
@@ -120,7 +120,7 @@ def _checkpoint(request: BuildRequest, folder: Path) -> Path:
     return folder
 
 
-def _print(entries: list[Entry], told: list[list[Told]], measured: str) -> None:
+def _print(entries: list[Entry], told: list[list[TimedAnswer]], measured: str) -> None:
     texts = [[t.text for t in one] for one in told]
     times = [np.array([t.ns for t in one]) for one in told]
     print(f"{measured}\n")

@@ -26,7 +26,7 @@ import duckdb
 import numpy as np
 
 from bench.commandline.options import command, count, seconds
-from bench.fleet import Fleet, build, started
+from bench.results.fleet import Fleet, build, started
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import ingest
 from collector.store.database import Store

@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.commandline import needed
 from bench.commandline.options import command, count
-from bench.fleet import Fleet, build
+from bench.results.fleet import Fleet, build
 from collector.scoring.bertscore import Scorer
 from collector.scoring.golds import Golds
 from collector.store.database import Store

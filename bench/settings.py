@@ -15,7 +15,7 @@ from agent.planning.plan import RuntimeOptions
 from agent.planning.selection import select
 from bench.commandline import options
 from bench.commandline.options import command
-from bench.contestants import Entry, compare
+from bench.races.contestants import Entry, compare
 from collector.summaries.statistics import percentile, speed_up
 from contract.questions import decode_questions
 
@@ -30,7 +30,7 @@ def main(bundle: Path, questions: Path, limit: int) -> None:
     variants = _variants()
     entries = [Entry("our reader", "", bundle, threads, chosen) for _, threads, chosen in variants]
     compared = compare(entries, asked)
-    times = [np.array([t.ns for t in one]) for one in compared.told]
+    times = [np.array([t.ns for t in one]) for one in compared.answers]
     print(f"{bundle.name}, {len(asked)} questions of {questions.name}, load {compared.load:.1f} before\n")
     print("| setting | p50 ms | p99 ms | times as fast as the defaults |")
     print("|---|--:|--:|--:|")

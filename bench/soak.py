@@ -2,10 +2,10 @@
 
     python -m bench.soak --minutes 60
 
-Light devices (`bench.device`: the agent's outbox and publisher), `collector serve` and Mosquitto run as
-processes, at a rate that leaves the machine nearly idle. Meanwhile the broker is restarted and killed four
-times, and connections are cut and stalled throughout. The tables show each process's slopes, the faults after
-which its memory grew, and what was lost or stored twice.
+Devices without a model (`bench.processes.device`), `collector serve` and Mosquitto run as processes, at a
+rate that leaves the machine nearly idle. Meanwhile the broker is restarted and killed four times, and
+connections are cut and stalled throughout. The tables show each process's slopes, the faults after which its
+memory grew, and what was lost or stored twice.
 
 The broker's restarts all happen in the first half, so that its last process has a slope of its own. A slope
 is fitted to the means of ten equal stretches after the warm-up, which are nearly independent, while samples
@@ -23,10 +23,11 @@ from typing import Final, NamedTuple
 
 import click
 
-from bench.chaos import Failed, Process, check
 from bench.commandline import needed
 from bench.commandline.options import command, count, seconds
-from bench.watch import Watch
+from bench.processes.process import Process
+from bench.processes.watch import Watch
+from bench.results.committed import Failed, check
 from tests.faults.proxy import Stalling
 from tests.mosquitto import Mosquitto
 
@@ -69,7 +70,7 @@ class Soak:
         self.devices = [
             Process(
                 each.with_suffix(".said"),
-                *("bench.device", "--state-dir", str(each), "--device-id", each.name),
+                *("bench.processes.device", "--state-dir", str(each), "--device-id", each.name),
                 *(
                     "--broker",
                     f"mqtt://127.0.0.1:{self.near_devices.port}",

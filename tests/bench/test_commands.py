@@ -12,12 +12,15 @@ from typing import NamedTuple
 import pytest
 
 from bench.__main__ import commands
+from bench.processes.collecting import collector
+from bench.results.committed import check
 from contract.bundle import Precision
 from export.building.build import BuildRequest, build
 from export.models.resolve import find
-from tests.mosquitto import mosquitto_binary
+from tests.mosquitto import Mosquitto, mosquitto_binary
 
 ROOT = Path(__file__).parents[2]
+BENCH = ROOT / "bench"
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 NUMBER = r"[\d,.]+"
 
@@ -161,6 +164,25 @@ def test_a_benchmark_measures(name: str, checkpoint: Path, bundles: Path, tmp_pa
     done = run(name, *smallest.arguments(Given(checkpoint, bundles, tmp_path)))
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(smallest.line, done.stdout), done.stdout
+
+
+def test_no_command_line_is_outside_the_list() -> None:
+    """`bench.processes.device` is a program that benchmarks start; a test below runs it."""
+    modules = {
+        ".".join(path.relative_to(BENCH).with_suffix("").parts)
+        for path in BENCH.rglob("*.py")
+        if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
+    }
+    assert modules == {*SMALLEST, "__main__", "processes.device"}
+
+
+@pytest.mark.broker
+def test_a_device_delivers_what_it_committed(broker: Mosquitto, tmp_path: Path) -> None:
+    with collector(broker, tmp_path) as (database, _):
+        state = ("--state-dir", tmp_path / "device", "--device-id", "device-0")
+        done = run("processes.device", *state, "--broker", broker.url, "--records", "5", "--pause", "0")
+        assert done.returncode == 0, done.stderr
+        assert check(database, tmp_path / "device.log") == 6  # a start, answers 1 to 4, an end
 
 
 def test_the_list_has_one_sentence_for_each() -> None:

@@ -8,8 +8,8 @@ import click.testing
 import pytest
 
 import bench.int8
-import bench.interruptible
 import bench.models
+import bench.races.interruptible
 from contract.questions import decode_questions
 from export.answering.inference import Cutter, Logits, Network, Window, onnx_network
 from export.answering.paired_timing import Runner
@@ -75,7 +75,7 @@ def test_a_race_that_is_stopped_gives_what_all_have_answered(tiny_bundle: Path, 
             os.kill(os.getpid(), kind)
         return network(window)
 
-    raced = bench.interruptible.race([Runner(network, cutter), Runner(stopping, cutter)], asked)
+    raced = bench.races.interruptible.race([Runner(network, cutter), Runner(stopping, cutter)], asked)
     assert 0 < len(raced.questions) < 12 and raced.questions == asked[: len(raced.questions)]
     assert {len(course.seconds) for course in raced.courses} == {len(raced.questions)}
     assert raced.of == f"{len(raced.questions)} of 20 questions, then stopped,"
@@ -87,8 +87,8 @@ def test_a_race_that_is_stopped_at_once_says_so(tiny_bundle: Path) -> None:
     def stopped(window: Window) -> Logits:
         raise KeyboardInterrupt
 
-    with pytest.raises(SystemExit, match="stopped before the first question"):
-        bench.interruptible.race(
+    with pytest.raises(SystemExit, match="stopped before all networks had answered the first question"):
+        bench.races.interruptible.race(
             [Runner(stopped, cutter)], decode_questions(SAMPLE.read_bytes()).questions[:1]
         )
 

@@ -1,8 +1,8 @@
 """A made-up fleet in a real database: results as agents would have sent them, inserted in bulk.
 
-Times are log-normal around a speed for each device and model. A question has three golds, as in SQuAD dev,
-of which the later ones are often the first again. A fifth of a model's answers is wrong: three quarters of
-these on questions that are hard for all. So scores, intervals and differences are of a realistic kind, and
+Times are log-normal around a speed for each device and model. A question has three gold answers, as in SQuAD
+dev, of which the later ones often repeat the first. A fifth of a model's answers is wrong, three quarters of
+these on questions that are hard for all models. So scores, intervals and differences look realistic, but
 nothing here is a measurement.
 """
 
@@ -24,7 +24,7 @@ from contract.records import QuestionSet, RunFinished, RunStarted, Sample, Setti
 
 NOON: Final = "2026-01-01T12:00:00Z"
 MODELS: Final = {"bert-large": 335, "distilbert": 66, "tinybert-6l": 67, "minilm-l12": 33, "minilm-l6": 22}
-"""Millions of parameters, which decide how slow a model is here."""
+"""Millions of parameters, which decide how slow a model is in this fleet."""
 _SYLLABLES: Final = ("an", "ber", "co", "del", "en", "fir", "go", "hal", "in", "jo", "ka", "lor", "mi", "ner")
 _WORDS: Final = [a + b + c for a in _SYLLABLES for b in _SYLLABLES for c in _SYLLABLES]
 _SAMPLES_PER_RUN: Final = 600
@@ -37,7 +37,7 @@ INSERT INTO answers (
 
 
 class Fleet(NamedTuple):
-    """How large: runs are devices x models x precisions."""
+    """The size of a fleet: it has devices x models x precisions runs."""
 
     devices: int
     questions: int
@@ -46,7 +46,7 @@ class Fleet(NamedTuple):
 
     @property
     def answers(self) -> int:
-        """All of them."""
+        """Answers of all runs together."""
         return self.devices * len(self.models) * len(self.precisions) * self.questions
 
 

@@ -4,13 +4,16 @@
 where its outbox ends. Each answer's text names its run and its place, so that a database can be checked.
 """
 
-import argparse
 import math
 import random
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
+
+import click
 
 from agent.delivery.broker_address import parse_broker
 from agent.delivery.publisher import Courier
@@ -18,6 +21,7 @@ from agent.machine.clock import utc_now
 from agent.outbox.outbox import Outbox, Place
 from agent.outbox.state_folder import OpenedState, opened_state
 from agent.stop import Stopped
+from bench.commandline.options import COUNT, NEW_FOLDER, command, seconds
 from contract.records import Answer, Record, RunFinished
 from tests.collector.factory import NOON, device, started
 
@@ -63,46 +67,56 @@ class Log:
         self.finished = place.finished
 
 
-def main() -> int:
-    """Deliver made-up runs; the exit status is 0 once all records are receipted."""
-    parser = argparse.ArgumentParser(prog="python -m bench.device", description=__doc__)
-    parser.add_argument("--state-dir", type=Path, required=True)
-    parser.add_argument("--device-id", required=True)
-    parser.add_argument("--broker", required=True)
-    parser.add_argument("--records", type=int, required=True, help="of a run")
-    parser.add_argument(
-        "--seconds", type=float, default=0.0, help="start further runs until then, and end the last one early"
-    )
-    parser.add_argument("--pause", type=float, default=0.01, help="seconds between two commits, on average")
-    parser.add_argument("--drain", type=float, default=60.0)
-    given = parser.parse_args()
-    log = Log(given.state_dir.with_suffix(".log"))
+class Pace(NamedTuple):
+    """How many records a device makes, and how fast."""
+
+    records: int
+    """Records per run."""
+    end: float
+    """When no further record is made, by the monotonic clock."""
+    pause: float
+    """Seconds between two commits, on average."""
+
+
+@command
+@click.option("--state-dir", type=NEW_FOLDER, required=True, help="The device's state folder.")
+@click.option("--device-id", required=True, help="The device's id.")
+@click.option("--broker", required=True, help="Address of the broker, such as mqtt://127.0.0.1:1883.")
+@click.option("--records", type=COUNT, required=True, help="Records per run.")
+@seconds("--seconds", 0.0, "Start further runs for this time, then end the last one; 0 makes one run.")
+@seconds("--pause", 0.01, "Seconds between two commits, on average.")
+@seconds("--drain", 60.0, "Seconds to wait for receipts at the end.")
+def main(
+    state_dir: Path, device_id: str, broker: str, records: int, seconds: float, pause: float, drain: float
+) -> None:
+    """Deliver made-up runs; the exit status is 0 once all records are receipted, and 3 if some are not."""
+    log = Log(state_dir.with_suffix(".log"))
     try:
         with (
-            opened_state(given.state_dir, given.device_id, _say) as state,
-            closing(Courier(parse_broker(given.broker), given.device_id, state.outbox)) as courier,
+            opened_state(state_dir, device_id, partial(print, file=sys.stderr)) as state,
+            closing(Courier(parse_broker(broker), device_id, state.outbox)) as courier,
         ):
-            end = time.monotonic() + given.seconds
+            end = time.monotonic() + seconds
+            pace = Pace(records, end if seconds else math.inf, pause)
             while not log.finished or time.monotonic() < end:
-                _measure(state, courier, given, log, end if given.seconds else math.inf)
-            courier.drain(given.drain, state.stop)
+                _measure(state, courier, pace, log)
+            courier.drain(drain, state.stop)
             state.stop.check()
-            return NOT_DELIVERED if state.outbox.pending() else 0
+            sys.exit(NOT_DELIVERED if state.outbox.pending() else 0)
     except Stopped as stopped:
-        return stopped.exit_code
+        sys.exit(stopped.exit_code)
 
 
-def _measure(state: OpenedState, courier: Courier, given: argparse.Namespace, log: Log, end: float) -> None:
+def _measure(state: OpenedState, courier: Courier, pace: Pace, log: Log) -> None:
     outbox: Outbox = state.outbox
-    records, pause = given.records, given.pause
     random_id = f"{random.getrandbits(128):032x}"  # names a run of the benchmark
     place = outbox.unfinished("chaos") or outbox.begin(random_id, state.device_id, "chaos")
     while not place.finished:
         first = place.next_seq
         if first == 0:
             chunk: list[Record] = [started(on=device(state.device_id))]
-        elif first < records and time.monotonic() < end:
-            count = min(random.randint(1, 40), records - first)  # noqa: S311  # not a secret
+        elif first < pace.records and time.monotonic() < pace.end:
+            count = min(random.randint(1, 40), pace.records - first)  # noqa: S311  # not a secret
             chunk = [made_up(place.run_id, seq) for seq in range(first, first + count)]
         else:
             chunk = [finished(first)]
@@ -110,7 +124,7 @@ def _measure(state: OpenedState, courier: Courier, given: argparse.Namespace, lo
         outbox.append(place, chunk, utc_now())
         log.note(place)
         courier.step()
-        state.stop.wait(random.expovariate(1 / pause) if pause else 0.0)  # not a secret
+        state.stop.wait(random.expovariate(1 / pace.pause) if pace.pause else 0.0)  # not a secret
         state.stop.check()
 
 
@@ -121,9 +135,5 @@ def finished(seq: int) -> RunFinished:
     )
 
 
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
