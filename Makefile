@@ -9,7 +9,8 @@
 #                questions, such as PRECISION=fp32,int8, and further options
 #   ARM64        further options of `make arm64`, the proof on ARM, and of `make installer`, which is the same on
 #                this machine's architecture: they need root, debootstrap and, for ARM, qemu-user-static
-#   BENCH        the benchmark to run, such as BENCH=score; without it `make bench` lists them
+#   BENCH        the benchmark to run, such as BENCH=score, or BENCH='score --pairs 100' with options; without it
+#                `make bench` lists the benchmarks
 
 PYTHON ?= python3
 TORCH_INDEX ?=

@@ -1,17 +1,15 @@
-"""Random kills, restarts, cuts and floods of real processes: is anything lost, or there twice?
+"""Whether random kills, restarts, cuts and floods of real processes lose a record or store one twice.
 
     python -m bench.chaos --schedules N --seed S
 
-Two devices (`bench.device`: the agent's outbox and publisher), a collector and Mosquitto run as processes.
-A schedule is a random series of blows; then everything is left in peace until the devices are done, and
-what they know to have committed is compared with the database, row by row. A schedule that fails prints the
-line that plays it again; the blows are the same then, though not to the microsecond.
+Two devices without a model (`bench.processes.device`), a collector and Mosquitto run as processes. A schedule
+is a random series of faults. After it, nothing disturbs the devices until they are done. Then the database
+must hold exactly the records that the devices committed. A schedule that fails prints the command that
+repeats it: the faults and their order are the same then, their times only nearly.
 """
 
-import argparse
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,11 +21,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, NamedTuple
 
+import click
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
-from bench.device import text_of
-from collector.store.database import Store
+from bench.commandline import needed
+from bench.commandline.options import command, count
+from bench.processes.process import Process
+from bench.results.committed import Failed, check
 from contract.topics import ALL_RESULTS, topic
 from tests.faults.proxy import Stalling
 from tests.mosquitto import Mosquitto
@@ -37,51 +38,8 @@ _CHAOS_SECONDS: Final = 1.5
 _CALM_SECONDS: Final = 90.0
 
 
-class Failed(Exception):
-    """A schedule whose results are not what they must be."""
-
-
-class Process:
-    """One of our programs, which may be killed and started again; never two at once."""
-
-    def __init__(self, log: Path, *command: str) -> None:
-        self._log = log
-        self._command = [sys.executable, "-m", *command]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it, if it does not run."""
-        if self._process is None or self._process.poll() is not None:
-            with self._log.open("ab") as log:
-                self._process = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: S603  # ours
-
-    def end(self, number: signal.Signals) -> None:
-        """Send it a signal and wait for its end."""
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(30)
-
-    @property
-    def pid(self) -> int | None:
-        """Its process id; None when it does not run."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
-
-    @property
-    def code(self) -> int | None:
-        """Its exit code; None while it runs."""
-        return None if self._process is None else self._process.poll()
-
-    def wait(self, seconds: float) -> int | None:
-        """Its exit code, or None when it still runs after so long."""
-        assert self._process is not None
-        try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-
-
 class Parrot:
-    """Hears all results and repeats some of them, late and in any order; it sends nonsense as well."""
+    """An MQTT client that repeats the results of devices, late and in any order, and sends nonsense."""
 
     def __init__(self, port: int, rng: random.Random) -> None:
         self._rng = rng
@@ -94,12 +52,12 @@ class Parrot:
         self._client.loop_start()
 
     def stop(self) -> None:
-        """Fall silent."""
+        """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
 
     def flood(self) -> None:
-        """A burst of repetitions and nonsense."""
+        """Send 100 messages: repetitions and nonsense."""
         for _ in range(100):
             heard = list(self._heard)
             if heard and self._rng.random() < 0.7:
@@ -114,7 +72,7 @@ class Parrot:
 
 
 class World:
-    """Broker, proxy and collector, which outlive a schedule."""
+    """A broker, a proxy and a collector, which run over many schedules."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -134,16 +92,16 @@ class World:
         self.collector.start()
 
     def close(self) -> None:
-        """End everything."""
+        """End all three."""
         self.collector.end(signal.SIGKILL)
         self.proxy.close()
         self.broker.stop()
 
     def schedule(self, number: int, seed: int) -> int:
-        """One schedule; returns how many records were checked.
+        """Play one schedule; returns how many records were checked.
 
         Raises:
-            Failed: something is lost, there twice, or not delivered.
+            Failed: a record is lost, stored twice, or not delivered.
         """
         rng = random.Random(f"{seed}/{number}")  # noqa: S311  # to be repeated
         folders = [self.folder / f"{number}-{index}" for index in range(DEVICES)]
@@ -161,7 +119,7 @@ class World:
     def _device(self, index: int, folder: Path, rng: random.Random) -> Process:
         return Process(
             folder.with_suffix(".said"),
-            *("bench.device", "--state-dir", str(folder), "--device-id", f"device-{index}"),
+            *("bench.processes.device", "--state-dir", str(folder), "--device-id", f"device-{index}"),
             *("--broker", f"mqtt://127.0.0.1:{self.proxy.port}", "--records", str(rng.randint(1, 800))),
         )
 
@@ -211,40 +169,8 @@ class World:
                 device.wait(1.0)
 
 
-def check(database: Path, log: Path) -> int:
-    """Compare what a device knows to have committed with a database; returns how many records.
-
-    Raises:
-        Failed: something is lost, or there twice, or not what the device said.
-    """
-    committed: dict[str, int] = {}
-    for line in log.read_text().splitlines():
-        run_id, next_seq, _ = line.split()
-        committed[run_id] = int(next_seq)
-    with Store.open_to_read(database) as store:
-        return sum(_check_run(store, run_id, count) for run_id, count in committed.items())
-
-
-def _check_run(store: Store, run_id: str, committed: int) -> int:
-    stream = store.value("SELECT stream FROM streams WHERE run_id = ?", run_id)
-    rows = list(store.tuples("SELECT seq, text FROM answers WHERE stream = ? ORDER BY seq", stream))
-    ends = [seq for (seq,) in store.tuples("SELECT seq FROM finishes WHERE stream = ?", stream)]
-    begun = store.value("SELECT count(*) FROM runs WHERE stream = ?", stream)
-    seqs = [seq for seq, _ in rows]
-    last = ends[0] if ends else max(seqs, default=0)
-    if last + 1 < committed:
-        raise Failed(f"run {run_id}: {committed} records were committed and it ends with {last}")
-    if begun != 1 or len(ends) != 1 or seqs != list(range(1, last)):
-        missing = sorted(set(range(1, last)) - set(seqs))
-        raise Failed(f"run {run_id}: {len(missing)} lost, such as {missing[:5]}; {begun} starts, ends {ends}")
-    for seq, text in rows:
-        if text != text_of(run_id, seq):
-            raise Failed(f"run {run_id}: record {seq} is {text!r}")
-    return last + 1
-
-
 class Played(NamedTuple):
-    """What came of a schedule."""
+    """Result of a schedule."""
 
     number: int
     records: int
@@ -252,7 +178,7 @@ class Played(NamedTuple):
 
 
 def play(worlds: SimpleQueue[World], number: int, seed: int) -> Played:
-    """Play a schedule in a world that is free."""
+    """Play a schedule in the first world that is free."""
     world = worlds.get()
     try:
         return Played(number, world.schedule(number, seed), None)
@@ -262,38 +188,38 @@ def play(worlds: SimpleQueue[World], number: int, seed: int) -> Played:
         worlds.put(world)
 
 
-def main() -> int:
-    """Play schedules; say what came out."""
-    parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
-    parser.add_argument("--schedules", type=int, default=25)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0, help="number of the first schedule")
-    parser.add_argument("--worlds", type=int, default=1, help="so many at once, each with its own broker")
-    given = parser.parse_args()
+@command
+@count("--schedules", 25, "Schedules to play.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides the faults of each schedule.")
+@count("--first", 0, "Number of the first schedule.", least=0)
+@count("--worlds", 1, "Schedules to play at the same time, each with a broker and a collector of its own.")
+def main(schedules: int, seed: int, first: int, worlds: int) -> None:
+    """Play schedules of faults, and print how many failed; the exit status is 1 if one did."""
+    needed.mosquitto()
     records = failures = 0
     begun = time.monotonic()
-    numbers = range(given.first, given.first + given.schedules)
-    worlds: SimpleQueue[World] = SimpleQueue()
+    numbers = range(first, first + schedules)
+    free: SimpleQueue[World] = SimpleQueue()
     with ExitStack() as stack:
-        for _ in range(given.worlds):
+        for _ in range(worlds):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="distilbench-chaos-"))
             world = World(Path(folder))
             stack.callback(world.close)
-            worlds.put(world)
-        threads = stack.enter_context(ThreadPoolExecutor(given.worlds))
-        for done, played in enumerate(threads.map(partial(play, worlds, seed=given.seed), numbers), start=1):
+            free.put(world)
+        threads = stack.enter_context(ThreadPoolExecutor(worlds))
+        for done, played in enumerate(threads.map(partial(play, free, seed=seed), numbers), start=1):
             records += played.records
             if played.problem is not None:
                 failures += 1
                 print(played.problem)
-                again = f"--schedules 1 --seed {given.seed} --first {played.number}"
-                print(f"  to play it again: python -m bench.chaos {again}", flush=True)
+                again = f"--schedules 1 --seed {seed} --first {played.number}"
+                print(f"  to repeat it: python -m bench.chaos {again}", flush=True)
             if done % 25 == 0:
                 print(f"{done} schedules, {records} records", file=sys.stderr)
     took = time.monotonic() - begun
-    print(f"{given.schedules} schedules, {records} records, {failures} failures, {took:.0f} s")
-    return int(failures > 0)
+    print(f"{schedules} schedules, {records} records, {failures} failures, {took:.0f} s")
+    sys.exit(failures > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

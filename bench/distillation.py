@@ -1,8 +1,11 @@
-"""`python -m bench.distillation QUESTIONS`: what distilling gains over gold answers alone.
+"""How much F1 distillation adds to training on gold answers alone.
+
+    python -m bench.distillation QUESTIONS --to FOLDER
 
 Articles are split into three: to train on, to choose the best step by, and to test on. Arms differ in their
-losses only: the same student, steps, batches and seeds. Every arm of a seed answers every test question, and
-the gain's interval is a paired bootstrap over them. It goes on where it was killed.
+losses only: they have the same student, steps, batches and seeds. Every arm of a seed answers every test
+question, and the gain's interval is a paired bootstrap over them. Started again, it continues from what is in
+the folder.
 """
 
 import json
@@ -13,6 +16,9 @@ from statistics import mean
 import click
 import numpy as np
 
+from agent.planning.selection import select
+from bench.commandline import options
+from bench.commandline.options import command, count
 from contract.questions import Question
 from export.answering.inference import Cutter
 from export.answering.verification import f1
@@ -29,20 +35,31 @@ from export.questions import squad_dataset as squad
 _RESAMPLES = 10_000
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("questions", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--teacher", default="demo/reader", show_default=True)
-@click.option("--student", default="layers=3", show_default=True)
-@click.option("--arm", "arms", multiple=True, default=("hard=1", "minilm"), show_default=True)
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True)
-@click.option("--steps", type=click.IntRange(min=1), default=600, show_default=True)
-@click.option("--learning-rate", type=float, default=3e-4, show_default=True)
+@command
+@click.argument("questions", metavar="QUESTIONS", type=options.FILE)
+@options.limit(None)
+@click.option("--teacher", default="demo/reader", show_default=True, help="Checkpoint of the teacher.")
+@click.option("--student", default="layers=3", show_default=True, help="The student's shape.")
+@click.option(
+    "--arm",
+    "arms",
+    multiple=True,
+    default=("hard=1", "minilm"),
+    show_default=True,
+    help="Losses to train with; repeat it for more.",
+)
+@count("--seeds", 3, "Students per arm.")
+@count("--steps", 600, "Training steps per student.")
+@click.option(
+    "--learning-rate", type=float, default=3e-4, show_default=True, help="The highest of a training."
+)
 @click.option("--chosen-on", default=0.1, show_default=True, help="Share of the questions to choose by.")
 @click.option("--tested-on", default=0.25, show_default=True, help="Share of the questions to test on.")
-@click.option("--cache", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--to", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--cache", type=options.NEW_FOLDER, help="Folder for what the teacher computed.")
+@click.option("--to", type=options.NEW_FOLDER, required=True, help="Folder for students and results.")
 def main(
     questions: Path,
+    limit: int | None,
     teacher: str,
     student: str,
     arms: tuple[str, ...],
@@ -56,7 +73,8 @@ def main(
 ) -> None:
     """Print a Markdown table of each arm's F1 on the test articles, and of its gain over the first arm."""
     to.mkdir(parents=True, exist_ok=True)
-    rest, test = data.split(data.read(questions), tested_on, seed=0)
+    given = data.read(questions)
+    rest, test = data.split(given if limit is None else select(given, limit, seed=0), tested_on, seed=0)
     learn, choose = data.split(rest, chosen_on, seed=0)
     for name, part in (("learn", learn), ("choose", choose), ("test", test)):
         squad.write(squad.Origin(part, f"{questions.name}, {name}"), to / f"{name}.json")

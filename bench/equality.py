@@ -1,12 +1,13 @@
-"""`python -m bench.equality BUNDLE --weights FOLDER --questions FILE`: whether answers are the pipeline's.
+"""How many answers of our reader are the same as those of Hugging Face's pipeline.
 
-Our reader with an fp32 bundle against Hugging Face's `pipeline("question-answering")` in PyTorch with the
-same weights: text and confidence of every question. What differs is listed with both confidences. A
-difference is called a tie where the pipeline's own second answer is ours, with a confidence less than
-`--within` below its first: there the last digits of a float decide.
+    python -m bench.equality BUNDLE --weights FOLDER
+
+Our reader with an fp32 bundle answers the same questions as `pipeline("question-answering")` in PyTorch with
+the same weights; text and confidence are compared. Different answers are listed with both confidences. A
+difference is called a tie if the pipeline's own second answer is ours, with a confidence less than `--within`
+below its first: then the last digits of a float decide.
 """
 
-import sys
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,13 +18,13 @@ from agent.bundles.bundle import describe
 from agent.errors import Unanswerable
 from agent.planning.plan import read_questions, settings_for
 from agent.reading.reader import Reader
+from bench.commandline import needed, options
+from bench.commandline.options import command, count
 from contract.bundle import Manifest
 from contract.questions import Question
-from export.models.catalog import find
 from export.models.load import load
+from export.models.resolve import find
 from export.models.sources import from_folder
-
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 class Said(NamedTuple):
@@ -34,24 +35,27 @@ class Said(NamedTuple):
     confidence: float
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("bundle", type=_FOLDER)
-@click.option("--weights", type=_FOLDER, required=True, help="What the bundle was built from.")
-@click.option("--questions", type=click.Path(exists=True, path_type=Path), required=True)
+@command
+@options.bundle
 @click.option(
-    "--skip", type=click.IntRange(min=0), default=0, help="Questions of the file to leave out first."
+    "--weights", type=options.FOLDER, required=True, help="Checkpoint that the bundle was built from."
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Questions to ask.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@options.questions
+@count("--skip", 0, "Questions at the start of the file to leave out.", least=0)
+@options.limit(None)
+@options.threads(1)
 @click.option(
-    "--within", type=float, default=1e-3, show_default=True, help="How far confidences may lie apart."
+    "--within", type=float, default=1e-3, show_default=True, help="How far apart confidences may be."
 )
 def main(
     bundle: Path, weights: Path, questions: Path, skip: int, limit: int | None, threads: int, within: float
 ) -> None:
-    """Print how many answers are the pipeline's, and those that are not."""
+    """Print how many answers are the same, and those that are not."""
+    needed.packages("torch", "transformers")
     described = describe(bundle)
     asked = read_questions(questions).file.questions[skip:][:limit]
+    if not asked:
+        raise click.UsageError(f"{questions.name} has no more than {skip} questions")
     # One after the other: the threads of onnxruntime and torch wait for work by spinning.
     reader = Reader(described, settings_for(described, threads=threads))
     ours = [_read(reader, question) for question in asked]
@@ -88,7 +92,7 @@ def _pipeline(manifest: Manifest, weights: Path, threads: int) -> Any:
     import torch
     import transformers
 
-    loaded = load(find(manifest.model), from_folder(weights))
+    loaded = load(find(str(weights.resolve())).model, from_folder(weights))
     tokenizer = transformers.PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # untyped there
         tokenizer_object=loaded.tokenizer,
         model_max_length=manifest.max_tokens,
@@ -118,4 +122,4 @@ def _shown(said: Said | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,10 +1,11 @@
-"""Mutated golden messages into every decoder: `python -m bench.fuzz [--executions 1000000] [--seed 0]`.
+"""Whether a decoder does anything but decode mutated messages or refuse them properly.
 
-Whatever bytes come, a decoder gives a value or raises our own error; anything else is printed with the bytes
-that did it, and the exit status is 1. A value must encode, and decode to itself again.
+    python -m bench.fuzz --executions 1000000 --seed 0
+
+Any bytes must give a value or raise a `ContractError`. Anything else is printed with the bytes that caused
+it, and the exit status is 1. A value must encode, and decode to itself again.
 """
 
-import argparse
 import copy
 import json
 import random
@@ -14,6 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import click
+
+from bench.commandline.options import command, count
 from collector.intake.incoming import Delivery, claim
 from contract.bundle import decode_manifest
 from contract.codec import encode
@@ -72,7 +76,7 @@ def _claim(data: bytes) -> None:
 
 
 def seeds() -> dict[str, tuple[Callable[[bytes], Any], list[bytes]]]:
-    """Each decoder by name, with good input to begin from."""
+    """Each decoder by name, with valid input to mutate."""
     golden = {path.stem: path.read_bytes().strip() for path in sorted(GOLDEN.glob("*/*.json"))}
     messages = [data for name, data in golden.items() if name != "manifest"]
     return {
@@ -85,7 +89,7 @@ def seeds() -> dict[str, tuple[Callable[[bytes], Any], list[bytes]]]:
 
 
 def mutated(rng: random.Random, good: list[bytes]) -> bytes:
-    """Good input after one to four random changes, of its bytes or of its JSON values."""
+    """Valid input after one to four random changes of its bytes or of its JSON values."""
     data = rng.choice(good)
     if rng.random() < 0.5 and data.startswith(b"{"):
         value = json.loads(data)
@@ -132,7 +136,7 @@ def _change_value(rng: random.Random, value: Any) -> None:
 
 
 def fuzz(name: str, executions: int, seed: int) -> tuple[int, bytes | None]:
-    """Try one decoder; returns how many inputs it took, and the first bytes that broke it, if any did."""
+    """Try one decoder; returns how many inputs it decoded, and the first bytes that broke it, if any did."""
     decode, good = seeds()[name]
     rng = random.Random(f"{seed}/{name}")  # noqa: S311  # to be repeated
     taken = 0
@@ -144,29 +148,28 @@ def fuzz(name: str, executions: int, seed: int) -> tuple[int, bytes | None]:
         except ContractError as error:
             if not str(error).isprintable():
                 return taken, data
-        except Exception:  # whatever it is, it is what we look for
+        except Exception:  # any other one is a bug
             return taken, data
     return taken, None
 
 
-def main() -> int:
-    """Try all; say what broke."""
-    parser = argparse.ArgumentParser(prog="python -m bench.fuzz", description=__doc__)
-    parser.add_argument("--executions", type=int, default=1_000_000, help="of each decoder")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+@command
+@count("--executions", 1_000_000, "Inputs for each decoder.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides the mutations.")
+def main(executions: int, seed: int) -> None:
+    """Try each decoder, and print how many inputs it decoded; the exit status is 1 if one broke it."""
     broken = 0
     for name in seeds():
         begun = time.monotonic()
-        taken, culprit = fuzz(name, given.executions, given.seed)
+        taken, culprit = fuzz(name, executions, seed)
         took = time.monotonic() - begun
         if culprit is not None:
             broken += 1
             print(f"{name}: broken by {culprit!r}")
         else:
-            print(f"{name}: {given.executions:,} executions, {taken:,} taken, {took:.0f} s", flush=True)
-    return int(broken > 0)
+            print(f"{name}: {executions:,} executions, {taken:,} taken, {took:.0f} s", flush=True)
+    sys.exit(broken > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,13 +1,15 @@
-"""`python -m bench.harness BUNDLE`: what measuring costs, and whether publishing disturbs it.
+"""What measuring costs per question, and whether publishing results changes the times.
 
-Four questions, each with its own table (`--only` picks one):
+    python -m bench.harness BUNDLE
 
-- overhead: what the agent does per question beside the reader, in a run of the bundle and in one of a reader
-  that answers at once, so that nothing hides behind the network.
-- publish: do times change when results are published while they are made? Two runs share one worker and take
-  turns, a chunk each; one publishes live, to Mosquitto and a collector on this machine, the other does not.
-- repeat: do two runs of the bundle, one after the other, agree?
-- light: the parent's memory, and what `agent run` takes until the first question beside loading the bundle.
+Four parts, each with its own table (`--only` picks one):
+
+- overhead: the time that the agent adds to a question, in a run of the bundle and in one of a reader that
+  answers at once, so that nothing hides behind the network.
+- publish: whether times change if results are published while they are measured. Two runs share one worker
+  and take turns, a chunk each; one publishes live, to Mosquitto and a collector on this machine.
+- repeat: whether two runs of the bundle, one after the other, agree.
+- light: the parent's memory, and the time of `agent run` with one question beside loading and answering.
 """
 
 import os
@@ -31,10 +33,12 @@ from agent.planning.plan import Plan, plan_run, read_questions, settings_for
 from agent.running.run import Run
 from agent.stop import Stop
 from agent.worker.process import WorkerProcess
-from bench.ingest import collector
-from bench.nullreader import PROGRAM
-from bench.records import time_ns, waiting
-from bench.sidebyside import side_by_side
+from bench.commandline import needed, options
+from bench.commandline.options import command, count
+from bench.processes.collecting import collector
+from bench.processes.null_reader import PROGRAM
+from bench.races.side_by_side import side_by_side
+from bench.results.records import time_ns, waiting
 from collector.summaries.statistics import percentile
 from contract.messages import Batch, decode_message
 from contract.records import Answer, Record, RunFinished, Sample
@@ -46,23 +50,23 @@ _POLL_SECONDS: Final = 0.002
 _PARTS: Final = ("overhead", "publish", "repeat", "light")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("folder", metavar="BUNDLE", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@command
+@options.bundle
+@options.questions
+@options.limit(2000, least=40)
+@count("--starts", 5, "Starts of 'agent run' that the part 'light' times.")
 @click.option(
-    "--questions",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=Path("demo/sample-questions.json"),
-    show_default=True,
+    "--only", type=click.Choice(_PARTS), multiple=True, help="A part; repeat it for more. [default: all]"
 )
-@click.option("--limit", type=click.IntRange(min=40), default=2000, show_default=True)
-@click.option("--only", type=click.Choice(_PARTS), multiple=True, help="Any of them; all by default.")
-def main(folder: Path, questions: Path, limit: int, only: tuple[str, ...]) -> None:
-    """Print what measuring BUNDLE costs."""
-    bundle = describe(folder)
-    settings = settings_for(bundle, limit=limit)
-    plan = plan_run(inspect_device("bench"), bundle, read_questions(questions), settings)
+def main(bundle: Path, questions: Path, limit: int, starts: int, only: tuple[str, ...]) -> None:
+    """Print Markdown tables of what measuring BUNDLE costs."""
+    if not only or {"publish", "light"} & {*only}:
+        needed.mosquitto()
+    described = describe(bundle)
+    settings = settings_for(described, limit=limit)
+    plan = plan_run(inspect_device("bench"), described, read_questions(questions), settings)
     asked = len(plan.questions)
-    print(f"{folder.name}, {asked} questions of {questions.name}, load {os.getloadavg()[0]:.1f} before")
+    print(f"{bundle.name}, {asked} questions of {questions.name}, load {os.getloadavg()[0]:.1f} before")
     with tempfile.TemporaryDirectory() as scratch:
         for part in only or _PARTS:
             work = Path(scratch, part)
@@ -73,19 +77,22 @@ def main(folder: Path, questions: Path, limit: int, only: tuple[str, ...]) -> No
             elif part == "publish":
                 _publish(plan, work)
             else:
-                command: list[str | Path] = ["run", folder, "--questions", questions, "--limit", str(asked)]
-                (_repeat if part == "repeat" else _light)(command, work)
+                arguments: list[str | Path] = ["run", bundle, "--questions", questions, "--limit", str(asked)]
+                if part == "repeat":
+                    _repeat(arguments, work)
+                else:
+                    _light(arguments, work, starts)
 
 
 class Cost(NamedTuple):
-    """Of a run, per question, in nanoseconds."""
+    """What a run took per question, in nanoseconds."""
 
     reader: float
     """Median of the time that is reported."""
     worker: float
-    """Mean of what passes in the worker between two questions of a chunk."""
+    """Mean time in the worker between two questions of a chunk."""
     pause: float
-    """Mean over questions of the pauses between chunks: commit, look at the machine, deliver."""
+    """Pauses between chunks (commit, look at the machine, deliver), over the number of questions."""
 
 
 def _overhead(plan: Plan, work: Path) -> None:
@@ -103,7 +110,7 @@ def _overhead(plan: Plan, work: Path) -> None:
             f"| {name} | {cost.reader / 1e3:.1f} | {cost.worker / 1e3:.1f} | {100 * cost.worker / real:.2f} "
             f"| {cost.pause / 1e3:.1f} | {100 * cost.pause / real:.2f} |"
         )
-    print("\n%: of the median question of the bundle. Pauses cost throughput; no time that is reported.")
+    print("\n%: of the median question of the bundle. Pauses cost throughput, but are in no reported time.")
 
 
 def _cost(records: Sequence[Record]) -> Cost:
@@ -153,11 +160,11 @@ def _change(before: Times, after: Times, fraction: float) -> tuple[float, float,
     return change, float(low), float(high)
 
 
-def _repeat(command: Sequence[str | Path], work: Path) -> None:
+def _repeat(arguments: Sequence[str | Path], work: Path) -> None:
     runs = []
     for number in (1, 2):
         out = work / f"{number}.jsonl"
-        _agent(*command, "--to-file", out, "--state-dir", work / "state", "--no-resume")
+        _agent(*arguments, "--to-file", out, "--state-dir", work / "state", "--no-resume")
         runs.append(_records_of(out))
     first, second = ({a.question_id: a for a in _timed(run)} for run in runs)
     shared = sorted(first.keys() & second.keys())
@@ -177,23 +184,23 @@ def _repeat(command: Sequence[str | Path], work: Path) -> None:
     )
 
 
-def _light(command: Sequence[str | Path], work: Path) -> None:
+def _light(arguments: Sequence[str | Path], work: Path, starts: int) -> None:
     folder = work / "mosquitto"
     folder.mkdir()
     with Mosquitto(folder) as broker, collector(broker, work):
-        arguments = (*command, "--broker", broker.url, "--state-dir", work / "state")
-        with _started(*arguments) as process:
+        live = (*arguments, "--broker", broker.url, "--state-dir", work / "state")
+        with _started(*live) as process:
             peak = 0
             while process.poll() is None:
                 peak = max(peak, _peak_rss_bytes(process.pid))
                 time.sleep(_POLL_SECONDS)
     print(f"- the parent, publishing live: {peak / 1e6:.1f} MB resident at most")
     taken = []
-    for number in range(5):
+    for number in range(starts):
         out = work / f"{number}.jsonl"
         begun = time.perf_counter_ns()
         _agent(
-            *command,
+            *arguments,
             *("--limit", "1", "--warmup", "0", "--to-file", out, "--state-dir", work / "state"),
         )
         whole = time.perf_counter_ns() - begun
@@ -240,4 +247,4 @@ def _timed(records: Sequence[Record]) -> list[Answer]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,47 +1,49 @@
-"""How fast results come in: `python -m bench.ingest [--devices 20] [--answers 200000] [--crowd 200]`.
+"""How many answers per second the collector stores, beside what the broker and SQLite could do alone.
+
+    python -m bench.ingest --devices 20 --answers 200000 --crowd 200
 
 Devices are threads that publish through a real Mosquitto; the collector is `collector serve` as a process,
-with synchronous FULL. Beside it stand the limits, measured in the same run: the same messages into a bare
-`mosquitto_sub`, and the same rows by a bare `executemany`. The crowd are so many devices that come back at
-one moment after an outage, each with an outbox of its own; all must be receipted.
+with synchronous FULL. The limits are measured in the same run: the same messages into a bare `mosquitto_sub`,
+and the same rows by a bare `executemany`. The crowd is a number of devices that reconnect at the same moment
+after an outage, each with an outbox of its own; the collector must receipt all of them.
 """
 
-import argparse
 import multiprocessing
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
+import click
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
-from bench.device import made_up
+from bench.commandline import needed
+from bench.commandline.options import command, count
+from bench.processes.collecting import WAIT_SECONDS, collector, wait
+from bench.processes.device import made_up
 from collector.store.database import Store
 from commandline.broker_address import parse_broker
 from contract.messages import Batch, encode_message
-from contract.records import Record
+from contract.records import Answer, Record
 from contract.topics import ALL_RESULTS, topic
 from tests.collector.factory import NOON, device, started
 from tests.mosquitto import Mosquitto
 
-_WAIT_SECONDS: Final = 120.0
-_DEVICES_A_PROCESS: Final = 50
-_ROWS_A_COMMIT: Final = 4000
+_DEVICES_PER_PROCESS: Final = 50
+_ROWS_PER_COMMIT: Final = 4000
 
 
 def messages(devices: int, answers: int, batch: int) -> list[list[tuple[str, bytes]]]:
-    """For each device its topic and payloads, one run each."""
+    """For each device its topic and payloads, one run each; `answers` is a multiple of `devices`."""
     each = answers // devices
     made = []
     for index in range(devices):
@@ -62,7 +64,7 @@ def messages(devices: int, answers: int, batch: int) -> list[list[tuple[str, byt
 
 
 def publish(port: int, made: list[list[tuple[str, bytes]]]) -> None:
-    """All devices at once, as fast as the broker takes it."""
+    """Publish the messages of all devices at the same time, as fast as the broker accepts them."""
 
     def one(payloads: list[tuple[str, bytes]]) -> None:
         client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
@@ -70,7 +72,7 @@ def publish(port: int, made: list[list[tuple[str, bytes]]]) -> None:
         client.loop_start()
         for name, payload in payloads:
             sent = client.publish(name, payload, qos=1)
-        sent.wait_for_publish(_WAIT_SECONDS)
+        sent.wait_for_publish(WAIT_SECONDS)
         client.disconnect()
         client.loop_stop()
 
@@ -81,133 +83,94 @@ def publish(port: int, made: list[list[tuple[str, bytes]]]) -> None:
         thread.join()
 
 
-@contextmanager
-def collector(broker: Mosquitto, folder: Path) -> Iterator[tuple[Path, psutil.Process]]:
-    """`collector serve`, ready."""
-    database, log = folder / "results.db", folder / "collector.log"
-    with log.open("wb") as said:
-        process = subprocess.Popen(  # noqa: S603  # our own program
-            [sys.executable, "-m", "collector", "serve", "--broker", broker.url, "--db", database],
-            stderr=said,
-        )
-    try:
-        _wait(lambda: b"listening" in log.read_bytes())
-        yield database, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
 def ingest_rate(
     made: list[list[tuple[str, bytes]]], answers: int, folder: Path
 ) -> tuple[float, float, float]:
-    """Answers a second until all are in the database; memory of the collector at the middle and the end."""
+    """Answers per second until all are stored; MB of the collector when half and when all are stored."""
     folder.mkdir()
     with _broker(folder) as broker, collector(broker, folder) as (database, process):
         begun = time.monotonic()
         sender = threading.Thread(target=publish, args=(broker.port, made))
         sender.start()
-        _wait(lambda: _count(database) >= answers // 2)
+        wait(lambda: _count(database) >= answers // 2)
         middle = process.memory_info().rss / 1e6
-        _wait(lambda: _count(database) >= answers)
+        wait(lambda: _count(database) >= answers)
         took = time.monotonic() - begun
         sender.join()
         return answers / took, middle, process.memory_info().rss / 1e6
 
 
 def bare_subscriber_rate(made: list[list[tuple[str, bytes]]], answers: int, folder: Path) -> float:
-    """The same with `mosquitto_sub` in the collector's place, writing lines to a file."""
+    """Answers per second that a bare `mosquitto_sub` writes to a file, from the same messages."""
     folder.mkdir()
     count = sum(map(len, made))
     out = folder / "lines"
     with _broker(folder) as broker, out.open("wb") as lines:
-        command = [
-            "mosquitto_sub",
-            "-p",
-            str(broker.port),
-            "-V",
-            "5",
-            "-q",
-            "1",
-            "-t",
-            ALL_RESULTS,
-            "-C",
-            str(count),
+        arguments = [
+            *("mosquitto_sub", "-p", str(broker.port), "-V", "5", "-q", "1"),
+            *("-t", ALL_RESULTS, "-C", str(count)),
         ]
-        subscriber = subprocess.Popen(command, stdout=lines)  # noqa: S603  # a system program
-        _wait(lambda: "distilbench/1/+/results" in broker.log.read_text())
+        subscriber = subprocess.Popen(arguments, stdout=lines)  # noqa: S603  # a system program
+        wait(lambda: "distilbench/1/+/results" in broker.log.read_text())
         begun = time.monotonic()
         publish(broker.port, made)
-        subscriber.wait(_WAIT_SECONDS)
+        subscriber.wait(WAIT_SECONDS)
         return answers / (time.monotonic() - begun)
 
 
 def bare_insert_rate(answers: int, folder: Path) -> float:
-    """Rows of the same width into a table by `executemany`, synchronous FULL."""
+    """Answers per second that a bare `executemany` inserts into the collector's table, synchronous FULL."""
     folder.mkdir()
     with closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as conn:
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
         with Store.open(folder / "shape.db", create=True) as store:
-            conn.execute(
-                store.value("SELECT sql FROM sqlite_schema WHERE name = 'answers'").replace(
-                    "REFERENCES streams", ""
-                )
-            )
-        rows: list[tuple[Any, ...]] = []
-        for seq in range(answers):
-            r = made_up("0" * 32, seq)
-            rows.append(
-                (
-                    1,
-                    seq,
-                    r.question_id,
-                    0,
-                    r.at_ns,
-                    r.text,
-                    0,
-                    9,
-                    0.5,
-                    400_000,
-                    9_000_000,
-                    300_000,
-                    1,
-                    150,
-                    None,
-                    None,
-                )
-            )
-        marks = ", ".join("?" * len(rows[0]))
+            table = store.value("SELECT sql FROM sqlite_schema WHERE name = 'answers'")
+        conn.execute(table.replace("REFERENCES streams", ""))
+        columns = [name for _, name, *_ in conn.execute("PRAGMA table_info(answers)")]
+        # Columns are named as the fields of an answer; any other one keeps its default.
+        fields = [name for name in columns if name in Answer.__struct_fields__]
+        rows = [_row(made_up("0" * 32, seq), fields) for seq in range(answers)]
+        names, places = ", ".join(("stream", *fields)), ", ".join("?" * (1 + len(fields)))
+        insert = f"INSERT INTO answers ({names}) VALUES ({places})"  # noqa: S608  # our own names
         begun = time.monotonic()
-        for at in range(0, answers, _ROWS_A_COMMIT):
+        for at in range(0, answers, _ROWS_PER_COMMIT):
             conn.execute("BEGIN")
-            conn.executemany(f"INSERT INTO answers VALUES ({marks})", rows[at : at + _ROWS_A_COMMIT])  # noqa: S608  # our own
+            conn.executemany(insert, rows[at : at + _ROWS_PER_COMMIT])
             conn.execute("COMMIT")
         return answers / (time.monotonic() - begun)
 
 
+def _row(answer: Answer, fields: Sequence[str]) -> tuple[Any, ...]:
+    values = {name: getattr(answer, name) for name in fields} | {"marks": ",".join(answer.marks) or None}
+    return 1, *(values[name] for name in fields)
+
+
 def crowd_seconds(devices: int, folder: Path) -> tuple[float, float, float]:
-    """Each device comes back with 50 records.
+    """Reconnect devices at the same moment, with 50 records each.
 
     Returns:
         Seconds until half of the devices, and all, are receipted, and the longest time without another one.
     """
     folder.mkdir()
-    parts = range(0, devices, _DEVICES_A_PROCESS)  # paho waits with select(), which takes 1,024 descriptors
+    parts = range(0, devices, _DEVICES_PER_PROCESS)  # paho waits with select(), which takes 1,024 descriptors
     spawn = multiprocessing.get_context("spawn")
     with _broker(folder) as broker, collector(broker, folder), spawn.Pool(len(parts)) as pool:
         begin_at = time.monotonic() + 5.0  # one clock for all processes of a machine
         jobs = [
-            (broker.url, first, min(_DEVICES_A_PROCESS, devices - first), folder, begin_at) for first in parts
+            (broker.url, first, min(_DEVICES_PER_PROCESS, devices - first), folder, begin_at)
+            for first in parts
         ]
-        done_at = sorted(at for part in pool.starmap(crowd, jobs) for at in part)
+        done_at = sorted(at for part in pool.starmap(receipted, jobs) for at in part)
     if len(done_at) < devices:
-        raise SystemExit(f"{devices - len(done_at)} of {devices} devices starved")
-    return done_at[len(done_at) // 2], done_at[-1], max(b - a for a, b in pairwise(done_at))
+        raise SystemExit(
+            f"bench: {devices - len(done_at)} of {devices} devices got no receipt in {WAIT_SECONDS:.0f} s"
+        )
+    return done_at[len(done_at) // 2], done_at[-1], max((b - a for a, b in pairwise(done_at)), default=0.0)
 
 
-def crowd(url: str, first: int, count: int, folder: Path, begin_at: float) -> list[float]:
-    """So many devices in this process, each with its outbox and publisher; when each was receipted."""
+def receipted(url: str, first: int, count: int, folder: Path, begin_at: float) -> list[float]:
+    """Devices of this process, each with its outbox and publisher; seconds until each was receipted."""
     outboxes = [Outbox(folder / f"outbox-{first + index}.db") for index in range(count)]
     publishers = []
     for index, outbox in enumerate(outboxes):
@@ -219,7 +182,7 @@ def crowd(url: str, first: int, count: int, folder: Path, begin_at: float) -> li
     time.sleep(max(begin_at - time.monotonic(), 0.0))
     done_at = []
     waiting = dict(enumerate(publishers))
-    while waiting and time.monotonic() - begin_at < _WAIT_SECONDS:
+    while waiting and time.monotonic() - begin_at < WAIT_SECONDS:
         for index, publisher in list(waiting.items()):
             publisher.step()
             if not outboxes[index].pending():
@@ -241,41 +204,44 @@ def _count(database: Path) -> int:
         return int(store.value("SELECT ifnull(sum(last_seq - first_seq), 0) FROM ranges"))
 
 
-def _wait(holds: Any) -> None:
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise SystemExit("it takes too long")
-        time.sleep(0.05)
-
-
-def main() -> int:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m bench.ingest", description=__doc__)
-    parser.add_argument("--devices", type=int, default=20)
-    parser.add_argument("--answers", type=int, default=200_000)
-    parser.add_argument("--batch", type=int, default=20, help="answers in a message")
-    parser.add_argument("--crowd", type=int, default=200)
-    given = parser.parse_args()
-    made = messages(given.devices, given.answers, given.batch)
+@command
+@count("--devices", 20, "Devices that publish at the same time.")
+@count("--answers", 200_000, "Answers of all devices together.", least=20)
+@count("--batch", 20, "Answers per message.")
+@count("--crowd", 200, "Devices that reconnect at the same moment.")
+@click.option(
+    "--subscriber/--no-subscriber",
+    default=True,
+    show_default=True,
+    help="Measure a bare mosquitto_sub too.",
+)
+def main(devices: int, answers: int, batch: int, crowd: int, subscriber: bool) -> None:
+    """Print a Markdown table of answers per second, and how a crowd of devices fares."""
+    needed.mosquitto()
+    if subscriber:
+        needed.program("mosquitto_sub", "mosquitto-clients")
+    if answers < devices:
+        raise click.UsageError(f"{answers} answers are not enough for {devices} devices")
+    answers -= answers % devices
+    made = messages(devices, answers, batch)
     with tempfile.TemporaryDirectory(prefix="distilbench-ingest-") as name:
         folder = Path(name)
-        bare = bare_subscriber_rate(made, given.answers, folder / "sub")
-        rate, middle, end = ingest_rate(made, given.answers, folder / "ingest")
-        insert = bare_insert_rate(given.answers, folder / "insert")
-        what = f"{given.devices} devices, {given.answers:,} answers, {given.batch} a message"
+        bare = bare_subscriber_rate(made, answers, folder / "sub") if subscriber else None
+        rate, middle, end = ingest_rate(made, answers, folder / "ingest")
+        insert = bare_insert_rate(answers, folder / "insert")
+        what = f"{devices} devices, {answers:,} answers, {batch} per message"
         print(f"| {what} | answers/s |\n|---|--:|")
         print(f"| collector serve, synchronous FULL | {rate:,.0f} |")
-        print(f"| bare mosquitto_sub | {bare:,.0f} |")
+        if bare is not None:
+            print(f"| bare mosquitto_sub | {bare:,.0f} |")
         print(f"| bare executemany, synchronous FULL | {insert:,.0f} |")
         print(f"\nmemory of the collector: {middle:.0f} MB at half, {end:.0f} MB at the end")
-        half, last, gap = crowd_seconds(given.crowd, folder / "crowd")
+        half, last, gap = crowd_seconds(crowd, folder / "crowd")
         print(
-            f"{given.crowd} devices at once: half receipted after {half:.1f} s, all after {last:.1f} s, "
+            f"{crowd} devices at once: half receipted after {half:.1f} s, all after {last:.1f} s, "
             f"longest gap {gap:.1f} s"
         )
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

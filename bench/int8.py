@@ -1,15 +1,16 @@
-"""`python -m bench.int8 --questions FILE`: what int8 recipes of one reader cost in answers and gain in time.
+"""What each int8 recipe of one reader costs in answers and gains in time.
+
+    python -m bench.int8 [BUNDLE...] --questions FILE
 
 Every bundle answers every question; the bundles take turns within a question, in an order that rotates, so
 that whatever disturbs the machine disturbs them alike. A question's ratio is the reference's time over the
 bundle's in the same turn; intervals are 95 % percentile bootstraps over questions. Times are of the network
-alone. Without named bundles, the recipes of `export.recipes.candidates` are built from `--weights` first.
-Stopped by Ctrl-C or SIGTERM, it prints the table of the questions that all have answered by then.
+alone. Without bundles, the recipes of `export.recipes.candidates` are built from `--weights` first. After
+Ctrl-C or SIGTERM, the table is of the questions that all bundles have answered by then.
 """
 
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,9 @@ from typing import NamedTuple
 
 import click
 
-from bench.interruptible import race, runner, say
+from bench.commandline import options
+from bench.commandline.options import command
+from bench.races.interruptible import race, runner, say
 from contract.bundle import MODEL_FILE
 from contract.questions import Question, decode_questions
 from export.answering.inference import Cutter, onnx_network
@@ -43,19 +46,22 @@ class Contestant(NamedTuple):
     size: int
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("bundles", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--questions", type=click.Path(exists=True, path_type=Path), required=True)
+@command
+@click.argument("bundles", metavar="[BUNDLE]...", nargs=-1, type=options.FOLDER)
+@options.questions
 @click.option(
     "--weights",
     "folder",
     default=Path("demo/reader"),
     show_default=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=options.FOLDER,
+    help="Checkpoint to build recipes from.",
 )
-@click.option("--recipe", "wanted", multiple=True, help="Its name, repeated for more. [default: all]")
-@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option(
+    "--recipe", "wanted", multiple=True, help="Name of a recipe; repeat it for more. [default: all]"
+)
+@options.limit(1000)
+@options.threads(2)
 def main(
     bundles: tuple[Path, ...],
     questions: Path,
@@ -127,4 +133,4 @@ def _built(folder: Path, wanted: Sequence[str], threads: int, scratch: Path) -> 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

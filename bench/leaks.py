@@ -1,32 +1,32 @@
-"""Does a reconnect leave memory behind? `python -m bench.leaks --reconnects 200`.
+"""What a reconnect leaves in memory, and whether Python, SQLite or the allocator holds it.
 
-The publisher and the collector's server run in this one process, against a real Mosquitto, and their
-connections are cut again and again, many hours' worth in minutes. What `bench.soak` sees from outside, the
-resident size, mixes what is held with what the allocator keeps for later. Here both are asked for apart:
+    python -m bench.leaks --reconnects 200
 
-- objects: all that Python's garbage collector knows after a collection.
+The agent's publisher and the collector's server run in this one process, against a real Mosquitto, and their
+connections are cut again and again: as often in minutes as otherwise in many hours. `bench.soak` sees the
+resident size only, which mixes what is held with what the allocator keeps for later. Here they are apart:
+
+- objects: those that Python's garbage collector tracks after a collection.
 - traced: bytes that Python has allocated and not freed (`tracemalloc`).
-- held: bytes that anybody, SQLite and OpenSSL too, has from malloc and has not given back (`mallinfo2`).
-- sqlite: the part of them that SQLite says is its own, mostly pages of both databases, of which it keeps at
-  most 2 MB a connection.
-- free: bytes that were given back and that malloc keeps in its arenas.
+- held: bytes from malloc that are not freed, those of SQLite and OpenSSL included (`mallinfo2`).
+- sqlite: the part of them that SQLite reports as its own, mostly pages of both databases, of which it keeps
+  at most 2 MB per connection.
+- free: bytes that were freed and that malloc keeps in its arenas.
 - resident: the process's size; and once more after `malloc_trim`, which returns what is free to the system.
 
 A leak shows as a slope of objects, traced, or held without sqlite; fragmentation as one of the last two.
 """
 
-import argparse
 import ctypes
 import gc
 import os
 import signal
-import sys
 import tempfile
 import threading
 import time
 import tracemalloc
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import psutil
@@ -34,8 +34,10 @@ from numpy.typing import NDArray
 
 from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
-from bench.device import finished, made_up
-from bench.slopes import STRETCHES, fit
+from bench.commandline import needed
+from bench.commandline.options import command, count
+from bench.processes.device import finished, made_up
+from bench.processes.slopes import fit
 from collector.serving.server import Server
 from collector.store.database import Store
 from commandline.broker_address import parse_broker
@@ -47,8 +49,11 @@ from tests.mosquitto import Mosquitto
 
 DEVICE: Final = "device-0"
 _PATIENCE_SECONDS: Final = 60.0
+_STEP_SECONDS: Final = 0.01
 _WARM_UP: Final = 0.25
 """Share of the reconnects that is left out of the slopes."""
+_FEWEST: Final = 27
+"""Reconnects: after the warm-up there are enough to fit a slope."""
 
 
 class _MallocInfo(ctypes.Structure):
@@ -64,11 +69,11 @@ class _MallocInfo(ctypes.Structure):
 
 
 Seen = NDArray[np.float64]
-"""A `Memory` in each row, made beforehand: what looks must not grow itself."""
+"""A `Memory` in each row, allocated beforehand, so that looking allocates nothing."""
 
 
 class Memory(NamedTuple):
-    """What the process holds, and what it only keeps; kB but for the objects."""
+    """What the process holds and what its allocator keeps, in kB; `objects` is a number."""
 
     objects: float
     traced: float
@@ -79,7 +84,7 @@ class Memory(NamedTuple):
 
 
 def look(libc: ctypes.CDLL, sqlite: ctypes.CDLL) -> Memory:
-    """Collect the garbage, then look."""
+    """Collect the garbage, then read all values."""
     gc.collect()
     malloc: _MallocInfo = libc.mallinfo2()
     return Memory(
@@ -93,10 +98,10 @@ def look(libc: ctypes.CDLL, sqlite: ctypes.CDLL) -> Memory:
 
 
 def deliver(publisher: Publisher, outbox: Outbox, number: int, records: int) -> None:
-    """One run through to its last receipt.
+    """Deliver one run until its last record is receipted.
 
     Raises:
-        TimeoutError: it does not get there.
+        TimeoutError: that takes longer than a minute.
     """
     run_id = f"{number:032x}"
     place = outbox.begin(run_id, DEVICE, "leaks")
@@ -106,15 +111,34 @@ def deliver(publisher: Publisher, outbox: Outbox, number: int, records: int) -> 
     while outbox.pending():
         if time.monotonic() > deadline:
             raise TimeoutError(f"run {number} is not receipted: {publisher.problem}")
-        publisher.step(wait_seconds=0.02)
+        publisher.step(wait_seconds=_STEP_SECONDS)
+        time.sleep(_STEP_SECONDS)  # a step returns at once while it waits to reconnect
 
 
-def reconnect(broker: Mosquitto, folder: Path, reconnects: int, records: int, seen: Seen) -> None:
-    """Deliver and cut in turn, and look before each cut; ends the server, if all went well or not."""
-    libc = ctypes.CDLL("libc.so.6")
-    libc.mallinfo2.restype = _MallocInfo
-    sqlite = ctypes.CDLL("libsqlite3.so.0")  # the one that Python's module has loaded
-    sqlite.sqlite3_memory_used.restype = ctypes.c_int64
+class Libraries(NamedTuple):
+    """The libraries that know how much memory is theirs."""
+
+    libc: ctypes.CDLL
+    sqlite: ctypes.CDLL
+
+    @classmethod
+    def loaded(cls) -> Self:
+        """Those that this process uses.
+
+        Raises:
+            SystemExit: the system has none of them, or an older version.
+        """
+        libc = needed.library("libc.so.6", "libc6", "mallinfo2")
+        libc.mallinfo2.restype = _MallocInfo
+        sqlite = needed.library("libsqlite3.so.0", "libsqlite3-0", "sqlite3_memory_used")
+        sqlite.sqlite3_memory_used.restype = ctypes.c_int64
+        return cls(libc, sqlite)
+
+
+def reconnect(
+    broker: Mosquitto, folder: Path, reconnects: int, records: int, libraries: Libraries, seen: Seen
+) -> None:
+    """Deliver and cut in turn, and look before each cut; the server ends whether all went well or not."""
     proxies = Stalling(broker.port), Stalling(broker.port)
     store = Store.open(folder / "results.db", create=True)
     server = Server(store, parse_broker(f"mqtt://127.0.0.1:{proxies[0].port}"), lambda line: None)
@@ -126,13 +150,13 @@ def reconnect(broker: Mosquitto, folder: Path, reconnects: int, records: int, se
                 publisher = Publisher(broker_address, DEVICE, outbox)
                 for number in range(reconnects):
                     deliver(publisher, outbox, number, records)
-                    seen[number] = look(libc, sqlite)
+                    seen[number] = look(*libraries)
                     for proxy in proxies:
                         proxy.cut()
                 publisher.close()
         finally:
-            libc.malloc_trim(0)
-            seen[reconnects] = look(libc, sqlite)
+            libraries.libc.malloc_trim(0)
+            seen[reconnects] = look(*libraries)
             os.kill(os.getpid(), signal.SIGTERM)
 
     thread = threading.Thread(target=cut_and_deliver)
@@ -144,23 +168,23 @@ def reconnect(broker: Mosquitto, folder: Path, reconnects: int, records: int, se
         proxy.close()
 
 
-def main() -> int:
-    """Reconnect, and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m bench.leaks", description=__doc__)
-    parser.add_argument("--reconnects", type=int, default=200)
-    parser.add_argument("--records", type=int, default=300, help="delivered over each connection")
-    given = parser.parse_args()
-    seen = np.full((given.reconnects + 1, len(Memory._fields)), np.nan)
+@command
+@count("--reconnects", 200, "Reconnects of the publisher and of the server.", least=_FEWEST)
+@count("--records", 300, "Records delivered over each connection.")
+def main(reconnects: int, records: int) -> None:
+    """Print a Markdown table of memory at first, at last, and per reconnect."""
+    needed.mosquitto()
+    libraries = Libraries.loaded()
+    seen = np.full((reconnects + 1, len(Memory._fields)), np.nan)
     with (
         tempfile.TemporaryDirectory(prefix="distilbench-leaks-") as name,
         Mosquitto(Path(name), lines=("allow_anonymous true", "log_type none")) as broker,
     ):
         tracemalloc.start()
-        reconnect(broker, Path(name), given.reconnects, given.records, seen)
-    steady, trimmed = seen[int(_WARM_UP * given.reconnects) : -1], seen[-1]
-    if len(steady) < 2 * STRETCHES or np.isnan(seen).any():
-        print("too few reconnects to tell")
-        return 1
+        reconnect(broker, Path(name), reconnects, records, libraries, seen)
+    steady, trimmed = seen[int(_WARM_UP * reconnects) : -1], seen[-1]
+    if np.isnan(seen).any():
+        raise SystemExit("bench: a run was not delivered, so there are no slopes")
     print("| | at first | at last | after malloc_trim | per reconnect |\n|---|--:|--:|--:|--:|")
     for index, name in enumerate(Memory._fields):
         slope = fit([float(n) for n in range(len(steady))], list(steady[:, index]))
@@ -169,8 +193,7 @@ def main() -> int:
             f"| {steady[-1, index]:,.0f} | {trimmed[index]:,.0f} "
             f"| {slope.per_unit:+.3f} ± {slope.plus_minus:.3f} |"
         )
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

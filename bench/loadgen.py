@@ -1,12 +1,13 @@
-"""`python -m bench.loadgen BUNDLE`: whether our p90 is that of MLPerf's LoadGen.
+"""Whether our p90 agrees with that of MLPerf's LoadGen.
+
+    python -m bench.loadgen BUNDLE
 
 The two take turns on one bundle, each in a process of its own. LoadGen draws its questions with replacement,
-so a question can weigh more in its p90 than in ours: ours is given as it is, and again over LoadGen's own
-draws, with the times that we found for the question that was drawn, one after the other. What is left is the
-instruments and the machine.
+so that a question can weigh more in its p90 than in ours. So ours is printed as it is, and once more over the
+questions that LoadGen drew, with the times that we measured for them, one after the other. What is left are
+differences between the instruments, and the machine's noise.
 """
 
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,15 +15,15 @@ from itertools import cycle
 from pathlib import Path
 from statistics import median
 
-import click
-
 from agent.bundles.bundle import describe
 from agent.machine.device import inspect_device
 from agent.outbox.outbox import Outbox
 from agent.planning.plan import Load, Plan, plan_run, read_questions, settings_for
 from agent.running.run import Run
 from agent.stop import Stop
-from bench.records import time_ns, waiting
+from bench.commandline import options
+from bench.commandline.options import command, count
+from bench.results.records import time_ns, waiting
 from collector.summaries.statistics import percentile
 from contract.records import Answer, Record, RunFinished
 from contract.scenarios import LOADGEN, SINGLE_STREAM
@@ -30,32 +31,27 @@ from contract.scenarios import LOADGEN, SINGLE_STREAM
 _P90 = "90.00 percentile latency (ns)"
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("folder", metavar="BUNDLE", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--questions",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=Path("demo/sample-questions.json"),
-    show_default=True,
-)
-@click.option("--limit", type=click.IntRange(min=1), default=300, show_default=True, help="Questions.")
-@click.option("--queries", type=click.IntRange(min=64), default=2000, show_default=True, help="A run.")
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
-def main(folder: Path, questions: Path, limit: int, queries: int, rounds: int) -> None:
-    """Print both p90, round by round, and how far they lie apart."""
-    bundle = describe(folder)
+@command
+@options.bundle
+@options.questions
+@options.limit(300)
+@count("--queries", 2000, "Queries per run.", least=64)
+@count("--rounds", 3, "Runs of each.")
+def main(bundle: Path, questions: Path, limit: int, queries: int, rounds: int) -> None:
+    """Print a Markdown table of both p90, round by round, and how far they are apart."""
+    described = describe(bundle)
     read = read_questions(questions)
     plans = {
         scenario: plan_run(
             inspect_device("bench"),
-            bundle,
+            described,
             read,
-            settings_for(bundle, limit=limit, load=Load(scenario, min_queries=queries)),
+            settings_for(described, limit=limit, load=Load(scenario, min_queries=queries)),
         )
         for scenario in (SINGLE_STREAM, LOADGEN)
     }
     print(
-        f"{folder.name}, {queries} queries of {len(plans[LOADGEN].questions)} questions of {questions.name}\n"
+        f"{bundle.name}, {queries} queries of {len(plans[LOADGEN].questions)} questions of {questions.name}\n"
     )
     print("| round | ours ms | ours, over LoadGen's draws ms | LoadGen ms | apart % |")
     print("|--:|--:|--:|--:|--:|")
@@ -96,4 +92,4 @@ def _flat(times: dict[str, list[int]]) -> list[int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

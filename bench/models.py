@@ -1,20 +1,23 @@
-"""`python -m bench.models`: latency of all families over BERT-Large's, beside the ratio of their arithmetic.
+"""How much faster each model is than BERT-Large, beside the ratio of their arithmetic.
+
+    python -m bench.models --bundles FOLDER [NAME...]
 
 The catalog's models with random weights, in fp32 and int8, take turns on each question, in an order that
-rotates. Arithmetic is multiply-adds of the linear layers and of attention, at the lengths of the questions.
-Bundles that are not in the folder yet are built there first. Stopped by Ctrl-C or SIGTERM, it prints the
-table of the questions that all have answered by then.
+rotates. Arithmetic is the multiply-adds of the linear layers and of attention, at the lengths of the
+questions. Missing bundles are built first. After Ctrl-C or SIGTERM, the table is of the questions that all
+models have answered by then.
 """
 
 import os
 import platform
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
-from bench.interruptible import race, runner, say
+from bench.commandline import options
+from bench.commandline.options import command
+from bench.races.interruptible import race, runner, say
 from contract.bundle import MODEL_FILE, Precision
 from contract.questions import decode_questions
 from export.answering.paired_timing import Lap, speed_up
@@ -24,7 +27,8 @@ from export.graph import trace as graph
 from export.graph.attention import OPERATOR
 from export.graph.index import Seen, constant, look
 from export.graph.join_qkv import PACKED
-from export.models.catalog import MODELS, find
+from export.models.catalog import MODELS
+from export.models.resolve import find
 from export.quantisation.int8 import linears
 from export.quantisation.targets import this_machine
 
@@ -35,32 +39,30 @@ class Work(NamedTuple):
     """What decides the multiply-adds of a network."""
 
     weights: int
-    """Of linear layers: each is used once a token."""
+    """Weights of linear layers: each is used once per token."""
     queries: int
-    """Width of all layers' queries together: each is used twice a pair of tokens."""
+    """Width of all layers' queries together: each is used twice per pair of tokens."""
 
     def multiply_adds(self, lengths: list[int]) -> int:
-        """Of windows of these lengths in tokens."""
+        """Multiply-adds for windows of these lengths in tokens."""
         return sum(self.weights * tokens + 2 * self.queries * tokens**2 for tokens in lengths)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("names", nargs=-1)
+@command
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option(
-    "--bundles", required=True, type=click.Path(path_type=Path), help="Folder to build into, or to reuse."
+    "--bundles", required=True, type=options.NEW_FOLDER, help="Folder of bundles; missing ones are built."
 )
-@click.option(
-    "--questions",
-    type=click.Path(exists=True, path_type=Path),
-    default=Path("demo/sample-questions.json"),
-    show_default=True,
-)
-@click.option("--limit", type=click.IntRange(min=1), default=24, show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
+@options.questions
+@options.limit(24)
+@options.threads(2)
 def main(names: tuple[str, ...], bundles: Path, questions: Path, limit: int, threads: int) -> None:
-    """Print a Markdown table; the first of NAMES, by default BERT-Large, is the reference."""
+    """Print a Markdown table of models, by default all of the catalog; the first is the reference.
+
+    NAME is a model of the catalog, or a checkpoint's folder, of which only the sizes are used.
+    """
     asked = chosen(decode_questions(questions.read_bytes()), limit).questions
-    models = [find(name) for name in names] or list(MODELS)
+    models = [find(name).model for name in names] or list(MODELS)
     folders = [
         build(BuildRequest(model=model, weights="random", precisions=_PRECISIONS, verify=0), bundles, say)
         for model in models
@@ -110,7 +112,7 @@ def _work(path: Path) -> Work:
 
 
 def _width(seen: Seen, queries: str) -> int:
-    """Of one layer's queries: from the linear layer that makes them, alone or with keys and values."""
+    """Width of one layer's queries: from the linear layer that makes them, alone or with keys and values."""
     from onnx import numpy_helper
 
     maker = seen.makers[queries]
@@ -121,4 +123,4 @@ def _width(seen: Seen, queries: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,4 +1,6 @@
-"""`python -m bench.reader`: our reader's speed beside Hugging Face's pipelines and the bare network.
+"""How fast our reader is beside Hugging Face's pipelines and the bare network.
+
+    python -m bench.reader --limit 600
 
 All of them have the same weights and the same number of threads, and answer the same questions in one run,
 taking turns: a block of questions each, in an order that rotates, with a pause until the threads of the one
@@ -15,53 +17,74 @@ import click
 import numpy as np
 
 from agent.planning.selection import select
-from bench.contestants import Entry, Told, compare
+from bench.commandline import needed, options
+from bench.commandline.options import command
+from bench.races.contestants import Entry, TimedAnswer, compare
 from collector.summaries.statistics import percentile, percentile_interval, speed_up
 from contract.bundle import MODEL_FILE, Precision
 from contract.questions import decode_questions
 from export.building.build import BuildRequest, build
 from export.models import load as pytorch
-from export.models.catalog import find
+from export.models.resolve import find
 from export.models.sources import from_folder
 
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "int8")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--model", "name", default="minilm-l6", show_default=True, help="Of the catalog.")
+@command
+@click.option(
+    "--model",
+    "name",
+    default="minilm-l6",
+    show_default=True,
+    help="A model of the catalog, or a checkpoint's folder.",
+)
 @click.option(
     "--weights",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=options.FOLDER,
     default=Path("demo/reader"),
     show_default=True,
     help="A checkpoint's folder, or an adapter's.",
 )
 @click.option(
     "--bundles",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.NEW_FOLDER,
     default=Path("demo-results/bundles"),
     show_default=True,
-    help="The bundles in here are taken if they are of these weights, else built.",
+    help="Folder of bundles; those of these weights are used, and missing ones are built.",
 )
 @click.option(
-    "--questions",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=Path("demo/sample-questions.json"),
+    "--precision",
+    "precisions",
+    type=click.Choice(PRECISIONS),
+    multiple=True,
+    default=PRECISIONS,
     show_default=True,
+    help="Precision of the bundles; repeat it for more.",
 )
-@click.option("--limit", type=click.IntRange(min=1), default=600, show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
-def main(name: str, weights: Path, bundles: Path, questions: Path, limit: int, threads: int) -> None:
+@options.questions
+@options.limit(600)
+@options.threads(2)
+def main(
+    name: str,
+    weights: Path,
+    bundles: Path,
+    precisions: tuple[Precision, ...],
+    questions: Path,
+    limit: int,
+    threads: int,
+) -> None:
     """Print a Markdown table of times, and of ratios with 95 % intervals."""
+    needed.packages("torch", "transformers", "optimum.onnxruntime")
     asked = select(decode_questions(questions.read_bytes()).questions, limit, seed=0)
-    request = BuildRequest(model=find(name), weights=str(weights), precisions=PRECISIONS)
-    folders = dict(zip(PRECISIONS, build(request, bundles, _say), strict=True))
+    request = BuildRequest(model=find(name).model, weights=str(weights), precisions=precisions)
+    folders = dict(zip(precisions, build(request, bundles, _say), strict=True))
     with TemporaryDirectory() as scratch:
         entries = _entries(request, folders, Path(scratch), threads)
         compared = compare(entries, asked)
     _print(
         entries,
-        compared.told,
+        compared.answers,
         f"{len(asked)} questions of {questions.name}, {threads} threads, load {compared.load:.1f} before",
     )
 
@@ -97,7 +120,7 @@ def _checkpoint(request: BuildRequest, folder: Path) -> Path:
     return folder
 
 
-def _print(entries: list[Entry], told: list[list[Told]], measured: str) -> None:
+def _print(entries: list[Entry], told: list[list[TimedAnswer]], measured: str) -> None:
     texts = [[t.text for t in one] for one in told]
     times = [np.array([t.ns for t in one]) for one in told]
     print(f"{measured}\n")
@@ -116,7 +139,7 @@ def _print(entries: list[Entry], told: list[list[Told]], measured: str) -> None:
             f"| {median(ratios):.2f} ({within[0]:.2f}-{within[1]:.2f}) | {agree} |"
         )
     by_entry = {(entry.way, entry.precision): taken for entry, taken in zip(entries, times, strict=True)}
-    for precision in PRECISIONS:
+    for precision in dict.fromkeys(entry.precision for entry in entries if entry.way == "our reader"):
         more = by_entry["our reader", precision] - by_entry["bare network", precision]
         print(f"\n{precision}: beside the network, our reader takes {np.median(more) / 1e6:.2f} ms (median).")
 
@@ -126,4 +149,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

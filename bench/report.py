@@ -1,15 +1,15 @@
-"""Report time at size: `python -m bench.report [--devices 10] [--questions 100000]`.
+"""How long a report takes on a database with millions of answers, beside DuckDB on the same rows.
 
-Builds the database of a made-up fleet (10 devices x 5 models x 2 precisions x 100,000 questions are 10
-million answers and about 2 GB) as a bulk of results leaves it. Then the upkeep that `collector serve` starts
-makes all that reports read, while results go on coming in and a reader holds its view of the database open,
-so that nothing of the write-ahead log can be given back. `collector report` follows as a process: with
-nothing new, and while results come in. For each time: the longest that a batch of results had to wait.
-DuckDB answers the core of the report (percentiles and means a row, no intervals) from the same rows as the
-yardstick.
+    python -m bench.report --devices 10 --questions 100000
+
+Builds the database of a made-up fleet as a bulk of results leaves it: 10 devices x 5 models x 2 precisions
+x 100,000 questions are 10 million answers and about 2 GB. Then the upkeep that `collector serve` starts makes
+all that reports read. Meanwhile results keep arriving, and a reader holds its view of the database open, so
+that nothing of the write-ahead log can be given back. `collector report` follows as a process: first with
+nothing new, then while results arrive. With each time stands the longest that a batch of results had to wait.
+DuckDB answers the core of the report (percentiles and means per row, no intervals) from the same rows.
 """
 
-import argparse
 import os
 import secrets
 import subprocess
@@ -22,9 +22,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import duckdb
 import numpy as np
 
-from bench.fleet import Fleet, build, started
+from bench.commandline.options import command, count, seconds
+from bench.results.fleet import Fleet, build, started
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import ingest
 from collector.store.database import Store
@@ -35,7 +37,6 @@ from contract.records import Answer, QuestionSet
 
 BATCH_ANSWERS: Final = 100
 BATCHES_A_SECOND: Final = 10
-_ALONE_SECONDS: Final = 3
 _DUCKDB_QUERY: Final = """
 SELECT run, quantile_disc(time_ns, [0.5, 0.9, 0.99]) FILTER (state = 0), avg(exact_match), avg(f1)
 FROM answers GROUP BY run ORDER BY run
@@ -43,19 +44,19 @@ FROM answers GROUP BY run ORDER BY run
 
 
 class Usage(NamedTuple):
-    """Of a process, interpreter start included."""
+    """What a process used, the start of its interpreter included."""
 
     seconds: float
     peak_bytes: int
 
 
-def main() -> None:
-    """Build, time, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--devices", type=int, default=10)
-    parser.add_argument("--questions", type=int, default=100_000)
-    arguments = parser.parse_args()
-    fleet = Fleet(arguments.devices, arguments.questions)
+@command
+@count("--devices", 10, "Devices of the made-up fleet.")
+@count("--questions", 100_000, "Questions that each device, model and precision answers.")
+@seconds("--alone", 3.0, "Seconds of storing results before the upkeep, and before the last report.")
+def main(devices: int, questions: int, alone: float) -> None:
+    """Print a Markdown table of seconds and memory of the upkeep and of reports."""
+    fleet = Fleet(devices, questions)
     with tempfile.TemporaryDirectory(prefix="distilbench-bench-") as folder:
         database = Path(folder, "fleet.db")
         build(database, fleet)
@@ -65,40 +66,40 @@ def main() -> None:
         coming = f"while {BATCH_ANSWERS * BATCHES_A_SECOND} answers/s come in"
         print("| what | seconds | peak memory MB | longest batch ms |\n|---|--:|--:|--:|")
         with _ingesting(database) as latencies:
-            time.sleep(_ALONE_SECONDS)
-            print(f"| nothing else {coming} | {_ALONE_SECONDS} | | {max(latencies) * 1e3:.0f} |")
+            time.sleep(alone)
+            print(f"| nothing else {coming} | {alone:g} | | {max(latencies) * 1e3:.0f} |")
             with _reader(database):
                 _print(f"upkeep of all of it {coming} and a reader holds on", upkeep, latencies)
         _print("upkeep of what came meanwhile", upkeep)
         _print("report", report)
         _print("report once more", report)
         with _ingesting(database) as latencies:
-            time.sleep(_ALONE_SECONDS)
+            time.sleep(alone)
             _print(f"report {coming}", report, latencies)
         print(f"| DuckDB: percentiles and means from the same rows | {_duckdb(database):.2f} | | |")
 
 
-def _print(what: str, command: Sequence[str], latencies: list[float] | None = None) -> None:
+def _print(what: str, arguments: Sequence[str], latencies: list[float] | None = None) -> None:
     before = 0 if latencies is None else len(latencies)
-    used = _run(command)
+    used = _run(arguments)
     batch = "" if latencies is None else f"{max(latencies[before:]) * 1e3:.0f}"
     print(f"| {what} | {used.seconds:.2f} | {used.peak_bytes / 1e6:.0f} | {batch} |", flush=True)
 
 
-def _run(command: Sequence[str]) -> Usage:
+def _run(arguments: Sequence[str]) -> Usage:
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603  # our own command
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)  # noqa: S603  # our own command
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed with {process.returncode}")
+        raise SystemExit(f"bench: '{' '.join(arguments)}' failed with {process.returncode}")
     return Usage(seconds, usage.ru_maxrss * 1024)
 
 
 @contextmanager
 def _reader(database: Path) -> Iterator[None]:
-    """Hold one view of the database for the time of the block, as a long report does."""
+    """Hold one view of the database inside the `with` block, as a long report does."""
     with Store.open_to_read(database) as store, store.reading():
         store.value("SELECT max(stream) FROM answers")
         yield
@@ -106,7 +107,7 @@ def _reader(database: Path) -> Iterator[None]:
 
 @contextmanager
 def _ingesting(database: Path) -> Iterator[list[float]]:
-    """Take in a new run at a steady rate for the time of the block; yields how long each batch took."""
+    """Store a new run at a steady rate inside the `with` block; yields the seconds of each batch."""
     latencies: list[float] = []
     stop = threading.Event()
     worker = threading.Thread(target=_take_in, args=(database, stop.is_set, latencies))
@@ -163,8 +164,6 @@ def _answer(seq: int, question_id: str) -> Answer:
 
 def _duckdb(database: Path) -> float:
     """Seconds of the query; loading is not counted."""
-    import duckdb
-
     with Store.open_to_read(database) as store, duckdb.connect() as db:
         db.execute(
             "CREATE TABLE answers (run INTEGER, time_ns BIGINT, state UTINYINT, exact_match FLOAT, f1 DOUBLE)"

@@ -1,10 +1,12 @@
-"""Scoring time: `python -m bench.score [--questions 87599] [--pairs 1000]`.
+"""How long Exact Match, F1 and BERTScore take, and whether BERTScore agrees with its package.
 
-Exact Match and F1 of one run over as many questions as SQuAD v1.1 train has, into columns. BERTScore of a
-three-model comparison against the package scoring every answer with every gold answer of each model.
+    python -m bench.score --questions 87599 --pairs 1000
+
+Exact Match and F1 of one run are computed into columns, by default over as many questions as SQuAD v1.1 train
+has. BERTScore of a comparison of three models runs beside the package, which scores every answer with every
+gold answer of each model.
 """
 
-import argparse
 import tempfile
 import time
 import warnings
@@ -14,7 +16,9 @@ from typing import Final
 
 import numpy as np
 
-from bench.fleet import Fleet, build
+from bench.commandline import needed
+from bench.commandline.options import command, count
+from bench.results.fleet import Fleet, build
 from collector.scoring.bertscore import Scorer
 from collector.scoring.golds import Golds
 from collector.store.database import Store
@@ -28,22 +32,22 @@ _SAME: Final = 1e-5
 MODELS: Final = ("bert-large", "distilbert", "minilm-l6")
 
 
-def main() -> None:
-    """Build, time, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--questions", type=int, default=87_599, help="for Exact Match and F1")
-    parser.add_argument("--pairs", type=int, default=1000, help="questions for BERTScore")
-    arguments = parser.parse_args()
+@command
+@count("--questions", 87_599, "Questions for Exact Match and F1.")
+@count("--pairs", 1000, "Questions for BERTScore.")
+def main(questions: int, pairs: int) -> None:
+    """Print a Markdown table of seconds, and how far BERTScore is from its package's."""
+    needed.packages("bert_score")
     with tempfile.TemporaryDirectory(prefix="distilbench-bench-") as folder:
         print("| what | seconds |\n|---|--:|")
         one = Path(folder, "one.db")
-        build(one, Fleet(1, arguments.questions, ("minilm-l6",), ("fp32",)))
+        build(one, Fleet(1, questions, ("minilm-l6",), ("fp32",)))
         with Store.open(one) as store:
             start = time.perf_counter()
             scored = score_answers(store)
             print(f"| EM and F1 of {scored:,} answers, into columns | {time.perf_counter() - start:.2f} |")
         three = Path(folder, "three.db")
-        build(three, Fleet(1, arguments.pairs, MODELS, ("fp32",)))
+        build(three, Fleet(1, pairs, MODELS, ("fp32",)))
         with Store.open(three) as store:
             _bertscore(store)
 

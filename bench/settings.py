@@ -1,39 +1,36 @@
-"""`python -m bench.settings BUNDLE`: what each setting of the runtime changes, one at a time.
+"""What each setting of the runtime changes in speed, one setting at a time.
+
+    python -m bench.settings BUNDLE
 
 Every setting is a process of its own that answers the same questions, taking turns as in `bench.reader`.
 """
 
 import os
-import sys
 from pathlib import Path
 
-import click
 import numpy as np
 
 from agent.machine.device import physical_cores, usable_cores
 from agent.planning.plan import RuntimeOptions
 from agent.planning.selection import select
-from bench.contestants import Entry, compare
+from bench.commandline import options
+from bench.commandline.options import command
+from bench.races.contestants import Entry, compare
 from collector.summaries.statistics import percentile, speed_up
 from contract.questions import decode_questions
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--questions",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=Path("demo/sample-questions.json"),
-    show_default=True,
-)
-@click.option("--limit", type=click.IntRange(min=1), default=400, show_default=True)
+@command
+@options.bundle
+@options.questions
+@options.limit(400)
 def main(bundle: Path, questions: Path, limit: int) -> None:
     """Print a Markdown table of times, and of ratios to the defaults with 95 % intervals."""
     asked = select(decode_questions(questions.read_bytes()).questions, limit, seed=0)
     variants = _variants()
-    entries = [Entry("our reader", "", bundle, threads, options) for _, threads, options in variants]
+    entries = [Entry("our reader", "", bundle, threads, chosen) for _, threads, chosen in variants]
     compared = compare(entries, asked)
-    times = [np.array([t.ns for t in one]) for one in compared.told]
+    times = [np.array([t.ns for t in one]) for one in compared.answers]
     print(f"{bundle.name}, {len(asked)} questions of {questions.name}, load {compared.load:.1f} before\n")
     print("| setting | p50 ms | p99 ms | times as fast as the defaults |")
     print("|---|--:|--:|--:|")
@@ -65,4 +62,4 @@ def _variants() -> list[tuple[str, int, RuntimeOptions]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,16 +1,17 @@
-"""Do memory and open files stay flat for an hour? `python -m bench.soak --minutes 60`.
+"""Whether memory and open files stay flat for an hour of restarts, cuts and stalls.
 
-Light devices (`bench.device`: the agent's outbox and publisher), `collector serve` and Mosquitto run as
-processes at a rate that leaves the machine nearly idle, while the broker is restarted and killed a few times
-and connections are cut and stalled throughout. Prints each process's slopes, what its memory grew after, and
-what was lost or doubled.
+    python -m bench.soak --minutes 60
+
+Devices without a model (`bench.processes.device`), `collector serve` and Mosquitto run as processes, at a
+rate that leaves the machine nearly idle. Meanwhile the broker is restarted and killed four times, and
+connections are cut and stalled throughout. The tables show each process's slopes, the faults after which its
+memory grew, and what was lost or stored twice.
 
 The broker's restarts all happen in the first half, so that its last process has a slope of its own. A slope
-is fitted to the means of ten equal stretches after the warm-up, which are nearly independent, where samples
+is fitted to the means of ten equal stretches after the warm-up, which are nearly independent, while samples
 a few seconds apart are not; its interval is Student's, at 95 %.
 """
 
-import argparse
 import signal
 import sys
 import tempfile
@@ -18,22 +19,42 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from bench.chaos import Failed, Process, check
-from bench.watch import Watch
+import click
+
+from bench.commandline import needed
+from bench.commandline.options import command, count, seconds
+from bench.processes.process import Process
+from bench.processes.watch import Watch
+from bench.results.committed import Failed, check
 from tests.faults.proxy import Stalling
 from tests.mosquitto import Mosquitto
 
-_STALL_SECONDS: Final = 45.0
-"""Longer than anybody waits for an acknowledgement."""
 _DRAIN_SECONDS: Final = 300.0
+_LOOK_SECONDS: Final = 0.25
+
+
+class Devices(NamedTuple):
+    """The devices of a soak."""
+
+    number: int
+    pause: float
+    """Seconds between two commits, on average."""
+    records: int
+    """Records per run."""
 
 
 class Soak:
-    """The processes, and what befalls them."""
+    """The processes, and the faults that they meet.
 
-    def __init__(self, folder: Path, devices: int, seconds: float, pause: float, records: int) -> None:
+    Args:
+        folder: for everything that they write.
+        devices: how many, and how fast they commit.
+        measured: seconds for which the devices make records.
+    """
+
+    def __init__(self, folder: Path, devices: Devices, measured: float) -> None:
         self.broker = Mosquitto(folder, lines=("allow_anonymous true", "log_type none"))
         self.broker.start()
         self.near_devices, self.near_collector = Stalling(self.broker.port), Stalling(self.broker.port)
@@ -44,13 +65,19 @@ class Soak:
             *("--db", str(self.database)),
         )
         self.collector.start()
-        self.folders = [folder / f"device-{index}" for index in range(devices)]
+        self.collector.wait_for("listening")  # it gives up if it does not reach the broker at its start
+        self.folders = [folder / f"device-{index}" for index in range(devices.number)]
         self.devices = [
             Process(
                 each.with_suffix(".said"),
-                *("bench.device", "--state-dir", str(each), "--device-id", each.name),
-                *("--broker", f"mqtt://127.0.0.1:{self.near_devices.port}", "--records", str(records)),
-                *("--seconds", str(seconds), "--pause", str(pause), "--drain", str(_DRAIN_SECONDS)),
+                *("bench.processes.device", "--state-dir", str(each), "--device-id", each.name),
+                *(
+                    "--broker",
+                    f"mqtt://127.0.0.1:{self.near_devices.port}",
+                    "--records",
+                    str(devices.records),
+                ),
+                *("--seconds", str(measured), "--pause", str(devices.pause), "--drain", str(_DRAIN_SECONDS)),
             )
             for each in self.folders
         ]
@@ -59,27 +86,34 @@ class Soak:
 
     @property
     def pids(self) -> dict[str, int | None]:
-        """Who runs now."""
+        """The process ids of all; None for one that does not run."""
         devices = {folder.name: device.pid for folder, device in zip(self.folders, self.devices, strict=True)}
         return {"collector": self.collector.pid, **devices, "broker": self.broker.pid}
 
-    def blows(self) -> list[tuple[float, str, Callable[[], None]]]:
-        """When (a share of the time), and what, in order."""
+    def faults(self, stalled: float, away: float) -> list[tuple[float, str, Callable[[], None]]]:
+        """Each fault, in order: when, as a share of the time, what to call it, and how to cause it.
+
+        Args:
+            stalled: seconds of a stall.
+            away: seconds between the end of a broker and its next start.
+        """
 
         def again(end: Callable[[], None]) -> Callable[[], None]:
             def ended() -> None:
                 end()
-                time.sleep(3.0)
+                time.sleep(away)
                 self.broker.start()
 
             return ended
 
         def stall(proxy: Stalling) -> Callable[[], None]:
-            def stalled() -> None:
+            def stop() -> None:
                 proxy.stall()
-                threading.Timer(_STALL_SECONDS, proxy.resume).start()
+                resume = threading.Timer(stalled, proxy.resume)
+                resume.daemon = True  # the end does not wait for it
+                resume.start()
 
-            return stalled
+            return stop
 
         planned = [
             (0.12, "the broker is restarted", again(self.broker.stop)),
@@ -94,10 +128,10 @@ class Soak:
             *((0.08 + 0.3 * n, "the devices stall", stall(self.near_devices)) for n in range(3)),
             *((0.17 + 0.3 * n, "the collector stalls", stall(self.near_collector)) for n in range(3)),
         ]
-        return sorted(planned, key=lambda blow: blow[0])
+        return sorted(planned, key=lambda fault: fault[0])
 
     def close(self) -> None:
-        """End what still runs."""
+        """End all processes that still run."""
         for each in (*self.devices, self.collector):
             each.end(signal.SIGKILL)
         for proxy in (self.near_devices, self.near_collector):
@@ -105,45 +139,53 @@ class Soak:
         self.broker.stop()
 
 
-def main() -> int:
-    """Soak, and print tables."""
-    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--devices", type=int, default=4)
-    parser.add_argument("--pause", type=float, default=0.5, help="seconds between two commits of a device")
-    parser.add_argument("--records", type=int, default=2000, help="of a run; a device makes many runs")
-    parser.add_argument("--warm-up", type=float, default=0.2, help="share of the time that is left out")
-    given = parser.parse_args()
-    seconds = given.minutes * 60
+@command
+@click.option("--minutes", type=click.FloatRange(min=0.05), default=60.0, show_default=True, help="Duration.")
+@count("--devices", 4, "Devices.")
+@seconds("--pause", 0.5, "Seconds between two commits of a device, on average.")
+@count("--records", 2000, "Records per run; a device makes many runs.", least=2)
+@click.option(
+    "--warm-up",
+    type=click.FloatRange(0, 0.9),
+    default=0.2,
+    show_default=True,
+    help="Share of the time that the slopes leave out.",
+)
+@seconds("--stall", 45.0, "Seconds of a stall; by default longer than a client waits for an acknowledgement.")
+@seconds("--away", 3.0, "Seconds that the broker is away when it restarts.")
+def main(
+    minutes: float, devices: int, pause: float, records: int, warm_up: float, stall: float, away: float
+) -> None:
+    """Print Markdown tables of memory, open files and processor time of each process."""
+    needed.mosquitto()
+    measured = minutes * 60
     with tempfile.TemporaryDirectory(prefix="distilbench-soak-") as name:
-        soak = Soak(Path(name), given.devices, seconds, given.pause, given.records)
+        soak = Soak(Path(name), Devices(devices, pause, records), measured)
         try:
-            watch = Watch(min(seconds / 360, 10.0))
+            watch = Watch(min(measured / 360, 10.0))
             begun = time.monotonic()
-            blows = soak.blows()
-            count = len(blows)
-            while (gone := time.monotonic() - begun) < seconds:
-                if blows and gone > blows[0][0] * seconds:
-                    _, what, strike = blows.pop(0)
+            faults = soak.faults(stall, away)
+            count_of_faults = len(faults)
+            while (gone := time.monotonic() - begun) < measured:
+                if faults and gone > faults[0][0] * measured:
+                    _, what, strike = faults.pop(0)
                     print(f"{gone / 60:5.1f} min: {what}", file=sys.stderr, flush=True)
                     watch.note(what)
                     strike()
                 watch.look(soak.pids)
-                time.sleep(0.25)
-            print("\n".join([*watch.table(given.warm_up * seconds / 3600), "", *watch.growth()]), flush=True)
+                time.sleep(_LOOK_SECONDS)
+            print("\n".join([*watch.table(warm_up * measured / 3600), "", *watch.growth()]), flush=True)
             codes = [device.wait(_DRAIN_SECONDS) for device in soak.devices]
-            if codes != [0] * given.devices:
-                print(f"devices ended with {codes}: not everything was receipted")
-                return 1
-            records = sum(check(soak.database, folder.with_suffix(".log")) for folder in soak.folders)
-            print(f"\n{given.minutes:.0f} minutes, {count} blows, {records:,} records: 0 lost, 0 doubled")
+            if codes != [0] * devices:
+                raise Failed(f"devices ended with {codes}: not everything was receipted")
+            checked = sum(check(soak.database, folder.with_suffix(".log")) for folder in soak.folders)
+            struck = count_of_faults - len(faults)
+            print(f"\n{minutes:g} minutes, {struck} faults, {checked:,} records: 0 lost, 0 doubled")
         except Failed as failed:
-            print(failed)
-            return 1
+            raise SystemExit(f"bench: {failed}") from None
         finally:
             soak.close()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

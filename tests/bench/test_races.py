@@ -8,12 +8,13 @@ import click.testing
 import pytest
 
 import bench.int8
-import bench.interruptible
 import bench.models
+import bench.races.interruptible
 from contract.questions import decode_questions
 from export.answering.inference import Cutter, Logits, Network, Window, onnx_network
 from export.answering.paired_timing import Runner
 from export.models.catalog import find
+from export.models.resolve import Named
 from tests.export.building.test_families import shrunken
 
 SAMPLE = Path(__file__).parent.parent.parent / "demo" / "sample-questions.json"
@@ -50,7 +51,7 @@ def run_int8(*arguments: str | Path) -> click.testing.Result:
 def test_families_are_compared_by_time_and_arithmetic(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench.models, "find", lambda name: shrunken(find(name)))
+    monkeypatch.setattr(bench.models, "find", lambda name: Named(shrunken(find(name)), None))
     done = click.testing.CliRunner().invoke(
         bench.models.main, ["minilm-l6", "distilbert", "--bundles", str(tmp_path), "--limit", "2"]
     )
@@ -74,7 +75,7 @@ def test_a_race_that_is_stopped_gives_what_all_have_answered(tiny_bundle: Path, 
             os.kill(os.getpid(), kind)
         return network(window)
 
-    raced = bench.interruptible.race([Runner(network, cutter), Runner(stopping, cutter)], asked)
+    raced = bench.races.interruptible.race([Runner(network, cutter), Runner(stopping, cutter)], asked)
     assert 0 < len(raced.questions) < 12 and raced.questions == asked[: len(raced.questions)]
     assert {len(lap.seconds) for lap in raced.laps} == {len(raced.questions)}
     assert raced.of == f"{len(raced.questions)} of 20 questions, then stopped,"
@@ -86,8 +87,8 @@ def test_a_race_that_is_stopped_at_once_says_so(tiny_bundle: Path) -> None:
     def stopped(window: Window) -> Logits:
         raise KeyboardInterrupt
 
-    with pytest.raises(SystemExit, match="stopped before the first question"):
-        bench.interruptible.race(
+    with pytest.raises(SystemExit, match="stopped before all networks had answered the first question"):
+        bench.races.interruptible.race(
             [Runner(stopped, cutter)], decode_questions(SAMPLE.read_bytes()).questions[:1]
         )
 

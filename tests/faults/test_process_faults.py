@@ -70,7 +70,7 @@ def test_f5_a_device_that_is_killed_goes_on_without_gaps(
 ) -> None:
     rng = random.Random(5)
     command = [
-        *(sys.executable, "-m", "bench.device", "--state-dir", str(tmp_path / "state")),
+        *(sys.executable, "-m", "bench.processes.device", "--state-dir", str(tmp_path / "state")),
         *("--device-id", DEVICE, "--broker", broker.url, "--records", "1500"),
     ]
     log = tmp_path / "state.log"

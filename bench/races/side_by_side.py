@@ -1,4 +1,4 @@
-"""Two runs of one bundle that share a worker and take turns, a chunk each: what differs is not the process.
+"""Two runs of one bundle share a worker and take turns, a chunk each, so both are the same process.
 
 One publishes its results live, to a broker and a collector on this machine; the other keeps them.
 """
@@ -19,7 +19,7 @@ from agent.running.run import Run
 from agent.stop import Stop
 from agent.worker.process import WorkerProcess
 from agent.worker.protocol import Loaded
-from bench.records import time_ns, waiting
+from bench.results.records import time_ns, waiting
 from commandline.broker_address import parse_broker
 from contract.records import Answer, Record, Settings
 
@@ -47,7 +47,7 @@ class _Shared(WorkerProcess):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """A run's end is not the worker's."""
+        """Keep the worker: it outlives a run."""
 
     def load(self, bundle: Bundle, settings: Settings) -> Loaded:
         """Load the bundle, the first time."""
@@ -57,7 +57,7 @@ class _Shared(WorkerProcess):
 
     @contextmanager
     def alive(self) -> Iterator[Self]:
-        """The worker's life."""
+        """Start the worker, and end it after the `with` block."""
         super().__enter__()
         try:
             yield self
@@ -79,7 +79,7 @@ class _Turns:
             self._changed.wait_for(lambda: self._whose == me)
 
     def hand_over(self, me: int) -> None:
-        """Let the other work, if it still does, and wait until it has."""
+        """Let the other thread work, if it has not ended, and wait for the next turn."""
         with self._changed:
             if self._gone:
                 return
@@ -88,7 +88,7 @@ class _Turns:
             self._changed.wait_for(lambda: self._whose == me)
 
     def leave(self, me: int) -> None:
-        """Let the other work alone."""
+        """Let the other thread work alone from now on."""
         with self._changed:
             self._gone = True
             self._whose = 1 - me
@@ -99,21 +99,21 @@ def side_by_side(plan: Plan, folder: Path, url: str) -> Sides:
     """Measure both.
 
     Args:
-        plan: of both; the second begins in its middle, so that no question is asked twice in a row.
+        plan: of both; the second starts in its middle, so that no question is asked twice in a row.
         folder: takes the outboxes.
-        url: the broker, with a collector behind it.
+        url: address of the broker, to which a collector is connected.
     """
     half = len(plan.questions) // 2
     plans = (plan, plan._replace(questions=plan.questions[half:] + plan.questions[:half]))
     turns = _Turns()
-    told: list[dict[str, int]] = [{}, {}]
+    times: list[dict[str, int]] = [{}, {}]
 
     def measure(me: int, run_side: Callable[[Run, Outbox, Callable[[], None]], list[Record]]) -> None:
         turns.begin(me)
         try:
             with Outbox(folder / f"{me}.db") as outbox:
                 run = Run(plans[me], outbox, stop, start_worker=lambda *_: worker)
-                told[me] = _unmarked(run_side(run, outbox, lambda: turns.hand_over(me)))
+                times[me] = _unmarked(run_side(run, outbox, lambda: turns.hand_over(me)))
         finally:
             turns.leave(me)
 
@@ -148,7 +148,7 @@ def side_by_side(plan: Plan, folder: Path, url: str) -> Sides:
             thread.start()
         for thread in threads:
             thread.join()
-    return Sides(*told)
+    return Sides(*times)
 
 
 def _unmarked(records: list[Record]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""A worker that answers at once: what a run with it takes is what the harness itself costs."""
+"""A worker that answers at once, so that a run with it takes only what the harness itself costs."""
 
 import time
 from collections.abc import Sequence
@@ -8,11 +8,13 @@ from agent.reading.reader import Reading
 from agent.worker.main import main
 from agent.worker.protocol import Loaded
 
-PROGRAM: Final = "import sys; sys.path.append(sys.argv[1]); from bench.nullreader import serve; serve()"
+PROGRAM: Final = (
+    "import sys; sys.path.append(sys.argv[1]); from bench.processes.null_reader import serve; serve()"
+)
 
 
 class NullReader:
-    """Takes the times that a reader takes, of nothing."""
+    """Reads the clock as often as a reader, but computes nothing."""
 
     def read(self, question: str, context: str) -> Reading:
         """The first word of the context, whatever the question is."""
@@ -34,10 +36,10 @@ class NullReader:
         )
 
     def read_batch(self, asked: Sequence[tuple[str, str]]) -> list[Reading | Exception]:
-        """The same of each."""
+        """The answers to several questions."""
         return [self.read(question, context) for question, context in asked]
 
 
 def serve() -> None:
-    """Be a worker."""
+    """Run as the worker process."""
     main(lambda _: (NullReader(), Loaded(load_ns=0)))

@@ -1,4 +1,4 @@
-"""What a run left in its outbox, for benchmarks that look at its answers themselves."""
+"""Records that a run left in its outbox, for benchmarks that evaluate them without a collector."""
 
 import msgspec
 
@@ -9,10 +9,10 @@ _ALL = 1_000_000
 
 
 def waiting(outbox: Outbox) -> list[Record]:
-    """All that has no receipt yet, in order."""
+    """All records without a receipt, in order."""
     return [msgspec.json.decode(row.body, type=Record) for row in outbox.rows(0, _ALL)]
 
 
 def time_ns(answer: Answer) -> int:
-    """The time that is reported of a question."""
+    """The time of a question that is reported, in nanoseconds."""
     return answer.tokenize_ns + answer.infer_ns + answer.decode_ns

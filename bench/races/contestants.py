@@ -1,7 +1,7 @@
 """Ways to answer questions with one model: our reader, Hugging Face's pipelines, the bare network.
 
-Each is a process of its own, since threads that wait for work by spinning would be in another's way. All
-get the same number of threads; everything else is as it comes.
+Each is a process of its own, since threads that wait for work by spinning would slow down the others. All get
+the same number of threads; everything else keeps its default.
 """
 
 import gc
@@ -27,26 +27,26 @@ Way = Literal["pipeline, PyTorch", "pipeline, onnxruntime", "our reader", "bare 
 
 WARMUP: Final = 10
 BLOCK: Final = 8
-"""Questions of a turn."""
+"""Questions per turn."""
 PAUSE_SECONDS: Final = 0.03
-"""Before a turn: by then the threads of the one before have stopped spinning."""
+"""Pause before a turn, in which the threads of the contestant before it stop spinning."""
 _READY: Final = "ready"
 
 
 class Entry(NamedTuple):
-    """Who takes part, and with what."""
+    """A contestant: how it answers, and with which model."""
 
     way: Way
     precision: str
     folder: Path
-    """A bundle; for pipelines a checkpoint as transformers or optimum load it."""
+    """A bundle; for pipelines a checkpoint that transformers or optimum load."""
     threads: int
     options: RuntimeOptions = RuntimeOptions()
-    """Of our reader."""
+    """Options of our reader's runtime."""
 
 
-class Told(NamedTuple):
-    """One question's answer and its time."""
+class TimedAnswer(NamedTuple):
+    """One question's answer and its time in nanoseconds."""
 
     text: str
     ns: int
@@ -79,25 +79,25 @@ class Contestant:
         """Wait until it has loaded and warmed up.
 
         Raises:
-            SystemExit: it could not.
+            SystemExit: it could not load or answer.
         """
         if (said := self._pipe.recv()) != _READY:
             raise SystemExit(f"bench: {said}")
 
-    def answer(self, first: int, count: int) -> list[Told]:
-        """Answer these questions of the list, after one that is not timed."""
+    def answer(self, first: int, count: int) -> list[TimedAnswer]:
+        """Answer `count` questions from number `first` on, after one that is not timed."""
         self._pipe.send((first, count))
-        answered: list[Told] = self._pipe.recv()
+        answered: list[TimedAnswer] = self._pipe.recv()
         return answered
 
 
 class Compared(NamedTuple):
-    """What all gave."""
+    """The answers of all contestants."""
 
-    told: list[list[Told]]
-    """For each its answers, in the order of the questions."""
+    answers: list[list[TimedAnswer]]
+    """For each contestant its answers, in the order of the questions."""
     load: float
-    """Of the machine, before the first turn."""
+    """Load average of the machine before the first turn."""
 
 
 def compare(entries: Sequence[Entry], questions: Sequence[Question]) -> Compared:
@@ -114,17 +114,17 @@ def compare(entries: Sequence[Entry], questions: Sequence[Question]) -> Compared
         return Compared(take_turns(contestants, len(questions)), load)
 
 
-def take_turns(contestants: Sequence[Contestant], count: int) -> list[list[Told]]:
+def take_turns(contestants: Sequence[Contestant], count: int) -> list[list[TimedAnswer]]:
     """Let each answer all questions, a block at a time, in an order that rotates.
 
     Args:
-        contestants: ready.
+        contestants: those that have loaded their model.
         count: how many questions they have.
 
     Returns:
         For each contestant its answers, in the order of the questions.
     """
-    told: list[list[Told]] = [[] for _ in contestants]
+    told: list[list[TimedAnswer]] = [[] for _ in contestants]
     for block, first in enumerate(range(0, count, BLOCK)):
         for turn in range(len(contestants)):
             place = (block + turn) % len(contestants)
@@ -135,7 +135,7 @@ def take_turns(contestants: Sequence[Contestant], count: int) -> list[list[Told]
 
 @contextmanager
 def _environment(entry: Entry) -> Iterator[None]:
-    """That of our worker for its reader and its network; pipelines get the user's."""
+    """Set the environment of our worker for our reader and the bare network; pipelines get the user's."""
     before = dict(os.environ)
     if entry.way in ("our reader", "bare network"):
         os.environ.update(environment(entry.options.recorded()))
@@ -155,7 +155,7 @@ def _serve(pipe: Connection, entry: Entry, questions: tuple[Question, ...]) -> N
         answer = _MAKERS[entry.way](entry, questions)
         for question in questions[:WARMUP]:
             answer(question)
-    except Exception as error:  # whatever a library raises ends the comparison
+    except Exception as error:  # any error of a library ends the comparison
         pipe.send(f"{entry.way}: {type(error).__name__}: {error}")
         return
     gc.collect()
@@ -164,12 +164,12 @@ def _serve(pipe: Connection, entry: Entry, questions: tuple[Question, ...]) -> N
     pipe.send(_READY)
     while True:
         first, count = pipe.recv()
-        answer(questions[first])  # the caches are still another one's
+        answer(questions[first])  # not timed: the caches hold another contestant's data
         told = []
         for question in questions[first : first + count]:
             begun = time.perf_counter_ns()
             text = answer(question)
-            told.append(Told(text, time.perf_counter_ns() - begun))
+            told.append(TimedAnswer(text, time.perf_counter_ns() - begun))
         pipe.send(told)
         gc.collect()
 

@@ -1,4 +1,4 @@
-"""How fast something grows, and how sure that is."""
+"""How fast a series of values grows, with a confidence interval."""
 
 from typing import Final, NamedTuple
 

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.slopes import fit
-from bench.watch import Sample, Watch
+from bench.processes.slopes import fit
+from bench.processes.watch import Sample, Watch
 
 
 def test_a_slope_is_found_with_its_interval() -> None:
@@ -17,7 +17,7 @@ def test_a_slope_is_found_with_its_interval() -> None:
 
 def test_memory_is_put_down_to_what_came_before_it_grew(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(monotonic=lambda: 0.0)
-    monkeypatch.setattr("bench.watch.time", clock)
+    monkeypatch.setattr("bench.processes.watch.time", clock)
     seen = Watch(10.0)
     clock.monotonic = lambda: 600.0
     seen.note("a stall")

@@ -1,4 +1,4 @@
-"""A race of networks that tells how far it is and that, cut short, gives what it has measured so far."""
+"""A race of networks that reports its progress and that returns what it has measured if it is interrupted."""
 
 import signal
 import sys
@@ -18,12 +18,12 @@ _SECONDS_BETWEEN_LINES: Final = 10.0
 
 
 class Raced(NamedTuple):
-    """What was measured."""
+    """Times and answers of all networks."""
 
     questions: tuple[Question, ...]
-    """Those that every network has answered: all, or the first ones."""
+    """Those that every network has answered: all, or the first ones if it was interrupted."""
     laps: list[Lap]
-    """One a network, of these questions."""
+    """For each network its answers and times of these questions."""
     of: str
     """How many questions there are, in words for a table's heading."""
 
@@ -42,24 +42,24 @@ def race(runners: Sequence[Runner], questions: tuple[Question, ...]) -> Raced:
         SystemExit: it was stopped before all networks had answered one question.
     """
     laps = [Lap([], []) for _ in runners]
-    done, told = 0, time.monotonic()
+    done, said = 0, time.monotonic()
     stopped = False
     with _stoppable():
         try:
             for done in turns(runners, questions, laps):
-                if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
-                    told = time.monotonic()
+                if time.monotonic() - said > _SECONDS_BETWEEN_LINES:
+                    said = time.monotonic()
                     say(f"{done} of {len(questions)} questions")
         except KeyboardInterrupt:
             stopped = True
     if done == 0:
-        raise SystemExit("stopped before the first question was answered by all")
+        raise SystemExit("bench: stopped before all networks had answered the first question")
     of = f"{done} of {len(questions)} questions, then stopped," if stopped else f"{done} questions"
     return Raced(questions[:done], [Lap(lap.readings[:done], lap.seconds[:done]) for lap in laps], of)
 
 
 def say(line: str) -> None:
-    """Tell of the progress, apart from the result."""
+    """Print a line about the progress to standard error."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What processes hold over time: memory, open files, processor."""
+"""Memory, open files and processor time of processes over time."""
 
 import time
 from collections import Counter, defaultdict
@@ -8,21 +8,21 @@ from typing import Final, NamedTuple
 
 import psutil
 
-from bench.slopes import STRETCHES, fit, stretches
+from bench.processes.slopes import STRETCHES, fit, stretches
 
 _AFTERMATH_HOURS: Final = 2 / 60
 _BEGINNING: Final = "they began"
 
 
 class Sample(NamedTuple):
-    """What a process holds at a moment."""
+    """Memory, open files and processor time of a process at one moment."""
 
     at: float
-    """Hours since the beginning."""
+    """Hours since the start."""
     pid: int
     megabytes: float
     own: float
-    """Megabytes of its own: without the pages of files, which the system takes back as it likes."""
+    """Its own megabytes: without the pages of files, which the system can take back at any time."""
     descriptors: int
     cpu_seconds: float
 
@@ -33,7 +33,7 @@ def _own_megabytes(pid: int) -> float:
 
 
 class Watch:
-    """Samples processes that may be replaced while it looks."""
+    """Samples processes, which may be restarted between two samples."""
 
     def __init__(self, every_seconds: float) -> None:
         self.samples: dict[str, list[Sample]] = {}
@@ -42,11 +42,11 @@ class Watch:
         self._events: list[tuple[float, str]] = [(0.0, _BEGINNING)]
 
     def note(self, what: str) -> None:
-        """Something befalls the processes now."""
+        """Record a fault that happens to the processes now."""
         self._events.append(((time.monotonic() - self._begun) / 3600, what))
 
     def look(self, pids: dict[str, int | None]) -> None:
-        """Take a sample of each, if it is time."""
+        """Sample each process if the next sample is due."""
         now = time.monotonic()
         if now < self._due_at:
             return
@@ -70,7 +70,7 @@ class Watch:
             self.samples.setdefault(name, []).append(sample)
 
     def table(self, warm_up_hours: float) -> list[str]:
-        """A row for each process: how long its last incarnation was watched after the warm-up, and slopes."""
+        """A row per process: how long its last start was watched after the warm-up, and its slopes."""
         lines = [
             "| process | watched, min | MB | MB per hour | its own, MB per hour | open files "
             "| files per hour | CPU |",
@@ -82,7 +82,7 @@ class Watch:
             since = next(s.at for s in samples if s.pid == last) + warm_up_hours
             seen = [s for s in samples if s.pid == last and s.at >= since]
             if len(seen) < 2 * STRETCHES:
-                lines.append(f"| {name} | restarted too late to tell | | | | | | |")
+                lines.append(f"| {name} | watched too briefly to tell | | | | | | |")
                 continue
             hours = [s.at for s in seen]
             memory = fit(hours, [s.megabytes for s in seen])
@@ -101,9 +101,9 @@ class Watch:
         return [*lines, "", "Its own MB by stretch, to tell what grows from what settles:", *courses]
 
     def growth(self) -> list[str]:
-        """By how much the own memory of each process grew in the wake of what, and when left in peace.
+        """A row per kind of fault: by how much the own memory of each process grew after it.
 
-        The wake is two minutes, or until the next thing happens.
+        Growth counts for a fault for two minutes, or until the next one.
         """
         grown: defaultdict[tuple[str, str], float] = defaultdict(float)
         for name, samples in self.samples.items():

@@ -1,8 +1,8 @@
 """A made-up fleet in a real database: results as agents would have sent them, inserted in bulk.
 
-Times are log-normal around a speed for each device and model. A question has three golds, as in SQuAD dev,
-of which the later ones are often the first again. A fifth of a model's answers is wrong: three quarters of
-these on questions that are hard for all. So scores, intervals and differences are of a realistic kind, and
+Times are log-normal around a speed for each device and model. A question has three gold answers, as in SQuAD
+dev, of which the later ones often repeat the first. A fifth of a model's answers is wrong, three quarters of
+these on questions that are hard for all models. So scores, intervals and differences look realistic, but
 nothing here is a measurement.
 """
 
@@ -26,14 +26,20 @@ from contract.scenarios import SINGLE_STREAM
 
 NOON: Final = "2026-01-01T12:00:00Z"
 MODELS: Final = {"bert-large": 335, "distilbert": 66, "tinybert-6l": 67, "minilm-l12": 33, "minilm-l6": 22}
-"""Millions of parameters, which decide how slow a model is here."""
+"""Millions of parameters, which decide how slow a model is in this fleet."""
 _SYLLABLES: Final = ("an", "ber", "co", "del", "en", "fir", "go", "hal", "in", "jo", "ka", "lor", "mi", "ner")
 _WORDS: Final = [a + b + c for a in _SYLLABLES for b in _SYLLABLES for c in _SYLLABLES]
-_SAMPLES_A_RUN: Final = 600
+_SAMPLES_PER_RUN: Final = 600
+_INSERT_ANSWER: Final = """
+INSERT INTO answers (
+    stream, seq, question_id, repeat, at_ns, text, start_char, end_char,
+    confidence, tokenize_ns, infer_ns, decode_ns, windows, tokens, marks
+) VALUES (?, ?, ?, 0, ?, ?, 0, 0, 0.5, 400000, ?, 300000, 1, 150, ?)
+"""
 
 
 class Fleet(NamedTuple):
-    """How large: runs are devices x models x precisions."""
+    """The size of a fleet: it has devices x models x precisions runs."""
 
     devices: int
     questions: int
@@ -42,7 +48,7 @@ class Fleet(NamedTuple):
 
     @property
     def answers(self) -> int:
-        """All of them."""
+        """Answers of all runs together."""
         return self.devices * len(self.models) * len(self.precisions) * self.questions
 
 
@@ -116,11 +122,11 @@ def _run(
         ).lastrowid
         assert stream is not None
         conn.executemany(
-            "INSERT INTO answers VALUES (?, ?, ?, 0, ?, ?, 0, 0, 0.5, 400000, ?, 300000, 1, 150, ?, NULL, 0)",
+            _INSERT_ANSWER,
             _answers(stream, ids, golds, times.tolist(), at.tolist(), name),
         )
-        last = count + _SAMPLES_A_RUN + 1
-        moments = np.linspace(0, int(at[-1]), _SAMPLES_A_RUN).astype(np.int64).tolist()
+        last = count + _SAMPLES_PER_RUN + 1
+        moments = np.linspace(0, int(at[-1]), _SAMPLES_PER_RUN).astype(np.int64).tolist()
         insert(
             conn,
             stream,
@@ -130,7 +136,7 @@ def _run(
                 _finished(last, count, int(at[-1])),
             ],
         )
-        conn.execute("INSERT INTO ranges VALUES (?, 0, ?)", (stream, last))
+        conn.execute("INSERT INTO ranges (stream, first_seq, last_seq) VALUES (?, 0, ?)", (stream, last))
 
 
 def _answers(

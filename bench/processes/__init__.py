@@ -1,0 +1,1 @@
+"""Programs that benchmarks start as processes, and what processes hold over time."""
