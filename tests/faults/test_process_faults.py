@@ -28,7 +28,8 @@ RUN = "a" * 32
 
 DIES = """
 import os, sys
-from collector import serve, subscriber
+from collector.broker import client
+from collector.serving import server
 from collector.cli import main
 def die(*_):
     os._exit(9)
@@ -37,21 +38,21 @@ sys.argv = ["collector", *sys.argv[1:]]
 sys.exit(main())
 """
 KILL_POINTS = {
-    "before the commit": "serve.ingest = die",
-    "between commit and acknowledgement": "subscriber.Subscriber.acknowledge = die",
-    "between acknowledgement and receipt": "subscriber.Subscriber.send = die",
+    "before the commit": "server.ingest = die",
+    "between commit and acknowledgement": "client.Subscriber.acknowledge = die",
+    "between acknowledgement and receipt": "client.Subscriber.send = die",
 }
 SLOW = """
 import sys, time
-from collector import serve
+from collector.serving import server
 from collector.cli import main
-plain = serve.ingest
+plain = server.ingest
 def slow(store, deliveries):
     time.sleep(0.1)
     return plain(store, deliveries)
-serve.ingest = slow
-serve.MAX_GROUP_MESSAGES = 5
-plain_next = serve.Server._next_group
+server.ingest = slow
+server.MAX_GROUP_MESSAGES = 5
+plain_next = server.Server._next_group
 most = 0
 def watched(self):
     global most
@@ -59,7 +60,7 @@ def watched(self):
         most = self._events.qsize()
         print("queue", most, file=sys.stderr, flush=True)
     return plain_next(self)
-serve.Server._next_group = watched
+server.Server._next_group = watched
 sys.argv = ["collector", *sys.argv[1:]]
 sys.exit(main())
 """
