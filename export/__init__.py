@@ -1,5 +1,4 @@
-"""From published weights to a bundle: ONNX graph, tokenizer and manifest, in the precision asked for.
+"""Builds bundles from published weights: ONNX graph, tokenizer and manifest, in the requested precision.
 
-It runs on a workstation, before anything reaches a device. It is not a model library and never runs on a
-device: the agent takes the bundle from there.
+It runs on a workstation and never on a device. It is not a model library: the agent measures the bundles.
 """

@@ -1,4 +1,4 @@
-"""The command `export-models`: its commands are in `export.commands`."""
+"""The program `export-models`; its commands are in `export.commands`."""
 
 import click
 

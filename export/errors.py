@@ -1,12 +1,12 @@
-"""What can go wrong in an export, split by what the caller should do."""
+"""The errors of an export, one class for each thing that the caller can do about them."""
 
 
 class ExportError(Exception):
-    """Root of the export's errors; the message is one sentence that quotes the bad input."""
+    """Base class of the export's errors; the message is one sentence that quotes the bad input."""
 
 
 class BadInput(ExportError):
-    """A name, a folder, a checkpoint or an option is wrong: mend it and run again."""
+    """A name, a folder, a checkpoint or an option is wrong: correct it and run again."""
 
 
 class NotInstalled(ExportError):
@@ -14,7 +14,7 @@ class NotInstalled(ExportError):
 
 
 class HubUnavailable(ExportError):
-    """The hub cannot be reached or refuses us: go online or log in, or use weights from elsewhere."""
+    """The hub cannot be reached or denies access: go online or log in, or use weights from elsewhere."""
 
 
 class StorageUnavailable(ExportError):
@@ -22,13 +22,13 @@ class StorageUnavailable(ExportError):
 
 
 class VerificationFailed(ExportError):
-    """A bundle does not answer as what it was made from: do not use it, and report it."""
+    """A bundle does not answer like the model that it was made from: do not use it, and report it."""
 
 
 class TrainingDiverged(ExportError):
-    """A loss is no number any more: train again with other settings."""
+    """A loss or a gradient is not a finite number: train again with other settings."""
 
 
 def first_line(error: Exception) -> str:
-    """What a library says of an error, without what it adds below."""
+    """The first line of a library's error message."""
     return str(error).strip().split("\n", 1)[0]

@@ -1,4 +1,4 @@
-"""Silence for libraries that talk while they work; their errors still come through."""
+"""Suppresses the warnings of libraries; their errors are still raised."""
 
 import logging
 import warnings
@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back third-party warnings, written by either module, for the length of the block.
+    """Suppress third-party warnings of `warnings` and `logging` inside the block.
 
-    Tracing warns of every constant it folds, the exporter of its own deprecation, and loading an adapter's
-    base of the head that the adapter is about to bring: nothing for the person who builds a bundle.
+    These warnings do not concern the person who builds a bundle: tracing warns about every constant that it
+    folds, the exporter about its own deprecation, and loading an adapter's base about a missing head, which
+    the adapter supplies.
     """
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -1,4 +1,4 @@
-"""The packages that build a bundle: whether they are there, and their versions for the manifest."""
+"""The packages that build a bundle: whether they are installed, and their versions for the manifest."""
 
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -19,29 +19,30 @@ _TOOLS: Final = (
     "transformers",
 )
 TO_BUILD: Final = ("onnx", "optimum", "peft", "torch", "transformers")
-"""What building needs."""
+"""Packages that building a bundle needs."""
 
 
 def versions() -> dict[str, str]:
-    """Version of each tool that is installed."""
+    """The version of each tool that is installed, by package name."""
     installed = {name: _version(name) for name in _TOOLS}
     return {name: version for name, version in installed.items() if version is not None}
 
 
 def check_installed(what: str, needed: tuple[str, ...]) -> None:
-    """Refuse to begin what could not end.
+    """Check that the needed packages are installed, before any work starts.
 
     Args:
-        what: is to begin, such as `building`.
-        needed: packages that it needs.
+        what: the work, for the message, such as `building`.
+        needed: names of the packages that the work needs.
 
     Raises:
-        NotInstalled: the extra `export` is not installed.
+        NotInstalled: one of the packages is missing.
     """
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise NotInstalled(
-            f"{what} needs {', '.join(missing)}, not installed here: pip install 'distilbench[export]'"
+            f"{what} needs packages that are not installed ({', '.join(missing)}): "
+            "run pip install 'distilbench[export]'"
         )
 
 

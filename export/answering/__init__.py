@@ -1,1 +1,1 @@
-"""What a network answers, and whether two agree."""
+"""Answers questions with a network, and compares the answers and times of networks."""

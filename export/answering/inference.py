@@ -1,8 +1,8 @@
-"""A question answered by a network, so that two networks can be compared by what they answer.
+"""Answers questions with a network, so that the answers of two networks can be compared.
 
-The answer is the most likely span of at most 15 tokens over all windows of 384 tokens that share 128, and
-stands in the context to the letter. It is a yardstick between networks: what a device answers is decoded
-by the agent, which also widens spans to whole words.
+A question is cut into windows of 384 tokens, of which neighbours share 128. The answer is the most likely
+span of at most 15 tokens over all windows, copied from the context. It serves to compare networks only: on a
+device, the agent decodes the answer, and also widens spans to whole words.
 """
 
 from collections.abc import Callable
@@ -25,18 +25,18 @@ _CONTEXT: Final = 1
 _NEVER: Final = np.float32(-10000.0)
 
 Logits = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Of the start and of the end, shape (tokens,) each."""
+"""Logits of the start and of the end of the answer, shape (tokens,) each."""
 
 
 class Window(NamedTuple):
-    """A piece of a question's text as the network takes it."""
+    """A piece of a question's text, as input of the network."""
 
     inputs: dict[str, NDArray[np.int64]]
-    """By the names of the graph's inputs, each of shape (1, tokens); a graph may leave some alone."""
+    """Arrays of shape (1, tokens) by the names of inputs; a graph may not need all of them."""
     in_context: NDArray[np.bool_]
-    """Which tokens belong to the context, shape (tokens,)."""
+    """Whether each token belongs to the context, shape (tokens,)."""
     offsets: list[tuple[int, int]]
-    """Characters of the context that each token stands for."""
+    """Range of characters that each token stands for."""
 
 
 Network = Callable[[Window], Logits]
@@ -47,7 +47,7 @@ class Cutter:
 
     Args:
         tokenizer: the text of a `tokenizer.json`.
-        inputs: names of the inputs that the network takes.
+        inputs: names of the inputs that the network needs.
     """
 
     def __init__(self, tokenizer: str, inputs: tuple[str, ...]) -> None:
@@ -79,11 +79,11 @@ class Cutter:
 
 
 def session(model: Path, threads: int = 0) -> "InferenceSession":
-    """A session on the processor whose threads do not spin between runs, so that several can be compared.
+    """A session on the CPU whose threads do not spin between runs, so that several can be compared.
 
     Args:
         model: an ONNX file.
-        threads: intra-op threads; 0 for one a core.
+        threads: number of intra-op threads; 0 means one per core.
     """
     import onnxruntime
 
@@ -95,7 +95,7 @@ def session(model: Path, threads: int = 0) -> "InferenceSession":
 
 
 def onnx_network(model: Path, threads: int = 0) -> Network:
-    """The network of an ONNX file; see `session`."""
+    """An ONNX file as a `Network`; see `session`."""
     running = session(model, threads)
     names = [given.name for given in running.get_inputs()]
 
@@ -108,20 +108,20 @@ def onnx_network(model: Path, threads: int = 0) -> Network:
 
 
 def torch_network(network: "PreTrainedModel") -> Network:
-    """The PyTorch network itself."""
+    """A PyTorch network as a `Network`."""
     import torch
 
     def run(window: Window) -> Logits:
         with torch.inference_mode():
             tensors = {name: torch.from_numpy(array) for name, array in window.inputs.items()}
-            said = network(**tensors)
-        return said.start_logits[0].numpy(), said.end_logits[0].numpy()
+            outputs = network(**tensors)
+        return outputs.start_logits[0].numpy(), outputs.end_logits[0].numpy()
 
     return run
 
 
 def answer(context: str, windows: list[Window], logits: list[Logits]) -> str:
-    """The most likely span over all windows of a question; of equal ones the first."""
+    """The most likely span over all windows of a question; if several are equally likely, the first."""
     best, text = -np.inf, ""
     for window, (start, end) in zip(windows, logits, strict=True):
         scores = (
@@ -139,7 +139,7 @@ def answer(context: str, windows: list[Window], logits: list[Logits]) -> str:
 
 def _log_probabilities(logits: NDArray[np.float32], in_context: NDArray[np.bool_]) -> NDArray[np.float32]:
     counted = in_context.copy()
-    counted[0] = True  # CLS takes the probability that no answer fits
+    counted[0] = True  # CLS gets the probability that the window has no answer
     masked = np.where(counted, logits, _NEVER)
     masked = masked - masked.max()
     found: NDArray[np.float32] = np.where(in_context, masked - np.log(np.exp(masked).sum()), _NEVER)

@@ -1,6 +1,7 @@
-"""Networks against each other on the same questions: they take turns, so that a busy machine slows all alike.
+"""Times networks on the same questions; they take turns, so that a busy machine slows all of them alike.
 
-Times are of the network alone. A question's ratio is the time of one network over another's in the same turn.
+Times are those of the network alone. The ratio of a question is the time of one network divided by that of
+another in the same turn.
 """
 
 import time
@@ -20,34 +21,34 @@ _TAILS: Final = (2.5, 97.5)
 
 
 class Runner(NamedTuple):
-    """A network, and what cuts its questions."""
+    """A network, and the cutter of its questions."""
 
     network: Network
     cutter: Cutter
 
 
 class Lap(NamedTuple):
-    """What one network said of each question, and how long it took."""
+    """The readings of one network, one per question, and the seconds that each took."""
 
     readings: list[Reading]
     seconds: list[float]
 
     @property
     def median_seconds(self) -> float:
-        """Of a question."""
+        """Median time per question, in seconds."""
         return float(np.median(self.seconds))
 
 
 def turns(runners: Sequence[Runner], questions: tuple[Question, ...], laps: Sequence[Lap]) -> Iterator[int]:
-    """Let each network answer each question, one after another, in an order that rotates.
+    """Let the networks answer each question one after another, in an order that rotates.
 
     Args:
         runners: the networks.
-        questions: what each answers.
-        laps: one a network, empty; they grow.
+        questions: the questions that each network answers.
+        laps: one empty lap per network; the readings and times are appended to them.
 
     Yields:
-        How many questions all have answered.
+        The number of questions that all networks have answered so far.
     """
     for runner in runners:
         read(runner.network, runner.cutter, questions[:_WARM_UP])
@@ -55,23 +56,24 @@ def turns(runners: Sequence[Runner], questions: tuple[Question, ...], laps: Sequ
         for offset in range(len(runners)):
             place = (turn + offset) % len(runners)
             windows = runners[place].cutter.windows(question)
-            begun = time.perf_counter()
+            started = time.perf_counter()
             logits = [runners[place].network(window) for window in windows]
-            laps[place].seconds.append(time.perf_counter() - begun)
+            laps[place].seconds.append(time.perf_counter() - started)
             laps[place].readings.append(Reading(answer(question.context, windows, logits), logits))
         yield turn + 1
 
 
 class SpeedUp(NamedTuple):
-    """How many times as fast one network is as another."""
+    """How many times as fast one network is as another, with an interval."""
 
     of_medians: float
     """Ratio of the median times."""
     paired: float
     """Median of the questions' ratios."""
     low: float
-    """Of a 95 % interval of `paired`, by the percentile bootstrap over questions."""
+    """Lower end of the 95 % interval of `paired`, by the percentile bootstrap over questions."""
     high: float
+    """Upper end of this interval."""
 
 
 def speed_up(reference: Lap, other: Lap) -> SpeedUp:

@@ -1,26 +1,27 @@
-"""Whether a graph still answers what the network it came from answers."""
+"""Checks whether a graph gives the same answers as the network that it was made from."""
 
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from commandline.counted import counted
 from contract.questions import Question, QuestionFile, questions_sha256
 from contract.squad_metrics import score
 from export.answering.inference import Cutter, Logits, Network, answer
 from export.errors import VerificationFailed
 
 LARGEST_DIFFERENCE: Final = 0.01
-"""Of fp32 logits, which are of the order of 10, between PyTorch and onnxruntime."""
+"""Largest allowed difference of an fp32 logit between PyTorch and onnxruntime; logits are about 10."""
 LEAST_AGREEMENT: Final = 0.8
-"""Of a quantised reader with trained weights: below it something is broken, not merely rounded."""
+"""Smallest allowed share of equal answers of a trained quantised reader; rounding alone loses fewer."""
 
 
 class Reading(NamedTuple):
-    """What a network says of one question."""
+    """The answer and the logits of a network for one question."""
 
     text: str
     logits: list[Logits]
-    """One pair a window."""
+    """One pair of arrays per window."""
 
 
 def chosen(file: QuestionFile, count: int) -> QuestionFile:
@@ -33,7 +34,7 @@ def chosen(file: QuestionFile, count: int) -> QuestionFile:
 
 
 def read(network: Network, cutter: Cutter, questions: tuple[Question, ...]) -> list[Reading]:
-    """Let a network answer questions."""
+    """Answer questions with a network."""
     readings = []
     for question in questions:
         windows = cutter.windows(question)
@@ -43,19 +44,19 @@ def read(network: Network, cutter: Cutter, questions: tuple[Question, ...]) -> l
 
 
 class Comparison(NamedTuple):
-    """How the readings of one network differ from another's."""
+    """The differences between the readings of two networks."""
 
     questions: int
     same: int
-    """Questions whose answers are equal to the letter."""
+    """Number of questions whose answers are identical."""
     largest_difference: float
-    """Of any logit."""
+    """Largest absolute difference of a logit."""
     f1_loss: float | None
-    """In points, positive for a loss; None where no question has a gold answer."""
+    """Mean F1 loss in points, negative for a gain; None if no question has a gold answer."""
 
     @property
     def agreement(self) -> float:
-        """Share of equal answers, 0 to 1."""
+        """Share of identical answers, 0 to 1."""
         return self.same / self.questions
 
 
@@ -76,7 +77,7 @@ def compare(questions: tuple[Question, ...], reference: list[Reading], found: li
 
 
 def f1_losses(questions: tuple[Question, ...], reference: list[Reading], found: list[Reading]) -> list[float]:
-    """What each question that has gold answers loses, 0 to 1; what it gains is negative."""
+    """The F1 loss of each question that has gold answers, -1 to 1; a gain is negative."""
     return [
         f1(before.text, question) - f1(after.text, question)
         for question, before, after in zip(questions, reference, found, strict=True)
@@ -85,45 +86,48 @@ def f1_losses(questions: tuple[Question, ...], reference: list[Reading], found: 
 
 
 def mean_f1(questions: tuple[Question, ...], readings: list[Reading]) -> float | None:
-    """In percent, over the questions that have gold answers; None where none has."""
-    scores = [f1(said.text, asked) for said, asked in zip(readings, questions, strict=True) if asked.golds]
+    """Mean F1 in percent over the questions that have gold answers; None if no question has one."""
+    pairs = zip(readings, questions, strict=True)
+    scores = [f1(reading.text, question) for reading, question in pairs if question.golds]
     return round(100 * sum(scores) / len(scores), 2) if scores else None
 
 
 def f1(text: str, question: Question) -> float:
-    """Token F1 as the SQuAD v1.1 script has it, best over the gold answers, 0 to 1."""
+    """Token F1 as the SQuAD v1.1 script computes it, 0 to 1: the best over the gold answers."""
     return score(text, (gold.text for gold in question.golds)).f1
 
 
 def check_exact(comparison: Comparison, name: str, trained: bool) -> None:
-    """Refuse an fp32 graph that is not its PyTorch network.
+    """Refuse an fp32 graph that does not compute what its PyTorch network computes.
 
-    Random weights may answer otherwise, since any two of their spans may be equally likely.
+    Random weights may give other answers, because any two of their spans may be equally likely.
 
     Raises:
-        VerificationFailed: a logit differs by more than rounding, or an answer of trained weights does.
+        VerificationFailed: a logit differs by more than rounding, or an answer of trained weights differs.
     """
     if comparison.largest_difference > LARGEST_DIFFERENCE or (trained and comparison.agreement < 1):
         raise VerificationFailed(
-            f"the graph of {name} gives {comparison.same} of {comparison.questions} answers of its PyTorch "
-            f"network, and logits differ by up to {comparison.largest_difference:.3g}"
+            f"the graph of {name} gives the same answer as its PyTorch network to {comparison.same} of "
+            f"{counted(comparison.questions, 'question')}, and logits differ by up to "
+            f"{comparison.largest_difference:.3g}"
         )
 
 
 def check_quantised(comparison: Comparison, name: str) -> None:
-    """Refuse a quantised reader that lost its answers.
+    """Refuse a quantised reader that gives too many other answers.
 
     Raises:
-        VerificationFailed: fewer than `LEAST_AGREEMENT` of the answers are its fp32 graph's.
+        VerificationFailed: fewer than `LEAST_AGREEMENT` of the answers equal those of its fp32 graph.
     """
     if comparison.agreement < LEAST_AGREEMENT:
         raise VerificationFailed(
-            f"{name} gives only {comparison.same} of {comparison.questions} answers of its fp32 graph"
+            f"{name} gives the same answer as its fp32 graph to only {comparison.same} of "
+            f"{counted(comparison.questions, 'question')}"
         )
 
 
 def recorded(comparison: Comparison, against: str, questions_sha256: str) -> dict[str, Any]:
-    """A comparison as the manifest holds it."""
+    """A comparison as the manifest records it."""
     return {
         "against": against,
         "questions": comparison.questions,

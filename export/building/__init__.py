@@ -1,1 +1,1 @@
-"""From a request to a sealed bundle."""
+"""Builds bundles from a request, and finds references to verify them."""

@@ -1,4 +1,4 @@
-"""Building bundles: one model from one source, in one or more precisions. The network is traced once."""
+"""Builds bundles of one model from one source, in one or more precisions. The network is traced once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from commandline.counted import counted
 from contract.bundle import MODEL_FILE, TOKENIZER_FILE, Architecture, Manifest, Precision
 from contract.questions import QuestionFile
 from contract.version import FORMAT_VERSION
@@ -36,25 +37,25 @@ Progress = Callable[[str], None]
 def build(
     request: BuildRequest, to: Path, progress: Progress, show: Callable[[list[Tried]], object] | None = None
 ) -> list[Path]:
-    """Make the bundles of a request, `to`/MODEL-PRECISION each; what is there already is reused.
+    """Make the bundles of a request, each in `to`/MODEL-PRECISION; a bundle that is up to date is reused.
 
     Args:
         request: what to build.
-        to: folder of the bundles; made if needed.
-        progress: called with a line about each step.
-        show: called with what a search tried.
+        to: folder to put the bundles in; made if needed.
+        progress: function that receives a line about each step.
+        show: function that receives the candidates that a search tried.
 
     Returns:
         The bundles' folders, in the order of the precisions.
 
     Raises:
-        BadInput: the request cannot be met as it stands; see `weights` and `reader`.
-        HubUnavailable: see `weights.from_hub`.
+        BadInput: the request cannot be met; see `sources` and `load`.
+        HubUnavailable: see `sources.from_hub`.
         NotInstalled: the extra `export` is not installed.
         StorageUnavailable: the bundles cannot be written.
         NothingFits: no recipe of a search is good enough.
-        VerificationFailed: a graph does not answer as what it was made from; bundles of earlier precisions
-            are there.
+        VerificationFailed: a graph does not answer like the network that it was made from; bundles of
+            precisions that were built before it are kept.
     """
     tools.check_installed("building", tools.TO_BUILD)
     name = request.model.name
@@ -66,7 +67,7 @@ def build(
         if request.force or not _is_built(place, request, source, files, precision):
             missing.append(precision)
         else:
-            progress(f"{place.name}: built before from the same weights with the same tools, reused")
+            progress(f"{place.name}: already built from the same weights with the same tools; reused")
     if missing:
         progress(f"{name}: loading weights ({source.weights.origin}: {source.weights.source})")
         reader = load(request.model, source)
@@ -102,7 +103,7 @@ def build(
 
 @contextmanager
 def _leaving_out(what: str) -> Iterator[None]:
-    """Say of a failed verification what there is not."""
+    """Add to the message of a failed verification what was not written."""
     try:
         yield
     except VerificationFailed as error:
@@ -140,7 +141,7 @@ def _is_recipe(
 
 
 class _Traced(NamedTuple):
-    """What all precisions of a model share."""
+    """The parts that all precisions of a model share."""
 
     graph: Path
     inputs: tuple[str, ...]
@@ -161,7 +162,7 @@ def _activations(
     if source.checkpoint is None:
         return None
     asked = files.calibration.questions
-    progress(f"{name}: calibrating on {len(asked)} questions")
+    progress(f"{name}: calibrating on {counted(len(asked), 'question')}")
     cutter = Cutter(traced.tokenizer, traced.inputs)
     return calibration.activations(traced.graph, cutter, asked, shop / "calibrated.onnx")
 
@@ -177,7 +178,8 @@ def _build_check(
     trained = source.checkpoint is not None
     count = request.verify if trained else min(request.verify, RANDOM_QUESTIONS)
     asked = verification.chosen(files.questions, count)
-    progress(f"{request.model.name}: verifying the graph on {len(asked.questions)} questions")
+    questions = counted(len(asked.questions), "question")
+    progress(f"{request.model.name}: verifying the graph on {questions}")
     cutter = Cutter(traced.tokenizer, traced.inputs)
     return check_graph(request.model.name, reader.network, traced.graph, cutter, asked, trained=trained)
 
@@ -213,7 +215,7 @@ def _draft(
 
 
 class _Chosen(NamedTuple):
-    """A recipe, and what the manifest says of it before it is applied."""
+    """A recipe, and its description for the manifest before it is applied."""
 
     recipe: Recipe
     described: dict[str, Any]

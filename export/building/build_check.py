@@ -1,4 +1,4 @@
-"""What every precision of a model is held against: its fp32 graph, itself compared with PyTorch."""
+"""Checks each precision of a model against its fp32 graph, which is itself compared with PyTorch."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,29 +13,30 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 RANDOM_QUESTIONS: Final = 4
-"""Verify random weights on: their answers mean nothing, and BERT-Large takes a second for each."""
+"""Number of questions for random weights: their answers mean nothing, and BERT-Large takes a second each."""
 
 
 class BuildCheck(NamedTuple):
-    """What the fp32 graph answers; compares drafts of bundles with it."""
+    """The readings of the network and of its fp32 graph, with which drafts of bundles are compared."""
 
     asked: QuestionFile
     cutter: Cutter
-    said: list[Reading]
-    """By the network."""
+    expected: list[Reading]
+    """Readings of the PyTorch network."""
     readings: list[Reading]
-    """Of the traced graph."""
+    """Readings of the traced fp32 graph."""
     trained: bool
+    """Whether the weights are trained; random weights may give other answers."""
 
     def verify(self, manifest: Manifest, draft: Path) -> dict[str, Any]:
-        """What the manifest says of the verification.
+        """Compare a draft, and return the entry of the manifest about the verification.
 
         Raises:
-            VerificationFailed: the draft does not answer as it should.
+            VerificationFailed: the draft's answers differ too much.
         """
         found = verification.read(onnx_network(draft / MODEL_FILE), self.cutter, self.asked.questions)
         if manifest.precision == "fp32":
-            comparison = verification.compare(self.asked.questions, self.said, found)
+            comparison = verification.compare(self.asked.questions, self.expected, found)
             verification.check_exact(comparison, draft.name, self.trained)
             return verification.recorded(comparison, "PyTorch", self.asked.sha256)
         comparison = verification.compare(self.asked.questions, self.readings, found)
@@ -56,17 +57,17 @@ def check_graph(
     """Compare the fp32 graph with its network, and prepare the check of drafts against it.
 
     Args:
-        name: of the model, for messages.
+        name: name of the model, for messages.
         network: the PyTorch network.
         graph: file of the traced graph.
-        cutter: cuts the questions.
-        asked: the questions, as many as should be asked.
-        trained: whether the weights are; random ones may answer otherwise.
+        cutter: cuts the questions into windows.
+        asked: the questions to answer, all of them.
+        trained: whether the weights are trained; random weights may give other answers.
 
     Raises:
-        VerificationFailed: the graph is not its network.
+        VerificationFailed: the graph does not compute what its network computes.
     """
-    said = verification.read(torch_network(network), cutter, asked.questions)
+    expected = verification.read(torch_network(network), cutter, asked.questions)
     readings = verification.read(onnx_network(graph), cutter, asked.questions)
-    verification.check_exact(verification.compare(asked.questions, said, readings), name, trained)
-    return BuildCheck(asked, cutter, said, readings, trained)
+    verification.check_exact(verification.compare(asked.questions, expected, readings), name, trained)
+    return BuildCheck(asked, cutter, expected, readings, trained)

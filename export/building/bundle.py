@@ -1,4 +1,4 @@
-"""Bundles on disk: whole or not at all, and recognised when they are there already."""
+"""Reads and writes bundles on disk; a bundle is written whole or not at all."""
 
 import fcntl
 import hashlib
@@ -21,9 +21,9 @@ _WORKSHOP: Final = ".building-"
 
 @contextmanager
 def workshop(to: Path) -> Iterator[Path]:
-    """A temporary folder inside `to`, on the same file system, gone at the end of the block.
+    """A temporary folder inside `to`, on the same file system; it is removed at the end of the block.
 
-    It is locked while in use, so that the next build can tell what a killed one left behind and remove it.
+    It is locked while in use, so that the next build can recognise and remove the folder of a killed build.
 
     Raises:
         StorageUnavailable: `to` cannot be made or written.
@@ -52,16 +52,16 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _sweep(to: Path) -> None:
-    for left in to.glob(f"{_WORKSHOP}*"):
+    for folder in to.glob(f"{_WORKSHOP}*"):
         try:
-            with _locked(left):
-                shutil.rmtree(left, ignore_errors=True)
-        except OSError:  # another build is at work there, or has just ended
+            with _locked(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # another build is using it, or has just ended
             continue
 
 
 def file_entry(path: Path) -> FileEntry:
-    """Size and SHA-256 of a file."""
+    """The size and the SHA-256 of a file, as an entry of the manifest."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return FileEntry(bytes=path.stat().st_size, sha256=digest)
@@ -70,18 +70,18 @@ def file_entry(path: Path) -> FileEntry:
 def seal(draft: Path, manifest: Manifest, place: Path) -> None:
     """Write the manifest into a draft folder, sync everything to disk and move it into place.
 
-    What is there already, a bundle, is replaced.
+    A bundle that is already there is replaced.
 
     Raises:
-        BadInput: something else is there.
+        BadInput: something that is not a bundle is there.
     """
     (draft / MANIFEST_FILE).write_bytes(encode(manifest))
     for path in draft.iterdir():
         _sync(path)
     _sync(draft)
     if place.exists() and not (place / MANIFEST_FILE).is_file():
-        raise BadInput(f"'{place}' is there already and is no bundle: move it away or choose another folder")
-    put_in_place(draft, place)  # an old bundle goes with the workshop
+        raise BadInput(f"'{place}' already exists and is not a bundle: move it away or choose another folder")
+    put_in_place(draft, place)  # an old bundle is removed with the workshop
     _sync(place.parent)
 
 
@@ -94,7 +94,7 @@ def _sync(path: Path) -> None:
 
 
 def read(place: Path) -> Manifest | None:
-    """The manifest of a bundle whose files are what it says; None where there is no such bundle."""
+    """The manifest of a bundle if its files match it; None if there is no such bundle."""
     try:
         manifest = decode_manifest((place / MANIFEST_FILE).read_bytes())
         intact = all(file_entry(place / name) == entry for name, entry in manifest.files.items())

@@ -1,4 +1,4 @@
-"""What a finished bundle can be held against: another bundle, or the PyTorch network of its weights."""
+"""Finds the reference of a finished bundle: an fp32 bundle, or the PyTorch network of its weights."""
 
 import re
 from pathlib import Path
@@ -20,23 +20,23 @@ _SEED = re.compile(r"seed (\d+)")
 
 
 class Reference(NamedTuple):
-    """A network that says what is right."""
+    """A network whose answers are taken as correct."""
 
     name: str
     network: Network
 
 
 def read_bundle(folder: Path) -> Manifest:
-    """The manifest of a bundle whose files are what it says.
+    """The manifest of a bundle, after checking that its files match it.
 
     Raises:
-        BadInput: not a bundle, or one whose files were changed.
+        BadInput: it is not a bundle, or its files were changed.
         ContractError: its manifest cannot be read.
     """
     try:
         manifest = decode_manifest((folder / MANIFEST_FILE).read_bytes())
     except OSError:
-        raise BadInput(f"'{folder}' is no bundle: it has no readable {MANIFEST_FILE}") from None
+        raise BadInput(f"'{folder}' is not a bundle: it has no readable {MANIFEST_FILE}") from None
     for name, entry in manifest.files.items():
         try:
             found = bundle.file_entry(folder / name)
@@ -44,25 +44,25 @@ def read_bundle(folder: Path) -> Manifest:
             raise BadInput(f"cannot read '{folder / name}': {error.strerror or error}") from None
         if found != entry:
             raise BadInput(
-                f"'{folder / name}' is not the file that its manifest names (SHA-256 {found.sha256[:12]}… "
-                f"instead of {entry.sha256[:12]}…): build or copy the bundle again"
+                f"'{folder / name}' does not match its manifest (SHA-256 {found.sha256[:12]}… instead of "
+                f"{entry.sha256[:12]}…): build or copy the bundle again"
             )
     return manifest
 
 
 def find(folder: Path, manifest: Manifest, against: Path | None, base: Path | None) -> Reference:
-    """What to hold a bundle against.
+    """The network to compare a bundle with.
 
     Args:
-        folder: of the bundle.
-        manifest: its manifest.
-        against: an fp32 bundle, or a folder of weights; by default the fp32 bundle of the same weights beside
-            a quantised one, else the weights that the manifest names, where it says how to get them.
-        base: folder of the base model, where `against` is an adapter.
+        folder: folder of the bundle.
+        manifest: manifest of the bundle.
+        against: an fp32 bundle, or a folder of weights; by default the fp32 bundle of the same weights next
+            to a quantised one, otherwise the weights that the manifest names, if they can be found.
+        base: folder of the base model, if `against` is an adapter.
 
     Raises:
-        BadInput: there is nothing to hold it against, or it is of another model.
-        HubUnavailable: see `weights.from_hub`.
+        BadInput: no reference can be found, or it is of another model.
+        HubUnavailable: see `sources.from_hub`.
     """
     if against is not None:
         if (against / MANIFEST_FILE).is_file():
@@ -79,9 +79,9 @@ def find(folder: Path, manifest: Manifest, against: Path | None, base: Path | No
 def _bundle(folder: Path, manifest: Manifest) -> Reference:
     there = read_bundle(folder)
     if there.precision != "fp32":
-        raise BadInput(f"'{folder}' is {there.precision}: name an fp32 bundle, or a folder of weights")
+        raise BadInput(f"'{folder}' is {there.precision}: give an fp32 bundle, or a folder of weights")
     if there.model != manifest.model or set(there.inputs) - {MASK} != set(manifest.inputs) - {MASK}:
-        raise BadInput(f"'{folder}' is of {there.model!r}, and the bundle of {manifest.model!r}")
+        raise BadInput(f"'{folder}' is a bundle of {there.model!r}, not of {manifest.model!r}")
     return Reference(f"fp32 bundle '{folder.name}'", onnx_network(folder / MODEL_FILE))
 
 
@@ -99,8 +99,8 @@ def _named(folder: Path, manifest: Manifest) -> Reference:
             return _network(model, source)
     wanted = "an fp32 bundle of the same weights or " if manifest.precision != "fp32" else ""
     raise BadInput(
-        f"nothing to hold '{folder}' against: its weights came from {named.source!r} ({named.origin}), "
-        f"and where these are now is not known; name {wanted}the folder of the weights with --against"
+        f"cannot find a reference for '{folder}': its weights came from {named.source!r} ({named.origin}), "
+        f"and their present place is not known; give {wanted}the folder of the weights with --against"
     )
 
 

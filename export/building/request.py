@@ -1,4 +1,4 @@
-"""What a person asks a build for, and what can be found of it without torch."""
+"""The request of a build, and the parts of it that can be found without torch."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +18,10 @@ from export.recipes.search import Limits
 
 
 class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to build.
+    """The model to build, and the options of the build.
 
-    `weights` is `hub`, `random` or a folder: a transformers checkpoint or a PEFT adapter. `base` goes with
-    an adapter; `seed` and `tokenizer` (a `tokenizer.json`, or a folder with one) with random weights.
+    `weights` is `hub`, `random` or a folder: a transformers checkpoint or a PEFT adapter. `base` is only for
+    an adapter; `seed` and `tokenizer` (a `tokenizer.json`, or a folder with one) only for random weights.
     """
 
     model: Model
@@ -31,21 +31,21 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     tokenizer: Path | None = None
     seed: int = 0
     target: Target | None = None
-    """What int8 is for; None for this machine, which also leaves the target out of the bundle's name."""
+    """Target of int8; None for this machine, and then the bundle's name does not contain the target."""
     calibration: Path | None = None
-    """Question file to calibrate int8 on; None for the shipped one."""
+    """Question file to calibrate int8 on; None for the one that comes with the program."""
     questions: Path | None = None
-    """Question file to verify on; None for the one of calibration."""
+    """Question file to verify on; None for the calibration questions."""
     search: Path | None = None
-    """Question file to search the recipe of int8 on; None for the default recipe."""
+    """Question file to search an int8 recipe on; None for the default recipe."""
     search_limit: int = 400
-    """Search on at most so many questions."""
+    """Largest number of questions to search on."""
     limits: Limits = Limits()
-    """What the recipe that is found may cost."""
+    """Limits on the losses of the recipe that the search keeps."""
     verify: int = 128
-    """Verify with at most so many questions; 0 for no verification."""
+    """Largest number of questions to verify on; 0 for no verification."""
     force: bool = False
-    """Build even where the same bundle is there already."""
+    """Build even if the same bundle exists already."""
 
 
 class QuestionFiles(NamedTuple):
@@ -57,19 +57,19 @@ class QuestionFiles(NamedTuple):
 
 
 def read_questions(request: BuildRequest) -> QuestionFiles:
-    """Read them.
+    """Read the question files of a request.
 
     Raises:
-        BadInput: a file cannot be read, or a search that makes no sense.
+        BadInput: a file cannot be read, or the request has a search that makes no sense.
     """
     calibrating = question_file.questions(request.calibration)
     asked = calibrating if request.questions is None else question_file.questions(request.questions)
     if request.search is None:
         return QuestionFiles(calibrating, asked, None)
     if "int8" not in request.precisions:
-        raise BadInput("--search is for int8: add it to --precision")
+        raise BadInput("--search is for int8: add int8 to --precision")
     if request.weights == "random":
-        raise BadInput("--search needs trained weights: what random ones answer says nothing of a recipe")
+        raise BadInput("--search needs trained weights: random answers say nothing about a recipe")
     searched = verification.chosen(question_file.questions(request.search), request.search_limit)
     if not searched.questions:
         raise BadInput(f"'{request.search}' has no questions to search on")
@@ -77,7 +77,7 @@ def read_questions(request: BuildRequest) -> QuestionFiles:
 
 
 def folder_name(request: BuildRequest, precision: Precision) -> str:
-    """What the bundle of a precision is called."""
+    """The name of the bundle's folder in a precision."""
     suffix = f"-{request.target}" if precision == "int8" and request.target is not None else ""
     return f"{request.model.name}-{precision}{suffix}"
 
@@ -86,13 +86,13 @@ def find_source(request: BuildRequest) -> Source:
     """The weights that a request names.
 
     Raises:
-        BadInput: there are none, or its options contradict each other.
-        HubUnavailable: see `weights.from_hub`.
+        BadInput: there are none, or the options contradict each other.
+        HubUnavailable: see `sources.from_hub`.
     """
     if request.weights != "random" and request.tokenizer is not None:
-        raise BadInput("--tokenizer goes with random weights: others bring their own")
+        raise BadInput("--tokenizer works only with --weights random: other weights have their own")
     if request.weights in {"hub", "random"} and request.base is not None:
-        raise BadInput("--base goes with an adapter folder in --weights")
+        raise BadInput("--base works only with an adapter folder in --weights")
     if request.weights == "random":
         return weights.random(request.model, request.seed, request.tokenizer)
     if request.weights == "hub":

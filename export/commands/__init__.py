@@ -1,1 +1,1 @@
-"""The commands of `export-models`: options in, one call, lines out."""
+"""The commands of `export-models`: they read options, call one function and print its result."""

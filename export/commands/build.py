@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PRECISIONS: tuple[str, ...] = get_args(Precision)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_OF_A_SEARCH = ("max_f1_loss", "min_agreement", "search_limit")
+_SEARCH_OPTIONS = ("max_f1_loss", "min_agreement", "search_limit")
 
 
 @click.command(
@@ -74,17 +74,17 @@ _OF_A_SEARCH = ("max_f1_loss", "min_agreement", "search_limit")
         type=click.Choice(["auto", *get_args(Target)]),
         default="auto",
         show_default=True,
-        help="Processor that int8 bundles are for: auto is this machine, portable is any. Any other target "
-        "than auto becomes part of the folder's name.",
+        help="Processor that int8 bundles are for: auto is this machine, portable is any. Every target "
+        "except auto becomes part of the folder's name.",
     ),
     click.option(
         "--to",
         metavar="DIR",
         type=click.Path(file_okay=False, path_type=Path),
         required=True,
-        help="Folder that receives the bundles, each as a folder NAME-PRECISION.",
+        help="Folder to put the bundles in, each as a folder NAME-PRECISION.",
     ),
-    click.option("--force", is_flag=True, help="Build bundles again that exist already."),
+    click.option("--force", is_flag=True, help="Build bundles again even if they exist already."),
 )
 @option_group(
     "int8",
@@ -105,14 +105,14 @@ _OF_A_SEARCH = ("max_f1_loss", "min_agreement", "search_limit")
         type=click.FloatRange(min=0),
         default=0.5,
         show_default=True,
-        help="With --search: F1 points that a recipe may lose against fp32.",
+        help="With --search: F1 points that a recipe may lose compared with fp32.",
     ),
     click.option(
         "--min-agreement",
         metavar="PERCENT",
         type=click.FloatRange(0, 100),
-        help="With --search: percent of the answers that must equal those of fp32. "
-        "[default: 90 without gold answers, else no limit]",
+        help="With --search: percentage of the answers that must equal those of fp32. "
+        "[default: 90 without gold answers, otherwise no limit]",
     ),
     click.option(
         "--search-limit",
@@ -139,7 +139,9 @@ _OF_A_SEARCH = ("max_f1_loss", "min_agreement", "search_limit")
         help="Verify on at most N questions.",
     ),
     click.option(
-        "--no-verify", is_flag=True, help="Do not compare the bundle's answers with those of its source."
+        "--no-verify",
+        is_flag=True,
+        help="Do not compare the answers of the bundle with those of its source.",
     ),
 )
 @click.pass_context
@@ -174,11 +176,11 @@ def build(
     from export.recipes.search import Limits, NothingFits
 
     if search is None:
-        for name in _OF_A_SEARCH:
+        for name in _SEARCH_OPTIONS:
             if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-                raise click.UsageError(f"--{name.replace('_', '-')} goes with --search.")
+                raise click.UsageError(f"--{name.replace('_', '-')} works only with --search.")
     if len(set(names)) > 1 and weights not in {"hub", "random", None}:
-        raise BadInput(f"the folder '{weights}' holds one model, and you named {len(set(names))}")
+        raise BadInput(f"the folder '{weights}' holds one model, but you named {len(set(names))}")
     models = [naming.find(name, weights, base) for name in dict.fromkeys(names)]
     requests = [
         BuildRequest(
@@ -225,7 +227,7 @@ def _precisions(text: str) -> tuple[Precision, ...]:
     for part in chosen:
         if part not in _PRECISIONS:
             raise BadInput(f"there is no precision {part!r}: choose from {', '.join(_PRECISIONS)}")
-    return tuple(chosen)  # type: ignore[arg-type]  # each was found among the precisions
+    return tuple(chosen)  # type: ignore[arg-type]  # the loop checked each of them
 
 
 def _say(line: str) -> None:

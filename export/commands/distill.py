@@ -1,4 +1,4 @@
-"""The command that makes a student."""
+"""The command that trains a student."""
 
 from pathlib import Path
 from typing import Any
@@ -39,21 +39,21 @@ _COUNT = click.IntRange(min=1)
         "--student",
         required=True,
         metavar="SHAPE|NAME|ID|DIR",
-        help="Model to train: numbers such as layers=4,hidden=256,heads=4,intermediate=1024 (those left out "
-        "are the teacher's), the shape of a name of `list`, or a model to start from.",
+        help="Model to train: numbers such as layers=4,hidden=256,heads=4,intermediate=1024 (the "
+        "teacher's are used for those left out), the shape of a name of `list`, or a model to start from.",
     ),
     click.option(
         "--begin",
         type=click.Choice(["teacher", "base"]),
-        help="Where a student with the shape of a name of `list` gets its first weights: from the teacher, "
-        "or from the base model that the catalog names. "
-        "[default: teacher if both are equally wide, else base]",
+        help="First weights of a student with the shape of a name of `list`: those of the teacher, or of the "
+        "base model that the catalog names. "
+        "[default: teacher if both are equally wide, otherwise base]",
     ),
     click.option(
         "--layers-from",
         metavar="N,N,...",
         help="Layers of the teacher that the student's layers start from and learn from, counted from 1. "
-        "[default: evenly spaced, the last included]",
+        "[default: evenly spaced, including the last]",
     ),
     click.option(
         "--name",
@@ -66,7 +66,7 @@ _COUNT = click.IntRange(min=1)
         metavar="DIR",
         type=_FOLDER,
         required=True,
-        help="Folder for the student, in the layout of transformers; `build` takes it.",
+        help="Folder for the student, in the layout of transformers; `build` accepts it.",
     ),
 )
 @option_group(
@@ -84,8 +84,8 @@ _COUNT = click.IntRange(min=1)
         default="0.2",
         show_default=True,
         metavar="FILE|SHARE",
-        help="Questions to score the student on: a file, or a share of --questions between 0 and 1, whole "
-        "articles of it.",
+        help="Questions to score the student on: a file, or a share of --questions between 0 and 1, which is "
+        "split off by whole articles.",
     ),
     click.option(
         "--split-seed",
@@ -93,7 +93,7 @@ _COUNT = click.IntRange(min=1)
         type=click.IntRange(min=0),
         default=0,
         show_default=True,
-        help="Seed for the choice of the held-out articles.",
+        help="Seed for choosing the held-out articles.",
     ),
     click.option(
         "--cache",
@@ -130,7 +130,7 @@ _COUNT = click.IntRange(min=1)
         type=click.FloatRange(min=0, min_open=True),
         default=3.0,
         show_default=True,
-        help="Learn from all questions N times; fractions are possible.",
+        help="Learn from all questions N times; N may be a fraction.",
     ),
     click.option("--steps", metavar="N", type=_COUNT, help="Train for N steps instead of --epochs."),
     click.option(
@@ -186,7 +186,7 @@ _COUNT = click.IntRange(min=1)
         type=_COUNT,
         metavar="STEPS",
         help="Score the student on the held-out questions, and save the training, after every STEPS steps. "
-        "[default: eight times in all]",
+        "[default: eight evaluations in total]",
     ),
     click.option(
         "--patience",
@@ -194,7 +194,7 @@ _COUNT = click.IntRange(min=1)
         type=click.IntRange(min=0),
         default=0,
         show_default=True,
-        help="Stop after N evaluations without a better F1; 0 is never.",
+        help="Stop after N evaluations without a better F1; 0 means never.",
     ),
     click.option(
         "--resume", is_flag=True, help="Resume an interrupted training; give the same options as before."
@@ -203,13 +203,16 @@ _COUNT = click.IntRange(min=1)
 def distill(to: Path, **options: Any) -> None:
     """Train a smaller model from a larger one (distillation).
 
-    The smaller model is the student, the larger one its teacher. Prints the student's folder; the best of
-    all evaluations is kept.
+    The smaller model is the student, the larger one its teacher. Keeps the weights of the best evaluation,
+    and prints the student's folder.
     """
     from export.distillation.request import DistilRequest
     from export.distillation.run import distil
 
     made = distil(DistilRequest(**options), to, lambda line: click.echo(printable(line), err=True))
-    ours = f"EM {made.best.exact_match:.1f}, F1 {made.best.f1:.1f}"
-    click.echo(printable(f"held-out questions: {ours}; its teacher {made.teacher_scores}"), err=True)
+    scores = f"EM {made.best.exact_match:.1f}, F1 {made.best.f1:.1f}"
+    click.echo(
+        printable(f"held-out questions: student {scores}; teacher {made.teacher_scores}"),
+        err=True,
+    )
     click.echo(to)

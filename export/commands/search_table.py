@@ -1,4 +1,4 @@
-"""The table of what a search tried."""
+"""The table of the recipes that a search tried."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def print_search(tried: "Sequence[Tried]") -> None:
-    """Show every candidate on standard error: what was kept first, then as far as each came."""
+    """Print all candidates to standard error: first the kept one, then by questions answered and speed."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

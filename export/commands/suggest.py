@@ -1,4 +1,4 @@
-"""The command that goes from measurements to a student."""
+"""The command that suggests students from measurements."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,13 +33,13 @@ _SHOWN = 12
     required=True,
     envvar="DISTILBENCH_DB",
     show_envvar=True,
-    help="Database of the collector, with measurements.",
+    help="Database of the collector, which holds the measurements.",
 )
 @click.option(
     "--hardware",
     required=True,
     metavar="CLASS",
-    help="Hardware class that the student is for, as the report names it, such as raspberry-pi-4.",
+    help="Hardware class that the student will run on, as the report names it, such as raspberry-pi-4.",
 )
 @click.option(
     "--require",
@@ -56,10 +56,10 @@ _SHOWN = 12
 )
 @format_option
 def suggest(db: Path, hardware: str, requirement: str, teacher: str | None, format_: str) -> None:
-    """Propose students that should be fast enough on a hardware class.
+    """Suggest students that should be fast enough on a hardware class.
 
-    Predicts their times and sizes from what was measured there, and prints the commands that train and build
-    them. Accuracy is not predicted.
+    Predicts their times and sizes from the measurements on that hardware, and prints the commands that train
+    and build them. Accuracy is not predicted.
     """
     from contract.codec import encode
     from export.suggestion import suggest as suggestion
@@ -80,23 +80,26 @@ def _print(found: "Suggestion") -> None:
     console.print(
         printable(
             f"{found.requirement} on {found.hardware_class}, {found.questions}, "
-            f"{counted(found.threads, 'thread')}: predicted from {found.points} measurements"
+            f"{counted(found.threads, 'thread')}: "
+            f"predicted from {counted(found.points, 'measurement')}"
         )
     )
     if found.already:
-        console.print(printable(f"measured, and meets it already: {', '.join(found.already)}"))
+        console.print(printable(f"already measured, and meets it: {', '.join(found.already)}"))
     score = "" if found.teacher_f1 is None else f", F1 {found.teacher_f1:.1f}"
     console.print(printable(f"teacher: {found.teacher_title}{score} ({found.teacher})"))
     console.print()
     console.print(_table(found.candidates[:_SHOWN]))
     hidden = len(found.candidates) - _SHOWN
     if hidden > 0:
-        console.print(f"and {hidden} more: --format json")
+        console.print(f"and {hidden} more; --format json prints all of them")
     console.print()
     for remark in found.remarks:
         console.print(printable(f"- {remark}"), soft_wrap=True)
     if found.commands:
-        console.print("\nThe largest that should meet it, and a larger one that may, where there is one:")
+        console.print(
+            "\nTo train and build the largest student that should meet it, and a larger one that may, if any:"
+        )
     for command in found.commands:
         console.print(printable(f"  {command}"), soft_wrap=True)
 
@@ -105,7 +108,7 @@ def _table(candidates: "Sequence[SuggestedStudent]") -> "Table":
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("student", "begins from", "precision"):
+    for title in ("student", "starts from", "precision"):
         table.add_column(title, no_wrap=True)
     for title in ("parameters M", "size MB", *candidates[0].latencies_ms):
         table.add_column(title.replace("_", " "), justify="right", no_wrap=True)
@@ -118,7 +121,7 @@ def _table(candidates: "Sequence[SuggestedStudent]") -> "Table":
             f"{c.parameters / 1e6:.1f}",
             f"{c.size_bytes / 1e6:.0f}",
             *(_predicted(*values) for values in c.latencies_ms.values()),
-            c.verdict + (", beyond what was measured" if c.extrapolated else ""),
+            c.verdict + (", outside the measured range" if c.extrapolated else ""),
         )
     return table
 

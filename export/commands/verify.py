@@ -1,4 +1,4 @@
-"""The command that verifies a finished bundle again."""
+"""The command that verifies a finished bundle."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification found."""
+    """The result of a verification, as `--format json` prints it."""
 
     bundle: str
     precision: str
@@ -25,12 +25,12 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     same_answers: int
     agreement_percent: float
     f1_percent: float | None
-    """Of the bundle; None where no question has a gold answer."""
+    """Mean F1 of the bundle, in percent; None if no question has a gold answer."""
     reference_f1_percent: float | None
     f1_loss_points: float | None
     largest_logit_difference: float
     failure: str | None
-    """Why it fails the limits of `build`; None if it does not."""
+    """Why the bundle fails the limits of `build`; None if it passes."""
 
 
 @click.command(
@@ -47,7 +47,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Compare with this fp32 bundle, or transformers or PEFT adapter folder. [default: the fp32 bundle "
-    "beside it, or the weights that its manifest names]",
+    "next to it, or the weights that its manifest names]",
 )
 @base_option
 @click.option(
@@ -69,7 +69,7 @@ def verify(
 ) -> None:
     """Check the files of a bundle, and its answers.
 
-    Its answers are compared with those of the model that it was made from. Exits with status 1 if they
+    Compares the answers with those of the model that the bundle was made from. Exits with status 1 if they
     differ more than `build` allows.
     """
     from export.answering.verification import chosen
@@ -95,12 +95,12 @@ def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "Quest
 
     manifest = references.read_bundle(bundle)
     reference = references.find(bundle, manifest, against, base)
-    # A graph may have left its mask out, and what it is held against not.
+    # The graph of the bundle may have no mask although that of its reference has one.
     inputs = tuple(dict.fromkeys((*manifest.inputs, MASK)))
     cutter = Cutter((bundle / TOKENIZER_FILE).read_text(encoding="utf-8"), inputs)
-    right = verification.read(reference.network, cutter, asked.questions)
+    expected = verification.read(reference.network, cutter, asked.questions)
     found = verification.read(onnx_network(bundle / MODEL_FILE), cutter, asked.questions)
-    comparison = verification.compare(asked.questions, right, found)
+    comparison = verification.compare(asked.questions, expected, found)
     trained = manifest.weights.origin != "random"
     failure = None
     try:
@@ -119,7 +119,7 @@ def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "Quest
         same_answers=comparison.same,
         agreement_percent=round(100 * comparison.agreement, 2),
         f1_percent=verification.mean_f1(asked.questions, found),
-        reference_f1_percent=verification.mean_f1(asked.questions, right),
+        reference_f1_percent=verification.mean_f1(asked.questions, expected),
         f1_loss_points=None if comparison.f1_loss is None else round(comparison.f1_loss, 3),
         largest_logit_difference=round(comparison.largest_difference, 6),
         failure=failure,
@@ -139,7 +139,7 @@ def _print(outcome: Verification) -> None:
         "against": outcome.against,
         "same answers": f"{outcome.same_answers} of {outcome.questions} ({outcome.agreement_percent:.1f} %)",
         "F1": _points(outcome.f1_percent),
-        "its reference's F1": _points(outcome.reference_f1_percent),
+        "reference F1": _points(outcome.reference_f1_percent),
         "F1 loss": _points(outcome.f1_loss_points),
         "largest logit difference": f"{outcome.largest_logit_difference:.3g}",
         "outcome": "passed" if outcome.failure is None else "failed",

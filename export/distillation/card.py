@@ -1,9 +1,10 @@
-"""The card of a student: what it is, what it learned from whom, and its curve."""
+"""Writes the model card of a student: its shape, its training, and its learning curve."""
 
 import json
 from pathlib import Path
 from typing import Final
 
+from commandline.counted import counted
 from export.models.training_record import FILE, Evaluation, TrainingRecord
 
 LOG: Final = "training-log.jsonl"
@@ -12,14 +13,14 @@ _WIDTH, _HEIGHT, _MARGIN = 640, 240, 40
 
 
 def write(record: TrainingRecord, folder: Path) -> None:
-    """Write `README.md` with front matter as the hub has it, and `curve.svg`."""
+    """Write `README.md`, with front matter in the hub's format, and `curve.svg`."""
     (folder / _CURVE).write_text(_curve(record), encoding="utf-8")
     (folder / "README.md").write_text(_card(record), encoding="utf-8")
 
 
 def _card(record: TrainingRecord) -> str:
     licence = [] if record.teacher.licence is None else [f"license: {json.dumps(record.teacher.licence)}"]
-    # What the teacher knows by heart, it may have taught.
+    # The teacher may have taught what it remembers of its own training articles.
     articles = dict.fromkeys((*record.data.articles, *record.teacher.training_articles))
     front = [
         "---",
@@ -36,8 +37,8 @@ def _card(record: TrainingRecord) -> str:
     text = f"""
 # {record.title}
 
-{record.distillation[:1].upper()}{record.distillation[1:]}. Made by
-`export-models distill`; [the record]({FILE}) and [the log]({LOG}) have every number.
+{record.distillation[:1].upper()}{record.distillation[1:]}. Trained by
+`export-models distill`; [the record]({FILE}) and [the log]({LOG}) contain all numbers.
 
 | | |
 |---|---|
@@ -51,9 +52,9 @@ def _card(record: TrainingRecord) -> str:
 |--:|--:|--:|--:|--:|
 {scores}
 
-The weights are those of step {record.best.step}, the best of these F1; since they were chosen by it, it
-flatters a little. The decoding is the export's (the most likely span of at most 15 tokens); the agent's
-differs somewhat.
+The weights are those of step {record.best.step}, which has the best F1 of this table. Because they were
+chosen by that F1, it is a little too high. The answers are the most likely spans of at most 15 tokens; the
+agent decodes answers a little differently.
 """
     return "\n".join(front) + text
 
@@ -64,19 +65,20 @@ def _facts(record: TrainingRecord) -> list[tuple[str, str]]:
     return [
         (
             "shape",
-            f"{shape.family}, {shape.layers} layers, {shape.hidden_size} wide, "
-            f"{shape.attention_heads} heads, {record.parameters / 1e6:.1f}M parameters",
+            f"{shape.family}, {counted(shape.layers, 'layer')}, {counted(shape.hidden_size, 'channel')}, "
+            f"{counted(shape.attention_heads, 'head')}, {record.parameters / 1e6:.1f}M parameters",
         ),
         ("held-out questions", f"EM {record.best.exact_match:.1f}, F1 {record.best.f1:.1f}"),
-        ("the teacher on the same", record.teacher_scores),
+        ("the teacher on the same questions", record.teacher_scores),
         ("teacher", f"{record.teacher.source} ({record.teacher.origin}, {record.teacher.revision})"),
-        ("begun from", record.begun_from),
+        ("started from", record.begun_from),
         ("losses", f"{weights}; temperature {record.temperature:g}"),
         (
             "learned from",
-            f"{data.questions} questions in {data.windows} windows, {data.answered} with a gold answer",
+            f"{counted(data.questions, 'question')} in {counted(data.windows, 'window')}, "
+            f"{data.answered} with a gold answer",
         ),
-        ("held out", f"{data.held_out_questions} questions: {data.held_out}"),
+        ("held out", f"{counted(data.held_out_questions, 'question')}: {data.held_out}"),
         (
             "steps",
             f"{record.evaluations[-1].step} of {settings.steps}"
@@ -85,7 +87,7 @@ def _facts(record: TrainingRecord) -> list[tuple[str, str]]:
         ),
         (
             "trained on",
-            f"{record.device}, {record.precision}, {record.threads} threads, "
+            f"{record.device}, {record.precision}, {counted(record.threads, 'thread')}, "
             f"{record.evaluations[-1].seconds / 60:.1f} minutes",
         ),
     ]
@@ -100,7 +102,7 @@ def _evaluation(evaluation: Evaluation) -> str:
 
 
 def _curve(record: TrainingRecord) -> str:
-    """EM and F1 over steps, and the teacher's F1 as a line."""
+    """The learning curve as SVG: EM and F1 over steps, and the teacher's F1 as a line."""
     steps = max(record.evaluations[-1].step, 1)
     highest = max([e.f1 for e in record.evaluations] + [record.teacher_f1, 1.0])
     top = min(100, 10 * (int(highest / 10) + 1))
@@ -132,7 +134,8 @@ def _curve(record: TrainingRecord) -> str:
     parts.append(f'<text x="{float(x) + 4}" y="{float(y) - 4}" fill="#666">{label}</text>')
     parts.append(f'<text x="{_MARGIN}" y="{_HEIGHT - 16}" fill="#666">0</text>')
     end = (
-        f'<text x="{_WIDTH - _MARGIN}" y="{_HEIGHT - 16}" fill="#666" text-anchor="end">{steps} steps</text>'
+        f'<text x="{_WIDTH - _MARGIN}" y="{_HEIGHT - 16}" fill="#666" text-anchor="end">'
+        f"{counted(steps, 'step')}</text>"
     )
     return "\n".join([*parts, end, "</svg>"]) + "\n"
 

@@ -1,4 +1,4 @@
-"""How well a network answers questions that it never learned from."""
+"""Scores a network on questions that it did not learn from."""
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -7,7 +7,7 @@ import numpy as np
 from contract import squad_metrics as squad
 from contract.questions import Question
 from export.answering.inference import Cutter, Logits, Window, answer
-from export.distillation.hidden_states import takes
+from export.distillation.hidden_states import input_names
 from export.distillation.windows import Labelled, batch
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ class Accuracy(NamedTuple):
 
 
 class HeldOut:
-    """Questions to be scored on.
+    """The held-out questions, which networks are scored on.
 
     Args:
-        questions: each with a gold answer.
-        cutter: as for training.
-        padding: id of the token that fills up.
+        questions: the questions; each has a gold answer.
+        cutter: cuts the questions into windows, as for training.
+        padding: id of the padding token.
     """
 
     def __init__(self, questions: tuple[Question, ...], cutter: Cutter, padding: int) -> None:
@@ -38,16 +38,15 @@ class HeldOut:
         self._padding = padding
 
     def answers(self, network: "PreTrainedModel") -> list[str]:
-        """A network's answers, in the order of the questions, decoded as in `export.answering.inference`."""
+        """The answers of a network in the order of the questions; see `export.answering.inference.answer`."""
         logits = self._logits(network)
         found = []
         for question, windows in zip(self.questions, self._windows, strict=True):
-            said = [logits.pop(0) for _ in windows]
-            found.append(answer(question.context, windows, said))
+            found.append(answer(question.context, windows, [logits.pop(0) for _ in windows]))
         return found
 
     def score(self, network: "PreTrainedModel") -> Accuracy:
-        """EM and F1 as the SQuAD v1.1 script has them, in percent."""
+        """The mean EM and F1 of a network as the SQuAD v1.1 script computes them, in percent."""
         scores = [
             squad.score(text, (gold.text for gold in question.golds))
             for text, question in zip(self.answers(network), self.questions, strict=True)
@@ -70,8 +69,9 @@ class HeldOut:
             rows = [_unlabelled(windows[place]) for place in places]
             given = batch(rows, self._padding, network.device)
             with torch.inference_mode():
-                said = network(**{name: given.inputs[name] for name in takes(network)})
-            starts, ends = (side.float().cpu().numpy() for side in (said.start_logits, said.end_logits))
+                outputs = network(**{name: given.inputs[name] for name in input_names(network)})
+            logits = (outputs.start_logits, outputs.end_logits)
+            starts, ends = (side.float().cpu().numpy() for side in logits)
             for row, place in enumerate(places):
                 tokens = len(windows[place].in_context)
                 found[place] = starts[row, :tokens], ends[row, :tokens]

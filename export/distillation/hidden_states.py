@@ -1,4 +1,4 @@
-"""What a network says of a batch of windows, inside as well as out: what losses compare."""
+"""Records the outputs of a network for a batch of windows, including hidden states, which losses compare."""
 
 import inspect
 import re
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 LAYER: Final = re.compile(r"(^|\.)layer\.(\d+)\.")
-"""Where transformers keeps the layers of an encoder, in all families that distilbench knows."""
+"""The part of a name by which transformers numbers the layers of an encoder, in all supported families."""
 _PROJECTIONS: Final = {
     "query": "queries",
     "q_lin": "queries",
@@ -25,58 +25,61 @@ _PROJECTIONS: Final = {
 
 
 class WindowBatch(NamedTuple):
-    """Windows, padded to the longest; B of them, T tokens."""
+    """B windows, padded to the T tokens of the longest."""
 
     inputs: "dict[str, Tensor]"
     """`input_ids`, `token_type_ids` and `attention_mask`, shape (B, T) each."""
     mask: "Tensor"
-    """Where there are tokens, boolean, shape (B, T)."""
+    """True for tokens and False for padding, shape (B, T)."""
     first: "Tensor"
-    """Place of the gold answer's first token, shape (B,); 0 where the window lacks it."""
+    """Index of the gold answer's first token, shape (B,); 0 if the window does not contain the answer."""
     last: "Tensor"
-    """Of its last token."""
+    """Index of the gold answer's last token, shape (B,); 0 if the window does not contain the answer."""
     answered: "Tensor"
-    """Where a gold answer is known, boolean, shape (B,)."""
+    """Whether the question has a gold answer, boolean, shape (B,)."""
 
 
 class Wanted(NamedTuple):
-    """What losses look at, by layers of the student: 1 and up, and 0 for the embeddings."""
+    """The hidden states that losses need, by layer of the student: from 1, and 0 for the embeddings."""
 
     hidden: frozenset[int] = frozenset()
+    """Layers whose outputs are needed."""
     attention: frozenset[int] = frozenset()
-    """Queries and keys."""
+    """Layers whose queries and keys are needed."""
     values: frozenset[int] = frozenset()
+    """Layers whose values are needed."""
 
     def union(self, other: "Wanted") -> "Wanted":
-        """What either wants."""
+        """The hidden states that either needs."""
         return Wanted(*(ours | theirs for ours, theirs in zip(self, other, strict=True)))
 
 
 class NetworkOutputs(NamedTuple):
-    """What one network says; what is inside goes by layers of the student, in the teacher's as well.
+    """The outputs and hidden states of one network, by layer of the student, also for the teacher.
 
     So `teacher.hidden[3]` is the output of the teacher's layer that the student's layer 3 learns from.
     """
 
     start: "Tensor"
-    """Logits, shape (B, T)."""
+    """Logits of the answer's start, shape (B, T)."""
     end: "Tensor"
+    """Logits of the answer's end, shape (B, T)."""
     hidden: "dict[int, Tensor]"
     """Outputs of layers, shape (B, T, H) each; the student's are projected to the teacher's width."""
     queries: "dict[int, Tensor]"
     keys: "dict[int, Tensor]"
     values: "dict[int, Tensor]"
     heads: int
-    """Attention heads of the network."""
+    """Number of attention heads of the network."""
 
 
 class Listener:
-    """Runs a network and keeps what is wanted of its inside.
+    """Runs a network and records the hidden states that losses need.
 
     Args:
-        network: a reader.
-        wanted: what to keep.
-        layers: the network's layer for each of the student, from 0 (embeddings) on: 0, 1, 2, … for the
+        network: the reader to run.
+        wanted: the hidden states to record.
+        layers: the network's layer for each layer of the student, from 0 (embeddings) on: 0, 1, 2, … for the
             student itself.
     """
 
@@ -84,20 +87,20 @@ class Listener:
         self.network = network
         self.wanted = wanted
         self._layers = layers
-        self._takes = takes(network)
+        self._inputs = input_names(network)
         self.heads = heads(network.config)
         self._projections = _projections(network) if wanted.attention or wanted.values else {}
 
-    def hear(self, batch: WindowBatch) -> NetworkOutputs:
-        """What the network says of a batch."""
+    def outputs(self, batch: WindowBatch) -> NetworkOutputs:
+        """Run the network on a batch."""
         inside: dict[str, dict[int, Tensor]] = {"queries": {}, "keys": {}, "values": {}}
         with self._hooked(inside):
-            said = self.network(
-                **{name: batch.inputs[name] for name in self._takes},
+            found = self.network(
+                **{name: batch.inputs[name] for name in self._inputs},
                 output_hidden_states=bool(self.wanted.hidden),
             )
-        hidden = {place: said.hidden_states[self._layers[place]] for place in sorted(self.wanted.hidden)}
-        return NetworkOutputs(said.start_logits, said.end_logits, hidden, **inside, heads=self.heads)
+        hidden = {place: found.hidden_states[self._layers[place]] for place in sorted(self.wanted.hidden)}
+        return NetworkOutputs(found.start_logits, found.end_logits, hidden, **inside, heads=self.heads)
 
     @contextmanager
     def _hooked(self, inside: "dict[str, dict[int, Tensor]]") -> Iterator[None]:
@@ -123,14 +126,14 @@ class Listener:
                 handle.remove()
 
 
-def takes(network: "PreTrainedModel") -> tuple[str, ...]:
-    """Names of the inputs that a network takes; DistilBERT knows no `token_type_ids`."""
+def input_names(network: "PreTrainedModel") -> tuple[str, ...]:
+    """Names of the inputs that a network accepts; DistilBERT has no `token_type_ids`."""
     known = inspect.signature(network.forward).parameters
     return tuple(name for name in ("input_ids", "attention_mask", "token_type_ids") if name in known)
 
 
 def heads(config: Any) -> int:
-    """Attention heads of a configuration."""
+    """Number of attention heads of a configuration."""
     return int(config.num_attention_heads)
 
 

@@ -1,4 +1,4 @@
-"""Where teachers and base models come from: a name of the catalog, a folder, an adapter, or a hub id."""
+"""Loads teachers and base models: from a name of the catalog, a folder, an adapter, or an id on the hub."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def find(text: str, base: Path | None = None) -> Source:
-    """The trained reader that a text means.
+    """The source of the trained reader that a name means.
 
     Args:
-        text: see `names.find`.
-        base: folder of an adapter's base model, as in `weights.from_folder`.
+        text: the name; see `resolve.find`.
+        base: folder of an adapter's base model, as in `sources.from_folder`.
 
     Raises:
-        BadInput: it is none of these.
+        BadInput: there is no such reader.
         HubUnavailable: see `hub.resolve`.
     """
     named = names.find(text, base=base)
@@ -36,7 +36,7 @@ def load_teacher(source: Source) -> "tuple[PreTrainedModel, PreTrainedTokenizerF
     """A teacher in evaluation mode, and its tokenizer.
 
     Raises:
-        BadInput: see `reader.load_network`, or it has no fast tokenizer.
+        BadInput: see `export.models.load.load_network`, or it has no fast tokenizer.
     """
     network, folder = load_network(source)
     network.eval()  # type: ignore[no-untyped-call]  # untyped there
@@ -45,10 +45,10 @@ def load_teacher(source: Source) -> "tuple[PreTrainedModel, PreTrainedTokenizerF
 
 
 def load_base(text: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
-    """A model to begin from: a folder or an id of the hub, with a question-answering head or without.
+    """A model to start from: a folder or an id on the hub, with or without a question-answering head.
 
     Raises:
-        BadInput: it is no model.
+        BadInput: it is not a model.
         HubUnavailable: see `hub.resolve`.
     """
     import torch
@@ -57,10 +57,10 @@ def load_base(text: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
     folder = Path(text) if Path(text).is_dir() else hub.download(text, hub.resolve(text))
     try:
         with quiet(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # of a head that is not there yet
+            torch.manual_seed(0)  # for the head, if it has to be created
             network = AutoModelForQuestionAnswering.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True
             )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise BadInput(f"'{text}' cannot be loaded as a student to begin with: {first_line(error)}") from None
+        raise BadInput(f"cannot load '{text}' for the student to start from: {first_line(error)}") from None
     return network, load_tokenizer(folder)

@@ -1,4 +1,4 @@
-"""What a user asks of a distillation."""
+"""The request of a distillation: the options that a user gives."""
 
 from pathlib import Path
 
@@ -6,25 +6,25 @@ import msgspec
 
 
 class DistilRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to distil. See `export-models distill --help`."""
+    """The options of a distillation; see `export-models distill --help`."""
 
     teacher: str
     base: Path | None = None
     student: str
     questions: tuple[Path, ...]
     held_out: str = "0.2"
-    """A question file, or the share of the questions to split off by article."""
+    """A question file, or the share of the questions, between 0 and 1, to split off by article."""
     split_seed: int = 0
     losses: str = "minilm"
     temperature: float = 2.0
     layers_from: str | None = None
     begin: str | None = None
-    """`teacher` or `base`: where a catalog's shape begins; None for what fits."""
+    """Source of the first weights of a catalog's shape: `teacher` or `base`; None for the one that fits."""
     name: str | None = None
     title: str | None = None
     epochs: float = 3.0
     steps: int | None = None
-    """Instead of epochs."""
+    """Number of steps to train instead of `epochs`."""
     batch: int = 16
     accumulate: int = 1
     learning_rate: float = 3e-4

@@ -1,4 +1,4 @@
-"""One distillation from request to folder: the parts of this package in their order."""
+"""Runs one distillation, from the request to the folder of the student."""
 
 import hashlib
 import math
@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from commandline.counted import counted
 from contract.codec import encode
 from contract.questions import questions_sha256
 from export import toolchain as tools
@@ -46,36 +47,36 @@ _TOOLS: Final = ("numpy", "tokenizers", "torch", "transformers")
 _WORK: Final = "training"
 _MAX_TOKENS: Final = 512
 _LITTLE: Final = 0.5
-"""Share of copied parameters below which a word is due."""
+"""Share of copied parameters, 0 to 1, below which a warning is printed."""
 _EVALUATIONS: Final = 8
-"""In a training, where no other interval is asked for."""
+"""Number of evaluations of a training if the request gives no interval."""
 
 
 def distil(request: DistilRequest, to: Path, say: Say) -> TrainingRecord:
     """Train a student and write its folder.
 
     Args:
-        request: what to train.
-        to: the student's folder; a killed training leaves its checkpoints in there.
-        say: takes lines for the user.
+        request: the request.
+        to: folder of the student; a killed training leaves its checkpoints there.
+        say: function that prints a line for the user.
 
     Raises:
         BadInput: something in the request is wrong.
-        HubUnavailable: a model of the hub cannot be had.
+        HubUnavailable: a model cannot be downloaded from the hub.
         NotInstalled: torch or another library is missing.
         StorageUnavailable: `to` or the cache cannot be written.
-        TrainingDiverged: a loss is no number.
+        TrainingDiverged: a loss or a gradient is not a finite number.
     """
     tools.check_installed("distilling", _NEEDED)
     if request.batch % request.accumulate:
         raise BadInput(
-            f"a batch of {request.batch} cannot be made of {request.accumulate} equal parts: "
-            "choose a multiple"
+            f"a batch of {counted(request.batch, 'window')} cannot be split into {request.accumulate} equal "
+            f"parts: choose a multiple of {request.accumulate} with --batch"
         )
-    objective.parse(request.losses, 1, request.temperature)  # now, before anything is loaded
+    objective.parse(request.losses, 1, request.temperature)  # check it before anything is loaded
     finished = _check_place(to, resume=request.resume)
     if finished is not None:
-        say(f"'{to}' was finished before")
+        say(f"the training in '{to}' is already finished")
         return finished
     source = sources.find(request.teacher, request.base)
     say(f"loading the teacher ({source.weights.origin}: {source.weights.source})")
@@ -115,19 +116,20 @@ def distil(request: DistilRequest, to: Path, say: Say) -> TrainingRecord:
 
 
 def _short(source: str) -> str:
-    """The teacher's name within that of its student."""
+    """The short form of the teacher's name, which is part of its student's name."""
     return source.partition(" on ")[0].rpartition("/")[2].lower()
 
 
 def _say_student(young: Student, say: Say) -> None:
     share = young.copied / young.parameters
     say(
-        f"the student has {young.architecture.layers} layers of {young.architecture.hidden_size} and "
-        f"{young.parameters / 1e6:.1f}M parameters, begun from {young.begun_from}"
+        f"the student has {counted(young.architecture.layers, 'layer')} of "
+        f"{counted(young.architecture.hidden_size, 'channel')} and {young.parameters / 1e6:.1f}M parameters; "
+        f"it starts from {young.begun_from}"
     )
     if young.copied and share < _LITTLE:
         say(
-            f"only {share:.0%} of its parameters have a counterpart in the teacher; the others begin at "
+            f"only {share:.0%} of its parameters have a counterpart in the teacher; the others start at "
             "random and need far more text than a question file has"
         )
 
@@ -156,7 +158,7 @@ def _teacher(
 def _check_answers(goal: Objective, training_data: TrainingData, request: DistilRequest) -> None:
     if not goal.needs_teacher and not any(window.answered for window in training_data.windows):
         raise BadInput(
-            f"losses {request.losses!r} learn from gold answers alone, and the training questions have none: "
+            f"losses {request.losses!r} learn from gold answers alone, but the training questions have none: "
             "add soft=1"
         )
 
@@ -183,7 +185,7 @@ def _identity(
     training_data: TrainingData,
     young: Student,
 ) -> str:
-    """Of all that decides what is trained, so that a resumed training is the same training."""
+    """A digest of everything that decides the result, to check that a resumed training is the same one."""
     decisive = (
         source.weights,
         settings,
@@ -253,11 +255,12 @@ def _record(
 
 
 def _distillation_line(teacher: str, goal: Objective, young: Student) -> str:
-    """In one line, who taught what."""
+    """The description of the distillation in one line."""
     if not goal.needs_teacher:
-        return f"trained on gold answers alone; begun from {young.begun_from.replace('the teacher', teacher)}"
+        start = young.begun_from.replace("the teacher", teacher)
+        return f"trained on gold answers alone; started from {start}"
     losses = ", ".join(term.name for term in goal.terms)
-    return f"distilled from {teacher} by {losses}; begun from {young.begun_from}"
+    return f"distilled from {teacher} by {losses}; started from {young.begun_from}"
 
 
 def _save(
@@ -267,7 +270,7 @@ def _save(
     work: Path,
     to: Path,
 ) -> None:
-    """Write the student beside its checkpoints, then move it up, its configuration last."""
+    """Write the student next to its checkpoints, then move its files up, with the configuration last."""
     draft = work / "student"
     tokenizer.model_max_length = _MAX_TOKENS
     try:
@@ -283,16 +286,16 @@ def _save(
 
 
 def _check_place(to: Path, *, resume: bool) -> TrainingRecord | None:
-    """The student that is there already, where a resumed training had ended.
+    """The record of the student that is already there, if a training to resume has ended; otherwise None.
 
     Raises:
-        BadInput: something is there that this training would not go on from.
+        BadInput: the folder holds something that this training does not continue.
     """
     if resume and (finished := record.read(to)) is not None and (to / CONFIG).is_file():
         return finished
     if resume and not (to / _WORK).is_dir():
         raise BadInput(f"there is no training in '{to}' to resume: leave out --resume")
     if not resume and to.exists() and (not to.is_dir() or any(to.iterdir())):
-        hint = " or go on with --resume" if (to / _WORK).is_dir() else ""
-        raise BadInput(f"'{to}' is there already: choose another folder{hint}")
+        hint = ", or continue with --resume" if (to / _WORK).is_dir() else ""
+        raise BadInput(f"'{to}' already exists: choose another folder{hint}")
     return None

@@ -4,6 +4,7 @@ import copy
 import math
 from typing import TYPE_CHECKING, Final
 
+from commandline.counted import counted
 from export.errors import BadInput
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ _ATTRIBUTES: Final = {
 }
 _DISTILBERT: Final = {"layers": "n_layers", "hidden": "dim", "heads": "n_heads", "intermediate": "hidden_dim"}
 _HEAD_CHANNELS: Final = (64, 32)
-"""Of one attention head, by preference; BERT's, and that of MiniLM."""
+"""Channels of an attention head, in order of preference: those of BERT, and those of MiniLM."""
 
 
 def is_shape(spec: str) -> bool:
-    """Whether a student is given by numbers, such as `layers=3,hidden=384`."""
+    """Whether the description of a student consists of numbers, such as `layers=3,hidden=384`."""
     return "=" in spec
 
 
@@ -29,17 +30,18 @@ def shaped(spec: str, teacher: "PretrainedConfig") -> "PretrainedConfig":
     """The teacher's configuration with other numbers.
 
     Args:
-        spec: such as `layers=3,hidden=256,heads=4,intermediate=1024`. What is left out is the teacher's; with
-            another width, `heads` gets 64 or 32 channels each and `intermediate` four times the width.
-        teacher: its configuration.
+        spec: numbers such as `layers=3,hidden=256,heads=4,intermediate=1024`. Those left out are the
+            teacher's; but with another width, each head gets 64 or 32 channels, and `intermediate` is four
+            times the width.
+        teacher: configuration of the teacher.
 
     Raises:
-        BadInput: an unknown or impossible number, or a teacher whose shape is more than these.
+        BadInput: a number is unknown or impossible, or the teacher's shape has more numbers than these.
     """
     numbers = _numbers(spec)
     if teacher.model_type == "mobilebert":
         raise BadInput(
-            f"a student {spec!r} cannot be made from a MobileBERT, whose shape takes more numbers: name a "
+            f"student {spec!r} cannot be made from a MobileBERT, because its shape has more numbers: give a "
             "model of the catalog or a folder with --student"
         )
     config = copy.deepcopy(teacher)
@@ -63,9 +65,9 @@ def _numbers(spec: str) -> dict[str, int]:
     for part in spec.split(","):
         name, _, number = (piece.strip() for piece in part.partition("="))
         if name not in _ATTRIBUTES:
-            raise BadInput(f"student {spec!r} names no number {name!r}: there are {', '.join(_ATTRIBUTES)}")
+            raise BadInput(f"student {spec!r} has no number {name!r}: choose from {', '.join(_ATTRIBUTES)}")
         if not number.isascii() or not number.isdigit() or int(number) < 1:
-            raise BadInput(f"student {spec!r} gives {name!r} {number!r}, which is not a whole number above 0")
+            raise BadInput(f"student {spec!r} sets {name!r} to {number!r}, not to a whole number above 0")
         numbers[name] = int(number)
     return numbers
 
@@ -78,27 +80,28 @@ def _heads_for(hidden: int) -> int:
 def _check_heads(spec: str, config: "PretrainedConfig") -> None:
     if config.hidden_size % config.num_attention_heads:
         raise BadInput(
-            f"student {spec!r} has {config.hidden_size} channels, which {config.num_attention_heads} heads "
-            "do not divide: give heads that do"
+            f"student {spec!r} has {counted(config.hidden_size, 'channel')}, which cannot be divided among "
+            f"{config.num_attention_heads} heads: choose a number of heads that divides the channels"
         )
 
 
 def layer_map(student: int, teacher: int, chosen: str | None) -> tuple[int, ...]:
-    """The teacher's layer for each of the student's: evenly spaced up to the last, or as chosen.
+    """The teacher's layer for each layer of the student: evenly spaced up to the last, or as chosen.
 
     Args:
-        student: its layers.
-        teacher: its layers.
-        chosen: such as `2,4,6`.
+        student: number of layers of the student.
+        teacher: number of layers of the teacher.
+        chosen: the chosen layers of the teacher, such as `2,4,6`; None for evenly spaced ones.
 
     Raises:
-        BadInput: not as many as the student has, or not layers of the teacher in ascending order.
+        BadInput: there are not as many as the student has layers, or they are not layers of the teacher in
+            ascending order.
     """
     if chosen is None:
         if student > teacher:
             raise BadInput(
-                f"the student has {student} layers and its teacher {teacher}: give the teacher's layer for "
-                "each of the student's with --layers-from, repeating some"
+                f"the student has {counted(student, 'layer')}, but its teacher has only {teacher}: with "
+                "--layers-from, give a layer of the teacher for each layer of the student, and repeat some"
             )
         return tuple(round((place + 1) * teacher / student) for place in range(student))
     parts = [part.strip() for part in chosen.split(",")]
@@ -106,7 +109,7 @@ def layer_map(student: int, teacher: int, chosen: str | None) -> tuple[int, ...]
     fits = all(1 <= layer <= teacher for layer in layers) and list(layers) == sorted(layers)
     if len(parts) != student or len(layers) != student or not fits:
         raise BadInput(
-            f"layers {chosen!r} are not {student} ascending numbers from 1 to {teacher}, the teacher's layer "
-            "for each of the student's"
+            f"--layers-from {chosen!r} must be {counted(student, 'number', 'ascending numbers')} from 1 to "
+            f"{teacher}: a layer of the teacher for each layer of the student"
         )
     return layers

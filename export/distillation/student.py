@@ -1,4 +1,4 @@
-"""The student before it learns: a network, and the weights that it begins with."""
+"""Makes the untrained student: a network, and the weights that it starts with."""
 
 import re
 from pathlib import Path
@@ -29,25 +29,26 @@ _FROM_BERT: Final = (
     (re.compile(r"\.ffn\.lin2\."), ".output.dense."),
     (re.compile(r"\.output_layer_norm\."), ".output.LayerNorm."),
 )
-"""Names of DistilBERT's weights as BERT has them: DistilBERT began as every second layer of BERT."""
+"""Replacements that turn the names of DistilBERT's weights into those of BERT, from which it was made."""
 
 
 class Student(NamedTuple):
-    """A student and how it came to be."""
+    """An untrained student, and the source of its weights."""
 
     network: "PreTrainedModel"
     architecture: Architecture
     layers: tuple[int, ...]
-    """The teacher's layer for each of the student's, counted from 1."""
+    """The teacher's layer for each layer of the student, counted from 1."""
     begun_from: str
+    """Source of the first weights, for people."""
     copied: int
-    """Parameters copied from the teacher."""
+    """Number of parameters that were copied from the teacher."""
     name: str
     title: str
 
     @property
     def parameters(self) -> int:
-        """All of them, of the network with its head."""
+        """Number of parameters of the network with its head."""
         return sum(parameter.numel() for parameter in self.network.parameters())
 
 
@@ -61,7 +62,7 @@ def student(
 
     Raises:
         BadInput: there is no such student, or it does not fit its teacher.
-        HubUnavailable: its base cannot be had.
+        HubUnavailable: its base model cannot be downloaded.
     """
     spec = request.student
     known = None if shapes.is_shape(spec) or _is_place(spec) else catalog.find(spec)
@@ -87,7 +88,7 @@ def student(
         network,
         shape,
         layers,
-        f"layers {', '.join(map(str, layers))} of the teacher",
+        f"{'layer' if len(layers) == 1 else 'layers'} {', '.join(map(str, layers))} of the teacher",
         copied,
         known.name if known else name,
         known.title if known else name,
@@ -111,11 +112,11 @@ def _from_base(
     name: str,
     title: str,
 ) -> Student:
-    network, its_own = sources.load_base(base)
-    if its_own.get_vocab() != tokenizer.get_vocab():
+    network, base_tokenizer = sources.load_base(base)
+    if base_tokenizer.get_vocab() != tokenizer.get_vocab():
         raise BadInput(
-            f"the student {base!r} has another vocabulary than its teacher, so their tokens cannot be "
-            "compared: choose one that is cased or uncased as its teacher is"
+            f"the vocabulary of the student {base!r} differs from its teacher's, so their tokens cannot be "
+            "compared: choose a student that is cased or uncased like its teacher"
         )
     layers = shapes.layer_map(
         network.config.num_hidden_layers, teacher.config.num_hidden_layers, request.layers_from
@@ -124,15 +125,15 @@ def _from_base(
 
 
 def copy(student: "PreTrainedModel", teacher: "PreTrainedModel", layers: tuple[int, ...]) -> int:
-    """Copy into a fresh student every weight of its teacher that has the shape it needs.
+    """Copy the weights of a teacher that have the same shape in its student into the student.
 
     Args:
-        student: changed in place.
-        teacher: of the same family, or a BERT where the student is a DistilBERT.
-        layers: the teacher's layer for each of the student's.
+        student: the untrained student, which is changed in place.
+        teacher: a teacher of the same family, or a BERT if the student is a DistilBERT.
+        layers: the teacher's layer for each layer of the student.
 
     Returns:
-        How many parameters were copied.
+        The number of parameters that were copied.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""What the teacher says of the training windows: asked each time, or once and kept on disk."""
+"""Provides the teacher's outputs for the training windows: computed each time, or once and kept on disk."""
 
 import hashlib
 import shutil
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Rows = NDArray[Any]
 Advance = Callable[[int, int], None]
-"""Called with the windows done and all of them."""
+"""Function that receives the number of windows done and the number of all windows."""
 
 _BATCH: Final = 16
 _LOGITS: Final = "logits"
@@ -26,49 +26,49 @@ _INSIDE: Final = ("hidden", "queries", "keys", "values")
 
 
 class Teacher(Protocol):
-    """Whoever says what the student should say."""
+    """Something that provides the outputs that the student should imitate."""
 
-    def says(self, places: list[int], given: WindowBatch) -> NetworkOutputs:
-        """What the teacher says of a batch.
+    def outputs(self, places: list[int], given: WindowBatch) -> NetworkOutputs:
+        """The teacher's outputs for a batch.
 
         Args:
-            places: of the windows in the training data.
+            places: indices of the windows in the training data.
             given: the windows.
         """
 
 
 class LiveTeacher:
-    """The network itself, asked each time."""
+    """The teacher's network itself, which runs each time."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
 
-    def says(self, places: list[int], given: WindowBatch) -> NetworkOutputs:
+    def outputs(self, places: list[int], given: WindowBatch) -> NetworkOutputs:
         """See `Teacher`."""
         import torch
 
         with torch.no_grad():
-            return self._listener.hear(given)
+            return self._listener.outputs(given)
 
 
 class Entry(NamedTuple):
-    """One file of a cache: what a layer says of all tokens of all windows, one after the other."""
+    """One file of a cache: the outputs of a layer for all tokens of all windows, one after another."""
 
     kind: str
     place: int
     """Layer of the student; 0 for logits."""
     file: str
-    """Named by the layer of the teacher, so that students of other layers find it too."""
+    """Name of the file, with the layer of the teacher, so that students with other layers find it too."""
 
 
 class CachedTeacher:
-    """The teacher's words on disk, as half-precision numbers but for the logits.
+    """The teacher's outputs on disk, in half precision except for the logits.
 
     Args:
-        folder: of this teacher and these windows.
-        entries: what is needed.
-        lengths: of the windows, in tokens.
-        heads: of the teacher.
+        folder: folder of this teacher and these windows.
+        entries: the files that are needed.
+        lengths: lengths of the windows, in tokens.
+        heads: number of attention heads of the teacher.
     """
 
     def __init__(self, folder: Path, entries: list[Entry], lengths: list[int], heads: int) -> None:
@@ -78,7 +78,7 @@ class CachedTeacher:
         self._offsets = np.concatenate(([0], np.cumsum(lengths)))
         self._heads = heads
 
-    def says(self, places: list[int], given: WindowBatch) -> NetworkOutputs:
+    def outputs(self, places: list[int], given: WindowBatch) -> NetworkOutputs:
         """See `Teacher`."""
         logits = self._padded(self._rows[_LOGITS, 0], places, given)
         inside: dict[str, dict[int, torch.Tensor]] = {kind: {} for kind in _INSIDE}
@@ -106,19 +106,19 @@ def cached_teacher(
     padding: int,
     advance: Advance,
 ) -> CachedTeacher:
-    """What the teacher says, from the cache; what is not there yet is asked once and kept.
+    """The teacher's outputs from the cache; outputs that it lacks are computed once and kept.
 
     Args:
-        cache: folder of any number of teachers and data.
-        listener: the teacher, with what is wanted of it.
-        layers: the teacher's layer for each of the student's, from 0 on.
+        cache: folder of the cache, for any number of teachers and data sets.
+        listener: the teacher, with the hidden states that are needed.
+        layers: the teacher's layer for each layer of the student, from 0 on.
         windows: all training windows.
-        identity: of the teacher's weights.
-        padding: id of the token that fills up.
-        advance: told how far it is.
+        identity: text that identifies the teacher's weights.
+        padding: id of the padding token.
+        advance: function that receives the progress.
 
     Raises:
-        BadInput: a number of the teacher is too large for half precision.
+        BadInput: an output of the teacher is too large for half precision.
         StorageUnavailable: the cache cannot be written.
     """
     folder = cache / _digest(identity, windows)
@@ -128,7 +128,7 @@ def cached_teacher(
     if missing:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _ask(folder, missing, listener, windows, padding, advance)
+            _compute(folder, missing, listener, windows, padding, advance)
         except OSError as error:
             raise StorageUnavailable(f"cannot write to '{folder}': {error.strerror or error}") from error
     return CachedTeacher(folder, entries, lengths, listener.heads)
@@ -144,7 +144,7 @@ def _entries(listener: Listener, layers: tuple[int, ...]) -> Iterator[Entry]:
             yield Entry(kind, place, f"{kind}-{layers[place]}.npy")
 
 
-def _ask(
+def _compute(
     folder: Path,
     missing: list[Entry],
     listener: Listener,
@@ -159,9 +159,9 @@ def _ask(
     for start in range(0, len(order), _BATCH):
         places = order[start : start + _BATCH]
         given = batch([windows[place] for place in places], padding, listener.network.device)
-        said = teacher.says(places, given)
+        outputs = teacher.outputs(places, given)
         for entry in missing:
-            rows = _rows(said, entry)
+            rows = _rows(outputs, entry)
             if entry not in files:
                 files[entry] = _file(folder, entry, int(offsets[-1]), rows.shape[-1])
             for row, place in enumerate(places):
@@ -172,15 +172,16 @@ def _ask(
         _partial(folder, entry).rename(folder / entry.file)
 
 
-def _rows(said: NetworkOutputs, entry: Entry) -> Rows:
+def _rows(outputs: NetworkOutputs, entry: Entry) -> Rows:
     import torch
 
     if entry.kind == _LOGITS:
-        logits: Rows = torch.stack((said.start, said.end), dim=-1).float().cpu().numpy()
+        logits: Rows = torch.stack((outputs.start, outputs.end), dim=-1).float().cpu().numpy()
         return logits
-    rows: Rows = getattr(said, entry.kind)[entry.place].half().cpu().numpy()
+    rows: Rows = getattr(outputs, entry.kind)[entry.place].half().cpu().numpy()
     if not np.isfinite(rows).all():
-        raise BadInput(f"the teacher's {entry.kind} have numbers too large for the cache: leave out --cache")
+        what = "hidden states" if entry.kind == "hidden" else entry.kind
+        raise BadInput(f"the teacher's {what} have numbers too large for the cache: leave out --cache")
     return rows
 
 
@@ -189,8 +190,8 @@ def _file(folder: Path, entry: Entry, tokens: int, width: int) -> "np.memmap[Any
     needed, free = tokens * width * np.dtype(kind).itemsize, shutil.disk_usage(folder).free
     if needed > free:
         raise StorageUnavailable(
-            f"the cache '{folder}' needs {needed / 1e6:,.0f} MB more for {entry.file}, and {free / 1e6:,.0f} "
-            "MB are free: leave out --cache, or give another folder"
+            f"the cache '{folder}' needs {needed / 1e6:,.0f} MB more for {entry.file}, but only "
+            f"{free / 1e6:,.0f} MB are free: leave out --cache, or give another folder"
         )
     path = _partial(folder, entry)
     return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=(tokens, width))

@@ -1,8 +1,9 @@
-"""What a student learns from and what it is examined on: the question files of a request, read and cut."""
+"""Reads the question files of a request: the windows to learn from, and the held-out questions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from commandline.counted import counted
 from contract.questions import Question
 from export.answering.inference import Cutter
 from export.distillation import windows as data
@@ -15,41 +16,46 @@ if TYPE_CHECKING:
 
 
 class TrainingData(NamedTuple):
-    """The questions, read and cut."""
+    """The training questions, their windows, and the held-out questions."""
 
     questions: tuple[Question, ...]
     windows: list[data.Labelled]
     held_out: HeldOut
     held_out_from: str
+    """Description of the source of the held-out questions."""
     padding: int
+    """Id of the padding token."""
 
 
 def read_training_data(request: DistilRequest, tokenizer: "PreTrainedTokenizerFast") -> TrainingData:
-    """Read the question files of a request, split off what is held out, and cut them into windows.
+    """Read the question files of a request, split off held-out questions, and cut the others into windows.
 
     Raises:
-        BadInput: a question is given twice, or nothing can be held out.
-        ContractError: a file is no question file.
+        BadInput: a question is given twice, or no question can be held out.
+        ContractError: a file is not a question file.
     """
     asked = tuple(question for path in request.questions for question in data.read(path))
     if len({question.id for question in asked}) < len(asked):
-        raise BadInput("two of the question files have questions of the same id: give each question once")
+        raise BadInput("two of the question files contain the same question id: give each question once")
     share = _share(request.held_out)
     if share is None:
         path = Path(request.held_out)
         held, described = data.read(path), path.name
         both = {question.id for question in held} & {question.id for question in asked}
         if both:
+            some = counted(len(both), f"question of '{path}' is", f"questions of '{path}' are")
             raise BadInput(
-                f"{len(both)} questions of '{path}', such as {min(both)!r}, are in the training questions "
-                "too: hold out others"
+                f"{some} also among the training questions (the first by id: {min(both)!r}): hold out others"
             )
     else:
         asked, held = data.split(asked, share, request.split_seed)
         described = f"whole articles, {share:.0%} of the questions, drawn with seed {request.split_seed}"
     scored = tuple(question for question in held if question.golds)
     if not scored:
-        raise BadInput(f"no held-out question of {request.held_out!r} has a gold answer to be scored by")
+        raise BadInput(
+            f"none of the questions held out by {request.held_out!r} has a gold answer to score with: "
+            "choose others with --held-out"
+        )
     cutter = Cutter(tokenizer.backend_tokenizer.to_str(), data.INPUTS)
     padding = tokenizer.pad_token_id or 0
     held_out = HeldOut(scored, cutter, padding)

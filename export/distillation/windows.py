@@ -1,4 +1,4 @@
-"""Questions as windows to learn from: labelled, split by article, batched by length."""
+"""Prepares questions for training: splits them by article, labels windows, and batches these by length."""
 
 import random
 from collections import defaultdict
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from commandline.counted import counted
 from contract.questions import Question
 from export.answering.inference import Cutter, Window
 from export.distillation.hidden_states import WindowBatch
@@ -19,18 +20,21 @@ if TYPE_CHECKING:
 
 INPUTS: Final = ("input_ids", "attention_mask", "token_type_ids")
 _POOL_BATCHES: Final = 50
-"""Windows are sorted by length within so many batches: little padding, and still another order each epoch."""
+"""Number of batches within which windows are sorted by length: this needs little padding, and the order still
+differs in each epoch."""
 
 
 class Labelled(NamedTuple):
-    """One window with what is known of its answer."""
+    """One window, with the place of its gold answer."""
 
     ids: NDArray[np.int64]
-    """Shape (T,)."""
+    """Token ids, shape (T,)."""
     types: NDArray[np.int64]
+    """Token type ids, shape (T,)."""
     first: int
-    """Place of the gold answer's first token; 0, the CLS token, where the window lacks it."""
+    """Index of the gold answer's first token; 0, the CLS token, if the window does not contain the answer."""
     last: int
+    """Index of the gold answer's last token; 0 if the window does not contain the answer."""
     answered: bool
     """Whether the question has a gold answer."""
 
@@ -40,7 +44,7 @@ def read(path: Path) -> tuple[Question, ...]:
 
     Raises:
         BadInput: the file cannot be read.
-        ContractError: it is no question file.
+        ContractError: it is not a question file.
     """
     return question_file.questions(path).questions
 
@@ -48,12 +52,12 @@ def read(path: Path) -> tuple[Question, ...]:
 def split(
     questions: tuple[Question, ...], share: float, seed: int
 ) -> tuple[tuple[Question, ...], tuple[Question, ...]]:
-    """Questions to learn from and questions held out, no article in both.
+    """Split questions into those to learn from and those held out, with no article in both.
 
     Args:
-        questions: of two articles at least; without titles, each context is an article.
-        share: of the questions to hold out, 0 to 1; whole articles are taken until it is reached.
-        seed: draws the articles.
+        questions: questions of at least two articles; without titles, each context counts as an article.
+        share: share of the questions to hold out, 0 to 1; whole articles are added until it is reached.
+        seed: seed for drawing the articles.
 
     Raises:
         BadInput: there are too few articles to split.
@@ -68,8 +72,8 @@ def split(
         held.add(names.pop())
     if not names or not held:
         raise BadInput(
-            f"{len(articles)} article(s) cannot be split so that {share:.0%} of the questions are held out: "
-            "give a file of other questions with --held-out"
+            f"{counted(len(articles), 'article')} cannot be split so that {share:.0%} of the questions are "
+            "held out: give a file of other questions with --held-out"
         )
     return (
         tuple(q for q in questions if (q.title or q.context) not in held),
@@ -78,11 +82,11 @@ def split(
 
 
 def labelled(questions: tuple[Question, ...], cutter: Cutter) -> list[Labelled]:
-    """Every window of the questions, labelled with the first gold answer.
+    """All windows of the questions, labelled with the first gold answer.
 
     Args:
-        questions: with gold answers or without.
-        cutter: gives windows with the inputs of `INPUTS`.
+        questions: the questions, with or without gold answers.
+        cutter: cuts questions into windows with the inputs `INPUTS`.
     """
     return [_label(question, window) for question in questions for window in cutter.windows(question)]
 
@@ -97,7 +101,7 @@ def _label(question: Question, window: Window) -> Labelled:
 
 
 def _tokens(window: Window, begin: int, end: int) -> tuple[int, int]:
-    """The tokens that hold the context's characters `begin` to `end`; (0, 0) where some are missing."""
+    """First and last token of the context's characters `begin` to `end`; (0, 0) if some are missing."""
     inside = [
         place
         for place in np.flatnonzero(window.in_context).tolist()
@@ -109,13 +113,13 @@ def _tokens(window: Window, begin: int, end: int) -> tuple[int, int]:
 
 
 def epoch(lengths: list[int], size: int, seed: int, number: int) -> list[list[int]]:
-    """The batches of an epoch, as places of windows: a function of seed and number, so it can be resumed.
+    """The batches of an epoch, as indices of windows. They depend only on seed and number, for resuming.
 
     Args:
-        lengths: of the windows, in tokens.
-        size: windows of a batch; the last may have fewer.
-        seed: of the training.
-        number: of the epoch.
+        lengths: lengths of the windows, in tokens.
+        size: number of windows of a batch; one batch may have fewer.
+        seed: seed of the training.
+        number: number of the epoch.
     """
     drawn = random.Random(f"{seed} {number}")  # noqa: S311  # an order, not a secret
     order = list(range(len(lengths)))
@@ -129,12 +133,12 @@ def epoch(lengths: list[int], size: int, seed: int, number: int) -> list[list[in
 
 
 def batch(windows: list[Labelled], padding: int, device: "torch.device") -> WindowBatch:
-    """Windows side by side, padded to the longest.
+    """Put windows into a batch, padded to the longest.
 
     Args:
-        windows: of a batch.
-        padding: id of the token that fills up.
-        device: where the network is.
+        windows: the windows of the batch.
+        padding: id of the padding token.
+        device: device of the network.
     """
     import torch
 

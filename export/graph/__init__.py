@@ -1,1 +1,1 @@
-"""The ONNX graph: traced, indexed, and rewritten without changing its answers."""
+"""Traces, indexes and rewrites the ONNX graph, without changing its answers."""

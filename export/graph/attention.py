@@ -1,9 +1,10 @@
-"""Attention as onnxruntime's one operator, without a mask.
+"""Replaces attention by one operator of onnxruntime, without a mask.
 
-The exporter spells attention out: heads are laid apart, two products, a scale, the mask, a softmax between
-them, heads side by side again. onnxruntime's `MultiHeadAttention` does it block by block within the
-processor's cache, but only where nothing is masked. A question's window is never padded, so its mask would
-hide nothing: it goes, and the graph's input `attention_mask` with it.
+The exporter writes attention as many operators: it separates the heads, multiplies queries by keys, scales,
+adds the mask, takes the softmax, multiplies by the values, and joins the heads. onnxruntime's
+`MultiHeadAttention` computes this block by block within the processor's cache, but only without a mask. The
+window of a question is never padded, so its mask has no effect: the mask and the graph's input
+`attention_mask` are removed.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -18,9 +19,9 @@ MASK: Final = "attention_mask"
 OPERATOR: Final = "MultiHeadAttention"
 _DOMAIN: Final = "com.microsoft"
 _TO_HEADS: Final = (0, 2, 1, 3)
-"""The transposition from (batch, tokens, heads, width), and back."""
+"""The transposition from (batch, tokens, heads, width) to heads first, and back."""
 _TO_HEADS_TURNED: Final = (0, 2, 3, 1)
-"""That of keys, ready to be multiplied."""
+"""The transposition of keys, which queries are multiplied by."""
 
 
 class _Attention(NamedTuple):
@@ -36,10 +37,11 @@ class _Attention(NamedTuple):
 
 
 def attend(model: "ModelProto") -> int:
-    """Put the operator in the place of every attention of a network, or of none, in place.
+    """Replace the attention of every layer by the operator, in place, or that of no layer.
 
     Returns:
-        How many layers have it now; 0 for an attention of another kind, whose graph is left as it was.
+        The number of layers that have the operator now; 0 for another kind of attention, whose graph is not
+        changed.
     """
     from onnx import helper
 
@@ -78,11 +80,11 @@ def _attention(seen: Seen, softmax: "NodeProto") -> _Attention | None:
     if scores is not None and scores.op_type == "Div":
         divisor, scores = _number(seen, scores.input[1]), seen.makers.get(scores.input[0])
     weighted = _only_reader(seen, softmax)
-    laid = None if weighted is None else _only_reader(seen, weighted)
-    result = None if laid is None else _only_reader(seen, laid)
+    joined = None if weighted is None else _only_reader(seen, weighted)
+    result = None if joined is None else _only_reader(seen, joined)
     if scores is None or scores.op_type != "MatMul" or weighted is None or weighted.op_type != "MatMul":
         return None
-    if laid is None or _order(laid) != _TO_HEADS or result is None or result.op_type != "Reshape":
+    if joined is None or _order(joined) != _TO_HEADS or result is None or result.op_type != "Reshape":
         return None
     queries = _side_by_side(seen, scores.input[0], _TO_HEADS)
     keys = _side_by_side(seen, scores.input[1], _TO_HEADS_TURNED)
@@ -97,11 +99,11 @@ def _attention(seen: Seen, softmax: "NodeProto") -> _Attention | None:
 
 class _Heads(NamedTuple):
     tensor: str
-    """Before its heads were laid apart."""
+    """Name of the tensor before its heads were separated."""
     heads: int
     width: int
     scaled: bool
-    """By the fourth root of one over the width, as torch's attention does with queries and keys."""
+    """Whether the tensor is multiplied by width to the power of -1/4, as torch does with queries and keys."""
 
 
 def _side_by_side(seen: Seen, tensor: str, order: tuple[int, ...]) -> _Heads | None:
@@ -119,13 +121,13 @@ def _side_by_side(seen: Seen, tensor: str, order: tuple[int, ...]) -> _Heads | N
 
 
 def _is_scale(seen: Seen, tensor: str) -> bool:
-    """Whether it is the square root of one over the square root of a width."""
+    """Whether a tensor is the square root of one over the square root of a width."""
     made = back(seen, tensor, ("Sqrt", "Cast", "Div"))
     return made is not None and back(seen, made.input[1], ("Sqrt", "Cast", "Slice", "Shape")) is not None
 
 
 def _is_mask(seen: Seen, tensor: str) -> bool:
-    """Whether a tensor follows from the mask, from shapes and from numbers alone."""
+    """Whether a tensor is computed from the mask, and otherwise only from shapes and numbers."""
     reached, open_ends = False, [tensor]
     while open_ends:
         name = open_ends.pop()
@@ -143,7 +145,7 @@ def _is_mask(seen: Seen, tensor: str) -> bool:
 
 
 def _only_reader(seen: Seen, node: "NodeProto") -> "NodeProto | None":
-    """Besides those that ask for the shape alone."""
+    """The only node that reads the output of a node, apart from Shape nodes; None if there are several."""
     readers = [each for each in seen.readers.get(node.output[0], []) if each.op_type != "Shape"]
     return readers[0] if len(readers) == 1 else None
 

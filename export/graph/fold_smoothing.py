@@ -1,7 +1,7 @@
-"""What smoothing divides behind attention, folded into its values: one operator a layer less, same product.
+"""Folds the division of smoothing after attention into its values: one operator fewer per layer.
 
-Attention gives, channel by channel, a mean of its values. So their linear layer can bring along the factors
-that the next one's input is multiplied by.
+The output of attention is, channel by channel, a mean of its values. So the linear layer of the values can
+include the factors that the input of the next layer is multiplied by, and the product stays the same.
 """
 
 from typing import TYPE_CHECKING
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from onnx import GraphProto
 
 _VALUES = 2
-"""Which input of attention they are."""
+"""Index of the values among the inputs of attention."""
 
 
 def fold(graph: "GraphProto") -> int:
-    """Fold constant factors behind attention into the linear layers of its values, in place.
+    """Fold constant factors after attention into the linear layers of its values, in place.
 
     Returns:
-        How many operators went.
+        The number of operators that were removed.
     """
     from onnx import numpy_helper
 

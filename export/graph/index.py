@@ -1,4 +1,4 @@
-"""Walking an ONNX graph: who makes a tensor, who reads it, and what nobody reads any more."""
+"""Indexes an ONNX graph: which node makes a tensor, which nodes read it, and what is no longer read."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """A graph as it was when it was looked at."""
+    """An index of a graph: it does not follow later changes of the graph."""
 
     makers: "dict[str, NodeProto]"
     readers: "dict[str, list[NodeProto]]"
@@ -18,7 +18,7 @@ class Seen(NamedTuple):
 
 
 def look(graph: "GraphProto") -> Seen:
-    """Note the makers, readers and weights of a graph."""
+    """Index the makers and readers of tensors, and the weights, of a graph."""
     makers = {name: node for node in graph.node for name in node.output}
     readers: dict[str, list[NodeProto]] = {}
     for node in graph.node:
@@ -28,7 +28,7 @@ def look(graph: "GraphProto") -> Seen:
 
 
 def back(seen: Seen, tensor: str, kinds: tuple[str, ...]) -> "NodeProto | None":
-    """Follow a tensor to its makers, if they are of these kinds; the last of them."""
+    """Follow a tensor back through makers of these kinds; returns the last one, or None if one differs."""
     node = None
     for kind in kinds:
         node = seen.makers.get(tensor)
@@ -39,19 +39,19 @@ def back(seen: Seen, tensor: str, kinds: tuple[str, ...]) -> "NodeProto | None":
 
 
 def constant(seen: Seen, node: "NodeProto") -> str:
-    """The first weight that a node reads; empty where it reads none."""
+    """The first weight that a node reads; empty if it reads none."""
     return next((name for name in node.input if name in seen.weights), "")
 
 
 def variable(seen: Seen, node: "NodeProto") -> str:
-    """The first tensor that a node reads and that is no weight; empty where all are."""
+    """The first tensor that a node reads and that is not a weight; empty if all are weights."""
     return next((name for name in node.input if name not in seen.weights), "")
 
 
 def biased_linear(seen: Seen, tensor: str) -> "NodeProto | None":
     """The product of the linear layer that makes a tensor, if both its weight and its bias are constants.
 
-    Nobody but its bias reads the product, and no other layer its weight.
+    None unless only the bias reads the product, and no other layer reads the weight.
     """
     bias = seen.makers.get(tensor)
     if bias is None or bias.op_type != "Add" or not constant(seen, bias):
@@ -64,7 +64,7 @@ def biased_linear(seen: Seen, tensor: str) -> "NodeProto | None":
 
 
 def last_numbers(seen: Seen, reshape: "NodeProto", count: int) -> tuple[int, ...] | None:
-    """The last numbers of the shape of a Reshape, where the exporter wrote them down."""
+    """The last numbers in the shape of a Reshape, if they are positive constants; otherwise None."""
     from onnx import numpy_helper
 
     shape = seen.makers.get(reshape.input[1])
@@ -78,7 +78,7 @@ def last_numbers(seen: Seen, reshape: "NodeProto", count: int) -> tuple[int, ...
 
 
 def replace(node: "NodeProto", name: str, by: str) -> None:
-    """Let a node read another tensor."""
+    """Make a node read another tensor instead of `name`."""
     for place, given in enumerate(node.input):
         if given == name:
             node.input[place] = by
@@ -87,9 +87,9 @@ def replace(node: "NodeProto", name: str, by: str) -> None:
 def rewrite(
     graph: "GraphProto", seen: Seen, node: "NodeProto", weight: str, values: NDArray[np.floating[Any]]
 ) -> None:
-    """Let a node read other numbers in place of a weight, which may be shared.
+    """Make a node read other numbers instead of a weight, which other nodes may share.
 
-    The exporter lets layers share weights whose numbers are equal.
+    The exporter makes layers share weights whose numbers are equal.
     """
     from onnx import numpy_helper
 
@@ -100,7 +100,7 @@ def rewrite(
 
 
 def sweep(graph: "GraphProto") -> None:
-    """Remove what nobody reads any more."""
+    """Remove the nodes and weights that nothing reads any more."""
     while True:
         read = {name for node in graph.node for name in node.input} | {out.name for out in graph.output}
         idle = [node for node in graph.node if not read & set(node.output)]
@@ -108,7 +108,7 @@ def sweep(graph: "GraphProto") -> None:
             break
         for node in idle:
             graph.node.remove(node)
-    # By place: looking for an equal tensor would compare their numbers.
+    # By index: searching for an equal tensor would compare all numbers.
     for place in reversed(range(len(graph.initializer))):
         if graph.initializer[place].name not in read:
             del graph.initializer[place]

@@ -1,8 +1,8 @@
-"""One linear layer for the queries, keys and values that are made of one tensor, or none beside attention.
+"""Joins the linear layers of queries, keys and values, or moves them into the attention operator.
 
-onnxruntime's `Attention` holds their weights itself and writes each head where it is needed; `QAttention` is
-its int8 form. Where queries, keys and values have several sources, `MultiHeadAttention` stays, and each
-source gets one product.
+onnxruntime's `Attention` contains their weights and writes each head where it is needed; `QAttention` is its
+int8 form. If queries, keys and values are computed from several tensors, `MultiHeadAttention` stays, and the
+layers that read the same tensor are joined into one product.
 """
 
 from math import isclose
@@ -25,10 +25,10 @@ class _Linear(NamedTuple):
 
 
 def pack(graph: "GraphProto") -> int:
-    """Put the linear layers into the attention operators that have all of theirs from one tensor, in place.
+    """Move linear layers into each attention operator whose layers all read the same tensor, in place.
 
     Returns:
-        How many attention operators have them now.
+        The number of attention operators that contain their linear layers now.
     """
     seen = look(graph)
     packed = 0
@@ -45,7 +45,7 @@ def merge(graph: "GraphProto") -> int:
     """Join the linear layers before each attention operator, in place.
 
     Returns:
-        How many operators went.
+        The number of operators that were removed.
     """
     before = len(graph.node)
     seen = look(graph)
@@ -58,7 +58,7 @@ def merge(graph: "GraphProto") -> int:
 
 
 def _sources(seen: Seen, attention: "NodeProto") -> dict[str, list[_Linear]]:
-    """The linear layers before an attention operator by what they read: queries, keys, values."""
+    """The linear layers of queries, keys and values, in this order, by the tensor that they read."""
     sources: dict[str, list[_Linear]] = {}
     for tensor in attention.input[:3]:
         product = biased_linear(seen, tensor)
@@ -68,7 +68,7 @@ def _sources(seen: Seen, attention: "NodeProto") -> dict[str, list[_Linear]]:
 
 
 def _has_usual_scale(seen: Seen, attention: "NodeProto", linears: list[_Linear]) -> bool:
-    """Whether it is one over the root of a head's width: the int8 operator knows no other."""
+    """Whether the scale is one over the root of a head's width, the only one that `QAttention` supports."""
     from onnx import helper
 
     heads, scale = (helper.get_node_attr_value(attention, name) for name in ("num_heads", "scale"))
@@ -86,7 +86,7 @@ def _pack(
             PACKED,
             [source, *_side_by_side(graph, seen, linears)],
             list(attention.output),
-            linears[0].product.name,  # by which a recipe may spare it
+            linears[0].product.name,  # so that a recipe can leave it in fp32
             domain=attention.domain,
             num_heads=helper.get_node_attr_value(attention, "num_heads"),
         )
@@ -102,7 +102,8 @@ def _join(graph: "GraphProto", seen: Seen, source: str, linears: list[_Linear]) 
     widths = [seen.weights[each.product.input[1]].dims[1] for each in linears]
     graph.initializer.append(numpy_helper.from_array(np.array(widths, np.int64), f"{name}_widths"))
     nodes = [
-        helper.make_node("MatMul", [source, weight], [name], first.name),  # by which a recipe may spare it
+        # It keeps the name of the first layer, so that a recipe can leave it in fp32.
+        helper.make_node("MatMul", [source, weight], [name], first.name),
         helper.make_node("Add", [name, bias], [f"{name}_biased"], f"{name}/bias"),
         helper.make_node(
             "Split",
@@ -112,8 +113,8 @@ def _join(graph: "GraphProto", seen: Seen, source: str, linears: list[_Linear]) 
             axis=-1,
         ),
     ]
-    gone = {node.output[0] for each in linears for node in each}
-    places = [place for place, node in enumerate(graph.node) if node.output[0] in gone]
+    removed = {node.output[0] for each in linears for node in each}
+    places = [place for place, node in enumerate(graph.node) if node.output[0] in removed]
     for place in reversed(places):
         del graph.node[place]
     for node in reversed(nodes):
@@ -121,7 +122,7 @@ def _join(graph: "GraphProto", seen: Seen, source: str, linears: list[_Linear]) 
 
 
 def _side_by_side(graph: "GraphProto", seen: Seen, linears: list[_Linear]) -> tuple[str, str]:
-    """Weight and bias of linear layers as one."""
+    """Names of the joined weight and the joined bias of linear layers."""
     from onnx import numpy_helper
 
     matrices = [numpy_helper.to_array(seen.weights[each.product.input[1]]) for each in linears]

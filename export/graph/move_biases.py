@@ -1,8 +1,9 @@
-"""Biases before skip connections, moved to where adding them costs nothing.
+"""Moves biases before skip connections to where adding them costs nothing.
 
-A block of these networks ends with a linear layer, its bias, and the sum with what the block was given. The
-bias can as well be in what the block was given, whose maker adds a constant anyway: a norm, or the layer
-before. It then comes off the linear layers that read that too, and each block walks through memory once less.
+A block of these networks ends with a linear layer, its bias, and the sum with the input of the block. The
+bias can be added to that input instead, because the node that makes it, a norm or the previous layer, adds a
+constant anyway. The linear layers that also read the input then subtract its effect from their own bias. This
+saves one pass through memory per block.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
 
 _TAKES_BIAS: Final = ("LayerNormalization", "Add")
-"""They add a constant last."""
+"""Operators that add a constant at the end."""
 
 
 class _Block(NamedTuple):
@@ -32,15 +33,15 @@ class _Layer(NamedTuple):
 
     weight: str
     adds: "NodeProto"
-    """What adds its bias."""
+    """The node that adds its bias."""
     bias: str
 
 
 def move_biases(graph: "GraphProto") -> int:
-    """Move the bias of every block that can do without, in place.
+    """Move the bias of every block that allows it, in place.
 
     Returns:
-        How many went.
+        The number of biases that were moved.
     """
     seen = look(graph)
     moved = 0
@@ -64,7 +65,7 @@ def _block(seen: Seen, total: "NodeProto") -> _Block | None:
 
 
 def _move(graph: "GraphProto", seen: Seen, total: "NodeProto", block: _Block) -> bool:
-    """Into what made the skip connection, if none but linear layers read that."""
+    """Move the bias into the node that makes the skip connection, if only linear layers also read that."""
     maker = seen.makers.get(block.skip)
     if maker is None or maker.op_type not in _TAKES_BIAS or not constant(seen, maker):
         return False

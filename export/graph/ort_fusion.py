@@ -1,11 +1,12 @@
-"""Fusing attention and skip connections with onnxruntime's transformer optimiser, before quantisation.
+"""Fuses attention and skip connections with onnxruntime's transformer optimiser, before quantisation.
 
-What onnxruntime fuses by itself when it loads a graph (layer norms, exact Gelu with its bias, integer linear
-layers with their scales) is left to it. FastGelu is never used: it is an approximation.
+onnxruntime itself fuses layer norms, exact Gelu with its bias, and integer linear layers with their scales
+when it loads a graph, so this module does not. FastGelu is never used, because it is an approximation.
 """
 
 from pathlib import Path
 
+from commandline.counted import counted
 from contract.bundle import Architecture
 from export.errors import BadInput
 from export.quiet import quiet
@@ -16,16 +17,16 @@ _FUSED = "MultiHeadAttention"
 def fuse(traced: Path, shape: Architecture, path: Path) -> None:
     """Write a graph whose attention is one operator after its three linear layers.
 
-    The inputs of linear layers keep their names, so that what calibration saw of them still holds. The mask
-    stays one of tokens, whatever side is padded.
+    The inputs of linear layers keep their names, so the results of calibration remain valid. The mask keeps
+    one value per token, so either side may be padded.
 
     Args:
-        traced: the graph; it is not changed.
-        shape: of the network.
-        path: where the new graph goes.
+        traced: file of the traced graph; it is not changed.
+        shape: shape of the network.
+        path: file of the new graph.
 
     Raises:
-        BadInput: onnxruntime does not know this family's attention.
+        BadInput: onnxruntime does not recognise the attention of this family.
     """
     with quiet():
         from onnxruntime.transformers.fusion_options import FusionOptions
@@ -46,6 +47,7 @@ def fuse(traced: Path, shape: Architecture, path: Path) -> None:
         found = fused.get_fused_operator_statistics().get(_FUSED, 0)
         if found != shape.layers:
             raise BadInput(
-                f"onnxruntime fuses the attention of {found} of {shape.layers} layers of {shape.family!r}"
+                f"onnxruntime can fuse the attention of only {found} of "
+                f"{counted(shape.layers, 'layer')} of {shape.family!r}"
             )
         fused.save_model_to_file(str(path))

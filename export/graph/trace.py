@@ -1,4 +1,4 @@
-"""The reader as an ONNX graph: one file, int64 inputs of shape (batch, tokens), start and end logits."""
+"""Exports the reader as one ONNX file: int64 inputs of shape (batch, tokens), start and end logits."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 OPSET: Final = 18
-"""What optimum recommends for these families."""
+"""ONNX operator set that optimum recommends for these families."""
 
 
 def trace(reader: Reader, path: Path) -> tuple[str, ...]:
-    """Export the network to one ONNX file, both axes dynamic.
+    """Export the network to one ONNX file, with both axes dynamic.
 
-    Needs four times the weights in memory: the exporter copies them, and so does its serialisation.
+    This needs memory of four times the weights: the exporter copies them, and so does its serialisation.
 
     Returns:
         The names of its inputs, in order.
@@ -28,7 +28,7 @@ def trace(reader: Reader, path: Path) -> tuple[str, ...]:
         constructor = TasksManager.get_exporter_config_constructor(
             "onnx", reader.network, task="question-answering", library_name="transformers"
         )
-        # The fix of dynamic axes would load the model once more; these inputs have no axis to mend.
+        # Fixing dynamic axes would load the model once more; these inputs have no axis to fix.
         inputs, _ = export(
             reader.network,
             constructor(reader.network.config),
@@ -40,7 +40,7 @@ def trace(reader: Reader, path: Path) -> tuple[str, ...]:
 
 
 def load(path: Path) -> "ModelProto":
-    """Read a traced graph, without the aliases that the exporter makes of equal weights."""
+    """Read a traced graph, and remove the aliases that the exporter makes for equal weights."""
     import onnx
 
     graph = onnx.load(path, load_external_data=False)
@@ -54,13 +54,13 @@ def save(model: "ModelProto", path: Path) -> None:
 
 
 def insert_after(graph: "GraphProto", tensor: str, node: "NodeProto") -> None:
-    """Put a node where the tensor that it reads has just been made, so that the order stays topological."""
+    """Insert a node right after the one that makes a tensor, so that the order stays topological."""
     place = next((i + 1 for i, maker in enumerate(graph.node) if tensor in maker.output), 0)
     graph.node.insert(place, node)
 
 
 def declare(model: "ModelProto", domain: str) -> None:
-    """Say that a graph uses operators of a domain, in its version 1."""
+    """Declare that a graph uses version 1 of the operators of a domain."""
     from onnx import helper
 
     if all(entry.domain != domain for entry in model.opset_import):

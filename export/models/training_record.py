@@ -1,77 +1,78 @@
-"""What a student's folder says of how it was made: `distillation.json`, read again when bundles are built."""
+"""The record in a student's folder of how it was trained: `distillation.json`, which a build reads."""
 
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from commandline.counted import counted
 from contract.bundle import Architecture, Weights
 from contract.codec import decode_json
 from export.errors import BadInput
 
 
 class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to train. A batch is what a step learns from, in `accumulate` parts."""
+    """How to train. Each step learns from one batch, which is computed in `accumulate` parts."""
 
     steps: int
     batch: int = 16
     accumulate: int = 1
     learning_rate: float = 3e-4
     warm_up: float = 0.1
-    """Share of the steps in which the learning rate grows from 0; then it shrinks to 0."""
+    """Share of the steps, 0 to 1, over which the learning rate rises from 0; after them it falls to 0."""
     weight_decay: float = 0.01
     seed: int = 0
     evaluate_every: int
-    """Steps between two evaluations, each followed by a checkpoint."""
+    """Steps between two evaluations; a checkpoint follows each evaluation."""
     patience: int = 0
-    """Evaluations without a better F1 after which to stop; 0 for never."""
+    """Number of evaluations without a better F1 after which to stop; 0 means never."""
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """The student on the held-out questions after a step."""
+    """The scores of the student on the held-out questions after a step, in percent."""
 
     step: int
     exact_match: float
     f1: float
     loss: float | None
-    """Mean of the steps since the evaluation before."""
+    """Mean loss of the steps since the previous evaluation; None before the first step."""
     seconds: float
-    """Of training so far, evaluations included."""
+    """Seconds of training so far, including evaluations."""
 
 
 FILE: Final = "distillation.json"
 
 
 class TrainingQuestions(msgspec.Struct, frozen=True, kw_only=True):
-    """Questions of the training."""
+    """The questions that a student was trained and scored on."""
 
     files: tuple[str, ...]
     questions: int
     questions_sha256: str
     articles: tuple[str, ...] = ()
-    """Titles of those that were learned from."""
+    """Titles of the articles that the student learned from."""
     answered: int
-    """With a gold answer."""
+    """How many of the training questions have a gold answer."""
     windows: int
     held_out: str
-    """A file's name, or how they were split off."""
+    """Source of the held-out questions: a file's name, or how they were split off."""
     held_out_questions: int
     held_out_sha256: str
     held_out_articles: tuple[str, ...]
 
 
 class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One training, from its teacher to its outcome."""
+    """One training: its teacher, settings and data, and its outcome."""
 
     name: str
     """Short name that results are grouped by."""
     title: str
     distillation: str
-    """One line for manifests and reports."""
+    """How the student was distilled, in one line for manifests and reports."""
     teacher: Weights
     teacher_architecture: Architecture
     teacher_exact_match: float
-    """On the held-out questions, percent."""
+    """Exact match of the teacher on the held-out questions, in percent."""
     teacher_f1: float
     architecture: Architecture
     parameters: int
@@ -80,7 +81,7 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
     losses: dict[str, float]
     temperature: float
     layers: tuple[int, ...]
-    """The teacher's layer for each of the student's."""
+    """The teacher's layer for each of the student's layers, counted from 1."""
     settings: TrainingSettings
     data: TrainingQuestions
     best: Evaluation
@@ -94,13 +95,13 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def teacher_scores(self) -> str:
-        """What the teacher reaches on the held-out questions, for people, and what is to be thought of it."""
+        """The teacher's held-out scores as text, with a warning if it was trained on these articles."""
         held = set(self.data.held_out_articles)
         known = held.intersection(self.teacher.training_articles)
-        said = f"EM {self.teacher_exact_match:.1f}, F1 {self.teacher_f1:.1f}"
+        scores = f"EM {self.teacher_exact_match:.1f}, F1 {self.teacher_f1:.1f}"
         if known:
-            said += f", but it was trained on {len(known)} of these {len(held)} articles"
-        return said
+            scores += f", but it was trained on {len(known)} of these {counted(len(held), 'article')}"
+        return scores
 
 
 _DECODER: Final = msgspec.json.Decoder(TrainingRecord)
@@ -110,8 +111,8 @@ def read(folder: Path) -> TrainingRecord | None:
     """The record of a student's folder; None in any other folder.
 
     Raises:
-        BadInput: it cannot be read.
-        ContractError: it is no such record.
+        BadInput: the file cannot be read.
+        ContractError: the file is not such a record.
     """
     path = folder / FILE
     if not path.is_file():
@@ -123,6 +124,6 @@ def read(folder: Path) -> TrainingRecord | None:
 
 
 def write(record: TrainingRecord, folder: Path) -> None:
-    """Put the record into a student's folder."""
+    """Write the record into a student's folder."""
     text: Any = msgspec.json.format(msgspec.json.encode(record), indent=2)
     (folder / FILE).write_bytes(text + b"\n")

@@ -1,1 +1,1 @@
-"""Weights and activations in integers, and their ranges."""
+"""Quantises weights and activations to integers, and finds their ranges."""

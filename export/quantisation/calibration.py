@@ -1,4 +1,4 @@
-"""What flows into the linear layers of a network while it answers the calibration questions."""
+"""Records the inputs of linear layers while a network answers the calibration questions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from onnx import GraphProto
 
 _KEPT_WINDOWS: Final = 12
-"""Enough to tell strengths apart; those of BERT-Large take a gigabyte."""
+"""Windows whose tensors are kept: enough to compare strengths; those of BERT-Large take a gigabyte."""
 
 
 class Activation(NamedTuple):
-    """One input of linear layers."""
+    """The values of one input of linear layers."""
 
     lowest: NDArray[np.float32]
-    """Of each channel over all questions, shape (channels,)."""
+    """Lowest value of each channel over all questions, shape (channels,)."""
     highest: NDArray[np.float32]
-    """Likewise."""
+    """Highest value of each channel over all questions, shape (channels,)."""
     windows: list[NDArray[np.float32]]
-    """The tensor itself in a few windows, shape (tokens, channels) each."""
+    """The whole tensor in a few windows, shape (tokens, channels) each."""
 
     @property
     def largest(self) -> NDArray[np.float32]:
@@ -37,13 +37,13 @@ class Activation(NamedTuple):
 def activations(
     traced: Path, cutter: Cutter, asked: tuple[Question, ...], scratch: Path
 ) -> dict[str, Activation]:
-    """Run the questions through a traced graph and look at every input of a linear layer.
+    """Run the questions through a traced graph, and record every input of a linear layer.
 
     Args:
-        traced: the fp32 graph.
-        cutter: cuts the questions.
+        traced: file of the fp32 graph.
+        cutter: cuts the questions into windows.
         asked: the calibration questions.
-        scratch: a file to use and remove, as large as the graph.
+        scratch: path of a temporary file, as large as the graph; it is removed at the end.
     """
     from onnx import TensorProto, helper
 

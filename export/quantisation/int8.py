@@ -1,8 +1,8 @@
-"""8-bit quantisation of an ONNX graph, in the operators that onnxruntime has or fuses when it loads.
+"""Quantises an ONNX graph to 8 bits, with operators that onnxruntime has or fuses when it loads a graph.
 
-A linear layer becomes DynamicQuantizeLinear and MatMulInteger, scaled back to float: onnxruntime's own
-quantiser emits the same. Unlike it, this one gives each row of an embedding its own scale, leaves the
-question-answering head alone, takes a whole weight at a time and holds one copy of the model in memory.
+A linear layer becomes DynamicQuantizeLinear and MatMulInteger, scaled back to float, as in onnxruntime's own
+quantiser. Unlike that quantiser, this one gives each row of an embedding its own scale, does not change the
+question-answering head, and keeps only one copy of the model in memory.
 """
 
 import re
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 HEAD: Final = "qa_outputs"
-"""Stays fp32: it decides the span, and is a thousandth of the work."""
+"""Part of the names of the head, which stays fp32: it decides the span, and is a thousandth of the work."""
 LARGEST: Final = 127
+"""Largest integer of 8 bits that weights use."""
 _MIN_TABLE_ROWS: Final = 4096
-"""Tables of positions and segments are shorter, and too small to be worth an error."""
+"""Smallest number of rows of a table to quantise; tables of positions and segments are smaller."""
 _DOMAIN: Final = "com.microsoft"
 _MIDDLE: Final = 128
-"""What stands for 0 among unsigned weights."""
+"""Integer that represents 0 among unsigned weights."""
 
 Spared = Literal["last layer", "attention outputs", "feed-forward outputs"]
 _PLACES: Final[dict[Spared, re.Pattern[str]]] = {
@@ -36,29 +37,29 @@ _LAYER: Final = re.compile(r"/layer\.(\d+)/")
 
 
 class Integers(NamedTuple):
-    """What weights become."""
+    """The integers that weights are quantised to."""
 
     largest: int
-    """Magnitude of the largest of a channel or tensor."""
+    """Integer that the largest magnitude of a channel or tensor becomes."""
     unsigned: bool = False
-    """Stored as u8 about 128."""
+    """Whether the integers are stored as u8, with 128 for 0."""
     per_channel: bool = True
-    """One scale an output channel, or one for all."""
+    """Whether each output channel has its own scale; otherwise one scale is used for all."""
 
 
 class Range(NamedTuple):
-    """Fixed scale and zero point of one activation."""
+    """The fixed scale and zero point of one activation."""
 
     scale: np.float32
     zero: NDArray[Any]
-    """A scalar, u8 or s8."""
+    """Zero point: a scalar, u8 or s8."""
 
 
 def linears(graph: "GraphProto", spared: frozenset[str] = frozenset()) -> "dict[str, list[NodeProto]]":
-    """The linear layers, by the tensor that they read: every MatMul with a constant weight but the head's.
+    """The linear layers by the tensor that they read: each MatMul with a constant weight, except the head's.
 
     Args:
-        graph: of one network.
+        graph: graph of a network.
         spared: names of nodes to leave out.
     """
     weights = {tensor.name: tensor for tensor in graph.initializer}
@@ -70,7 +71,7 @@ def linears(graph: "GraphProto", spared: frozenset[str] = frozenset()) -> "dict[
 
 
 def spared(graph: "GraphProto", kind: Spared | None) -> frozenset[str]:
-    """Names of the linear layers of a kind."""
+    """Names of the linear layers of a kind that stays fp32; empty for None."""
     names = [node.name for nodes in linears(graph).values() for node in nodes]
     if kind is None:
         return frozenset()
@@ -86,16 +87,16 @@ def quantise_linears(
     spared: frozenset[str] = frozenset(),
     fixed: Mapping[str, Range] | None = None,
 ) -> None:
-    """Give every linear layer but the head weights of 8 bits, in place, and attention that holds some.
+    """Quantise the weights of linear layers to 8 bits, in place: also inside attention, but not the head.
 
-    Activations become u8, with the range of each tensor as it comes or a fixed one. Layers that read the same
-    tensor share its quantisation.
+    Activations become u8, with a fixed range or with that of each tensor at run time. Layers that read the
+    same tensor share its quantisation.
 
     Args:
-        model: changed in place.
-        integers: what weights become.
-        spared: names of the linear layers to leave alone.
-        fixed: the range of each input; None to take it from the tensor at hand.
+        model: the model to change in place.
+        integers: the integers that weights become.
+        spared: names of the linear layers that stay fp32.
+        fixed: the range of each input; None to use that of each tensor at run time.
     """
     from onnx import helper, numpy_helper
 
@@ -145,7 +146,7 @@ def quantise_linears(
 
 
 def quantise_embeddings(model: "ModelProto") -> None:
-    """Store large embedding tables as s8 with a scale per row, in place."""
+    """Quantise large embedding tables to s8 with one scale per row, in place."""
     from onnx import TensorProto, helper, numpy_helper
 
     graph = model.graph
@@ -178,10 +179,10 @@ def quantise_embeddings(model: "ModelProto") -> None:
 def symmetric(
     weight: NDArray[np.float32], axis: int | None, largest: int = LARGEST
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Quantise a matrix to [-largest, largest], with one scale for each vector along `axis`.
+    """Quantise a matrix to [-largest, largest], with one scale per vector along `axis`, or one for None.
 
     Returns:
-        The integers, of the weight's shape, and the scales.
+        The integers, in the shape of the weight, and the scales.
     """
     scale = np.abs(weight).max(axis=axis, keepdims=True) / np.float32(largest)
     scale[scale == 0] = 1
@@ -237,7 +238,7 @@ def _integer_attention(node: "NodeProto") -> "NodeProto":
 
 
 def _fixed(node: "NodeProto") -> "NodeProto":
-    # One operator: with constant scales, onnxruntime would fold their product and then not see the pattern.
+    # One operator: with constant scales, onnxruntime would fold their product and miss the pattern.
     from onnx import helper
 
     source, weight = node.input
@@ -250,7 +251,7 @@ def _fixed(node: "NodeProto") -> "NodeProto":
 
 
 def _replace(graph: "GraphProto", name: str, parts: dict[str, NDArray[Any]]) -> None:
-    """Put the parts of a quantised weight in its place."""
+    """Replace a weight by the parts of its quantised form."""
     from onnx import numpy_helper
 
     place = next(i for i, tensor in enumerate(graph.initializer) if tensor.name == name)

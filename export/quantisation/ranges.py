@@ -1,4 +1,4 @@
-"""Fixed ranges of activations, from what calibration saw: static quantisation."""
+"""Computes fixed ranges of activations from calibration, for static quantisation."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -11,22 +11,24 @@ from export.quantisation.int8 import Range
 from export.quantisation.smoothing import Smoothed
 
 Clipping = Literal["never", "beyond 99.99 %"]
-"""The range is that of all values seen, or without the outermost ones, which are then clipped."""
+"""Values that a range leaves out: none of those seen in calibration, or the outermost, which are clipped."""
 _TAIL_PERCENT: Final = 0.005
+"""Percentage of the values to clip at each end."""
 
 
 def ranges(
     activations: Mapping[str, Activation], smoothed: Mapping[str, Smoothed], clipping: Clipping, signed: bool
 ) -> dict[str, Range]:
-    """The range of each input of linear layers, once smoothed.
+    """The range of each input of linear layers, after smoothing.
 
-    A smoothed one is found by both names: folding takes the second one away.
+    The range of a smoothed input is returned under both its old and its new name, because folding removes the
+    new one.
 
     Args:
-        activations: by the names in the traced graph.
+        activations: the activations by name in the traced graph.
         smoothed: the inputs that smoothing divides.
-        clipping: which values a range covers.
-        signed: s8, symmetric about zero, instead of u8.
+        clipping: the values that a range leaves out.
+        signed: whether ranges are s8, symmetric about zero, instead of u8.
     """
     found = {}
     for source, activation in activations.items():

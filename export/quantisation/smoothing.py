@@ -1,9 +1,9 @@
-"""Activation smoothing: what is hard to quantise moves from the activations into the weights.
+"""Smooths activations: moves large factors, which are hard to quantise, from activations into weights.
 
 As in SmoothQuant (Xiao et al., 2023), the input of a linear layer is divided, channel by channel, by
-`s = max|x|^a / max|w|^(1-a)`, and the rows of its weight are multiplied by it, which leaves the product the
-same. The paper has one strength `a` for all layers; here each input has the one that gives the smallest
-error of its linear layers' output on the calibration questions.
+`s = max|x|^a / max|w|^(1-a)`, and the rows of its weight are multiplied by `s`; so the product is the same.
+The paper uses one strength `a` for all layers. Here each input gets the strength with the smallest error of
+its linear layers' output on the calibration questions.
 """
 
 from collections.abc import Mapping
@@ -20,22 +20,23 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 STRENGTHS: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""The strengths that are tried for each input."""
 _LEAST: Final = np.float32(1e-5)
-"""Channels that are never used get this much, so that no factor is infinite."""
+"""Smallest magnitude of a channel: without it, an unused channel would have an infinite factor."""
 _U8: Final = np.float32(255)
 
 Matrix = NDArray[np.float32]
 Strengths = dict[tuple[str, tuple[str, ...], int], float]
-"""The best strength by the input's name, those of its weights, and the integer of the largest: trying the
-strengths takes longer than all else, and recipes share the outcome."""
+"""The best strength by the name of the input, the names of its weights, and the largest integer. Trying the
+strengths takes longer than everything else, so recipes share the results."""
 
 
 class Smoothed(NamedTuple):
-    """What was done to one input."""
+    """The smoothing of one input."""
 
     strength: float
     factors: Matrix
-    """The input is divided by these, shape (channels,)."""
+    """Factors that the input is divided by, shape (channels,)."""
 
 
 def smooth(
@@ -46,19 +47,19 @@ def smooth(
     spared: frozenset[str] = frozenset(),
     known: Strengths | None = None,
 ) -> dict[str, Smoothed]:
-    """Put a Mul before the linear layers of each input and fold its inverse into their weights, in place.
+    """Insert a Mul before the linear layers of each input and fold its inverse into their weights, in place.
 
     Args:
         model: a graph whose linear layers are not quantised yet.
-        activations: of every input of a linear layer. Without them (random weights have no outliers and no
-            accuracy) the factors follow from the weights alone: the graph costs the same.
+        activations: the activations of every input of a linear layer. If None (random weights have neither
+            outliers nor accuracy), the factors follow from the weights alone; the graph takes as long to run.
         largest: integer that the largest weight of a channel becomes.
-        strength: of every input; None for the best for each.
-        spared: names of the linear layers to leave alone.
-        known: best strengths that were found before in graphs of the same network; gets what is found here.
+        strength: strength for every input; None for the best strength of each input.
+        spared: names of the linear layers that stay fp32.
+        known: best strengths found before in graphs of the same network; new results are added to it.
 
     Returns:
-        What was chosen for each input.
+        The smoothing of each input, by its name.
     """
     from onnx import helper, numpy_helper
 
@@ -108,7 +109,7 @@ def _best(activation: Activation, weight: Matrix, largest: int) -> float:
 
 
 def _factors(activation: Matrix, weight: Matrix, strength: float) -> Matrix:
-    """Their geometric mean is 1, so that the sizes of activations and weights stay what they were."""
+    """The factors; their geometric mean is 1, so that activations and weights keep their overall size."""
     largest_weight = np.maximum(np.abs(weight).max(axis=1), _LEAST)
     logs = strength * np.log(np.maximum(activation, _LEAST)) - (1 - strength) * np.log(largest_weight)
     factors: Matrix = np.exp(logs - logs.mean()).astype(np.float32)
@@ -116,7 +117,7 @@ def _factors(activation: Matrix, weight: Matrix, strength: float) -> Matrix:
 
 
 def _rounded(values: Matrix) -> Matrix:
-    """What DynamicQuantizeLinear makes of a tensor, back in float."""
+    """A tensor after rounding by DynamicQuantizeLinear, converted back to float."""
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     scale = np.float32(high - low or 1.0) / _U8
     zero = np.rint(-np.float32(low) / scale)

@@ -1,4 +1,4 @@
-"""Weights of 4 or 8 bits in blocks: onnxruntime's MatMulNBits, which computes in 8-bit integers."""
+"""Quantises weights to 4 or 8 bits in blocks, for onnxruntime's MatMulNBits with 8-bit integer arithmetic."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 BLOCK: Final = 32
-"""Weights that share a scale: consecutive inputs of one output channel."""
+"""Number of weights that share a scale: consecutive inputs of one output channel."""
 _DOMAIN: Final = "com.microsoft"
 _INTEGER_COMPUTE: Final = 4
-"""`accuracy_level`: activations become int8 block by block."""
+"""Value of `accuracy_level` with which activations become int8 block by block."""
 
 
 def quantise_weights_only(
     model: "ModelProto", bits: int = 4, block: int = BLOCK, spared: frozenset[str] = frozenset()
 ) -> None:
-    """Store the weights of every linear layer but the head in 4 or 8 bits, in place.
+    """Quantise the weights of every linear layer except the head to 4 or 8 bits, in place.
 
-    They are rounded to the nearest step, which needs no calibration.
+    Weights are rounded to the nearest step, which needs no calibration.
 
     Args:
-        model: changed in place.
-        bits: of a weight.
-        block: weights that share a scale.
-        spared: names of the linear layers to leave alone.
+        model: the model to change in place.
+        bits: bits per weight, 4 or 8.
+        block: number of weights that share a scale.
+        spared: names of the linear layers that stay fp32.
     """
     from onnx import helper, numpy_helper
 
@@ -65,12 +65,12 @@ def packed(
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Quantise a matrix of shape (inputs, outputs) to 0 … 2^bits - 1 in blocks.
 
-    The largest weight of a block becomes the lowest step, so that all of them are used. What stands for 0 is
-    the middle, as MatMulNBits takes it when it is given no other.
+    The largest weight of a block becomes the lowest step, so that all steps are used. The middle integer
+    represents 0, which is the default of MatMulNBits.
 
     Returns:
-        The integers, of shape (outputs, blocks, bytes of a block) - those of 4 bits two a byte, with the
-        earlier in the low half - and the scales, of shape (outputs, blocks).
+        The integers, of shape (outputs, blocks, bytes of a block), and the scales, of shape (outputs,
+        blocks). With 4 bits, each byte holds two integers, the first one in the low half.
     """
     zero = 2 ** (bits - 1)
     inputs, outputs = weight.shape

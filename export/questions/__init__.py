@@ -1,1 +1,1 @@
-"""Question files: made, sampled, measured."""
+"""Makes, samples and measures question files."""

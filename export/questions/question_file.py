@@ -1,24 +1,21 @@
-"""The questions of a file, or the ones that are shipped."""
+"""Reads the questions of a file, or those that come with the program."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from contract.questions import QuestionFile, decode_questions
 from export.errors import BadInput
 
-if TYPE_CHECKING:
-    pass
-
 SHIPPED: Final = Path(__file__).with_name("calibration.json")
-"""Questions on texts written for this purpose; they are in no data set and in no test."""
+"""Questions on texts that were written for calibration; they are in no data set and in no test."""
 
 
 def questions(path: Path | None) -> QuestionFile:
-    """The questions of a file, or the shipped ones.
+    """The questions of a file, or those that come with the program if the path is None.
 
     Raises:
         BadInput: the file cannot be read.
-        ContractError: it is no question file.
+        ContractError: it is not a question file.
     """
     try:
         return decode_questions((path or SHIPPED).read_bytes())

@@ -1,6 +1,6 @@
-"""SQuAD v1.1 as the hub has it, or from a file of one's own, made into a question file.
+"""Makes a question file of SQuAD v1.1, from the hub or from a file.
 
-Not a reader of question files: that is `contract.questions`, and what is written here goes through it.
+`contract.questions` reads question files; everything that is written here is checked by it.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from commandline.counted import counted
 from contract.questions import MAX_QUESTION_FILE_BYTES, Gold, Question, QuestionFile, decode_questions
 from export.errors import BadInput, NotInstalled, StorageUnavailable, first_line
 from export.models import hub
@@ -21,9 +22,9 @@ Split = Literal["validation", "train"]
 
 DATASET: Final = "rajpurkar/squad"
 REVISION: Final = "7b6d24c440a36b6815f21b70d25016731768db1f"
-"""The dataset's commit of March 2024; its data have not changed since they were put there as Parquet."""
+"""The data set's commit of March 2024; its data has not changed since it was uploaded as Parquet."""
 COUNTS: Final[dict[Split, int]] = {"validation": 10_570, "train": 87_599}
-"""Questions of SQuAD v1.1 (Rajpurkar et al., 2016); validation is the dev set."""
+"""Number of questions of each split of SQuAD v1.1 (Rajpurkar et al., 2016); validation is the dev set."""
 
 _COLUMNS: Final = ("id", "title", "context", "question", "answers")
 _PARQUET: Final = b"PAR1"
@@ -33,7 +34,7 @@ _BATCH_ROWS: Final = 2_000
 
 
 class Origin(NamedTuple):
-    """Questions, and where they come from in words."""
+    """Questions, and a description of their source."""
 
     questions: tuple[Question, ...]
     source: str
@@ -43,7 +44,7 @@ def from_hub(split: Split) -> Origin:
     """A split of SQuAD v1.1 at `REVISION`, downloaded once into the cache of the library `datasets`.
 
     Raises:
-        BadInput: the split has not as many questions as it must.
+        BadInput: the number of questions is not that of the split.
         HubUnavailable: the hub cannot be reached and the cache has no copy.
         NotInstalled: `datasets` is not installed.
     """
@@ -54,13 +55,13 @@ def from_hub(split: Split) -> Origin:
 
 
 def from_file(path: Path) -> Origin:
-    """The questions of a SQuAD v1.1 JSON, or of a Parquet or Arrow file with the columns of the hub's.
+    """The questions of a SQuAD v1.1 JSON file, or of a Parquet or Arrow file with the hub's columns.
 
-    The file's beginning tells which it is, whatever its name.
+    The first bytes of the file decide its format, whatever its name.
 
     Raises:
         BadInput: the file cannot be read or has other columns.
-        Malformed: it is no SQuAD v1.1.
+        Malformed: it is not SQuAD v1.1.
         NotInstalled: it is not JSON, and pyarrow is not installed.
     """
     try:
@@ -69,27 +70,29 @@ def from_file(path: Path) -> Origin:
         if start.startswith((_PARQUET, _ARROW_FILE, _ARROW_STREAM)):
             return Origin(tuple(_rows(_table(path, start), str(path))), path.name)
         if path.stat().st_size > MAX_QUESTION_FILE_BYTES:
-            raise BadInput(f"'{path}' is larger than the {MAX_QUESTION_FILE_BYTES} bytes of a question file")
+            raise BadInput(
+                f"'{path}' is larger than {MAX_QUESTION_FILE_BYTES} bytes, the limit of a question file"
+            )
         return Origin(decode_questions(path.read_bytes()).questions, path.name)
     except OSError as error:
         raise BadInput(f"cannot read '{path}': {error.strerror or error}") from None
 
 
 def check_count(origin: Origin, split: Split) -> None:
-    """Refuse what has not as many questions as a split of SQuAD v1.1.
+    """Check that there are as many questions as in a split of SQuAD v1.1.
 
     Raises:
-        BadInput: it has not.
+        BadInput: the number differs.
     """
     if len(origin.questions) != COUNTS[split]:
         raise BadInput(
-            f"{origin.source} has {len(origin.questions)} questions, and {split} of SQuAD v1.1 has "
-            f"{COUNTS[split]}: it is not the whole split, or another data set"
+            f"{origin.source} has {counted(len(origin.questions), 'question')}, but {split} of SQuAD v1.1 "
+            f"has {COUNTS[split]}: it is not the whole split, or it is another data set"
         )
 
 
 def sampled(origin: Origin, limit: int | None, seed: int) -> Origin:
-    """A sample by context length where there is a limit below the number of questions; its source says so."""
+    """A sample by context length if the limit is below the number of questions; its source states it."""
     whole = len(origin.questions)
     if limit is None or limit >= whole:
         return origin
@@ -101,10 +104,10 @@ def write(origin: Origin, path: Path) -> QuestionFile:
     """Write a SQuAD v1.1 file, whole or not at all; its articles and paragraphs are those of the questions.
 
     Returns:
-        What the contract reads from the file.
+        The file as `contract.questions` reads it.
 
     Raises:
-        Malformed: it is no question file of the contract: an id twice, or an answer not in its context.
+        Malformed: an id occurs twice, or an answer is not in its context.
         StorageUnavailable: the file cannot be written.
     """
     articles: dict[str, dict[str, list[dict[str, Any]]]] = {}
@@ -145,7 +148,10 @@ def _table(path: Path, start: bytes) -> "pa.Table":
         import pyarrow as pa
         from pyarrow import ipc, parquet
     except ModuleNotFoundError:
-        raise NotInstalled(f"reading '{path}' needs pyarrow: pip install 'distilbench[export]'") from None
+        raise NotInstalled(
+            f"reading '{path}' needs the package pyarrow, which is not installed: "
+            "run pip install 'distilbench[export]'"
+        ) from None
     try:
         if start.startswith(_PARQUET):
             return parquet.read_table(path)
@@ -153,7 +159,9 @@ def _table(path: Path, start: bytes) -> "pa.Table":
             reader = ipc.open_file if start.startswith(_ARROW_FILE) else ipc.open_stream
             return reader(file).read_all()
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"'{path}' is damaged or not what it begins as: {first_line(error)}") from None
+        raise BadInput(
+            f"'{path}' is damaged, or its first bytes are of another format: {first_line(error)}"
+        ) from None
 
 
 def _rows(table: "pa.Table", source: str) -> Iterator[Question]:
@@ -182,7 +190,7 @@ def _question(row: dict[str, Any], source: str) -> Question:
         raise BadInput(f"'{source}' has an unusable question {row['id']!r}: {error}") from None
     if not golds:
         raise BadInput(
-            f"'{source}' has no answer to question {asked.id!r}: distilbench takes SQuAD v1.1, "
+            f"'{source}' has no answer to question {asked.id!r}: distilbench reads SQuAD v1.1, "
             "in which every question has one"
         )
     return Question(asked.id, asked.question, asked.context, golds, asked.title)
@@ -196,7 +204,7 @@ class _Asked(msgspec.Struct):
 
 
 class _Answers(msgspec.Struct):
-    """The hub's column: one list for each field, so a list of texts and a list of places."""
+    """The hub's column `answers`: a list of texts, and a list of their places in the context."""
 
     text: list[str]
     answer_start: list[int]

@@ -1,4 +1,4 @@
-"""A sample of questions that has short and long contexts as the whole has them."""
+"""Draws a sample of questions that has short and long contexts in the same proportion as all of them."""
 
 import hashlib
 from itertools import pairwise
@@ -10,15 +10,15 @@ _SEPARATOR: Final = "\0"
 
 
 def stratified(questions: tuple[Question, ...], limit: int, seed: int) -> tuple[Question, ...]:
-    """Choose `limit` questions, one from each of as many strata of equal size along the contexts' length.
+    """Choose one question from each of `limit` strata by the length of the context.
 
-    Within a stratum, the order of SHA-256 over seed and id decides, so that neither the order of the file
-    nor the version of Python has a say. The chosen ones keep the order of the file.
+    The strata have equal sizes. Within a stratum, the SHA-256 of seed and id decides, so the choice depends
+    neither on the order of the file nor on the version of Python. The sample keeps the order of the file.
 
     Args:
-        questions: to choose from; all of them where they are not more than `limit`.
-        limit: how many, at least 1.
-        seed: another one chooses others.
+        questions: the questions to choose from; all are returned if there are not more than `limit`.
+        limit: number of questions to choose, at least 1.
+        seed: seed of the choice; another seed chooses other questions.
     """
     if limit >= len(questions):
         return questions

@@ -1,4 +1,4 @@
-"""How long questions are in a model's tokens, and how many windows that makes."""
+"""Measures how long questions are in a model's tokens, and into how many windows they are cut."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -17,31 +17,32 @@ _BATCH_TEXTS: Final = 1_000
 
 
 class Lengths(NamedTuple):
-    """Tokens of question, context and special tokens together, before they are cut into windows."""
+    """Lengths in tokens: question, context and special tokens together, before they are cut into windows."""
 
     p50: int
     p90: int
     max: int
     windows: int
-    """Of at most 384 tokens, of which neighbours share 128."""
+    """Number of windows of at most 384 tokens; neighbouring windows share 128 tokens."""
     too_long: int
-    """Questions that leave a window no room for their context; they have no windows."""
+    """Number of questions that leave no room for their context in a window; they have no windows."""
 
 
 def lengths(questions: tuple[Question, ...], tokenizer: Path) -> Lengths:
     """Measure questions with a `tokenizer.json`.
 
-    Every context is tokenised once, whatever the number of its questions. Percentiles are lengths that occur.
+    Every context is tokenised once, whatever the number of its questions. Percentiles are lengths of actual
+    questions.
 
     Raises:
-        BadInput: the file is no tokenizer.
+        BadInput: the file is not a tokenizer.
     """
     from tokenizers import Tokenizer
 
     try:
         loaded = Tokenizer.from_file(str(tokenizer))
     except Exception as error:  # tokenizers raises Exception itself
-        raise BadInput(f"'{tokenizer}' is no tokenizer.json: {error}") from None
+        raise BadInput(f"'{tokenizer}' is not a tokenizer.json: {error}") from None
     loaded.no_padding()
     loaded.no_truncation()
     asked = _counts(loaded, [q.question for q in questions])
@@ -58,7 +59,7 @@ def lengths(questions: tuple[Question, ...], tokenizer: Path) -> Lengths:
 
 
 def _counts(tokenizer: "Tokenizer", texts: list[str]) -> NDArray[np.int64]:
-    """Tokens of each text; in batches, since what the tokenizer returns takes 100 bytes a token."""
+    """Number of tokens of each text; in batches, because the tokenizer's results take 100 bytes per token."""
     found = [
         len(encoding.ids)
         for first in range(0, len(texts), _BATCH_TEXTS)

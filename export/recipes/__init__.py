@@ -1,1 +1,1 @@
-"""The recipes as data, applied and searched."""
+"""Describes the recipes of quantisation as data, applies them to graphs, and searches for the best."""

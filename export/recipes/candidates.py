@@ -1,7 +1,7 @@
-"""The int8 recipes that a search tries, as data: a new one is one line.
+"""The int8 recipes that a search tries, as data: a new recipe is one line.
 
-Left out is what onnxruntime's processor kernels cannot run: activations of s8 whose range is taken from each
-tensor as it comes (DynamicQuantizeLinear makes u8 only).
+Recipes that onnxruntime's CPU kernels cannot run are left out: s8 activations with the range of each tensor
+at run time (DynamicQuantizeLinear makes only u8).
 """
 
 from typing import Any, Final, NamedTuple
@@ -12,7 +12,7 @@ from export.recipes.recipe import AUTOMATIC, UNMASKED, WITH_LAYERS, Recipe
 
 
 class Candidate(NamedTuple):
-    """A recipe under the name that tables show."""
+    """A recipe, and its name in tables."""
 
     name: str
     recipe: Recipe
@@ -88,4 +88,4 @@ CANDIDATES: Final = (
     Candidate("u8 in blocks of 64", _blocks("u8 per block of 64")),
     Candidate("u8 in blocks of 128", _blocks("u8 per block of 128")),
 )
-"""The first ones are what is built without a search."""
+"""The first two are the recipes that are built without a search."""

@@ -1,4 +1,4 @@
-"""How a precision is reached: the recipes as data, and the one place that applies them."""
+"""Recipes, which describe as data how a precision is made, and the function that applies them."""
 
 import shutil
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ _BLOCKS: Final[dict[str, tuple[int, int]]] = {
     "u8 per block of 128": (8, 128),
     "u4 per block of 32": (4, 32),
 }
-"""Bits and block size."""
+"""Bits of a weight and block size, by the name of the weights."""
 
 AUTOMATIC: Final = "strength by least output error"
 UNMASKED: Final = "one operator, unmasked"
@@ -55,51 +55,51 @@ MOVED: Final = "moved before skip connections"
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Every choice that changes the graph after tracing; what the manifest records.
+    """All choices that change the graph after tracing; the manifest records them.
 
-    `method` is `plain` for the traced graph, `dynamic` for 8-bit weights and activations whose range is
-    taken from each tensor as it comes, `static` for ranges fixed by calibration, or `weight-only` for weights
-    in blocks, whose inputs are rounded block by block.
+    `method` is `plain` for the traced graph, `dynamic` for 8-bit weights and activations with the range of
+    each tensor at run time, `static` for activations with ranges fixed by calibration, or `weight-only` for
+    weights in blocks, whose inputs are rounded block by block.
     """
 
     method: Literal["plain", "dynamic", "static", "weight-only"]
     opset: int = OPSET
     target: Target | None = None
     fused: bool = False
-    """Attention and skip connections made one operator each by onnxruntime's optimiser first."""
+    """Whether onnxruntime's optimiser first fuses attention and skip connections into one operator each."""
     linear_weights: LinearWeights | None = None
     embeddings: Literal["s8 per row"] | None = None
     activations: Literal["u8 per tensor", "s8 per tensor"] | None = None
     clipping: Clipping | None = None
-    """How calibration fixes the ranges of `static`."""
+    """How calibration fixes the ranges of the method `static`."""
     smoothing: Literal["strength by least output error"] | float | None = None
-    """One strength for every input, or the best for each."""
+    """One strength for every input, or the best strength for each; None for no smoothing."""
     attention: Literal["one operator, unmasked", "one operator with its linear layers, unmasked"] | None = (
         None
     )
-    """Linear layers beside it are joined; None for what tracing or the optimiser gave."""
+    """Form of attention; linear layers outside the operator are joined. None leaves it unchanged."""
     biases: Literal["moved before skip connections"] | None = None
-    """Of fp32: those of a block's end, where they cost nothing; integer operators add theirs for nothing."""
+    """Whether biases at the end of a block move; for fp32 only, since integer operators add them for free."""
     fp32_layers: Spared | None = None
-    """Linear layers left as they are, besides the head."""
+    """Linear layers that stay fp32, in addition to the head."""
 
 
 class Ingredients(NamedTuple):
-    """What recipes are applied to."""
+    """The graph that recipes are applied to, and the results of calibration."""
 
     traced: Path
-    """File of the traced graph; never changed."""
+    """File of the traced graph; it is never changed."""
     inputs: tuple[str, ...]
-    """Names of its inputs, in order."""
+    """Names of the inputs of the traced graph, in order."""
     shape: Architecture
     activations: Mapping[str, Activation] | None = None
-    """From calibration; None for random weights, and where no recipe needs them."""
+    """Activations from calibration; None for random weights, or if no recipe needs them."""
     strengths: Strengths | None = None
-    """Found so far for these activations, and kept here for the next recipe; None to keep none."""
+    """Strengths found so far for these activations, reused by the next recipe; None to keep none."""
 
 
 def recipe(precision: Precision, target: Target) -> Recipe:
-    """The recipe of a precision without a search; only that of int8 depends on the target."""
+    """The default recipe of a precision; only that of int8 depends on the target."""
     if precision == "fp32":
         return Recipe(method="plain", attention=WITH_LAYERS, biases=MOVED)
     if precision == "int4":
@@ -121,10 +121,10 @@ def recipe(precision: Precision, target: Target) -> Recipe:
 
 
 def fits(recipe: Recipe, target: Target) -> bool:
-    """Whether a recipe's integers are the same on every processor of a target.
+    """Whether a recipe gives the same integers on every processor of a target.
 
-    Unsigned activations times weights of eight bits saturate where there is no VNNI; blocks and seven bits
-    never do.
+    On x86 without VNNI, sums of products of unsigned activations and 8-bit weights can saturate; those of
+    blocks and of 7-bit weights never do.
     """
     if recipe.linear_weights not in _INTEGERS:
         return True
@@ -132,21 +132,21 @@ def fits(recipe: Recipe, target: Target) -> bool:
 
 
 class Written(NamedTuple):
-    """What came of a recipe."""
+    """The result of applying a recipe."""
 
     inputs: tuple[str, ...]
-    """Names of the graph's inputs, in order."""
+    """Names of the inputs of the new graph, in order."""
     found: dict[str, Any]
-    """What the recipe left to be found out, for the manifest."""
+    """Facts that were found while applying the recipe, for the manifest."""
 
 
 def write(recipe: Recipe, given: Ingredients, path: Path) -> Written:
-    """Make the graph of a recipe.
+    """Apply a recipe, and write the new graph.
 
     Args:
-        recipe: what to do.
-        given: what to do it to.
-        path: where the new graph goes, on the file system of the traced one.
+        recipe: the recipe to apply.
+        given: the graph to apply it to.
+        path: file of the new graph, on the file system of the traced graph.
 
     Raises:
         BadInput: the recipe cannot be applied to this network.
@@ -194,11 +194,11 @@ def _link(traced: Path, path: Path) -> None:
     # Copying BERT-Large's 1.3 GB takes longer than quantising it.
     try:
         path.hardlink_to(traced)
-    except OSError:  # a file system without hard links, such as a memory stick's
+    except OSError:  # a file system without hard links, such as FAT
         shutil.copyfile(traced, path)
 
 
 def described(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as the manifest holds it."""
+    """The recipe as the manifest records it."""
     fields: dict[str, Any] = msgspec.to_builtins(recipe)
     return fields

@@ -1,10 +1,11 @@
-"""The fastest int8 recipe that keeps a reader's answers, found by trying them on questions.
+"""Searches for the fastest int8 recipe that keeps a reader's answers, by trying candidates on questions.
 
-Two rounds, since most recipes lose early. In the first, each candidate answers a few questions, in turn with
-the fp32 graph, and is dropped if it cannot be built or run, if its loss is beyond the limits by more than
-twice its standard error, or if enough others are faster. The finalists answer all questions in one race. Of
-those whose loss is inside the limits the fastest is kept; those that may be as fast, because the intervals of
-their speed-ups overlap, count as equal, and of these the one with the most answers of fp32 is taken.
+There are two rounds, because most candidates fail early. In the first round, each candidate answers a few
+questions, in turn with the fp32 graph. It is dropped if it cannot be built or run, if its loss exceeds the
+limits by more than twice its standard error, or if enough others are faster. The finalists answer all
+questions in one race. Of those whose loss is within the limits, the fastest is kept. Finalists whose speed-up
+interval overlaps that of the fastest count as equally fast; of these, the one with the most answers equal to
+fp32's is kept.
 """
 
 import math
@@ -16,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from commandline.counted import counted
 from contract.questions import Question, QuestionFile
 from export.answering.inference import Cutter, onnx_network
 from export.answering.paired_timing import Lap, Runner, SpeedUp, speed_up, turns
@@ -27,34 +29,36 @@ from export.recipes.candidates import CANDIDATES, Candidate
 from export.recipes.recipe import Ingredients, Recipe
 
 SCREENED_ON: Final = 32
-"""Questions of the first round."""
+"""Number of questions of the first round."""
 FINALISTS: Final = 6
+"""Number of candidates that enter the second round."""
 _HEAT_BYTES: Final = 1_500_000_000
-"""Graphs loaded at once: those of BERT-Large race in pairs."""
+"""Size of the graphs that are loaded at once; those of BERT-Large race in pairs."""
 _STANDARD_ERRORS: Final = 2.0
 _SECONDS_BETWEEN_LINES: Final = 10.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a recipe may cost."""
+    """Limits on what a recipe may lose compared with fp32."""
 
     max_f1_loss: float = 0.5
-    """Points, where there are gold answers."""
+    """Largest F1 loss, in points; applies only if there are gold answers."""
     min_agreement: float | None = None
-    """Share of fp32's answers to the letter; None for what `least_agreement` says."""
+    """Smallest share of answers that equal fp32's, 0 to 1; None for the default of `least_agreement`."""
 
     def least_agreement(self, has_golds: bool) -> float | None:
-        """Share of fp32's answers that a recipe must give; None where gold answers alone decide."""
+        """Share of answers that must equal fp32's, 0 to 1; None if only gold answers decide."""
         if self.min_agreement is None and not has_golds:
             return AGREEMENT_WITHOUT_GOLDS
         return self.min_agreement
 
 
 AGREEMENT_WITHOUT_GOLDS: Final = 0.9
+"""Share of answers that must equal fp32's if no limit is given and there are no gold answers."""
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One candidate, and what it gave in the last round that it ran in."""
+    """One candidate, and its results in the last round that it ran in."""
 
     name: str
     outcome: str
@@ -62,23 +66,23 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     agreement: float | None = None
     f1_loss: float | None = None
     f1_loss_error: float | None = None
-    """Standard error of the mean."""
+    """Standard error of the mean F1 loss, in points."""
     speed_up: float | None = None
-    """Over the plain fp32 graph: median of the questions' ratios."""
+    """Speed-up over the plain fp32 graph: the median of the questions' ratios."""
     speed_up_low: float | None = None
     speed_up_high: float | None = None
     bytes: int = 0
 
 
 class Found(NamedTuple):
-    """The recipe that is kept, and everything that was tried, fastest first."""
+    """The recipe that is kept, and all candidates that were tried, the kept one first."""
 
     recipe: Recipe
     tried: list[Tried]
 
 
 class NothingFits(VerificationFailed):
-    """No candidate stays inside the limits; `tried` says what each gave."""
+    """No candidate stays within the limits; `tried` holds the results of each."""
 
     def __init__(self, message: str, tried: list[Tried]) -> None:
         super().__init__(message)
@@ -86,7 +90,7 @@ class NothingFits(VerificationFailed):
 
 
 class Measured(NamedTuple):
-    """A candidate after a round."""
+    """The results of a candidate in a round."""
 
     candidate: Candidate
     questions: int
@@ -97,7 +101,7 @@ class Measured(NamedTuple):
     size: int
 
     def tried(self, outcome: str) -> Tried:
-        """As the manifest holds it."""
+        """The results as the manifest records them."""
         return Tried(
             name=self.candidate.name,
             outcome=outcome,
@@ -121,34 +125,38 @@ def search(
     progress: Callable[[str], None],
     candidates: Sequence[Candidate] | None = None,
 ) -> Found:
-    """Try the candidates that fit a target.
+    """Try the candidates that fit a target, and keep the best.
 
     Args:
-        given: the graph, and what calibration saw.
-        cutter: cuts the questions.
-        asked: what is measured on, best with gold answers.
-        limits: what may be lost.
-        target: of the bundle. Times are this machine's, whatever the target.
-        progress: called with a line about each step.
-        candidates: what to try; None for all of `export.recipes.candidates`.
+        given: the graph, and the activations from calibration.
+        cutter: cuts the questions into windows.
+        asked: the questions to measure on, preferably with gold answers.
+        limits: limits on the losses.
+        target: target of the bundle. Times are those of this machine, whatever the target.
+        progress: function that receives a line about each step.
+        candidates: the candidates to try; None for all of `export.recipes.candidates`.
 
     Raises:
-        NothingFits: no candidate stays inside the limits.
+        NothingFits: no candidate stays within the limits.
     """
     entered = [candidate for candidate in candidates or CANDIDATES if recipes.fits(candidate.recipe, target)]
     few = chosen(asked, SCREENED_ON).questions
-    progress(f"search: {len(entered)} recipes on {len(few)} questions")
+    progress(f"search: trying {counted(len(entered), 'recipe')} on {counted(len(few), 'question')}")
     has_golds = any(question.golds for question in asked.questions)
     least = limits.least_agreement(has_golds)
     if least is not None and not has_golds:
-        progress(f"search: no gold answers there, so a recipe must keep {100 * least:g} % of fp32's answers")
+        progress(
+            f"search: the questions have no gold answers, so a recipe must keep {100 * least:g} % of fp32's "
+            "answers"
+        )
     measured, tried = _round(entered, given, cutter, few, progress)
     plausible, hopeless = _split(measured, limits, _STANDARD_ERRORS)
     tried += [each.tried("loses too much") for each in hopeless]
     tried += [each.tried("slower than the finalists") for each in plausible[FINALISTS:]]
     finalists = [each.candidate for each in plausible[:FINALISTS]]
     if finalists:
-        progress(f"search: {len(finalists)} finalists on {len(asked.questions)} questions")
+        questions = counted(len(asked.questions), "question")
+        progress(f"search: trying {counted(len(finalists), 'finalist')} on {questions}")
     measured, failed = _round(finalists, given, cutter, asked.questions, progress)
     inside, outside = _split(measured, limits, 0.0)
     tried += failed + [each.tried("loses too much") for each in outside]
@@ -168,7 +176,7 @@ def _ordered(tried: list[Tried]) -> list[Tried]:
 
 
 def record(found: Found, asked: QuestionFile, limits: Limits) -> dict[str, Any]:
-    """A search as the manifest holds it."""
+    """A search as the manifest records it."""
     return {
         **asked_for(asked, limits),
         "questions": len(asked.questions),
@@ -177,7 +185,7 @@ def record(found: Found, asked: QuestionFile, limits: Limits) -> dict[str, Any]:
 
 
 def asked_for(asked: QuestionFile, limits: Limits) -> dict[str, Any]:
-    """What a search depends on, besides the weights and the machine."""
+    """The inputs that a search depends on, other than the weights and the machine."""
     return {"questions_sha256": asked.sha256, "limits": msgspec.to_builtins(limits)}
 
 
@@ -188,7 +196,7 @@ def _round(
     asked: tuple[Question, ...],
     progress: Callable[[str], None],
 ) -> tuple[list[Measured], list[Tried]]:
-    """Measure candidates in heats that fit into memory, the fp32 graph in each; fastest first."""
+    """Measure candidates in heats that fit into memory, each with the fp32 graph; the fastest comes first."""
     measured: list[Measured] = []
     failed: list[Tried] = []
     waiting = list(candidates)
@@ -206,7 +214,7 @@ def _round(
                 network = onnx_network(path)
                 for window in cutter.windows(asked[0]):
                     network(window)
-            except Exception as error:  # whatever it is, the others can go on
+            except Exception as error:  # whatever it is, the other candidates continue
                 reason = str(error).strip().split("\n")[0] or type(error).__name__
                 failed.append(Tried(name=candidate.name, outcome=f"failed: {reason[:200]}"))
                 path.unlink(missing_ok=True)
@@ -226,11 +234,11 @@ def _race(
     runners: Sequence[Runner], asked: tuple[Question, ...], progress: Callable[[str], None]
 ) -> list[Lap]:
     laps = [Lap([], []) for _ in runners]
-    told = time.monotonic()
+    last_line = time.monotonic()
     for done in turns(runners, asked, laps):
-        if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
-            told = time.monotonic()
-            progress(f"search: {done} of {len(asked)} questions")
+        if time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
+            last_line = time.monotonic()
+            progress(f"search: answered {done} of {counted(len(asked), 'question')}")
     return laps
 
 
@@ -268,18 +276,20 @@ def _is_inside(found: Measured, limits: Limits, errors: float) -> bool:
 
 def _none_fits(tried: list[Tried], limits: Limits, has_golds: bool) -> str:
     best = max(tried, key=lambda each: each.agreement or 0.0)
-    wanted, mended = [], []
+    wanted, options = [], []
     if has_golds:
-        wanted.append(f"loses at most {limits.max_f1_loss:g} points of F1")
-        mended.append("--max-f1-loss")
+        points = "point" if limits.max_f1_loss == 1 else "points"
+        wanted.append(f"loses at most {limits.max_f1_loss:g} F1 {points}")
+        options.append("--max-f1-loss")
     least = limits.least_agreement(has_golds)
     if least is not None:
         wanted.append(f"keeps {100 * least:g} % of fp32's answers")
-        mended.append("--min-agreement")
+        options.append("--min-agreement")
     gave = "none could be run"
     if best.agreement is not None:
-        loss = "" if best.f1_loss is None else f" and loses {best.f1_loss:.2f} points of F1"
-        gave = f"the nearest, {best.name!r}, keeps {100 * best.agreement:.1f} % of the answers{loss}"
+        loss = "" if best.f1_loss is None else f" and loses {best.f1_loss:.2f} F1 points"
+        gave = f"the closest, {best.name!r}, keeps {100 * best.agreement:.1f} % of the answers{loss}"
     return (
-        f"no int8 recipe {' and '.join(wanted)}: {gave}; allow more with {' or '.join(mended)}, or build fp32"
+        f"no int8 recipe {' and '.join(wanted)}: {gave}; allow more with {' or '.join(options)}, "
+        "or build fp32"
     )

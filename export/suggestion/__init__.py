@@ -1,5 +1,5 @@
-"""From what was measured to a student that should fit: shapes, their predicted latency, and the commands.
+"""Suggests students from measurements: shapes, their predicted latency, and the commands that make them.
 
-It reads the collector's database through its documented tables and trains nothing. It predicts latency, with
-its uncertainty, and never accuracy: that depends on the training, and only measuring tells.
+It reads the documented tables of the collector's database and trains nothing. It predicts latency, with its
+uncertainty, but never accuracy, because accuracy depends on the training and must be measured.
 """

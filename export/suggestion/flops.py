@@ -1,4 +1,4 @@
-"""How much a network computes for a question: what its latency mostly depends on."""
+"""Computes the arithmetic of a network per question, on which its latency mostly depends."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,29 +7,29 @@ from contract.bundle import Architecture
 from export.suggestion.measurements import Length
 
 FAMILIES: Final = frozenset({"bert", "distilbert", "roberta"})
-"""Whose arithmetic follows from `Architecture`, which does not know, say, the bottlenecks of MobileBERT."""
+"""Families whose arithmetic follows from `Architecture`; it lacks the bottlenecks of MobileBERT."""
 
 _MOST_LAYERS: Final = 1000
 _WIDEST: Final = 10_000_000
-"""Beyond all models, so that a manifest from elsewhere gives numbers that can be worked with."""
+"""Larger than in any real model; these limits keep the numbers of an untrusted manifest finite."""
 
 
 def is_known(shape: Architecture) -> bool:
-    """Whether a network's arithmetic follows from its shape, and is no less and no more than is possible."""
+    """Whether a network's arithmetic follows from its shape, and the shape is plausible."""
     sizes = (shape.hidden_size, shape.intermediate_size, shape.vocab_size, shape.max_positions)
     plausible = 0 < shape.layers <= _MOST_LAYERS and 0 < min(sizes) <= max(sizes) <= _WIDEST
     return plausible and shape.family in FAMILIES
 
 
 def gigaflops(shape: Architecture, lengths: Sequence[Length]) -> float:
-    """Mean floating-point operations of a question, in 10^9; a multiplication and an addition are two.
+    """Mean floating-point operations per question, in 10^9; a multiplication and an addition count as two.
 
-    A layer multiplies each token by its four attention matrices and its two of the feed-forward part, and
-    each token with each other twice. The rest (embeddings, normalisation, head) is little.
+    A layer multiplies each token by four attention matrices and by two feed-forward matrices, and each token
+    with every other token twice. The rest (embeddings, normalisation, head) is little.
 
     Args:
-        shape: of the network.
-        lengths: of the questions, none without a window.
+        shape: shape of the network.
+        lengths: lengths of the questions; each has at least one window.
     """
     matrices = 4 * shape.hidden_size**2 + 2 * shape.hidden_size * shape.intermediate_size
     total = 0.0
@@ -40,7 +40,7 @@ def gigaflops(shape: Architecture, lengths: Sequence[Length]) -> float:
 
 
 def parameters(shape: Architecture, token_types: int = 2) -> int:
-    """Weights of a BERT of that shape with its question-answering head."""
+    """Number of parameters of a BERT of that shape with its question-answering head."""
     width, inner = shape.hidden_size, shape.intermediate_size
     embeddings = (shape.vocab_size + shape.max_positions + token_types + 2) * width
     layer = 4 * (width + 1) * width + (width + 1) * inner + (inner + 1) * width + 4 * width

@@ -1,10 +1,10 @@
-"""Latency predicted from arithmetic: a straight line in logarithms, fitted to one machine's measurements.
+"""Predicts latency from arithmetic: a straight line in logarithms, fitted to one machine's measurements.
 
     log(ms) = a + b log(GFLOP) + c[precision]
 
-Precisions share the slope and differ in height. The interval is the textbook's for a new observation, with
-Student's t, and assumes that shapes scatter about the line alike; two precisions of one model are not quite
-independent, so it is a little too narrow.
+Precisions share the slope and differ in the intercept. The interval is the standard prediction interval for a
+new observation, with Student's t. It assumes that all shapes scatter equally about the line. Two precisions
+of one model are not quite independent, so it is a little too narrow.
 """
 
 import math
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 _CONFIDENCE: Final = 0.95
 _REFERENCE: Final = "fp32"
 _LARGEST: Final = 700.0
-"""Of a logarithm that is taken back: little more fits no number."""
+"""Largest logarithm that is converted back: slightly larger ones overflow a float."""
 
 
 class Point(NamedTuple):
@@ -29,24 +29,25 @@ class Point(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """Of a shape nobody has measured."""
+    """The predicted latency of a shape that was not measured, in milliseconds."""
 
     milliseconds: float
     low: float | None
-    """95 % prediction interval; None where there are too few measurements to tell."""
+    """Lower end of the 95 % prediction interval; None if there are too few measurements."""
     high: float | None
+    """Upper end of the interval; None if there are too few measurements."""
     extrapolated: bool
-    """The shape computes less or more than any that was measured."""
+    """Whether the shape computes less or more than every measured shape."""
 
 
 class Line(NamedTuple):
     """A fitted line."""
 
     precisions: tuple[str, ...]
-    """That were measured."""
+    """The precisions that were measured; the first is the reference of the intercepts."""
     coefficients: NDArray[np.float64]
     spread: float | None
-    """Standard error about the line, in logarithms; None without a degree of freedom."""
+    """Standard error about the line, in logarithms; None if there is no degree of freedom."""
     freedom: int
     """Degrees of freedom."""
     inverse: NDArray[np.float64]
@@ -55,14 +56,14 @@ class Line(NamedTuple):
 
     @property
     def slope(self) -> float:
-        """Of log time over log arithmetic; 1 where time is all arithmetic, less where some is fixed."""
+        """Slope of log time over log arithmetic: 1 if time is proportional, less if some of it is fixed."""
         return float(self.coefficients[1])
 
     def predict(self, gigaflops: float, precision: str) -> Prediction:
-        """The latency of a shape.
+        """Predict the latency of a shape.
 
         Args:
-            gigaflops: of a question.
+            gigaflops: arithmetic of the shape per question, in 10^9 operations.
             precision: one of `precisions`.
         """
         row = _row(gigaflops, precision, self.precisions)
@@ -80,9 +81,9 @@ def _exp(logarithm: float) -> float:
 
 
 def fit(points: Sequence[Point]) -> Line:
-    """Fit the line through points of two shapes or more; one shape would tell nothing of the slope.
+    """Fit the line to points of two or more shapes; one shape would not determine the slope.
 
-    Arithmetic and time are above 0.
+    Arithmetic and time must be above 0.
     """
     precisions = tuple(sorted({point.precision for point in points}, key=lambda p: (p != _REFERENCE, p)))
     rows = np.array([_row(point.gigaflops, point.precision, precisions) for point in points])
@@ -102,9 +103,9 @@ def _row(gigaflops: float, precision: str, precisions: tuple[str, ...]) -> NDArr
 
 
 def t_quantile(freedom: int, confidence: float = _CONFIDENCE) -> float:
-    """The t that so much of Student's distribution lies within, on both sides of 0.
+    """The t for which the share `confidence` of Student's distribution lies between -t and t.
 
-    By bisection of the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4.
+    Computed by bisection of the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4.
     """
     low, high = 0.0, math.pi / 2
     for _ in range(60):
@@ -114,7 +115,7 @@ def t_quantile(freedom: int, confidence: float = _CONFIDENCE) -> float:
 
 
 def _within(angle: float, freedom: int) -> float:
-    """Probability of less than tan(angle) times the root of the degrees of freedom, on both sides."""
+    """Probability that |t| is less than tan(angle) times the root of the degrees of freedom."""
     cosine, sine = math.cos(angle), math.sin(angle)
     odd = freedom % 2
     term = cosine if odd else 1.0

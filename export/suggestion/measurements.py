@@ -1,4 +1,4 @@
-"""What was measured on a class of hardware, read from the collector's database (docs/schema.md)."""
+"""Reads the measurements of a hardware class from the collector's database (docs/schema.md)."""
 
 import sqlite3
 from collections import Counter, defaultdict
@@ -20,8 +20,8 @@ _RUNS: Final = """
 SELECT stream, bundle, questions_sha256, questions_name, hardware_class, settings
 FROM runs LEFT JOIN finishes USING (stream) ORDER BY ifnull(status, 'running') = 'complete', stream
 """
-"""What broke off comes first, so that it counts only where nothing else was measured; a stream's number tells
-what is newer, where a device's clock may be years off."""
+"""Unfinished runs come first, so that they count only if nothing else was measured. The number of a stream
+decides which run is newer, because the clock of a device may be years off."""
 _TIMES: Final = """
 SELECT (tokenize_ns + infer_ns + decode_ns) / 1e6 AS ms, windows, tokens FROM answers
 WHERE stream = ? AND marks IS NULL AND error IS NULL ORDER BY ms
@@ -36,11 +36,11 @@ SELECT DISTINCT title FROM passages JOIN question_sets USING (question_set) WHER
 
 
 class Length(NamedTuple):
-    """How long a question is for a model."""
+    """The length of a question for a model."""
 
     windows: int
     tokens: int
-    """Over all windows."""
+    """Number of tokens of all windows together."""
 
 
 class Measurement(NamedTuple):
@@ -49,24 +49,25 @@ class Measurement(NamedTuple):
     manifest: Manifest
     hardware_class: str
     milliseconds: dict[str, float]
-    """Nearest-rank percentiles over the answers whose time counts, by `p50_ms` and so on."""
+    """Nearest-rank percentiles over the answers whose time counts, by field name such as `p50_ms`."""
     lengths: list[Length]
-    """Of the questions of these answers."""
+    """Lengths of the questions of these answers."""
     exact_match: float | None
-    """Percent; None where it was not scored, weights are random, or it was trained on these articles."""
+    """Mean EM in percent; None if not scored, with random weights, or if trained on these articles."""
     f1: float | None
+    """Mean F1 in percent; None as for `exact_match`."""
     scored: int
-    """Questions that the accuracy rests on."""
+    """Number of questions that the accuracy was measured on."""
 
     @property
     def has_numbers(self) -> bool:
-        """Whether all that a prediction divides by, or takes the logarithm of, is above 0."""
+        """Whether every number that a prediction divides by or takes the logarithm of is above 0."""
         lengths = (number for length in self.lengths for number in length)
         return min(self.manifest.parameters, *self.milliseconds.values(), *lengths) > 0
 
     @property
     def size_bytes(self) -> int:
-        """Of the bundle's files."""
+        """Size of the bundle's files together."""
         return sum(entry.bytes for entry in self.manifest.files.values())
 
 
@@ -76,7 +77,7 @@ class _Run(NamedTuple):
 
 
 class _Setting(NamedTuple):
-    """What has to agree for latencies to be compared."""
+    """The settings that must be equal for latencies to be comparable."""
 
     questions_sha256: str
     threads: int
@@ -84,23 +85,23 @@ class _Setting(NamedTuple):
 
 
 class Measurements(NamedTuple):
-    """All that was measured with the same questions and the same threads."""
+    """All measurements with the same questions and the same number of threads."""
 
     hardware_class: str
     questions: str
     threads: int
     here: list[Measurement]
     elsewhere: list[Measurement]
-    """On other hardware, with the same questions: of these the accuracy counts."""
+    """Measurements on other hardware with the same questions; only their accuracy counts."""
     unreadable: int
-    """Runs that are left out, since no bundle may have their manifest."""
+    """Number of runs that are left out because their manifest is invalid."""
 
 
 def read(database: Path, hardware_class: str) -> Measurements:
-    """The measurements of a class of hardware, of the questions and settings with which most models were run.
+    """The measurements of a hardware class, with the questions and settings that most models were run with.
 
     Raises:
-        BadInput: it is no such database, or has no run of that hardware.
+        BadInput: it is not such a database, or it has no run on that hardware.
     """
     with _opened(database) as connection:
         rows = [row for row in connection.execute(_RUNS) if _scenario(row) == SINGLE_STREAM]
@@ -158,7 +159,7 @@ def _setting(run: Any) -> _Setting:
 
 
 def _readable(rows: Iterable[Any]) -> Iterator[_Run]:
-    """Without runs whose manifest no bundle may have, from before the collector checked that."""
+    """Leave out runs with an invalid manifest, from before the collector checked manifests."""
     for row in rows:
         with suppress(ContractError):
             yield _Run(row, decode_manifest(row["bundle"].encode()))
@@ -187,6 +188,6 @@ def _measurement(connection: sqlite3.Connection, run: _Run, titles: frozenset[st
 
 
 def _percentile(ordered: list[float], share: float) -> float:
-    """Nearest rank."""
+    """The nearest-rank percentile of ordered values."""
     rank = -(-round(share * 100) * len(ordered) // 100)
     return ordered[max(rank, 1) - 1]

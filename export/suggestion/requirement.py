@@ -1,4 +1,4 @@
-"""What is required of a student: `f1>=80,p90_ms<=60`, in the words of `collector report --require`."""
+"""Parses the requirement of a student, such as `f1>=80,p90_ms<=60`, as in `collector report --require`."""
 
 from typing import Final, Literal
 
@@ -17,19 +17,19 @@ FIELDS: Final[dict[str, Kind]] = {
     "f1": "accuracy",
     "exact_match": "accuracy",
 }
-"""Latency is predicted, size follows from the shape, accuracy is compared with the teacher's."""
+"""The kind of each field: latency is predicted, size follows from the shape, accuracy is the teacher's."""
 
 
 def parse(expression: str) -> tuple[Condition, ...]:
-    """Take a requirement of a student apart.
+    """Parse the requirement of a student.
 
     Raises:
-        BadInput: it is not `FIELD>=NUMBER` and the like, separated by commas, or limits no latency.
+        BadInput: it is not a list such as `FIELD>=NUMBER,FIELD<=NUMBER`, or has no upper limit on a latency.
     """
     conditions = requirement.parse(expression, FIELDS, BadInput)
     if not any(FIELDS[c.field] == "latency" and c.is_upper for c in conditions):
         raise BadInput(
-            f"requirement {expression!r} says nothing about time: add one such as p90_ms<=60, since the "
+            f"requirement {expression!r} has no upper limit on time: add one such as p90_ms<=60, because the "
             "slowest student that meets it is the best"
         )
     return conditions

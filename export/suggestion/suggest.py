@@ -1,4 +1,4 @@
-"""Students that should meet a requirement on a class of hardware, and how to make them."""
+"""Suggests students that should meet a requirement on a hardware class, and the commands to make them."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -20,45 +20,45 @@ from export.suggestion.requirement import FIELDS, parse
 from export.suggestion.suggested_student import SuggestedStudent, ranked
 
 _FEW: Final = 3
-"""Degrees of freedom below which an interval says little."""
-_NO_NUMBERS: Final = "since a size, a length or a time of theirs is 0 or beyond any model"
+"""Degrees of freedom below which an interval is too wide to be useful."""
+_NO_NUMBERS: Final = "because one of their sizes, lengths or times is 0 or impossibly large"
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """What to try, and what it rests on."""
+    """The suggested students, and the measurements that the suggestion is based on."""
 
     hardware_class: str
     questions: str
     threads: int
     requirement: str
     already: tuple[str, ...]
-    """Models in a precision that were measured there and meet all of it."""
+    """Models, with their precision, that were measured on this hardware and meet the requirement."""
     teacher: str
-    """As `--teacher` takes it, or the name of a folder that only you can find."""
+    """The teacher as `--teacher` accepts it, or only the name of its folder if its weights are local."""
     teacher_title: str
     teacher_f1: float | None
     points: int
-    """Measured models behind the prediction, each precision of its own."""
+    """Number of measurements that the prediction is based on, one per model and precision."""
     spread_percent: float | None
-    """Standard error of a measured latency about the line."""
+    """Standard error of a measured latency about the fitted line, in percent."""
     slope: float
     candidates: tuple[SuggestedStudent, ...]
-    """The best first: within a verdict, the one that computes most."""
+    """The best first: ordered by verdict, then by arithmetic, the most first."""
     commands: tuple[str, ...]
     remarks: tuple[str, ...]
 
 
 def suggest(database: Path, hardware_class: str, expression: str, teacher: str | None) -> Suggestion:
-    """Look for students.
+    """Suggest students.
 
     Args:
-        database: of the collector.
-        hardware_class: where the student will run.
-        expression: see `requirement.parse`.
-        teacher: as `--teacher` takes it, of a measured model; None for the most accurate of the database.
+        database: database of the collector.
+        hardware_class: hardware class that the student will run on.
+        expression: the requirement; see `requirement.parse`.
+        teacher: a measured model, as `--teacher` accepts it; None for the most accurate of the database.
 
     Raises:
-        BadInput: the requirement, the database or the measurements will not do.
+        BadInput: the requirement is invalid, or the database or its measurements are unsuitable.
     """
     conditions = parse(expression)
     measured = measurements.read(database, hardware_class)
@@ -99,11 +99,11 @@ def suggest(database: Path, hardware_class: str, expression: str, teacher: str |
 def _check_shapes(usable: Sequence[Measurement], left_out: Sequence[str]) -> None:
     shapes = {m.manifest.architecture for m in usable}
     if len(shapes) < 2:
-        but = f" (left out, {_NO_NUMBERS}: {', '.join(left_out)})" if left_out else ""
+        but = f" (left out {_NO_NUMBERS}: {', '.join(left_out)})" if left_out else ""
         raise BadInput(
-            f"a latency can be predicted from two shapes or more, and {len(shapes) or 'none'} was measured "
-            f"there{but}: run others, with random weights if need be (export-models build NAME --weights "
-            "random)"
+            f"a prediction needs measurements of two or more shapes, but {len(shapes) or 'none'} was "
+            f"measured there{but}: measure other shapes; random weights will do "
+            "(export-models build NAME --weights random)"
         )
 
 
@@ -115,8 +115,8 @@ def _nothing_smaller(master: Measurement) -> str:
     shape = master.manifest.architecture
     return (
         f"no student is smaller than the teacher {master.manifest.title!r}, which has "
-        f"{counted(shape.layers, 'layer')}, and no base model of its vocabulary of "
-        f"{shape.vocab_size} is known that computes less: choose another with --teacher"
+        f"{counted(shape.layers, 'layer')}, and no known base model with its vocabulary of "
+        f"{shape.vocab_size} tokens computes less: choose another with --teacher"
     )
 
 
@@ -134,15 +134,15 @@ def _line(usable: Sequence[Measurement], field: str) -> Line:
 
 
 def _teacher(measured: Measurements, asked_for: str | None) -> Measurement:
-    """The one that was asked for, or the most accurate; its shape decides what a student can begin from."""
+    """The requested teacher, or the most accurate one; its shape decides which students are possible."""
     known = [*measured.here, *measured.elsewhere]
     able = [m for m in known if arithmetic.is_known(m.manifest.architecture)]
     if asked_for is not None:
         able = [m for m in able if _is_called(m, asked_for)]
         if not able:
             raise BadInput(
-                f"teacher '{asked_for}' is none of the models that were measured on {measured.questions} and "
-                "whose arithmetic is known from their shape: measure it first, on whatever hardware"
+                f"teacher '{asked_for}' is not among the models that were measured on {measured.questions} "
+                "and whose arithmetic follows from their shape: measure it first, on any hardware"
             )
     scored = [m for m in able if m.f1 is not None]
     if not scored and asked_for is None:
@@ -176,7 +176,7 @@ def _already(here: Sequence[Measurement], conditions: Sequence[Condition]) -> It
 
 
 def _commands(candidates: Sequence[SuggestedStudent], teacher: str) -> Iterator[str]:
-    """For the largest student that should do, and for the largest that may, if it is larger still."""
+    """Commands for the largest student that should meet it, and for the largest that may if it is larger."""
     largest = 0.0
     for verdict, group in groupby(candidates, key=lambda c: c.verdict):
         best = next(group)
@@ -205,13 +205,13 @@ def _remarks(
     line = next(iter(lines.values()))
     if line.spread is None:
         yield (
-            f"{len(usable)} measurements are too few for an interval: no student is said to meet anything "
-            "for sure; measure more shapes, with random weights if need be"
+            f"{len(usable)} measurements are too few for an interval, so no student gets the verdict 'should "
+            "meet': measure more shapes; random weights will do"
         )
     elif line.freedom < _FEW:
         yield (
-            f"the interval rests on {counted(line.freedom, 'degree')} of freedom and is wide: measure more "
-            "shapes, with random weights if need be"
+            f"the interval is wide, because it has only {counted(line.freedom, 'degree')} of freedom: "
+            "measure more shapes; random weights will do"
         )
     if line.slope <= 0:
         yield "latency does not grow with arithmetic in these measurements: do not trust the prediction"
@@ -219,19 +219,22 @@ def _remarks(
         m.manifest.title for m in measured.here if m.manifest.architecture.family not in arithmetic.FAMILIES
     }
     if left_out:
-        yield f"left out, since their arithmetic is not known from their shape: {', '.join(sorted(left_out))}"
+        titles = ", ".join(sorted(left_out))
+        yield f"left out because their arithmetic does not follow from their shape: {titles}"
     if without_numbers:
-        yield f"left out, {_NO_NUMBERS}: {', '.join(without_numbers)}"
+        yield f"left out {_NO_NUMBERS}: {', '.join(without_numbers)}"
     if measured.unreadable:
-        runs = counted(measured.unreadable, "run is", "runs are")
-        yield f"{runs} left out, whose manifest cannot be read: collector report says why"
+        one, many = "run is left out because its manifest", "runs are left out because their manifests"
+        runs = counted(measured.unreadable, one, many)
+        yield f"{runs} cannot be read: collector report prints the reason"
     most_scored = max(m.scored for m in (*measured.here, *measured.elsewhere))
     if master.f1 is None:
-        yield f"nothing is known of the accuracy of the teacher, {master.manifest.title}, on these questions"
+        title = master.manifest.title
+        yield f"nothing is known about the accuracy of the teacher, {title}, on these questions"
     elif master.scored < most_scored:
         yield (
-            f"the teacher's accuracy rests on {master.scored:,} question{'s' * (master.scored != 1)}, where "
-            f"others were asked up to {most_scored:,}: run it on as many before you rely on it"
+            f"the teacher's accuracy was measured on {master.scored:,} question{'s' * (master.scored != 1)}, "
+            f"that of others on up to {most_scored:,}: run it on as many before you rely on it"
         )
     for condition in conditions:
         if FIELDS[condition.field] == "accuracy":
@@ -245,6 +248,7 @@ def _remarks(
             else:
                 yield f"{condition} is not predicted: it depends on the training, so measure the student"
     if not any(c.verdict in {"should meet", "may meet"} for c in candidates):
-        yield "no student with something to begin from is predicted to be fast and small enough"
+        yield "no student that has something to start from is predicted to be fast and small enough"
     if master.manifest.weights.origin != "hub" and not given:
-        yield f"the teacher's weights came from a folder called {_named(master)!r}: give its path"
+        folder = _named(master)
+        yield f"the teacher's weights came from a folder called {folder!r}: give its path with --teacher"

@@ -1,4 +1,4 @@
-"""The students that can be made of a teacher, with what is predicted of each."""
+"""The students that can be made from a teacher, each with its predictions."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal
@@ -30,19 +30,20 @@ class SuggestedStudent(msgspec.Struct, frozen=True, kw_only=True):
     """One student in one precision."""
 
     student: str
-    """As `export-models distill --student` takes it."""
+    """The student as `export-models distill --student` accepts it."""
     begins_from: str
+    """Source of its first weights."""
     precision: Precision
     layers: int
     hidden_size: int
     parameters: int
     size_bytes: float
     gigaflops: float
-    """Of a question, on average."""
+    """Mean arithmetic per question, in 10^9 operations."""
     latencies_ms: dict[str, tuple[float, float | None, float | None]]
-    """Each percentile that the requirement names: predicted, and the 95 % prediction interval."""
+    """Prediction of each percentile that the requirement names, and its 95 % prediction interval."""
     extrapolated: bool
-    """It computes less or more than all that was measured."""
+    """Whether the student computes less or more than every measured shape."""
     verdict: Verdict
 
 
@@ -53,27 +54,27 @@ def ranked(
     conditions: Sequence[Condition],
     usable: Sequence[Measurement],
 ) -> list[SuggestedStudent]:
-    """Every student that can be made, in every precision that was measured, the best first.
+    """All students that can be made, in every precision that was measured, the best first.
 
     Args:
-        teacher: its shape.
-        asked: whose questions' lengths decide the arithmetic.
-        lines: that predict each percentile of the conditions.
-        conditions: of the requirement.
-        usable: what was measured, for the sizes of precisions.
+        teacher: shape of the teacher.
+        asked: the measurement that provides the lengths of the questions.
+        lines: the fitted line of each percentile of the conditions.
+        conditions: the conditions of the requirement.
+        usable: the measurements that provide the sizes of precisions.
     """
     candidates = [
-        _candidate(student, begins, shape, precision, asked, lines, conditions, usable)
-        for student, begins, shape in _shapes(teacher, asked)
+        _candidate(student, start, shape, precision, asked, lines, conditions, usable)
+        for student, start, shape in _shapes(teacher, asked)
         for precision in sorted({m.manifest.precision for m in usable})
     ]
     return sorted(candidates, key=lambda c: (_RANK[c.verdict], -c.gigaflops, c.size_bytes))
 
 
 def _shapes(teacher: Architecture, asked: Measurement) -> Iterator[tuple[str, str, Architecture]]:
-    """Students that compute less than their teacher and have something to begin from.
+    """The students that compute less than their teacher and have something to start from.
 
-    That is fewer of its layers, or a base model of the catalog.
+    They start from fewer layers of the teacher, or from a base model of the catalog.
     """
     most = arithmetic.gigaflops(teacher, asked.lengths)
     for layers in range(1, teacher.layers):
@@ -90,7 +91,7 @@ def _shapes(teacher: Architecture, asked: Measurement) -> Iterator[tuple[str, st
 
 def _candidate(
     student: str,
-    begins: str,
+    start: str,
     shape: Architecture,
     precision: Precision,
     asked: Measurement,
@@ -117,7 +118,7 @@ def _candidate(
             verdicts.append("should meet" if condition.met(value) else beyond)
     return SuggestedStudent(
         student=student,
-        begins_from=begins,
+        begins_from=start,
         precision=precision,
         layers=shape.layers,
         hidden_size=shape.hidden_size,

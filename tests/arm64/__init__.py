@@ -1,1 +1,1 @@
-"""The proof on ARM without a board: `make arm64`. Not collected by pytest: it needs root and an hour."""
+"""Proves on emulated ARM that the agent works (`make arm64`). It needs root and an hour; pytest skips it."""

@@ -1,9 +1,9 @@
-"""Installs the agent in a clean Debian root, measures there, delivers, and compares the answers with ours.
+"""Installs the agent in a clean Debian root, measures and delivers, and compares the answers with ours.
 
-    make arm64        # aarch64 under emulation, for an hour: the table of docs/arm64.md
-    make installer    # the same without emulation, in minutes
+    make arm64        # aarch64 under emulation, takes an hour: writes the table of docs/arm64.md
+    make installer    # the same without emulation, takes minutes
 
-Emulated time is no measurement: what is compared are answers.
+Only answers are compared, because the times of an emulated processor mean nothing.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from commandline.counted import counted
 from tests.arm64.comparison import HERE, compared, hardware_classes, page
 from tests.arm64.inputs import BUNDLES, FP32, INT8, build_bundles, make_wheelhouse, write_questions
 from tests.arm64.installation import Installation
@@ -24,40 +25,54 @@ from tests.arm64.root import SUITES, DebianRoot
 from tests.mosquitto import Mosquitto
 
 CPUS = ("cortex-a76", "cortex-a72")
-"""Those of a Raspberry Pi 5, which has dot products of 8 bits, and of a Pi 4, which has none."""
+"""CPUs of a Raspberry Pi 5, which has 8-bit dot products, and of a Pi 4, which has none."""
 NATIVE = "debian-root"
 
 
 @click.command()
 @click.option("--machine", type=click.Choice(("aarch64", "x86_64")), default="aarch64", show_default=True)
 @click.option(
-    "--python", type=click.Choice(tuple(SUITES)), default="3.11", show_default=True, help="The Debian's."
+    "--python",
+    type=click.Choice(tuple(SUITES)),
+    default="3.11",
+    show_default=True,
+    help="Python version of the Debian.",
 )
-@click.option("--cpu", "cpus", multiple=True, default=CPUS, show_default=True, help="For QEMU to show.")
-@click.option("--limit", type=click.IntRange(min=1), default=48, show_default=True, help="Questions.")
+@click.option("--cpu", "cpus", multiple=True, default=CPUS, show_default=True, help="CPU that QEMU emulates.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=48, show_default=True, help="Number of questions."
+)
 @click.option(
     "--at-once",
     type=click.IntRange(min=1),
     default=12,
     show_default=True,
-    help="Questions to ask before the table is written and the next are begun.",
+    help="Number of questions to answer before the table is written.",
 )
 @click.option(
-    "--minutes", type=float, default=120.0, show_default=True, help="Measure there no longer than this."
+    "--minutes",
+    type=float,
+    default=120.0,
+    show_default=True,
+    help="Stop measuring there after this many minutes.",
 )
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
     default=ROOT / ".venv" / "arm64",
-    help="Keeps the Debian. [default: .venv/arm64]",
+    help="Folder that keeps the Debian. [default: .venv/arm64]",
 )
 @click.option(
     "--bundles",
     "built",
     type=click.Path(path_type=Path, exists=True),
-    help="Of an earlier proof, in place of new ones.",
+    help="Folder with bundles of an earlier proof, to use instead of building new ones.",
 )
-@click.option("--table", type=click.Path(path_type=Path), help="Write the comparison to this page.")
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path),
+    help="Page to write the comparison to. [default: standard output]",
+)
 def main(
     machine: str,
     python: str,
@@ -88,7 +103,7 @@ def main(
         _prove(root, work, wheels, bundles, questions, names, 60 * minutes, table)
     except ProofError as error:
         raise SystemExit(f"arm64: {error}") from None
-    step("all proven")
+    step("the proof succeeded")
 
 
 def _prove(
@@ -101,7 +116,7 @@ def _prove(
     seconds: float,
     table: Path | None,
 ) -> None:
-    """Do it all, in the order in which a user would."""
+    """Run all steps of the proof, in the order in which a user takes them."""
     database = work / "results.db"
     for file in questions:
         program("collector", "questions", "add", file, "--db", database)
@@ -116,8 +131,8 @@ def _prove(
             installation.install()
             step("installing again")
             installation.install_again()
-            if not root.foreign:  # the same on every architecture, and slow under emulation
-                step("upgrading, and back")
+            if not root.foreign:  # it is the same on every architecture, but slow under emulation
+                step("upgrading and rolling back")
                 installation.upgrade_and_back()
                 installation.verify_units()
             measuring = Measuring(root, bundles, dict(zip(names, folders, strict=True)))
@@ -125,7 +140,7 @@ def _prove(
             for file in questions:
                 step(f"measuring {file.stem} here")
                 measuring.here(file, database, HERE)
-            # What there is no time for is fp32, which is the slowest and differs the least.
+            # fp32 comes last, in case the time runs out: it is the slowest and differs the least.
             for chosen, file in itertools.product((INT8, FP32), questions):
                 step(f"measuring {file.stem} there with {', '.join(chosen)}")
                 measuring.there(chosen, file, until)
@@ -133,13 +148,16 @@ def _prove(
             step("removing it")
             installation.remove()
     classes = hardware_classes(database)
-    check(not root.foreign or classes == {"emulated"}, f"emulated devices are of the class {classes}")
+    check(not root.foreign or classes == {"emulated"}, f"emulated devices have the hardware class {classes}")
     pairs = compared(database)
-    check(pairs == len(BUNDLES) * len(names), f"only {pairs} bundles and devices could be compared")
+    check(
+        pairs == len(BUNDLES) * len(names),
+        f"only {counted(pairs, 'pair')} of bundle and device compared",
+    )
 
 
 def _write(database: Path, bundles: Path, table: Path | None) -> None:
-    """Write, or print, what can be compared by now."""
+    """Write or print the comparison of the answers so far."""
     program("collector", "score", "--db", database)
     names = {
         hashlib.sha256((bundles / name / "manifest.json").read_bytes()).hexdigest(): name for name in BUNDLES
@@ -152,14 +170,14 @@ def _write(database: Path, bundles: Path, table: Path | None) -> None:
 
 
 def _broker_lines(work: Path) -> list[str]:
-    """Credentials and rights as `deploy/mosquitto` sets them up, without TLS on loopback."""
+    """Broker settings with the credentials and rights of `deploy/mosquitto`, but without TLS, on loopback."""
     (work / "passwords").touch(mode=0o600)
     acl = ROOT / "deploy" / "mosquitto" / "acl"
     return ["allow_anonymous false", f"password_file {work}/passwords", f"acl_file {acl}"]
 
 
 def _provision(work: Path, broker: str, name: str) -> Path:
-    """Credentials for a device, or for the collector."""
+    """Create the credentials of a device or of the collector; returns their folder."""
     passwords = ("--passwords", work / "passwords")
     program("collector", "provision", name, *passwords, "--broker", broker, "--to", work / name)
     return work / name

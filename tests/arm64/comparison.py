@@ -1,4 +1,4 @@
-"""The page that says how often the answers of one bundle differ between two processors."""
+"""Makes the page that shows how often the answers of one bundle differ between two processors."""
 
 import json
 from pathlib import Path
@@ -40,12 +40,12 @@ _DEVICES: Final = f"""
 
 
 def hardware_classes(database: Path) -> set[str]:
-    """The hardware classes of all devices but this machine."""
+    """The hardware classes of all devices except this machine."""
     return {row["hardware_class"] for row in query(database, _DEVICES) if row["device"] != HERE}
 
 
 def compared(database: Path) -> int:
-    """How many pairs of a bundle and a device have answers to compare."""
+    """The number of pairs of a bundle and a device that have answers to compare."""
     return len(query(database, _COUNTS))
 
 
@@ -53,8 +53,8 @@ def page(database: Path, names: dict[str, str]) -> str:
     """The comparison as Markdown.
 
     Args:
-        database: the collector's.
-        names: the bundles' folders by the SHA-256 of their manifests.
+        database: database of the collector.
+        names: names of the bundles' folders by the SHA-256 of their manifests.
     """
     counts = query(database, _COUNTS)
     counts.sort(key=lambda row: (BUNDLES.index(names[row["bundle"]]), row["device"]))
@@ -77,7 +77,8 @@ def page(database: Path, names: dict[str, str]) -> str:
         "|---|---|--:|--:|--:|--:|--:|",
         *(_count_row(row, names) for row in counts),
         "",
-        f"{len(different)} of {sum(row['questions'] for row in counts)} pairs of answers differ"
+        f"{len(different)} of {sum(row['questions'] for row in counts)} pairs of answers "
+        + ("differs" if len(different) == 1 else "differ")
         + (":" if different else "."),
     ]
     if different:
@@ -123,7 +124,7 @@ def _different_row(row: dict[str, Any], names: dict[str, str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text that cannot end its cell."""
+    """A text as a Markdown cell: without line breaks, and with escaped bars."""
     return " ".join(text.split()).replace("|", "\\|")
 
 

@@ -1,4 +1,4 @@
-"""What goes to the device: a wheelhouse, bundles, questions."""
+"""Makes the inputs of a device: a wheelhouse, bundles, and question files."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ def make_wheel(to: Path) -> Path:
         ROOT,
     ]
     done = subprocess.run(build, capture_output=True, text=True, check=False)
-    check(done.returncode == 0, f"the wheel cannot be built: {done.stdout[-500:]}{done.stderr[-500:]}")
+    check(done.returncode == 0, f"cannot build the wheel: {done.stdout[-500:]}{done.stderr[-500:]}")
     (wheel,) = to.glob("*.whl")
     return wheel
 
@@ -46,12 +46,12 @@ def make_wheelhouse(folder: Path, machine: str, python: str) -> Path:
         text=True,
         check=False,
     )
-    check(done.returncode == 0, f"not every wheel is to be had: {done.stderr[-1000:]}")
+    check(done.returncode == 0, f"cannot get every wheel: {done.stderr[-1000:]}")
     return house
 
 
 def build_bundles(to: Path) -> Path:
-    """The demo's reader: fp32, int8 for ARM, int8 for any processor."""
+    """Build bundles of the demo's reader: fp32, int8 for ARM, and int8 for any processor."""
     for precision, target in (("fp32,int8", "portable"), ("int8", "arm64")):
         what = ("--weights", ROOT / "demo" / "reader", "--precision", precision, "--target", target)
         program("export", "build", "minilm-l6", *what, "--no-verify", "--to", to)
@@ -59,12 +59,12 @@ def build_bundles(to: Path) -> Path:
 
 
 def write_questions(to: Path, limit: int, at_once: int) -> list[Path]:
-    """Files of the sample questions with the shortest contexts first, since emulation is slow.
+    """Write files of sample questions, those with the shortest contexts first, because emulation is slow.
 
     Args:
         to: a new folder.
-        limit: how many questions to take.
-        at_once: how many to put into a file.
+        limit: number of questions.
+        at_once: number of questions per file.
     """
     articles = json.loads(QUESTIONS.read_text())["data"]
     every = [

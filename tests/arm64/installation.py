@@ -1,4 +1,4 @@
-"""Installs the agent in the root, again, and removes it; what changed is held against what is promised."""
+"""Installs the agent in the root, again, and removes it, and checks that it changes only what it should."""
 
 from pathlib import Path
 from typing import Final
@@ -10,15 +10,16 @@ from tests.arm64.root import DebianRoot
 
 AGENT: Final = "runuser -u distilbench -- /opt/distilbench/current/bin/agent"
 MAX_INSTALL_MB: Final = 170
-"""On aarch64; onnxruntime and numpy for x86-64 are larger."""
+"""Largest size of an installation on aarch64, in MB; onnxruntime and numpy for x86-64 are larger."""
 _DOCTORS: Final = 5
+"""Number of attempts to reach the collector with `agent doctor`."""
 _INSTALLER: Final = "/mnt/wheels/install-agent.sh"
 _UNITS: Final = "/etc/systemd/system/distilbench-agent"
 _DATA: Final = ("/etc/distilbench", "/var/lib/distilbench")
 _OWN: Final = ("/opt/distilbench", _UNITS, *_DATA)
 _ACCOUNTS: Final = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow")
 _LEFT_BY_DEBIAN: Final = (*(f"{file}-" for file in _ACCOUNTS), "/etc/.pwd.lock")
-"""Copies that useradd and userdel make of what they change, and their lock."""
+"""Backups that useradd and userdel make of the files that they change, and their lock."""
 
 
 class Installation:
@@ -27,8 +28,8 @@ class Installation:
     Args:
         root: the Debian.
         wheels: the wheelhouse, on this machine.
-        config: what `collector provision` made.
-        cpu: the processor that an emulator shows.
+        config: the folder that `collector provision` made.
+        cpu: the CPU that an emulator emulates.
     """
 
     def __init__(self, root: DebianRoot, wheels: Path, config: Path, cpu: str) -> None:
@@ -37,73 +38,78 @@ class Installation:
         self._shown = {"wheels": wheels, "config": config}
 
     def install(self) -> None:
-        """Install it, and see that it changed nothing but what it says.
+        """Install the agent, and check that only the documented paths changed.
 
         Raises:
-            ProofError: it did, it is too large, or the doctor is not content with the way to the collector.
+            ProofError: something else changed, the installation is too large, or the doctor cannot reach the
+                collector.
         """
-        said = self._inside(f"{_INSTALLER} --config /mnt/config")
-        click.echo(said, err=True)
+        click.echo(self._inside(f"{_INSTALLER} --config /mnt/config"), err=True)
         self._reach_the_collector()
         strange = self._others(*_OWN, *_ACCOUNTS, *_LEFT_BY_DEBIAN)
-        check(not strange, f"the installer changed more than it says: {strange}")
+        check(not strange, f"the installer changed more than its own paths: {strange}")
         size = int(self._inside("du -sm /opt/distilbench/current/ | cut -f1"))
         too_large = self._root.machine == "aarch64" and size > MAX_INSTALL_MB
-        check(not too_large, f"the installation takes {size} MB, and at most {MAX_INSTALL_MB} are allowed")
+        check(not too_large, f"the installation takes {size} MB, but at most {MAX_INSTALL_MB} MB are allowed")
         step(f"the installation takes {size} MB")
 
     def install_again(self) -> None:
-        """Install it once more, which changes nothing, not even a date.
+        """Install the agent again, and check that nothing changed, not even a date.
 
         Raises:
-            ProofError: it does.
+            ProofError: something changed.
         """
         before = self._root.tree()
         self._inside(f"{_INSTALLER} --config /mnt/config")
         after = self._root.tree()
         differ = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
-        check(not differ, f"installing twice changed {differ}")
+        check(not differ, f"installing again changed {differ}")
 
     def upgrade_and_back(self) -> None:
-        """Install something newer, and return to what was before.
+        """Install a newer version, and roll back to the previous one.
 
         Raises:
-            ProofError: the program is not the one that it should be.
+            ProofError: the installed version is not the expected one.
         """
         first = self._inside("readlink /opt/distilbench/current")
         newer = (
             "cp -r /mnt/wheels /mnt/newer && cp /mnt/newer/click-*.whl /mnt/newer/click-0.1-py3-none-any.whl"
         )
         self._inside(f"{newer} && /mnt/newer/install-agent.sh")
-        check(self._inside("readlink /opt/distilbench/current") != first, "nothing newer was installed")
+        check(
+            self._inside("readlink /opt/distilbench/current") != first, "the newer version is not installed"
+        )
         self._inside(f"{_INSTALLER} --rollback")
-        check(self._inside("readlink /opt/distilbench/current") == first, "the way back led elsewhere")
+        check(
+            self._inside("readlink /opt/distilbench/current") == first,
+            "the rollback restored another version",
+        )
         self._inside(f"{AGENT} --version")
 
     def verify_units(self) -> None:
-        """See what systemd thinks of the units, where they are and with what they start.
+        """Check the installed units with `systemd-analyze verify`.
 
         Raises:
-            ProofError: something.
+            ProofError: systemd reports a problem.
         """
-        said = self._inside(f"systemd-analyze verify {_UNITS}.service {_UNITS}.timer 2>&1")
-        about = [line for line in said.splitlines() if "distilbench" in line]
-        check(not about, f"systemd finds fault with the units: {about}")
+        output = self._inside(f"systemd-analyze verify {_UNITS}.service {_UNITS}.timer 2>&1")
+        problems = [line for line in output.splitlines() if "distilbench" in line]
+        check(not problems, f"systemd reports problems of the units: {problems}")
 
     def remove(self) -> None:
-        """Uninstall it, which leaves results and settings, then purge it, which leaves nothing.
+        """Uninstall the agent, which must keep only results and settings, then purge it, which keeps nothing.
 
         Raises:
-            ProofError: more is left.
+            ProofError: more remains, or no results remain after uninstalling.
         """
         self._inside(f"{_INSTALLER} --uninstall")
-        left = self._others(*_DATA, *_ACCOUNTS, *_LEFT_BY_DEBIAN)
-        check(not left, f"uninstalling left {left}")
+        remaining = self._others(*_DATA, *_ACCOUNTS, *_LEFT_BY_DEBIAN)
+        check(not remaining, f"uninstalling did not remove {remaining}")
         kept = [path for path in self._root.differences() if path.startswith(_DATA)]
         check(any(path.endswith("/outbox.db") for path in kept), f"uninstalling kept only {kept}")
         self._inside(f"{_INSTALLER} --purge")
-        left = self._others(*_LEFT_BY_DEBIAN)
-        check(not left, f"purging left {left}")
+        remaining = self._others(*_LEFT_BY_DEBIAN)
+        check(not remaining, f"purging did not remove {remaining}")
 
     def _reach_the_collector(self) -> None:
         # Under emulation on a busy machine a doctor's five seconds can be too short.
@@ -117,5 +123,5 @@ class Installation:
         return self._root.run(command, self._shown, self._cpu)
 
     def _others(self, *places: str) -> list[str]:
-        """What differs from the clean Debian besides these files and what is below them."""
+        """Paths that differ from the clean Debian, except these places and everything below them."""
         return [path for path in self._root.differences() if not path.startswith(places)]

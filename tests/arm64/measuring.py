@@ -1,4 +1,4 @@
-"""Measures in the root as its user would, and here, file of questions by file of questions."""
+"""Measures in the root like a user, and here, one question file after another."""
 
 import json
 import time
@@ -14,19 +14,19 @@ from tests.arm64.programs import check, program
 from tests.arm64.root import DebianRoot
 
 _ALIKE: Final = {"threads": 1, "spinning": False, "warmup": 0}
-"""Several threads of an emulator that wait in loops would take the cores from each other."""
+"""Settings of all runs. Several threads of an emulator that spin would take the cores from each other."""
 _FLUSH_SECONDS: Final = 120
 _SECONDS_OF_A_RUN: Final = 60.0
-"""With less than this left no further run is begun."""
+"""Seconds that must be left for another run to start."""
 
 
 class Measuring:
-    """Asks all bundles the same in the root and here.
+    """Runs all bundles with the same questions in the root and here.
 
     Args:
-        root: the Debian, where the agent is installed as the first device.
+        root: the Debian, in which the agent is installed as the first device.
         bundles: the folder with `BUNDLES`.
-        devices: what `collector provision` made for each processor to show, by its name.
+        devices: the folder that `collector provision` made for each CPU to emulate, by the CPU's name.
     """
 
     def __init__(self, root: DebianRoot, bundles: Path, devices: dict[str, Path]) -> None:
@@ -37,12 +37,12 @@ class Measuring:
         self._settled = {self._first}
 
     def there(self, bundles: Sequence[str], questions: Path, until: float) -> None:
-        """Work through a plan in the root, as each device, and deliver what it gave.
+        """Run a plan in the root, as each device, and deliver the results.
 
         Args:
             bundles: some of `BUNDLES`.
-            questions: the file; its plan is put beside it.
-            until: when to break off, by the monotonic clock; what was answered by then counts.
+            questions: the question file; the plan is written next to it.
+            until: monotonic time at which to stop; answers until then count.
 
         Raises:
             ProofError: a run failed, or results were not delivered.
@@ -56,16 +56,16 @@ class Measuring:
                 return
             where = self._settled_as(device, shown)
             work = f"{AGENT} run-plan /mnt/questions/{plan.name} --flush-seconds {_FLUSH_SECONDS} {where}"
-            said = self._root.run(f"timeout --foreground {left:.0f} {work} || [ $? = 124 ]", shown, device)
-            click.echo(f"{device}:\n{said}", err=True)
-            check(", 0 failed" in said or time.monotonic() >= until, "a run failed")
+            output = self._root.run(f"timeout --foreground {left:.0f} {work} || [ $? = 124 ]", shown, device)
+            click.echo(f"{device}:\n{output}", err=True)
+            check(", 0 failed" in output or time.monotonic() >= until, "a run failed")
             self._root.run(f"{AGENT} flush --flush-seconds {_FLUSH_SECONDS} {where}", shown, device)
 
     def here(self, questions: Path, database: Path, device: str) -> None:
-        """Measure the same on this machine, and take the results in.
+        """Measure the same on this machine, and import the results.
 
         Raises:
-            ProofError: it fails.
+            ProofError: the agent or the collector fails.
         """
         results = questions.with_suffix(".jsonl")
         bundles = [self._bundles / name for name in BUNDLES]
@@ -75,7 +75,7 @@ class Measuring:
         program("collector", "ingest", results, "--db", database)
 
     def _settled_as(self, device: str, shown: dict[str, Path]) -> str:
-        """Options of a device: the first is what was installed, others get a folder of their own."""
+        """Options of the agent as a device: the first is the installed one, others get their own folder."""
         if device == self._first:
             return "--config /etc/distilbench/agent.toml"
         home = f"/var/lib/distilbench/{device}"

@@ -1,4 +1,4 @@
-"""Runs the three programs here, and says how far the proof is."""
+"""Runs the three programs here, and prints the steps of the proof."""
 
 import json
 import subprocess
@@ -16,21 +16,21 @@ _LAST_CHARS: Final = 2000
 
 
 class ProofError(Exception):
-    """The proof failed; the message says at what."""
+    """The proof failed; the message names the reason."""
 
 
 def check(fact: bool, otherwise: str) -> None:
-    """Go on if it is a fact.
+    """Check that something is true.
 
     Raises:
-        ProofError: it is none, with this message.
+        ProofError: it is false; `otherwise` is the message.
     """
     if not fact:
         raise ProofError(otherwise)
 
 
 def step(what: str) -> None:
-    """Say what comes now."""
+    """Print the step that starts now."""
     click.secho(f"== {what}", err=True, bold=True)
 
 
@@ -41,13 +41,13 @@ def program(name: str, *arguments: str | Path) -> str:
         ProofError: it ended with an error.
     """
     done = subprocess.run(_command(name, *arguments), cwd=ROOT, capture_output=True, text=True, check=False)
-    said = done.stderr.strip()[-_LAST_CHARS:]
-    check(done.returncode == 0, f"'{name} {arguments[0]}' ended with {done.returncode}: {said}")
+    errors = done.stderr.strip()[-_LAST_CHARS:]
+    check(done.returncode == 0, f"'{name} {arguments[0]}' exited with {done.returncode}: {errors}")
     return done.stdout
 
 
 def query(database: Path, sql: str) -> list[dict[str, Any]]:
-    """What the collector's database answers."""
+    """The rows of a query of the collector's database."""
     rows: list[dict[str, Any]] = json.loads(
         program("collector", "query", "--db", database, "--format", "json", sql)
     )
@@ -57,9 +57,9 @@ def query(database: Path, sql: str) -> list[dict[str, Any]]:
 @contextmanager
 def serving(log: Path, *options: str | Path) -> Iterator[None]:
     """Run `collector serve` for the length of the block."""
-    with log.open("w") as said:
+    with log.open("w") as output:
         process = subprocess.Popen(
-            _command("collector", "serve", *options), cwd=ROOT, stdout=said, stderr=said
+            _command("collector", "serve", *options), cwd=ROOT, stdout=output, stderr=output
         )
         try:
             yield

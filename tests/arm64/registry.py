@@ -1,4 +1,4 @@
-"""What a device installs is to be had as binary wheels. It asks the registry: `make arm64` runs it."""
+"""Tests that a device can install from binary wheels only. It needs the registry: `make arm64` runs it."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from commandline.counted import counted
 from tests.arm64.inputs import make_wheel
 from tests.arm64.installation import MAX_INSTALL_MB
 
@@ -43,4 +44,4 @@ def test_a_pi_installs_binary_wheels_only_and_few_megabytes(version: str, tmp_pa
         for path in (tmp_path / "wheels").iterdir()
         for entry in zipfile.ZipFile(path).infolist()
     )
-    assert unpacked / 1e6 <= MAX_INSTALL_MB, f"{len(names)} wheels"
+    assert unpacked / 1e6 <= MAX_INSTALL_MB, counted(len(names), "wheel")

@@ -1,4 +1,4 @@
-"""A Debian root of another architecture, whose programs user-mode emulation runs, and what is done to it."""
+"""Makes a Debian root, also of another architecture with user-mode emulation, and finds its changes."""
 
 import hashlib
 import os
@@ -19,19 +19,19 @@ _BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
 
 
 class Entry(NamedTuple):
-    """One file or folder, as far as an installer could change it."""
+    """The properties of one file or folder that an installer could change."""
 
     kind: str
     mode: int
     owner: tuple[int, int]
     content: str
-    """SHA-256 of a file, target of a link."""
+    """SHA-256 of a file, or target of a link."""
     modified_ns: int = 0
-    """Of a file, if it matters."""
+    """Time of modification of a file, in nanoseconds; 0 if it is not compared."""
 
     @classmethod
     def of(cls, path: Path, *, with_date: bool = False) -> Self:
-        """What is at a path."""
+        """The entry of a path."""
         status = path.lstat()
         content, modified = "", 0
         if stat.S_ISLNK(status.st_mode):
@@ -44,12 +44,12 @@ class Entry(NamedTuple):
 
 
 class DebianRoot:
-    """A minimal Debian, never changed, under a layer that takes the changes.
+    """A minimal Debian that is never changed, under a layer that receives the changes.
 
     Args:
-        folder: keeps the Debian over runs, and the layer.
-        machine: `uname -m` of it.
-        python: which of Debian's Pythons.
+        folder: folder of the Debian, which is kept for later runs, and of the layer.
+        machine: architecture of the Debian, as in `uname -m`.
+        python: Python version of the Debian.
     """
 
     def __init__(self, folder: Path, machine: str, python: str) -> None:
@@ -63,15 +63,15 @@ class DebianRoot:
         self._merged = folder / f"merged-{machine}-{python}"
 
     def make(self) -> None:
-        """Make the Debian, if it isn't there, and an empty layer.
+        """Make the Debian if it does not exist yet, and an empty layer.
 
         Raises:
             ProofError: a tool is missing or fails.
         """
-        check(os.geteuid() == 0, "it needs root: debootstrap and chroot do")
+        check(os.geteuid() == 0, "run it as root: debootstrap and chroot need that")
         for tool in ("debootstrap", "unshare", "chroot"):
             advice = "apt install debootstrap qemu-user-static binfmt-support"
-            check(shutil.which(tool) is not None, f"there is no {tool}: {advice}")
+            check(shutil.which(tool) is not None, f"{tool} is not installed: {advice}")
         if self.foreign:
             _let_foreign_programs_run(self.machine)
         done = self._base / "made-by-distilbench"
@@ -80,7 +80,7 @@ class DebianRoot:
             architecture = ARCHITECTURES[self.machine]
             _call("debootstrap", f"--arch={architecture}", "--foreign", "--variant=minbase",
                   f"--include={PACKAGES}", self._suite, self._base, MIRROR)  # fmt: skip
-            # It mounts /proc in there, which must not stay.
+            # This step mounts /proc in the root; the mount must not remain.
             _call("unshare", "--mount", "chroot", self._base, "/debootstrap/debootstrap", "--second-stage")
             done.write_text(PACKAGES)
         for layer in (self._changes, self._work, self._merged):
@@ -89,18 +89,18 @@ class DebianRoot:
         self._changes.chmod(0o755)
 
     def run(self, command: str, shown: Mapping[str, Path], cpu: str) -> str:
-        """Run a shell command in it, as root, and return what it said.
+        """Run a shell command in the root, as root, and return its output.
 
         Args:
-            command: for `sh -c`.
-            shown: folders of this machine to show there, by name below `/mnt`.
-            cpu: the processor that an emulator shows, by QEMU's name for it.
+            command: the command, for `sh -c`.
+            shown: folders of this machine to mount there, by name below `/mnt`.
+            cpu: the CPU to emulate, by QEMU's name.
 
         Raises:
-            ProofError: it ended with an error.
+            ProofError: the command failed.
         """
-        # Mounts of an own namespace vanish with the command, even if it is killed. There is no /sys: what
-        # it says of this machine's processor makes onnxruntime crash on the other architecture.
+        # Mounts in a new namespace disappear with the command, even if it is killed. /sys is not mounted: its
+        # description of this machine's processor makes onnxruntime crash on the other architecture.
         lines = [
             "set -e",
             f"mount -t overlay overlay -o lowerdir={self._base},upperdir={self._changes}"
@@ -123,27 +123,27 @@ class DebianRoot:
             text=True,
             check=False,
         )
-        said = done.stdout + done.stderr
-        check(done.returncode == 0, f"in the root, '{command}' ended with {done.returncode}:\n{said}")
-        return said
+        output = done.stdout + done.stderr
+        check(done.returncode == 0, f"in the root, '{command}' exited with {done.returncode}:\n{output}")
+        return output
 
     def tree(self) -> dict[str, Entry]:
-        """Everything in the layer of changes, by path: what was written, changed or not."""
+        """All entries of the layer by path: everything that was written, even if it did not change."""
         return {self._name(path): Entry.of(path, with_date=True) for path in self._written()}
 
     def differences(self) -> list[str]:
-        """The paths whose kind, rights, owner or content are not those of the clean Debian."""
+        """The paths whose kind, rights, owner or content differ from the clean Debian."""
         found = []
         for path in self._written():
             was = self._base / path.relative_to(self._changes)
-            if stat.S_ISCHR(path.lstat().st_mode):  # the layer's mark of what is gone
+            if stat.S_ISCHR(path.lstat().st_mode):  # the layer's mark of a removed file
                 if os.path.lexists(was):
                     found.append(self._name(path))
             elif not os.path.lexists(was) or Entry.of(path) != Entry.of(was):
                 found.append(self._name(path))
-            elif path.is_dir() and not path.is_symlink() and _hides_what_was(path):
-                gone = {below.name for below in was.iterdir()} - {below.name for below in path.iterdir()}
-                found += [f"{self._name(path)}/{name}" for name in sorted(gone)]
+            elif path.is_dir() and not path.is_symlink() and _hides_the_base(path):
+                removed = {below.name for below in was.iterdir()} - {below.name for below in path.iterdir()}
+                found += [f"{self._name(path)}/{name}" for name in sorted(removed)]
         return found
 
     def _written(self) -> list[Path]:
@@ -153,8 +153,8 @@ class DebianRoot:
         return f"/{path.relative_to(self._changes)}"
 
 
-def _hides_what_was(folder: Path) -> bool:
-    """Whether a folder was removed and made anew, so that nothing below shows through."""
+def _hides_the_base(folder: Path) -> bool:
+    """Whether a folder was removed and made again, so that nothing of the base shows through."""
     return "trusted.overlay.opaque" in os.listxattr(folder)
 
 

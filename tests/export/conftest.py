@@ -1,4 +1,4 @@
-"""Traced graphs, a hub, and copies of the checkpoint to have from it."""
+"""Fixtures: traced graphs, a hub server and its settings, and a copy of the checkpoint."""
 
 import shutil
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def hub_server() -> Iterator[HubServer]:
 
 
 class HubSettings:
-    """What the environment says of the hub, for this process; its library has read it at import."""
+    """The hub's settings of this process; its library read the environment at import, so they are patched."""
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.home = home

@@ -1,4 +1,4 @@
-"""Looks at a graph of a small network, and runs it to tell whether it still computes what it did."""
+"""Inspects and runs graphs of small networks, to check that they still compute the same."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from onnx import ModelProto
 
 
 def run(model: ModelProto) -> list[NDArray[np.float32]]:
-    """What a graph gives for two windows of equal length."""
+    """The outputs of a graph for two windows of equal length."""
     running = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     ids = np.random.default_rng(3).integers(1000, 20_000, size=(2, 20))
     values = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
@@ -20,13 +20,13 @@ def run(model: ModelProto) -> list[NDArray[np.float32]]:
 
 
 def kinds(model: ModelProto) -> Counter[str]:
-    """How many operators it has of each kind."""
+    """The number of operators of each kind in a graph."""
     return Counter(node.op_type for node in model.graph.node)
 
 
 def is_same(
     model: ModelProto, exact: list[NDArray[np.float32]], rtol: float = 1e-4, atol: float = 1e-5
 ) -> None:
-    """Assert that it gives what it gave before."""
+    """Assert that a graph has the same outputs as before."""
     for ours, theirs in zip(run(model), exact, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)

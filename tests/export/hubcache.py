@@ -1,4 +1,4 @@
-"""The hub's local caches, laid out as the hub's libraries lay them out, for tests without a network."""
+"""Fills the hub's local caches, in the layout of the hub's libraries, for tests without a network."""
 
 import hashlib
 import os

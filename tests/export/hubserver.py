@@ -1,4 +1,4 @@
-"""A hub on this machine: the part of its HTTP interface that downloads use, over folders of models."""
+"""A hub on this machine: it serves folders of models over the HTTP requests that downloads use."""
 
 import hashlib
 import json
@@ -11,12 +11,12 @@ COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 
 
 class HubServer:
-    """Serves folders as repositories; remembers what was asked for and with which tokens."""
+    """Serves folders as repositories, and records the requests and their tokens."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, Path] = {}
         self.gated: set[str] = set()
-        """Repositories that give their files to nobody."""
+        """Repositories that refuse all downloads of files."""
         self.asked: list[str] = []
         self.tokens: set[str | None] = set()
         hub = self
@@ -57,8 +57,8 @@ class HubServer:
             _send(request, 401, b"", {"X-Error-Code": "RepoNotFound"})
         elif "/resolve/" not in path:
             files = [{"rfilename": entry.name} for entry in sorted(folder.iterdir())]
-            said = {"id": repository, "modelId": repository, "sha": COMMIT, "siblings": files}
-            _send(request, 200, json.dumps(said).encode(), {"Content-Type": "application/json"})
+            info = {"id": repository, "modelId": repository, "sha": COMMIT, "siblings": files}
+            _send(request, 200, json.dumps(info).encode(), {"Content-Type": "application/json"})
         elif repository in self.gated:
             _send(request, 403, b"", {"X-Error-Code": "GatedRepo"})
         else:

@@ -1,4 +1,4 @@
-"""A model small enough to build in a second: BERT of two layers, with the vocabulary of bert-base-uncased."""
+"""A model that builds in a second: a BERT of two layers, with the vocabulary of bert-base-uncased."""
 
 from pathlib import Path
 

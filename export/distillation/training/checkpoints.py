@@ -1,4 +1,4 @@
-"""What a training that was killed goes on from: each file is written whole or not at all."""
+"""The checkpoints that a killed training resumes from; each file is written whole or not at all."""
 
 import os
 from pathlib import Path
@@ -13,20 +13,20 @@ _LATEST: Final = "latest.pt"
 
 
 class TrainingState(NamedTuple):
-    """The training after a step."""
+    """The state of a training after a step."""
 
     progress: dict[str, Any]
-    """Plain values; see `training.Progress`."""
+    """Plain values: the step, the evaluations and the seconds so far."""
     tensors: dict[str, Any]
-    """State of the student, the optimiser and the random numbers."""
+    """State of the student, the optimiser and the random number generators."""
 
 
 class Checkpoints:
-    """The folder of one training.
+    """The folder with the checkpoints of one training.
 
     Args:
-        folder: made if needed.
-        settings: digest of all that decides what is trained; a checkpoint of other settings is refused.
+        folder: the folder; it is made if needed.
+        settings: digest of everything that decides the result; a checkpoint with another digest is refused.
     """
 
     def __init__(self, folder: Path, settings: str) -> None:
@@ -38,7 +38,7 @@ class Checkpoints:
             raise StorageUnavailable(f"cannot write to '{folder}': {error.strerror or error}") from error
 
     def latest(self) -> TrainingState | None:
-        """The last checkpoint; None where there is none.
+        """The last checkpoint; None if there is none.
 
         Raises:
             BadInput: it was made with other settings.
@@ -49,13 +49,13 @@ class Checkpoints:
         found = _load(path)
         if found["settings"] != self._settings:
             raise BadInput(
-                f"'{path}' was made with other settings, data or weights: resume with those that it "
-                "began with, or choose another folder"
+                f"'{path}' was made with other settings, data or weights: resume with the original ones, or "
+                "choose another folder"
             )
         return TrainingState(found["progress"], found["tensors"])
 
     def keep(self, checkpoint: TrainingState, best: int) -> None:
-        """Replace the last checkpoint; only the best student of step `best` stays beside it."""
+        """Replace the last checkpoint, and remove all kept students except that of step `best`."""
         content = {**checkpoint._asdict(), "settings": self._settings}
         _save(content, self._folder / _LATEST)
         for path in self._folder.glob("best-*.pt"):
@@ -63,15 +63,15 @@ class Checkpoints:
                 path.unlink()
 
     def keep_best(self, step: int, weights: "dict[str, Tensor]") -> None:
-        """Keep the student of a step; the one before stays until the next checkpoint."""
+        """Keep the student of a step; the previous one stays until the next checkpoint."""
         _save(weights, self._best(step))
 
     def best(self, step: int) -> "dict[str, Tensor]":
-        """The weights of the best student."""
+        """The weights of the student that was kept at a step."""
         return _load(self._best(step))
 
     def remove(self) -> None:
-        """Remove all of them: the training is over."""
+        """Remove all checkpoints after the training has ended."""
         for path in self._folder.glob("*.pt*"):
             path.unlink()
 
@@ -89,7 +89,7 @@ def _save(content: object, path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.rename(path)
-    except (OSError, RuntimeError) as error:  # torch turns an OSError of the file into its own
+    except (OSError, RuntimeError) as error:  # torch turns an OSError of the file into a RuntimeError
         raise StorageUnavailable(f"cannot write '{path}': {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""What the training runs on."""
+"""Chooses the device that the training runs on, and its precision."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -9,7 +9,7 @@ Precision = Literal["fp32", "fp16", "bf16"]
 
 
 def precision(device: "torch.device") -> Precision:
-    """In which numbers a device multiplies fastest without harm."""
+    """The precision in which a device multiplies fastest without harm to the training."""
     import torch
 
     if device.type != "cuda":
@@ -18,7 +18,7 @@ def precision(device: "torch.device") -> Precision:
 
 
 def this_device() -> "torch.device":
-    """The first GPU where there is one, else the processor."""
+    """The first GPU if there is one, otherwise the CPU."""
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,4 +1,4 @@
-"""The log of a training: one JSON object a line, a line each step and each evaluation."""
+"""Writes the log of a training: one JSON object per line, for each step and each evaluation."""
 
 import json
 from collections.abc import Iterator
@@ -9,20 +9,20 @@ from export.errors import StorageUnavailable
 
 
 class Log:
-    """A file that is added to.
+    """The log file, to which lines are appended.
 
     Args:
-        path: of the file.
+        path: path of the file.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def write(self, entry: dict[str, Any]) -> None:
-        """Add a line.
+        """Append a line.
 
         Raises:
-            StorageUnavailable: it cannot be written.
+            StorageUnavailable: the line cannot be written.
         """
         try:
             with self._path.open("a", encoding="utf-8") as file:
@@ -31,7 +31,7 @@ class Log:
             raise StorageUnavailable(f"cannot write '{self._path}': {error.strerror or error}") from error
 
     def cut(self, step: int) -> None:
-        """Keep what comes up to the step after which the training goes on; nothing if that is the first."""
+        """Remove all lines after a step, from which the training resumes; with step 0, all lines."""
         kept = [line for line in self._lines() if step and _step(line) <= step]
         self._path.write_text("".join(kept), encoding="utf-8")
 
@@ -44,5 +44,5 @@ def _step(line: str) -> int:
     try:
         entry = json.loads(line)
         return int(entry.get("step", entry.get("evaluation", {}).get("step", 0)))
-    except ValueError:  # the kill came in the middle of a line
+    except ValueError:  # the process was killed in the middle of a line
         return 1 << 62

@@ -1,7 +1,7 @@
-"""The training itself: a plain loop, each step of which is a function of seed and step, so it can be resumed.
+"""Trains a student in a plain loop. Each step depends only on seed and step, so the training can be resumed.
 
-transformers' Trainer draws another order after a resume in the middle of an epoch, and knows neither layer
-maps nor spans; here are its parts that serve: AdamW, warm-up and decay, mixed precision, accumulation.
+transformers' Trainer draws another order if it resumes in the middle of an epoch, and supports neither layer
+maps nor spans. This loop uses the same methods: AdamW, warm-up and decay, mixed precision, accumulation.
 """
 
 import math
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _LARGEST_GRADIENT: Final = 1.0
-"""Norm; longer gradients are shortened to it."""
+"""Largest norm of a gradient; larger gradients are scaled down to it."""
 
 
 class TrainingResult(NamedTuple):
-    """A training that ended."""
+    """The result of a training that has ended."""
 
     evaluations: list[Evaluation]
     best: Evaluation
@@ -47,7 +47,7 @@ class _State(NamedTuple):
     step: int
     evaluations: list[Evaluation]
     losses: list[float]
-    """Of the steps since the last evaluation."""
+    """Losses of the steps since the last evaluation."""
     seconds: float
 
 
@@ -55,16 +55,16 @@ class Trainer:
     """Trains one student.
 
     Args:
-        trainable: changed in place.
-        teacher: None where no loss needs it.
-        windows: to learn from.
-        held_out: to be scored on.
-        objective: what to learn.
-        settings: how.
-        padding: id of the token that fills up.
-        checkpoints: where to go on from.
-        log: gets a line each step.
-        watcher: is told how far it is.
+        trainable: the student, which is changed in place.
+        teacher: the teacher; None if no loss needs it.
+        windows: the windows to learn from.
+        held_out: the questions to score the student on.
+        objective: the weighted sum of losses to minimise.
+        settings: settings of the training.
+        padding: id of the padding token.
+        checkpoints: the checkpoints to resume from and to write.
+        log: the log, which gets a line for each step and each evaluation.
+        watcher: receives the progress.
     """
 
     def __init__(
@@ -93,26 +93,26 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._precision == "fp16")
 
     def train(self) -> TrainingResult:
-        """Train from the last checkpoint, or from the beginning, to the end.
+        """Train to the end, from the last checkpoint or from the start.
 
         Raises:
-            TrainingDiverged: a loss or a gradient is no number.
+            TrainingDiverged: a loss or a gradient is not a finite number.
             StorageUnavailable: a checkpoint or the log cannot be written.
         """
         import torch
 
         settings = self._settings
         state = self._resumed()
-        # Dropout is for long trainings, and slow on a processor.
+        # Dropout helps long trainings only, and is slow on a CPU.
         self._trainable.network.train(self._device.type != "cpu")
         if state is None:
             torch.manual_seed(settings.seed)
             state = self._evaluated(_State(0, [], [], 0.0))
         while state.step < settings.steps and not self._is_stale(state):
-            begun = time.monotonic()
+            started = time.monotonic()
             loss = self._learn(state.step + 1)
             self._watcher.step(state.step + 1, settings.steps, loss)
-            spent = state.seconds + time.monotonic() - begun
+            spent = state.seconds + time.monotonic() - started
             state = state._replace(step=state.step + 1, losses=[*state.losses, loss], seconds=spent)
             if state.step % settings.evaluate_every == 0 or state.step == settings.steps:
                 state = self._evaluated(state)
@@ -152,16 +152,18 @@ class Trainer:
 
     def _loss(self, places: list[int], given: WindowBatch) -> "tuple[Tensor, dict[str, Tensor]]":
         with self._autocast():
-            student = self._trainable.says(given)
-            teacher: NetworkOutputs = student if self._teacher is None else self._teacher.says(places, given)
-        # Outside: a relation of half-precision numbers would have errors as large as the loss.
+            student = self._trainable.outputs(given)
+            teacher: NetworkOutputs = (
+                student if self._teacher is None else self._teacher.outputs(places, given)
+            )
+        # Outside autocast: in half precision, a relation would have errors as large as the loss.
         return self._objective.measure(student, teacher, given)
 
     def _places(self, number: int) -> list[int]:
-        """The windows of the part of that number, counted over all epochs."""
+        """The windows of a part of a batch, by its number over all epochs."""
         size = self._settings.batch // self._settings.accumulate
-        a_epoch = math.ceil(len(self._windows) / size)
-        return self._epoch(number // a_epoch)[number % a_epoch]
+        per_epoch = math.ceil(len(self._windows) / size)
+        return self._epoch(number // per_epoch)[number % per_epoch]
 
     @lru_cache(maxsize=1)  # noqa: B019  # a trainer lives as long as its process
     def _epoch(self, number: int) -> list[list[int]]:
@@ -177,9 +179,9 @@ class Trainer:
         )
 
     def _evaluated(self, state: _State) -> _State:
-        begun = time.monotonic()
+        started = time.monotonic()
         score = self._held_out.score(self._trainable.network)
-        seconds = state.seconds + time.monotonic() - begun
+        seconds = state.seconds + time.monotonic() - started
         loss = sum(state.losses) / len(state.losses) if state.losses else None
         evaluation = Evaluation(
             step=state.step, exact_match=score.exact_match, f1=score.f1, loss=loss, seconds=seconds
@@ -234,10 +236,10 @@ class Trainer:
         return _State(progress["step"], evaluations, [], progress["seconds"])
 
     def _diverged(self, step: int, rate: float, found: "dict[str, Tensor]") -> TrainingDiverged:
-        said = ", ".join(f"{name} {value:.4g}" for name, value in _plain(found).items())
+        values = ", ".join(f"{name} {value:.4g}" for name, value in _plain(found).items())
         return TrainingDiverged(
-            f"the training broke down at step {step} with a learning rate of {rate:.3g} ({said}): lower "
-            "--learning-rate, or look at the questions and the losses"
+            f"the training diverged at step {step} with a learning rate of {rate:.3g} ({values}): lower "
+            "--learning-rate, or check the questions and the losses"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a student is trained for: a weighted sum of losses, as `--loss soft=1,hard=0.5` says it."""
+"""The objective of a training: a weighted sum of losses, such as `--loss soft=1,hard=0.5`."""
 
 import difflib
 import importlib
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Loss = Callable[[NetworkOutputs, NetworkOutputs, WindowBatch], "Tensor"]
-"""Of what the student says, what the teacher says, and the batch: a scalar that can be differentiated."""
+"""A function of the student's outputs, the teacher's outputs and the batch, to a differentiable scalar."""
 
 PRESETS: Final[Mapping[str, str]] = {
     "distilbert": "soft=5,hard=2,cosine=1",
     "tinybert": "hidden=1,attention=1,soft=1,hard=0.5",
     "minilm": "self_attention=1,values=1,soft=1,hard=0.5",
 }
-"""Losses by the model they made known. DistilBERT's weights are those of its authors, gold answers in the
-place of masked words. TinyBERT and MiniLM trained in stages, first the inside and then the answers; here
-both are learned at once."""
+"""Weighted losses by the model that introduced them. DistilBERT's weights are those of its authors, with gold
+answers instead of masked words. TinyBERT and MiniLM were trained in stages, first on hidden states and then
+on answers; here the student learns both at once."""
 
 
 class Term(NamedTuple):
@@ -37,23 +37,23 @@ class Term(NamedTuple):
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether it looks at the teacher; gold answers alone teach without one."""
+        """Whether the loss uses the teacher; `hard` uses only gold answers."""
         return self.name != "hard"
 
 
 class Objective(NamedTuple):
-    """The weighted sum."""
+    """The weighted sum of losses."""
 
     terms: tuple[Term, ...]
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether any loss looks at the teacher."""
+        """Whether any loss uses the teacher."""
         return any(term.needs_teacher for term in self.terms)
 
     @property
     def wanted(self) -> Wanted:
-        """What the losses look at inside the networks."""
+        """The hidden states that the losses need."""
         wanted = Wanted()
         for term in self.terms:
             wanted = wanted.union(term.wanted)
@@ -62,7 +62,7 @@ class Objective(NamedTuple):
     def measure(
         self, student: NetworkOutputs, teacher: NetworkOutputs, batch: WindowBatch
     ) -> "tuple[Tensor, dict[str, Tensor]]":
-        """The sum, to be differentiated, and each loss before its weight."""
+        """The weighted sum, which can be differentiated, and each loss without its weight."""
         found = {term.name: term.loss(student, teacher, batch) for term in self.terms}
         weighted = [term.weight * found[term.name] for term in self.terms]
         total = weighted[0]
@@ -72,15 +72,16 @@ class Objective(NamedTuple):
 
 
 def parse(text: str, layers: int, temperature: float) -> Objective:
-    """Take `soft=1,hard=0.5,mypackage.mymodule:my_loss=0.3`, or the name of a preset, apart.
+    """Parse losses such as `soft=1,hard=0.5,mypackage.mymodule:my_loss=0.3`, or the name of a preset.
 
     Args:
-        text: as the user wrote it.
-        layers: of the student.
-        temperature: of soft logits.
+        text: the losses as the user wrote them.
+        layers: number of layers of the student.
+        temperature: temperature of the soft loss.
 
     Raises:
-        BadInput: it is not losses with positive weights, or one is unknown or cannot be imported.
+        BadInput: the text is not a list of losses with positive weights, or a loss is unknown or cannot be
+            imported.
     """
     known = _losses(layers, temperature)
     weights: dict[str, float] = {}
@@ -114,14 +115,14 @@ def _imported(name: str) -> Loss:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError, SyntaxError) as error:
         raise BadInput(
-            f"loss {name!r} cannot be imported: {error} (PYTHONPATH=. finds what is in this folder)"
+            f"loss {name!r} cannot be imported: {error} (set PYTHONPATH=. to import from this folder)"
         ) from None
     try:
         inspect.signature(found).bind(None, None, None)
     except TypeError:
         raise BadInput(
-            f"loss {name!r} must be a function of three arguments: what the student says, what the teacher "
-            "says, and the batch"
+            f"loss {name!r} must be a function of three arguments: the student's outputs, the teacher's "
+            "outputs, and the batch"
         ) from None
     loss: Loss = found
     return loss
@@ -136,7 +137,7 @@ def _number(text: str) -> float | None:
 
 
 def _losses(layers: int, temperature: float) -> "dict[str, tuple[Loss, Wanted]]":
-    """The losses with a name here: adapted to what networks say, and what each looks at."""
+    """The named losses as functions of the networks' outputs, each with the hidden states that it needs."""
     every, last = frozenset(range(layers + 1)), frozenset({layers})
 
     def hard(student: NetworkOutputs, teacher: NetworkOutputs, batch: WindowBatch) -> "Tensor":
@@ -165,7 +166,7 @@ def _losses(layers: int, temperature: float) -> "dict[str, tuple[Loss, Wanted]]"
     def values(student: NetworkOutputs, teacher: NetworkOutputs, batch: WindowBatch) -> "Tensor":
         heads = _heads(student, teacher, student.values[layers], teacher.values[layers])
         ours, theirs = (
-            losses.relation(said.values[layers], said.values[layers], heads) for said in (student, teacher)
+            losses.relation(side.values[layers], side.values[layers], heads) for side in (student, teacher)
         )
         return losses.relation_divergence(ours, theirs, batch.mask)
 

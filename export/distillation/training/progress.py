@@ -1,9 +1,10 @@
-"""How far the training is: a bar on a terminal, a line at each evaluation elsewhere."""
+"""Shows the progress of a training: a bar on a terminal, otherwise a line for each evaluation."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from commandline.counted import counted
 from export.distillation.evaluation import Accuracy
 
 if TYPE_CHECKING:
@@ -13,25 +14,25 @@ Say = Callable[[str], None]
 
 
 class Watcher(Protocol):
-    """Whoever wants to know."""
+    """Receives the progress of a training."""
 
     def step(self, number: int, steps: int, loss: float) -> None:
-        """A step was made."""
+        """Called after each step."""
 
     def scored(self, number: int, steps: int, score: Accuracy, best: bool) -> None:
-        """The student was scored on the held-out questions."""
+        """Called after the student was scored on the held-out questions."""
 
     def read(self, windows: int, total: int) -> None:
-        """The teacher has read so many windows for the cache."""
+        """Called while the teacher computes the cache: `windows` of `total` are done."""
 
 
 class Lines(NamedTuple):
-    """For a file or a pipe."""
+    """A watcher that prints lines, for a file or a pipe."""
 
     say: Say
 
     def step(self, number: int, steps: int, loss: float) -> None:
-        """See `Watcher`; says nothing."""
+        """See `Watcher`; prints nothing."""
 
     def scored(self, number: int, steps: int, score: Accuracy, best: bool) -> None:
         """See `Watcher`."""
@@ -43,11 +44,11 @@ class Lines(NamedTuple):
     def read(self, windows: int, total: int) -> None:
         """See `Watcher`."""
         if windows == total:
-            self.say(f"the teacher has read {total} windows, kept in the cache")
+            self.say(f"the teacher has read {counted(total, 'window')}; its outputs are in the cache")
 
 
 class Bar:
-    """For a terminal."""
+    """A watcher that shows bars, for a terminal."""
 
     def __init__(self, progress: "Progress") -> None:
         self._progress = progress
@@ -70,18 +71,18 @@ class Bar:
         self._show("teacher reads", windows, total)
 
     def _show(self, what: str, done: int, total: int) -> None:
-        said = [] if self._loss is None else [f"loss {self._loss:.3f}"]
+        facts = [] if self._loss is None else [f"loss {self._loss:.3f}"]
         if self._score is not None:
-            said.append(f"best EM {self._score.exact_match:.1f} F1 {self._score.f1:.1f}")
+            facts.append(f"best EM {self._score.exact_match:.1f} F1 {self._score.f1:.1f}")
         if what not in self._tasks:
-            # The first step of a resumed training is not the first: time left counts from here.
-            self._tasks[what] = self._progress.add_task(what, total=total, completed=done, said="")
-        self._progress.update(self._tasks[what], completed=done, said=", ".join(said))
+            # A resumed training does not start at step 1, so the remaining time is estimated from here on.
+            self._tasks[what] = self._progress.add_task(what, total=total, completed=done, facts="")
+        self._progress.update(self._tasks[what], completed=done, facts=", ".join(facts))
 
 
 @contextmanager
 def watching(say: Say) -> Iterator[Watcher]:
-    """A bar where standard error is a terminal, lines where it is not."""
+    """A watcher that shows bars if standard error is a terminal, and prints lines otherwise."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -94,7 +95,7 @@ def watching(say: Say) -> Iterator[Watcher]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[facts]}"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console) as progress:

@@ -1,4 +1,4 @@
-"""How a student is trained, and how it stood on the way."""
+"""Computes the learning rate of each step."""
 
 import math
 
@@ -6,7 +6,7 @@ from export.models.training_record import TrainingSettings
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """Of a step, counted from 1: a straight line up, then a straight line down to 0 after the last."""
+    """The learning rate of a step, counted from 1: it rises linearly, then falls linearly towards 0."""
     warm = math.ceil(settings.warm_up * settings.steps)
     if step <= warm:
         return settings.learning_rate * step / warm

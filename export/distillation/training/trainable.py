@@ -1,4 +1,4 @@
-"""The student while it learns: its network, and projections to the teacher's width that losses may need."""
+"""The student in training: its network, and the projections to the teacher's width that losses may need."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,32 +11,32 @@ if TYPE_CHECKING:
 
 
 class Trainable(NamedTuple):
-    """What is trained."""
+    """The parts that are trained: the network, and its projections."""
 
     listener: Listener
     projections: "nn.ModuleDict"
-    """A learned linear map for each layer whose output losses compare, by its number; none where student and
-    teacher are equally wide. They are thrown away after the training."""
+    """A learned linear map for each layer whose output losses compare, by its number; empty if student and
+    teacher are equally wide. The maps are discarded after the training."""
 
     @property
     def network(self) -> "PreTrainedModel":
         """The student."""
         return self.listener.network
 
-    def says(self, given: WindowBatch) -> NetworkOutputs:
-        """What the student says of a batch, in the teacher's width."""
-        said = self.listener.hear(given)
+    def outputs(self, given: WindowBatch) -> NetworkOutputs:
+        """The student's outputs for a batch, with hidden states in the teacher's width."""
+        found = self.listener.outputs(given)
         if not len(self.projections):
-            return said
-        hidden = {place: self.projections[str(place)](tensor) for place, tensor in said.hidden.items()}
-        return said._replace(hidden=hidden)
+            return found
+        hidden = {place: self.projections[str(place)](tensor) for place, tensor in found.hidden.items()}
+        return found._replace(hidden=hidden)
 
     def modules(self) -> "tuple[nn.Module, nn.Module]":
-        """All that has weights."""
+        """The modules whose weights are trained."""
         return self.network, self.projections
 
     def optimiser(self, learning_rate: float, weight_decay: float) -> "Optimizer":
-        """AdamW; biases and normalisations do not decay, as BERT was trained."""
+        """AdamW without weight decay of biases and normalisations, as BERT was trained."""
         from torch.optim import AdamW
 
         named = [pair for module in self.modules() for pair in module.named_parameters()]
@@ -48,13 +48,13 @@ class Trainable(NamedTuple):
 
 
 def trainable(network: "PreTrainedModel", wanted: Wanted, width: int, seed: int) -> Trainable:
-    """A student that is ready to learn.
+    """Prepare a student for training.
 
     Args:
-        network: of the student.
-        wanted: what losses look at.
-        width: of the teacher's hidden states.
-        seed: of the projections.
+        network: network of the student.
+        wanted: the hidden states that losses need.
+        width: width of the teacher's hidden states.
+        seed: seed of the projections.
     """
     import torch
     from torch import nn

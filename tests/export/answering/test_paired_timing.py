@@ -1,4 +1,4 @@
-"""Networks that take turns, and what their times say."""
+"""Tests that networks take turns, and how their times are compared."""
 
 from pathlib import Path
 

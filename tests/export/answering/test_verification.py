@@ -1,4 +1,4 @@
-"""What a build says of its own work, and that it can say no."""
+"""Tests that a build verifies its own bundles, and refuses wrong ones."""
 
 import json
 from pathlib import Path
@@ -77,11 +77,13 @@ def test_what_counts_as_failed() -> None:
     check_exact(Comparison(10, 10, 1e-4, 0.0), "tiny", True)
     check_exact(Comparison(10, 9, 1e-4, 0.0), "tiny", False)
     for comparison, trained in ((Comparison(10, 9, 1e-4, 0.0), True), (Comparison(10, 10, 0.1, 0.0), False)):
-        with pytest.raises(VerificationFailed, match=r"graph of tiny gives .* of 10 answers"):
+        with pytest.raises(VerificationFailed, match=r"graph of tiny gives the same .* of 10 questions"):
             check_exact(comparison, "tiny", trained)
     check_quantised(Comparison(10, 8, 5.0, 1.0), "tiny")
-    with pytest.raises(VerificationFailed, match=r"tiny-int8 gives only 7 of 10 answers"):
+    with pytest.raises(VerificationFailed, match=r"tiny-int8 gives the same .* to only 7 of 10 questions"):
         check_quantised(Comparison(10, 7, 0.0, 0.0), "tiny-int8")
+    with pytest.raises(VerificationFailed, match=r"to only 0 of 1 question$"):
+        check_quantised(Comparison(1, 0, 0.0, 0.0), "tiny-int8")
 
 
 def test_a_build_records_what_it_verified(reader_bundle: Path, reader_bundle_int8: Path) -> None:
@@ -99,7 +101,9 @@ def test_a_build_that_fails_verification_leaves_no_bundle(
 ) -> None:
     monkeypatch.setattr(verification, "LEAST_AGREEMENT", 1.01)
     request = BuildRequest(model=TINY, weights=str(checkpoint), precisions=("int8",), verify=5)
-    with pytest.raises(VerificationFailed, match=r"tiny-int8 gives only .*, so no tiny-int8 was written$"):
+    with pytest.raises(
+        VerificationFailed, match=r"tiny-int8 gives the same .*, so no tiny-int8 was written$"
+    ):
         build(request, tmp_path, lambda line: None)
     assert list(tmp_path.iterdir()) == []
 

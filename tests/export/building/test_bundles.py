@@ -75,7 +75,7 @@ def test_a_seed_makes_the_same_bytes_again_and_another_seed_others(tiny_bundle: 
 
 
 def test_int8_is_the_same_bytes_again(tiny_bundle_int8: Path, tmp_path: Path) -> None:
-    """Across processes: the hash seed of another one must not order anything."""
+    """Builds in another process, because its hash seed must not change any order."""
     script = (
         "import sys; from pathlib import Path; from tests.export.tiny_models import TINY\n"
         "from export.building.build import BuildRequest, build\n"
@@ -91,7 +91,7 @@ def test_what_is_there_already_is_reused(shelf: Path) -> None:
     before = (shelf / "tiny-fp32").stat()
     assert build(TINY_RANDOM, shelf, said.append) == [shelf / "tiny-fp32"]
     assert (shelf / "tiny-fp32").stat() == before
-    assert said == ["tiny-fp32: built before from the same weights with the same tools, reused"]
+    assert said == ["tiny-fp32: already built from the same weights with the same tools; reused"]
 
 
 @pytest.mark.parametrize("change", ["seed", "force", "byte", "tools"])
@@ -118,7 +118,7 @@ def test_what_is_not_the_same_is_built_again(shelf: Path, change: str) -> None:
 
 
 def test_a_bundle_is_replaced_at_once(shelf: Path) -> None:
-    """Whoever looks during a replacement finds the old bundle or the new one, whole."""
+    """A program that looks during a replacement finds either the whole old bundle or the whole new one."""
     bundle = shelf / "tiny-fp32"
     stop = threading.Event()
     seen: set[str | None] = set()
@@ -141,10 +141,10 @@ def test_a_bundle_is_replaced_at_once(shelf: Path) -> None:
     assert seen == {"seed 7", "seed 9"}
 
 
-def test_a_folder_that_is_no_bundle_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_bundle_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "tiny-fp32").mkdir()
     (tmp_path / "tiny-fp32" / "thesis.txt").write_text("years of work")
-    with pytest.raises(BadInput, match=r"tiny-fp32' is there already and is no bundle"):
+    with pytest.raises(BadInput, match=r"tiny-fp32' already exists and is not a bundle"):
         build(TINY_RANDOM, tmp_path, silent)
     assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == [
         "tiny-fp32",
@@ -163,7 +163,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("kill", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_build_that_is_stopped_leaves_nothing_and_says_nothing(
+def test_a_build_that_is_stopped_leaves_nothing_and_prints_no_traceback(
     checkpoint: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -202,13 +202,15 @@ def test_a_killed_build_leaves_no_bundle_and_the_next_one_tidies_up(tmp_path: Pa
         time.sleep(0.01)
     process.kill()
     process.communicate(timeout=60)
-    (left,) = tmp_path.iterdir()
-    assert left.name.startswith(".building-")
+    (workshop,) = tmp_path.iterdir()
+    assert workshop.name.startswith(".building-")
     build(TINY_RANDOM, tmp_path, silent)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny-fp32"]
 
 
 def test_a_missing_extra_is_named_with_its_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("export.toolchain.find_spec", lambda name: None if name == "optimum" else True)
-    with pytest.raises(NotInstalled, match=r"needs optimum.*pip install 'distilbench\[export\]'"):
+    with pytest.raises(
+        NotInstalled, match=r"are not installed \(optimum\): run pip install 'distilbench\[export\]'"
+    ):
         build(TINY_RANDOM, tmp_path, silent)

@@ -1,4 +1,4 @@
-"""Every family in every precision, with the catalog's structure and small sizes."""
+"""Builds every family in every precision, with the catalog's structure and small sizes."""
 
 from collections import Counter
 from pathlib import Path
@@ -50,7 +50,7 @@ def beside(family: str, **more: object) -> Model:
 
 BESIDE = (
     beside("electra"),
-    # Its positions are counted from behind that of padding.
+    # Its positions are counted after that of padding.
     beside("roberta", max_position_embeddings=514, pad_token_id=1),
 )
 
@@ -73,8 +73,8 @@ def test_a_family_builds_and_verifies_in_every_precision(model: Model, tmp_path:
         assert {path.name for path in bundle.iterdir()} == {"model.onnx", "tokenizer.json", "manifest.json"}
 
 
-def test_onnxruntime_makes_of_bundles_what_is_fast_and_nothing_slower(tmp_path: Path) -> None:
-    """A skip connection and a norm as one operator would be: ten percent, where it can tell their shapes."""
+def test_onnxruntime_fuses_bundles_into_its_fast_operators(tmp_path: Path) -> None:
+    """A skip connection and a norm must not become one operator: that is ten percent slower."""
     request = BuildRequest(model=shrunken(MODELS[0]), weights="random", precisions=PRECISIONS, verify=0)
     layers = 2
     wanted = {

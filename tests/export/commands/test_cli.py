@@ -62,11 +62,11 @@ def test_build_prints_the_bundles_and_nothing_else_on_stdout(
         ),
         (
             ("distilbert", "minilm-l6", "--weights", "demo/reader"),
-            "the folder 'demo/reader' holds one model, and you named 2",
+            "the folder 'demo/reader' holds one model, but you named 2",
         ),
         (
             ("distilbert", "--weights", "random", "--base", "demo"),
-            "--base goes with an adapter folder in --weights",
+            "--base works only with an adapter folder in --weights",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""`export-models build --search`, as a person uses it: options, table, messages."""
+"""Tests `export-models build --search` as a person uses it: options, table, messages."""
 
 import json
 import signal
@@ -48,7 +48,7 @@ def few(path: Path, golds: bool) -> Path:
 def build(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Any:
-    """Builds the tiny reader in int8 with further options; gives status, output and talk."""
+    """Builds the tiny reader in int8 with further options; returns status, output and messages."""
     calibration = few(tmp_path / "calibration.json", golds=True)
     always = ("--precision", "int8", "--to", tmp_path / "bundles", "--calibration", calibration)
 
@@ -84,12 +84,12 @@ def test_with_gold_answers_the_loss_decides_and_a_table_shows_it(
 def test_without_gold_answers_agreement_decides(build: Any, goldless: Path) -> None:
     status, _, err = build((PLAIN,), "--search", goldless, "--min-agreement", "0")
     assert status == 0
-    assert "search: no gold answers there, so a recipe must keep 0 % of fp32's answers" in err
+    assert "search: the questions have no gold answers, so a recipe must keep 0 % of fp32's answers" in err
     row = next(line for line in err.splitlines() if line.startswith("s7"))
     assert row.rstrip().endswith("kept") and "±" not in row
 
 
-def test_where_nothing_is_good_enough_nothing_is_built_and_the_cure_is_named(
+def test_if_nothing_is_good_enough_nothing_is_built_and_the_options_are_named(
     build: Any, goldless: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The tiny reader's answers survive any rounding.
@@ -99,17 +99,17 @@ def test_where_nothing_is_good_enough_nothing_is_built_and_the_cure_is_named(
     assert "loses too much" in err
     last = err.splitlines()[-1]
     assert last.startswith(
-        "export-models: no int8 recipe keeps 100 % of fp32's answers: the nearest, 'u4', keeps "
+        "export-models: no int8 recipe keeps 100 % of fp32's answers: the closest, 'u4', keeps "
     )
     assert last.endswith("% of the answers; allow more with --min-agreement, or build fp32")
     assert list((tmp_path / "bundles").iterdir()) == []
 
 
-def test_where_nothing_runs_the_reasons_are_listed(build: Any, questions: Path) -> None:
+def test_if_nothing_runs_the_reasons_are_listed(build: Any, questions: Path) -> None:
     status, _, err = build((BROKEN,), "--search", questions, "--min-agreement", "90")
     assert status == 1 and "failed: 'u9'" in err
     assert err.splitlines()[-1] == (
-        "export-models: no int8 recipe loses at most 0.5 points of F1 and keeps 90 % of fp32's answers: none "
+        "export-models: no int8 recipe loses at most 0.5 F1 points and keeps 90 % of fp32's answers: none "
         "could be run; allow more with --max-f1-loss or --min-agreement, or build fp32"
     )
 
@@ -134,4 +134,4 @@ def test_a_search_that_is_stopped_leaves_nothing(
 )
 def test_limits_without_a_search_are_wrong_usage(build: Any, option: tuple[str, str]) -> None:
     status, out, err = build((PLAIN,), *option)
-    assert (status, out) == (2, "") and f"{option[0]} goes with --search." in err
+    assert (status, out) == (2, "") and f"{option[0]} works only with --search." in err

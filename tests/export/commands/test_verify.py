@@ -1,4 +1,4 @@
-"""Verifying finished bundles again."""
+"""Tests the verification of finished bundles."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ def run(*arguments: str | Path) -> click.testing.Result:
     return click.testing.CliRunner().invoke(verify, command)
 
 
-def test_a_quantised_bundle_finds_the_fp32_one_beside_it(
+def test_a_quantised_bundle_is_compared_with_the_fp32_bundle_next_to_it(
     reader_bundle: Path, reader_bundle_int8: Path
 ) -> None:
     done = run(reader_bundle_int8, "--format", "json")
@@ -32,7 +32,7 @@ def test_a_quantised_bundle_finds_the_fp32_one_beside_it(
     )
 
 
-def test_an_fp32_bundle_is_held_against_its_weights(reader_bundle: Path) -> None:
+def test_an_fp32_bundle_is_compared_with_its_weights(reader_bundle: Path) -> None:
     done = run(reader_bundle, "--against", ROOT / "demo" / "reader")
     assert done.exit_code == 0
     assert "6 of 6 (100.0 %)" in done.stdout and "PyTorch network of 'reader on" in done.stdout
@@ -44,31 +44,31 @@ def test_a_reader_that_lost_its_answers_fails(
     monkeypatch.setattr(verification, "LEAST_AGREEMENT", 1.01)
     done = run(reader_bundle_int8, "--against", reader_bundle)
     assert done.exit_code == 1 and "outcome" in done.stdout and "failed" in done.stdout
-    assert "export-models: minilm-l6-int8 gives only" in done.stderr
+    assert "export-models: minilm-l6-int8 gives the same answer" in done.stderr
 
 
-def test_changed_files_are_told_before_anything_is_run(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_changed_files_are_reported_before_anything_is_run(tiny_bundle: Path, tmp_path: Path) -> None:
     bundle = tmp_path / "tiny-fp32"
     shutil.copytree(tiny_bundle, bundle)
     data = bytearray((bundle / "model.onnx").read_bytes())
     data[-1] ^= 1
     (bundle / "model.onnx").write_bytes(data)
-    with pytest.raises(BadInput, match=r"model.onnx' is not the file that its manifest names"):
+    with pytest.raises(BadInput, match=r"model.onnx' does not match its manifest"):
         references.read_bundle(bundle)
-    with pytest.raises(BadInput, match=r"is no bundle: it has no readable manifest\.json"):
+    with pytest.raises(BadInput, match=r"is not a bundle: it has no readable manifest\.json"):
         references.read_bundle(tmp_path)
 
 
-def test_what_is_needed_is_said_where_nothing_is_found(tiny_bundle: Path, tiny_bundle_int8: Path) -> None:
+def test_without_a_reference_the_message_asks_for_one(tiny_bundle: Path, tiny_bundle_int8: Path) -> None:
     manifest = references.read_bundle(tiny_bundle)
     with pytest.raises(
-        BadInput, match=r"nothing to hold .* against: its weights came from 'seed 7' \(random\).*--against"
+        BadInput, match=r"cannot find a reference .*: its weights came from 'seed 7' \(random\).*--against"
     ):
         references.find(tiny_bundle, manifest, None, None)
-    with pytest.raises(BadInput, match="is int8: name an fp32 bundle"):
+    with pytest.raises(BadInput, match="is int8: give an fp32 bundle"):
         references.find(tiny_bundle, manifest, tiny_bundle_int8, None)
 
 
 def test_a_bundle_of_another_model_is_refused(tiny_bundle: Path, reader_bundle: Path) -> None:
-    with pytest.raises(BadInput, match="is of 'tiny', and the bundle of 'minilm-l6'"):
+    with pytest.raises(BadInput, match="is a bundle of 'tiny', not of 'minilm-l6'"):
         references.find(reader_bundle, references.read_bundle(reader_bundle), tiny_bundle, None)

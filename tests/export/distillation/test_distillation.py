@@ -1,4 +1,4 @@
-"""Distilling tiny readers: what comes out, and what survives a kill."""
+"""Tests distillation with tiny readers: its results, and how it resumes after a kill."""
 
 import io
 import json
@@ -43,7 +43,7 @@ def silent(line: str) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Threads of tiny tensors only wait for each other, most of all where the machine is busy."""
+    """With tiny tensors, threads only wait for each other, most of all on a busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -52,7 +52,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shrunken BERT with random weights as a transformers folder: it teaches as well as a good reader."""
+    """A small BERT with random weights as a transformers folder: good enough to teach in these tests."""
     from tokenizers.implementations import BertWordPieceTokenizer
     from tokenizers.processors import BertProcessing
     from transformers import BertConfig, BertForQuestionAnswering, BertTokenizerFast
@@ -69,7 +69,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = BertForQuestionAnswering(config)  # type: ignore[no-untyped-call]  # as above
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.mul_(3)  # so that it has opinions
+            parameter.mul_(3)  # so that its answers are not all equally likely
     network.save_pretrained(folder)
     return folder
 
@@ -117,7 +117,7 @@ def losses(folder: Path) -> list[float]:
 
 @pytest.fixture(scope="module")
 def whole(teacher: Path, questions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A student whose training nobody disturbed."""
+    """A student whose training was not interrupted."""
     place = tmp_path_factory.mktemp("students") / "whole"
     distil.distil(request(teacher, questions), place, silent)
     return place
@@ -138,19 +138,22 @@ def test_a_student_is_a_transformers_folder_with_its_record(whole: Path, teacher
     assert made.losses == {"soft": 1, "hard": 0.5, "values": 1, "hidden": 1}
     card = (whole / "README.md").read_text()
     assert 'base_model: "tiny"' in card and "curve.svg" in card
-    assert f"| the teacher on the same | {made.teacher_scores} |" in card
+    assert f"| the teacher on the same questions | {made.teacher_scores} |" in card
     assert (whole / "curve.svg").read_text().count("<polyline") == 4
     assert not (whole / "training").exists()
     assert losses(whole)[-1] < losses(whole)[0]
 
 
-def test_a_teacher_that_was_trained_on_the_held_out_articles_is_told(whole: Path) -> None:
+def test_a_teacher_that_was_trained_on_the_held_out_articles_is_reported(whole: Path) -> None:
     made = record.read(whole)
     assert made is not None
     held = made.data.held_out_articles
     knowing = msgspec.structs.replace(made.teacher, training_articles=("Elsewhere", held[0]))
-    told = msgspec.structs.replace(made, teacher=knowing).teacher_scores
-    assert told == f"{made.teacher_scores}, but it was trained on 1 of these {len(held)} articles"
+    scored = msgspec.structs.replace(made, teacher=knowing)
+    warning = f"{made.teacher_scores}, but it was trained on 1 of these"
+    assert len(held) > 1 and scored.teacher_scores == f"{warning} {len(held)} articles"
+    one = msgspec.structs.replace(made.data, held_out_articles=held[:1])
+    assert msgspec.structs.replace(scored, data=one).teacher_scores == f"{warning} 1 article"
 
 
 class Killed(BaseException):
@@ -158,7 +161,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("at", random.Random().sample(range(1, 7), 2))
-def test_a_training_that_was_killed_goes_on_as_if_it_was_not(
+def test_a_training_that_was_killed_resumes_as_if_it_was_not(
     whole: Path, teacher: Path, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     def kill(self: object, number: int, steps: int, loss: float) -> None:
@@ -171,9 +174,9 @@ def test_a_training_that_was_killed_goes_on_as_if_it_was_not(
         with pytest.raises(Killed):
             distil.distil(request(teacher, questions), place, silent)
     with (place / "training-log.jsonl").open("a") as log:
-        log.write('{"step": 9')  # and the log was cut in a line
+        log.write('{"step": 9')  # as if the kill came in the middle of a line
     (place / "training" / "latest.pt.partial").write_bytes(b"half a checkpoint")
-    with pytest.raises(BadInput, match=r"is there already: .* or go on with --resume"):
+    with pytest.raises(BadInput, match=r"already exists: .*, or continue with --resume"):
         distil.distil(request(teacher, questions), place, silent)
     with pytest.raises(BadInput, match="was made with other settings"):
         distil.distil(request(teacher, questions, resume=True, seed=1), place, silent)
@@ -211,7 +214,7 @@ def test_a_student_of_another_width_learns_through_projections(
     asked = request(teacher, questions, student="layers=1,hidden=24,heads=3", losses="tinybert")
     made = distil.distil(asked, tmp_path / "s", said.append)
     assert (made.architecture.hidden_size, made.architecture.intermediate_size) == (24, 96)
-    assert made.copied_parameters < 100 and any("begin at random" in line for line in said)
+    assert made.copied_parameters < 100 and any("start at random" in line for line in said)
     assert losses(tmp_path / "s")[-1] < losses(tmp_path / "s")[0]
 
 
@@ -238,19 +241,22 @@ def test_questions_without_gold_answers_are_for_soft_losses(teacher: Path, tmp_p
     held = write(tmp_path / "held.json", slice(2, 4))
     asked = request(teacher, plain, held_out=str(held), steps=2)
     with pytest.raises(
-        BadInput, match=r"'hard=1' learn from gold answers alone, and .* have none: add soft=1"
+        BadInput, match=r"'hard=1' learn from gold answers alone, but .* have none: add soft=1"
     ):
         distil.distil(request(teacher, plain, held_out=str(held), losses="hard=1"), tmp_path / "s", silent)
     made = distil.distil(asked, tmp_path / "s", silent)
     assert made.data.answered == 0
     assert [entry["hard"] for entry in logged(tmp_path / "s") if "hard" in entry] == [0, 0]
-    with pytest.raises(BadInput, match=r"no held-out question of '.*plain.json' has a gold answer"):
+    with pytest.raises(BadInput, match=r"none of the questions held out by '.*plain.json' has a gold answer"):
         distil.distil(request(teacher, held, held_out=str(plain)), tmp_path / "t", silent)
-    with pytest.raises(BadInput, match=r"questions of '.*held.json', such as '.*', are in the training"):
+    with pytest.raises(
+        BadInput,
+        match=r"questions of '.*held.json' are also among .* \(the first by id: '",
+    ):
         distil.distil(request(teacher, held, held_out=str(held)), tmp_path / "t", silent)
 
 
-def test_what_the_teacher_says_can_be_kept(
+def test_the_outputs_of_the_teacher_can_be_kept(
     whole: Path, teacher: Path, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "cache"
@@ -259,12 +265,12 @@ def test_what_the_teacher_says_can_be_kept(
     (folder,) = cache.iterdir()
     names = {path.name for path in folder.iterdir()}
     assert names == {"logits.npy", "hidden-0.npy", "hidden-2.npy", "values-2.npy"}
-    monkeypatch.setattr("export.distillation.teacher._ask", lambda *_: pytest.fail("the teacher was asked"))
+    monkeypatch.setattr("export.distillation.teacher._compute", lambda *_: pytest.fail("the teacher ran"))
     distil.distil(request(teacher, questions, cache=cache, losses="soft=1"), tmp_path / "second", silent)
     monkeypatch.undo()
     monkeypatch.setattr("export.distillation.teacher.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
     asked = request(teacher, questions, cache=cache, losses="self_attention")
-    with pytest.raises(StorageUnavailable, match=r"needs .* MB more for queries-2.npy, and 0 MB are free"):
+    with pytest.raises(StorageUnavailable, match=r"needs .* MB more for queries-2.npy, but only 0 MB"):
         distil.distil(asked, tmp_path / "third", silent)
 
 
@@ -275,7 +281,7 @@ def test_a_student_is_built_by_the_name_of_its_folder(whole: Path, tmp_path: Pat
     manifest = decode_manifest((bundle / "manifest.json").read_bytes())
     assert (manifest.model, manifest.title, manifest.weights.origin) == ("tiny-l1", "tiny-l1", "local")
     assert manifest.distillation == (
-        "distilled from tiny by soft, hard, values, hidden; begun from layers 2 of the teacher"
+        "distilled from tiny by soft, hard, values, hidden; started from layer 2 of the teacher"
     )
     assert manifest.weights.training_data == "questions.json"
 
@@ -284,10 +290,10 @@ def test_early_stopping_waits_as_long_as_asked(teacher: Path, questions: Path, t
     asked = request(teacher, questions, losses="hard=1", learning_rate=1e-9, evaluate_every=1, patience=2)
     made = distil.distil(asked, tmp_path / "s", silent)
     assert made.stopped_early and [e.step for e in made.evaluations] == [0, 1, 2]
-    assert made.distillation == "trained on gold answers alone; begun from layers 2 of tiny"
+    assert made.distillation == "trained on gold answers alone; started from layer 2 of tiny"
 
 
-def test_a_distilbert_begins_as_layers_of_a_bert(teacher: Path) -> None:
+def test_a_distilbert_starts_as_layers_of_a_bert(teacher: Path) -> None:
     from transformers import DistilBertConfig
 
     from export.distillation.student import copy
@@ -351,8 +357,18 @@ def test_layers_are_evenly_spaced_and_end_with_the_last(
 
 @pytest.mark.parametrize("chosen", ["1", "6,1", "0,6", "1,7", "a,b", ""])
 def test_wrong_layers_are_refused(chosen: str) -> None:
-    with pytest.raises(BadInput, match=f"layers '{chosen}' are not 2 ascending numbers from 1 to 6"):
+    with pytest.raises(BadInput, match=f"--layers-from '{chosen}' must be 2 ascending numbers from 1 to 6"):
         shapes.layer_map(2, 6, chosen)
+
+
+def test_a_message_about_one_thing_is_in_the_singular() -> None:
+    with pytest.raises(BadInput, match="--layers-from '7' must be 1 number from 1 to 6: a layer of"):
+        shapes.layer_map(1, 6, "7")
+    with pytest.raises(BadInput, match="the student has 2 layers, but its teacher has only 1: with"):
+        shapes.layer_map(2, 1, None)
+    said: list[str] = []
+    progress.Lines(said.append).read(1, 1)
+    assert said == ["the teacher has read 1 window; its outputs are in the cache"]
 
 
 def test_shapes_are_the_teachers_with_other_numbers() -> None:
@@ -363,22 +379,22 @@ def test_shapes_are_the_teachers_with_other_numbers() -> None:
     narrow = shapes.shaped("layers=4, hidden=256", config)
     assert (narrow.num_attention_heads, narrow.intermediate_size, narrow.hidden_size) == (4, 1024, 256)
     for spec, sentence in (
-        ("layers=3,width=9", "names no number 'width': there are layers, hidden, heads, intermediate"),
-        ("layers=0", "gives 'layers' '0', which is not a whole number above 0"),
-        ("hidden=384,heads=5", "has 384 channels, which 5 heads do not divide"),
+        ("layers=3,width=9", "has no number 'width': choose from layers, hidden, heads, intermediate"),
+        ("layers=0", "sets 'layers' to '0', not to a whole number above 0"),
+        ("hidden=384,heads=5", "has 384 channels, which cannot be divided among 5 heads"),
     ):
         with pytest.raises(BadInput, match=sentence):
             shapes.shaped(spec, config)
 
 
-def test_a_split_parts_no_article() -> None:
+def test_a_split_keeps_articles_whole() -> None:
     asked = data.read(SAMPLE)
     learn, held = data.split(asked, 0.25, seed=1)
     assert {*learn} | {*held} == {*asked} and not {q.title for q in learn} & {q.title for q in held}
     assert 0.25 <= len(held) / len(asked) < 0.5
     assert data.split(asked, 0.25, seed=1) == (learn, held)
     assert data.split(asked, 0.25, seed=2) != (learn, held)
-    with pytest.raises(BadInput, match="1 article"):
+    with pytest.raises(BadInput, match=r"^1 article cannot be split so that 25% of"):
         data.split(tuple(q for q in asked if q.title == asked[0].title), 0.25, seed=0)
 
 
@@ -417,13 +433,13 @@ def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
 def test_parts_of_a_batch_make_the_same_step(
     whole: Path, teacher: Path, questions: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(BadInput, match="a batch of 4 cannot be made of 3 equal parts"):
+    with pytest.raises(BadInput, match="a batch of 4 windows cannot be split into 3 equal parts"):
         distil.distil(request(teacher, questions, accumulate=3), tmp_path / "s", silent)
     made = distil.distil(request(teacher, questions, accumulate=2), tmp_path / "s", silent)
     assert made.settings.accumulate == 2 and len(losses(tmp_path / "s")) == len(losses(whole))
 
 
-def test_a_graphics_card_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_is_used_if_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
     assert device.this_device() == torch.device("cuda")
@@ -431,7 +447,7 @@ def test_a_graphics_card_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPa
     assert device.precision(torch.device("cpu")) == "fp32"
 
 
-def test_a_bar_shows_loss_and_score_on_a_terminal_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bar_shows_loss_and_score_on_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> None:
     from rich.console import Console
     from rich.progress import Progress, TextColumn
 
@@ -439,7 +455,7 @@ def test_a_bar_shows_loss_and_score_on_a_terminal_alone(capsys: pytest.CaptureFi
         assert isinstance(watcher, progress.Lines)
     shown = Console(file=io.StringIO(), force_terminal=True, width=100)
     with Progress(
-        TextColumn("{task.description} {task.completed} {task.fields[said]}"), console=shown
+        TextColumn("{task.description} {task.completed} {task.fields[facts]}"), console=shown
     ) as bars:
         bar = progress.Bar(bars)
         bar.read(16, 32)

@@ -1,4 +1,4 @@
-"""Losses: their gradients, what they ignore, and 0 for a student that equals its teacher."""
+"""Tests the losses: their gradients, the values that they ignore, and 0 for a student that is its teacher."""
 
 from collections.abc import Callable
 
@@ -69,7 +69,7 @@ def test_padding_counts_nowhere(name: str) -> None:
     assert torch.equal(loss(elsewhere, teacher), loss(student, teacher))
 
 
-def test_gold_answers_count_where_they_are_known() -> None:
+def test_gold_answers_count_only_if_they_are_known() -> None:
     start, end = drawn(B, T), drawn(B, T, seed=1)
     first, last = torch.tensor([1, 0]), torch.tensor([3, 2])
 

@@ -1,4 +1,4 @@
-"""Attention becomes one operator, its linear layers one, and what the network says stays what it was."""
+"""Tests that attention and its linear layers become one operator each, with the same outputs as before."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def inputs(model: ModelProto) -> list[str]:
     return [tensor.name for tensor in model.graph.input]
 
 
-def test_attention_is_one_operator_a_layer_and_has_no_mask(tiny_traced: Path) -> None:
+def test_attention_is_one_operator_per_layer_and_has_no_mask(tiny_traced: Path) -> None:
     model = graph.load(tiny_traced)
     exact = run(model)
     assert attend(model) == kinds(model)[OPERATOR] == LAYERS and kinds(model)["Softmax"] == 0
@@ -34,14 +34,14 @@ def test_queries_keys_and_values_come_from_one_linear_layer(tiny_traced: Path) -
     model = graph.load(tiny_traced)
     attend(model)
     exact, before = run(model), kinds(model)
-    gone = merge(model.graph)
-    assert gone == before.total() - kinds(model).total() == 3 * LAYERS
+    removed = merge(model.graph)
+    assert removed == before.total() - kinds(model).total() == 3 * LAYERS
     assert sorted(len(nodes) for nodes in linears(model.graph).values()) == [1] * 4 * LAYERS
     is_same(model, exact)
     assert merge(model.graph) == 0
 
 
-def test_attention_takes_its_linear_layers_in(tiny_traced: Path) -> None:
+def test_attention_can_contain_its_linear_layers(tiny_traced: Path) -> None:
     model = graph.load(tiny_traced)
     exact = run(model)
     attend(model)
@@ -51,7 +51,7 @@ def test_attention_takes_its_linear_layers_in(tiny_traced: Path) -> None:
 
 
 def test_attention_of_several_sources_or_another_scale_stays_beside_its_layers(tiny_traced: Path) -> None:
-    """As MobileBERT's values, and as T5, which does not scale."""
+    """Like the values of MobileBERT, and like T5, which does not scale."""
     model = graph.load(tiny_traced)
     attend(model)
     first, second = [node for node in model.graph.node if node.op_type == OPERATOR]
@@ -71,15 +71,15 @@ def test_attention_of_several_sources_or_another_scale_stays_beside_its_layers(t
     [Integers(LARGEST), Integers(63), Integers(LARGEST, unsigned=True), Integers(LARGEST, per_channel=False)],
 )
 def test_packed_attention_is_quantised_as_its_layers_are(tiny_traced: Path, integers: Integers) -> None:
-    said = []
+    outputs = []
     for packed in (True, False):
         model = graph.load(tiny_traced)
         attend(model)
         assert packed == bool(packed and pack(model.graph))
         quantise_linears(model, integers)
         assert kinds(model)["QAttention"] == packed * LAYERS and kinds(model)[PACKED] == 0
-        said.append(run(model))
-    for ours, theirs in zip(*said, strict=True):
+        outputs.append(run(model))
+    for ours, theirs in zip(*outputs, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
 
@@ -88,8 +88,8 @@ def test_a_layer_that_a_recipe_spares_is_still_found(tiny_traced: Path) -> None:
     kept = spared(model.graph, "last layer")
     attend(model)
     merge(model.graph)
-    left = [node.name for nodes in linears(model.graph, kept).values() for node in nodes]
-    assert len(left) == 4 * (LAYERS - 1)
+    others = [node.name for nodes in linears(model.graph, kept).values() for node in nodes]
+    assert len(others) == 4 * (LAYERS - 1)
 
 
 def test_packed_attention_that_a_recipe_spares_stays_fp32(tiny_traced: Path) -> None:
@@ -101,7 +101,7 @@ def test_packed_attention_that_a_recipe_spares_stays_fp32(tiny_traced: Path) -> 
     assert kinds(model)["QAttention"] == LAYERS - 1 and kinds(model)[PACKED] == 1
 
 
-def test_what_smoothing_divides_behind_attention_goes_into_the_values(tiny_traced: Path) -> None:
+def test_smoothing_after_attention_is_folded_into_the_values(tiny_traced: Path) -> None:
     model = graph.load(tiny_traced)
     exact = run(model)
     random = np.random.default_rng(4)
@@ -122,7 +122,7 @@ def _width(model: ModelProto, weight: str) -> int:
 
 
 def test_an_attention_that_adds_more_than_a_mask_is_left_alone(tiny_traced: Path) -> None:
-    """As one with relative positions would: in one layer is enough."""
+    """Like attention with relative positions; one such layer is enough."""
     model = graph.load(tiny_traced)
     softmax = [node for node in model.graph.node if node.op_type == "Softmax"][-1]
     more = helper.make_node("Add", [softmax.input[0], softmax.input[0]], ["more"], "more")

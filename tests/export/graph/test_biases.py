@@ -1,4 +1,4 @@
-"""Biases move, and what the network says stays what it was."""
+"""Tests that biases move, and that the outputs stay the same."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.export.tiny_models import LAYERS
 
 @pytest.fixture
 def model(tiny_traced: Path) -> ModelProto:
-    """With a bias of its own in every layer and norm: those of random weights are 0, and shared."""
+    """The tiny graph with a separate bias per layer and norm: those of random weights are 0 and shared."""
     model = graph.load(tiny_traced)
     random = np.random.default_rng(5)
     widths = {tensor.name: tensor.dims for tensor in model.graph.initializer}
@@ -32,7 +32,7 @@ def model(tiny_traced: Path) -> ModelProto:
 
 
 def skips(model: ModelProto) -> list[NodeProto]:
-    """The sums with skip connections, those after attention and feed-forward layers."""
+    """The sums with skip connections, after attention and after feed-forward layers."""
     weights = {tensor.name for tensor in model.graph.initializer}
     norms = {node.input[0] for node in model.graph.node if node.op_type == "LayerNormalization"}
     sums = [node for node in model.graph.node if node.op_type == "Add" and node.output[0] in norms]
@@ -53,7 +53,7 @@ def test_the_biases_before_skip_connections_move(model: ModelProto, packed: bool
     assert move_biases(model.graph) == 0
 
 
-def test_a_bias_stays_where_something_else_reads_the_skip_connection(model: ModelProto) -> None:
+def test_a_bias_stays_if_something_else_reads_the_skip_connection(model: ModelProto) -> None:
     total = skips(model)[0]
     makers = {name: node for node in model.graph.node for name in node.output}
     skip = next(name for name in total.input if makers[name].op_type == "LayerNormalization")

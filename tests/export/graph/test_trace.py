@@ -1,4 +1,4 @@
-"""The exported graph against the network it came from, on real texts."""
+"""Compares the exported graph with the network that it was made from, on real texts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,13 +23,13 @@ MAX_ANSWER_TOKENS = 15
 
 @pytest.fixture(scope="module")
 def questions() -> list[Question]:
-    """Sample questions that fit one window, of many subjects."""
+    """Sample questions on many subjects, each of which fits into one window."""
     data = (ROOT / "demo" / "sample-questions.json").read_bytes()
     return [q for q in decode_questions(data).questions if len(q.context) < 1200][::4]
 
 
 class Session:
-    """A bundle in onnxruntime, asked as the agent asks it."""
+    """A bundle in onnxruntime, which gets the same inputs as from the agent."""
 
     def __init__(self, bundle: Path) -> None:
         options = onnxruntime.SessionOptions()
@@ -83,7 +83,7 @@ def test_the_fp32_graph_gives_the_network_s_logits(
 
 
 def test_both_axes_are_dynamic(fp32: Session, questions: list[Question]) -> None:
-    """A batch of equally long texts gives each the logits that it has alone."""
+    """In a batch of equally long texts, each text gets the same logits as alone."""
     whole = [fp32.features(question) for question in questions[:3]]
     for width in (32, min(features["input_ids"].shape[1] for features in whole)):
         alone = [{name: ids[:, :width] for name, ids in features.items()} for features in whole]

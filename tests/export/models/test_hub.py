@@ -1,4 +1,4 @@
-"""The hub: from a server of its kind on this machine, and from its cache with the network off."""
+"""Tests the hub: with a server on this machine, and offline with its cache."""
 
 import shutil
 from pathlib import Path
@@ -82,7 +82,7 @@ def test_a_model_of_the_catalog_is_built_from_the_cache_at_the_commit_that_it_ha
     }
 
 
-def test_a_pinned_commit_is_taken_whatever_main_is_at(
+def test_a_pinned_commit_is_used_whatever_the_latest_is(
     checkpoint: Path, hub_settings: HubSettings, copy: Path
 ) -> None:
     other = "f" * 40
@@ -107,7 +107,7 @@ def test_offline_without_a_cached_copy_gets_one_sentence(hub_settings: HubSettin
     snapshot = hubcache.add_model(hub_settings.home, "example/tiny-squad", checkpoint)
     (snapshot / "model.safetensors").unlink()
     with pytest.raises(
-        HubUnavailable, match=r"no weights of 'example/tiny-squad' can be had: the hub is out"
+        HubUnavailable, match=r"no weights of 'example/tiny-squad' are available: the hub cannot"
     ):
         hub.download("example/tiny-squad", hubcache.COMMIT)
 
@@ -140,10 +140,10 @@ def test_a_gated_model_says_where_to_accept_its_terms(
     [
         (
             {"model_type": "gpt2"},
-            "is a model of type 'gpt2', and distilbench builds those of bert, distilbert",
+            "is a model of type 'gpt2', but distilbench builds only bert, distilbert",
         ),
-        ({}, "is a model of type None, and distilbench builds those of bert, distilbert"),
-        (None, "on the hub is no transformers model: it has no config.json"),
+        ({}, "is a model of type None, but distilbench builds only bert, distilbert"),
+        (None, "on the hub is not a transformers model: it has no config.json"),
     ],
 )
 def test_what_cannot_be_built_is_refused_before_its_weights_are_downloaded(
@@ -183,7 +183,7 @@ def test_a_folder_is_a_name_too(checkpoint: Path, tmp_path: Path, monkeypatch: p
     assert (named.model.name, named.model.title, named.weights) == ("tiny-squad", "tiny-squad", "tiny-squad")
     assert named == names.find("tiny-squad")
     with pytest.raises(
-        BadInput, match=r"'tiny-squad' is a folder of weights already: leave out --weights hub"
+        BadInput, match=r"'tiny-squad' is already a folder of weights: leave out --weights hub"
     ):
         names.find("tiny-squad", "hub")
     odd = Path(shutil.copytree(checkpoint, tmp_path / "-my model; rm *"))

@@ -75,7 +75,10 @@ def spoil_tokenizer(folder: Path) -> None:
         (spoil_weights, "copy' cannot be loaded: "),
         (spoil_config, "copy' cannot be loaded: "),
         (spoil_tokenizer, "copy' has no usable tokenizer: "),
-        (lambda folder: (folder / "config.json").unlink(), "copy' is no model: it has neither config.json"),
+        (
+            lambda folder: (folder / "config.json").unlink(),
+            "copy' is not a model: it has neither",
+        ),
     ],
 )
 def test_a_spoilt_checkpoint_is_refused(
@@ -106,7 +109,7 @@ def adapter_lacking(key: str, folder: Path) -> Path:
 
 def test_an_adapter_that_lacks_weights_is_refused(tmp_path: Path) -> None:
     adapter = adapter_lacking("layer.3.attention.self.query.lora_A", tmp_path / "adapter")
-    with pytest.raises(BadInput, match=r"adapter' lacks weights that its adapter_config.json promises"):
+    with pytest.raises(BadInput, match=r"adapter' lacks weights that its adapter_config.json declares"):
         build_tiny(adapter, tmp_path / "bundles", find("minilm-l6"))
 
 
@@ -126,14 +129,14 @@ def test_an_adapter_on_a_foreign_base_is_refused(checkpoint: Path, tmp_path: Pat
 
 def test_random_weights_need_a_tokenizer_that_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        BadInput, match=r"'distilbert-cased' has a vocabulary of 28996 tokens, .* one of 30522"
+        BadInput, match=r"'distilbert-cased' has a vocabulary of 28996 tokens, but the tokenizer .* has 30522"
     ):
         build(BuildRequest(model=find("distilbert-cased"), weights="random"), tmp_path, silent)
     (tmp_path / "tokenizer.json").write_text("[]")
-    with pytest.raises(BadInput, match=r"tokenizer.json' is no tokenizer.json"):
+    with pytest.raises(BadInput, match=r"tokenizer.json' is not a tokenizer.json"):
         build(BuildRequest(model=TINY, weights="random", tokenizer=tmp_path), tmp_path / "b", silent)
     monkeypatch.setattr("export.models.sources.find_spec", lambda name: None)
-    with pytest.raises(BadInput, match=r"'tiny' need a tokenizer: name one with --tokenizer"):
+    with pytest.raises(BadInput, match=r"'tiny' need a tokenizer: give one with --tokenizer"):
         weights.random(TINY, 0)
 
 

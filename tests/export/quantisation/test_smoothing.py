@@ -1,4 +1,4 @@
-"""Smoothing, calibration and what they do for int8."""
+"""Tests smoothing and calibration, and their effect on int8."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def linears() -> ModelProto:
 
 
 def with_outlier(seed: int) -> NDArray[np.float32]:
-    """Activations of which one channel is a hundred times the others, as in trained transformers."""
+    """Activations with one channel a hundred times as large as the others, as in trained transformers."""
     rows = np.random.default_rng(seed).normal(size=(40, CHANNELS)).astype(np.float32)
     rows[:, 7] *= 100
     return rows
@@ -95,7 +95,7 @@ def test_calibration_sees_the_largest_value_of_each_channel(
     asked = question_file.questions(None).questions[:5]
     found = calibration.activations(tiny_traced, cutter, asked, tmp_path / "scratch.onnx")
     assert list(tmp_path.iterdir()) == []
-    # two layers of: QKV, attention output, intermediate, output
+    # Two layers, each with QKV, attention output, intermediate and output.
     assert len(found) == 8 and {a.largest.shape for a in found.values()} == {(32,), (64,)}
     for activation in found.values():
         assert len(activation.windows) == 5

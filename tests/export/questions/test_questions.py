@@ -1,4 +1,4 @@
-"""`export-models questions squad`: from the hub's cache and from files, whole or sampled; and its lengths."""
+"""Tests `export-models questions squad`: data from the hub's cache and from files, samples, and lengths."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ SCHEMA = pa.schema(
         "answers": pa.struct({"text": pa.list_(pa.string()), "answer_start": pa.list_(pa.int32())}),
     }
 )
-TAKING = "taking SQuAD v1.1 validation from the hub or its local cache\n"
+READING = "reading SQuAD v1.1 validation from the hub or its local cache\n"
 
 
 def table(rows: list[dict[str, Any]]) -> pa.Table:
@@ -40,7 +40,7 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
-    """A question file as the hub has it: a row for each question."""
+    """The questions of a file in the hub's form: one row per question."""
     return [
         {
             "id": q.id,
@@ -57,7 +57,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def made_up(count: int) -> list[dict[str, Any]]:
-    """So many rows, five to a paragraph, with two answers each."""
+    """`count` rows, five per paragraph, with two answers each."""
     return [
         {
             "id": f"{place:024x}",
@@ -87,14 +87,14 @@ def write_arrow_stream(made: pa.Table, path: Path) -> None:
 def questions_squad(
     *arguments: str | Path, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, whose library of the hub reads an environment of its own."""
+    """Run the command in a new process, in which the hub's library reads the given environment."""
     command = [sys.executable, "-m", "export", "questions", "squad", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=env)
 
 
 @pytest.fixture
 def squad_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Runs it in this process, which spares half a minute of imports; gives status, output and talk."""
+    """Runs the command in this process, which saves half a minute; returns status, output and messages."""
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["export-models", "questions", "squad", *map(str, arguments)])
@@ -135,7 +135,7 @@ def with_answers(answers: dict[str, Any]) -> pa.Table:
         ),
         (
             with_answers({"text": [], "answer_start": []}),
-            r"no answer to question '0+2': .* takes SQuAD v1\.1",
+            r"no answer to question '0+2': .* reads SQuAD v1\.1",
         ),
         (with_answers({"text": ["Ada"], "answer_start": []}), r"an unusable question '0+2': zip\(\)"),
         (with_answers({"text": [None], "answer_start": [0]}), r"unusable question '0+2': Expected `str`"),
@@ -165,7 +165,7 @@ def test_an_answer_that_is_not_in_its_context_leaves_no_file(squad_command: Comm
     assert not (tmp_path / "q.json").exists()
 
 
-def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageUnavailable, match=r"cannot write '.*q.json': "):
         squad.write(squad.from_file(DEMO), tmp_path / "file" / "q.json")
@@ -175,7 +175,7 @@ def test_the_hubs_validation_split_is_read_from_its_cache(squad_command: Command
     add_squad(tmp_path / "home", "validation", table(made_up(10_570)))
     arguments = ("--to", tmp_path / "dev.json", "--format", "json")
     done = questions_squad(*arguments, env=environment(tmp_path / "home"))
-    assert (done.returncode, done.stderr) == (0, TAKING)
+    assert (done.returncode, done.stderr) == (0, READING)
     said = json.loads(done.stdout)
     assert (said["questions"], said["paragraphs"], said["articles"], said["golds"]) == (
         10570,
@@ -202,11 +202,11 @@ def test_a_split_of_the_wrong_size_is_refused(
     arguments = ("--to", tmp_path / "q.json")
     status, _, err = squad_command(*arguments, "--split", "train")
     assert status == 1 and not (tmp_path / "q.json").exists()
-    assert "has 12 questions, and train of SQuAD v1.1 has 87599: it is not the whole split" in err
+    assert "has 12 questions, but train of SQuAD v1.1 has 87599: it is not the whole split" in err
     status, _, err = squad_command(*arguments)
-    assert status == 1 and "validation of 'rajpurkar/squad' cannot be had" in err
+    assert status == 1 and "cannot get validation of 'rajpurkar/squad' from" in err
     status, _, err = squad_command(*arguments, "--from", DEMO, "--split", "validation")
-    assert status == 1 and "sample-questions.json has 334 questions, and validation" in err
+    assert status == 1 and "sample-questions.json has 334 questions, but validation" in err
 
 
 def test_offline_without_a_cached_copy_gets_one_sentence(tmp_path: Path) -> None:
@@ -214,19 +214,32 @@ def test_offline_without_a_cached_copy_gets_one_sentence(tmp_path: Path) -> None
     done = questions_squad("--to", tmp_path / "q.json", env=environment(tmp_path, HF_TOKEN=secret))
     assert (done.returncode, done.stdout) == (1, "") and secret not in done.stderr
     assert done.stderr == (
-        f"{TAKING}export-models: the hub cannot be reached for 'rajpurkar/squad', and the local cache has no "
-        "complete copy: go online (and unset HF_HUB_OFFLINE), or give a file with --from\n"
+        f"{READING}export-models: the hub cannot be reached for 'rajpurkar/squad', and the local cache has "
+        "no complete copy: go online (and unset HF_HUB_OFFLINE), or give a file with --from\n"
     )
 
 
-def test_the_table_says_counts_lengths_and_digest(squad_command: Command, tmp_path: Path) -> None:
+def test_the_table_has_counts_lengths_and_digest(squad_command: Command, tmp_path: Path) -> None:
     _, out, _ = squad_command("--from", DEMO, "--to", tmp_path / "q.json")
     lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in out.splitlines()[1:]}
     assert out.splitlines()[0] == str(tmp_path / "q.json")
     assert lines["questions"].startswith("334 in ")
-    assert lines["tokens"].endswith(", by bert-base-uncased") and lines["tokens"].startswith("p50 ")
+    assert lines["tokens"].endswith(" (tokenizer: bert-base-uncased)") and lines["tokens"].startswith("p50 ")
     assert lines["digest"] == decode_questions(DEMO.read_bytes()).sha256
     assert lines["source"] == "sample-questions.json"
+
+
+def test_the_table_of_one_question_is_in_the_singular(squad_command: Command, tmp_path: Path) -> None:
+    row = made_up(1)[0] | {"question": "who " * 400}
+    write_parquet(table([row]), tmp_path / "data")
+    _, out, _ = squad_command("--from", tmp_path / "data", "--to", tmp_path / "q.json")
+    lines = [line.split(maxsplit=1)[1] for line in out.splitlines()[1:]]
+    assert lines[0] == "1 in 1 paragraph of 1 article"
+    assert lines[3] == "0 of at most 384 tokens; 1 question is too long for a window"
+    status, _, err = squad_command(
+        "--from", tmp_path / "q.json", "--split", "train", "--to", tmp_path / "r.json"
+    )
+    assert status == 1 and "q.json has 1 question, but train of SQuAD v1.1 has 87599" in err
 
 
 def asked(count: int, length: Callable[[int], int]) -> tuple[Question, ...]:

@@ -1,4 +1,4 @@
-"""The search for an int8 recipe: what it keeps, what it drops, and that a build uses what it found."""
+"""Tests the search of an int8 recipe: what it keeps, what it drops, and that a build uses the result."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ def measured(
 def decide(
     monkeypatch: pytest.MonkeyPatch, rounds: list[list[Measured]], limits: Limits | None = None
 ) -> search.Found:
-    """A search whose rounds measure what is given."""
+    """Run a search whose rounds return the given measurements."""
     given = iter(rounds)
     monkeypatch.setattr(search, "_round", lambda *_: (next(given), []))
     nothing = Ingredients(Path(), (), None)  # type: ignore[arg-type]  # never looked at
@@ -91,7 +91,7 @@ def test_without_gold_answers_agreement_decides(monkeypatch: pytest.MonkeyPatch)
     assert outcomes(decide(monkeypatch, [[few, most]] * 2))["most"] == "kept"
     strict = Limits(min_agreement=0.99)
     with pytest.raises(
-        NothingFits, match=r"the nearest, 'most', keeps 91.0 % of the answers; allow"
+        NothingFits, match=r"the closest, 'most', keeps 91.0 % of the answers; allow"
     ) as caught:
         decide(monkeypatch, [[few, most], []], strict)
     assert [each.outcome for each in caught.value.tried] == ["loses too much"] * 2
@@ -107,7 +107,7 @@ def test_a_target_without_wide_sums_gets_no_weights_of_eight_bits(target: Target
     assert all(recipes.fits(candidate.recipe, "avx512_vnni") for candidate in CANDIDATES)
 
 
-def test_every_candidate_has_a_name_and_a_recipe_of_its_own() -> None:
+def test_names_and_recipes_of_candidates_are_unique() -> None:
     assert (
         len({each.name for each in CANDIDATES})
         == len({each.recipe for each in CANDIDATES})
@@ -116,7 +116,7 @@ def test_every_candidate_has_a_name_and_a_recipe_of_its_own() -> None:
 
 
 def ingredients(bundle: Path, traced: Path, shop: Path) -> tuple[Ingredients, Cutter]:
-    """What a build has of a bundle's model before it quantises, calibrated on three questions."""
+    """The ingredients of a build for a bundle's model, calibrated on three questions."""
     from export.quantisation import calibration
     from export.questions import question_file
 
@@ -152,7 +152,7 @@ def test_every_candidate_can_be_built_and_run_and_a_broken_one_is_only_listed(
 
 
 def test_recipes_keep_the_reader_s_logits(reader_bundle: Path, reader_traced: Path, tmp_path: Path) -> None:
-    """Each way of quantising stays near fp32 on a trained network, and a fused graph is fp32 itself."""
+    """Each way of quantising stays close to fp32 on a trained network, and a fused graph equals fp32."""
     from export.answering.inference import onnx_network
 
     given, cutter = ingredients(reader_bundle, reader_traced, tmp_path)
@@ -187,7 +187,7 @@ def test_recipes_keep_the_reader_s_logits(reader_bundle: Path, reader_traced: Pa
         assert (difference < limit) and (difference > 0), f"{name}: {difference}"
 
 
-def test_a_build_keeps_what_the_search_found_and_says_so(
+def test_a_build_uses_what_the_search_found_and_records_it(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = tuple(each for each in CANDIDATES if each.name in {"s8, strength 0.8", "u8 in blocks of 128"})
@@ -208,14 +208,14 @@ def test_a_build_keeps_what_the_search_found_and_says_so(
     shown: list[search.Tried] = []
     (folder,) = build(request, tmp_path / "bundles", silent, shown.extend)
     manifest = decode_manifest((folder / "manifest.json").read_bytes())
-    said = manifest.recipe["search"]
-    assert said["questions"] == 12 and said["limits"] == {"max_f1_loss": 100.0, "min_agreement": None}
-    assert [each["name"] for each in said["tried"]] == [each.name for each in shown]
+    recorded = manifest.recipe["search"]
+    assert recorded["questions"] == 12 and recorded["limits"] == {"max_f1_loss": 100.0, "min_agreement": None}
+    assert [each["name"] for each in recorded["tried"]] == [each.name for each in shown]
     kept = next(each for each in few if each.name == shown[0].name)
     assert manifest.recipe["linear_weights"] == kept.recipe.linear_weights
     progress: list[str] = []
     build(request, tmp_path / "bundles", progress.append)
-    assert progress == ["tiny-int8: built before from the same weights with the same tools, reused"]
+    assert progress == ["tiny-int8: already built from the same weights with the same tools; reused"]
 
 
 @pytest.mark.parametrize(

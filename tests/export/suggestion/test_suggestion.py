@@ -1,4 +1,4 @@
-"""Suggesting students: the prediction, its uncertainty, and what is said where it rests on too little."""
+"""Tests the suggestion of students: the prediction, its uncertainty, and the remarks on too little data."""
 
 import json
 import math
@@ -93,8 +93,8 @@ def test_a_line_through_two_points_has_no_interval() -> None:
 
 
 @pytest.mark.parametrize("text", ["f1>=80", "p90_ms>=60"])
-def test_a_requirement_without_a_limit_of_time_is_refused(text: str) -> None:
-    with pytest.raises(BadInput, match=f"requirement '{text}' says nothing about time"):
+def test_a_requirement_without_an_upper_limit_on_time_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match=f"requirement '{text}' has no upper limit on time"):
         requirement.parse(text)
 
 
@@ -102,7 +102,7 @@ RUNS = ((12, "fp32", 122.0), (12, "int8", 58.0), (6, "fp32", 60.0), (6, "int8", 
 
 
 def database(path: Path, runs: Iterable[tuple[int, str, float]] = RUNS, text: str = "Dresden") -> Path:
-    """Models of 384 channels on a Raspberry Pi 5, which answer in about 10 ms a layer, half of it in int8."""
+    """Models with 384 channels on a Raspberry Pi 5: about 10 ms per layer in fp32, and half that in int8."""
     (path / "rivers.json").write_bytes(factory.QUESTIONS)
     with Store.open(path / "results.db", create=True) as store:
         add_questions(store, path / "rivers.json")
@@ -153,11 +153,11 @@ def test_no_student_is_as_large_as_its_teacher(tmp_path: Path) -> None:
     assert found.teacher_title == "model-6"
     assert {c.student for c in found.candidates} == {*(f"layers={n}" for n in range(1, 6)), "tinybert-4l"}
     assert [command.split()[5] for command in found.commands[::2]] == ["layers=5"]
-    with pytest.raises(BadInput, match=r"teacher 'mine' is none of the models .* on rivers.*: measure it"):
+    with pytest.raises(BadInput, match=r"teacher 'mine' is not among the models .* on rivers.*: measure it"):
         suggest(path, "raspberry-pi-5", "p90_ms<=5000", "mine")
 
 
-def test_a_larger_student_that_may_do_is_named_beside_one_that_should(tmp_path: Path) -> None:
+def test_a_larger_student_that_may_meet_it_is_named_after_one_that_should(tmp_path: Path) -> None:
     found = suggest(database(tmp_path), "raspberry-pi-5", "p90_ms<=33", None)
     students = [command.split()[5] for command in found.commands[::2]]
     sure, unsure = (int(student.removeprefix("layers=")) for student in students)
@@ -172,10 +172,10 @@ def test_a_teacher_that_knew_the_articles_has_no_accuracy(tmp_path: Path) -> Non
     assert (found.teacher, found.points) == ("example/model-12", 6)
     chosen = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "example/model-24")
     assert chosen.teacher_f1 is None
-    assert any(remark.startswith("nothing is known of the accuracy") for remark in chosen.remarks)
+    assert any(remark.startswith("nothing is known about the accuracy") for remark in chosen.remarks)
 
 
-def test_what_broke_off_and_other_scenarios_do_not_count(tmp_path: Path) -> None:
+def test_unfinished_runs_and_other_scenarios_do_not_count(tmp_path: Path) -> None:
     path = database(tmp_path)
     before = suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
     began, *middle, end = factory.run_records([("q1", "Dresden", 9.0)], bundle(12, "fp32"))
@@ -187,15 +187,15 @@ def test_what_broke_off_and_other_scenarios_do_not_count(tmp_path: Path) -> None
     assert suggest(path, "raspberry-pi-5", "p90_ms<=35", None) == before
 
 
-def test_a_teacher_that_was_asked_little_is_told(tmp_path: Path) -> None:
+def test_a_teacher_that_was_asked_few_questions_gets_a_remark(tmp_path: Path) -> None:
     path = database(tmp_path)
     add(path, factory.run_records([("q4", "Dresden", 250.0)], bundle(24, "fp32")))
     found = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
     assert found.teacher == "example/model-24"
-    assert any("rests on 1 question, where others were asked up to 4" in r for r in found.remarks)
+    assert any("was measured on 1 question, that of others on up to 4: run" in r for r in found.remarks)
 
 
-def test_too_few_measurements_are_said_to_be_too_few(tmp_path: Path) -> None:
+def test_too_few_measurements_get_a_remark(tmp_path: Path) -> None:
     path = database(tmp_path, ((12, "fp32", 120.0), (6, "fp32", 60.0)))
     found = suggest(path, "raspberry-pi-5", "f1>=99,p90_ms<=35", "model-12")
     assert found.spread_percent is None
@@ -212,7 +212,7 @@ def test_too_few_measurements_are_said_to_be_too_few(tmp_path: Path) -> None:
     )
     assert isinstance(first, Answer)
     add(one, [began, msgspec.structs.replace(first, marks=("gc",), tokens=90), *others])
-    with pytest.raises(BadInput, match="from two shapes or more, and 1 was measured"):
+    with pytest.raises(BadInput, match="two or more shapes, but 1 was measured there: measure other"):
         suggest(one, "raspberry-pi-5", "p90_ms<=35", None)
 
 
@@ -235,14 +235,14 @@ def test_the_command_prints_a_table_and_commands(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "predicted from 5 measurements" in done.stdout
     assert "export-models distill --teacher example/model-12 --student layers=" in done.stdout
-    told = subprocess.run([*asked, "--format", "json"], capture_output=True, text=True)
-    assert json.loads(told.stdout)["points"] == 5
+    listed = subprocess.run([*asked, "--format", "json"], capture_output=True, text=True)
+    assert json.loads(listed.stdout)["points"] == 5
     refused = subprocess.run([*asked[:-1], "f2>=1"], capture_output=True, text=True)
     assert refused.returncode == 1 and refused.stderr.count("\n") == 1
 
 
 def nonsense(**changes: object) -> Manifest:
-    """A model of 24 layers that a forger's manifest describes, with everything else in order."""
+    """A model of 24 layers with a forged manifest: the changed fields are wrong, the others are valid."""
     return msgspec.structs.replace(bundle(24, "fp32"), **changes)
 
 
@@ -269,20 +269,20 @@ def test_a_model_with_nothing_to_compute_with_is_left_out(
     found = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "model-12")
     assert (found.points, found.candidates) == (5, before.candidates)
     assert [remark for remark in found.remarks if remark not in before.remarks] == [
-        "left out, since a size, a length or a time of theirs is 0 or beyond any model: model-24 fp32"
+        "left out because one of their sizes, lengths or times is 0 or impossibly large: model-24 fp32"
     ]
 
 
-def test_nothing_but_nonsense_is_one_sentence(tmp_path: Path) -> None:
+def test_only_nonsense_gives_one_sentence(tmp_path: Path) -> None:
     path = database(tmp_path, ((12, "fp32", 122.0), (12, "int8", 58.0)))
     add(path, factory.run_records([("q1", "Dresden", 250.0)], nonsense(parameters=0)))
     with pytest.raises(
-        BadInput, match=r"from two shapes or more, and 1 was .* \(left out, .*: model-24 fp32\)"
+        BadInput, match=r"two or more shapes, but 1 was .* \(left out because .*: model-24 fp32\)"
     ):
         suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
 
 
-def test_a_run_that_no_bundle_made_is_left_out(tmp_path: Path) -> None:
+def test_a_run_with_an_invalid_manifest_is_left_out(tmp_path: Path) -> None:
     path = database(tmp_path)
     before = suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
     add(path, factory.run_records([("q1", "Dresden", 9.0)], bundle(24, "fp32")))
@@ -290,18 +290,20 @@ def test_a_run_that_no_bundle_made_is_left_out(tmp_path: Path) -> None:
         conn.execute("UPDATE runs SET bundle = json_remove(bundle, '$.files') WHERE model = 'model-24'")
     found = suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
     assert found.candidates == before.candidates
-    assert "1 run is left out, whose manifest cannot be read: collector report says why" in found.remarks
+    assert "1 run is left out because its manifest cannot be read: collector report prints the reason" in (
+        found.remarks
+    )
 
 
-def test_a_teacher_of_no_shape_is_none(tmp_path: Path) -> None:
+def test_a_model_without_a_plausible_shape_cannot_be_a_teacher(tmp_path: Path) -> None:
     path = database(tmp_path)
     add(path, factory.run_records([("q4", "Dresden", 250.0)], nonsense(architecture=shape(0))))
     assert suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", None).teacher == "example/model-12"
-    with pytest.raises(BadInput, match=r"teacher 'model-24' is none of the models .* measure it first"):
+    with pytest.raises(BadInput, match=r"teacher 'model-24' is not among the models .* measure it first"):
         suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "model-24")
 
 
-def test_a_teacher_that_nothing_is_smaller_than_is_one_sentence(tmp_path: Path) -> None:
+def test_a_teacher_without_a_smaller_student_gives_one_sentence(tmp_path: Path) -> None:
     path = database(tmp_path)
     small = msgspec.structs.replace(shape(1), vocab_size=119_547)
     add(path, factory.run_records([("q1", "Dresden", 9.0)], nonsense(architecture=small)))
@@ -334,7 +336,7 @@ def test_a_command_brings_no_escape_to_a_terminal(tmp_path: Path) -> None:
     assert "--teacher 'a?[2Jb?rm?' --student" in found.commands[0]
 
 
-def test_slow_enough_for_sure_is_by_the_lower_end(tmp_path: Path) -> None:
+def test_a_lower_limit_is_met_by_the_lower_end_of_the_interval(tmp_path: Path) -> None:
     found = suggest(database(tmp_path), "raspberry-pi-5", "p90_ms<=5000,p90_ms>=33", None)
     seen = set()
     for c in found.candidates:
