@@ -1,1 +1,1 @@
-"""Rows against rows: makes the findings."""
+"""Makes the comparison: groups runs into rows and compares the rows with each other."""

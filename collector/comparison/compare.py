@@ -1,4 +1,4 @@
-"""Makes the comparison: one row a hardware class, question file, model and precision, and what they show."""
+"""Makes the comparison, with one row per hardware class, question file, model and precision."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -32,17 +32,17 @@ from commandline.counted import counted
 
 BASELINE: Final = "bert-large"
 _PRECISIONS: Final = ("fp32", "int8", "int4", "")
-TOO_FEW: Final = "needs two models with an F1 on this hardware and these questions"
+TOO_FEW: Final = "needs two models with an F1 and a time on this hardware and these questions"
 
 
 def compare_file(database: Path, baseline: str = BASELINE, require: str | None = None) -> Comparison:
-    """Bring scores and columns up to date, then compare; arguments and errors as `compare`.
+    """Bring scores and columns up to date, then compare. Arguments and errors are those of `compare`.
 
-    Where the database cannot be written, what is out of date is computed for this once, and the comparison
-    says which answers are not scored.
+    If the database cannot be written, columns that are out of date are computed for this comparison only, and
+    notes report which answers are not scored.
     """
     if require is not None:
-        parse(require)  # a mistake in it is told before the work
+        parse(require)  # reports a mistake before the work starts
     try:
         with Store.open(database) as store:
             score_answers(store)
@@ -56,17 +56,17 @@ def compare(store: Store, baseline: str = BASELINE, require: str | None = None) 
     """Compare all runs in a database, and the predictions that were added.
 
     Runs of one hardware class, question file, model and precision are one row if they also agree in bundle
-    and settings. Where they do not, the row is that of the newest ones, and says how many it leaves out.
-    What took long to compute is kept in the database, if it is open for writing.
+    and settings. If they do not agree, the row shows the newest ones, and a note counts the others. Results
+    that take long to compute are saved in the database if it is open for writing.
 
     Args:
-        store: the database; read in one view of it.
-        baseline: the model whose fp32 runs are the measure of speed-up.
-        require: an expression of `requirement.parse`; None for none.
+        store: the database; all reads see the same state of it.
+        baseline: the model whose fp32 runs speed-ups are relative to.
+        require: an expression for `requirement.parse`; None for no requirement.
 
     Raises:
-        BadInput: the requirement is not one.
-        StorageUnavailable: the database cannot be read, or not be written though it was opened for it.
+        BadInput: the requirement is not valid.
+        StorageUnavailable: the database cannot be read, or it is open for writing but cannot be written.
     """
     cache = FindingsCache(store)
     with store.reading():
@@ -172,9 +172,11 @@ def _remarks(store: Store, left_out: Sequence[LeftOut]) -> Iterator[str]:
     yield from map(str, left_out)
     waiting = headless(store)
     if waiting:
-        yield (
-            f"{counted(waiting, 'run is', 'runs are')} left out, of which the first record has not come yet"
+        yield counted(
+            waiting,
+            "run is left out: its first record has not arrived yet",
+            "runs are left out: their first records have not arrived yet",
         )
     rejected = store.value("SELECT sum(times) FROM rejected")
     if rejected:
-        yield f"{counted(rejected, 'message was', 'messages were')} rejected: collector rejected"
+        yield f"{counted(rejected, 'message was', 'messages were')} rejected; to see why: collector rejected"

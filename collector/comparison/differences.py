@@ -1,4 +1,4 @@
-"""Rows against each other: the accuracy of one against another's, and the gates that follow from it."""
+"""Compares the accuracy of rows, and decides the accuracy gates of each precision."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
@@ -18,22 +18,25 @@ _HALF: Final = 0.5
 
 
 class PairedScores(msgspec.Struct, frozen=True, kw_only=True):
-    """Scores of a group and a reference, 0 to 1, on the questions that both answered."""
+    """How the scores of a group differ from those of a reference, on the questions that both answered."""
 
     questions: int
     only_left: int
     """Questions that only the group answers exactly."""
     only_right: int
+    """Questions that only the reference answers exactly."""
     p_value: float
+    """Exact McNemar test, two-sided, of `only_left` against `only_right`."""
     f1: float
+    """Mean difference of F1, group minus reference, -1 to 1."""
     f1_interval: Interval
     of_reference: float | None
-    """The group's F1 over the reference's; None where the reference's is 0."""
+    """The group's F1 divided by the reference's; None if the reference's F1 is 0."""
     of_reference_interval: Interval
 
 
 def paired_scores(left: Entrant, right: Entrant, cache: FindingsCache) -> PairedScores | None:
-    """Compare the scores of two groups; None where one has none or they share no question."""
+    """Compare the scores of two groups; None if one has no scores or they share no question."""
     if left.measured.f1 is None or right.measured.f1 is None:
         return None
     digests = (*left.digests, "against", *right.digests)
@@ -46,9 +49,9 @@ def _paired_scores(left: Entrant, right: Entrant) -> PairedScores | None:
     if not len(f1):
         return None
     hits = shared(mean_scores(ours, ours.exact_match), mean_scores(theirs, theirs.exact_match))
-    right_here, right_there = hits[0] >= _HALF, hits[1] >= _HALF
-    only_left = int(np.count_nonzero(right_here & ~right_there))
-    only_right = int(np.count_nonzero(right_there & ~right_here))
+    exact_left, exact_right = hits[0] >= _HALF, hits[1] >= _HALF
+    only_left = int(np.count_nonzero(exact_left & ~exact_right))
+    only_right = int(np.count_nonzero(exact_right & ~exact_left))
     gained = mean(f1 - reference)
     kept = ratio_of_means(f1, reference) if reference.any() else None
     return PairedScores(
@@ -64,9 +67,10 @@ def _paired_scores(left: Entrant, right: Entrant) -> PairedScores | None:
 
 
 def differences(entrants: Sequence[Entrant], baseline: str, cache: FindingsCache) -> Iterator[Difference]:
-    """Each row against the baseline of its place, and each precision against fp32 of its model.
+    """Compare each row with the baseline of its place, and each precision with fp32 of its model.
 
-    What was not measured on any hardware is compared with the first baseline of its questions.
+    Imported predictions were not measured on any hardware, so they are compared with the first baseline of
+    their questions.
     """
     for entrant in entrants:
         compared: list[Entrant] = []
@@ -80,7 +84,7 @@ def differences(entrants: Sequence[Entrant], baseline: str, cache: FindingsCache
 
 
 def gates(groups: Sequence[Group], cache: FindingsCache) -> Iterator[Gate]:
-    """How much of fp32's F1 every other precision keeps."""
+    """Compute how much of fp32's F1 every other precision keeps."""
     for group in groups:
         against = reference(groups, group, group.name.model)
         if against is None or against is group:
@@ -99,7 +103,7 @@ def gates(groups: Sequence[Group], cache: FindingsCache) -> Iterator[Gate]:
 
 
 def reference(among: Sequence[E], entrant: Entrant, model: str) -> E | None:
-    """The fp32 row of a model in the place of an entrant; anywhere, for one that was not measured."""
+    """Find the fp32 row of a model in the place of an entrant; on any hardware if it was not measured."""
     for other in among:
         same = (other.name.model, other.name.precision) == (model, REFERENCE_PRECISION)
         place = other.name.hardware_class in {entrant.name.hardware_class, *_anywhere(entrant, other)}

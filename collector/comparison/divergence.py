@@ -1,6 +1,6 @@
-"""Answer divergence: how often two sides that could answer alike do not, and what follows for the gates.
+"""Finds answer divergence: how often two sides that could give equal answers do not.
 
-Compared are texts, so no gold answer is needed. Random weights are left out: their answers are noise.
+It compares texts, so it needs no gold answers. Random weights are left out: their answers are noise.
 """
 
 from collections import defaultdict
@@ -29,6 +29,8 @@ class _Side(NamedTuple):
 
 
 class _Count(msgspec.Struct, frozen=True, kw_only=True):
+    """How many answers of two runs differ, with the first examples."""
+
     questions: int
     differ: int
     examples: tuple[Disagreement, ...]
@@ -44,7 +46,7 @@ class Divergences:
         self._gates = {gate.row: gate for gate in gates}
 
     def among(self, groups: Sequence[Group]) -> Iterator[Divergence]:
-        """Each precision against fp32 of its model, then each bundle on one processor against another."""
+        """Compare each precision with fp32 of its model, then each bundle on one processor with another."""
         trained = [group for group in groups if group.run.bundle.weights.origin != "random"]
         for group in trained:
             against = reference(trained, group, group.name.model)
@@ -99,19 +101,19 @@ class Divergences:
 
 
 def processor(run: Run) -> str:
-    """Architecture and the instruction sets that decide how int8 runs."""
+    """Return a run's architecture and the instruction sets that decide how int8 runs."""
     return " ".join((run.device.architecture, *sorted(run.device.cpu_flags)))
 
 
 def _on_one_processor(left: Group, right: Group) -> tuple[_Side, _Side]:
-    """The newest run of each, on the same kind of processor where there is one."""
-    ours, theirs = left.runs[-1], right.runs[-1]
-    alike = [run for run in left.runs if processor(run) == processor(theirs)]
-    return _Side(left, alike[-1] if alike else ours), _Side(right, theirs)
+    """Return the newest run of each group, on the same kind of processor if both groups have runs on it."""
+    newest_left, newest_right = left.runs[-1], right.runs[-1]
+    alike = [run for run in left.runs if processor(run) == processor(newest_right)]
+    return _Side(left, alike[-1] if alike else newest_left), _Side(right, newest_right)
 
 
 def _by_processor(groups: Sequence[Group]) -> Iterator[list[_Side]]:
-    """For each bundle with its settings and questions, a side for each kind of processor."""
+    """Group runs that agree in bundle, settings and questions; each group has one side per processor."""
     sides: dict[tuple[object, ...], dict[str, _Side]] = defaultdict(dict)
     for group in groups:
         for run in group.runs:

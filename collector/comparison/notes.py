@@ -1,23 +1,26 @@
-"""Sentences beside the numbers of a row: why one is missing, and what speaks against one."""
+"""Notes on the numbers of a row: why a number is missing, and what limits it."""
 
 from collections import defaultdict
 from typing import Final
 
 from collector.inputs.groups import Group
 from collector.scoring.withholding import NOT_SCORED
+from collector.store.runs import Run
 from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers
 from commandline.counted import counted
 
 NO_TIME: Final = "no answer has a time that counts"
-NO_PEAK: Final = "the device does not tell the memory of a process"
+NO_PEAK: Final = "the device does not report the memory of a process"
 NO_ENERGY: Final = "no energy source on the device"
-NO_BERTSCORE: Final = "BERTScore was not computed: collector score --bertscore-model MODEL --layers N"
+NO_BERTSCORE: Final = (
+    "BERTScore was not computed; to compute it: collector score --bertscore-model MODEL --layers N"
+)
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
-FROM_ELSEWHERE: Final = "predictions that were added: only their accuracy is known"
+FROM_ELSEWHERE: Final = "imported predictions: only their accuracy is known"
 FEW_FOR_P90: Final = 64
-"""The fewest times that bound a p90, as MLPerf's early stopping computes it (`agent.stopping` does too)."""
+"""The fewest timings that bound a p90 in MLPerf's early stopping; `agent.stopping` uses the same rule."""
 FEW_FOR_P99: Final = 662
-"""The same for a p99."""
+"""The fewest timings that bound a p99 in MLPerf's early stopping."""
 _DRIFT: Final = 0.05
 _NO_CHANGE: Final = 1.0
 
@@ -25,7 +28,7 @@ _Notes = dict[str, list[str]]
 
 
 def notes_of(group: Group, *, scorer: bool) -> dict[str, tuple[str, ...]]:
-    """What is to be said of a group's runs, accuracy and times, by the field of the row.
+    """Write the notes on a group's runs, accuracy and times, by the field of the row.
 
     Args:
         group: the runs.
@@ -41,12 +44,12 @@ def notes_of(group: Group, *, scorer: bool) -> dict[str, tuple[str, ...]]:
 def speed_up_notes(
     group: Group, baseline: Group | None, faster: SpeedUp | None, baseline_model: str
 ) -> dict[str, tuple[str, ...]]:
-    """Why there is no speed-up, or what it is worth.
+    """Write why there is no speed-up, or that it is not significant.
 
     Args:
         group: the runs of a row.
-        baseline: the fp32 runs of the baseline in the same place; None where there are none.
-        faster: the speed-up; None where there is none.
+        baseline: the fp32 runs of the baseline in the same place; None if there are none.
+        faster: the speed-up; None if there is none.
         baseline_model: the baseline's name.
     """
     if faster is None:
@@ -58,13 +61,18 @@ def speed_up_notes(
 
 
 def why_no_accuracy(group: Group) -> str | None:
-    """A sentence, where there is no EM and no F1."""
+    """Return a sentence if a group has no EM and no F1; None if it has them."""
     return None if group.measured.exact_match is not None else group.withheld or _unscored(group)
 
 
 def metered_by(source: str | None) -> str:
-    """What tells the energy."""
-    return f"by {source or 'an unnamed meter'}: what it measures is in it, idle power too"
+    """Write which meter measured the energy."""
+    return f"everything that {source or 'an unnamed meter'} measured is included, also idle power"
+
+
+def start_remark(run: Run, remark: str) -> str:
+    """Write what the agent remarked about the machine before a run."""
+    return f"at the start of run {run.run_id[:8]} of {run.device_id}, {remark}"
 
 
 def _note_runs(notes: _Notes, group: Group) -> None:
@@ -72,8 +80,8 @@ def _note_runs(notes: _Notes, group: Group) -> None:
         notes["title"].append(
             counted(
                 group.left_out,
-                "earlier run with another bundle or other settings is left out",
-                "earlier runs with another bundle or other settings are left out",
+                "older run with another bundle or other settings is left out",
+                "older runs with another bundle or other settings are left out",
             )
         )
     for run in group.runs:
@@ -121,28 +129,29 @@ def _note_time(notes: _Notes, group: Group) -> None:
         )
     for repeat in group.repeats:
         if not repeat.agrees:
-            change = f"{abs(repeat.change):.1%} {'slower' if repeat.change > 0 else 'faster'}"
+            change = f"{100 * abs(repeat.change):.1f} % {'slower' if repeat.change > 0 else 'faster'}"
             notes["p50_ms"].append(
                 f"run {repeat.later[:8]} of {repeat.device_id} is {change} than run {repeat.earlier[:8]} on "
-                "the same questions: the machine was not steady, so measure again when nothing else runs"
+                "the same questions, so the machine was not steady: stop other programs and run again"
             )
     for run in group.runs:
         for remark in run.remarks:
-            notes["p50_ms"].append(f"when run {run.run_id[:8]} of {run.device_id} began, {remark}")
+            notes["p50_ms"].append(start_remark(run, remark))
     for field, fewest in (("p90_ms", FEW_FOR_P90), ("p99_ms", FEW_FOR_P99)):
         if values.timed < fewest:
-            few = counted(values.timed, "time is too few", "times are few")
-            notes[field].append(f"{few} for this percentile: ask {fewest} or more")
+            notes[field].append(
+                f"only {counted(values.timed, 'timing')}; this percentile needs at least {fewest}"
+            )
     for run, timeline in zip(group.runs, group.timelines, strict=True):
         name = f"run {run.run_id[:8]} of {run.device_id}"
         if timeline.drift is not None and abs(timeline.drift - 1) > _DRIFT:
-            change = f"{abs(timeline.drift - 1):.0%} {'slower' if timeline.drift > 1 else 'faster'}"
+            change = f"{100 * abs(timeline.drift - 1):.0f} % {'slower' if timeline.drift > 1 else 'faster'}"
             notes["p50_ms"].append(
-                f"{name} ended {change} than it began: look at its temperature and clock, cool the device "
-                "and repeat"
+                f"{name} was {change} at its end than at its start: check temperature and clock, cool the "
+                "device and run again"
             )
         if too_many_outliers(timeline.outliers, run.answers):
             notes["p99_ms"].append(
-                f"{timeline.outliers} times of {name} are {SLOWER} times and more what others of their "
-                "length take: stop what else runs there and repeat"
+                f"{counted(timeline.outliers, 'outlier')} in {name}, each more than {SLOWER} times the usual "
+                "time for its length: stop other programs and run again"
             )

@@ -1,15 +1,15 @@
-"""*Best for*: which of the models on one hardware to take, by a rule that is written down.
+"""Chooses the "best for" labels: which model on one hardware class to use for what.
 
-The rule, told again in `docs/report.md`, looks at the rows of one hardware class and question file that have
-an F1 and a time, and says nothing unless there are two:
+The rule is also in `docs/report.md`. It compares the rows of one hardware class and question file that have
+an F1 and a time. There must be at least two such rows:
 
 - `high accuracy`: the highest F1;
 - `real time`: the lowest median time;
-- `low resource`: of the rows on the Pareto front (no row is both faster and better) the least memory, if it
-  is known of all of them;
-- `balance`: of the rows on the front that are neither the best nor the fastest, the one nearest to the ideal
-  point, which has the best F1 and the best time of all. Both axes run from the worst to the best row; time
-  is taken by its logarithm.
+- `low resource`: the least memory among the rows on the Pareto front (no row is both faster and more
+  accurate). The memory of all these rows must be known;
+- `balance`: among the rows on the front that are neither the most accurate nor the fastest, the one nearest
+  to the ideal point. The ideal point has the best F1 and the best time of all rows. Both axes run from the
+  worst row to the best, and time is logarithmic.
 """
 
 import math
@@ -24,17 +24,17 @@ _FEWEST: Final = 2
 
 
 class Candidate(NamedTuple):
-    """A model on the hardware in question."""
+    """A model on one hardware class, as `best_for` compares it."""
 
     f1: float
     time: float
-    """Any unit, above 0."""
+    """Time per question in any unit, above 0."""
     memory: int | None = None
-    """Any unit; None where it is not known."""
+    """Memory in any unit; None if it is not known."""
 
 
 def best_for(candidates: Sequence[Candidate]) -> list[tuple[str, ...]]:
-    """What each candidate is best for, in the order given; nothing for any when there are too few."""
+    """Label what each candidate is best for, in the order given; there are no labels for one candidate."""
     labels: list[list[str]] = [[] for _ in candidates]
     if len(candidates) >= _FEWEST:
         numbers = range(len(candidates))
@@ -53,7 +53,7 @@ def best_for(candidates: Sequence[Candidate]) -> list[tuple[str, ...]]:
 
 
 def pareto_front(candidates: Sequence[Candidate]) -> list[int]:
-    """The positions of the candidates that no other one beats in both respects, fastest first."""
+    """Find the candidates that no other one beats in both F1 and time; their positions, fastest first."""
     front: list[int] = []
     for i in sorted(range(len(candidates)), key=lambda i: (candidates[i].time, -candidates[i].f1)):
         if not front or candidates[i].f1 > candidates[front[-1]].f1:
@@ -64,7 +64,7 @@ def pareto_front(candidates: Sequence[Candidate]) -> list[int]:
 def _distance(candidate: Candidate, among: Sequence[Candidate]) -> float:
     worst_f1, best_f1 = min(c.f1 for c in among), max(c.f1 for c in among)
     best_time, worst_time = min(c.time for c in among), max(c.time for c in among)
-    # A candidate between best and fastest exists, so neither span is 0.
+    # This candidate is neither the best nor the fastest, so both ranges are above 0.
     return math.hypot(
         (best_f1 - candidate.f1) / (best_f1 - worst_f1),
         math.log(candidate.time / best_time) / math.log(worst_time / best_time),

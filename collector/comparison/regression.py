@@ -1,8 +1,8 @@
-"""One run against an earlier one: what changed, whether that may be chance, and whether it is too much.
+"""Compares a run with an earlier one: what changed, whether it may be chance, and whether it breaks a limit.
 
-Changes are of the later run against the earlier, on the questions that both answered: times, load and memory
-in percent, EM and F1 in points. A limit such as `p50>5%` or `f1<-0.5` is broken by a change beyond it that is
-not chance; where no test is known, by the change alone.
+A change is relative to the earlier run, on the questions that both runs answered: percent for times, load and
+memory, points for EM and F1. A limit such as `p50>5%` or `f1<-0.5` is broken by a change beyond it that is
+significant, or that no test is known for.
 """
 
 import re
@@ -29,51 +29,53 @@ _LIMIT: Final = re.compile(r"\s*(\w+)\s*([<>])\s*([-+]?\d+(?:\.\d+)?)\s*(%?)\s*"
 
 
 class Limit(NamedTuple):
-    """A change that is too much."""
+    """A limit on the change of one metric."""
 
     text: str
     metric: str
     above: bool
-    """Whether more than the bound is too much, or less."""
+    """Whether a change above the bound breaks the limit; if false, a change below it does."""
     bound: float
+    """Percent; points for em and f1."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What one metric did."""
+    """The change of one metric between two runs."""
 
     metric: str
     unit: str
-    """Of before and after."""
+    """The unit of `before` and `after`."""
     before: float
     after: float
     change: float
-    """Percent of before; points for em and f1."""
+    """Percent of `before`; points for em and f1."""
     interval: Interval | None
-    """95 %, of the change; None where none is known."""
+    """95 % interval of the change; None if there is no rule for one."""
     significant: bool | None
-    """Whether it is not chance; None where no test is known."""
+    """Whether the change is more than chance; None if there is no test for it."""
 
 
 class Regression(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything `collector compare` says; encoded, what it prints with `--json`."""
+    """Everything that `collector compare` prints; encoded as JSON, its output with `--json`."""
 
     before: str
-    """Run id."""
+    """Id of the earlier run."""
     after: str
+    """Id of the later run."""
     questions: int
-    """With a time in both runs."""
+    """How many questions have a time in both runs."""
     unlike: tuple[str, ...]
-    """What else differs between the runs and may be the cause."""
+    """Other differences between the runs, which may be the cause."""
     changes: tuple[Change, ...]
     broken: tuple[str, ...]
     """The limits that a change broke."""
 
 
 def parse_limits(text: str) -> tuple[Limit, ...]:
-    """Take limits apart: `p50>5%,f1<-0.5`.
+    """Parse limits such as `p50>5%,f1<-0.5`.
 
     Raises:
-        BadInput: not limits of `METRICS`, in percent for all but em and f1.
+        BadInput: a part is not a limit on one of `METRICS`, in points for em and f1 and in percent otherwise.
     """
     return tuple(_limit(part) for part in text.split(","))
 
@@ -82,7 +84,8 @@ def compare_runs(store: Store, before: str, after: str, limits: tuple[Limit, ...
     """Compare two runs, each named by the beginning of its id.
 
     Raises:
-        BadInput: no such runs, of different question files, or a limit on a number that they do not have.
+        BadInput: a run does not exist, the runs asked different question files, or a limit is on a number
+            that one of them does not have.
     """
     with store.reading():
         cache, derived = FindingsCache(store), Derived(store)
@@ -90,7 +93,7 @@ def compare_runs(store: Store, before: str, after: str, limits: tuple[Limit, ...
         if runs[0].questions_sha256 != runs[1].questions_sha256:
             raise BadInput(
                 f"run {before!r} asked {runs[0].questions_name!r} and run {after!r} asked "
-                f"{runs[1].questions_name!r}: what they measured cannot be compared"
+                f"{runs[1].questions_name!r}: only runs of the same question file can be compared"
             )
         groups = [Group([run], 0, derived, cache) for run in runs]
         times = shared(*(group.question_ns for group in groups))
@@ -113,8 +116,8 @@ def _limit(text: str) -> Limit:
     match = _LIMIT.fullmatch(text)
     if match is None or match[1] not in METRICS or (match[1] in _POINTS) == bool(match[4]):
         raise BadInput(
-            f"{text.strip()!r} is not a limit such as 'p50>5%' or 'f1<-0.5'; metrics are "
-            f"{', '.join(METRICS)}, em and f1 in points, the others in %"
+            f"{text.strip()!r} is not a limit such as 'p50>5%' or 'f1<-0.5'; the metrics are "
+            f"{', '.join(METRICS)}: em and f1 in points, the others in %"
         )
     return Limit(text.strip(), match[1], match[2] == ">", float(match[3]))
 
@@ -124,7 +127,7 @@ def _breaks(limit: Limit, changes: tuple[Change, ...]) -> bool:
         if change.metric == limit.metric:
             beyond = change.change > limit.bound if limit.above else change.change < limit.bound
             return beyond and change.significant is not False
-    raise BadInput(f"limit {limit.text!r}: the runs do not both have this number")
+    raise BadInput(f"limit {limit.text!r} cannot be checked: not both runs have this number")
 
 
 def _times(before_ns: NDArray[Any], after_ns: NDArray[Any]) -> Iterator[Change]:
@@ -139,7 +142,7 @@ def _times(before_ns: NDArray[Any], after_ns: NDArray[Any]) -> Iterator[Change]:
 
 
 def _slower(ratio: float) -> float:
-    """Percent more time, of a speed-up."""
+    """Convert a speed-up to percent more time."""
     return 100 * (1 / ratio - 1)
 
 

@@ -1,4 +1,4 @@
-"""Picks models by what is required of them: `f1>=88,p90_ms<=150,rss_mb<=400`."""
+"""Chooses models by a requirement such as `f1>=88,p90_ms<=150,rss_mb<=400`."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -31,20 +31,20 @@ FIELDS: Final[dict[str, Callable[[Row], float | None]]] = {
     "size_mb": lambda r: None if r.size_bytes is None else r.size_bytes / _MEGA,
     "parameters_m": lambda r: None if r.parameters is None else r.parameters / _MEGA,
 }
-"""What can be required, and the row's number for it; megabytes and millions are 10^6."""
+"""The fields of a requirement, and the number of a row that each refers to; mega means 10^6."""
 
 
 def parse(expression: str) -> tuple[Condition, ...]:
-    """Take a requirement of rows apart.
+    """Parse a requirement of rows.
 
     Raises:
-        BadInput: it is not `FIELD>=NUMBER` and the like, separated by commas.
+        BadInput: it does not consist of comparisons such as `FIELD>=NUMBER`, separated by commas.
     """
     return requirement.parse(expression, FIELDS, BadInput)
 
 
 def choose(expression: str, rows: Sequence[Row]) -> Requirement:
-    """Find what meets a requirement in each place, or what is nearest to it.
+    """Find the rows that meet a requirement in each place, or the row that comes nearest.
 
     Raises:
         BadInput: see `parse`.
@@ -73,15 +73,15 @@ def _choice(place: Place, rows: Sequence[Row], conditions: Sequence[Condition]) 
 
 
 def _distance(row: Row, conditions: Sequence[Condition]) -> tuple[int, float]:
-    """How many numbers are not known, and the sum of the parts of their bounds by which the others miss."""
-    unknown, sum_of_parts = 0, 0.0
+    """Count the unknown numbers, and sum up how far the others miss, each as a share of its bound."""
+    unknown, missed = 0, 0.0
     for condition in conditions:
         value = FIELDS[condition.field](row)
         if value is None:
             unknown += 1
         elif not condition.met(value):
-            sum_of_parts += abs(value - condition.bound) / max(abs(condition.bound), 1e-9)
-    return unknown, sum_of_parts
+            missed += abs(value - condition.bound) / max(abs(condition.bound), 1e-9)
+    return unknown, missed
 
 
 def _misses(row: Row, conditions: Sequence[Condition]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Makes one row of a comparison, with a note for every number that is missing or limited."""
+"""Makes one row of a comparison, with notes on the numbers that are missing or limited."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ _NOTHING_MEASURED: Final[dict[str, Any]] = {
     **dict.fromkeys(("joules_per_question", "joules_per_correct", "energy_source"), None),
     **dict.fromkeys(("load_ms", "first_ms", "peak_rss_bytes", "temperature_celsius"), None),
 }
-"""Fields of a row that was not measured on any hardware."""
+"""The values of the measured fields in a row that was not measured on any hardware."""
 
 
 def make_row(
@@ -40,9 +40,9 @@ def make_row(
 
     Args:
         group: the runs.
-        baseline: the fp32 runs of the baseline in the same place; None where there are none.
-        baseline_model: its name.
-        cache: of what was computed before.
+        baseline: the fp32 runs of the baseline in the same place; None if there are none.
+        baseline_model: the baseline's name.
+        cache: results that were computed before.
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
@@ -108,7 +108,7 @@ def make_row(
 
 
 def system_row(system: Entrant, *, scorer: bool) -> Row:
-    """Make the row of predictions from elsewhere: an accuracy, and nothing that is measured.
+    """Make the row of imported predictions, which has an accuracy but no measurements.
 
     Args:
         system: the predictions.
@@ -154,7 +154,7 @@ def _speed_up(group: Group, baseline: Group | None, cache: FindingsCache) -> Spe
 
 
 def joules_per_question(group: Group) -> float | None:
-    """Joules of the devices' meters over the answers between their first and last reading."""
+    """Divide the joules of the devices' meters by the answers between their first and last readings."""
     metered = [c for c in group.timelines if c.joules is not None and c.joules_answers]
     answers = sum(timeline.joules_answers for timeline in metered)
     return sum(timeline.joules or 0.0 for timeline in metered) / answers if answers else None

@@ -1,4 +1,4 @@
-"""What runs of other scenarios than single-stream found: shown apart, never in a row of the comparison."""
+"""Sums up the runs of scenarios other than single-stream, which are never in a row of the comparison."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from collector.comparison.notes import why_no_accuracy
+from collector.comparison.notes import start_remark, why_no_accuracy
 from collector.comparison.row import joules_per_question
 from collector.findings.scenario_run import COMPARED, FOUND, Rate, ScenarioRun
 from collector.inputs.groups import Group, variant
@@ -22,13 +22,13 @@ from commandline.outcome_text import left_out_line, loadgen_p90_ns, loadgen_vali
 from contract.records import Outcome, RateTrial
 from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
 
-NO_OUTCOME: Final = "the run has recorded no outcome"
-NO_ROW: Final = "no row has a time of the same bundle and settings on this hardware"
+NO_OUTCOME: Final = "the run recorded no outcome"
+NO_ROW: Final = "no single-stream run on this hardware has a time with the same bundle and settings"
 _TENTH: Final = 10
 
 
 class _Endured(msgspec.Struct, frozen=True, kw_only=True):
-    """The times of all answers without error, whatever disturbed them, in nanoseconds."""
+    """The times of all answers without error, including disturbed answers, in nanoseconds."""
 
     percentiles: dict[str, int]
     first: int | None
@@ -36,19 +36,19 @@ class _Endured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def under_load(runs: Iterable[Run], derived: Derived, cache: FindingsCache) -> list[Group]:
-    """The runs of other scenarios, each for itself, by scenario, hardware and model."""
+    """Make one group per run of the other scenarios, in order of scenario, hardware and model."""
     chosen = sorted((run for run in runs if run.settings.scenario != COMPARED), key=_order)
     return [Group([run], 0, derived, cache) for run in chosen]
 
 
 def scenario_run(store: Store, group: Group, measured: Iterable[Group], cache: FindingsCache) -> ScenarioRun:
-    """What one of them found.
+    """Sum up one run of another scenario.
 
     Args:
-        store: for what samples saw.
+        store: the database, for the run's samples.
         group: the run.
-        measured: the rows of the comparison; that of the same bundle is what a batch gains over.
-        cache: of what was computed before.
+        measured: the rows of the comparison; the gain of a batch is relative to the row of the same bundle.
+        cache: results that were computed before.
     """
     alike = _alike(group.run)
     alone = next((row for row in measured if _alike(row.run) == alike), None)
@@ -141,7 +141,8 @@ def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
         notes["valid_per_second"].append(no_rate_line(run.settings))
     if run.settings.scenario == LOADGEN and group.measured.marked:
         notes["p50_ms"].append(
-            f"LoadGen counts {counted(group.measured.marked, 'disturbed answer')}, left out of the times here"
+            f"LoadGen counts {counted(group.measured.marked, 'disturbed answer')} that the agent's times "
+            "leave out"
         )
     if group.measured.errors:
         notes["answers"].append(
@@ -152,7 +153,7 @@ def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
             )
         )
     for remark in run.remarks:
-        notes[found].append(f"when run {run.run_id[:8]} of {run.device_id} began, {remark}")
+        notes[found].append(start_remark(run, remark))
     reason = why_no_accuracy(group)
     if reason is not None:
         notes["exact_match"].append(reason)
@@ -204,7 +205,7 @@ def _rate(trial: RateTrial) -> Rate:
 
 
 def _slowed_down_after(store: Store, run: Run) -> float | None:
-    # An agent that was interrupted records only the time since then: samples cover all of it.
+    # An interrupted agent records only the time since the interruption, but the samples cover the whole run.
     seen = store.value("SELECT min(at_ns) FROM samples WHERE stream = ? AND throttle IS NOT NULL", run.stream)
     recorded_ns = None if run.outcome is None else run.outcome.throttled_after_ns
     known = [ns for ns in (seen, recorded_ns) if ns is not None]

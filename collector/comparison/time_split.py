@@ -1,4 +1,4 @@
-"""The two-way split of the times of a report's rows, for each question file and precision."""
+"""Splits the times of a report's rows by model and hardware, for each question file and precision."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,37 +14,41 @@ from collector.store.findings_cache import FindingsCache
 from collector.summaries.statistics import geometric_mean
 
 Pair = tuple[str, str]
-"""Model and hardware."""
+"""The names of a model and a hardware class."""
 
 
 class Split(NamedTuple):
-    """The parts, each as a factor on time."""
+    """Times split into an overall mean and factors for models and hardware."""
 
     mean: float
+    """Geometric mean of all times, in their unit."""
     models: dict[str, float]
+    """The factor of each model on time."""
     hardware: dict[str, float]
+    """The factor of each hardware class on time."""
     predicted: dict[Pair, float]
-    """Of every pair that the measured ones lead to."""
+    """The predicted time of every pair of these models and hardware classes."""
     typical_error: float | None
-    """Geometric mean factor by which the prediction of a left-out pair misses; None where none can be left
-    out, since the others would not lead to it."""
+    """The factor by which predictions are off, as a geometric mean over measured pairs that are left out one
+    at a time; None if no pair can be left out, because the other pairs do not determine it."""
 
 
 def split(times: Mapping[Pair, float]) -> Split | None:
-    """Split times above 0, of one unit, by model and hardware.
+    """Split times above 0, all of one unit, by model and hardware.
 
     Returns:
-        None where there are not two models and two kinds of hardware that a chain of measured pairs joins.
+        The split. None if there are fewer than two models or two hardware classes, or if no chain of measured
+        pairs connects them all.
     """
     models, hardware = sorted({m for m, _ in times}), sorted({h for _, h in times})
-    if len(models) < 2 or len(hardware) < 2 or not _joined(times):
+    if len(models) < 2 or len(hardware) < 2 or not _connected(times):
         return None
     fitted = _fit(times, models, hardware)
     errors = []
     for pair, time in times.items():
         others = {other: value for other, value in times.items() if other != pair}
-        leads_there = any(m == pair[0] for m, _ in others) and any(h == pair[1] for _, h in others)
-        if leads_there and _joined(others):
+        both_known = any(m == pair[0] for m, _ in others) and any(h == pair[1] for _, h in others)
+        if both_known and _connected(others):
             errors.append(abs(np.log(_fit(others, models, hardware).predicted[pair] / time)))
     return fitted._replace(typical_error=float(np.exp(np.mean(errors))) if errors else None)
 
@@ -54,7 +58,7 @@ def _fit(times: Mapping[Pair, float], models: list[str], hardware: list[str]) ->
     design = np.zeros((len(pairs) + 2, 1 + len(models) + len(hardware)))
     for row, (model, where) in enumerate(pairs):
         design[row, [0, 1 + models.index(model), 1 + len(models) + hardware.index(where)]] = 1
-    # The effects of each kind sum up to 0, as log factors do around a mean.
+    # The logarithms of the factors of each kind sum up to 0, so the mean is the overall mean.
     design[-2, 1 : 1 + len(models)] = 1
     design[-1, 1 + len(models) :] = 1
     logs = np.append(np.log([times[pair] for pair in pairs]), [0.0, 0.0])
@@ -66,8 +70,8 @@ def _fit(times: Mapping[Pair, float], models: list[str], hardware: list[str]) ->
     return Split(mean, by_model, by_hardware, predicted, None)
 
 
-def _joined(pairs: Mapping[Pair, float]) -> bool:
-    """Whether measured pairs lead from every model and hardware to every other."""
+def _connected(pairs: Mapping[Pair, float]) -> bool:
+    """Whether a chain of pairs that share a model or a hardware class connects all pairs."""
     reached: set[Pair] = set()
     waiting = list(pairs)[:1]
     while waiting:
@@ -79,11 +83,12 @@ def _joined(pairs: Mapping[Pair, float]) -> bool:
 
 
 _FULL: Final = 0.5
-"""A row with fewer questions than this part of the most is left out: it would shrink what all share."""
+"""Rows with fewer questions than this share of the largest row are left out: they would reduce the questions
+that all rows share."""
 
 
 def time_splits(groups: Sequence[Group], cache: FindingsCache) -> Iterator[TimeSplit]:
-    """Split the times of all models of one precision on all hardware, over the questions they share."""
+    """Split the times of each precision on all hardware, over the questions that all its rows share."""
     together: dict[tuple[str, str], list[Group]] = defaultdict(list)
     for group in groups:
         if group.measured.timed:
@@ -121,7 +126,7 @@ def _cell(pair: Pair, measured_ms: float | None, predicted_ms: float) -> PairTim
 
 
 def _times(groups: Sequence[Group], cache: FindingsCache) -> dict[Pair, float]:
-    """Geometric mean milliseconds by model and hardware; nothing where they share no question."""
+    """Compute geometric mean milliseconds by model and hardware; empty if the groups share no question."""
     digests = [digest for group in groups for digest in ("group", *group.digests)]
     means = cache.recall("geometric means", digests, list[float], lambda: _means_ms(groups))
     pairs = [(group.name.model, group.name.hardware_class) for group in groups]

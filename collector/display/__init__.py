@@ -1,1 +1,1 @@
-"""Lists, one run, a comparison of two: what a terminal shows beside the report."""
+"""What a terminal shows besides the report: lists, one run, and a comparison of two runs."""

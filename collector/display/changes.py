@@ -1,4 +1,4 @@
-"""What changed between two runs, for a terminal and as JSON."""
+"""Writes the changes between two runs, for a terminal and as JSON."""
 
 import msgspec
 
@@ -10,12 +10,12 @@ from commandline.counted import counted
 
 
 def changes_json(found: Regression) -> str:
-    """The types of `collector.comparison.regression`, as they are."""
+    """Encode a comparison of two runs as indented JSON, with the fields of `Regression`."""
     return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
 
 
 def changes_text(found: Regression, width: int | None = None) -> str:
-    """A line a metric, and what else differs."""
+    """Write one line per metric, and what else differs between the runs."""
     points = {"em": "points", "f1": "points"}
     grid = Grid(
         ("metric", "before", "after", "change", "95 %", "verdict"),
@@ -32,7 +32,7 @@ def changes_text(found: Regression, width: int | None = None) -> str:
             )
             for change in found.changes
         ],
-        "nothing that both runs measured",
+        "the runs have no measurement in common",
     )
     lines = [
         f"{found.after[:8]} against {found.before[:8]}, {counted(found.questions, 'question')} timed in both",

@@ -1,4 +1,4 @@
-"""What rich draws, as text."""
+"""Turns what the library rich draws into text."""
 
 from collections.abc import Iterable
 from io import StringIO
@@ -11,12 +11,12 @@ _UNLIMITED: Final = 100_000
 
 
 def console_text(parts: "Iterable[RenderableType]", width: int | None, *, colour: bool = False) -> str:
-    """Draw one part after the other, without spaces at the ends of lines.
+    """Draw parts below each other, without spaces at the ends of lines.
 
     Args:
-        parts: texts and tables, each on lines of its own.
-        width: columns of the terminal; None for as wide as it takes.
-        colour: emphasise with ANSI escapes.
+        parts: texts and tables; each starts on a new line.
+        width: columns of the terminal; None for no limit.
+        colour: whether to emphasise with ANSI escapes.
     """
     from rich.console import Console
 

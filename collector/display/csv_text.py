@@ -1,4 +1,4 @@
-"""Rows as CSV that no spreadsheet runs."""
+"""Writes rows as CSV in which no cell can run as a formula in a spreadsheet."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ _FORMULA: Final = ("=", "+", "-", "@")
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Write rows under column names; no cell starts a formula, and none holds a control character."""
+    """Write rows under column names; no cell starts a formula or contains a control character."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(map(_cell, columns))
@@ -27,5 +27,5 @@ def _cell(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = plain(value)
-    # A spreadsheet would run it: an apostrophe makes it text.
+    # A spreadsheet would run it as a formula; an apostrophe makes it text.
     return f"'{text}" if text.startswith(_FORMULA) else text

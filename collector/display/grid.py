@@ -1,4 +1,4 @@
-"""A list of rows for a terminal, as CSV or as JSON."""
+"""Writes a list of rows for a terminal, as CSV or as JSON."""
 
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
@@ -20,7 +20,7 @@ class Grid(NamedTuple):
     columns: tuple[str, ...]
     rows: Sequence[tuple[object, ...]]
     empty: str
-    """What to say, to people, when there are no rows."""
+    """The sentence that a terminal shows if there are no rows."""
 
 
 def grid_text(grid: Grid, form: GridFormat, width: int | None = None) -> str:
@@ -28,8 +28,8 @@ def grid_text(grid: Grid, form: GridFormat, width: int | None = None) -> str:
 
     Args:
         grid: what to show.
-        form: `json` is an array with an object a row, its values as they are.
-        width: columns of the terminal, into which a table's cells are folded; None for as wide as it takes.
+        form: `json` is an array with one object per row and unrounded values.
+        width: columns of the terminal; a wider table's cells are folded. None for no limit.
     """
     match form:
         case "json":

@@ -1,4 +1,4 @@
-"""What is listed: runs, devices, question sets, and what was rejected. How it looks is `report.grid`'s."""
+"""The lists of runs, devices, question sets and rejected messages. `display.grid` writes them."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _FRACTION: Final = re.compile(r"\.\d+(?=Z\Z)")
 
 
 def runs(found: Iterable[Run]) -> Grid:
-    """One row a run, in the order in which the collector heard of them."""
+    """List runs, one per row, in the order in which the collector first received something of them."""
     return Grid(
         (
             "run",
@@ -51,7 +51,7 @@ def runs(found: Iterable[Run]) -> Grid:
 
 
 def devices(store: Store) -> Grid:
-    """One row a device, as its latest run describes it, by name."""
+    """List devices by name, one per row, as the latest run of each describes it."""
     return _selected(
         store,
         (
@@ -67,12 +67,12 @@ def devices(store: Store) -> Grid:
             "latest_run_at",
         ),
         "FROM v_devices ORDER BY device_id",
-        "no device has been heard of yet",
+        "no device has sent a run yet",
     )
 
 
 def question_sets(store: Store) -> Grid:
-    """One row a question file that was added, in the order of adding."""
+    """List the question files that were added, one per row, in the order in which they were added."""
     return Grid(
         ("name", "questions", "passages", "golds", "runs", "added_at", "sha256"),
         list(
@@ -89,7 +89,7 @@ def question_sets(store: Store) -> Grid:
 
 
 def rejected(store: Store) -> Grid:
-    """One row a rejected message and reason, the latest first."""
+    """List rejected messages, one row per message and reason, the latest first."""
     return _selected(
         store,
         ("last_received_at", "times", "bytes", "sha256", "source", "reason"),
@@ -99,7 +99,7 @@ def rejected(store: Store) -> Grid:
 
 
 def for_people(grid: Grid) -> Grid:
-    """The same list with ids no longer than they must be and times to the second."""
+    """Shorten the ids of a list to what tells them apart, and its times to seconds."""
     shortened = [_shorten(name, [row[i] for row in grid.rows]) for i, name in enumerate(grid.columns)]
     return grid._replace(rows=list(zip(*shortened, strict=True)))
 

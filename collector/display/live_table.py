@@ -1,4 +1,4 @@
-"""A table on a terminal that is drawn again in its place."""
+"""A table on a terminal that is redrawn in place."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from collector.display.grid import Grid, grid_text
 
 @contextmanager
 def live_table(*, colour: bool) -> Iterator[Callable[[Grid], None]]:
-    """Yields what draws a grid in place of the one before; the last one stays."""
+    """Yield a function that draws a grid in place of the previous one; the last grid stays on the screen."""
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text

@@ -1,13 +1,13 @@
-"""How numbers are written for people."""
+"""Writes numbers for people."""
 
 
 def decimals(value: float | None, digits: int) -> str | None:
-    """A number with so many decimals; None stays None."""
+    """Write a number with `digits` decimals; None stays None."""
     return None if value is None else f"{value:,.{digits}f}"
 
 
 def span(interval: tuple[float, float] | None, digits: int) -> str | None:
-    """An interval: `72.8 to 81.1`; None for one without width, such as a row against itself."""
+    """Write an interval, as in `72.8 to 81.1`; None if its ends are equal, as for a row against itself."""
     return (
         None
         if interval is None or interval[0] == interval[1]
@@ -16,22 +16,22 @@ def span(interval: tuple[float, float] | None, digits: int) -> str | None:
 
 
 def times(ratio: float | None) -> str | None:
-    """A ratio: `6.69x`."""
+    """Write a ratio, as in `6.69x`; None stays None."""
     return None if ratio is None else f"{ratio:,.2f}x"
 
 
 def megabytes(count: int | None) -> str | None:
-    """Millions, of bytes or of parameters."""
+    """Write a number of bytes or parameters in millions, without a unit; None stays None."""
     return None if count is None else f"{count / 1e6:,.1f}"
 
 
 def signed(value: float, digits: int) -> str:
-    """A difference: `+0.4`, `−13.2`, and `0.0` for what rounds to it."""  # noqa: RUF002  # a minus sign
+    """Write a difference, as in `+0.4` or `−13.2`; one that rounds to 0 has no sign."""  # noqa: RUF002  # a minus sign
     if not round(value, digits):
         return f"{0:.{digits}f}"
     return f"{value:+,.{digits}f}".replace("-", "−")  # noqa: RUF001  # a minus sign
 
 
 def percent(value: float | None) -> str | None:
-    """A share that is given in percent: `97.5 %`."""
+    """Write a number of percent, as in `97.5 %`; None stays None."""
     return None if value is None else f"{value:,.1f} %"

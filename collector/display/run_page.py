@@ -1,4 +1,4 @@
-"""One run for a terminal and as JSON."""
+"""Writes one run, for a terminal and as JSON."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ Facts = Sequence[tuple[str, str | None]]
 
 
 def run_json(detail: RunDetail) -> str:
-    """The types of `collector.summaries.run_detail`, as they are."""
+    """Encode a run as indented JSON, with the fields of `RunDetail`."""
     return msgspec.json.format(msgspec.json.encode(detail), indent=2).decode() + "\n"
 
 
@@ -28,8 +28,8 @@ def run_page(detail: RunDetail, width: int | None = None, *, colour: bool = Fals
 
     Args:
         detail: what to show.
-        width: columns of the terminal; None for as wide as it takes.
-        colour: emphasise with ANSI escapes.
+        width: columns of the terminal; None for no limit.
+        colour: whether to emphasise with ANSI escapes.
     """
     return console_text(_parts(detail), width, colour=colour)
 
@@ -61,7 +61,7 @@ def _parts(detail: RunDetail) -> "Iterator[RenderableType]":
 def _rate(trial: RateTrial) -> str:
     held = "held" if trial.held else "not held"
     answers = counted(trial.queries, "answer")
-    return f"{trial.qps:,.2f} a second: p99 {trial.p99_ns / 1e6:,.1f} ms of {answers}, {held}"
+    return f"{trial.qps:,.2f} per second: p99 {trial.p99_ns / 1e6:,.1f} ms over {answers}, {held}"
 
 
 def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
@@ -74,7 +74,7 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
             ("state", d.state if d.reason is None else f"{d.state}: {d.reason}"),
             ("started", d.started_at),
             ("took", _number(d.elapsed_seconds, 1, "s")),
-            *(("beware", remark) for remark in d.remarks),
+            *(("warning", remark) for remark in d.remarks),
         ),
     )
     times, heat = d.times, d.telemetry
@@ -92,13 +92,13 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
                 f"over {counted(times.count, 'answer')}",
             ),
             (
-                "of which",
+                "parts of it",
                 None
                 if times is None
                 else f"tokenise {times.tokenize_p50_ms:,.2f} ms, infer {times.infer_p50_ms:,.2f} ms, "
                 f"decode {times.decode_p50_ms:,.2f} ms (medians)",
             ),
-            ("not counted", ", ".join(f"{count} {mark}" for mark, count in d.marks.items()) or None),
+            ("disturbed", ", ".join(f"{count} {mark}" for mark, count in d.marks.items()) or None),
             *((d.settings.scenario, sentence) for sentence in outcome_lines(d.settings, d.outcome)),
             *(("rate tried", _rate(trial)) for trial in (d.outcome.rates if d.outcome else ())),
             *((("LoadGen", _pairs(d.outcome.loadgen)),) if d.outcome and d.outcome.loadgen else ()),
@@ -111,7 +111,10 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
         "Telemetry",
         (
             ("samples", str(heat.samples)),
-            ("temperature", _span(heat.first_celsius, heat.highest_celsius, "°C at first, {} °C at most")),
+            (
+                "temperature",
+                _span(heat.first_celsius, heat.highest_celsius, "°C at the start, highest {} °C"),
+            ),
             ("clock", _span(heat.lowest_clock_mhz, heat.highest_clock_mhz, "to {} MHz")),
             (
                 "throttled",
@@ -185,8 +188,8 @@ def _headline(answer: StandsOut) -> str:
 
 def _energy(d: RunDetail, joules: float) -> str:
     metered = d.telemetry.energy_answers
-    each = f", {joules / metered:,.2f} J an answer" if metered else ""
-    return f"{joules:,.1f} J by {d.energy_source or 'an unnamed source'}{each}"
+    each = f", {joules / metered:,.2f} J per answer" if metered else ""
+    return f"{joules:,.1f} J measured by {d.energy_source or 'an unnamed meter'}{each}"
 
 
 def _number(value: float | None, digits: int, unit: str) -> str | None:

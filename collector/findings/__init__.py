@@ -1,1 +1,1 @@
-"""What a report can say: types only; encoded, they are the `json` format."""
+"""The types of everything that a report shows; encoded as JSON, they are the format `json`."""

@@ -1,16 +1,17 @@
-"""What a comparison finds between rows: differences, gates, divergence, the split of time, a choice.
+"""The findings between rows: differences, gates, divergence, the split of time, and a choice by requirement.
 
-Every interval covers 95 %. A `Place` names rows that may be compared with each other, a `RowName` one row.
+Every interval covers 95 %. A `Place` names rows that may be compared with each other; a `RowName` names one
+row.
 """
 
 import msgspec
 
 Interval = tuple[float, float]
-"""Lower and upper end, in the unit of what it belongs to."""
+"""Lower and upper end, in the unit of the number that the interval belongs to."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where numbers may be compared: one hardware class and one question file."""
+    """One hardware class and one question file, within which numbers may be compared."""
 
     hardware_class: str
     questions: str
@@ -28,45 +29,49 @@ class RowName(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """An equal part of a run's duration. None where there is no reading."""
+    """One of the equal parts of a run's duration. A reading is None if there is none in this part."""
 
     seconds: float
-    """Since the run started, the middle of the part."""
+    """Time from the start of the run to the middle of the part."""
     p50_ms: float | None
-    """Of the questions asked in it, disturbed ones included: here the disturbance is what one looks for."""
+    """Median time of the questions asked in the part, including disturbed ones, to show disturbances."""
     temperature_celsius: float | None
-    """Highest."""
+    """Highest temperature."""
     clock_hz: float | None
-    """Lowest."""
+    """Lowest clock."""
     throttled: bool
-    """Whether an answer or a sample says that the processor was held back."""
+    """Whether an answer or a sample reports that the processor was throttled, capped or short of voltage."""
     energy_joules: float | None
-    """Since the run started."""
+    """The last reading of the meter in the part: energy since the start of the run."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """The answers of a row against those of another on the questions that both answered.
+    """The accuracy of a row compared with another row, on the questions that both answered.
 
-    Either a row against the baseline of its place, or one precision of a model against its fp32.
+    It compares a row with the baseline of its place, or one precision of a model with its fp32.
     """
 
     row: RowName
     against: RowName
+    """The row that `row` is compared with."""
     questions: int
+    """How many questions both rows answered."""
     exact_match: float
-    """Points of percent; above 0 where the row is better."""
+    """Difference of EM in percentage points; above 0 if `row` is better."""
     only_row: int
-    """Questions that only the row answers exactly."""
+    """How many questions only `row` answers exactly."""
     only_against: int
+    """How many questions only `against` answers exactly."""
     p_value: float
     """Exact McNemar test, two-sided, of `only_row` against `only_against`."""
     exact_match_significant: bool
+    """Whether `p_value` is below 0.05."""
     f1: float
-    """Points of percent."""
+    """Difference of F1 in percentage points; above 0 if `row` is better."""
     f1_interval: Interval
-    """Paired bootstrap over questions."""
+    """Interval of `f1`, by paired bootstrap over questions."""
     f1_significant: bool
-    """The interval leaves 0 out."""
+    """Whether `f1_interval` leaves out 0."""
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,11 +79,15 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
     row: RowName
     questions: int
+    """How many questions both answered."""
     percent_of_fp32: float
+    """F1 of the row in percent of fp32's F1."""
     interval: Interval
-    """Paired bootstrap over questions."""
+    """Interval of `percent_of_fp32`, by paired bootstrap over questions."""
     passes_99: bool
+    """Whether `percent_of_fp32` is at least 99."""
     passes_99_9: bool
+    """Whether `percent_of_fp32` is at least 99.9."""
 
 
 class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,13 +95,15 @@ class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
 
     question_id: str
     left: str
+    """The answer of the left side."""
     right: str
+    """The answer of the right side."""
 
 
 class Divergence(msgspec.Struct, frozen=True, kw_only=True):
-    """Two sides that could answer alike and how often they do not.
+    """How often two sides that could give equal answers do not.
 
-    Either one bundle on two kinds of processor, or a precision of a model against its fp32 on one.
+    The sides are one bundle on two kinds of processor, or fp32 and another precision of a model.
     """
 
     kind: str
@@ -101,72 +112,79 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     left: RowName
     right: RowName
     left_on: str
-    """Architecture and the instruction sets that decide how int8 runs."""
+    """Processor of the left side: its architecture and the instruction sets that decide how int8 runs."""
     right_on: str
+    """Processor of the right side, in the same form."""
     questions: int
-    """Answered by both, without error."""
+    """How many questions both sides answered without error."""
     differ: int
+    """How many of these have different answers."""
     percent_equal: float
+    """Percent of these that have equal answers."""
     examples: tuple[Disagreement, ...]
-    """The first in order of question id."""
+    """At most 10 questions with different answers."""
     left_percent_of_fp32: float | None
+    """F1 of the left side in percent of fp32's F1; None without a gate."""
     right_percent_of_fp32: float | None
+    """F1 of the right side in percent of fp32's F1; None without a gate."""
     gates_flipped: tuple[str, ...]
-    """Of `99 %` and `99.9 %`: those that one side passes and the other fails."""
+    """The gates, `99 %` or `99.9 %`, that only one of the two sides passes."""
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model, or a hardware, does to time wherever it appears."""
+    """The effect of a model or a hardware class on time, in all pairs that contain it."""
 
     name: str
+    """The model or the hardware class."""
     factor: float
-    """Times the grand geometric mean."""
+    """Factor on the overall geometric mean; above 1 is slower."""
 
 
 class PairTime(msgspec.Struct, frozen=True, kw_only=True):
-    """One pair of model and hardware in a two-way split."""
+    """One pair of a model and a hardware class in a split of time."""
 
     model: str
     hardware_class: str
     measured_ms: float | None
-    """Geometric mean over the questions; None where the pair was not measured."""
+    """Geometric mean of the measured times over the questions; None if the pair was not measured."""
     predicted_ms: float | None
-    """What the two effects alone make of it; a prediction, never a measurement."""
+    """Time predicted from the two effects alone; never a measurement."""
     interaction: float | None
-    """measured / predicted: 1 where the model is as fast here as it is everywhere."""
+    """`measured_ms` / `predicted_ms`; above 1 if the model is slower here than the two effects predict."""
 
 
 class TimeSplit(msgspec.Struct, frozen=True, kw_only=True):
-    """Log time of the models of one precision, split into model, hardware and interaction."""
+    """The logarithmic times of the models of one precision, split into model, hardware and interaction."""
 
     questions: str
+    """Name of the question file."""
     questions_sha256: str
     precision: str
     mean_ms: float
-    """Grand geometric mean."""
+    """Overall geometric mean."""
     models: tuple[Effect, ...]
     hardware: tuple[Effect, ...]
     cells: tuple[PairTime, ...]
-    """Every pair, hardware by hardware."""
+    """Every pair, ordered by hardware class."""
     typical_error: float | None
-    """Predictions are off by about this factor, by leaving out one measured pair at a time; None where too
-    few pairs are measured to tell."""
+    """The factor by which predictions are off, measured by leaving out one measured pair at a time; None if
+    there are too few measured pairs."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """What meets a requirement in one place."""
+    """The rows of one place that meet a requirement, or the row that comes nearest."""
 
     place: Place
     met_by: tuple[RowName, ...]
-    """Best first: by F1, then by time."""
+    """The rows that meet it, ordered by F1, then by time."""
     nearest: RowName | None
-    """Where nothing meets it: what misses it by least."""
+    """The row that comes nearest; None if a row meets the requirement."""
     misses: tuple[str, ...]
-    """What the nearest misses, a sentence each."""
+    """The conditions that `nearest` does not meet, one phrase for each."""
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for with `--require`, and what meets it."""
+    """The requirement of `--require`, and the rows that meet it."""
 
     expression: str
     choices: tuple[Choice, ...]

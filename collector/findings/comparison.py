@@ -1,4 +1,4 @@
-"""What a comparison says: the types behind every report, and, encoded, the `json` format itself.
+"""The comparison behind every report. Encoded as JSON, it is the report's format `json`.
 
 Every interval covers 95 %.
 """
@@ -19,18 +19,19 @@ from collector.findings.scenario_run import ScenarioRun
 
 
 class BertScoreModel(msgspec.Struct, frozen=True, kw_only=True):
-    """With what the BERTScores of a comparison were computed."""
+    """The model that computed the BERTScores of a comparison."""
 
     model: str
     layers: int
+    """The layer whose output is compared, counted from 1."""
     hash: str
+    """Identifies everything that the scores depend on; scores with different hashes are not comparable."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What one model in one precision does on one hardware class.
+    """The results of one model in one precision on one hardware class and one question file.
 
-    A row of predictions that were added from elsewhere has an accuracy and nothing that is measured; its
-    `weights_origin` is `predictions`.
+    A row of imported predictions has an accuracy but no measurements; its `weights_origin` is `predictions`.
     """
 
     hardware_class: str
@@ -44,70 +45,81 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int | None
     layers: int | None
     size_bytes: int | None
-    """All files of the bundle."""
+    """Size of all files of the bundle."""
     weights_origin: str
+    """`hub`, `local`, `adapter`, `random` or `predictions`."""
     runs: int
+    """How many runs the row sums up."""
     devices: int
+    """How many devices made these runs."""
     answered: int
-    """Questions answered, without errors."""
+    """How many questions were answered without error."""
     selected: int
-    """Questions asked for."""
+    """How many questions were to be asked."""
     errors: int
-    """Answers that are errors: wrong, and without a time."""
+    """How many answers are errors, which count as wrong and have no time."""
     exact_match: float | None
-    """Percent, over the questions answered and those that ended in an error."""
+    """Exact Match in percent, over the questions that were answered or ended in an error."""
     f1: float | None
-    """Percent, the same."""
+    """Token F1 in percent, over the same questions as `exact_match`."""
     bertscore_f1: float | None
-    """0 to 1, raw unless the model's hash says rescaled, the same."""
+    """BERTScore F1, 0 to 1, over the same questions; not rescaled unless the BERTScore hash says so."""
     p50_ms: float | None
+    """Median time per question, over the answers whose time counts."""
     p90_ms: float | None
+    """90th percentile of the same times."""
     p99_ms: float | None
+    """99th percentile of the same times."""
     questions_per_second: float | None
-    """One after the other: the inverse of the mean time."""
+    """Questions per second, one after the other: the inverse of the mean time."""
     timed: int
-    """Answers whose time counts."""
+    """How many answers have a time that counts."""
     untimed: int
-    """Answers whose time does not: marked as disturbed, or errors."""
+    """How many answers have no time that counts, because they are marked as disturbed or are errors."""
     marks: dict[str, int]
-    """Answers by what disturbed them; one answer may have several marks."""
+    """How many answers each kind of disturbance marked; one answer may have several marks."""
     speed_up: float | None
-    """Against the baseline on the same hardware; see `statistics.speed_up`."""
+    """Median time of the baseline divided by that of this row, on the same hardware and questions."""
     speed_up_questions: int
-    """On how many questions that rests."""
+    """How many questions `speed_up` is based on."""
     f1_per_ms: float | None
-    """F1 in percent over the median time."""
+    """F1 in percent divided by `p50_ms`."""
     joules_per_question: float | None
+    """Joules per answer, including idle power."""
     joules_per_correct: float | None
-    """Per question whose answer matches exactly."""
+    """Joules per exactly matching answer, including idle power."""
     energy_source: str | None
+    """The meter that measured the energy."""
     load_ms: float | None
-    """Median over the runs."""
+    """Time to load the bundle, median over the runs."""
     first_ms: float | None
-    """The first question of a fresh process, median over the runs."""
+    """Time of the first question of a fresh process, median over the runs."""
     peak_rss_bytes: int | None
+    """Highest resident memory of the process that answered, over the runs."""
     temperature_celsius: float | None
-    """The highest that a sample saw."""
+    """Highest temperature of any sample."""
     pareto: bool
-    """On the Pareto front of its place: no row is both faster and more accurate."""
+    """Whether the row is on the Pareto front of its place: no row is both faster and more accurate."""
     best_for: tuple[str, ...]
+    """`high accuracy`, `real time`, `low resource` or `balance`."""
     intervals: dict[str, Interval]
-    """By the field's name, where there is one: exact_match, f1, p50_ms, p90_ms, p99_ms, speed_up."""
+    """Intervals by field name, as far as known: exact_match, f1, p50_ms, p90_ms, p99_ms, speed_up."""
     notes: dict[str, tuple[str, ...]]
-    """What has to be said about a field, by the field's name: why it is None, or what limits it."""
+    """Notes by field name: why the field is None, or what limits it."""
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):
-    """The times of a row, as quantiles that a curve can be drawn through."""
+    """The distribution of a row's times, as quantiles to draw a curve through."""
 
     row: RowName
     fractions: tuple[float, ...]
-    """Ascending, from 0 (the least) to 1 (the greatest)."""
+    """Fractions in ascending order, from 0 (the shortest time) to 1 (the longest)."""
     ms: tuple[float, ...]
+    """The time at each fraction."""
 
 
 class RunTrace(msgspec.Struct, frozen=True, kw_only=True):
-    """How one run went over its time."""
+    """The course of one run over its duration."""
 
     row: RowName
     run_id: str
@@ -118,16 +130,16 @@ class RunTrace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SampleAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What one row answered to the sample question."""
+    """The answer of one row to the sample question."""
 
     row: RowName
     text: str
     exact_match: bool | None
-    """None where the row's accuracy is withheld."""
+    """Whether it matches a gold answer exactly; None if accuracy is withheld or there is no gold answer."""
 
 
 class SampleQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """A question that was asked, with what everybody answered."""
+    """A question of a question file, with the answer of each row."""
 
     question_id: str
     title: str
@@ -143,20 +155,25 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     questions_sha256: str
     questions: int
+    """How many questions the file has."""
     articles: int
+    """How many articles the questions are about."""
     passages: int
+    """How many contexts the file has."""
     golds: int
+    """How many gold answers the file has."""
     context_words: float
-    """Mean."""
+    """Mean number of words of a context."""
     longest_context_words: int
+    """Number of words of the longest context."""
     question_words: float
-    """Mean."""
+    """Mean number of words of a question."""
     gold_words: float | None
-    """Mean over the gold answers."""
+    """Mean number of words of a gold answer; None without gold answers."""
     asked_with: dict[str, int]
-    """Questions by the first English question word in them; `other` without one."""
+    """How many questions have each English question word as their first one; `other` counts those without."""
     sample: SampleQuestion | None
-    """The one on which the models disagree most, the first of these in order of question id."""
+    """A question on which the models disagree most; None if there is nothing to show."""
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,21 +187,22 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     licence: str | None
     training_data: str | None
     training_articles: int
-    """How many articles the manifest lists as trained on."""
+    """How many articles the manifest lists as training data."""
     recipe: str
-    """JSON."""
+    """The bundle's recipe as JSON."""
     tools: dict[str, str]
+    """The versions of the tools that built the bundle."""
     runs: tuple[str, ...]
-    """Run ids."""
+    """The ids of the row's runs."""
     devices: tuple[str, ...]
-    """Device ids."""
+    """The ids of the devices that made these runs."""
     device_model: str
     cpu_model: str
     cpu_flags: tuple[str, ...]
     versions: dict[str, str]
-    """Of the programs on the device."""
+    """The versions of the programs on the device."""
     settings: str
-    """JSON."""
+    """The settings of the newest run as JSON."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,9 +226,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     questions: tuple[Questions, ...]
     provenance: tuple[Provenance, ...]
     remarks: tuple[str, ...]
-    """What has to be said about the whole."""
+    """Notes on the whole comparison."""
 
     @property
     def entries(self) -> tuple[Row | ScenarioRun, ...]:
-        """The rows, and behind them the runs of other scenarios."""
+        """The rows, followed by the runs of other scenarios."""
         return (*self.rows, *self.scenarios)

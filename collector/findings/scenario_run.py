@@ -1,7 +1,7 @@
-"""What one run of another scenario than single-stream found, flat as a `comparison.Row` is.
+"""The results of one run of a scenario other than single-stream, flat like a `comparison.Row`.
 
-It is in no row: what a time is differs from scenario to scenario. Fields have the names that a row has where
-they mean the same. Every interval covers 95 %, but for bounds, which say so.
+Such a run is in no row, because the meaning of a time differs between scenarios. Fields that mean the same in
+a row have the same name. Every interval covers 95 %; bounds of p99 have a confidence of 99 %.
 """
 
 from typing import Final
@@ -19,20 +19,22 @@ FOUND: Final = {
     SUSTAINED: "p50_ms",
     LOADGEN: "loadgen_p90_ms",
 }
-"""The number that each other scenario is for, as a field of `ScenarioRun`."""
+"""The main result of each other scenario, as a field of `ScenarioRun`."""
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """Questions that arrived at one rate; their times include what they waited."""
+    """The results at one rate of arriving questions; times include the wait in the queue."""
 
     per_second: float
+    """How many questions arrived per second."""
     answers: int
+    """How many questions were answered at this rate."""
     p50_ms: float
     p99_ms: float
     p99_bound_ms: float | None
-    """What p99 is at most, with 99 % confidence; None where the answers are too few."""
+    """Upper bound of p99 with 99 % confidence; None if there are too few answers."""
     held: bool
-    """Whether p99, by its bound where there is one, is within the latency bound of the run."""
+    """Whether `p99_bound_ms`, or `p99_ms` without it, is within the run's latency bound."""
 
 
 class ScenarioRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,64 +56,70 @@ class ScenarioRun(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     threads: int
     elapsed_seconds: float | None
-    """None as long as the run's end has not come."""
+    """Duration of the run; None until the end of the run has arrived."""
     answers: int
-    """Repeats and errors included."""
+    """How many answers the run has, including repeated questions and errors."""
     answered: int
-    """Questions answered, without errors."""
+    """How many questions were answered without error."""
     selected: int
-    """Questions asked for."""
+    """How many questions were to be asked."""
     errors: int
+    """How many answers are errors, which count as wrong."""
     exact_match: float | None
-    """Percent, over the questions answered and those that ended in an error."""
+    """Exact Match in percent, over the questions that were answered or ended in an error."""
     f1: float | None
-    """Percent, the same."""
+    """Token F1 in percent, over the same questions as `exact_match`."""
     p50_ms: float | None
-    """`server`: queueing included, at `at_per_second`. `sustained`: of all answers, those of a
-    machine that was slowed down too. `loadgen`: by the agent's clock. `offline`: None, since a question's own
-    time is its share of a batch."""
+    """Median time. `server`: at the rate `at_per_second`, including the wait in the queue. `sustained`: of
+    all answers, including those of a throttled machine. `loadgen`: by the agent's clock. `offline`: None,
+    since a question's own time is its share of a batch."""
     p90_ms: float | None
-    """The same; None for `server`."""
+    """90th percentile of the same times; None for `server`."""
     p99_ms: float | None
-    """As `p50_ms`."""
+    """99th percentile of the same times."""
     p99_bound_ms: float | None
-    """`server`: what p99 is at most at `at_per_second`, with 99 % confidence."""
+    """`server`: upper bound of p99 at the rate `at_per_second`, with 99 % confidence."""
     batch_size: int | None
-    """`offline`: questions that go through the network at once."""
+    """`offline`: how many questions go through the network at once."""
     questions_per_second: float | None
-    """`offline`: of the time that the worker spent on them."""
+    """`offline`: questions per second of the worker's time."""
     times_one_by_one: float | None
-    """`offline`: that over the questions per second of the row of the same bundle and threads."""
+    """`offline`: `questions_per_second` divided by that of the row with the same bundle and settings."""
     latency_bound_ms: float | None
-    """`server`: what p99 may be."""
+    """`server`: the limit for p99."""
     valid_per_second: float | None
-    """`server`: the highest rate at which p99 was within that."""
+    """`server`: the highest tried rate at which p99 was within `latency_bound_ms`."""
     at_per_second: float | None
-    """`server`: the rate whose answers were recorded: that one, or else the last that was tried."""
+    """`server`: the rate whose answers were recorded: `valid_per_second`, or the last rate tried if that is
+    None."""
     rates: tuple[Rate, ...]
-    """`server`: in the order tried."""
+    """`server`: the rates in the order in which they were tried."""
     first_p50_ms: float | None
     """`sustained`: median of the first tenth of the answers."""
     last_p50_ms: float | None
-    """`sustained`: median of the last tenth."""
+    """`sustained`: median of the last tenth of the answers."""
     slowed_down_after_seconds: float | None
-    """`sustained`: when the machine was first seen throttled, capped or short of voltage; None for never."""
+    """`sustained`: when the machine was first seen throttled, capped or short of voltage; None if it never
+    was."""
     lowest_clock_hz: float | None
+    """Lowest clock of any sample."""
     temperature_celsius: float | None
-    """The highest that a sample saw."""
+    """Highest temperature of any sample."""
     joules_per_question: float | None
+    """Joules per answer, including idle power."""
     energy_source: str | None
+    """The meter that measured the energy."""
     loadgen_p90_ms: float | None
     """`loadgen`: the 90th percentile that LoadGen reports."""
     loadgen_valid: bool | None
-    """`loadgen`: whether it calls its result valid."""
+    """`loadgen`: whether LoadGen calls its result valid."""
     loadgen: dict[str, str]
-    """`loadgen`: the lines of its summary."""
+    """`loadgen`: the lines of LoadGen's summary."""
     left_out: int
-    """Answers before an interruption, of which `questions_per_second` knows nothing."""
+    """How many answers before an interruption `questions_per_second` does not cover."""
     moments: tuple[Moment, ...]
-    """`sustained`: how it went."""
+    """`sustained`: the course of the run over its duration."""
     intervals: dict[str, Interval]
-    """By the field's name, where there is one: exact_match, f1."""
+    """Intervals by field name, as far as known: exact_match, f1."""
     notes: dict[str, tuple[str, ...]]
-    """What has to be said about a field, by the field's name: why it is None, or what limits it."""
+    """Notes by field name: why the field is None, or what limits it."""

@@ -1,4 +1,4 @@
-"""Runs that a report sums up as one row, with what is derived of them."""
+"""Groups runs that a report sums up as one row, with the data derived from them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -15,14 +15,14 @@ from collector.summaries.run_summary import Derived
 
 
 class Entrant:
-    """Answers that take part in a comparison.
+    """Answers that take part in a comparison: those of a group of runs, or imported predictions.
 
     Attributes:
-        name: of the row.
-        questions: name of the question file.
-        withheld: why no accuracy is shown; None when it is.
-        digests: name all the numbers behind it.
-        is_measured: whether it has a hardware class.
+        name: the name of the row.
+        questions: the name of the question file.
+        withheld: why no accuracy is shown; None if it is shown.
+        digests: hashes that identify all numbers behind the row.
+        is_measured: whether the answers were measured on hardware.
     """
 
     is_measured = True
@@ -37,7 +37,7 @@ class Entrant:
 
     @property
     def place(self) -> Place:
-        """Hardware class and question file: what may be compared."""
+        """The hardware class and the question file, within which rows may be compared."""
         return Place(
             hardware_class=self.name.hardware_class,
             questions=self.questions,
@@ -46,17 +46,17 @@ class Entrant:
 
     @cached_property
     def measured(self) -> Measured:
-        """All answers, summed up."""
+        """The sums over all answers."""
         return self._cache.recall("measured", self.digests, Measured, lambda: measured(self.columns))
 
     @property
     def columns(self) -> Columns:
-        """All answers. Megabytes: only what is not remembered asks for them."""
+        """All answers as columns. They can be megabytes, so only results that are not cached read them."""
         raise NotImplementedError
 
     @property
     def question_ns(self) -> PerQuestion:
-        """The median time of each question that has one."""
+        """The median time of each question that has a time."""
         return median_times(self.columns)
 
 
@@ -64,9 +64,9 @@ class Group(Entrant):
     """Runs of one hardware class, question file, model and precision that agree in bundle and settings.
 
     Attributes:
-        runs: in the order in which the collector heard of them; at least one.
-        left_out: how many older runs of the same row have another bundle or other settings.
-        timelines: how each run went over its time.
+        runs: the runs, in the order in which the collector first received something of them; at least one.
+        left_out: how many older runs with the row's name have another bundle or other settings.
+        timelines: the timeline of each run.
     """
 
     def __init__(self, runs: list[Run], left_out: int, derived: Derived, cache: FindingsCache) -> None:
@@ -89,12 +89,12 @@ class Group(Entrant):
 
     @property
     def run(self) -> Run:
-        """The first of the runs, for what all have in common."""
+        """The first of the runs, for the properties that all of them share."""
         return self.runs[0]
 
     @cached_property
     def repeats(self) -> tuple[Repeat, ...]:
-        """How well runs of one device agree."""
+        """How well consecutive runs of one device agree."""
         if len(self.runs) < 2:
             return ()
         of = (*self.digests, *(run.run_id for run in self.runs))
@@ -113,14 +113,14 @@ class Group(Entrant):
 
 
 def variant(run: Run) -> tuple[object, ...]:
-    """What runs of one name have to agree in to be one row: bundle, and settings."""
+    """Return the bundle and the settings that runs of one name must share to be one row."""
     s = run.settings
     windows = (s.max_tokens, s.stride_tokens, s.max_answer_tokens)
     return run.bundle_sha256, s.decoding, windows, s.threads, tuple(sorted(s.options.items()))
 
 
 def groups(runs: Iterable[Run], derived: Derived, cache: FindingsCache) -> Iterator[Group]:
-    """The rows of a report: of single-stream runs with one name, the newest and those that agree with it."""
+    """Group single-stream runs into rows: for each name, the newest run and the runs that match it."""
     by_row: dict[tuple[str, ...], dict[tuple[object, ...], list[Run]]] = defaultdict(
         lambda: defaultdict(list)
     )

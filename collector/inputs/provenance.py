@@ -1,4 +1,4 @@
-"""Where the rows of a comparison come from."""
+"""Collects the provenance of the rows of a comparison."""
 
 from collector.findings.comparison import Provenance
 from collector.inputs.groups import Group
@@ -7,7 +7,7 @@ from contract.codec import encode
 
 
 def provenance(group: Group) -> Provenance:
-    """Where a row's numbers come from."""
+    """Collect where a row's numbers come from; device, versions and settings are those of its newest run."""
     run = group.runs[-1]
     weights = run.bundle.weights
     return Provenance(

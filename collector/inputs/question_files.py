@@ -1,4 +1,4 @@
-"""What stands behind a report's rows: the question files, a sample question, where each number comes from."""
+"""Describes the question files behind a report's rows, and chooses a sample question from each."""
 
 import re
 from collections import Counter
@@ -24,7 +24,7 @@ _QUESTION_WORD: Final = re.compile(r"\b(what|which|who|whom|whose|when|where|why
 def question_files(
     store: Store, derived: Derived, groups: Sequence[Group], cache: FindingsCache
 ) -> Iterator[Questions]:
-    """The question files that the groups were asked and that were added, in order of name."""
+    """Describe the question files that groups were asked and that were added, in order of name."""
     asked = sorted({(group.questions, group.name.questions_sha256) for group in groups})
     for name, sha256 in asked:
         question_set = store.value("SELECT question_set FROM question_sets WHERE sha256 = ?", sha256)
@@ -32,17 +32,17 @@ def question_files(
             continue
         of_file = [group for group in groups if group.name.questions_sha256 == sha256]
         place = max((group.place for group in of_file), key=[group.place for group in of_file].count)
-        here = [group for group in of_file if group.place == place]
-        digests = [digest for group in here for digest in ("group", *group.digests)]
+        in_place = [group for group in of_file if group.place == place]
+        digests = [digest for group in in_place for digest in ("group", *group.digests)]
         describe = partial(_described, store, question_set, name, sha256)
         described = cache.recall("questions", [sha256, name], Questions, describe)
-        choose = partial(_sample, store, derived, question_set, here)
+        choose = partial(_sample, store, derived, question_set, in_place)
         sample = cache.recall("sample", [sha256, *digests], SampleQuestion | None, choose)
         yield msgspec.structs.replace(described, sample=sample)
 
 
 def _described(store: Store, question_set: int, name: str, sha256: str) -> Questions:
-    """Its characteristics, without a sample."""
+    """Describe a question file, without a sample question."""
 
     def texts(table: str, column: str) -> list[str]:
         sql = f"SELECT {column} FROM {table} WHERE question_set = ?"  # noqa: S608  # our own names
@@ -81,7 +81,7 @@ def _question_word(question: str) -> str:
 def _sample(
     store: Store, derived: Derived, question_set: int, groups: Sequence[Group]
 ) -> SampleQuestion | None:
-    """The question that the most different answers were given to, the first by id's hash among equals."""
+    """Choose the question with the most different answers; among equals, the one whose hash is lowest."""
     trained = [group for group in groups if group.run.bundle.weights.origin != "random"]
     sides = []
     for group in trained:

@@ -1,4 +1,4 @@
-"""The systems that one comparison has: models here and predictions from elsewhere."""
+"""Imported predictions, as they take part in a comparison."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -13,9 +13,10 @@ from collector.summaries.columns import ERROR, MARKED, Columns, Keys
 from contract import squad_metrics as squad
 
 ANY_HARDWARE: Final = "any hardware"
-"""Stands for a hardware class in the rows of systems that were not measured."""
+"""The hardware class in the rows of imported predictions, which were not measured."""
 
 ORIGIN: Final = "predictions"
+"""The `weights_origin` of rows of imported predictions."""
 
 _BERTSCORES: Final = """
 SELECT predictions.question_id, max(bertscores.f1)
@@ -27,21 +28,21 @@ WHERE system = ? AND scorer = ? GROUP BY predictions.question_id
 
 
 class System(Entrant):
-    """Predictions from elsewhere as they take part in a comparison: with answers, without times."""
+    """Imported predictions of one model on one question file: they have answers but no times."""
 
     is_measured = False
 
     def __init__(
         self, store: Store, golds: Golds, cache: FindingsCache, system: int, scorer: int | None
     ) -> None:
-        """Look at what was added.
+        """Read one model's predictions from the database.
 
         Args:
             store: the database.
-            golds: of its question files.
-            cache: of what was computed before.
-            system: its number.
-            scorer: whose BERTScores it gets; None for none.
+            golds: the gold answers of its question files.
+            cache: results that were computed before.
+            system: the number of the predictions in the table `systems`.
+            scorer: the number of the BERTScore model; None for no BERTScores.
         """
         super().__init__(cache)
         self._scorer = scorer
@@ -85,7 +86,7 @@ class System(Entrant):
 
 
 def systems(store: Store, golds: Golds, cache: FindingsCache, scorer: int | None) -> list[System]:
-    """Every system that was added for a question file with gold answers, in order of name."""
+    """List the imported predictions on question files with gold answers, in order of the model's name."""
     numbers = store.tuples(
         "SELECT system FROM systems WHERE question_set IN (SELECT question_set FROM golds) "
         "ORDER BY model, system"

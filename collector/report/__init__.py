@@ -1,1 +1,1 @@
-"""The comparison in words and pictures: one module a format, all from the same columns."""
+"""The report: a comparison laid out as chapters, tables and charts, and written in several formats."""

@@ -1,4 +1,4 @@
-"""The columns of a place's table, each with its heading, its value and how the value is written."""
+"""The columns of a place's table: their headings, their values, and how the values are written."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
@@ -17,17 +17,17 @@ T = TypeVar("T", bound=_Noted)
 
 
 class NotedColumn(NamedTuple, Generic[T]):
-    """One column of a table whose rows are `T`, and carry notes."""
+    """One column of a table whose rows are `T` and have notes."""
 
     key: str
-    """The field whose notes it carries, or, for an interval, a name of its own."""
+    """The field whose notes become the column's footnotes; a column that is no field has a key of its own."""
     heading: str
     text: Callable[[T], str | None]
-    """As people read it; None for a dash."""
+    """Function from a row to the cell's text; None for a dash."""
     number: bool = True
-    """Aligned right."""
+    """Whether the column is aligned right."""
     detail: bool = False
-    """Left out on a terminal's first screen."""
+    """Whether a terminal's first screen leaves the column out."""
 
 
 def noted_table(
@@ -37,14 +37,14 @@ def noted_table(
     expected: Collection[str],
     names: int = 2,
 ) -> tuple[Table, tuple[str, ...]]:
-    """All columns that any row has something to say in, and the footnotes.
+    """Make a table without the columns that no row has a value in, and number its footnotes from 1.
 
     Args:
-        title: of the table.
-        columns: to choose from.
-        rows: what they show.
-        expected: keys of columns that people look for: there even if they hold nothing but reasons why.
-        names: how many of the first columns say what a row is.
+        title: the table's title.
+        columns: the columns to choose from.
+        rows: the rows of the table.
+        expected: keys of columns that readers look for: they are also shown if all that a row has is a note.
+        names: how many of the first columns identify a row.
     """
 
     def has(column: NotedColumn[T], row: T) -> bool:
@@ -65,12 +65,12 @@ def noted_table(
     return table, tuple(numbers)
 
 
-_HELD_BACK: Final = ("throttled", "under_voltage", "frequency_capped", "soft_temperature_limit")
+_THROTTLED: Final = ("throttled", "under_voltage", "frequency_capped", "soft_temperature_limit")
 
 
-def _held_back(row: Row) -> str | None:
-    # The marks of an answer overlap: the most frequent one is the least that was held back.
-    return str(max((row.marks.get(mark, 0) for mark in _HELD_BACK), default=0)) if row.timed else None
+def _throttled(row: Row) -> str | None:
+    # One answer can have several marks, so the most frequent mark is the least number of throttled answers.
+    return str(max((row.marks.get(mark, 0) for mark in _THROTTLED), default=0)) if row.timed else None
 
 
 def _per_ms(row: Row) -> str | None:
@@ -100,7 +100,7 @@ COLUMNS: Final[tuple[NotedColumn[Row], ...]] = (
     NotedColumn("peak_rss_bytes", "memory MB", lambda r: megabytes(r.peak_rss_bytes)),
     NotedColumn("size_bytes", "size MB", lambda r: megabytes(r.size_bytes), detail=True),
     NotedColumn("temperature_celsius", "°C", lambda r: decimals(r.temperature_celsius, 0), detail=True),
-    NotedColumn("held_back", "held back", _held_back, detail=True),
+    NotedColumn("throttled", "throttled", _throttled, detail=True),
     NotedColumn("parameters", "parameters M", lambda r: megabytes(r.parameters), detail=True),
     NotedColumn("layers", "layers", lambda r: None if r.layers is None else str(r.layers), detail=True),
     NotedColumn("weights_origin", "weights", lambda r: r.weights_origin, number=False, detail=True),

@@ -11,20 +11,20 @@ from collector.report.chapters.provenance import provenance
 from collector.report.chapters.questions import questions
 from collector.report.chapters.scenarios import scenarios
 from collector.report.chapters.study import study
-from collector.report.names import told_apart
+from collector.report.names import with_distinct_titles
 from collector.report.page import Chapter
 
 
 class Page(NamedTuple):
-    """A comparison laid out, in the order in which it is read."""
+    """A comparison laid out in reading order."""
 
     chapters: tuple[Chapter, ...]
     remarks: tuple[str, ...]
 
 
 def lay_out(comparison: Comparison) -> Page:
-    """Lay a comparison out: the answer first, what it stands on last."""
-    comparison = told_apart(comparison)
+    """Lay a comparison out: the answer comes first, the evidence for it follows."""
+    comparison = with_distinct_titles(comparison)
     if not comparison.rows and not comparison.scenarios:
         return Page((), ("no run has been received yet", *comparison.remarks))
     compared = (answer(comparison), *places(comparison)) if comparison.rows else ()

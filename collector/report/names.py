@@ -1,4 +1,4 @@
-"""How things are called in a report, and how its numbers are written."""
+"""The names of models, rows and hardware in a report."""
 
 from collections.abc import Set
 from typing import Final, TypeVar
@@ -29,7 +29,7 @@ _HARDWARE: Final = {
 
 
 class Names:
-    """Titles of rows, as one comparison has them."""
+    """The titles of the rows of one comparison."""
 
     def __init__(self, comparison: Comparison) -> None:
         self._titles = {entry.model: entry.title for entry in comparison.entries}
@@ -39,43 +39,43 @@ class Names:
         }
 
     def row(self, name: RowName) -> str:
-        """`MiniLM-L6 int8`."""
+        """Return a row's title and precision, as in `MiniLM-L6 int8`."""
         return full_name(self.model(name.model), name.precision)
 
     def place(self, name: RowName) -> int:
-        """Where a row stands in the report, to sort by."""
+        """Return a row's position in the report, to sort by."""
         key = (name.hardware_class, name.questions_sha256, name.model, name.precision)
         return self._places.get(key, len(self._places))
 
     def model(self, model: str) -> str:
-        """`MiniLM-L6`."""
+        """Return a model's title, as in `MiniLM-L6`."""
         return self._titles.get(model, model)
 
 
 def full_name(title: str, precision: str) -> str:
-    """`MiniLM-L6 int8`; predictions from elsewhere have no precision."""
+    """Join a title and a precision, as in `MiniLM-L6 int8`; imported predictions have no precision."""
     return f"{title} {precision}".strip()
 
 
-def told_apart(comparison: Comparison) -> Comparison:
-    """The same, but where several models have one title, the name of each is behind it."""
+def with_distinct_titles(comparison: Comparison) -> Comparison:
+    """Append the model's name to every title that several models of a comparison share."""
     models: dict[str, set[str]] = {}
     for entry in comparison.entries:
         models.setdefault(plain(entry.title), set()).add(entry.model)
-    alike = {title for title, named in models.items() if len(named) > 1}
+    shared = {title for title, named in models.items() if len(named) > 1}
     return msgspec.structs.replace(
         comparison,
-        rows=tuple(_told_apart(row, alike) for row in comparison.rows),
-        scenarios=tuple(_told_apart(run, alike) for run in comparison.scenarios),
+        rows=tuple(_with_distinct_title(row, shared) for row in comparison.rows),
+        scenarios=tuple(_with_distinct_title(run, shared) for run in comparison.scenarios),
     )
 
 
-def _told_apart(entry: Entry, alike: Set[str]) -> Entry:
-    if plain(entry.title) not in alike or entry.title == entry.model:
+def _with_distinct_title(entry: Entry, shared: Set[str]) -> Entry:
+    if plain(entry.title) not in shared or entry.title == entry.model:
         return entry
     return msgspec.structs.replace(entry, title=f"{entry.title} ({entry.model})")
 
 
 def hardware(hardware_class: str) -> str:
-    """A class of the contract in words; one that a user named, as it is."""
+    """Write a hardware class of the contract in words; return any other class unchanged."""
     return _HARDWARE.get(hardware_class, hardware_class)

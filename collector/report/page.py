@@ -1,6 +1,6 @@
-"""What a report consists of, in the order in which it is read: chapters of words, tables and charts.
+"""The parts of a report: chapters of words, tables and charts.
 
-Every format writes the same chapters, so that no two of them can say different numbers.
+Every format writes the same chapters, so all formats show the same numbers.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 DASH: Final = "–"  # noqa: RUF001  # an en dash stands for "no number" in a table
 PARTS: Final = ("answer", "hardware", "scenarios", "evidence", "study", "questions", "method", "provenance")
-"""Names of chapters, in the order of reading; `collector report --section` takes one."""
+"""Names of the chapters in reading order; `collector report --section` takes one of them."""
 
 
 class Heading(NamedTuple):
@@ -16,17 +16,17 @@ class Heading(NamedTuple):
 
     text: str
     number: bool = True
-    """Aligned right."""
+    """Whether the column is aligned right."""
     detail: bool = False
-    """Left out on a terminal's first screen."""
+    """Whether a terminal's first screen leaves the column out."""
 
 
 class Cell(NamedTuple):
-    """One cell as people read it."""
+    """One cell of a table."""
 
     text: str
     notes: tuple[int, ...] = ()
-    """Numbers of the section's footnotes, from 1."""
+    """The cell's footnotes, as positions in the section's footnotes, from 1."""
 
     @property
     def marked(self) -> str:
@@ -35,30 +35,31 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows under headings; the first `names` columns say what a row is."""
+    """Rows under headings; the first `names` columns identify a row."""
 
     title: str
     headings: tuple[Heading, ...]
     rows: tuple[tuple[Cell, ...], ...]
     names: int = 2
     folded: bool = False
-    """Whether a page shows its title alone until it is asked for more."""
+    """Whether an HTML page shows only the title until the reader opens the table."""
 
 
 class Figure(NamedTuple):
-    """One chart, with what it shows in words and in numbers."""
+    """One chart, with a summary in words and a table of its numbers."""
 
     title: str
     summary: str
-    """What it shows, in a sentence: the text alternative."""
+    """What the chart shows, in a few sentences; also its text alternative."""
     table: Table
     traces: list[dict[str, Any]]
-    """Plotly's own, but for `tint`: the number of a colour of the page."""
+    """Plotly's traces. They also contain `tint`, which names a colour of the page, and `named`."""
     layout: dict[str, Any]
+    """Plotly's layout."""
     height: int = 320
-    """Pixels, with a legend of one line."""
+    """Height in pixels if the legend has one line."""
     wide: bool = False
-    """As wide as the page, since its points have names."""
+    """Whether the chart is as wide as the page, because its points have names."""
 
 
 class Section(NamedTuple):
@@ -69,23 +70,23 @@ class Section(NamedTuple):
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
     footnotes: tuple[str, ...] = ()
-    """Of its tables, footnote 1 first."""
+    """The footnotes of the section's tables, numbered from 1; a cell refers to each of them."""
     first_screen: bool = True
-    """Whether it is on a terminal's first screen, if its chapter is."""
+    """Whether a terminal's first screen shows the section, if it shows the chapter."""
 
 
 class Chapter(NamedTuple):
-    """A chapter."""
+    """A chapter of a report."""
 
     anchor: str
     title: str
     sections: tuple[Section, ...]
     first_screen: bool = False
-    """Whether it is on a terminal's first screen; a file always has it."""
+    """Whether a terminal's first screen shows the chapter; a file always contains it."""
 
     @property
     def name(self) -> str:
-        """What `collector report --section` calls it: all places are one."""
+        """The chapter's name in `collector report --section`; all places share one name."""
         return "hardware" if self.anchor.startswith("place-") else self.anchor
 
 
@@ -93,23 +94,23 @@ T = TypeVar("T")
 
 
 class Column(NamedTuple, Generic[T]):
-    """One column of a table whose rows are made of `T`: its heading and what its cells say, side by side."""
+    """One column of a table whose rows are made of `T`: its heading and the text of its cells."""
 
     heading: str
     text: Callable[[T], str | None]
-    """As people read it; None for a dash."""
+    """Function from an item to the cell's text; None for a dash."""
     number: bool = True
-    """Aligned right."""
+    """Whether the column is aligned right."""
 
 
 def table_of(title: str, columns: Sequence[Column[T]], items: Iterable[T], names: int = 2) -> Table:
     """Make a table with a row for each item.
 
     Args:
-        title: of the table.
-        columns: from left to right.
-        items: from top to bottom.
-        names: how many of the first columns say what a row is.
+        title: the table's title.
+        columns: the columns from left to right.
+        items: the items that become rows, from top to bottom.
+        names: how many of the first columns identify a row.
     """
     headings = tuple(Heading(column.heading, column.number) for column in columns)
     return Table(
@@ -117,11 +118,32 @@ def table_of(title: str, columns: Sequence[Column[T]], items: Iterable[T], names
     )
 
 
+def without_details(section: Section) -> Section:
+    """Drop a section's detail columns and their footnotes, and number the other footnotes from 1 again."""
+    numbers: dict[int, int] = {}
+    tables = tuple(_without_details(table, numbers) for table in section.tables)
+    footnotes = tuple(section.footnotes[number - 1] for number in numbers)
+    return section._replace(tables=tables, footnotes=footnotes)
+
+
+def _without_details(table: Table, numbers: dict[int, int]) -> Table:
+    """Drop a table's detail columns; `numbers` maps the footnotes seen so far to their new numbers."""
+    kept = [i for i, heading in enumerate(table.headings) if not heading.detail]
+
+    def renumbered(cell: Cell) -> Cell:
+        return cell._replace(notes=tuple(numbers.setdefault(note, len(numbers) + 1) for note in cell.notes))
+
+    return table._replace(
+        headings=tuple(table.headings[i] for i in kept),
+        rows=tuple(tuple(renumbered(row[i]) for i in kept) for row in table.rows),
+    )
+
+
 def mark(number: int) -> str:
-    """The mark of a footnote."""
+    """Write a footnote's number in superscript digits."""
     return "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(number))
 
 
 def cells(*texts: str | None) -> tuple[Cell, ...]:
-    """A row of cells without footnotes; None is a dash."""
+    """Make a row of cells without footnotes; None becomes a dash."""
     return tuple(Cell(DASH if text is None else text) for text in texts)

@@ -1,1 +1,1 @@
-"""What is computed once per run and kept: columns, timeline and summary."""
+"""What is computed once per run and stored: columns, timeline and summary."""

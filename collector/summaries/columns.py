@@ -1,7 +1,7 @@
-"""The answers of runs as columns, a number each: what statistics are computed from.
+"""The answers of runs as columns of numbers, from which statistics are computed.
 
-Rows are in order of question, so two runs of the same questions lie side by side. Questions and texts are
-named by 64 bits of a hash: among 100,000 of them, two share one with a probability of 3 in 10^10.
+Rows are in order of question, so those of two runs of the same questions match. Questions and texts are
+identified by 64 bits of a hash: among 100,000 of them, two share a hash with a probability of 3 in 10^10.
 """
 
 import hashlib
@@ -34,20 +34,20 @@ class Columns(NamedTuple):
     question: NDArray[np.uint64]
     seq: NDArray[np.int64]
     time_ns: NDArray[np.int64]
-    """tokenize + infer + decode."""
+    """Time to tokenise, infer and decode."""
     state: NDArray[np.uint8]
     """`TIMED`, or why the time does not count: `MARKED` or `ERROR`."""
     text: NDArray[np.uint64]
     exact_match: NDArray[np.float32]
-    """0 or 1; NaN where it is not scored."""
+    """0 or 1; NaN for an answer that is not scored."""
     f1: NDArray[np.float64]
-    """0 to 1; NaN where it is not scored."""
+    """0 to 1; NaN for an answer that is not scored."""
     bertscore_f1: NDArray[np.float64]
-    """Raw; NaN where it is not scored."""
+    """As the BERTScore model computed it; NaN for an answer that is not scored."""
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[Any]], keys: "Keys") -> Self:
-        """Make columns of rows with the same fields, questions and texts being strings."""
+        """Make columns from rows with the same fields, in which questions and texts are strings."""
         fields: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(cls._fields)
         values = dict(zip(cls._fields, fields, strict=True))
         values["question"] = keys.of(values["question"])
@@ -58,18 +58,18 @@ class Columns(NamedTuple):
 
     @classmethod
     def from_bytes(cls, parts: Iterable[Sequence[bytes]]) -> Self:
-        """The inverse of `to_bytes`, of parts that follow each other; the arrays cannot be written to."""
+        """Read columns from consecutive parts written by `to_bytes`; the arrays are read-only."""
         columns = list(zip(*parts, strict=True)) or [()] * len(cls._fields)
         blobs = (b"".join(column) for column in columns)
         return cls(*(np.frombuffer(blob, kind) for blob, kind in zip(blobs, _TYPES.values(), strict=True)))
 
     def to_bytes(self, answers: slice = slice(None)) -> list[bytes]:
-        """Each column, or those answers of it, as little-endian bytes."""
+        """Encode each column, or a slice of its answers, as little-endian bytes."""
         return [column[answers].tobytes() for column in self]
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """The answers of several runs together."""
+        """Join the answers of several runs."""
         if len(parts) == 1:
             return parts[0]
         arrays: list[NDArray[Any]] = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -81,18 +81,19 @@ class PerQuestion(NamedTuple):
     """A number for each question."""
 
     question: NDArray[np.uint64]
-    """Ascending."""
+    """Hashes of the questions in ascending order."""
     value: NDArray[Any]
+    """The number of each question."""
 
 
 class Keys:
-    """Remembers the keys of the texts it has seen: questions come again in every run."""
+    """Hashes texts to keys, and remembers the keys because every run repeats the questions."""
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
 
     def of(self, texts: Iterable[str]) -> list[int]:
-        """The keys of texts, in their order."""
+        """Return the keys of texts, in the same order."""
         known = self._known
         found = []
         for text in texts:
@@ -105,7 +106,7 @@ class Keys:
 
 
 def median_times(answers: Columns) -> PerQuestion:
-    """The nearest-rank median of the times that count, of each question that has one."""
+    """Compute, for each question with times that count, their nearest-rank median."""
     counted = answers.state == TIMED
     question, time_ns = answers.question[counted], answers.time_ns[counted]
     starts, counts = _groups(question)
@@ -115,7 +116,7 @@ def median_times(answers: Columns) -> PerQuestion:
 
 
 def mean_scores(answers: Columns, scores: NDArray[Any]) -> PerQuestion:
-    """The mean of a score over each question's answers: one asked more often does not weigh more."""
+    """Average a score over the answers of each question, so a repeated question does not weigh more."""
     starts, counts = _groups(answers.question)
     if not len(starts):
         return PerQuestion(answers.question, np.empty(0))
@@ -123,7 +124,7 @@ def mean_scores(answers: Columns, scores: NDArray[Any]) -> PerQuestion:
 
 
 def first_texts(answers: Columns) -> PerQuestion:
-    """The place of each question's first answer that is not an error."""
+    """Find the position of each question's first answer that is not an error."""
     places = np.flatnonzero(answers.state != ERROR)
     question = answers.question[places]
     starts, _ = _groups(question)
@@ -131,7 +132,7 @@ def first_texts(answers: Columns) -> PerQuestion:
 
 
 def shared(left: PerQuestion, right: PerQuestion) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The values of the questions that both have, in the same order."""
+    """Return the values of the questions that both have, in the same order."""
     if np.array_equal(left.question, right.question):
         return left.value, right.value
     _, at_left, at_right = np.intersect1d(
@@ -141,6 +142,6 @@ def shared(left: PerQuestion, right: PerQuestion) -> tuple[NDArray[Any], NDArray
 
 
 def _groups(question: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each question's answers start, and how many there are."""
+    """Find where each question's answers start, and how many there are."""
     starts = np.flatnonzero(np.concatenate(([True], question[1:] != question[:-1]))[: len(question)])
     return starts, np.diff(np.append(starts, len(question)))

@@ -1,4 +1,4 @@
-"""What a group of equal runs measured, summed up from its columns."""
+"""Sums up what a group of equal runs measured, from its columns."""
 
 from typing import Any, Final
 
@@ -11,40 +11,44 @@ from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, first_tex
 from collector.summaries.statistics import mean, percentile, percentile_interval, share_interval
 
 QUANTILES: Final = (*(i / 50 for i in range(50)), 0.99, 0.995, 0.999, 1.0)
-"""The fractions of a distribution: enough to draw a curve with its tail."""
+"""The fractions of a distribution: enough to draw its curve, including the tail of long times."""
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """A number with its interval, where the data suffice for one."""
+    """A number with its interval."""
 
     value: float
     interval: Interval | None
+    """95 % interval; None if there is too little data for one."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """The answers of runs of one bundle with one setting on one hardware class."""
+    """The sums over the answers of equal runs: one bundle, the same settings and one hardware class."""
 
     answered: int
-    """Questions with at least one answer that is not an error."""
+    """How many questions have at least one answer that is not an error."""
     errors: int
-    """Answers that are errors."""
+    """How many answers are errors."""
     timed: int
-    """Answers whose time counts."""
+    """How many answers have a time that counts."""
     marked: int
-    """Answers whose time does not count, since something disturbed them."""
+    """How many answers have a time that does not count, because something disturbed them."""
     mean_ns: float | None
+    """Mean of the times that count; None without such times."""
     percentiles_ns: dict[str, Estimate]
-    """`p50`, `p90` and `p99`; empty where no answer has a time."""
+    """`p50`, `p90` and `p99` of the times that count; empty without such times."""
     quantiles_ns: tuple[int, ...]
-    """At `QUANTILES`; empty where no answer has a time."""
+    """Quantiles of the times that count, at `QUANTILES`; empty without such times."""
     exact_match: Estimate | None
-    """Mean over the questions, 0 to 1; None where not every answer is scored."""
+    """Mean EM over the questions, 0 to 1; None if an answer is not scored."""
     f1: Estimate | None
+    """Mean F1 over the questions, 0 to 1; None if an answer is not scored."""
     bertscore_f1: float | None
+    """Mean BERTScore F1 over the questions; None if an answer is not scored."""
 
 
 def measured(answers: Columns) -> Measured:
-    """Sum up answers."""
+    """Sum up the answers of equal runs."""
     times = np.sort(answers.time_ns[answers.state == TIMED])
     exact_match = _over_questions(answers, answers.exact_match)
     f1 = _over_questions(answers, answers.f1)

@@ -1,4 +1,4 @@
-"""Brings the derived scores up to date. What has been scored is never scored again."""
+"""Brings the derived scores up to date, without computing any score twice."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -11,13 +11,13 @@ from collector.summaries.run_summary import Derived
 from commandline.clock import utc_now
 
 Progress = Callable[[int, int], None]
-"""Called with what is done and what there is."""
+"""Function that is called with how much is done and how much there is."""
 
 
 def score_answers(store: Store, progress: Progress | None = None) -> int:
-    """Compute Exact Match and F1 of every answer that lacks them; returns how many.
+    """Compute Exact Match and F1 of every answer without them, and return how many answers were scored.
 
-    Runs whose accuracy is withheld get none. What reports read of each run is renewed with it.
+    Runs whose accuracy is withheld get no scores. The stored columns of each run are brought up to date too.
     """
     derived = Derived(store)
     runs = all_runs(store)
@@ -30,9 +30,9 @@ def score_answers(store: Store, progress: Progress | None = None) -> int:
 
 
 def score_pairs(store: Store, scorer: Scorer, progress: Progress) -> int:
-    """Compute the BERTScore of every distinct pair of answer and gold that lacks it; returns how many.
+    """Compute the BERTScore of every distinct pair of answer and gold answer without one; return how many.
 
-    An answer that is verbatim one of its golds is not compared with the others: no score is above its own.
+    An answer that equals one of its gold answers is compared only with that one: no score would be higher.
     """
     with store.writing() as conn:
         conn.execute(
@@ -41,7 +41,7 @@ def score_pairs(store: Store, scorer: Scorer, progress: Progress) -> int:
             (scorer.hash, scorer.model, scorer.layers, utc_now()),
         )
     number = store.value("SELECT scorer FROM bertscore_models WHERE hash = ?", scorer.hash)
-    # In order of gold answers, which are then encoded once for all that was answered.
+    # Sorted by gold answer, so that each gold answer is encoded once for all its pairs.
     pairs = sorted(_pairs_without_score(store, number), key=lambda pair: (pair.reference, pair.candidate))
     progress(0, len(pairs))
     for start in range(0, len(pairs), PAIRS_AT_ONCE):
@@ -49,9 +49,9 @@ def score_pairs(store: Store, scorer: Scorer, progress: Progress) -> int:
         rows = [(number, *pair, *score) for pair, score in zip(part, scorer.score(part), strict=True)]
         with store.deriving(), store.writing_behind() as conn:
             conn.executemany("INSERT OR REPLACE INTO bertscores VALUES (?, ?, ?, ?, ?, ?)", rows)
-            conn.execute("DELETE FROM run_columns")  # they hold these scores
+            conn.execute("DELETE FROM run_columns")  # columns contain these scores, so they are out of date
         progress(start + len(part), len(pairs))
-    with store.writing() as conn:  # what was summed up while it was at work had not all of them
+    with store.writing() as conn:  # results computed during the scoring lacked some scores
         conn.execute("UPDATE bertscore_models SET last_used_at = ? WHERE scorer = ?", (utc_now(), number))
     return len(pairs)
 
@@ -72,7 +72,7 @@ def _pairs_without_score(store: Store, scorer: int) -> set[Pair]:
 
 
 def _answers(store: Store) -> Iterator[tuple[int, Iterable[tuple[str, str]]]]:
-    """Question ids and texts of the runs that have an accuracy, and of the predictions that were added."""
+    """Yield question ids and texts of the runs that have an accuracy, and of the imported predictions."""
     sets = GoldSets(store)
     for run in all_runs(store):
         question_set = sets.of(run)

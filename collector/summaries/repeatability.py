@@ -1,4 +1,4 @@
-"""Do runs of one bundle with the same settings on one device agree? If not, the machine was not steady."""
+"""Compares repeated runs of one bundle on one device: if they disagree, the machine was not steady."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -9,30 +9,31 @@ from collector.summaries.columns import Columns, median_times, shared
 from collector.summaries.statistics import is_significant, speed_up
 
 AGREEMENT: Final = 0.03
-"""Two runs whose medians differ by more have measured two machines."""
+"""The largest difference between the medians of two runs that still agree, as a share."""
 _NO_CHANGE: Final = 1.0
 
 
 class Repeat(msgspec.Struct, frozen=True, kw_only=True):
-    """A run and the one after it on the same device."""
+    """Two consecutive runs on the same device."""
 
     earlier: str
-    """Run id."""
+    """Id of the earlier run."""
     later: str
+    """Id of the later run."""
     device_id: str
     questions: int
-    """That both answered in a time that counts."""
+    """How many questions have a time that counts in both runs."""
     change: float
-    """Of the median time of the same questions, as a share: above 0 where the later run was slower."""
+    """Change of the median time of these questions, as a share: above 0 if the later run was slower."""
 
     @property
     def agrees(self) -> bool:
-        """Whether they differ by no more than `AGREEMENT`."""
+        """Whether the runs differ by no more than `AGREEMENT`."""
         return abs(self.change) <= AGREEMENT
 
 
 class Measurement(NamedTuple):
-    """One run's answers."""
+    """The answers of one run."""
 
     run_id: str
     device_id: str
@@ -42,10 +43,10 @@ class Measurement(NamedTuple):
 def repeats(measurements: Iterable[Measurement]) -> tuple[Repeat, ...]:
     """Compare each run with the one before it on its device.
 
-    A difference that may be chance, by a paired bootstrap over the questions, counts as none.
+    A difference that may be chance, by a paired bootstrap over the questions, counts as 0.
 
     Args:
-        measurements: of one bundle with equal settings, in the order of their runs.
+        measurements: runs of one bundle with equal settings, in order of time.
     """
     last: dict[str, Measurement] = {}
     found = []

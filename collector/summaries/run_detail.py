@@ -1,4 +1,4 @@
-"""One run, looked at closely: what was measured with what, how it went, which answers stand out."""
+"""The details of one run: its measurements, telemetry and settings, and its slowest and worst answers."""
 
 from typing import Final
 
@@ -16,11 +16,11 @@ from contract.device import Device
 from contract.records import Outcome, Settings, ThreadTrial
 
 SHOWN: Final = 5
-"""How many answers stand out."""
+"""How many of the slowest and of the worst answers are shown."""
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
-    """Over the answers whose time counts, in milliseconds."""
+    """The times of the answers whose time counts, in milliseconds."""
 
     count: int
     p50_ms: float
@@ -32,7 +32,7 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
-    """What the samples of the machine saw. None where it cannot be read."""
+    """The readings of the machine during a run. None for what the machine cannot read."""
 
     samples: int
     first_celsius: float | None
@@ -41,17 +41,17 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     highest_clock_mhz: float | None
     throttled_samples: int
     energy_joules: float | None
-    """Between the first and the last sample that have any."""
+    """Energy between the first and the last sample with a reading of the meter."""
     energy_answers: int
-    """Answers between these two samples."""
+    """How many answers there are between these two samples."""
 
 
 class StandsOut(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that is slow, or wrong."""
+    """One of the slowest or the worst answers."""
 
     question_id: str
     question: str | None
-    """None where the question file was not added."""
+    """The question's text; None if the question file was not added."""
     ms: float
     tokens: int
     windows: int
@@ -64,7 +64,7 @@ class StandsOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything `collector show` shows; encoded, what it prints with `--json`."""
+    """Everything that `collector show` prints; encoded as JSON, its output with `--json`."""
 
     run_id: str
     device_id: str
@@ -81,33 +81,34 @@ class RunDetail(msgspec.Struct, frozen=True, kw_only=True):
     asked: int
     errors: int
     marks: dict[str, int]
-    """Answers whose time does not count, by the marks they carry."""
+    """How many answers each kind of disturbance marked; their times do not count."""
     exact_match: float | None
-    """Percent, mean over the questions."""
+    """Exact Match in percent, mean over the questions."""
     f1: float | None
+    """Token F1 in percent, mean over the questions."""
     accuracy_withheld: str | None
-    """Why there is no accuracy."""
+    """Why there is no accuracy; None if there is one."""
     times: Times | None
     telemetry: Telemetry
     remarks: tuple[str, ...]
-    """What spoke against measuring when it began."""
+    """What the agent remarked about the machine before the run."""
     settings: Settings
     outcome: Outcome | None
-    """What its scenario is for."""
+    """The result of the run's scenario."""
     thread_trials: tuple[ThreadTrial, ...]
     device: Device
     bundle_sha256: str
     bundle: Manifest
     slowest: tuple[StandsOut, ...]
     worst: tuple[StandsOut, ...]
-    """Lowest F1 first, then the most confident."""
+    """The answers with the lowest F1, in order of F1, then of confidence, the highest first."""
 
 
 def run_detail(store: Store, beginning: str) -> RunDetail:
-    """Look at the run whose id begins so.
+    """Read the details of the run whose id starts with `beginning`.
 
     Raises:
-        BadInput: no run or several do.
+        BadInput: no run, or several runs, have such an id.
     """
     with store.reading():
         run = find_run(store, beginning)

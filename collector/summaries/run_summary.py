@@ -1,7 +1,7 @@
-"""Keeps what is derived of each run up to date: scores and columns. It can all be made again from the rows.
+"""Keeps the scores and columns of each run up to date. Both can be computed again from the stored rows.
 
-A run's rows never change, they only become more: its columns are up to date as long as they were made from
-as many records as are stored, with the BERTScores of the model that was used last.
+Rows of a run are added but never changed. So its columns are up to date if they were made from as many
+records as are stored, with the BERTScores of the BERTScore model that was used last.
 """
 
 import hashlib
@@ -20,10 +20,10 @@ from collector.summaries.timeline import Answered, Timeline, timeline
 from contract.codec import encode
 
 COLUMNS_HELD: Final = 12
-"""Runs whose columns are kept in memory, a few megabytes for each 100,000 answers."""
+"""How many runs have their columns in memory; 100,000 answers take a few megabytes."""
 
 ANSWERS_A_PART: Final = 10_000
-"""The columns of so many are half a megabyte, which is written within some 10 ms."""
+"""How many answers are written at once: their columns are half a megabyte, written in about 10 ms."""
 
 _TIMELINE: Final = msgspec.json.Decoder(Timeline)
 _FIELDS: Final = ", ".join(Columns._fields)
@@ -44,23 +44,25 @@ GROUP BY answers.question_id, answers.text
 
 
 class Summary(NamedTuple):
-    """What is derived of a run, without its columns."""
+    """The derived data of a run without its columns."""
 
     digest: str
-    """Names the columns and the timeline: equal digests, equal numbers."""
+    """Hash of the columns and the timeline: equal digests mean equal numbers."""
     timeline: Timeline
 
 
 class _Made(NamedTuple):
+    """The summary and the columns of a run, as just computed or read."""
+
     summary: Summary
     columns: Columns
 
 
 class Derived:
-    """The derived side of a database, read from it where it is up to date and made anew where not."""
+    """The derived data of a database: read from it if up to date, computed again if not."""
 
     def __init__(self, store: Store) -> None:
-        """Look at what there is; `store` may be open to read only."""
+        """Find the BERTScore model that was used last; `store` may be open for reading only."""
         self.scorer: int | None = store.value(
             "SELECT scorer FROM bertscore_models ORDER BY last_used_at DESC, scorer DESC LIMIT 1"
         )
@@ -72,7 +74,7 @@ class Derived:
         self._held: OrderedDict[int, Columns] = OrderedDict()
 
     def summary(self, run: Run) -> Summary:
-        """The summary of a run."""
+        """Return the summary of a run, computed if the stored one is out of date."""
         if run.stream not in self._summaries:
             row = self._stored(run, "digest, course")
             if row is None:
@@ -82,9 +84,9 @@ class Derived:
         return self._summaries[run.stream]
 
     def columns(self, run: Run) -> Columns:
-        """The columns of a run."""
+        """Return the columns of a run, computed if the stored ones are out of date."""
         if run.stream not in self._held:
-            summary = self.summary(run)  # which makes the columns, where they are out of date
+            summary = self.summary(run)  # also computes the columns if they are out of date
             if run.stream not in self._held:
                 parts = f"SELECT {_FIELDS} FROM column_parts WHERE stream = ? ORDER BY part"  # noqa: S608  # our own names
                 self._hold(run, _Made(summary, Columns.from_bytes(self._store.tuples(parts, run.stream))))
@@ -92,7 +94,7 @@ class Derived:
         return self._held[run.stream]
 
     def refresh(self, run: Run) -> int:
-        """Score what is not scored and store the columns anew where they are out of date.
+        """Score the answers of a run that are not scored, and store its columns if they are out of date.
 
         Returns:
             How many answers were scored.
@@ -103,7 +105,7 @@ class Derived:
         if self._stored(run, "1") is not None:
             return 0
         with self._store.deriving():
-            if self._stored(run, "1") is not None:  # somebody else's work meanwhile
+            if self._stored(run, "1") is not None:  # another process has done it meanwhile
                 return 0
             question_set = self.sets.of(run)
             scored = 0 if question_set is None else score_run(self._store, run, self._golds, question_set)
@@ -111,7 +113,10 @@ class Derived:
         return scored
 
     def _save(self, run: Run, made: _Made) -> None:
-        """A little at a time, so that nobody waits: first nothing is up to date, then the parts, then all."""
+        """Write columns in small transactions, so that other writers wait only briefly.
+
+        The entry in `run_columns`, which marks the columns as up to date, is deleted first and written last.
+        """
         with self._store.writing_behind() as conn:
             conn.execute("DELETE FROM run_columns WHERE stream = ?", (run.stream,))
         answers = len(made.columns.seq)

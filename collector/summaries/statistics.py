@@ -1,7 +1,6 @@
-"""The statistics of the report: pure functions of numbers.
+"""The statistics of the report, as pure functions of numbers.
 
-Intervals cover 95 %. What is drawn at random is drawn from a generator with a fixed seed, so that the same
-numbers give the same interval.
+Intervals cover 95 %. Random draws use a fixed seed, so the same numbers give the same interval.
 """
 
 import math
@@ -16,9 +15,9 @@ from collector.findings.between_rows import Interval
 CONFIDENCE: Final = 0.95
 SIGNIFICANCE: Final = 1 - CONFIDENCE
 REPLICATES: Final = 1000
-"""Resamples of a bootstrap."""
+"""How many resamples a bootstrap draws."""
 SLOWER: Final = 1.5
-"""A time that is so many times the typical one of its length stands out."""
+"""An outlier is a time above this factor on the typical time of the same number of tokens."""
 _FEWEST_OUTLIERS: Final = 3
 _MANY_OUTLIERS: Final = 0.01
 _ANSWERS_A_LENGTH: Final = 30
@@ -29,7 +28,7 @@ Floats = NDArray[np.float64]
 
 
 class SpeedUp(NamedTuple):
-    """How many times faster, and on how many questions that rests."""
+    """A speed-up with its interval, and the number of questions it is based on."""
 
     ratio: float
     questions: int
@@ -46,9 +45,9 @@ class Mean(NamedTuple):
 
 
 def percentile(values: ArrayLike | Collection[int], fraction: float) -> int:
-    """The nearest-rank percentile: the smallest value that at least `fraction` of all do not exceed.
+    """Compute the nearest-rank percentile: the smallest value that at least `fraction` of all do not exceed.
 
-    It is always one of the values, and the one that MLPerf's loadgen reports for a latency.
+    It is always one of the values; MLPerf's LoadGen reports the same one for a latency.
 
     Args:
         values: at least one.
@@ -60,13 +59,13 @@ def percentile(values: ArrayLike | Collection[int], fraction: float) -> int:
 
 
 def percentile_interval(values: ArrayLike, fraction: float) -> Interval | None:
-    """A confidence interval of a percentile, from order statistics: it assumes no distribution.
+    """Compute a confidence interval of a percentile from order statistics, which assume no distribution.
 
-    The number of values below the true percentile is binomial, so two ranks enclose it with at least the
-    confidence (Conover, Practical Nonparametric Statistics, 3.2).
+    The number of values below the true percentile is binomial, so two ranks enclose it with at least
+    `CONFIDENCE` (Conover, Practical Nonparametric Statistics, 3.2).
 
     Returns:
-        None where the values are too few for both ends.
+        The interval; None if there are too few values for both ends.
     """
     ordered = np.sort(np.asarray(values))
     count = len(ordered)
@@ -80,14 +79,14 @@ def percentile_interval(values: ArrayLike, fraction: float) -> Interval | None:
 
 
 def speed_up(baseline_ns: ArrayLike, model_ns: ArrayLike) -> SpeedUp | None:
-    """The ratio of the medians over the same questions, with a paired bootstrap over these.
+    """Compute the ratio of the medians over the same questions, with a paired bootstrap over the questions.
 
     Args:
-        baseline_ns: a time for each question that both answered.
-        model_ns: of the model that is compared, in the same order.
+        baseline_ns: the baseline's time of each question that both answered.
+        model_ns: the model's times of the same questions, in the same order.
 
     Returns:
-        None when they share no question.
+        The speed-up; None if there is no question.
     """
     baseline, model = np.asarray(baseline_ns, np.int64), np.asarray(model_ns, np.int64)
     if not len(baseline):
@@ -99,23 +98,23 @@ def speed_up(baseline_ns: ArrayLike, model_ns: ArrayLike) -> SpeedUp | None:
 
 
 def mean(values: ArrayLike) -> Mean:
-    """A mean with its bootstrap interval. Of paired differences, it is the paired bootstrap.
+    """Compute a mean with its bootstrap interval; for paired differences, this is the paired bootstrap.
 
     Args:
         values: at least one.
     """
     array = np.asarray(values, np.float64)
     distinct, counts = np.unique(array, return_counts=True)
-    value = float(counts @ distinct / len(array))  # the same in whatever order the values come
+    value = float(counts @ distinct / len(array))  # does not depend on the order of the values
     return Mean(value, *_enclosing(_resampled_counts(counts) @ distinct / len(array), value))
 
 
 def ratio_of_means(values: ArrayLike, reference: ArrayLike) -> Mean:
-    """mean(values) / mean(reference) of the same questions, with its paired bootstrap interval.
+    """Compute mean(values) / mean(reference) over the same questions, with a paired bootstrap interval.
 
     Args:
-        values: at least one.
-        reference: in the same order; its mean is above 0.
+        values: at least one value.
+        reference: the reference's values in the same order; their mean is above 0.
     """
     above, above_places = np.unique(np.asarray(values, np.float64), return_inverse=True)
     below, below_places = np.unique(np.asarray(reference, np.float64), return_inverse=True)
@@ -129,7 +128,7 @@ def ratio_of_means(values: ArrayLike, reference: ArrayLike) -> Mean:
 
 
 def share_interval(hits: float, count: int) -> Interval:
-    """Wilson's interval of a share, which unlike a bootstrap has a width at 0 and at 1 too."""
+    """Compute Wilson's interval of a share; unlike a bootstrap, it also has a width at 0 and at 1."""
     z = 1.959963984540054
     share, spread = hits / count, z * z / count
     middle = (share + spread / 2) / (1 + spread)
@@ -138,7 +137,9 @@ def share_interval(hits: float, count: int) -> Interval:
 
 
 def mcnemar(only_left: int, only_right: int) -> float:
-    """The exact two-sided McNemar test: could a fair coin have split the discordant questions like this?
+    """Compute the exact two-sided McNemar test of the questions that only one side gets right.
+
+    It asks whether a fair coin could have split these questions like this.
 
     Args:
         only_left: questions that only the left side gets right.
@@ -156,23 +157,24 @@ def mcnemar(only_left: int, only_right: int) -> float:
 
 
 def geometric_mean(values: ArrayLike) -> float:
-    """The mean that treats twice as slow and twice as fast alike; values above 0."""
+    """Compute the geometric mean of values above 0; twice as slow and twice as fast have equal weight."""
     return float(np.exp(np.log(np.asarray(values, np.float64)).mean()))
 
 
 def outliers(times: ArrayLike, tokens: ArrayLike) -> int:
-    """How many times stand out among those of equal work, as on a machine that does something else too.
+    """Count the times that are too long for their number of tokens, for example because another program ran.
 
-    A long context is slow by nature: what a time is judged by is its ratio to the typical time of as many
-    tokens. That is the median time per token of the answers next to it in length, joined linearly between
-    the middles of up to `_LENGTHS` equal groups. A time stands out if it is above `SLOWER` times that, and
-    further from the others' ratios than 3.5 scaled median absolute deviations (Iglewicz and Hoaglin, 1993),
-    in logarithms, since times are skewed. The deviations are those below the typical time alone: what
-    disturbs makes slower, never faster, so they stay small however many are disturbed.
+    A long context is slow by nature, so each time is compared with the typical time of the same number of
+    tokens. The typical time comes from the median time per token of answers of similar length, interpolated
+    linearly between the middles of up to `_LENGTHS` groups of equal size. A time is an outlier if its ratio
+    to the typical time is above `SLOWER`, and the logarithm of this ratio is above 3.5 scaled median absolute
+    deviations (Iglewicz and Hoaglin, 1993). Logarithms are used because times are skewed. The deviation
+    counts only times below their typical time: disturbances make answers slower, never faster, so it stays
+    small even if many answers are disturbed.
 
     Args:
-        times: above 0.
-        tokens: read for each of these, over all windows.
+        times: times above 0.
+        tokens: how many tokens were read for each of these times, over all windows.
     """
     logs = np.log(np.maximum(np.asarray(times, np.float64), 1))
     lengths = np.log(np.maximum(np.asarray(tokens, np.float64), 1))
@@ -184,13 +186,13 @@ def outliers(times: ArrayLike, tokens: ArrayLike) -> int:
     return int(np.count_nonzero(ratios > max(math.log(SLOWER), 3.5 * spread)))
 
 
-def too_many_outliers(standing_out: int, answers: int) -> bool:
-    """Whether that is more than chance makes of a machine that does nothing else: above 1 %, and not two."""
-    return standing_out >= _FEWEST_OUTLIERS and standing_out > _MANY_OUTLIERS * answers
+def too_many_outliers(count: int, answers: int) -> bool:
+    """Whether there are more outliers than chance makes on an idle machine: at least 3, and above 1 %."""
+    return count >= _FEWEST_OUTLIERS and count > _MANY_OUTLIERS * answers
 
 
 def _typical(values: Floats, places: Floats) -> Floats:
-    """At each place, what the values around it are in the median."""
+    """Estimate the median of the values around each place."""
     order = np.argsort(places, kind="stable")
     groups = np.array_split(order, min(max(len(order) // _ANSWERS_A_LENGTH, 1), _LENGTHS))
     middles = np.array([np.median(places[group]) for group in groups])
@@ -201,10 +203,10 @@ def _typical(values: Floats, places: Floats) -> Floats:
 
 
 def drift(values: ArrayLike) -> float | None:
-    """Median of the last quarter over that of the first, of times in the order they were measured.
+    """Divide the median of the last quarter of times by that of the first, in the order of measurement.
 
     Returns:
-        None where the two medians' intervals overlap, or cannot be told.
+        The ratio; None if the intervals of the two medians overlap, or one has too few times for an interval.
     """
     array = np.asarray(values)
     quarter = len(array) // 4
@@ -218,7 +220,7 @@ def drift(values: ArrayLike) -> float | None:
 
 
 def _binomial_cumulative(count: int, probability: float) -> tuple[int, Floats]:
-    """P(X <= k) for k from the first returned on; what lies before it, or behind the last, is negligible."""
+    """Compute P(X <= k) for each k from the returned start on; the probability outside is negligible."""
     reach = 12 * math.sqrt(count * probability * (1 - probability)) + 12
     first = max(0, math.floor(count * probability - reach))
     last = min(count, math.ceil(count * probability + reach))
@@ -231,9 +233,9 @@ def _binomial_cumulative(count: int, probability: float) -> tuple[int, Floats]:
 
 
 def _resampled_counts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How often each distinct value comes in each resample, of shape (REPLICATES, distinct values).
+    """Draw how often each distinct value occurs in each resample, in shape (REPLICATES, distinct values).
 
-    Drawing counts of distinct values is the bootstrap itself, and far cheaper than drawing the values.
+    Drawing the counts of distinct values is an exact bootstrap, and much cheaper than drawing the values.
     """
     total = int(counts.sum())
     drawn: NDArray[np.int64] = np.random.default_rng(SEED).multinomial(total, counts / total, size=REPLICATES)
@@ -241,11 +243,11 @@ def _resampled_counts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _resampled_medians(*columns: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Nearest-rank medians of paired resamples, of shape (REPLICATES,) for each column.
+    """Draw nearest-rank medians of paired resamples, in shape (REPLICATES,) for each column.
 
-    A resample's median stays within six standard errors of the middle rank (all but one in 10^9), so what
-    lies further out is drawn only as counts of below and above. The distribution is that of the plain
-    bootstrap, at the cost of its middle.
+    The median of a resample lies within six standard errors of the middle rank, with one exception in 10^9.
+    So of values further out, only the numbers below and above are drawn. The distribution is that of the
+    plain bootstrap, and only the values in the middle cost time.
     """
     rng = np.random.default_rng(SEED)
     count = len(columns[0])
@@ -273,19 +275,19 @@ def _resampled_medians(*columns: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 
 def _clipped_ranks(column: NDArray[np.int64], start: int, stop: int) -> NDArray[np.int64]:
-    """Place of each value among the ranks start to stop, from 1; 0 below them, one past the last above."""
+    """Rank each value within `start` to `stop`, from 1; lower values get 0, higher ones one past the last."""
     ranks = np.empty(len(column), np.int64)
     ranks[np.argsort(column, kind="stable")] = np.arange(len(column))
     return np.clip(ranks - start + 1, 0, stop - start + 1)
 
 
 def _enclosing(replicates: NDArray[Any], estimate: float) -> Interval:
-    """The percentile interval of a bootstrap, stretched to hold the estimate itself."""
+    """Compute the percentile interval of a bootstrap, widened if needed to include the estimate."""
     tail = 100 * SIGNIFICANCE / 2
     low, high = np.percentile(replicates, [tail, 100 - tail]) if len(replicates) else (estimate, estimate)
     return min(float(low), estimate), max(float(high), estimate)
 
 
 def is_significant(interval: Sequence[float], nothing: float) -> bool:
-    """Whether an interval leaves out the value that would mean no difference."""
+    """Whether an interval leaves out `nothing`, the value that means no difference."""
     return not interval[0] <= nothing <= interval[1]

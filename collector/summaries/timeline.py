@@ -1,4 +1,4 @@
-"""How a run went over its time: what is lost once its answers are sorted by question."""
+"""The course of a run over its duration, which is lost when its answers are sorted by question."""
 
 from collections import Counter
 from typing import Any, Final, NamedTuple
@@ -13,11 +13,12 @@ from collector.summaries.columns import ERROR, TIMED
 from collector.summaries.statistics import drift, outliers
 
 MOMENTS: Final = 60
-_HELD_BACK: Final = frozenset({"throttled", "frequency_capped", "soft_temperature_limit", "under_voltage"})
+"""How many equal parts the duration of a run is divided into."""
+_THROTTLED: Final = frozenset({"throttled", "frequency_capped", "soft_temperature_limit", "under_voltage"})
 
 
 class Answered(NamedTuple):
-    """The answers of a run in the order in which they came."""
+    """The answers of a run in the order in which they were given."""
 
     at_ns: NDArray[np.int64]
     time_ns: NDArray[np.int64]
@@ -25,23 +26,24 @@ class Answered(NamedTuple):
     state: NDArray[np.uint8]
     """As in `columns.Columns`."""
     marks: dict[int, str]
-    """By the answer's place, where it has any: comma-separated."""
+    """The comma-separated marks of each answer that has any, by the answer's position."""
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known from the order of a run's answers and samples."""
+    """What follows from the order of a run's answers and samples."""
 
     marks: dict[str, int]
+    """How many answers each kind of disturbance marked."""
     drift: float | None
-    """See `statistics.drift`."""
+    """The ratio that `statistics.drift` computes."""
     outliers: int
-    """See `statistics.outliers`."""
+    """The number that `statistics.outliers` computes."""
     joules: float | None
-    """Between the first and the last sample."""
+    """Energy between the first and the last reading of the meter."""
     joules_answers: int
-    """Answers that these are for."""
+    """How many answers there are between these two readings."""
     temperature_celsius: float | None
-    """Highest."""
+    """Highest temperature of any sample."""
     moments: tuple[Moment, ...]
 
 
@@ -60,7 +62,7 @@ _SAMPLES: Final = (
 
 
 def timeline(store: Store, stream: int, answers: Answered) -> Timeline:
-    """Look at a run's answers and samples in the order in which they came."""
+    """Sum up a run's answers and samples in the order in which they were recorded."""
     samples = [_Sample(*row) for row in store.tuples(_SAMPLES, stream)]
     timed = answers.state == TIMED
     times = answers.time_ns[timed]
@@ -95,9 +97,9 @@ def _moments(answers: Answered, samples: list[_Sample]) -> list[Moment]:
         marked[part_of_answer[place]].update(marks.split(","))
     moments = []
     for i in range(MOMENTS):
-        here = part_of_answer == i
-        if here.any() or sampled[i]:
-            times = answers.time_ns[here & (answers.state != ERROR)]
+        in_part = part_of_answer == i
+        if in_part.any() or sampled[i]:
+            times = answers.time_ns[in_part & (answers.state != ERROR)]
             moments.append(_moment((i + 0.5) * width / 1e9, times, marked[i], sampled[i]))
     return moments
 
@@ -109,7 +111,7 @@ def _moment(seconds: float, times_ns: NDArray[Any], marks: set[str], samples: li
         p50_ms=float(np.median(times_ns)) / 1e6 if len(times_ns) else None,
         temperature_celsius=_highest(samples),
         clock_hz=min((s.clock_hz for s in samples if s.clock_hz is not None), default=None),
-        throttled=not _HELD_BACK.isdisjoint(seen),
+        throttled=not _THROTTLED.isdisjoint(seen),
         energy_joules=next((s.energy_joules for s in reversed(samples) if s.energy_joules is not None), None),
     )
 

@@ -1,4 +1,4 @@
-"""Runs made up for the collector's tests, as an agent would send them."""
+"""Made-up runs for the collector's tests, as an agent would send them."""
 
 import hashlib
 import uuid
@@ -178,9 +178,9 @@ def run_records(
     on: Device | None = None,
 ) -> tuple[Record, ...]:
     """A complete run: started, answers of (question id, text, milliseconds), a sample, finished."""
-    told = [answer(seq, *each) for seq, each in enumerate(answers, start=1)]
-    last = len(told) + 1
-    return (started(bundle, on), *told, sample(last), finished(last + 1, len(told)))
+    given = [answer(seq, *each) for seq, each in enumerate(answers, start=1)]
+    last = len(given) + 1
+    return (started(bundle, on), *given, sample(last), finished(last + 1, len(given)))
 
 
 def batch(records: Iterable[Record], run_id: str | None = None, device_id: str = "pi-5") -> Batch:

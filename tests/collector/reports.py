@@ -1,4 +1,4 @@
-"""Comparisons made up for the tests of reports, and what a report's tables hold."""
+"""Made-up comparisons for the tests of reports, and readers of a report's tables."""
 
 from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
@@ -26,7 +26,7 @@ Records = tuple[Record, ...]
 
 
 def three_models(store: Store) -> Comparison:
-    """A teacher of random weights, a reader in two precisions that differ in one answer, and scenarios."""
+    """A teacher with random weights, a reader in two precisions that differ in one answer, and scenarios."""
     reader, noise = Weights(origin="adapter", source="s"), Weights(origin="random", source="s")
     for model, precision, slower, weights in (
         ("bert-large", "fp32", 20.0, noise),
@@ -35,8 +35,13 @@ def three_models(store: Store) -> Comparison:
     ):
         bundle = manifest(model, precision, weights=weights)
         text = "1,094 km" if precision == "fp32" else "1,094"
-        told = [("q1", "sea", 1234.5), ("q2", text, 120.25), ("q3", "Hamburg", 14.0), ("q4", "Dresden", 3.0)]
-        take(store, batch(run_records([(q, t, ms * slower) for q, t, ms in told], bundle)))
+        answers = [
+            ("q1", "sea", 1234.5),
+            ("q2", text, 120.25),
+            ("q3", "Hamburg", 14.0),
+            ("q4", "Dresden", 3.0),
+        ]
+        take(store, batch(run_records([(q, t, ms * slower) for q, t, ms in answers], bundle)))
     loaded(store)
     score_answers(store)
     return compare(store, require="f1>=99")
@@ -57,7 +62,7 @@ def under_load(
     on: Device | None = None,
     **settings: Any,
 ) -> Records:
-    """A run of a scenario, with what is between its first and its last record; no outcome, no end."""
+    """A run of a scenario with records between its first and last one; without an outcome, it has no end."""
     first = started(
         bundle or manifest("minilm-l6", "int8", weights=Weights(origin="adapter", source="s")), on
     )
@@ -69,18 +74,18 @@ def under_load(
 
 
 def loaded(store: Store) -> None:
-    """A run of each scenario: in the sustained one the machine is slowed down after three seconds."""
-    told = [answer(seq, f"q{seq}", "sea", 20.0, waited_ns=5_000_000) for seq in range(1, 5)]
-    take(store, batch(under_load("offline", Outcome(questions_per_second=81.25), told, batch_size=8)))
+    """Ingest a run of each scenario; in the sustained run, the machine is throttled after three seconds."""
+    answers = [answer(seq, f"q{seq}", "sea", 20.0, waited_ns=5_000_000) for seq in range(1, 5)]
+    take(store, batch(under_load("offline", Outcome(questions_per_second=81.25), answers, batch_size=8)))
     bound: dict[str, Any] = {"latency_bound_ns": 100_000_000}
-    take(store, batch(under_load("server", Outcome(rates=RATES, valid_qps=4.0), told, **bound)))
+    take(store, batch(under_load("server", Outcome(rates=RATES, valid_qps=4.0), answers, **bound)))
     take(store, batch(under_load("sustained", Outcome(throttled_after_ns=6_000_000_000), minutes())))
     summary = {"90.00 percentile latency (ns)": "75000000", "Result is": "VALID"}
-    take(store, batch(under_load("loadgen", Outcome(loadgen=summary), told)))
+    take(store, batch(under_load("loadgen", Outcome(loadgen=summary), answers)))
 
 
 def minutes() -> Iterator[Record]:
-    """20 answers, a second each, and a sample after each: 10 ms and 2.4 GHz, then 16 ms and 1.5 GHz."""
+    """20 answers, one per second, each with a sample: 10 ms at 2.4 GHz, then 16 ms at 1.5 GHz."""
     for place in range(20):
         slow = place >= 3
         marks: tuple[Mark, ...] = ("throttled",) if slow else ()
@@ -98,7 +103,7 @@ def minutes() -> Iterator[Record]:
 
 
 def hostile(store: Store, text: str = HOSTILE) -> Comparison:
-    """Three models on a hardware class, under load too, all of whose texts are an attack."""
+    """Three models on one hardware class, also under load; all their texts are an attack."""
     where = device(hardware_class=text, model=text, cpu_model=text, versions={text: text})
     answers = [("q1", text, 10.0), ("q2", text, 12.0), ("q3", "Hamburg", 14.0)]
     weights = Weights(origin="hub", source=text, revision=text, licence=text, training_data=text)
@@ -108,12 +113,12 @@ def hostile(store: Store, text: str = HOSTILE) -> Comparison:
     failed = finished(1, 0, status="failed", reason=text)
     take(store, batch((started(manifest("other", title=f"@{text}"), where), failed)))
     under = manifest("minilm-l6", "int8", title=text, weights=weights)
-    told, summary = [answer(1, "q1", text)], {text: text, "Result is": text}
+    records, summary = [answer(1, "q1", text)], {text: text, "Result is": text}
     for scenario, outcome, between in (
-        ("server", Outcome(rates=RATES), told),
+        ("server", Outcome(rates=RATES), records),
         ("sustained", Outcome(), minutes()),
-        ("loadgen", Outcome(loadgen=summary), told),
-        (text, Outcome(), told),
+        ("loadgen", Outcome(loadgen=summary), records),
+        (text, Outcome(), records),
     ):
         take(store, batch(under_load(scenario, outcome, between, bundle=under, on=where)))
     score_answers(store)
@@ -121,12 +126,12 @@ def hostile(store: Store, text: str = HOSTILE) -> Comparison:
 
 
 def texts(table: Table) -> Rows:
-    """What a table says, cell by cell."""
+    """The texts of a table's cells."""
     return [[cell.marked for cell in row] for row in table.rows]
 
 
 def tables(page: Page) -> list[Rows]:
-    """All tables of a report in the order of reading, those of the charts after their section's."""
+    """All tables of a report in reading order; those of a section's charts come after its own."""
     found = []
     for chapter in page.chapters:
         for section in chapter.sections:
@@ -136,12 +141,12 @@ def tables(page: Page) -> list[Rows]:
 
 
 class HtmlTables(HTMLParser):
-    """The tables of a page, by row, and the definitions of its cards."""
+    """The tables of an HTML page by row, and all its text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tables: list[Rows] = []
-        self.said = ""
+        self.text = ""
         self._in_body = self._in_cell = False
         self.feed(text)
 
@@ -161,6 +166,6 @@ class HtmlTables(HTMLParser):
             self._in_body = False
 
     def handle_data(self, data: str) -> None:
-        self.said += data
+        self.text += data
         if self._in_cell:
             self.tables[-1][-1][-1] += data

@@ -1,1 +1,1 @@
-"""The chapters of a report, a file each."""
+"""The chapters of a report, one module per chapter."""

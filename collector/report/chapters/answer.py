@@ -1,4 +1,4 @@
-"""The first chapter, which is what people came for: which model on which hardware."""
+"""The first chapter, which answers the main question: which model to use on which hardware."""
 
 import math
 from typing import Final
@@ -9,11 +9,13 @@ from collector.findings.comparison import Comparison, Row
 from collector.report.names import Names, full_name, hardware
 from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
 
-NOTHING_TO_CHOOSE: Final = "No hardware has two models with an F1 and a time, so there is nothing to choose."
+NOTHING_TO_CHOOSE: Final = (
+    "No hardware has two models with both an F1 and a time, so there is nothing to choose."
+)
 
 
 def answer(comparison: Comparison) -> Chapter:
-    """Best for what, on each hardware; what a requirement leaves; the times of all pairs."""
+    """Show the best models on each hardware, those that meet a requirement, and the times of all pairs."""
     names = Names(comparison)
     best = _best(comparison)
     sections = [Section("Best for what", () if best.rows else (NOTHING_TO_CHOOSE,), (best,))]
@@ -44,7 +46,7 @@ def _best(comparison: Comparison) -> Table:
         Column("speed-up", lambda row: times(row.speed_up)),
         Column("memory MB", lambda row: megabytes(row.peak_rss_bytes)),
     )
-    return table_of("The models to take", columns, (row for row in comparison.rows if row.best_for), names=3)
+    return table_of("Recommended models", columns, (row for row in comparison.rows if row.best_for), names=3)
 
 
 def _choices(names: Names, choices: tuple[Choice, ...]) -> Table:
@@ -68,8 +70,8 @@ def _choices(names: Names, choices: tuple[Choice, ...]) -> Table:
 
 def _all_pairs(names: Names, splits: tuple[TimeSplit, ...]) -> Section:
     words = [
-        "Geometric mean of the time per question in milliseconds. The last row and column are what each "
-        "hardware and each model do to time wherever they appear, as a factor of the mean of all.",
+        "Geometric mean of the time per question, in milliseconds. The factors in the last row and the last "
+        "column are the effects of each hardware and each model on the overall mean.",
     ]
     off = [
         f"{_off(split.typical_error)} ({split.precision})"
@@ -77,8 +79,10 @@ def _all_pairs(names: Names, splits: tuple[TimeSplit, ...]) -> Section:
         if split.typical_error is not None
     ]
     if any(c.measured_ms is None and c.predicted_ms is not None for split in splits for c in split.cells):
-        rest = f", off by about {' and '.join(off)}" if off else ""
-        words.append(f"≈ marks a pair that was not measured: a prediction from the two factors{rest}.")
+        error = f" Predictions are off by about {' and '.join(off)}." if off else ""
+        words.append(
+            f"≈ marks a pair that was not measured; its time is predicted from the two factors.{error}"
+        )
     tables = tuple(_matrix(names, split) for split in splits)
     return Section("Every model on every hardware", tuple(words), tables, first_screen=False)
 

@@ -1,4 +1,4 @@
-"""Whether differences hold: against the baseline, against fp32, and between processors."""
+"""Whether differences are more than chance: to the baseline, to fp32, and between processors."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,23 +13,23 @@ _SMALLEST_P: Final = 0.001
 
 
 def evidence(comparison: Comparison) -> Chapter:
-    """Significance of the differences, the gates that a precision has to pass, and diverging answers."""
+    """Show the significance of differences, the accuracy gates of each precision, and diverging answers."""
     names = Names(comparison)
     sections = [
         Section(
-            "Answers against another row's",
+            "Accuracy compared with the baseline and with fp32",
             (
-                "On the questions that both answered. EM: exact McNemar test, two-sided. F1: 95 % interval "
-                "of the difference by paired bootstrap over questions. A difference that may be chance is "
-                "called not significant.",
+                "Each comparison uses the questions that both rows answered. EM: exact McNemar test, "
+                "two-sided. F1: 95 % interval of the difference, by paired bootstrap over questions. A "
+                "difference that may be chance is marked not significant.",
             ),
             (_differences(names, sorted(comparison.differences, key=lambda d: names.place(d.row))),),
         ),
         Section(
-            "What a precision keeps of fp32's F1",
+            "F1 of each precision relative to fp32",
             (
-                "MLPerf asks for 99 % or 99.9 %. With few questions the interval is wider than that, and a "
-                "pass or a failure is not certain.",
+                "MLPerf requires 99 % or 99.9 % of the accuracy of fp32. If the interval includes such a "
+                "gate, other questions might decide otherwise.",
             ),
             (_gates(names, sorted(comparison.gates, key=lambda gate: names.place(gate.row))),),
         ),
@@ -75,11 +75,15 @@ def _gates(names: Names, found: Sequence[Gate]) -> Table:
 def _divergences(names: Names, found: tuple[Divergence, ...]) -> list[Section]:
     sections = []
     for kind, title, words in (
-        ("precision", "Answers that change with the precision", "A precision of a model against its fp32."),
+        (
+            "precision",
+            "Answers that change with the precision",
+            "Each precision of a model is compared with its fp32.",
+        ),
         (
             "hardware",
             "Answers that change with the processor",
-            "One bundle, the same bytes, on processors with different instruction sets.",
+            "The same bundle ran on processors with different instruction sets.",
         ),
     ):
         alike = sorted((d for d in found if d.kind == kind), key=lambda d: names.place(d.left))
@@ -94,9 +98,9 @@ def _rates(names: Names, found: Sequence[Divergence]) -> Table:
             "other side", lambda d: f"{names.row(d.right)}, {hardware(d.right.hardware_class)}", number=False
         ),
         Column("questions", lambda d: str(d.questions)),
-        Column("differ", lambda d: str(d.differ)),
-        Column("equal", lambda d: percent(d.percent_equal)),
-        Column("gates that flip", lambda d: ", ".join(d.gates_flipped) or "none", number=False),
+        Column("different answers", lambda d: str(d.differ)),
+        Column("equal answers", lambda d: percent(d.percent_equal)),
+        Column("gates that only one passes", lambda d: ", ".join(d.gates_flipped) or "none", number=False),
     )
     return table_of("Divergence", columns, found)
 
@@ -110,7 +114,7 @@ def _examples(names: Names, found: Sequence[Divergence]) -> tuple[Table, ...]:
             number=False,
         ),
         Column("question", lambda x: x[1].question_id, number=False),
-        Column("one side answers", lambda x: x[1].left or "(nothing)", number=False),
-        Column("other side answers", lambda x: x[1].right or "(nothing)", number=False),
+        Column("answer of one side", lambda x: x[1].left or "(empty)", number=False),
+        Column("answer of the other side", lambda x: x[1].right or "(empty)", number=False),
     )
-    return (table_of("For example", columns, shown),) if shown else ()
+    return (table_of("Examples", columns, shown),) if shown else ()

@@ -1,4 +1,4 @@
-"""A chapter for each place: one hardware class and one question file, within which numbers compare."""
+"""A chapter for each place: one hardware class and one question file, within which numbers are comparable."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -10,11 +10,11 @@ from collector.report.names import hardware
 from collector.report.page import Chapter, Section, Table
 
 _EXPECTED: Final = {"exact_match", "f1", "bertscore_f1", "p50_ms", "speed_up"}
-"""A column that people look for is there even if it holds nothing but reasons why."""
+"""Columns that readers look for: they are shown even if every cell is a dash with a footnote."""
 
 
 def places(comparison: Comparison) -> Iterator[Chapter]:
-    """The chapters, in the order of the comparison's rows."""
+    """Lay out one chapter per place, in the order of the comparison's rows."""
     together: dict[tuple[str, str], list[Row]] = {}
     for row in comparison.rows:
         together.setdefault((row.hardware_class, row.questions_sha256), []).append(row)
@@ -28,5 +28,5 @@ def places(comparison: Comparison) -> Iterator[Chapter]:
 
 
 def place_table(rows: Sequence[Row]) -> tuple[Table, tuple[str, ...]]:
-    """The table of all models, and its footnotes."""
+    """Make the table of all models of one place, and its footnotes."""
     return noted_table("All models", COLUMNS, rows, _EXPECTED)

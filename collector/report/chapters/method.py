@@ -1,4 +1,4 @@
-"""How it was measured, in words."""
+"""The chapter that explains how everything was measured."""
 
 from typing import Final
 
@@ -6,45 +6,55 @@ from collector.findings.comparison import Comparison
 from collector.report.page import Chapter, Heading, Section, Table, cells
 
 METHOD: Final = (
-    "Each model is a folder with an ONNX graph, a tokeniser and a manifest, known by the SHA-256 of its "
-    "bytes. A worker process on the device loads it, answers one question cold, warms up and then answers "
-    "one question after the other (MLPerf's SingleStream). It holds no socket and no database; what its "
-    "parent did meanwhile is marked on the question concerned.",
-    "A context that is longer than the window is read in overlapping windows, and the best span of all is "
-    "the answer. The settings are those of the Hugging Face question-answering pipeline, unless the "
-    "provenance below says otherwise.",
-    "The device knows no gold answers. It sends every answer with its times to the collector, which stores "
-    "each once, scores it, and derives everything in this report from the rows.",
+    "Each model is a bundle: a folder with an ONNX graph, a tokeniser and a manifest, identified by the "
+    "SHA-256 of its bytes. A worker process on the device loads the bundle, answers a first question cold, "
+    "warms up, and then answers one question after the other (MLPerf's SingleStream). The worker uses no "
+    "network and no database. If its parent process was busy during a question, that question is marked.",
+    "A context that is longer than the model's window is read in overlapping windows; the best span of all "
+    "windows is the answer. The settings are those of the Hugging Face question-answering pipeline, unless "
+    "the provenance below lists others.",
+    "The device has no gold answers. It sends every answer with its times to the collector. The collector "
+    "stores each answer once, scores it, and computes everything in this report from what it stored.",
 )
 
 METRICS: Final = (
     (
         "EM, F1",
-        "Exact Match and token F1 of the official SQuAD v1.1 script: best over the gold answers, mean over "
-        "the questions, in percent. An error counts as wrong.",
+        "Exact Match and token F1 of the official SQuAD v1.1 script, in percent: best over the gold answers, "
+        "mean over the questions. An error counts as a wrong answer.",
     ),
     (
         "BERTScore F1",
-        "Similarity of the answer's and the gold answer's token vectors, best over the gold answers, mean "
-        "over the questions. Raw unless its name says rescaled: unrelated texts then score well above 0.",
+        "Similarity between the token vectors of the answer and of the gold answer: best over the gold "
+        "answers, mean over the questions. Not rescaled unless its name says so: unrelated texts score well "
+        "above 0.",
     ),
     (
         "time",
-        "Tokenise, infer and decode of one question. p50, p90 and p99 are nearest-rank percentiles of all "
-        "times that count: a disturbed or throttled answer does not, and is counted.",
+        "Time to tokenise, infer and decode one question. p50, p90 and p99 are nearest-rank percentiles. "
+        "Errors, and answers during which the device was disturbed or throttled, are left out and counted "
+        "separately.",
     ),
     (
         "speed-up",
-        "Median time of the baseline's fp32 over that of the model, on the same hardware and the questions "
-        "that both answered; its interval is a paired bootstrap over questions.",
+        "Median time of the baseline in fp32 divided by that of the model, on the same hardware and on the "
+        "questions that both answered. Its interval is a paired bootstrap over questions.",
     ),
-    ("energy", "Joules of the device's own meter over a run, by the answers given. Idle power is in it."),
-    ("95 %", "Every interval covers 95 %. Two rows whose intervals overlap may still differ: see the tests."),
+    (
+        "energy",
+        "Joules that the device's own meter measured during a run, divided by the number of answers. Idle "
+        "power is included.",
+    ),
+    (
+        "95 %",
+        "Every interval covers 95 %. Two rows whose intervals overlap may still differ significantly: the "
+        'tests under "Do the differences hold?" decide.',
+    ),
 )
 
 
 def method(comparison: Comparison) -> Chapter:
-    """Methodology, metrics, and how "best for" is found."""
+    """Explain the methodology and the metrics, and name the BERTScore model."""
     metrics = Table(
         "Metrics",
         (Heading("metric", number=False), Heading("meaning", number=False)),
@@ -54,7 +64,7 @@ def method(comparison: Comparison) -> Chapter:
     scorer = (
         ("BERTScore was not computed.",)
         if comparison.bertscore is None
-        else (f"BERTScore by {comparison.bertscore.hash}.",)
+        else (f"BERTScore was computed with {comparison.bertscore.hash}.",)
     )
     return Chapter(
         "method",

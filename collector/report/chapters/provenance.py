@@ -1,4 +1,4 @@
-"""Where every row comes from: bundle, weights, tools, runs, device, settings."""
+"""The chapter on provenance: bundle, weights, tools, runs, device and settings of every row."""
 
 import json
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from collector.report.page import Chapter, Column, Section, Table, table_of
 from commandline.counted import counted
 from contract.records import Settings
 
-_UNSAID: Final = {
+_DEFAULTS: Final = {
     field.name: field.default for field in msgspec.structs.fields(Settings) if not field.required
 }
 
 
 def provenance(comparison: Comparison) -> Chapter:
-    """Where every row comes from: bundle, weights, tools, runs, device, settings."""
+    """Show where every row comes from: bundle, weights, tools, runs, device and settings."""
     names = Names(comparison)
     return Chapter(
         "provenance",
@@ -54,7 +54,7 @@ def _devices(names: Names, found: tuple[Provenance, ...]) -> Table:
         Column("board", lambda p: p.device_model, number=False),
         Column("processor", lambda p: " ".join((p.cpu_model, *p.cpu_flags)), number=False),
         Column("versions", lambda p: _versions(p.versions), number=False),
-        Column("settings", lambda p: _options(p.settings, _UNSAID), number=False),
+        Column("settings", lambda p: _options(p.settings, _DEFAULTS), number=False),
         Column("runs", lambda p: ", ".join(p.runs), number=False),
     )
     return table_of("Runs", columns, found)
@@ -69,11 +69,11 @@ def _versions(found: dict[str, str]) -> str | None:
     return ", ".join(f"{name} {version}" for name, version in found.items()) or None
 
 
-def _options(text: str, unsaid: Mapping[str, object]) -> str | None:
-    """Names and values; what is not set, or as it is unless set, is left out."""
+def _options(text: str, defaults: Mapping[str, object]) -> str | None:
+    """List names and values of a JSON object, without those that are not set or have their default."""
     chosen = {
         name: value
         for name, value in json.loads(text).items()
-        if value not in (None, {}) and (name not in unsaid or value != unsaid[name])
+        if value not in (None, {}) and (name not in defaults or value != defaults[name])
     }
     return ", ".join(f"{name} {value}" for name, value in chosen.items()) or None

@@ -1,4 +1,4 @@
-"""What runs found that did not ask one question after the other: a section for each scenario."""
+"""The chapter on runs of scenarios other than single-stream, with one section per scenario."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -17,20 +17,22 @@ _Columns = tuple[NotedColumn[ScenarioRun], ...]
 
 _TITLES: Final = {
     OFFLINE: "Offline: questions in batches",
-    SERVER: "Server: questions at random moments",
-    SUSTAINED: "Sustained: for minutes",
-    LOADGEN: "LoadGen: by MLPerf's own clock",
+    SERVER: "Server: questions at random times",
+    SUSTAINED: "Sustained: questions for several minutes",
+    LOADGEN: "LoadGen: timed by MLPerf LoadGen",
 }
 _WORDS: Final = {
-    OFFLINE: "As many questions a second as the machine can, in batches. The gain is over the questions per "
-    "second that the same bundle answers one after the other, on the same hardware.",
-    SERVER: "Questions arrive as users ask, and wait for their turn. Times include that, at the highest rate "
-    "that holds the bound, or else at the last that was tried.",
-    SUSTAINED: "One question after the other for minutes: what the first seconds promise, and what is left "
-    "when the machine is hot. All answers count, those of a slowed-down machine too; at first and at last is "
-    "the median of the first and the last tenth of them.",
-    LOADGEN: "One question after the other, asked and timed by MLPerf's LoadGen. Beside its 90th percentile "
-    "stand those of the agent's own clock for the same answers.",
+    OFFLINE: "Questions are answered in batches, as fast as the machine can. The gain is the number of "
+    "questions per second, divided by that of the same bundle answering one question after the other on the "
+    "same hardware.",
+    SERVER: "Questions arrive at random times, as users ask them, and wait in a queue. The times include "
+    "this wait. They are shown for the highest rate at which p99 held the bound, or for the last rate tried "
+    "if none held it.",
+    SUSTAINED: "Questions are asked one after the other for minutes, to show how times change as the machine "
+    "heats up. All answers count, including those of a throttled machine. First p50 and last p50 are the "
+    "medians of the first and the last tenth of the answers.",
+    LOADGEN: "MLPerf LoadGen asks one question after the other and times the answers. The agent's own p50, "
+    "p90 and p99 of the same answers are shown beside LoadGen's p90.",
 }
 
 
@@ -42,9 +44,9 @@ def _slower(found: ScenarioRun) -> str | None:
     return times(found.last_p50_ms / found.first_p50_ms) if found.first_p50_ms and found.last_p50_ms else None
 
 
-def _slowed_down(found: ScenarioRun) -> str | None:
-    at = _minutes(found.slowed_down_after_seconds)
-    return "not seen" if at is None and found.elapsed_seconds is not None else at
+def _throttled_after(found: ScenarioRun) -> str | None:
+    minutes = _minutes(found.slowed_down_after_seconds)
+    return "not seen" if minutes is None and found.elapsed_seconds is not None else minutes
 
 
 def _megahertz(found: ScenarioRun) -> str | None:
@@ -55,11 +57,11 @@ def _valid(found: ScenarioRun) -> str | None:
     return None if found.loadgen_valid is None else "valid" if found.loadgen_valid else "invalid"
 
 
-_WHO: Final[_Columns] = (
+_NAMES: Final[_Columns] = (
     NotedColumn("hardware_class", "hardware", lambda r: hardware(r.hardware_class), number=False),
     NotedColumn("title", "model", lambda r: full_name(r.title, r.precision), number=False),
 )
-_WHAT: Final[dict[str, _Columns]] = {
+_OWN: Final[dict[str, _Columns]] = {
     OFFLINE: (
         NotedColumn("batch_size", "batch", lambda r: None if r.batch_size is None else str(r.batch_size)),
         NotedColumn("questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2)),
@@ -67,8 +69,8 @@ _WHAT: Final[dict[str, _Columns]] = {
     ),
     SERVER: (
         NotedColumn("latency_bound_ms", "bound ms", lambda r: decimals(r.latency_bound_ms, 1)),
-        NotedColumn("valid_per_second", "holds up to per second", lambda r: decimals(r.valid_per_second, 2)),
-        NotedColumn("at_per_second", "at per second", lambda r: decimals(r.at_per_second, 2)),
+        NotedColumn("valid_per_second", "rate held per second", lambda r: decimals(r.valid_per_second, 2)),
+        NotedColumn("at_per_second", "rate shown per second", lambda r: decimals(r.at_per_second, 2)),
         NotedColumn("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
         NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
         NotedColumn("p99_bound_ms", "p99 at most ms", lambda r: decimals(r.p99_bound_ms, 1)),
@@ -77,14 +79,10 @@ _WHAT: Final[dict[str, _Columns]] = {
         NotedColumn("elapsed_seconds", "minutes", lambda r: _minutes(r.elapsed_seconds)),
         NotedColumn("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
         NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
-        NotedColumn("first_p50_ms", "p50 at first ms", lambda r: decimals(r.first_p50_ms, 1)),
-        NotedColumn("last_p50_ms", "p50 at last ms", lambda r: decimals(r.last_p50_ms, 1)),
+        NotedColumn("first_p50_ms", "first p50 ms", lambda r: decimals(r.first_p50_ms, 1)),
+        NotedColumn("last_p50_ms", "last p50 ms", lambda r: decimals(r.last_p50_ms, 1)),
         NotedColumn("slower", "last / first", _slower),
-        NotedColumn(
-            "slowed_down_after_seconds",
-            "slowed down after min",
-            _slowed_down,
-        ),
+        NotedColumn("slowed_down_after_seconds", "throttled after min", _throttled_after),
         NotedColumn("lowest_clock_hz", "lowest MHz", _megahertz),
     ),
     LOADGEN: (
@@ -95,7 +93,7 @@ _WHAT: Final[dict[str, _Columns]] = {
         NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
     ),
 }
-_ALSO: Final[_Columns] = (
+_COMMON: Final[_Columns] = (
     NotedColumn("exact_match", "EM %", lambda r: decimals(r.exact_match, 1)),
     NotedColumn("f1", "F1 %", lambda r: decimals(r.f1, 1)),
     NotedColumn("answers", "answers", lambda r: f"{r.answers:,}"),
@@ -112,7 +110,7 @@ _CHARTS: Final[dict[str, Callable[[Sequence[ScenarioRun], ModelColours], Figure]
 
 
 def scenarios(comparison: Comparison) -> Chapter:
-    """A section for each scenario that any run had; on the first screen if there is nothing else."""
+    """Lay out one section per scenario that has runs; on the first screen if the comparison has no rows."""
     colours = ModelColours(comparison)
     by_scenario: dict[str, list[ScenarioRun]] = {}
     for found in comparison.scenarios:
@@ -126,7 +124,7 @@ def scenarios(comparison: Comparison) -> Chapter:
 
 
 def _section(scenario: str, found: Sequence[ScenarioRun], colours: ModelColours) -> Section:
-    columns = (*_WHO, *_WHAT.get(scenario, ()), *_ALSO)
+    columns = (*_NAMES, *_OWN.get(scenario, ()), *_COMMON)
     table, footnotes = noted_table(
         "Runs", columns, found, {FOUND.get(scenario, "answers"), "times_one_by_one", "f1"}
     )
@@ -171,7 +169,7 @@ def _rates(found: Sequence[ScenarioRun]) -> Table:
 
 
 def _figures(scenario: str, found: Sequence[ScenarioRun], colours: ModelColours) -> tuple[Figure, ...]:
-    """A chart for each place, since numbers compare within it only."""
+    """Draw one chart per place, since numbers are comparable only within a place."""
     draw = _CHARTS.get(scenario)
     places: dict[tuple[str, str], list[ScenarioRun]] = {}
     for run in found:

@@ -1,4 +1,4 @@
-"""The comparative summary, beside the numbers of the study that distilbench follows."""
+"""The comparative summary: the report's rows below the numbers of the study that distilbench follows."""
 
 from typing import Final
 
@@ -9,23 +9,24 @@ from collector.report.page import Cell, Chapter, Heading, Section, Table, cells
 from contract.study import METHODS, STUDY, Study
 
 CAVEATS: Final = (
-    "The study's rows are its own numbers, measured on the 87,599 questions of SQuAD v1.1 train, on which "
-    "these checkpoints were fitted, with the defaults of the Hugging Face pipeline. They are not comparable "
-    "with an accuracy on questions that a model has not seen.",
-    "It prints 6 layers for MiniLM; 33 million parameters are those of the model with 12 layers and a hidden "
-    "size of 384.",
-    "A dash is a number that does not exist or would mislead; the table of that hardware says why.",
+    'The rows "the study" show the study\'s own numbers. It measured them with the defaults of the Hugging '
+    "Face pipeline on the 87,599 questions of SQuAD v1.1 train, which these checkpoints were trained on. So "
+    "they are not comparable with an accuracy on questions that a model has not seen.",
+    "The study prints 6 layers for MiniLM, but 33 million parameters belong to the MiniLM with 12 layers "
+    "and a hidden size of 384.",
+    "A dash stands for a number that does not exist or would mislead; the table of that hardware explains "
+    "why.",
 )
 
 _BASELINE: Final = 1.0
-"""The speed-up of the study's own baseline: exact, where the others are approximate."""
+"""The speed-up of the study's own baseline. It is exact; the study's other speed-ups are approximate."""
 
 _HEADINGS: Final = (
     Heading("source", number=False),
     Heading("model", number=False),
     Heading("parameters M"),
     Heading("layers"),
-    Heading("distilled", number=False),
+    Heading("distillation", number=False),
     Heading("EM %"),
     Heading("F1 %"),
     Heading("speed-up"),
@@ -34,13 +35,13 @@ _HEADINGS: Final = (
 
 
 def study(comparison: Comparison) -> Chapter:
-    """Model, parameters, layers, method, EM and F1, speed-up and best for: here and in the study."""
+    """Show parameters, layers, distillation, EM, F1, speed-up and "best for", here and in the study."""
     theirs = [_theirs(row, METHODS[model]) for model, row in STUDY.items()]
     ours = [_ours(row) for row in comparison.rows]
     return Chapter(
         "study",
         "Model comparative summary",
-        (Section("", CAVEATS, (Table("Here and in the study", _HEADINGS, (*theirs, *ours)),)),),
+        (Section("", CAVEATS, (Table("The study and this report", _HEADINGS, (*theirs, *ours)),)),),
     )
 
 

@@ -1,1 +1,1 @@
-"""What a report draws."""
+"""The charts of a report."""

@@ -1,4 +1,4 @@
-"""Charts of what goes on within a row: how its times spread, and how its runs went over time."""
+"""Charts of what is behind a row: the distribution of its times, and the temperature over its runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,27 +10,27 @@ from collector.report.charts.colours import ModelColours, label
 from collector.report.names import full_name
 from collector.report.page import Figure, Heading, Table, cells
 
-_QUARTERS = (0.05, 0.25, 0.5, 0.75, 0.95)
+_FRACTIONS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def distributions(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> Figure | None:
-    """The share of questions answered within a time."""
+    """Draw the share of questions answered within each time; None without times."""
     titles = _titles(rows)
     shown = [d for d in comparison.distributions if d.row in titles]
     if not shown:
         return None
     return Figure(
-        "How times spread",
-        "The share of questions that were answered within a time, which is logarithmic: a steep curve is a "
-        "steady model. Long contexts are read in several windows, which makes steps.",
+        "Distribution of times",
+        "The share of questions answered within a time, on a logarithmic axis: a steep curve means steady "
+        "times. Steps come from long contexts, which are read in several windows.",
         Table(
             "The numbers",
             (
                 Heading("model", number=False),
-                *(Heading(f"{fraction:.0%} within ms") for fraction in _QUARTERS),
+                *(Heading(f"{fraction:.0%} within ms") for fraction in _FRACTIONS),
             ),
             tuple(
-                cells(titles[d.row], *(decimals(_at(d.fractions, d.ms, f), 1) for f in _QUARTERS))
+                cells(titles[d.row], *(decimals(_quantile(d.fractions, d.ms, f), 1) for f in _FRACTIONS))
                 for d in shown
             ),
             names=1,
@@ -57,7 +57,7 @@ def distributions(comparison: Comparison, rows: Sequence[Row], colours: ModelCol
 
 
 def heat(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> Figure | None:
-    """The temperature over each run, with the moments in which the processor was held back."""
+    """Draw the temperature over each run, and when the processor was throttled; None without readings."""
     titles = _titles(rows)
     shown = [
         trace
@@ -66,33 +66,33 @@ def heat(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> 
     ]
     if not shown:
         return None
-    held_back = [
+    throttled = [
         (moment.seconds, moment.temperature_celsius)
         for trace in shown
         for moment in trace.moments
         if moment.throttled and moment.temperature_celsius is not None
     ]
     marks: list[dict[str, Any]] = []
-    if held_back:
+    if throttled:
         marks.append(
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": "held back",
+                "name": "throttled",
                 "tint": "warning",
                 "marker": {"symbol": "x-thin-open", "size": 7},
-                "x": [seconds for seconds, _ in held_back],
-                "y": [celsius for _, celsius in held_back],
-                "hovertemplate": "held back at %{y:.0f} °C<extra></extra>",
+                "x": [seconds for seconds, _ in throttled],
+                "y": [celsius for _, celsius in throttled],
+                "hovertemplate": "throttled at %{y:.0f} °C<extra></extra>",
             }
         )
     return Figure(
-        "Heat over a run",
-        "The temperature of the processor over the time of each run, which is logarithmic"
+        "Temperature over each run",
+        "The temperature of the processor over the time since the start of each run, on a logarithmic axis. "
         + (
-            "; crosses mark where the processor was held back."
-            if held_back
-            else "; it was never seen held back."
+            "Crosses mark when the processor was throttled."
+            if throttled
+            else "The processor was never seen throttled."
         ),
         _heat_table(shown, titles),
         [
@@ -113,7 +113,7 @@ def heat(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> 
             *marks,
         ],
         {
-            "xaxis": {"title": {"text": "seconds since the run began"}, "type": "log"},
+            "xaxis": {"title": {"text": "seconds since the run started"}, "type": "log"},
             "yaxis": {"title": {"text": "°C"}},
         },
         400,
@@ -121,7 +121,7 @@ def heat(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> 
 
 
 def _mode(trace: RunTrace) -> str:
-    """A line; one reading has none, and is a point."""
+    """Choose a line, or a point for a single reading, which makes no line."""
     return "lines" if sum(m.temperature_celsius is not None for m in trace.moments) > 1 else "markers"
 
 
@@ -131,11 +131,11 @@ def _heat_table(traces: Sequence[RunTrace], titles: dict[RowName, str]) -> Table
         (
             Heading("model", number=False),
             Heading("device", number=False),
-            Heading("°C at first"),
-            Heading("°C at most"),
+            Heading("first °C"),
+            Heading("highest °C"),
             Heading("lowest MHz"),
-            Heading("of the time held back"),
-            Heading("p50 at last / at first"),
+            Heading("share of time throttled"),
+            Heading("last / first p50"),
         ),
         tuple(_heat_row(trace, titles[trace.row]) for trace in traces),
     )
@@ -168,5 +168,5 @@ def _titles(rows: Sequence[Row]) -> dict[RowName, str]:
     }
 
 
-def _at(fractions: Sequence[float], ms: Sequence[float], fraction: float) -> float:
+def _quantile(fractions: Sequence[float], ms: Sequence[float], fraction: float) -> float:
     return next((t for f, t in zip(fractions, ms, strict=True) if f >= fraction), ms[-1])

@@ -1,7 +1,7 @@
-"""The charts of a place, as Plotly's own JSON, each with the table that says the same.
+"""The charts of a place, as Plotly's own JSON, each with a table of the same numbers.
 
-Three are the study's: EM and F1, time per question, BERTScore F1. The others set accuracy against time, and
-show how times spread, how hot a run got and what a question costs in energy.
+Three charts are those of the study: EM and F1, time per question, and BERTScore F1. The others show accuracy
+against time, the distribution of times, the temperature over each run, and the energy per question.
 """
 
 import math
@@ -21,11 +21,11 @@ _ROW_PIXELS: Final = 28
 _FRAME_PIXELS: Final = 110
 _F1_MARGIN: Final = 6.0
 _LABEL_DECADES: Final = 0.35
-"""Room for a label beside the outermost points of a logarithmic axis."""
+"""Room for a label beside the outermost points of a logarithmic axis, in decades."""
 
 
 def figures(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Figure]:
-    """The charts of the rows of one place; one without a number to show is left out."""
+    """Draw the charts of the rows of one place, without those that have no number to show."""
     colours = ModelColours(comparison)
     made = (
         _trade(rows, colours),
@@ -40,16 +40,16 @@ def figures(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Figure]:
 
 
 def _trade(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
-    shown = [row for row in rows if row.f1 is not None and row.p50_ms]  # no logarithm has a 0
+    shown = [row for row in rows if row.f1 is not None and row.p50_ms]  # 0 has no logarithm
     if not shown:
         return None
     points = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0) for row in shown]
     front = [points[i] for i in pareto_front(points)]
     return Figure(
         "Accuracy against time",
-        "F1 over the median time per question, which is logarithmic: higher and further left is better. The "
-        "dotted line joins the models that no other one beats in both, the Pareto front. A point without "
-        "room for its name tells it when it is pointed at.",
+        "F1 over the median time per question, on a logarithmic axis: higher and further left is better. The "
+        "dotted line is the Pareto front: it joins the models that no other model beats in both. If a point "
+        "shows no name, point at it to see the name.",
         _table(shown, "f1", "f1_interval", "p50_ms", "best_for"),
         [
             {
@@ -89,7 +89,7 @@ def _trade(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
             },
             "yaxis": {
                 "title": {"text": "F1 %"},
-                # Never so narrow that a difference within chance looks like a cliff.
+                # Wide enough that a difference within chance does not look large.
                 "range": [min(p.f1 for p in points) - _F1_MARGIN, max(p.f1 for p in points) + _F1_MARGIN],
             },
             "showlegend": False,
@@ -105,8 +105,8 @@ def _answers(rows: Sequence[Row]) -> Figure | None:
         return None
     return Figure(
         "Exact Match and F1",
-        "Exact Match and token F1 in percent for each model that has a meaningful accuracy; the whiskers are "
-        "95 % intervals.",
+        "Exact Match and token F1, in percent, of each model that has an accuracy; the whiskers are 95 % "
+        "intervals.",
         _table(shown, "exact_match", "f1", "f1_interval"),
         [
             _bars(shown, "f1", "F1", 0),
@@ -133,7 +133,7 @@ def _time(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
     )
     return Figure(
         "Time per question",
-        "The median, the 90th and the 99th percentile of the time per question in milliseconds, on a "
+        "The median, the 90th and the 99th percentile of the time per question, in milliseconds, on a "
         "logarithmic axis: further left is faster.",
         _table(shown, "p50_ms", "p90_ms", "p99_ms", "speed_up", "speed_up_interval"),
         [
@@ -171,7 +171,7 @@ def _bertscore(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
         return None
     return Figure(
         "BERTScore F1",
-        "BERTScore F1 from 0 to 1. Raw scores of unrelated texts lie well above 0.",
+        "BERTScore F1, from 0 to 1. Without rescaling, even unrelated texts score well above 0.",
         _table(shown, "bertscore_f1"),
         [_bars(shown, "bertscore_f1", "BERTScore F1", 0)],
         _by_name({"title": {"text": "BERTScore F1"}, "range": [0, 1]}),
@@ -183,10 +183,10 @@ def _energy(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
     shown = [row for row in rows if row.joules_per_question is not None]
     if not shown:
         return None
-    sources = ", ".join(dict.fromkeys(row.energy_source or "an unnamed source" for row in shown))
+    sources = ", ".join(dict.fromkeys(row.energy_source or "an unnamed meter" for row in shown))
     return Figure(
         "Energy per question",
-        f"Joules per question answered, idle power included, as measured by {sources}.",
+        f"Joules per answered question, including idle power, measured by {sources}.",
         _table(shown, "joules_per_question", "joules_per_correct"),
         [_bars(shown, "joules_per_question", "J per question", 0)],
         _by_name({"title": {"text": "joules"}, "rangemode": "tozero"}),
@@ -228,7 +228,7 @@ def _bars(rows: Sequence[Row], field: str, name: str, tint: int) -> dict[str, An
 
 
 def _written(rows: Sequence[Row], field: str) -> list[str | None]:
-    """A number as the tables have it: a browser would round halves in another way."""
+    """Write numbers as the tables show them, since a browser would round halves differently."""
     return [_BY_KEY[field].text(row) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""Charts of runs under load: how time, heat and clock go over minutes, and what queueing makes of p99."""
+"""Charts of runs under load: time, temperature and clock over minutes, and p99 against the rate."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from collector.report.page import Column, Figure, Heading, Table, cells, table_o
 _PANEL_PIXELS: Final = 150
 _FRAME_PIXELS: Final = 100
 _GAP: Final = 0.07
-"""Between two panels, as a part of the height."""
+"""The gap between two panels, as a share of the chart's height."""
 
 
 class _Panel(NamedTuple):
-    """One reading over time."""
+    """One panel of a chart: a reading over time."""
 
     words: str
     title: str
     unit: str
     digits: int
     read: Any
-    """Takes a moment; returns a number or None."""
+    """Function from a `Moment` to its number, or None without one."""
 
 
 _PANELS: Final = (
@@ -36,17 +36,17 @@ _PANELS: Final = (
 
 
 def endurance(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
-    """Time per question, temperature and clock over the minutes of sustained runs of one place."""
+    """Draw time per question, temperature and clock over the minutes of the sustained runs of one place."""
     names = _names(runs)
     panels = [p for p in _PANELS if any(p.read(m) is not None for run in runs for m in run.moments)]
-    slowed = [run for run in runs if run.slowed_down_after_seconds is not None]
+    throttled = [run for run in runs if run.slowed_down_after_seconds is not None]
     return Figure(
         f"Under sustained load: {hardware(runs[0].hardware_class)}, {runs[0].questions}",
-        f"{' and '.join(panel.words for panel in panels)} over the minutes of each run; ".capitalize()
+        f"{', '.join(panel.words for panel in panels)} over the minutes of each run. ".capitalize()
         + (
-            "a dotted line marks when the machine was first slowed down."
-            if slowed
-            else "the machine was never seen slowed down."
+            "A dotted line marks when the machine was first throttled."
+            if throttled
+            else "The machine was never seen throttled."
         ),
         _moments(runs, names),
         [
@@ -70,7 +70,7 @@ def endurance(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
         ],
         {
             "xaxis": {
-                "title": {"text": "minutes since the run began"},
+                "title": {"text": "minutes since the run started"},
                 "anchor": _axis(len(panels) - 1),
                 "rangemode": "tozero",
             },
@@ -83,7 +83,7 @@ def endurance(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
                 }
                 for number, panel in enumerate(panels)
             },
-            "shapes": [_upright(run, colours) for run in slowed],
+            "shapes": [_upright(run, colours) for run in throttled],
             "showlegend": True,
         },
         _FRAME_PIXELS + _PANEL_PIXELS * len(panels),
@@ -91,11 +91,11 @@ def endurance(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
 
 
 def latency_against_rate(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
-    """p99 over the rate at which questions arrive, for the server runs of one place, and what it may be."""
+    """Draw p99 and its bound against the rate at which questions arrive, for the server runs of one place."""
     names = _names(runs)
     tried = {run.run_id: sorted(run.rates, key=lambda rate: rate.per_second) for run in runs}
     bounds = sorted({run.latency_bound_ms for run in runs if run.latency_bound_ms is not None})
-    told = " and ".join(f"{bound:,g} ms" for bound in bounds)
+    limits = " and ".join(f"{bound:,g} ms" for bound in bounds)
     columns: tuple[Column[tuple[ScenarioRun, Rate]], ...] = (
         Column("model", lambda x: names[x[0].run_id], number=False),
         Column("per second", lambda x: decimals(x[1].per_second, 2)),
@@ -107,9 +107,9 @@ def latency_against_rate(runs: Sequence[ScenarioRun], colours: ModelColours) -> 
     rates = [(run, rate) for run in runs for rate in tried[run.run_id]]
     return Figure(
         f"p99 against rate: {hardware(runs[0].hardware_class)}, {runs[0].questions}",
-        "The 99th percentile of the time from a question's arrival to its answer, over the questions that "
-        "arrive in a second; both axes are logarithmic. Filled marks are rates that hold the bound"
-        + (f", the dotted line at {told}." if told else "."),
+        "The 99th percentile of the time from a question's arrival to its answer, against the number of "
+        "questions that arrive per second. Both axes are logarithmic. Filled marks are rates that hold the "
+        + (f"latency bound, the dotted line at {limits}." if limits else "latency bound."),
         table_of("The numbers", columns, rates, names=1),
         [
             {
@@ -151,18 +151,18 @@ def latency_against_rate(runs: Sequence[ScenarioRun], colours: ModelColours) -> 
 
 
 def _names(runs: Sequence[ScenarioRun]) -> dict[str, str]:
-    """What each run is called in a chart: by its model, and by its id where several have one."""
+    """Name each run by its model, and also by its id if several runs have the same model."""
     titles = {run.run_id: full_name(run.title, run.precision) for run in runs}
-    often = Counter(titles.values())
+    runs_of = Counter(titles.values())
     return {
-        run_id: title if often[title] == 1 else f"{title}, run {run_id[:8]}"
+        run_id: title if runs_of[title] == 1 else f"{title}, run {run_id[:8]}"
         for run_id, title in titles.items()
     }
 
 
 def _when(run: ScenarioRun) -> str:
     seconds = run.slowed_down_after_seconds
-    return "" if seconds is None else f", slowed down after {seconds / 60:,.1f} min"
+    return "" if seconds is None else f", throttled after {seconds / 60:,.1f} min"
 
 
 def _axis(number: int) -> str:
@@ -170,7 +170,7 @@ def _axis(number: int) -> str:
 
 
 def _domain(number: int, panels: int) -> list[float]:
-    """From the top down."""
+    """Return the lower and the upper end of a panel as shares of the height; panel 0 is at the top."""
     height = (1 - _GAP * (panels - 1)) / panels
     top = 1 - number * (height + _GAP)
     return [max(0.0, round(top - height, 4)), round(top, 4)]
@@ -197,9 +197,9 @@ def _moments(runs: Sequence[ScenarioRun], names: dict[str, str]) -> Table:
             Heading("model", number=False),
             Heading("minute"),
             Heading("p50 ms"),
-            Heading("°C at most"),
+            Heading("highest °C"),
             Heading("lowest MHz"),
-            Heading("slowed down", number=False),
+            Heading("throttled", number=False),
         ),
         tuple(_moment(names[run.run_id], m) for run in runs for m in run.moments),
         names=1,

@@ -1,1 +1,1 @@
-"""How a report is written: one module for each format."""
+"""The formats of a report, one module per format."""

@@ -1,4 +1,4 @@
-"""The report as CSV: full numbers, a row each."""
+"""The report as CSV, with unrounded numbers."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -19,11 +19,11 @@ _OF_SCENARIOS: Final = tuple(
 
 
 def as_csv(comparison: Comparison) -> str:
-    """Write a comparison as CSV with a header line: its rows, and below them the runs of other scenarios.
+    """Write a comparison as CSV with a header line: its rows, then the runs of other scenarios.
 
-    `scenario` tells them apart. What is not known is an empty cell, and `notes` says why. An interval is two
-    columns, `FIELD_low` and `FIELD_high`; `marks` counts what disturbed answers, `rates` and `loadgen` are
-    the details of those scenarios.
+    The column `scenario` distinguishes them. An unknown value is an empty cell, and `notes` explains why. An
+    interval is two columns, `FIELD_low` and `FIELD_high`. `marks` counts answers by what disturbed them;
+    `rates` and `loadgen` hold the details of those scenarios.
     """
     ends = [f"{field}_{end}" for field in _WITH_INTERVAL for end in ("low", "high")]
     header = (*_FIELDS, *ends, "marks", "notes", *_OF_SCENARIOS, "rates", "loadgen")

@@ -1,8 +1,8 @@
-"""The report as one HTML file: no network, works from disk, light and dark, on paper and on a phone.
+"""The report as one HTML file that uses no network: for disk, light and dark screens, paper and phones.
 
-Whatever a device wrote is escaped where it stands, and a content security policy runs no script but ours and
-Plotly, by their hashes. Styles are inline since Plotly sets them on what it draws. Plotly has five megabytes
-and is carried compressed: the browser unpacks it, and where it cannot, the tables behind the charts stay.
+All text from devices is escaped. A content security policy allows only our script and Plotly, by their
+hashes. Inline styles are allowed because Plotly sets them on what it draws. Plotly has five megabytes, so the
+file contains it compressed and the browser unpacks it; a browser that cannot shows the tables of the charts.
 """
 
 import base64
@@ -20,7 +20,7 @@ from collector.report.page import Cell
 from commandline.counted import counted
 
 _SCRIPTS: Final = ("names.js", "paper.js", "report.js")
-"""One script in a page, in this order."""
+"""Files that are joined, in this order, to the page's only script besides Plotly."""
 
 
 def as_html(comparison: Comparison) -> str:
@@ -69,7 +69,7 @@ def _in_brief(comparison: Comparison) -> str:
 
 
 def _cards(page: Page) -> dict[str, list[tuple[Cell, ...]]]:
-    """The rows of the first table, which is the answer, by what stands in their first cell."""
+    """Group the rows of the first table, which is the answer, by the text of their first cell."""
     cards: dict[str, list[tuple[Cell, ...]]] = {}
     for chapter in page.chapters[:1]:
         if chapter.anchor == "answer":
@@ -88,6 +88,6 @@ def _policy(*scripts: str) -> str:
 
 
 def _inert_json(value: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """Encode JSON so that it cannot end the script element that contains it."""
     text = msgspec.json.encode(value).decode()
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

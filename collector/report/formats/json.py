@@ -1,4 +1,4 @@
-"""The report as JSON: the types of `collector.findings.comparison`, as they are."""
+"""The report as JSON, with the fields of `collector.findings.comparison.Comparison`."""
 
 import msgspec
 

@@ -14,7 +14,7 @@ _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+!|~])")
 
 
 def markdown(comparison: Comparison) -> str:
-    """Write a comparison as Markdown. Names cannot break out of their cell, as markup or as HTML."""
+    """Write a comparison as Markdown; a name cannot break out of its cell by Markdown or HTML."""
     page = lay_out(comparison)
     lines: list[str] = []
     for chapter in page.chapters:

@@ -1,4 +1,4 @@
-// Names beside the points of a chart. A part of report.js.
+// Places names beside the points of a chart. A part of report.js.
 const NAME_HEIGHT = 15;
 const NAME_GAPS = [9, 16, 26, 38, 54, 74, 98];
 const NARROW_GAPS = NAME_GAPS.slice(0, 4);
@@ -22,8 +22,8 @@ function meets(line, box) {
   return corners.some((corner, i) => crosses(line, [corner, corners[(i + 1) % 4]]));
 }
 
-// Names of points beside them, or joined to them by a line where it is crowded; the front's come first. None
-// lies on another or on a mark; one for which there is no room near by is left to the pointer, and to the table.
+// Places each name beside its point, or joins both by a line if it is crowded. Points of the front come first. No
+// name covers another name or a mark. A name without room nearby is left out: the pointer and the table show it.
 function names(chart, traces, colour) {
   const { w: width, h: height } = chart._fullLayout._size;
   const { xaxis, yaxis } = chart.layout;
@@ -43,7 +43,7 @@ function names(chart, traces, colour) {
   const marks = points.map(({ x, y }) => ({
     left: x - MARK_RADIUS, right: x + MARK_RADIUS, top: y - MARK_RADIUS, bottom: y + MARK_RADIUS,
   }));
-  // The front goes right, then up: the names keep off it where they can.
+  // The line of the front goes right, then up. Names avoid it if they can.
   const stairs = traces.filter((trace) => trace.line?.shape === "hv").flatMap(({ x, y }) => x.slice(1).flatMap((_, i) => {
     const at = (j, k) => ({ x: place(xaxis, x[j], width), y: height - place(yaxis, y[k], height) });
     return [[at(i, i), at(i + 1, i)], [at(i + 1, i), at(i + 1, i + 1)]];
@@ -65,7 +65,7 @@ function names(chart, traces, colour) {
         const outside = box.left < 0 || box.right > width || box.top < 0 || box.bottom > height;
         if (outside || marks.some((mark) => overlap(mark, box))) continue;
         if (placed.some((other) => overlap(other.box, box) || meets(line, other.box) || meets(other.line, box))) continue;
-        // The front is the upper left edge of the cloud: its names go out, the others in.
+        // The front is the upper left edge of the cloud: its names go outwards, all others go inwards.
         const outwards = point.trace.named === "front" ? -1 : 1;
         const cost = gap + 6 * (1 - (outwards * (Math.cos(angle) + Math.sin(angle))) / Math.SQRT2)
           + 30 * placed.filter((other) => crosses(line, other.line)).length

@@ -1,5 +1,5 @@
-// What paper needs that style sheets cannot give. A part of report.js.
-// The sizes are those of the style sheet's @page and @media print, on the narrower of A4 and US letter.
+// Prepares the page for printing where style sheets cannot. A part of report.js.
+// The sizes match @page and @media print of the style sheet, for the narrower of A4 and US letter.
 const PAPER_SCALE = 0.62;
 const TALLEST_PIXELS = 430;
 const PAPER_PIXELS = 718;
@@ -10,7 +10,7 @@ const SCREEN_PADDING = 22;
 const PAPER_PADDING = 10;
 const LONGEST_PIXELS = 180;
 
-// Before it is printed a page is laid out on the screen still: only this says that it is for paper.
+// Just before printing, the page still has its screen layout, so this class is the only sign that paper is meant.
 function onPaper() {
   return document.documentElement.classList.contains("on-paper");
 }
@@ -23,7 +23,7 @@ function paperHeight(chart) {
   return Math.round(Math.min(chart.dataset.height * PAPER_SCALE, TALLEST_PIXELS));
 }
 
-// The columns of a table in parts that fit on paper beside each other; each part begins with what names a row.
+// Splits the columns of a table into parts that fit on paper; each part starts with the columns that name a row.
 function parts(table) {
   const names = Number(table.dataset.names);
   const widths = [...table.tHead.rows[0].cells].map(({ offsetWidth }) => (

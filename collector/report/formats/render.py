@@ -1,4 +1,4 @@
-"""Which format is made by what."""
+"""Writes a report in the format that is asked for."""
 
 from collector.findings.comparison import Comparison
 
@@ -16,9 +16,9 @@ def render(
     Args:
         comparison: what to show.
         form: the format's name.
-        width: of a table, in columns of the terminal; None for as wide as it takes.
-        colour: of a table, for a terminal.
-        part: of a table; see `table`.
+        width: for `table`: columns of the terminal; None for no limit.
+        colour: for `table`: whether to emphasise with ANSI escapes.
+        part: for `table`: which chapters to write; see `formats.table.table`.
     """
     match form:
         case "markdown":

@@ -1,5 +1,5 @@
 "use strict";
-// Unpacks Plotly, draws the charts in the colours of the page, and draws them again when those change.
+// Unpacks Plotly, draws the charts in the colours of the page, and redraws them when the colours change.
 const charts = JSON.parse(document.getElementById("charts").textContent);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const narrow = matchMedia("(max-width: 40rem)");
@@ -32,7 +32,7 @@ function tinted(trace, colour) {
   return shown;
 }
 
-// Ticks of logarithmic axes: evenly spaced numbers within a decade, else 1, 2 and 5 where they have room.
+// Chooses the ticks of logarithmic axes: evenly spaced numbers within one decade, else 1, 2 and 5 if there is room.
 function ticks(chart) {
   const { w: width, h: height } = chart._fullLayout._size;
   return Object.fromEntries(Object.entries(chart.layout)
@@ -46,8 +46,8 @@ function ticks(chart) {
     }));
 }
 
-// What depends on the size and the range that a chart has now: the height that its legend takes, its ticks,
-// and where there is room for names.
+// Adjusts what depends on the current size and range of a chart: its height with the legend, its ticks, and the
+// places of names.
 async function adjust(chart, traces, colour) {
   if (adjusting.has(chart)) {
     again.add(chart);
@@ -69,7 +69,7 @@ async function adjust(chart, traces, colour) {
   if (again.delete(chart)) await adjust(chart, traces, colour);
 }
 
-// Whether a change of a chart's layout is one that `adjust` made.
+// Whether `adjust` itself made a change of a chart's layout.
 function ours(change) {
   return Object.keys(change).every((key) => /^(height|annotations)$|\.(dtick|tickmode)$/.test(key));
 }
@@ -130,7 +130,7 @@ async function start() {
     document.head.append(library);
     draw();
   } catch {
-    // An old browser: what the charts show is in the tables behind them.
+    // An old browser cannot unpack Plotly: open the tables of the charts instead.
     document.documentElement.classList.add("without-charts");
     document.querySelectorAll("figure details").forEach((details) => { details.open = true; });
     return;

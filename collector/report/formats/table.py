@@ -1,13 +1,13 @@
-"""The report for a terminal: a first screen that answers the question, or all of it, or one chapter."""
+"""The report for a terminal: a first screen with the answer, all chapters, or one chapter."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from collector.display.console_text import console_text
 from collector.display.plain import plain
 from collector.findings.comparison import Comparison
 from collector.report.layout import Page, lay_out
-from collector.report.page import PARTS, Chapter, Section, Table, mark
+from collector.report.page import PARTS, Chapter, Section, Table, mark, without_details
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,8 +24,8 @@ def table(
 
     Args:
         comparison: what to show.
-        width: columns of the terminal, which wider tables are split to; None for as wide as it takes.
-        colour: emphasise with ANSI escapes.
+        width: columns of the terminal; wider tables are split into parts. None for no limit.
+        colour: whether to emphasise with ANSI escapes.
         part: `FIRST_SCREEN`, `FULL`, or one of `PARTS`.
     """
     return console_text(_page(lay_out(comparison), part, width), width, colour=colour)
@@ -40,10 +40,12 @@ def _page(page: Page, part: str, width: int | None) -> "Iterator[RenderableType]
         yield title
         yield Text("─" * title.cell_len)
         for section in chapter.sections:
-            if section.first_screen or part != FIRST_SCREEN:
-                yield from _section(section, width, brief=part == FIRST_SCREEN)
+            if part != FIRST_SCREEN:
+                yield from _section(section, width)
+            elif section.first_screen:
+                yield from _section(without_details(section), width)
     if part in PARTS and not shown and page.chapters:
-        yield Text(f"there is nothing to say under {part!r}")
+        yield Text(f"chapter {part!r} is empty")
     for remark in page.remarks:
         yield Text(plain(remark))
     if part == FIRST_SCREEN and page.chapters:
@@ -55,28 +57,24 @@ def _belongs(chapter: Chapter, part: str) -> bool:
     return part == FULL or part == chapter.name or (part == FIRST_SCREEN and chapter.first_screen)
 
 
-def _section(section: Section, width: int | None, *, brief: bool) -> "Iterator[RenderableType]":
+def _section(section: Section, width: int | None) -> "Iterator[RenderableType]":
     from rich.text import Text
 
     if section.title:
         yield Text(plain(section.title), style="bold")
     for words in section.words:
         yield Text(plain(words), style="dim")
-    said: set[int] = set()
     for shown in section.tables:
         if not shown.rows:
             continue
         if len(section.tables) > 1:
             yield Text(plain(shown.title), style="bold")
-        columns = [i for i, heading in enumerate(shown.headings) if not (brief and heading.detail)]
-        said.update(note for row in shown.rows for i in columns for note in row[i].notes)
-        for part in _parts(shown, columns, width):
+        for part in _parts(shown, width):
             yield _grid(shown, part)
             yield ""
     for number, text in enumerate(section.footnotes, start=1):
-        if number in said:
-            yield Text(f"{mark(number)} {plain(text)}", style="dim")
-    if said:
+        yield Text(f"{mark(number)} {plain(text)}", style="dim")
+    if section.footnotes:
         yield ""
 
 
@@ -98,11 +96,12 @@ def _grid(shown: Table, part: list[int]) -> Any:
     return grid
 
 
-def _parts(shown: Table, columns: Sequence[int], width: int | None) -> Iterator[list[int]]:
-    """The positions of the columns that fit beside each other; each part begins with the names."""
+def _parts(shown: Table, width: int | None) -> Iterator[list[int]]:
+    """Split a table's columns into parts that fit the width; each part starts with the columns of names."""
     from rich.cells import cell_len
 
-    widths = {i: _GAP + max(map(cell_len, _texts(shown, i))) for i in columns}
+    columns = range(len(shown.headings))
+    widths = [_GAP + max(map(cell_len, _texts(shown, i))) for i in columns]
     names, rest = list(columns[: shown.names]), columns[shown.names :]
     part = names.copy()
     for i in rest:

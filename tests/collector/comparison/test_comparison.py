@@ -134,12 +134,12 @@ def test_a_model_is_not_scored_on_what_it_was_trained_on(store: Store, tmp_path:
 
 
 def test_marked_answers_and_errors_have_no_time_and_are_counted(store_with_golds: Store) -> None:
-    told = (
+    answers = (
         answer(1, "q1", "North Sea", 10.0),
         answer(2, "q2", "1,094 km", 999.0, marks=("throttled", "agent_busy")),
         answer(3, "q3", "", 999.0, error="no window fits"),
     )
-    take(store_with_golds, batch((started(), *told, finished(4, 3, errors=1))))
+    take(store_with_golds, batch((started(), *answers, finished(4, 3, errors=1))))
     score_answers(store_with_golds)
     row = only(compare(store_with_golds))
     assert (row.timed, row.untimed, row.p90_ms) == (1, 2, 10.0)
@@ -149,7 +149,7 @@ def test_marked_answers_and_errors_have_no_time_and_are_counted(store_with_golds
     assert "1 answer is an error; it counts" in row.notes["answered"][0]
 
 
-def test_what_is_missing_is_said(store: Store) -> None:
+def test_what_is_missing_has_a_note(store: Store) -> None:
     take(store, batch((started(), sample(1)), "0" * 32))
     row = only(compare(store))
     assert (row.p50_ms, row.speed_up, row.answered) == (None, None, 0)
@@ -170,13 +170,13 @@ def test_without_a_baseline_there_is_no_speed_up(store_with_golds: Store) -> Non
     assert rows["minilm-l6 fp32"].notes["bertscore_f1"] == (NO_BERTSCORE,)
 
 
-def test_the_newest_bundle_counts_and_the_others_are_told(store_with_golds: Store) -> None:
+def test_the_newest_bundle_counts_and_a_note_counts_the_others(store_with_golds: Store) -> None:
     take(store_with_golds, batch(run_records([("q4", "Hamburg", 50.0)])))
     take(store_with_golds, batch(run_records([("q4", "Dresden", 5.0)], manifest(recipe={"seed": 2}))))
     score_answers(store_with_golds)
     row = only(compare(store_with_golds))
     assert (row.runs, row.p50_ms, row.exact_match) == (1, 5.0, 100.0)
-    assert "1 earlier run with another bundle or other settings is left out" in row.notes["title"][0]
+    assert "1 older run with another bundle or other settings is left out" in row.notes["title"][0]
 
 
 def test_equal_runs_are_one_row(store_with_golds: Store) -> None:
@@ -187,8 +187,8 @@ def test_equal_runs_are_one_row(store_with_golds: Store) -> None:
     assert (row.runs, row.devices, row.answered, row.timed) == (2, 2, 4, 8)
 
 
-def test_only_a_disturbed_machine_is_called_one(store: Store) -> None:
-    def told(disturbed: int) -> list[Record]:
+def test_only_a_disturbed_machine_has_outliers(store: Store) -> None:
+    def answers(disturbed: int) -> list[Record]:
         return [
             answer(
                 seq,
@@ -201,8 +201,8 @@ def test_only_a_disturbed_machine_is_called_one(store: Store) -> None:
         ]
 
     for name, disturbed in (("quiet", 0), ("loud", 4)):
-        take(store, batch((started(manifest(name)), *told(disturbed), finished(301, 300))))
+        take(store, batch((started(manifest(name)), *answers(disturbed), finished(301, 300))))
     notes = {row.model: row.notes.get("p99_ms", ()) for row in compare(store).rows}
-    assert not any("others of their length" in note for note in notes["quiet"])
-    (note,) = [note for note in notes["loud"] if "others of their length" in note]
-    assert note.startswith("12 times of run ")
+    assert not any("outlier" in note for note in notes["quiet"])
+    (note,) = [note for note in notes["loud"] if "outlier" in note]
+    assert note.startswith("12 outliers in run ")

@@ -74,7 +74,7 @@ def test_what_is_no_limit_is_quoted(text: str) -> None:
 @pytest.mark.parametrize(
     ("limits", "status", "broken"), [("p50>5%,f1<-0.5", 4, ["p50>5%"]), ("p50>60%,f1<-0.5", 0, [])]
 )
-def test_the_exit_status_says_whether_it_regressed(
+def test_the_exit_status_shows_whether_it_regressed(
     filled: Store, database: Path, limits: str, status: int, broken: list[str]
 ) -> None:
     del filled

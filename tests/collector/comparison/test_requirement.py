@@ -17,7 +17,7 @@ def row(store_with_golds: Store) -> Row:
     return compare(store_with_golds).rows[0]
 
 
-def test_what_meets_it_is_told_best_first(row: Row) -> None:
+def test_rows_that_meet_a_requirement_come_best_first(row: Row) -> None:
     rows = [
         replace(row, model="good", f1=90.0, p50_ms=50.0),
         replace(row, model="fast", f1=90.0, p50_ms=5.0),

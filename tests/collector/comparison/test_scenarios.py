@@ -25,7 +25,7 @@ ONE = [answer(1, "q1", "sea", waited_ns=5_000_000)]
 
 @pytest.fixture
 def found(store_with_golds: Store) -> dict[str, ScenarioRun]:
-    """What each scenario found, beside a row of the same bundle."""
+    """The results of each scenario, with a row of the same bundle."""
     return {run.scenario: run for run in three_models(store_with_golds).scenarios}
 
 
@@ -72,7 +72,7 @@ def test_a_scenario_is_shown_and_never_compared(store: Store, scenario: str, out
 def test_offline_is_what_a_batch_gains(found: dict[str, ScenarioRun]) -> None:
     run = found["offline"]
     assert (run.questions_per_second, run.batch_size, run.p50_ms) == (81.25, 8, None)
-    one_by_one = 4000 / (0.5 * (1234.5 + 120.25 + 14.0 + 3.0))  # four questions in so many milliseconds
+    one_by_one = 4000 / (0.5 * (1234.5 + 120.25 + 14.0 + 3.0))  # four questions in these milliseconds
     assert run.times_one_by_one == pytest.approx(81.25 / one_by_one, rel=1e-6)
     # "sea" is one of the two words of "North Sea", and none of any other answer.
     assert run.exact_match == 0.0
@@ -107,7 +107,7 @@ def test_loadgen_is_beside_our_own_clock(found: dict[str, ScenarioRun]) -> None:
 
 
 @pytest.mark.parametrize("digits", [400, 5000])
-def test_a_time_of_loadgen_that_nothing_can_be_is_none(store: Store, digits: int) -> None:
+def test_an_impossible_time_of_loadgen_is_none(store: Store, digits: int) -> None:
     summary = {"90.00 percentile latency (ns)": "9" * digits}
     take(store, batch(under_load("loadgen", Outcome(loadgen=summary), ONE), "a" * 32))
     assert [run.loadgen_p90_ms for run in compare(store).scenarios] == [None]
@@ -119,12 +119,12 @@ def test_loadgen_counts_answers_that_our_own_clock_leaves_out(store: Store) -> N
     take(store, batch(under_load("loadgen", Outcome(), [*ONE, disturbed])))
     section = sections(store)["LoadGen"]
     assert cells(section)["p90 ms"] == "10.0"
-    assert "LoadGen counts 1 disturbed answer, left out of the times here" in section.footnotes
+    assert "LoadGen counts 1 disturbed answer that the agent's times leave out" in section.footnotes
 
 
 def test_a_scenario_of_another_name_cannot_write_over_a_terminal(store: Store) -> None:
-    told = under_load("a\x1b[2Jb", Outcome(questions_per_second=1.0), ONE)
-    take(store, batch(told, "a" * 32))
+    records = under_load("a\x1b[2Jb", Outcome(questions_per_second=1.0), ONE)
+    take(store, batch(records, "a" * 32))
     page = run_page(run_detail(store, "a"), 200)
     assert "a[2Jb" in page and "\x1b" not in page
 
@@ -135,18 +135,22 @@ def test_every_format_has_the_same_numbers(store_with_golds: Store) -> None:
     assert list(shown) == ["Offline", "Server", "Sustained", "LoadGen"]
     offline, server, sustained, loadgen = (cells(section) for section in shown.values())
     assert (offline["batch"], offline["per second"], offline["gain"]) == ("8", "81.25", "13.93x")
-    assert (server["bound ms"], server["holds up to per second"], server["p99 at most ms"]) == (
+    assert (
+        server["bound ms"],
+        server["rate held per second"],
+        server["p99 at most ms"],
+    ) == (
         "100.0",
         "4.00",
         "90.0",
     )
     assert cells(shown["Server"], 0, 1)["bound"] == "not held"
-    assert (sustained["p50 at first ms"], sustained["p50 at last ms"], sustained["last / first"]) == (
+    assert (sustained["first p50 ms"], sustained["last p50 ms"], sustained["last / first"]) == (
         "10.0",
         "16.0",
         "1.60x",
     )
-    assert (sustained["slowed down after min"], sustained["lowest MHz"]) == ("0.1", "1,500")
+    assert (sustained["throttled after min"], sustained["lowest MHz"]) == ("0.1", "1,500")
     assert (loadgen["result"], loadgen["LoadGen's p90 ms"], loadgen["p90 ms"]) == ("valid", "75.0", "20.0")
     full = json.loads(render(comparison, "json"))["scenarios"]
     rows = list(csv.DictReader(io.StringIO(render(comparison, "csv"))))
@@ -160,7 +164,7 @@ def test_every_format_has_the_same_numbers(store_with_golds: Store) -> None:
                 assert "  ".join(row).split() in [line.split() for line in text.splitlines()]
 
 
-def test_the_sustained_curve_is_drawn_with_the_moment_of_slowing_down(store_with_golds: Store) -> None:
+def test_the_sustained_curve_marks_when_throttling_started(store_with_golds: Store) -> None:
     three_models(store_with_golds)
     (figure,) = sections(store_with_golds)["Sustained"].figures
     assert [trace["yaxis"] for trace in figure.traces] == ["y", "y2", "y3"]
@@ -169,19 +173,19 @@ def test_the_sustained_curve_is_drawn_with_the_moment_of_slowing_down(store_with
     assert figure.traces[2]["y"] == [2400.0] * 3 + [1500.0] * 17
     (line,) = figure.layout["shapes"]
     assert (line["x0"], line["x1"], line["yref"]) == (0.05, 0.05, "paper")
-    assert "slowed down after 0.1 min" in figure.traces[0]["name"]
+    assert "throttled after 0.1 min" in figure.traces[0]["name"]
     assert [row[5] for row in texts(figure.table)] == ["no"] * 3 + ["yes"] * 17
 
 
 def test_readings_that_a_machine_does_not_give_have_no_panel(store: Store) -> None:
-    told = [answer(seq, "q1", ms=10.0, at_ns=seq) for seq in range(1, 21)]
-    take(store, batch(under_load("sustained", Outcome(), told)))
+    answers = [answer(seq, "q1", ms=10.0, at_ns=seq) for seq in range(1, 21)]
+    take(store, batch(under_load("sustained", Outcome(), answers)))
     section = sections(store)["Sustained"]
     (figure,) = section.figures
     assert [trace["yaxis"] for trace in figure.traces] == ["y"]
     assert figure.layout["shapes"] == []
-    assert "never seen slowed down" in figure.summary
-    assert cells(section)["slowed down after min"] == "not seen"
+    assert "never seen throttled" in figure.summary
+    assert cells(section)["throttled after min"] == "not seen"
 
 
 def test_what_is_missing_is_a_dash_with_its_reason(store: Store) -> None:
@@ -192,9 +196,9 @@ def test_what_is_missing_is_a_dash_with_its_reason(store: Store) -> None:
     notes = {title: section.footnotes for title, section in shown.items()}
     assert left_out_line(7) in notes["Offline"] and NO_ROW in notes["Offline"]
     assert any("at no rate tried" in note for note in notes["Server"])
-    assert cells(shown["Server"])["holds up to per second"] == DASH
+    assert cells(shown["Server"])["rate held per second"] == DASH
     assert NO_OUTCOME in notes["Sustained"] and "the run is running" in notes["Sustained"]
-    assert cells(shown["Sustained"])["slowed down after min"] == "0.1"  # the samples know
+    assert cells(shown["Sustained"])["throttled after min"] == "0.1"  # from the samples
 
 
 def test_without_rows_the_first_screen_is_what_there_is(store_with_golds: Store) -> None:
@@ -217,4 +221,4 @@ def test_bounds_of_percentiles_and_rates_are_shown(store: Store) -> None:
     page = run_page(run_detail(store, "a"), 200)
     assert "p90 at most 42.0 ms, with 99 % confidence" in page
     assert "p99 at most" not in page
-    assert "8.00 a second: p99 180.0 ms of 1324 answers, not held" in page
+    assert "8.00 per second: p99 180.0 ms over 1324 answers, not held" in page

@@ -34,7 +34,7 @@ def test_what_model_and_hardware_leave_over_is_interaction() -> None:
     assert found.typical_error == pytest.approx(4.0), "each predicted from the other three is off by 4"
 
 
-def test_what_nothing_joins_is_not_split() -> None:
+def test_unconnected_pairs_are_not_split() -> None:
     assert split({("a", "x"): 1.0, ("b", "y"): 2.0}) is None
     assert split({("a", "x"): 1.0, ("a", "y"): 2.0}) is None
     assert split({}) is None

@@ -41,7 +41,7 @@ Dump = Callable[..., tuple[str, str]]
 
 @pytest.fixture
 def dump(tmp_path: Path) -> Dump:
-    """Loads a page; returns what its document became, and what the browser logged."""
+    """Return a function that loads a page and returns the resulting document and the browser's log."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None and os.environ.get("CI") == "true":
         pytest.fail("Chromium is not installed, and CI=true")
@@ -61,7 +61,7 @@ def dump(tmp_path: Path) -> Dump:
 
 @pytest.fixture
 def canary() -> Iterator[HTTPServer]:
-    """A server that remembers who asked it for anything."""
+    """A server that records all requests."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the library's name
@@ -86,13 +86,13 @@ def drawn(document: str) -> int:
 
 
 def asked_by_pages(netlog: Path) -> set[str]:
-    """What pages asked for. The browser's own requests, which no page began, have no origin."""
+    """List what pages requested; the browser's own requests have no origin and are left out."""
     events = json.loads(netlog.read_text())["events"]
     requests = [e["params"] for e in events if isinstance(e.get("params"), dict) and "url" in e["params"]]
     return {r["url"] for r in requests if r.get("initiator") not in {None, "not an origin"}}
 
 
-def test_a_page_that_asks_is_found_out(dump: Dump, canary: HTTPServer, tmp_path: Path) -> None:
+def test_a_page_that_requests_something_is_detected(dump: Dump, canary: HTTPServer, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{canary.server_port}/x.png"
     netlog = tmp_path / "net.json"
     dump(f"<!doctype html><img src={url}>", f"--log-net-log={netlog}")
@@ -109,7 +109,7 @@ def test_every_chart_is_drawn_without_a_complaint(store_with_golds: Store, dump:
     assert "CONSOLE" not in log
 
 
-def test_nothing_planted_runs_and_nothing_is_asked_of_the_network(
+def test_no_planted_script_runs_and_nothing_is_requested(
     store_with_golds: Store, dump: Dump, canary: HTTPServer, tmp_path: Path
 ) -> None:
     url = f"http://127.0.0.1:{canary.server_port}/"

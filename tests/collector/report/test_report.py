@@ -4,22 +4,25 @@ import io
 import itertools
 import json
 import re
+import unicodedata
 
 import msgspec
 import pytest
 
 from collector.comparison.compare import compare
+from collector.display.run_page import run_page
 from collector.findings.comparison import Comparison, Row
 from collector.report.formats.render import render
 from collector.report.formats.table import table as terminal_table
 from collector.report.layout import lay_out
-from collector.report.page import DASH, PARTS, Section, mark
+from collector.report.page import DASH, PARTS, Section, mark, without_details
 from collector.store.database import Store
 from collector.summaries.refresh import score_answers
+from collector.summaries.run_detail import run_detail
 from contract.bundle import Weights
 from contract.records import Outcome
 from tests.collector.delivering import take
-from tests.collector.factory import batch, manifest, run_records
+from tests.collector.factory import answer, batch, device, finished, manifest, run_records, started
 from tests.collector.reports import (
     HtmlTables,
     Rows,
@@ -31,6 +34,8 @@ from tests.collector.reports import (
     three_models,
     under_load,
 )
+
+SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
 @pytest.fixture
@@ -56,7 +61,7 @@ def markdown_tables(markdown: str) -> list[Rows]:
     return found
 
 
-def test_markdown_and_html_say_what_was_laid_out(comparison: Comparison) -> None:
+def test_markdown_and_html_show_what_was_laid_out(comparison: Comparison) -> None:
     page = lay_out(comparison)
     assert [chapter.anchor for chapter in page.chapters] == [
         "answer",
@@ -73,7 +78,7 @@ def test_markdown_and_html_say_what_was_laid_out(comparison: Comparison) -> None
     assert written.tables == rest
     for row in best:
         for text in row:
-            assert text in written.said
+            assert text in written.text
     assert markdown_tables(render(comparison, "markdown")) == [
         texts(table) for chapter in page.chapters for section in chapter.sections for table in section.tables
     ]
@@ -90,7 +95,7 @@ def test_the_study_is_printed_as_its_authors_print_it(comparison: Comparison) ->
     ]
 
 
-def test_a_terminal_says_what_was_laid_out(comparison: Comparison) -> None:
+def test_a_terminal_shows_what_was_laid_out(comparison: Comparison) -> None:
     lines = [re.split(r" {2,}", line) for line in render(comparison, "table", part="full").splitlines()]
     for chapter in lay_out(comparison).chapters:
         for section in chapter.sections:
@@ -113,25 +118,19 @@ def test_one_model_leaves_nothing_to_choose(store_with_golds: Store) -> None:
     assert "best for  model" not in render(comparison, "table")
 
 
-def test_the_first_screen_answers_and_says_where_the_rest_is(comparison: Comparison) -> None:
+def test_the_first_screen_answers_and_names_the_other_chapters(comparison: Comparison) -> None:
     text = render(comparison, "table")
     titles = [line for line, below in itertools.pairwise(text.splitlines()) if below == "─" * len(line)]
     assert titles == ["Which model on which hardware", "Raspberry Pi 5, rivers"]
     assert "What meets f1>=99" in text and "Every model on every hardware" not in text
     assert text.splitlines()[-1] == f"More: --section {'|'.join(PARTS)}, --full, or charts with --format html"
     lines = [re.split(r" {2,}", line) for line in text.splitlines()]
-    (shown,) = place(comparison).tables
-    for row in shown.rows:
-        cells = [c.marked for c, heading in zip(row, shown.headings, strict=True) if not heading.detail]
-        assert cells in lines
-    marks = {mark(note) for row in shown.rows for cell in row for note in cell.notes}
-    assert {line[0] for line in text.splitlines() if line[:1] in marks} == {
-        mark(note)
-        for row in shown.rows
-        for cell, heading in zip(row, shown.headings, strict=True)
-        for note in cell.notes
-        if not heading.detail
-    }
+    section = without_details(place(comparison))
+    for row in texts(section.tables[0]):
+        assert row in lines
+    footnotes = [[f"{mark(number)} {note}"] for number, note in enumerate(section.footnotes, start=1)]
+    assert [line for line in lines if line[0][:1] in SUPERSCRIPTS and line != [""]] == footnotes
+    assert len(footnotes) < len(place(comparison).footnotes)
 
 
 def test_json_and_csv_hold_the_full_numbers(comparison: Comparison) -> None:
@@ -172,8 +171,8 @@ def test_the_cells_are_the_numbers_rounded(comparison: Comparison) -> None:
         for row in texts(figure.table):
             for text in row[2:]:
                 assert any(text in column for column in cells.values()) or figure.title in {
-                    "How times spread",
-                    "Heat over a run",
+                    "Distribution of times",
+                    "Temperature over each run",
                 }
 
 
@@ -236,7 +235,7 @@ def test_a_time_of_nothing_is_in_no_chart_of_logarithms(comparison: Comparison) 
         assert render(msgspec.structs.replace(comparison, rows=shown), "html")
 
 
-def test_models_of_one_title_are_told_apart(comparison: Comparison) -> None:
+def test_models_with_the_same_title_get_distinct_names(comparison: Comparison) -> None:
     rows = tuple(msgspec.structs.replace(row, title="R&D", precision="fp32") for row in comparison.rows)
     section = place(msgspec.structs.replace(comparison, rows=rows[:2]))
     assert [row[0].text for row in section.tables[0].rows] == ["R&D (bert-large)", "R&D (minilm-l6)"]
@@ -246,8 +245,8 @@ def test_models_of_one_title_are_told_apart(comparison: Comparison) -> None:
 
 def test_names_are_shortened_in_charts_and_escaped_there_alone(store_with_golds: Store) -> None:
     title = f"<b>{'x' * 90}"
-    told = run_records(bundle=manifest(title=title))
-    take(store_with_golds, batch(told))
+    records = run_records(bundle=manifest(title=title))
+    take(store_with_golds, batch(records))
     take(store_with_golds, batch(under_load("sustained", Outcome(), minutes(), bundle=manifest(title=title))))
     score_answers(store_with_golds)
     page = lay_out(compare(store_with_golds))
@@ -262,12 +261,12 @@ def test_names_are_shortened_in_charts_and_escaped_there_alone(store_with_golds:
 
 def test_a_run_with_one_temperature_has_a_point(store_with_golds: Store) -> None:
     take(store_with_golds, batch(run_records()))
-    heat = next(f for f in place(compare(store_with_golds)).figures if f.title == "Heat over a run")
+    heat = next(f for f in place(compare(store_with_golds)).figures if f.title == "Temperature over each run")
     assert [trace["mode"] for trace in heat.traces] == ["markers"]
-    assert "never seen held back" in heat.summary
+    assert "never seen throttled" in heat.summary
 
 
-def test_a_page_says_in_brief_what_it_holds(store_with_golds: Store) -> None:
+def test_a_page_sums_up_its_contents(store_with_golds: Store) -> None:
     take(store_with_golds, batch(run_records()))
     one = compare(store_with_golds)
     assert "UTC · 1 row on 1 kind of hardware · baseline bert-large fp32" in render(one, "html")
@@ -304,6 +303,52 @@ def test_a_dash_has_a_footnote_and_the_footnote_is_there(comparison: Comparison)
     assert f"{cell.marked[1:]} random weights" in render(comparison, "table")
 
 
+@pytest.mark.parametrize(
+    ("form", "part"),
+    [("table", part) for part in ("first-screen", "full", "hardware", "scenarios")]
+    + [("markdown", "full"), ("html", "full")],
+)
+def test_footnotes_are_numbered_without_gaps(store_with_golds: Store, form: str, part: str) -> None:
+    three_models(store_with_golds)
+    take(store_with_golds, batch(under_load("offline", None, [answer(1, "q1")])))
+    comparison = compare(store_with_golds)
+    pattern = r'<li value="(\d+)">' if form == "html" else rf"^([{SUPERSCRIPTS}]+) "
+    found = re.findall(pattern, render(comparison, form, part=part), re.MULTILINE)
+    numbers = [int(unicodedata.normalize("NFKC", number)) for number in found]
+    assert numbers
+    for before, number in itertools.pairwise([0, *numbers]):
+        assert number in {1, before + 1}, numbers
+
+
+def test_every_footnote_has_a_cell(comparison: Comparison) -> None:
+    for chapter in lay_out(comparison).chapters:
+        for section in chapter.sections:
+            for shown in (section, without_details(section)):
+                notes = {
+                    n for table in shown.tables for row in table.rows for cell in row for n in cell.notes
+                }
+                assert sorted(notes) == list(range(1, len(shown.footnotes) + 1))
+
+
+def test_one_of_each_is_singular(store_with_golds: Store) -> None:
+    bundle = manifest(weights=Weights(origin="adapter", source="s", training_articles=("Kenya",)))
+    small = msgspec.structs.replace(bundle.architecture, layers=1)
+    first = started(msgspec.structs.replace(bundle, architecture=small), device(cores=1))
+    records = (answer(1, "q1", "", error="no window fits"), answer(2, "q2", "1,094", tokens=1))
+    marked = answer(3, "q3", "Hamburg", marks=("throttled",))
+    take(store_with_golds, batch((first, *records, marked, finished(4, 3, errors=1)), "a" * 32))
+    score_answers(store_with_golds)
+    comparison = compare(store_with_golds)
+    written = [render(comparison, form, part="full") for form in ("table", "markdown", "html")]
+    page = run_page(run_detail(store_with_golds, "a"))
+    for text in (*written, page):
+        assert re.search(r"\b1 (answer|error)\b", text)
+        plural = (
+            r"(?<![\d.,])1 (answers|articles|cores|errors|kinds|layers|rows|runs|timings|tokens|windows)\b"
+        )
+        assert not re.search(plural, text)
+
+
 @pytest.mark.parametrize("form", ["table", "markdown", "csv", "json", "html"])
 def test_a_report_of_nothing_is_a_report(store: Store, form: str) -> None:
     assert render(compare(store), form)
@@ -334,7 +379,7 @@ def test_no_cell_of_csv_starts_a_formula(attack: Comparison) -> None:
     assert not [cell for cell in found if cell.startswith(("=", "+", "-", "@"))]
 
 
-def test_html_allows_our_scripts_only_and_asks_for_nothing(attack: Comparison) -> None:
+def test_html_allows_only_our_scripts_and_requests_nothing(attack: Comparison) -> None:
     text = render(attack, "html")
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert policy is not None
@@ -351,8 +396,8 @@ def test_every_chart_has_words_and_a_table(comparison: Comparison) -> None:
         "Accuracy against time",
         "Exact Match and F1",
         "Time per question",
-        "How times spread",
-        "Heat over a run",
+        "Distribution of times",
+        "Temperature over each run",
     ]
     text = render(comparison, "html")
     for figure in figures:

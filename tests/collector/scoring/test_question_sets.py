@@ -20,4 +20,4 @@ def test_characteristics_by_hand(store_with_golds: Store) -> None:
     assert file.gold_words == pytest.approx(11 / 5)
     assert file.asked_with == {"which": 2, "how": 1, "where": 1}
     (chapter,) = [chapter for chapter in lay_out(comparison).chapters if chapter.anchor == "questions"]
-    assert [section.title for section in chapter.sections][:2] == ["Characteristics", "Asked with"]
+    assert [section.title for section in chapter.sections][:2] == ["Characteristics", "Question words"]

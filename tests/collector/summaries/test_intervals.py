@@ -47,7 +47,7 @@ def test_percentiles_are_in_order(values: list[int]) -> None:
     assert found[-1] == max(values)
 
 
-def test_an_interval_covers_as_often_as_it_says() -> None:
+def test_an_interval_covers_as_often_as_it_claims() -> None:
     rng = np.random.default_rng(1)
     samples = rng.integers(0, 10**9, size=(1000, 101))
     hits = 0

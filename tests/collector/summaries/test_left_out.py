@@ -1,4 +1,4 @@
-"""Runs that no collector would take in today, in databases from before that was checked."""
+"""Runs that a collector rejects today, in databases from before this check existed."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ SPOILT = {
 
 @pytest.fixture(params=SPOILT)
 def spoilt(request: pytest.FixtureRequest, store_with_golds: Store) -> str:
-    """Two runs, one of them not to be used; returns why."""
+    """Store two runs, one of which cannot be used; return the reason."""
     sql, reason = SPOILT[request.param]
     take(store_with_golds, batch(run_records(), BAD), batch(run_records(), GOOD))
     with store_with_golds.writing() as conn:

@@ -1,4 +1,4 @@
-"""How often the rule of outliers speaks without a cause, and how often it is silent with one: simulated."""
+"""False alarms and missed disturbances of the rule for outliers, in simulated runs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ Noise = Callable[[np.random.Generator, int], Floats]
 
 
 def _drifting(rng: np.random.Generator, count: int) -> Floats:
-    """Each answer resembles the one before it."""
+    """Make times in which each answer resembles the previous one."""
     steps = rng.normal(0, 0.03, count)
     levels = np.zeros(count)
     for i in range(1, count):
@@ -33,11 +33,11 @@ CLEAN: dict[str, Noise] = {
     "two clocks": lambda rng, count: np.exp(rng.normal(0, 0.04, count)) * rng.choice([1, 1.25], count),
     "drifting": _drifting,
 }
-"""What a question takes, as a part of its typical time, where nothing disturbs."""
+"""Times of undisturbed questions, as shares of their typical times."""
 
 
-def said(noise: Noise, count: int, disturbed: float = 0.0, slower: float = 1.0, runs: int = 200) -> float:
-    """Of how many runs the rule says that many times stand out."""
+def reported(noise: Noise, count: int, disturbed: float = 0.0, slower: float = 1.0, runs: int = 200) -> float:
+    """Simulate runs and return the share of them that the rule reports."""
     rng = np.random.default_rng(1)
     spoken = 0
     for _ in range(runs):
@@ -50,19 +50,19 @@ def said(noise: Noise, count: int, disturbed: float = 0.0, slower: float = 1.0, 
 
 @pytest.mark.parametrize("name", CLEAN)
 def test_clean_times_are_seldom_suspected(name: str) -> None:
-    assert max(said(CLEAN[name], count) for count in (64, 300, 1000)) <= 0.02
+    assert max(reported(CLEAN[name], count) for count in (64, 300, 1000)) <= 0.02
 
 
 @pytest.mark.parametrize("name", ["narrow", "wide", "exponential tail", "heavy tails"])
 @pytest.mark.parametrize("disturbed", [0.05, 0.1, 0.2, 0.3])
 @pytest.mark.parametrize("slower", [2.0, 3.0])
 def test_what_disturbs_answers_is_found(name: str, disturbed: float, slower: float) -> None:
-    assert said(CLEAN[name], 300, disturbed, slower, runs=100) >= 0.97
+    assert reported(CLEAN[name], 300, disturbed, slower, runs=100) >= 0.97
 
 
 def test_what_slows_down_most_answers_is_left_to_the_other_rules() -> None:
-    """It is drift, or shows when the run is repeated."""
-    assert said(CLEAN["wide"], 300, 0.6, 2.0, runs=100) <= 0.02
+    """Such a disturbance shows as drift, or when the run is repeated."""
+    assert reported(CLEAN["wide"], 300, 0.6, 2.0, runs=100) <= 0.02
 
 
 def test_two_of_a_few_are_chance() -> None:

@@ -1,4 +1,4 @@
-"""Runs that should agree and do not are told in the report; so is what spoke against measuring."""
+"""The report notes runs that should agree but do not, and what the agent remarked about the machine."""
 
 import pytest
 from msgspec.structs import replace
@@ -26,14 +26,14 @@ def notes(store: Store) -> str:
 
 
 @pytest.mark.parametrize(
-    ("factor", "told"), [(1.0, ""), (1.02, ""), (1.05, "5.0% slower"), (0.9, "10.0% faster")]
+    ("factor", "change"), [(1.0, ""), (1.02, ""), (1.05, "5.0 % slower"), (0.9, "10.0 % faster")]
 )
-def test_runs_that_differ_by_more_than_3_percent(store_with_golds: Store, factor: float, told: str) -> None:
+def test_runs_that_differ_by_more_than_3_percent(store_with_golds: Store, factor: float, change: str) -> None:
     take(store_with_golds, batch(run_records(TIMES), FIRST))
     take(store_with_golds, batch(run_records(scaled(factor)), SECOND))
     found = notes(store_with_golds)
-    if told:
-        assert f"run 0b222222 of pi-5 is {told} than run 0a111111" in found
+    if change:
+        assert f"run 0b222222 of pi-5 is {change} than run 0a111111" in found
         assert "the machine was not steady" in found
     else:
         assert "steady" not in found
@@ -45,7 +45,7 @@ def test_other_devices_of_the_class_may_differ(store_with_golds: Store) -> None:
     assert "steady" not in notes(store_with_golds)
 
 
-def test_what_spoke_against_measuring_is_told(store_with_golds: Store) -> None:
+def test_remarks_before_a_run_are_in_the_report(store_with_golds: Store) -> None:
     first, *rest = run_records(TIMES)
     assert isinstance(first, RunStarted)
     hot = replace(
@@ -54,9 +54,9 @@ def test_what_spoke_against_measuring_is_told(store_with_golds: Store) -> None:
         thread_trials=(ThreadTrial(threads=2, p50_ns=14_000_000), ThreadTrial(threads=4, p50_ns=9_500_000)),
     )
     take(store_with_golds, batch((hot, *rest), FIRST))
-    assert "when run 0a111111 of pi-5 began, the processor has 81 °C already" in notes(store_with_golds)
+    assert "at the start of run 0a111111 of pi-5, the processor has 81 °C already" in notes(store_with_golds)
     page = run_page(run_detail(store_with_golds, FIRST))
-    assert "beware" in page and "81 °C" in page
+    assert "warning" in page and "81 °C" in page
     assert "2: 14.0 ms, 4: 9.5 ms" in page
 
 
@@ -72,14 +72,14 @@ def test_energy_is_spread_over_the_answers_that_it_was_metered_for(store_with_go
 
 def test_one_run_has_the_numbers_of_its_row(store_with_golds: Store) -> None:
     answers = [("q1", "the North Sea", 10.0), ("q2", "1,094", 12.0), ("q3", "Hamburg", 14.0)]
-    begin, *told, end = run_records(answers)
+    begin, *given, end = run_records(answers)
     disturbed = answer(5, "q4", "Dresden", 90.0, marks=("throttled", "agent_busy"))
     failed = answer(6, "q4", "", error="too long", repeat=1)
     metered = [
         sample(7, at_ns=1_000_000_000, energy_joules=3.0, temperature_celsius=71.0),
         sample(8, at_ns=6_500_000_000, energy_joules=9.0),
     ]
-    records = [begin, *told, disturbed, failed, *metered, replace(end, seq=9)]
+    records = [begin, *given, disturbed, failed, *metered, replace(end, seq=9)]
     take(store_with_golds, batch(records, FIRST))
     score_answers(store_with_golds)
     detail = run_detail(store_with_golds, FIRST)

@@ -36,7 +36,7 @@ def numbers(comparison: Comparison) -> Comparison:
 
 @pytest.fixture
 def grown(store_with_golds: Store) -> Store:
-    """Two runs, of which a report was made before the second was complete."""
+    """A database with two runs; a report was made before the second run was complete."""
     take(store_with_golds, batch(run_records(bundle=manifest("bert-large"))))
     records = run_records(bundle=manifest(precision="int8"))
     for part in (records[:3], records[4:5]):  # with a gap in between
@@ -71,7 +71,7 @@ def test_parts_of_more_answers_replace_those_of_fewer(grown: Store, monkeypatch:
     assert numbers(compare(grown)) == before
 
 
-def test_a_crash_between_parts_leaves_nothing_that_passes_for_whole(
+def test_a_crash_between_parts_leaves_no_columns_marked_as_complete(
     grown: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score_answers(grown)
@@ -93,7 +93,7 @@ def test_a_crash_between_parts_leaves_nothing_that_passes_for_whole(
     assert numbers(compare(grown)) == expected
 
 
-def test_rebuilding_mends_what_was_damaged(grown: Store, database: Path) -> None:
+def test_rebuilding_repairs_what_was_damaged(grown: Store, database: Path) -> None:
     score_answers(grown)
     compare(grown)
     kept = derived_rows(grown)
@@ -106,7 +106,7 @@ def test_rebuilding_mends_what_was_damaged(grown: Store, database: Path) -> None
     assert derived_rows(grown) == kept
 
 
-def test_a_report_without_the_right_to_write_says_the_same(grown: Store, database: Path) -> None:
+def test_a_report_without_the_right_to_write_is_the_same(grown: Store, database: Path) -> None:
     with Store.open_to_read(database) as reader:
         unscored = compare(reader)
         assert any("not every answer is scored" in note for note in unscored.rows[1].notes["f1"])
@@ -151,7 +151,7 @@ def test_reports_and_ingest_do_not_hold_each_other_up(store_with_golds: Store, d
         try:
             while not stop.is_set():
                 compare_file(database)
-        except Exception as error:  # told in the test's own thread
+        except Exception as error:  # checked in the test's own thread
             errors.append(error)
 
     reporting = threading.Thread(target=report)
@@ -223,7 +223,7 @@ def test_shared_questions_lie_side_by_side(left: set[int], right: set[int]) -> N
 
 def test_runs_of_one_row_are_pooled(store: Store) -> None:
     for offset in (0.0, 1.0):
-        told = [answer(seq, f"q{seq}", "x", 10.0 * seq + offset) for seq in (1, 2, 3)]
-        take(store, batch((started(), *told, sample(4), finished(5, 3))))
+        answers = [answer(seq, f"q{seq}", "x", 10.0 * seq + offset) for seq in (1, 2, 3)]
+        take(store, batch((started(), *answers, sample(4), finished(5, 3))))
     row = compare(store).rows[0]
     assert (row.timed, row.p50_ms, row.answered) == (6, 20.0, 3)
