@@ -1,4 +1,4 @@
-"""The command line. Data goes to standard output, talk and progress to standard error."""
+"""The agent's command line. Data goes to standard output, messages and progress to standard error."""
 
 import click
 

@@ -1,6 +1,6 @@
-"""What can go wrong in the agent, split by what the caller should do about it.
+"""The errors of the agent, split by what the caller should do about them.
 
-The message of each is one sentence for the user that quotes what is wrong.
+Each message is one sentence for the user that quotes what is wrong.
 """
 
 
@@ -9,11 +9,11 @@ class AgentError(Exception):
 
 
 class BadInput(AgentError):
-    """An option, a question file or a setting is wrong: the user must mend it."""
+    """An option, a question file or a setting is wrong: the user must fix it."""
 
 
 class BundleRefused(BadInput):
-    """A folder is not a bundle, or not the one its manifest describes: it must be built or copied again."""
+    """A folder is not a bundle, or does not match its manifest: it must be built or copied again."""
 
 
 class WorkerDied(AgentError):
@@ -21,15 +21,15 @@ class WorkerDied(AgentError):
 
 
 class OutOfMemory(AgentError):
-    """A bundle would not fit into memory: the run failed before anything was loaded."""
+    """A bundle does not fit into memory: the run failed before the bundle was loaded."""
 
 
 class NotFetched(AgentError):
-    """A bundle could not be fetched: the same command goes on where it broke off."""
+    """A bundle could not be fetched: the same command resumes the download."""
 
 
 class NotDelivered(AgentError):
-    """Results could not be handed over: they are kept on the device, and can be sent later."""
+    """Results could not be delivered: they are kept on the device, and can be sent later."""
 
 
 class StateUnusable(AgentError):
@@ -37,16 +37,16 @@ class StateUnusable(AgentError):
 
 
 class OutboxFull(StateUnusable):
-    """The outbox has no room now: receipts or a freed disk make some."""
+    """The outbox has no room now: receipts or free space on its disk make room."""
 
 
 class OutboxDamaged(StateUnusable):
-    """The outbox file is not whole: it must be moved aside."""
+    """The outbox file is damaged: it must be moved aside."""
 
 
 class Unanswerable(Exception):
-    """A question can't be answered; the reason is recorded as its answer's error, and the run goes on."""
+    """A question can't be answered; the reason is recorded as its answer's error, and the run continues."""
 
 
-class WentBack(AgentError):
-    """The outbox lost records of a run that a collector has: its disk is an older copy."""
+class OutboxRolledBack(AgentError):
+    """The outbox lost records of a run that a collector has: it was restored from an older copy."""

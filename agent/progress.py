@@ -1,26 +1,28 @@
-"""How far a run is, for the line on a terminal, the agent's state message and the service manager."""
+"""How far a run is: shown on a terminal, in the agent's state message and to the service manager."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from commandline.counted import counted
+
 
 class Progress(NamedTuple):
-    """How far a run is."""
+    """How far one run is."""
 
     run_id: str
     title: str
-    """The bundle for people."""
+    """The bundle's name for people."""
     answered: int
     selected: int
     times_ns: Sequence[int]
-    """Time of each question answered since this process began."""
+    """Time in nanoseconds of each question answered since this process began."""
     temperature_celsius: float | None
     paused: str | None = None
-    """Why nothing is asked at the moment, as one sentence."""
+    """Why no question is asked now, as one sentence; None if the run is not paused."""
     stage: str | None = None
-    """What it is at, where that takes minutes and questions are counted at the end."""
+    """What the run is doing, if that takes minutes and its questions are counted only at the end."""
 
     @property
     def how_far(self) -> str:
-        """In words."""
-        return self.stage or f"{self.answered} of {self.selected} questions"
+        """The progress in words."""
+        return self.stage or f"{self.answered} of {counted(self.selected, 'question')}"

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a flag that waits end at, so that no commit and no message is cut in two."""
+"""Turns SIGTERM and SIGINT into a flag that ends waits, so that no commit and no message is cut in two."""
 
 import select
 import signal
@@ -10,7 +10,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopped(SystemExit):
-    """The user or the system asked to end; not an error. Uncaught, it ends the program as a signal would."""
+    """The user or the system asked the program to end. Uncaught, it ends the program as a signal would."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -18,7 +18,7 @@ class Stopped(SystemExit):
 
 
 class Stop:
-    """While it is open, a first signal is noted and ends every wait; a second one acts as by default."""
+    """While it is open, a first signal sets a flag and ends every wait; a second has its default effect."""
 
     def __init__(self) -> None:
         self._signal: int | None = None

@@ -1,4 +1,4 @@
-"""What a run found, as sentences: the same words in the agent's output and in the collector's."""
+"""A run's outcome as sentences, in the same words for the agent's output and the collector's report."""
 
 import re
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ _RESULT: Final = "Result is"
 _CONDITION: Final = re.compile(r"\s*(.+?) satisfied\s*")
 _MAX_NAME_CHARS: Final = 80
 _MAX_DIGITS: Final = 19
-"""Of the longest time: a device may send any text for one."""
+"""Most digits of a time that is read: a device may send any text in place of one."""
 
 
 def outcome_lines(settings: Settings, outcome: Outcome | None) -> Iterator[str]:
-    """What a run's scenario is for, as far as the run got; without an outcome nothing.
+    """The sentences that describe a run's outcome, as far as the run got; none without an outcome.
 
     Args:
-        settings: of the run.
-        outcome: of its last record.
+        settings: the run's settings.
+        outcome: the outcome in its last record.
     """
     if outcome is None:
         return
@@ -40,32 +40,32 @@ def outcome_lines(settings: Settings, outcome: Outcome | None) -> Iterator[str]:
     elif outcome.rates:
         yield no_rate_line(settings)
     if outcome.throttled_after_ns is not None:
-        yield f"slowed down {outcome.throttled_after_ns / 6e10:,.1f} minutes after the start"
+        yield f"throttled {outcome.throttled_after_ns / 6e10:,.1f} minutes after the start"
     yield from _loadgen_lines(outcome)
 
 
 def left_out_line(left_out: int) -> str:
-    """What a run that was interrupted rests on.
+    """Which questions the outcome of an interrupted run covers.
 
     Args:
-        left_out: questions that were answered before the interruption.
+        left_out: number of questions that were answered before the interruption.
     """
     return f"this covers only the questions after the interruption, not the {left_out:,} before it"
 
 
 def no_rate_line(settings: Settings) -> str:
-    """What a run of the scenario `server` found if no rate held."""
-    return f"p99 was within {_bound_ms(settings)} ms at no rate tried"
+    """The outcome of a `server` run in which no rate held."""
+    return f"no rate that was tried kept p99 within {_bound_ms(settings)} ms"
 
 
 def loadgen_p90_ns(outcome: Outcome) -> int | None:
-    """LoadGen's own p90; None if it did not ask, or if its line is not a time."""
+    """LoadGen's own p90; None if LoadGen did not ask the questions, or if its line is not a time."""
     text = outcome.loadgen.get(_P90, "")
     return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else None
 
 
 def loadgen_valid(outcome: Outcome) -> bool | None:
-    """Whether LoadGen calls its result valid; None if it did not ask."""
+    """Whether LoadGen calls its result valid; None if LoadGen did not ask the questions."""
     result = outcome.loadgen.get(_RESULT)
     return None if result is None else result == "VALID"
 

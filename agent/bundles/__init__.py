@@ -1,1 +1,1 @@
-"""Bundles opened and fetched, never trusted."""
+"""Opens and fetches bundles, which are never trusted."""

@@ -1,8 +1,8 @@
-"""Opens a bundle, which is untrusted: what is loaded is what the manifest names and what was hashed.
+"""Opens a bundle, which is untrusted: only files that its manifest names are loaded, and only after hashing.
 
-Only the files that the manifest names are opened, never through a link, and never more of them than the
-contract allows. Each is hashed through an open descriptor and loaded through that same descriptor, so a file
-that is swapped under its name in between is not read; one that is changed in place shows in its times.
+Files are never opened through a link, and no more bytes of them are read than the contract allows. Each is
+hashed through an open descriptor and loaded through that same descriptor, so a file that is swapped under its
+name in between is not read. A file that is changed in place is detected by its times.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent.errors import BundleRefused
+from commandline.counted import counted
 from commandline.disk import open_plain
 from contract.bundle import (
     MANIFEST_FILE,
@@ -34,11 +35,11 @@ class Bundle(NamedTuple):
     folder: Path
     manifest: Manifest
     sha256: str
-    """SHA-256 of the manifest's bytes, which in turn hold that of every file."""
+    """SHA-256 of the manifest's bytes, which in turn contain the SHA-256 of every file."""
 
     @property
     def title(self) -> str:
-        """For people: `minilm-l6 int8`."""
+        """The bundle's name for people: `minilm-l6 int8`."""
         return printable(f"{self.manifest.model} {self.manifest.precision}")
 
 
@@ -46,16 +47,16 @@ class OpenedModel(NamedTuple):
     """A verified model file, open for loading."""
 
     path: str
-    """Names the very bytes that were hashed: the descriptor where the system can name one."""
+    """Names the very bytes that were hashed: through the descriptor, if the system can name one."""
 
 
 def describe(folder: Path) -> Bundle:
-    """Read a bundle's manifest and check that its files are there, as large as it says.
+    """Read a bundle's manifest, and check that its files are there and have the sizes that it states.
 
-    Cheap: no file but the manifest is read, so it answers at once for a model of any size.
+    Cheap: no file but the manifest is read, so it returns at once for a model of any size.
 
     Raises:
-        BundleRefused: not a bundle, a newer one, a file is missing, is a link or has another size.
+        BundleRefused: it is not a bundle or is a newer one; a file is missing, is a link or has another size.
     """
     if not folder.exists():
         raise BundleRefused(f"there is no bundle at {_shown(folder)}")
@@ -74,10 +75,10 @@ def describe(folder: Path) -> Bundle:
 
 
 def verify(folder: Path) -> Bundle:
-    """Describe a bundle and read all that is loaded of it, without loading it.
+    """Describe a bundle and check the hashes of the files that are loaded, without loading them.
 
     Raises:
-        BundleRefused: not a bundle, or not the one that its manifest describes.
+        BundleRefused: it is not a bundle, or does not match its manifest.
     """
     bundle = describe(folder)
     verified_tokenizer(bundle)
@@ -87,10 +88,10 @@ def verify(folder: Path) -> Bundle:
 
 @contextmanager
 def verified_model(bundle: Bundle) -> Iterator[OpenedModel]:
-    """The model file, hashed; load it inside the block, at whose end it must not have changed.
+    """Hash the model file and open it for loading inside the block; it must not change until the block ends.
 
     Raises:
-        BundleRefused: it is not the file that the manifest describes.
+        BundleRefused: it is not the file that the manifest describes, or it changed.
     """
     entry = bundle.manifest.files[MODEL_FILE]
     with _opened(bundle.folder, MODEL_FILE) as descriptor:
@@ -106,7 +107,7 @@ def verified_model(bundle: Bundle) -> Iterator[OpenedModel]:
 
 
 def verified_tokenizer(bundle: Bundle) -> bytes:
-    """The bytes of the tokenizer file.
+    """The bytes of the tokenizer file, checked against the manifest.
 
     Raises:
         BundleRefused: they are not the ones that the manifest describes.
@@ -126,7 +127,7 @@ def _opened(folder: Path, name: str) -> Iterator[int]:
         descriptor = open_plain(path)
     except OSError as error:
         if path.is_symlink():
-            raise BundleRefused(f"{_shown(path)} is a link, and a bundle may hold none") from None
+            raise BundleRefused(f"{_shown(path)} is a link, which a bundle may not contain") from None
         raise BundleRefused(f"cannot open {_shown(path)}: {error.strerror}") from None
     try:
         yield descriptor
@@ -142,7 +143,7 @@ def _check_size(folder: Path, name: str, descriptor: int, entry: FileEntry) -> N
     size = os.fstat(descriptor).st_size
     if size != entry.bytes:
         raise BundleRefused(
-            f"{_shown(folder / name)} has {size} bytes, and its manifest says {entry.bytes}: "
+            f"{_shown(folder / name)} has {counted(size, 'byte')}, but its manifest states {entry.bytes}: "
             "build or copy the bundle again"
         )
 
@@ -150,7 +151,7 @@ def _check_size(folder: Path, name: str, descriptor: int, entry: FileEntry) -> N
 def _check_sha256(folder: Path, name: str, sha256: str, entry: FileEntry) -> None:
     if sha256 != entry.sha256:
         raise BundleRefused(
-            f"{_shown(folder / name)} has SHA-256 {sha256[:12]}…, and its manifest says "
+            f"{_shown(folder / name)} has SHA-256 {sha256[:12]}…, but its manifest states "
             f"{entry.sha256[:12]}…: build or copy the bundle again"
         )
 

@@ -1,8 +1,8 @@
-"""Gets a bundle from a web server: its manifest, then the files that this names, verified, then put in place.
+"""Fetches a bundle from a web server: its manifest, then its files, which are verified and put in place.
 
-The server is not trusted. File names come from the manifest, whose rules allow plain names only; sizes and
-hashes come from it, too, so no more is taken than it says and nothing else is kept. A download that broke off
-goes on where it was.
+The server is not trusted. File names come from the manifest, whose rules allow plain names only. Sizes and
+hashes come from it too, so no more bytes are read than it states, and no file is kept that does not match. A
+download that broke off resumes where it ended.
 """
 
 import hashlib
@@ -32,11 +32,11 @@ from contract.errors import ContractError
 
 TIMEOUT_SECONDS: Final = 30.0
 TRIES: Final = 5
-"""Of one file; what came before a break is kept."""
+"""Attempts per file; what arrived before a break is kept."""
 _BLOCK_BYTES: Final = 262_144
 
 Show = Callable[[str, int, int], None]
-"""Takes a file's name, how many of its bytes are here, and its size."""
+"""Called with a file's name, how many of its bytes have arrived, and its size."""
 
 
 class Fetched(NamedTuple):
@@ -44,21 +44,21 @@ class Fetched(NamedTuple):
 
     folder: Path
     new: bool
-    """False if the very same was there before."""
+    """False if the same bundle was there before."""
 
 
 def fetch(url: str, to: Path, show: Show) -> Fetched:
     """Fetch a bundle into a folder of bundles.
 
     Args:
-        url: of the bundle's folder, http or https; its last part names the bundle here.
-        to: the folder of bundles; made where it is not.
+        url: address of the bundle's folder, http or https; its last part becomes the bundle's name.
+        to: the folder of bundles; created if it does not exist.
         show: called with the progress of each file.
 
     Raises:
-        BadInput: the URL is not one, or the folder cannot be used.
-        BundleRefused: what is there is not a bundle, or not the one that its manifest describes.
-        NotFetched: the server does not answer or breaks off; the same command goes on.
+        BadInput: the URL is not valid, or the folder cannot be used.
+        BundleRefused: the URL leads to no bundle, or to one that does not match its manifest.
+        NotFetched: the server does not answer, or the download broke off; the same command resumes it.
     """
     base = _base(url)
     name = bundle_name(unquote(urlsplit(base).path.strip("/").rpartition("/")[2]))
@@ -99,7 +99,7 @@ def _base(url: str) -> str:
     if not good or not url.isascii() or not url.isprintable() or " " in url or parts.query or parts.fragment:
         raise BadInput(f"'{printable(url)[:200]}' is not the address of a bundle: write http://host/NAME")
     if parts.password is not None or parts.username is not None:
-        raise BadInput("the URL holds a user name, which others could read in the list of processes")
+        raise BadInput("the URL contains a user name, which others could read in the list of processes")
     return url.rstrip("/") + "/"
 
 
@@ -114,7 +114,7 @@ class _SameScheme(urllib.request.HTTPRedirectHandler):
     """Follows redirects to http and https only, and never from https to http."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
-        """Refuse what would leave the web or its encryption."""
+        """Refuse a redirect that leaves http and https, or that leads from https to http."""
         scheme = urlsplit(newurl).scheme
         if scheme not in ("http", "https") or (req.type == "https" and scheme == "http"):
             raise urllib.error.URLError(f"it redirects to '{printable(newurl)[:100]}'")
@@ -140,49 +140,49 @@ def _fetch_file(url: str, path: Path, entry: FileEntry, show: Show) -> None:
         path.unlink()
     problem = ""
     for _ in range(TRIES):
-        here = path.stat().st_size if path.exists() else 0
-        if here > size:
+        received = path.stat().st_size if path.exists() else 0
+        if received > size:
             path.unlink()
-            here = 0
-        if here == size and path.exists():
+            received = 0
+        if received == size and path.exists():
             break
         try:
-            _continue(url, path, here, size, show)
+            _continue(url, path, received, size, show)
         except urllib.error.HTTPError as error:
             if error.code in (404, 403, 410):
                 raise NotFetched(f"'{printable(url)[:200]}' answers {error.code}") from None
             problem = f"{error.code} {printable(error.reason)}"
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, OSError) and error.filename is not None:
-                raise  # of the file here, not of the network
+                raise  # the error is about the file on this disk, not about the network
             problem = _reason(error)
     if not path.exists() or path.stat().st_size != size:
         raise NotFetched(
-            f"'{printable(url)[:200]}' broke off: {problem}; the same command goes on from there"
+            f"'{printable(url)[:200]}' broke off: {problem}; run the same command again to resume"
         )
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != entry.sha256:
         path.unlink()
         raise BundleRefused(
-            f"'{printable(url)[:200]}' has SHA-256 {found[:12]}…, and its manifest says "
+            f"'{printable(url)[:200]}' has SHA-256 {found[:12]}…, but its manifest states "
             f"{entry.sha256[:12]}…: fetch it again, or build the bundle again"
         )
 
 
-def _continue(url: str, path: Path, here: int, size: int, show: Show) -> None:
-    with _open(url, here) as response, path.open("r+b" if here else "wb") as file:
-        if here and response.status != http.client.PARTIAL_CONTENT:
-            here = 0  # a server that knows no ranges sends it all again
-        file.seek(here)
+def _continue(url: str, path: Path, received: int, size: int, show: Show) -> None:
+    with _open(url, received) as response, path.open("r+b" if received else "wb") as file:
+        if received and response.status != http.client.PARTIAL_CONTENT:
+            received = 0  # a server without range support sends the whole file again
+        file.seek(received)
         file.truncate()
-        while here < size and (block := response.read(min(_BLOCK_BYTES, size - here))):
+        while received < size and (block := response.read(min(_BLOCK_BYTES, size - received))):
             file.write(block)
-            here += len(block)
-            show(path.name, here, size)
+            received += len(block)
+            show(path.name, received, size)
         file.flush()
         os.fsync(file.fileno())
-    if here < size:
+    if received < size:
         raise ConnectionError("the connection ended early")
 
 
@@ -206,13 +206,13 @@ def _drop_others(draft: Path, manifest: Manifest) -> None:
 
 
 def _check_room(draft: Path, manifest: Manifest) -> None:
-    here = sum(path.stat().st_size for path in draft.iterdir())
-    needed = sum(entry.bytes for entry in manifest.files.values()) - here
+    received = sum(path.stat().st_size for path in draft.iterdir())
+    needed = sum(entry.bytes for entry in manifest.files.values()) - received
     free = shutil.disk_usage(draft).free
     if needed > free:
         raise BadInput(
-            f"the bundle needs {needed // 1_000_000} MB more, and '{printable(str(draft.parent))}' has "
-            f"{free // 1_000_000} MB free"
+            f"the bundle needs {needed // 1_000_000} MB more, but '{printable(str(draft.parent))}' has "
+            f"only {free // 1_000_000} MB free"
         )
 
 

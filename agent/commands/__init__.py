@@ -1,1 +1,1 @@
-"""The commands of `agent`, each in a file of its own, and the options that they share."""
+"""The commands of `agent`, each in its own file, and the options that they share."""

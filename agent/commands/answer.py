@@ -1,4 +1,4 @@
-"""`agent answer`: one question, one answer."""
+"""`agent answer`: answers one question."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from contract.codec import printable
 @click.option("--context", metavar="TEXT", required=True, help="The text that contains the answer.")
 @threads_option
 def answer(bundle: Path, question: str, context: str, threads: int | None) -> None:
-    """Answer one question and print answer and times, as JSON.
+    """Answer one question and print the answer and its times as JSON.
 
     BUNDLE is a folder made by `export-models build`. Times are in nanoseconds (`_ns`); `start` and `end`
     count the characters of the text from 0.

@@ -1,4 +1,4 @@
-"""The command that looks for a cache of answers in what is measured."""
+"""`agent audit`: checks that answers do not come from a cache."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -7,6 +7,7 @@ import click
 
 from agent.commands.options import FOLDER, questions_option
 from agent.errors import BadInput
+from commandline.counted import counted
 from commandline.help import Command
 
 
@@ -47,20 +48,20 @@ def audit(bundle: Path, question_file: Path, limit: int) -> int:
     with Stop() as stop, WorkerProcess(stop, settings) as worker:
         worker.load(described, settings)
         worker.ask(chosen[:10], seconds=60.0)  # warm-up
-        left = with_repeats(chosen)
-        while left:
-            outcomes = worker.ask(left[:64], seconds=0.5).outcomes
+        remaining = with_repeats(chosen)
+        while remaining:
+            outcomes = worker.ask(remaining[:64], seconds=0.5).outcomes
             for outcome in outcomes:
                 if outcome.error is None:
                     times[outcome.question_id].append(time_ns(outcome))
-            left = left[len(outcomes) :]
+            remaining = remaining[len(outcomes) :]
     pairs = [pair for pair in times.values() if len(pair) == 2]
     if not pairs:
         raise BadInput("no question could be answered, so there is nothing to compare")
     found = judge([first for first, _ in pairs], [second for _, second in pairs])
     click.echo(
-        f"{found.faster} of {found.questions} repeats were faster (p = {found.p_value:.3g}), and the median "
-        f"repeat took {found.ratio:.3f} of its question's time: "
-        + ("no sign of kept answers" if found.passed else "answers look as if they were kept")
+        f"{found.faster} of {counted(found.questions, 'repeat')} took less time (p = {found.p_value:.3g}), "
+        f"and the median repeat took {found.ratio:.3f} of its question's time: "
+        + ("no sign of cached answers" if found.passed else "answers seem to come from a cache")
     )
     return int(not found.passed)

@@ -1,4 +1,4 @@
-"""The commands about the agent's configuration file."""
+"""`agent config`: commands for the agent's configuration file."""
 
 from collections.abc import Mapping
 from pathlib import Path

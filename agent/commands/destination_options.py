@@ -1,4 +1,4 @@
-"""From the delivery options of the running command, wherever each is set, to one place for its results."""
+"""Finds the destination of a command's results from its delivery options, wherever each is set."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ _CREDENTIALS = ("password_file", "ca_file", "cert_file", "key_file")
 
 
 def destination_of(context: click.Context, *, live: bool = True) -> Destination:
-    """Where results go: the broker or the file, whichever is set by the higher source.
+    """The destination of the results: the broker or the file, whichever is set by the higher source.
 
-    A broker named by a flag or a variable is not given the password that a configuration file has for
+    A broker named by a flag or a variable does not get the password that a configuration file has for
     another one.
 
     Raises:
         click.UsageError: neither is set, or both by the same source.
-        BadInput: a destination that cannot be.
+        BadInput: the destination is not valid.
     """
     chosen = outranking(context, "broker", "to_file")
     if len(chosen) != 1:

@@ -1,4 +1,4 @@
-"""`agent device`: what the agent sends about this machine."""
+"""`agent device`: prints what the agent reports about this machine."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The command that examines the device, its bundles and the way to a collector."""
+"""`agent doctor`: examines the device, its bundles and the connection to a collector."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,8 +44,8 @@ def doctor(
 ) -> int:
     """Check whether this device is ready to measure and deliver.
 
-    Examines machine, libraries, clock, disk and outbox; with --broker also the way to a collector. Prints
-    `ok`, `warn` or `fail` for each check, and what to do. Exits with status 1 if a check fails.
+    Examines machine, libraries, clock, disk and outbox; with --broker also the connection to a collector.
+    Prints `ok`, `warn` or `fail` for each check, and what to do. Exits with status 1 if a check fails.
     """
     from agent.commands.destination_options import destination_of
     from agent.delivery.destination import LiveBroker

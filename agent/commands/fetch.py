@@ -1,4 +1,4 @@
-"""`agent fetch`: gets bundles from a web server."""
+"""`agent fetch`: downloads bundles from a web server."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -45,32 +45,32 @@ def fetch(urls: tuple[str, ...], folder: Path) -> None:
             fetched = get(url, folder, show)
         shown = printable(str(fetched.folder))
         click.echo(
-            f"{shown}: {'fetched and verified' if fetched.new else 'there already, verified'}", err=True
+            f"{shown}: {'fetched and verified' if fetched.new else 'already there and verified'}", err=True
         )
         print_or_drop(shown)
 
 
 @contextmanager
 def progress_bars(stream: TextIO) -> Iterator[Callable[[str, int, int], None]]:
-    """Draw a bar for each file while it arrives; nothing if the stream is no terminal.
+    """Draw a bar for each file while it arrives; nothing if the stream is not a terminal.
 
     Args:
         stream: where to draw.
 
     Yields:
-        Takes a file's name, how many of its bytes are here, and its size.
+        A function that takes a file's name, how many of its bytes have arrived, and its size.
     """
     with ExitStack() as open_bar:
-        name_now, here_before = "", 0
+        name_now, received_before = "", 0
         advance: Callable[[int, int], None]
 
-        def show(name: str, here: int, size: int) -> None:
-            nonlocal advance, name_now, here_before
+        def show(name: str, received: int, size: int) -> None:
+            nonlocal advance, name_now, received_before
             if not stream.isatty():
                 return
-            if name != name_now or here < here_before:  # a server without ranges sends a file again
+            if name != name_now or received < received_before:  # without range support it is sent again
                 open_bar.close()
-                name_now, here_before = name, 0
+                name_now, received_before = name, 0
                 bar: AbstractContextManager[Any] = click.progressbar(
                     length=size,
                     label=name,
@@ -78,7 +78,7 @@ def progress_bars(stream: TextIO) -> Iterator[Callable[[str, int, int], None]]:
                     file=stream,
                 )
                 advance = open_bar.enter_context(bar).update
-            advance(here - here_before, here)
-            here_before = here
+            advance(received - received_before, received)
+            received_before = received
 
         yield show

@@ -1,4 +1,4 @@
-"""`agent flush`: delivers what waits."""
+"""`agent flush`: delivers the results that wait."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from commandline.help import Command, option_group
     click.option(
         "--refused",
         is_flag=True,
-        help="Also send again what a collector has refused; useful after an update of the collector.",
+        help="Also resend results that a collector has refused; useful after an update of the collector.",
     ),
 )
 @device_options

@@ -21,36 +21,36 @@ DEVICE: Final = "This device"
 
 
 class Threads(click.ParamType):  # type: ignore[type-arg]  # generic in later versions only
-    """`auto`, or a number."""
+    """The type of `--threads`: `auto`, or a number."""
 
     name = "threads"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        """The number, or the word."""
+        """Return the number, or `auto`."""
         return "auto" if value == "auto" else click.IntRange(1, 1024).convert(value, param, ctx)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """How it is shown in help."""
+        """The name of the value in help."""
         return "N|auto"
 
 
-class Cores(click.ParamType):  # type: ignore[type-arg]  # the same
-    """A list such as `0,2-3`."""
+class Cores(click.ParamType):  # type: ignore[type-arg]  # generic in later versions only
+    """The type of `--affinity`: a list of cores such as `0,2-3`."""
 
     name = "cores"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The same list, if it is one."""
+        """Return the text if it is a list of cores."""
         from agent.machine.device import cores_of
 
         try:
             cores_of(str(value))
         except ValueError:
-            self.fail(f"{value!r} is no list of cores: write it like 0,2-3.", param, ctx)
+            self.fail(f"{value!r} is not a list of cores: write it like 0,2-3.", param, ctx)
         return str(value)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """How it is shown in help."""
+        """The name of the value in help."""
         return "CORES"
 
 
@@ -186,8 +186,8 @@ runtime_options: Final = option_group(
     click.option(
         "--threads",
         type=Threads(),
-        help="Number of threads within one operator of the network; auto times several numbers once and "
-        "takes the fastest. [default: one per physical core that the process may use]",
+        help="Number of threads within one operator of the network; auto measures several numbers once "
+        "and uses the fastest. [default: one per physical core that the process may use]",
     ),
     click.option(
         "--spinning/--no-spinning",
@@ -248,8 +248,8 @@ load_options: Final = all_of(
             type=click.Choice(SCENARIOS),
             default=SINGLE_STREAM,
             show_default=True,
-            help="One at a time; in batches; at random times, as users ask; one at a time for some minutes; "
-            "or driven by MLPerf's LoadGen.",
+            help="How questions arrive: one at a time, in batches, at random times like users, one at a time "
+            "for some minutes, or driven by MLPerf's LoadGen.",
         ),
         click.option(
             "--batch-size",

@@ -1,15 +1,15 @@
-"""Talk on standard error, JSON on standard output."""
+"""Prints messages to standard error and JSON to standard output."""
 
 import click
 
 
 def say(sentence: str) -> None:
-    """Tell the user something."""
+    """Print a message for the user."""
     click.echo(sentence, err=True)
 
 
 def print_json(data: bytes) -> None:
-    """Print JSON, indented, with nothing that a terminal would act on."""
+    """Print indented JSON in which characters that a terminal would act on are escaped."""
     import msgspec
 
     lines = msgspec.json.format(data, indent=2).decode().split("\n")

@@ -58,10 +58,10 @@ def run(context: click.Context, /, **values: Any) -> int:
 
 
 def measure_from(context: click.Context) -> int:
-    """Measure what the parameters of `run` in a context ask for; returns 1 if a run failed, else 0.
+    """Measure what the parameters of `run` in a context ask for; return 1 if a run failed, otherwise 0.
 
     Raises:
-        click.UsageError: parameters that do not go together.
+        click.UsageError: parameters that cannot be combined.
         AgentError: see `agent.running.campaign.measure`.
     """
     from agent.commands.destination_options import destination_of
@@ -76,10 +76,10 @@ def measure_from(context: click.Context) -> int:
 
 
 def request_of(values: Mapping[str, Any]) -> "RunRequest":
-    """What the parameters of `run` ask for, but for where the results go.
+    """What the parameters of `run` ask for, without the destination of the results.
 
     Raises:
-        click.UsageError: parameters that do not go together.
+        click.UsageError: parameters that cannot be combined.
     """
     from agent.commands.load_options import load_of
     from agent.planning.plan import RuntimeOptions

@@ -1,4 +1,4 @@
-"""`agent run-plan`: works through a plan of runs, over reboots."""
+"""`agent run-plan`: works through a plan of runs, and resumes it after a reboot."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from agent.commands.output import say
 from agent.commands.run import measure_from, request_of, run
 from agent.errors import BadInput, NotDelivered
 from commandline.config import key_of
+from commandline.counted import counted
 from commandline.help import Command, option_group
 from commandline.options import all_of, arguments_of, context_of
 
@@ -67,14 +68,15 @@ def run_plan(
     if check:
         for command in commands:
             click.echo(" ".join(["agent run", *command]))
-        say(f"{len(runs)} runs in each of {schedule.timing.rounds} rounds: nothing wrong")
+        rounds = counted(schedule.timing.rounds, "round")
+        say(f"{rounds} of {counted(len(runs), 'run')}: nothing wrong")
         return 0
     service.ready()
     file = PositionFile(StateFolder(state_dir).path, plan)
     identity = identity_of(commands, schedule.timing.rounds, inputs)
     position = file.read()
     if position is not None and position.identity != identity:
-        say("the plan has changed since it was begun: starting over")
+        say("the plan has changed since it started: starting over")
         position = None
     total = len(runs) * schedule.timing.rounds
     if position is not None and position.done >= total and not again:
@@ -88,12 +90,12 @@ def run_plan(
 
 
 def _keys_of_a_run(context: click.Context) -> list[str]:
-    """What a plan may set for a run: how to measure, not where the results go."""
-    elsewhere = {key_of(param) for param in context.command.params} | _NOT_IN_A_PLAN
+    """The keys that a plan may set for a run: how to measure, but not where the results go."""
+    other_keys = {key_of(param) for param in context.command.params} | _NOT_IN_A_PLAN
     return [
         key_of(param)
         for param in run.params
-        if isinstance(param, click.Option) and key_of(param) not in elsewhere
+        if isinstance(param, click.Option) and key_of(param) not in other_keys
     ]
 
 
@@ -104,7 +106,7 @@ def _checked(
     context: click.Context,
     alive: Callable[[], None],
 ) -> tuple[list[click.Context], list[str]]:
-    """Check every run as far as that goes without measuring.
+    """Check every run as far as is possible without measuring.
 
     Returns:
         A context of `run` for each run, and the SHA-256 of each bundle and question file.
@@ -145,7 +147,7 @@ def _work_through(
     position: "Position | None",
     service: "Service",
 ) -> int:
-    """Measure what the position leaves to do; None for everything. Returns 1 if a run failed, else 0."""
+    """Measure the runs after the position, or all without one; return 1 if a run failed, otherwise 0."""
     from agent.machine.cooldown import idle_celsius
     from agent.machine.telemetry import Telemetry
     from agent.planning.plan_file import Position, utc_time
@@ -169,12 +171,12 @@ def _work_through(
         if number < total:
             _cool_down(telemetry, position.idle_celsius, timing, service)
     service.stopping()
-    say(f"the plan is finished: {total} runs, {position.failed} failed")
+    say(f"the plan is finished: {counted(total, 'run')}, {position.failed} failed")
     return int(position.failed > 0)
 
 
 def _failed(one: click.Context) -> bool:
-    """Measure one run; whether it failed. Results that are not delivered wait for the next run."""
+    """Measure one run; return whether it failed. Results that are not delivered wait for the next run."""
     try:
         return bool(measure_from(one))
     except NotDelivered as problem:
@@ -208,10 +210,10 @@ def _cool_down(telemetry: "Telemetry", idle: float | None, timing: "Timing", ser
             goal,
             timing.cool_down_minutes * 60,
             stop,
-            lambda now: service.alive(f"cooling down: {now:.0f} °C, until {goal:.0f} °C"),
+            lambda now: service.alive(f"cooling down: {now:.0f} °C, goal {goal:.0f} °C"),
         )
     if reached is not None and reached > goal:
         say(
-            f"still {reached:.0f} °C after {timing.cool_down_minutes:g} minutes, and idle was {idle:.0f} °C: "
-            "the next run starts nevertheless; a fan or a cooler room helps"
+            f"still {reached:.0f} °C after {timing.cool_down_minutes:g} min, and {idle:.0f} °C when idle: "
+            "the next run starts anyway; a fan or a cooler room helps"
         )

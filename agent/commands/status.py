@@ -1,4 +1,4 @@
-"""`agent status`: what waits to be delivered."""
+"""`agent status`: shows the results that wait for delivery."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import click
 
 from agent.commands.options import json_option, state_options
 from agent.commands.output import print_json
+from commandline.counted import counted
 from commandline.help import Command
 from contract.codec import printable
 
@@ -29,7 +30,7 @@ def status(state_dir: Path | None, as_json: bool) -> None:
         click.echo(f"            {refused.count} refused: {printable(refused.reason)}")
     for gone in summary.gone:
         click.echo(f"            {gone.count} gone: {printable(gone.reason)}")
-    click.echo(f"unfinished  {summary.unfinished_runs} runs")
+    click.echo(f"unfinished  {counted(summary.unfinished_runs, 'run')}")
     if summary.limit_bytes:
         full = f"{summary.used_bytes / 1_048_576:.1f} of {summary.limit_bytes / 1_048_576:.0f} MiB"
         left = summary.hours_left

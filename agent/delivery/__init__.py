@@ -1,1 +1,1 @@
-"""From the outbox to a broker or a file, and back with receipts."""
+"""Delivers the outbox to a broker or a file, and deletes from it what receipts confirm."""

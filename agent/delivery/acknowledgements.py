@@ -1,4 +1,4 @@
-"""What a broker has not acknowledged yet (PUBACK), and what it said of the rest."""
+"""Which messages a broker has not acknowledged yet (PUBACK), and how it answered the others."""
 
 import time
 from typing import Final, Literal, NamedTuple
@@ -9,7 +9,7 @@ _NO_SUBSCRIBER: Final = 0x10
 _FAILURE: Final = 0x80
 _TOO_LARGE: Final = 0x95
 
-Verdict = Literal["taken", "unheard", "too large", "refused"]
+Verdict = Literal["accepted", "no subscriber", "too large", "refused"]
 
 
 class Acknowledgement(NamedTuple):
@@ -21,7 +21,7 @@ class Acknowledgement(NamedTuple):
 
 
 class Acknowledgements:
-    """Of one connection, by the ids of its messages."""
+    """The acknowledgements of one connection, by message id."""
 
     def __init__(self) -> None:
         self._sent: dict[int, tuple[Packed, float]] = {}
@@ -29,7 +29,7 @@ class Acknowledgements:
         self._acknowledged: list[Acknowledgement] = []
 
     def expect(self, message_id: int, packed: Packed | None) -> None:
-        """Wait for that of a message with results, or of another one."""
+        """Expect the acknowledgement of a message; `packed` is None for one without results."""
         if packed is None:
             self._announced.add(message_id)
         else:
@@ -37,27 +37,27 @@ class Acknowledgements:
 
     @property
     def missing(self) -> int:
-        """Messages that are not acknowledged."""
+        """Number of messages that are not acknowledged yet."""
         return len(self._sent) + len(self._announced)
 
     @property
     def waiting_seconds(self) -> float:
-        """For how long the oldest message with results has not been acknowledged; 0 where all are."""
+        """How long the oldest message with results has waited to be acknowledged; 0 if none waits."""
         oldest = min((at for _, at in self._sent.values()), default=None)
         return 0.0 if oldest is None else time.monotonic() - oldest
 
-    def note(self, message_id: int, code: int, said: str) -> None:
-        """Note one.
+    def note(self, message_id: int, code: int, reason: str) -> None:
+        """Record one acknowledgement.
 
         Args:
-            message_id: of which message.
-            code: MQTT 5's reason code; from 0x80 on it is a failure.
-            said: the same as a sentence.
+            message_id: the message's id.
+            code: MQTT 5's reason code; 0x80 and above is a failure.
+            reason: the same as a sentence.
         """
         self._announced.discard(message_id)
         if message_id in self._sent:
             packed, _ = self._sent.pop(message_id)
-            self._acknowledged.append(Acknowledgement(packed, _verdict(code), said))
+            self._acknowledged.append(Acknowledgement(packed, _verdict(code), reason))
 
     def acknowledged(self) -> list[Acknowledgement]:
         """The acknowledgements of results that came since the last call."""
@@ -70,4 +70,4 @@ def _verdict(code: int) -> Verdict:
         return "too large"
     if code >= _FAILURE:
         return "refused"
-    return "unheard" if code == _NO_SUBSCRIBER else "taken"
+    return "no subscriber" if code == _NO_SUBSCRIBER else "accepted"

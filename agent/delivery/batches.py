@@ -1,4 +1,4 @@
-"""Packs records that wait into messages. The same bytes go to the broker and to a file."""
+"""Packs waiting records into messages. A broker and a file get the same bytes."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -10,11 +10,11 @@ from contract.codec import encode
 from contract.messages import MAX_MESSAGE_BYTES, Batch
 
 MAX_RECORDS: Final = 200
-"""In one message: a lost one costs little, and a page of people's MQTT tools still shows it."""
+"""Most records in a message: losing one costs little, and people's MQTT tools still show it on a page."""
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True, tag="batch", tag_field="type"):
-    """A `Batch` around records that are encoded already, in whichever format version they were written."""
+    """A `Batch` around records that are already encoded, in the format version of their time."""
 
     device_id: str
     format_version: int
@@ -26,11 +26,11 @@ assert _Envelope.__struct_config__.tag == Batch.__struct_config__.tag
 
 
 class Packed(NamedTuple):
-    """One message."""
+    """One message and the records in it."""
 
     payload: bytes
     rows: tuple[Row, ...]
-    """Of one run, in order."""
+    """The records, which are of one run and in order."""
 
 
 def pack(rows: Sequence[Row], max_bytes: int = MAX_MESSAGE_BYTES) -> Packed:
@@ -38,7 +38,7 @@ def pack(rows: Sequence[Row], max_bytes: int = MAX_MESSAGE_BYTES) -> Packed:
 
     Args:
         rows: in order of position, at least one.
-        max_bytes: of the message; a first row that alone exceeds it is packed nevertheless.
+        max_bytes: largest size of the message; a first row that alone exceeds it is packed anyway.
     """
     first = rows[0]
     count = 0

@@ -1,4 +1,4 @@
-"""What a failed TLS connection says of certificates: the other side's alert, and the dates of our own."""
+"""Explains a failed TLS connection by the alert of the broker and the dates of this device's certificate."""
 
 import re
 from datetime import UTC, datetime
@@ -10,33 +10,33 @@ from contract.codec import printable
 from contract.errors import Malformed
 
 _ALERT: Final = re.compile(r"alert ([a-z ]*(?:certificate|unknown ca)[a-z ]*)")
-"""In OpenSSL's words: certificate expired, unknown ca, certificate required, and so on (RFC 8446, 6.2)."""
+"""An alert about certificates (RFC 8446, 6.2) in OpenSSL's words, such as `certificate expired`."""
 
 
 def refusal(error: str, own: Path | None) -> str | None:
-    """How the broker refuses this device's certificate, as the rest of a sentence.
+    """How the broker refuses this device's certificate, as the end of a sentence that begins with its name.
 
     Args:
-        error: what OpenSSL says.
-        own: this device's certificate; None where it has none.
+        error: OpenSSL's message.
+        own: this device's certificate; None if it has none.
 
     Returns:
-        None where the broker says nothing about certificates.
+        None if the message is not about certificates.
     """
     alert = _ALERT.search(error)
     if alert is None:
         return None
     if own is None:
-        return "wants a certificate of this device: name it with --cert-file and --key-file"
-    said = f"refuses the certificate '{printable(str(own))}' ({alert[1].strip()})"
+        return "requires a certificate from this device: name it with --cert-file and --key-file"
+    refused = f"refuses the certificate '{printable(str(own))}' ({alert[1].strip()})"
     if "unknown" in alert[1]:
-        return f"{said}: it does not know who signed it"
+        return f"{refused}: it does not know the authority that signed it"
     dates = out_of_date(own)
-    return f"{said}: {dates}" if dates else said
+    return f"{refused}: {dates}" if dates else refused
 
 
 def out_of_date(own: Path) -> str | None:
-    """How the dates of a certificate do not fit the time now; None where they do, or cannot be read."""
+    """Why a certificate is not valid now; None if it is, or if its dates cannot be read."""
     try:
         dates = dates_of(own)
     except (OSError, ValueError, Malformed):
@@ -45,5 +45,5 @@ def out_of_date(own: Path) -> str | None:
     if now > dates.ends:
         return f"it expired on {dates.ends:%Y-%m-%d}; renew it"
     if now < dates.begins:
-        return f"it begins on {dates.begins:%Y-%m-%d}, and this device's clock says {now:%Y-%m-%d}"
+        return f"it is valid from {dates.begins:%Y-%m-%d}, but this device's clock is at {now:%Y-%m-%d}"
     return None

@@ -1,4 +1,4 @@
-"""The broker's limits and abilities, from the CONNACK packet that lets a client in."""
+"""The broker's limits and abilities, from the CONNACK packet that accepts a client."""
 
 from typing import Final, NamedTuple
 
@@ -11,12 +11,12 @@ class Connack(NamedTuple):
 
     protocol: str
     max_packet_bytes: int | None
-    """None for no limit; MQTT 3.1.1 cannot tell."""
+    """Largest packet that the broker accepts; None if it states no limit, as always in MQTT 3.1.1."""
     receive_maximum: int
-    """Messages that may be unacknowledged at a time."""
+    """How many messages may be unacknowledged at a time."""
     max_qos: int
     retains: bool
-    """Whether it keeps the latest message of a topic."""
+    """Whether the broker keeps the latest message of a topic."""
 
 
 def connack_of(properties: object, *, older: bool) -> Connack:
@@ -24,7 +24,7 @@ def connack_of(properties: object, *, older: bool) -> Connack:
 
     Args:
         properties: the packet's properties by MQTT's names; a missing one has its default.
-        older: whether MQTT 3.1.1 is spoken.
+        older: whether the connection uses MQTT 3.1.1.
     """
     return Connack(
         protocol="MQTT 3.1.1" if older else "MQTT 5",

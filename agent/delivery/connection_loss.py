@@ -1,4 +1,4 @@
-"""Why a connection could not be made, or ended: what the other side and certificates say, as one sentence."""
+"""Why a connection could not be opened, or has ended, as one sentence."""
 
 from typing import NamedTuple
 
@@ -13,15 +13,15 @@ class ConnectionLoss(NamedTuple):
 
     problem: str
     link: LinkState
-    """What kind it is."""
+    """What kind of loss it is."""
 
 
 def never_made(broker: BrokerAddress, error: str) -> ConnectionLoss:
-    """A connection that could not be opened.
+    """The loss of a connection that could not be opened.
 
     Args:
-        broker: where to.
-        error: what the operating system or OpenSSL says.
+        broker: the broker's address.
+        error: the message of the operating system or of OpenSSL.
     """
     if (refused := _refused(broker, error)) is not None:
         return refused
@@ -32,20 +32,20 @@ def never_made(broker: BrokerAddress, error: str) -> ConnectionLoss:
 
 
 def ended(broker: BrokerAddress, how: str, error: str, *, greeting: bool) -> ConnectionLoss:
-    """A connection that the broker ended.
+    """The loss of a connection that the broker ended.
 
     Args:
-        broker: where to.
-        how: it ended.
-        error: what OpenSSL said last; may be empty.
-        greeting: whether it had not let this agent in yet.
+        broker: the broker's address.
+        how: how it ended, in a few words.
+        error: OpenSSL's last message; may be empty.
+        greeting: whether the broker had not accepted this agent yet.
     """
     if (refused := _refused(broker, error)) is not None:
         return refused
     own = broker.cert_file if greeting else None
     dates = None if own is None else out_of_date(own)
     if own is not None and dates is not None:
-        # Not every broker says it.
+        # Not every broker sends an alert.
         return ConnectionLoss(
             f"{broker} ended the connection before it answered, and the certificate "
             f"'{printable(str(own))}' is out of date: {dates}",

@@ -1,4 +1,4 @@
-"""Where a run's results go besides the outbox: to a broker while they are made, or into a file at the end."""
+"""Where a run's results go from the outbox: to a broker during the run, or into a file at its end."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from agent.delivery.publisher import Publisher
 
 UNREACHED_SECONDS: Final = 10.0
-"""A broker that was never reached is not waited for any longer than this."""
+"""Longest wait at the end for a broker that was never reached."""
 
 Say = Callable[[str], None]
-"""Tells the user a sentence."""
+"""Prints a sentence for the user."""
 
 
 class ResultFile(NamedTuple):
-    """Results go to a file."""
+    """The destination of results that go to a file."""
 
     path: Path
 
 
 class LiveBroker(NamedTuple):
-    """Results go to a broker."""
+    """The destination of results that go to a broker."""
 
     broker: BrokerAddress
     flush_seconds: float
     live: bool = True
-    """While they are made, not only when all runs have ended."""
+    """Whether results are sent during the runs, and not only after all of them."""
 
 
 Destination = ResultFile | LiveBroker
@@ -56,44 +56,44 @@ def destination(
     key_file: Path | None = None,
     live: bool = True,
 ) -> Destination:
-    """Where results shall go, checked as far as that goes without going there.
+    """The destination of results, checked as far as is possible without connecting to it.
 
     Args:
-        broker: its address; or else
-        to_file: a file of results.
-        password_file: of the broker's user.
+        broker: address of the broker; None for a file.
+        to_file: the file of results; None for a broker.
+        password_file: file with the password of the broker's user.
         ca_file: certificates to trust at the broker.
         flush_seconds: how long to wait for receipts at the end.
         cert_file: this device's own certificate.
-        key_file: its key.
-        live: send results while they are made.
+        key_file: the key of that certificate.
+        live: send results during the runs.
 
     Raises:
-        BadInput: a destination that cannot be.
+        BadInput: the destination is not valid.
     """
     if broker is not None:
         address = parse_broker(broker, password_file, ca_file, cert_file, key_file, refusal=BadInput)
         return LiveBroker(address, flush_seconds, live)
     assert to_file is not None, "one of them is given"
     if not to_file.absolute().parent.is_dir():
-        raise BadInput(f"there is no folder for '{printable(str(to_file))}'")
+        raise BadInput(f"the folder of '{printable(str(to_file))}' does not exist")
     return ResultFile(to_file)
 
 
 class Delivery(Protocol):
-    """What a campaign does with results."""
+    """Delivers the results of a campaign."""
 
     def between(self, progress: Progress) -> None:
-        """Two chunks of questions: work for a moment."""
+        """Work for a moment between two chunks of questions."""
 
     def meanwhile(self) -> None:
-        """The worker computes for minutes: keep what would be lost by silence, and do next to nothing."""
+        """Keep a connection alive while the worker computes for minutes; must cost next to nothing."""
 
     def run_ended(self, run_id: str) -> None:
-        """The last record of a run is committed."""
+        """Deliver a finished run, unless delivery waits for the end of all runs."""
 
     def finish(self) -> None:
-        """All runs have ended: hand over what is left.
+        """Deliver what is left after all runs have ended.
 
         Raises:
             NotDelivered: something keeps results from arriving; they stay in the outbox.
@@ -102,7 +102,7 @@ class Delivery(Protocol):
 
 @contextmanager
 def delivering(where: Destination, state: OpenedState, say: Say) -> Iterator[Delivery]:
-    """A delivery to the destination, open for the length of the block."""
+    """Open a delivery to the destination for the length of the block."""
     if isinstance(where, ResultFile):
         yield ToFile(where.path, state.outbox)
         return
@@ -118,7 +118,7 @@ def delivering(where: Destination, state: OpenedState, say: Say) -> Iterator[Del
 
 
 class ToBroker:
-    """Publishes live or at the end; then waits for receipts."""
+    """Publishes during the runs or at the end, then waits for receipts."""
 
     def __init__(
         self, publisher: "Publisher", stop: Stop, flush_seconds: float, say: Say, *, live: bool = True
@@ -128,10 +128,10 @@ class ToBroker:
         self._stop = stop
         self._flush_seconds = flush_seconds
         self._say = say
-        self._said: str | None = None
+        self._reported: str | None = None
 
     def between(self, progress: Progress) -> None:
-        """Send what waits, hear receipts. A run that waits for room needs them, live or not."""
+        """Send results and read receipts. A run that waits for room needs receipts, live or not."""
         if not self._live and progress.paused is None:
             return
         if progress.stage is None:
@@ -139,24 +139,24 @@ class ToBroker:
         else:
             self._publisher.settle(progress)
         problem = self._publisher.problem
-        if problem is not None and problem != self._said:
-            self._say(f"{problem}; measuring goes on and results are kept")
-            self._said = problem
+        if problem is not None and problem != self._reported:
+            self._say(f"{problem}; measuring continues and results are kept")
+            self._reported = problem
 
     def meanwhile(self) -> None:
         """Keep the connection, which a broker ends after half a minute of silence."""
         self._publisher.stay()
 
     def run_ended(self, run_id: str) -> None:
-        """Send what waits, hear receipts."""
+        """Send results and read receipts."""
         if self._live:
             self._publisher.step()
 
     def finish(self) -> None:
-        """Wait for receipts, for the flush time at most.
+        """Wait for receipts, at most for the flush time.
 
         Raises:
-            NotDelivered: something keeps results from arriving; that no collector is there is not an error.
+            NotDelivered: something keeps results from arriving; a missing collector is not an error.
         """
         begun = time.monotonic()
         self._publisher.drain(min(self._flush_seconds, UNREACHED_SECONDS), self._stop)
@@ -167,20 +167,20 @@ class ToBroker:
 
 
 class ToFile:
-    """Adds each run, once it has ended, to a file of messages."""
+    """Appends each run to a file of messages, once the run has ended."""
 
     def __init__(self, path: Path, outbox: Outbox) -> None:
         self._path = path
         self._outbox = outbox
 
     def between(self, progress: Progress) -> None:
-        """Nothing: a file gets whole runs."""
+        """Do nothing: the file gets whole runs."""
 
     def meanwhile(self) -> None:
-        """Nothing."""
+        """Do nothing: there is no connection to keep."""
 
     def run_ended(self, run_id: str) -> None:
-        """Write the run, then forget it.
+        """Append the run to the file, then delete it from the outbox.
 
         Raises:
             NotDelivered: the file cannot be written; the run stays in the outbox.
@@ -188,11 +188,11 @@ class ToFile:
         write_waiting(self._path, self._outbox, run_id)
 
     def finish(self) -> None:
-        """Nothing: what other commands left was not meant for this file."""
+        """Do nothing: results that other commands left were not meant for this file."""
 
 
 def write_waiting(path: Path, outbox: Outbox, run_id: str | None = None) -> int:
-    """Move what waits, of one run or of all, from the outbox to a file; returns how many records.
+    """Move waiting records, of one run or of all, from the outbox to a file; return how many.
 
     Raises:
         NotDelivered: the file cannot be written; everything stays in the outbox.
@@ -208,7 +208,7 @@ def write_waiting(path: Path, outbox: Outbox, run_id: str | None = None) -> int:
             yield packed.payload
 
     extend(path, messages())
-    # Killed here, the records are written again next time: a collector stores them once.
+    # If the agent is killed here, the records are written again; a collector stores them once.
     return sum(outbox.remove(written_id, ranges) for written_id, ranges in written.items())
 
 

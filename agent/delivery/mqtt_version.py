@@ -10,7 +10,7 @@ class MqttVersion:
         self._known = False
 
     def welcomed(self) -> None:
-        """Note that the broker has let this agent in."""
+        """Note that the broker has accepted this agent."""
         if not self.older:
             self._known = True
 
@@ -22,11 +22,11 @@ class MqttVersion:
             silent: whether the broker never answered the CONNECT packet.
 
         Returns:
-            `wants_older`: the next connection can be opened at once.
+            Whether the next connection can be opened at once, which is `wants_older`.
         """
         if wants_older:
             self._known = self.older = True
         elif not self._known:
-            # amqtt takes MQTT 5 for a broken 3.1.1 and says nothing: try that in turn with 5.
+            # amqtt mistakes MQTT 5 for a broken 3.1.1 and does not answer: try the two in turn.
             self.older = silent and not self.older
         return wants_older

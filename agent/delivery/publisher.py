@@ -1,4 +1,4 @@
-"""Delivers the outbox: keeps a connection to the broker, sends what is due, forgets what is receipted."""
+"""Delivers the outbox: keeps a connection to the broker, sends what is due, deletes what is receipted."""
 
 import random
 import time
@@ -17,6 +17,7 @@ from agent.progress import Progress
 from agent.stop import Stop
 from commandline.broker_address import BrokerAddress
 from commandline.clock import utc_now
+from commandline.counted import counted
 from contract.errors import ContractError
 from contract.messages import Receipt, State, decode_message, encode_message
 
@@ -24,24 +25,24 @@ FIRST_RETRY_SECONDS: Final = 1.0
 MAX_RETRY_SECONDS: Final = 20.0
 STATE_SECONDS: Final = 5.0
 SETTLE_SECONDS: Final = 3.0
-"""How long a broker may take to let us in before minutes begin in which nothing is said."""
+"""How long to wait for the broker to accept the agent before minutes in which nothing is sent."""
 STAY_SECONDS: Final = 2.0
-"""How often a connection is kept from falling silent: a broker gives it up after its keepalive and a half."""
+"""Seconds between two looks at an idle connection: a broker closes it after 1.5 keepalive intervals."""
 POLL_SECONDS: Final = 0.1
 SHORT_CONNECTION_SECONDS: Final = 10.0
 SHORT_CONNECTIONS: Final = 3
-"""So many in a row look like two agents that take each other's session; not every broker says so."""
+"""This many in a row suggest two agents that take over each other's session; few brokers report it."""
 SILENCE_SECONDS: Final = 180.0
-"""When nothing was receipted for so long though there is someone to do it, a new connection is tried."""
+"""If no receipt arrives for this long although a collector is there, a new connection is tried."""
 
 
 class Publisher:
-    """Works only while one of its methods runs; in between nothing happens.
+    """Publishes results and the agent's state; it works only while one of its methods runs.
 
     Args:
-        broker: where to, and with which credentials.
+        broker: the broker's address and credentials.
         device_id: decides the topics; the outbox holds results of this device only.
-        outbox: its rows leave only by receipt.
+        outbox: its rows are deleted only when a receipt confirms them.
     """
 
     def __init__(self, broker: BrokerAddress, device_id: str, outbox: Outbox) -> None:
@@ -61,16 +62,16 @@ class Publisher:
         self._link: LinkState | None = None
         self._noted: tuple[LinkState, str | None] | None = None
         self.was_connected = False
-        """Whether the broker has let this agent in at least once."""
+        """Whether the broker has accepted this agent at least once."""
         self.problem: str | None = None
         """The latest reason why results do not arrive, as one sentence; None while they do."""
 
     def step(self, progress: Progress | None = None, wait_seconds: float = 0.0) -> None:
-        """Do what can be done now: connect, hear receipts, publish.
+        """Do what can be done now: connect, read receipts, publish.
 
         Args:
-            progress: goes into the agent's state.
-            wait_seconds: how long to wait for the broker to say something.
+            progress: progress to report in the agent's state.
+            wait_seconds: how long to wait for the broker to send something.
         """
         if self._uplink is None:
             if self._link == "taken over" or time.monotonic() < self._retry_at:
@@ -83,10 +84,10 @@ class Publisher:
             if not was_ready:
                 self._welcome()
             try:
-                self._hear(uplink)
+                self._read_replies(uplink)
                 self._send(uplink, progress)
             except OutboxFull as full:
-                # What could not be forgotten or set aside is sent again, and answered again.
+                # What could not be deleted or set aside is sent again, and answered again.
                 self.problem = str(full)
             uplink.turn()
             self._watch(uplink)
@@ -95,9 +96,10 @@ class Publisher:
         self._note()
 
     def settle(self, progress: Progress) -> None:
-        """Step until the broker knows this state: minutes follow in which a connection is only kept.
+        """Step until the broker has this state, before minutes in which a connection is only kept alive.
 
-        One that is not made yet would be given up meanwhile. A broker that is not there is not waited for.
+        A connection that is not open yet would time out in these minutes. A broker that cannot be reached is
+        not waited for.
         """
         self._state_due_at = 0.0
         deadline = time.monotonic() + SETTLE_SECONDS
@@ -107,7 +109,7 @@ class Publisher:
                 return
 
     def stay(self) -> None:
-        """Only keep a connection that stands: no record and no state is read or sent."""
+        """Only keep an open connection alive: no record and no state is read or sent."""
         if self._uplink is not None and self._uplink.phase == "ready" and time.monotonic() >= self._stay_at:
             self._stay_at = time.monotonic() + STAY_SECONDS
             self._uplink.turn()
@@ -123,20 +125,25 @@ class Publisher:
                 stop.wait(POLL_SECONDS)
 
     def check(self) -> None:
-        """Return, or say what keeps results from arriving. A collector that is not there is no problem.
+        """Return if nothing keeps results from arriving. A missing collector is not an error.
 
         Raises:
-            NotDelivered: the broker was never reached, refuses something, or knows another agent as this one.
+            NotDelivered: the broker was never reached, refuses something, or has another agent of this id.
         """
         pending = self._outbox.pending()
         problem = self.problem
         if problem is None and not self.was_connected:
             problem = f"{self._broker} does not answer"
         if pending and problem is not None:
-            raise NotDelivered(f"{problem}; {pending} results are kept, and 'agent flush' sends them")
+            kept = counted(
+                pending,
+                "result is kept, and 'agent flush' sends it",
+                "results are kept, and 'agent flush' sends them",
+            )
+            raise NotDelivered(f"{problem}; {kept}")
 
     def close(self) -> None:
-        """Say goodbye, if anyone listens."""
+        """Publish a last state if the connection is open, then close it."""
         if self._uplink is not None:
             if self._uplink.phase == "ready" and self._uplink.has_room:
                 self._publish_state(self._uplink, "disconnected", None)
@@ -164,7 +171,7 @@ class Publisher:
         self._sender.reconnected()
         self._state_due_at = 0.0
 
-    def _hear(self, uplink: Uplink) -> None:
+    def _read_replies(self, uplink: Uplink) -> None:
         for payload in uplink.receipts():
             try:
                 receipt = decode_message(payload)
@@ -183,7 +190,7 @@ class Publisher:
             elif verdict == "refused":
                 self.problem, self._link = reason, "may not write"
                 hold = True
-            elif verdict == "unheard":
+            elif verdict == "no subscriber":
                 self._link = "no collector"
                 hold = True
         if hold:
@@ -196,14 +203,14 @@ class Publisher:
         self._retry_seconds = FIRST_RETRY_SECONDS
 
     def _watch(self, uplink: Uplink) -> None:
-        """Give up a connection over which nothing comes back, though all looks well.
+        """Give up a connection over which no receipts arrive, although it seems to work.
 
-        Mostly the broker keeps results for a collector that is away; but a new connection costs little.
+        Usually the broker keeps results for a collector that is away; but a new connection costs little.
         """
         since = self._sender.waiting_since
         if since is not None and time.monotonic() - since > SILENCE_SECONDS and self._link != "no collector":
             uplink.abandon(
-                f"{self._broker} takes results, but no receipt has come for {SILENCE_SECONDS:.0f} seconds",
+                f"{self._broker} accepts results, but no receipt has come for {SILENCE_SECONDS:.0f} seconds",
                 "no collector",
             )
 
@@ -253,13 +260,13 @@ class Publisher:
                 self._retry_seconds = FIRST_RETRY_SECONDS
             self._ready_at = None
         if self._short_connections >= SHORT_CONNECTIONS:
-            self.problem += f"; it keeps breaking: is another device called '{self._device_id}' too?"
-        jitter = random.random()  # noqa: S311 - spreads reconnects, guards nothing
+            self.problem += f"; it keeps breaking: does another device also have the id '{self._device_id}'?"
+        jitter = random.random()  # noqa: S311 - spreads reconnects, no secret
         self._retry_at = time.monotonic() + self._retry_seconds * (0.5 + 0.5 * jitter)
         self._retry_seconds = min(2 * self._retry_seconds, MAX_RETRY_SECONDS)
 
     def _note(self) -> None:
-        """Keep how delivery stands where `agent status` finds it, when it changes."""
+        """Record the state of delivery for `agent status`, when it changes."""
         if self._link is None or (self._link, self.problem) == self._noted:
             return
         self._noted = self._link, self.problem

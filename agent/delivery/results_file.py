@@ -1,4 +1,4 @@
-"""A file of results: the messages that a broker would get, one a line."""
+"""A file of results: the messages that a broker would get, one per line."""
 
 import os
 import shutil
@@ -11,9 +11,9 @@ from contract.codec import printable
 
 
 def extend(path: Path, messages: Iterable[bytes]) -> None:
-    """Add messages to a file, all or none, on the disk when this returns.
+    """Append messages to a file, all or none; they are on the disk when this returns.
 
-    The file is copied, extended and renamed over the old one: whoever reads it never sees half a run.
+    The file is copied, extended and renamed over the old one, so a reader never sees half a run.
 
     Raises:
         NotDelivered: the file cannot be written.

@@ -1,8 +1,9 @@
 """Decides what to send next, and when to send it again. Knows the outbox and the time, not the network.
 
-Batches go out in the order of the outbox, a few at a time. A batch is in flight until receipts have covered
-each of its records; what no receipt covers in time is sent again, from the oldest on, with ever longer and
-jittered patience, so that a collector that is away for a day costs little.
+Batches are sent in the order of the outbox, a few at a time. A batch is in flight until receipts have covered
+each of its records. If a receipt does not come in time, everything from the oldest record on is sent again.
+The wait for it grows with each attempt and is jittered, so that a collector that is away for a day costs
+little.
 """
 
 import random
@@ -14,34 +15,35 @@ from typing import Final, NamedTuple
 from agent.delivery.batches import MAX_RECORDS, Packed, pack
 from agent.delivery.poison_record import QUICK_SECONDS, PoisonSearch
 from agent.outbox.outbox import Outbox, Row
+from commandline.counted import counted
 from contract.messages import MAX_MESSAGE_BYTES, Receipt, Stream
 
 MAX_IN_FLIGHT: Final = 8
-"""Batches: what a reconnect sends again at most, and what a slow collector's broker has to hold."""
+"""Batches in flight: the most that a reconnect sends again, and that the broker of a slow collector holds."""
 FIRST_PATIENCE_SECONDS: Final = 10.0
 MAX_PATIENCE_SECONDS: Final = 300.0
 FIRST_HOLD_SECONDS: Final = 1.0
 MAX_HOLD_SECONDS: Final = 60.0
-"""Between two tries while nobody takes what is sent: a collector that is back is found soon."""
+"""Longest pause between two attempts while nobody accepts results: a returning collector is found soon."""
 
 
 class _InFlight(NamedTuple):
     packed: Packed
     seqs: frozenset[int]
-    """Those that no receipt has covered yet."""
+    """Records that no receipt has covered yet."""
     sent_at: float
     overdue_at: float
     answered: bool = False
-    """Whether the broker has acknowledged it; that is not delivery."""
+    """Whether the broker has acknowledged the batch; that is not delivery."""
 
 
 class Sender:
-    """The order of sending.
+    """Chooses what to send next.
 
     Args:
         outbox: where records wait.
-        now: seconds of a clock that never goes back.
-        jitter: gives numbers from 0 to 1, to spread what many agents do after an outage.
+        now: seconds of a monotonic clock.
+        jitter: returns numbers from 0 to 1, which spread the attempts of many agents after an outage.
     """
 
     def __init__(
@@ -64,11 +66,11 @@ class Sender:
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when nothing is receipted of what is sent; None when nothing is in flight."""
+        """Since when no receipt has come for what was sent; None if nothing is in flight."""
         return self._waiting_since if self._in_flight else None
 
     def next(self, max_bytes: int = MAX_MESSAGE_BYTES) -> Packed | None:
-        """The next batch to send, from now on in flight; None when there is nothing to send now."""
+        """The next batch to send, which is in flight from now on; None if nothing is to be sent now."""
         now = self._now()
         if self._in_flight and now >= self._in_flight[0].overdue_at:
             self._patience = min(2 * self._patience, MAX_PATIENCE_SECONDS)
@@ -79,9 +81,10 @@ class Sender:
             return None
         max_bytes = min(max_bytes, self._learnt_max_bytes)
         while rows := self._outbox.rows(self._position, MAX_RECORDS):
-            packed = pack(self._apart(rows), max_bytes)
+            packed = pack(self._combinable(rows), max_bytes)
             if len(packed.payload) > max_bytes:
-                self._set_aside(packed, f"the broker takes messages of at most {max_bytes} bytes")
+                most = counted(max_bytes, "byte")
+                self._set_aside(packed, f"the broker accepts messages of at most {most}")
                 continue
             self._position = packed.rows[-1].position
             seqs = frozenset(row.seq for row in packed.rows)
@@ -93,14 +96,14 @@ class Sender:
         return None
 
     def acknowledged(self, packed: Packed) -> None:
-        """The broker has a message; only a receipt says that the collector does."""
+        """Note that the broker has a message; only a receipt confirms that the collector has it."""
         self._in_flight = [
             batch._replace(answered=True) if batch.packed is packed else batch for batch in self._in_flight
         ]
         self._poison.answered(packed.rows[-1].position)
 
     def too_large(self, packed: Packed) -> None:
-        """The broker finds a message too large: send smaller ones, and set aside what cannot be cut."""
+        """Send smaller messages after the broker refused one as too large; set aside a too large record."""
         self.restart()
         if len(packed.rows) > 1:
             self._learnt_max_bytes = max(len(packed.payload) // 2, 1)
@@ -108,7 +111,7 @@ class Sender:
             self._set_aside(packed, "the broker finds the record too large")
 
     def lost(self) -> None:
-        """The connection ended: begin again at the oldest record, unless one is to blame for it."""
+        """Start again at the oldest record after the connection ended; set aside one that is to blame."""
         in_flight = self._in_flight
         self.restart()
         self._waiting_since = None
@@ -121,29 +124,29 @@ class Sender:
                 self._poison.clear()
 
     def reconnected(self) -> None:
-        """A new connection may have a new broker behind it, with other limits."""
+        """Forget the learnt size limit: a new connection may lead to a broker with another one."""
         self._learnt_max_bytes = MAX_MESSAGE_BYTES
 
     def restart(self) -> None:
-        """Begin again at the oldest record: a new connection knows nothing of what was sent over the last."""
+        """Start again at the oldest record: what was sent over the last connection may be lost."""
         self._position = 0
         self._in_flight = []
 
     def hold(self) -> None:
-        """Send nothing for a while, then begin again: nobody takes what is sent."""
+        """Send nothing for a while, then start again: nobody accepts what is sent."""
         self.restart()
         self._waiting_since = None
         self._quiet_until = self._now() + self._jittered(self._hold_seconds)
         self._hold_seconds = min(2 * self._hold_seconds, MAX_HOLD_SECONDS)
 
     def take(self, receipt: Receipt) -> int:
-        """Forget what a collector has committed, set aside what it refuses; returns how many it has."""
+        """Delete what a collector has stored, set aside what it refuses; return how many it has stored."""
         taken = 0
         for stream in receipt.streams:
             for refusal in stream.refused:
                 self._outbox.refuse(stream.run_id, refusal.first_seq, refusal.last_seq, refusal.reason)
             taken += self._outbox.remove(stream.run_id, stream.stored)
-            self._land(stream)
+            self._drop_covered(stream)
         self._waiting_since = self._now() if self._in_flight else None
         if taken:
             self._patience = FIRST_PATIENCE_SECONDS
@@ -151,19 +154,19 @@ class Sender:
             self._quiet_until = 0.0
         return taken
 
-    def _land(self, stream: Stream) -> None:
+    def _drop_covered(self, stream: Stream) -> None:
         ranges = [*stream.stored, *((refusal.first_seq, refusal.last_seq) for refusal in stream.refused)]
-        still = []
+        in_flight = []
         for batch in self._in_flight:
             if batch.packed.rows[0].run_id == stream.run_id:
-                left = {seq for seq in batch.seqs if not any(first <= seq <= last for first, last in ranges)}
-                if not left:
+                seqs = {seq for seq in batch.seqs if not any(first <= seq <= last for first, last in ranges)}
+                if not seqs:
                     continue
-                batch = batch._replace(seqs=frozenset(left))
-            still.append(batch)
-        self._in_flight = still
+                batch = batch._replace(seqs=frozenset(seqs))
+            in_flight.append(batch)
+        self._in_flight = in_flight
 
-    def _apart(self, rows: list[Row]) -> list[Row]:
+    def _combinable(self, rows: list[Row]) -> list[Row]:
         """The first of the rows that may share a message."""
         if self._poison.alone(rows[0].position):
             return rows[:1]

@@ -1,8 +1,8 @@
-"""One connection to the broker, from its opening to its loss: publishes for one device, hears its receipts.
+"""One connection to the broker, from opening to loss: publishes for one device and receives its receipts.
 
-It has no thread that works: `turn` does what can be done now and returns, so the parent decides when the
-network may cost anything. Only the opening of a connection (names, TCP, TLS), which can take long and mostly
-waits, runs in a thread of its own. The only importer of paho.
+It has no worker thread: `turn` does what can be done now and returns, so the parent decides when the network
+may cost time. Only opening a connection (names, TCP, TLS), which can take long and is mostly waiting, runs in
+a thread of its own. This is the only module that imports paho.
 """
 
 import threading
@@ -31,11 +31,11 @@ KEEPALIVE_SECONDS: Final = 20
 GREETING_SECONDS: Final = 15.0
 GOODBYE_SECONDS: Final = 1.0
 ACKNOWLEDGE_SECONDS: Final = 30.0
-"""A broker that has not acknowledged a message for so long is as good as gone."""
+"""A broker that has not acknowledged a message for this long counts as unreachable."""
 _POLL_SECONDS: Final = 0.05
 _MAX_TURNS: Final = 200
 _HEADER_BYTES: Final = 256
-"""More than the rest of a PUBLISH packet takes beside its payload."""
+"""More than a PUBLISH packet takes besides its payload."""
 _TAKEN_OVER: Final = 0x8E
 _OLDER_PROTOCOL: Final = 0x84
 _NOT_LET_IN: Final = frozenset((0x86, 0x87, 0x8C))
@@ -47,11 +47,11 @@ class Uplink:
     """A connection that is being opened, is open or is lost; it is never opened twice.
 
     Args:
-        broker: where to, and with which credentials.
+        broker: the broker's address and credentials.
         device_id: decides the topics and the client's name.
-        will: what the broker says in the agent's state when the connection breaks; None for nothing.
-        older: speak MQTT 3.1.1, in which a broker cannot say why it does not take something.
-        role: part of the client's name, of which a broker knows one at a time.
+        will: what the broker publishes as the agent's state if the connection breaks; None for nothing.
+        older: use MQTT 3.1.1, in which a broker cannot give a reason when it refuses something.
+        role: part of the client's name; a broker allows one client of a name at a time.
     """
 
     def __init__(
@@ -67,19 +67,19 @@ class Uplink:
         self._device_id = device_id
         self.phase: Phase = "dialling"
         self.problem = ""
-        """Why it is lost, as one sentence."""
+        """Why the connection is lost, as one sentence."""
         self.link: LinkState = "broken"
         """What kind of loss it is."""
         self.wants_older = False
-        """Whether it is lost because the broker does not speak MQTT 5."""
+        """Whether it is lost because the broker does not support MQTT 5."""
         self.silent = False
-        """Whether it is lost because the broker never answered the greeting, as some do to MQTT 5."""
+        """Whether it is lost because the broker never answered CONNECT, as some brokers do with MQTT 5."""
         self.max_bytes = MAX_MESSAGE_BYTES
-        """Of a payload: the contract's limit, or the broker's if that is less."""
+        """Largest payload: the contract's limit, or the broker's if that is less."""
         self.connack: Connack | None = None
-        """What the broker said when it let this client in."""
+        """The broker's limits; None until it has accepted this client."""
         self._role = role
-        self._heard = 0
+        self._callbacks = 0
         self._receipts: list[bytes] = []
         self._acknowledgements = Acknowledgements()
         self._older = older
@@ -91,7 +91,7 @@ class Uplink:
         self._dialling.start()
 
     def turn(self, wait_seconds: float = 0.0) -> None:
-        """Read and write what can be read and written, after waiting at most so long for the broker."""
+        """Read and write what can be read and written, after waiting at most this long for the broker."""
         if self.phase == "dialling":
             self._dialling.join(wait_seconds)
             if self._dialling.is_alive():
@@ -103,39 +103,39 @@ class Uplink:
         for _ in range(_MAX_TURNS):
             if self.phase == "lost":
                 break
-            heard = self._heard
+            callbacks = self._callbacks
             try:
                 if self._client.loop(wait_seconds) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                     self._lose_connection("it broke")
-            except Exception as error:  # whatever paho raises at what is no MQTT must not end a run
-                self._lose(f"{self._broker} says what is not MQTT: {error!r}")
+            except Exception as error:  # what paho raises on data that is not MQTT must not end a run
+                self._lose(f"{self._broker} sent data that is not MQTT: {error!r}")
             wait_seconds = 0.0
-            if heard == self._heard and not self._client.want_write():
+            if callbacks == self._callbacks and not self._client.want_write():
                 break
         if self.phase == "greeting" and time.monotonic() > self._greeted_by:
             self.silent = self.connack is None
             self._lose(f"{self._broker} does not answer", "unreachable")
         if self._acknowledgements.waiting_seconds > ACKNOWLEDGE_SECONDS:
-            self._lose(f"{self._broker} does not acknowledge what it is sent", "unreachable")
+            self._lose(f"{self._broker} does not acknowledge messages", "unreachable")
         if self.phase == "lost":
             self._hang_up()
 
     @property
     def has_room(self) -> bool:
-        """Whether the broker lets one more message be unacknowledged; paho does not heed its number."""
-        greeting = self.connack
-        return greeting is None or self._acknowledgements.missing < greeting.receive_maximum
+        """Whether the broker allows one more unacknowledged message; paho ignores its limit."""
+        connack = self.connack
+        return connack is None or self._acknowledgements.missing < connack.receive_maximum
 
     def send(self, packed: Packed) -> None:
-        """Hand results to the broker, whose answer `acknowledged` returns later."""
+        """Send results to the broker; `acknowledged` returns its answer later."""
         self._acknowledgements.expect(self._publish("results", packed.payload), packed)
 
     def announce(self, payload: bytes) -> None:
-        """Hand the agent's state to the broker, which keeps the latest."""
+        """Send the agent's state to the broker, which keeps the latest one."""
         self._acknowledgements.expect(self._publish("state", payload, retain=True), None)
 
     def abandon(self, problem: str, link: LinkState = "broken") -> None:
-        """Give the connection up."""
+        """Give up the connection."""
         self._lose(problem, link)
 
     def acknowledged(self) -> list[Acknowledgement]:
@@ -143,15 +143,15 @@ class Uplink:
         return self._acknowledgements.acknowledged()
 
     def receipts(self) -> list[bytes]:
-        """The receipts' payloads that came since the last call."""
-        heard, self._receipts = self._receipts, []
-        return heard
+        """The payloads of the receipts that came since the last call."""
+        receipts, self._receipts = self._receipts, []
+        return receipts
 
     def close(self) -> None:
-        """Send what was published and say goodbye, so that the will is not said.
+        """Send what was published and then DISCONNECT, so that the broker does not publish the will.
 
-        A broker that finds the connection closed while it acknowledges takes it for lost, though a goodbye
-        waits to be read; so its acknowledgements are waited for.
+        A broker that finds the connection closed while it acknowledges treats it as lost, even if DISCONNECT
+        waits to be read. So this waits for the broker's acknowledgements first.
         """
         deadline = time.monotonic() + GOODBYE_SECONDS
         if self.phase == "dialling":
@@ -161,14 +161,14 @@ class Uplink:
                 break
             self.turn(_POLL_SECONDS)
         if self.phase in ("greeting", "ready"):
-            self._lose("this agent said goodbye")
+            self._lose("this agent closed the connection")
 
     def _publish(self, channel: Channel, payload: bytes, *, retain: bool = False) -> int:
         return self._client.publish(topic(self._device_id, channel), payload, qos=1, retain=retain).mid
 
     @property
     def certificate_ends(self) -> datetime | None:
-        """When the broker's certificate ends; None without TLS."""
+        """When the broker's certificate expires; None without TLS."""
         return peer_ends(self._client.socket())
 
     def _new_client(self, will: bytes | None) -> Client:
@@ -198,8 +198,8 @@ class Uplink:
                     for file in (self._broker.ca_file, self._broker.cert_file, self._broker.key_file)
                 )
                 self._client.tls_set(ca_certs=ca_file, certfile=cert_file, keyfile=key_file)
-            # With TLS 1.3 a broker says what it thinks of our certificate when the connection stands already,
-            # and may have ended it by then: what paho writes at once would fail before its alert is read.
+            # With TLS 1.3 a broker can refuse our certificate after the connection is open, and may have
+            # closed it by then: what paho writes at once would fail before the alert is read.
             self._client.on_socket_register_write = _write_later
             properties = None
             if not self._older:
@@ -209,7 +209,7 @@ class Uplink:
                 self._broker.host, self._broker.port, KEEPALIVE_SECONDS, properties=properties
             )
             self._client.on_socket_register_write = None
-        except (OSError, ValueError) as error:  # a certificate that does not fit is a ValueError too
+        except (OSError, ValueError) as error:  # an unsuitable certificate can be a ValueError
             self._dial_problem = printable(getattr(error, "strerror", None) or str(error) or repr(error))
 
     def _lose_connection(self, how: str) -> None:
@@ -229,12 +229,12 @@ class Uplink:
         self._client.disconnect()
 
     def _hang_up(self) -> None:
-        """Let go of a connection that was lost in a callback, where paho cannot end it."""
+        """Close the socket of a connection that was lost in a callback, where paho cannot close it."""
         if self._client.socket() is not None:
             self._client.loop_write()
         if (wire := self._client.socket()) is not None:
             wire.close()
-        # paho closes what it has opened besides when it is deleted: nothing may hold it in a circle then.
+        # paho closes its other sockets when it is deleted: no reference cycle may keep it alive.
         self._client.on_connect = self._client.on_subscribe = self._client.on_publish = None
         self._client.on_message = self._client.on_disconnect = self._client.on_log = None
 
@@ -246,7 +246,7 @@ class Uplink:
         reason: ReasonCode,
         properties: Properties | None,
     ) -> None:
-        self._heard += 1
+        self._callbacks += 1
         if reason.is_failure:
             self.wants_older = reason.value == _OLDER_PROTOCOL and not self._older
             link: LinkState = "not let in" if reason.value in _NOT_LET_IN else "unreachable"
@@ -260,7 +260,7 @@ class Uplink:
     def _on_subscribe(
         self, client: Client, _: object, mid: int, reasons: list[ReasonCode], properties: Properties | None
     ) -> None:
-        self._heard += 1
+        self._callbacks += 1
         if reasons[0].is_failure:
             self._lose(
                 f"{self._broker} does not let '{self._device_id}' read its receipts: {reasons[0]}",
@@ -272,12 +272,12 @@ class Uplink:
     def _on_publish(
         self, client: Client, _: object, mid: int, reason: ReasonCode, properties: Properties | None
     ) -> None:
-        self._heard += 1
-        said = f"{self._broker} does not take results of '{self._device_id}': {reason}"
-        self._acknowledgements.note(mid, reason.value, said)
+        self._callbacks += 1
+        sentence = f"{self._broker} does not accept results of '{self._device_id}': {reason}"
+        self._acknowledgements.note(mid, reason.value, sentence)
 
     def _on_message(self, client: Client, _: object, message: MQTTMessage) -> None:
-        self._heard += 1
+        self._callbacks += 1
         self._receipts.append(bytes(message.payload))
 
     def _on_disconnect(
@@ -302,4 +302,4 @@ class Uplink:
 
 
 def _write_later(_client: Client, _data: object, _socket: object) -> None:
-    """Tells paho to write in `loop`, after reading, and not when something is to be sent."""
+    """Makes paho write in `loop`, after reading, and not as soon as something is to be sent."""

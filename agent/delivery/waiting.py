@@ -5,6 +5,7 @@ from pathlib import Path
 from agent.delivery.destination import Destination, ResultFile, Say, delivering, write_waiting
 from agent.errors import NotDelivered
 from agent.outbox.state_folder import opened_state
+from commandline.counted import counted
 
 
 def deliver_waiting(
@@ -15,14 +16,14 @@ def deliver_waiting(
     *,
     release_refused: bool = False,
 ) -> None:
-    """Deliver everything that waits.
+    """Deliver everything that waits in the outbox.
 
     Args:
-        where: where the results go.
+        where: destination of the results.
         state_dir: the state folder; None for the default one.
-        device_id: what the user calls the device; None for the id that is kept.
+        device_id: the id that the user chose; None for the one in the state folder.
         say: prints a sentence for the user.
-        release_refused: send what a collector has refused as well.
+        release_refused: also send records that a collector has refused.
 
     Raises:
         BadInput: the device id cannot be used.
@@ -40,7 +41,8 @@ def deliver_waiting(
             with delivering(where, state, say) as delivery:
                 delivery.finish()
         state.stop.check()
-        left = state.outbox.pending()
-    say(f"{waiting - left} results delivered")
-    if left:
-        raise NotDelivered(f"{left} results stay in the outbox: no collector has taken them yet")
+        remaining = state.outbox.pending()
+    say(f"{counted(waiting - remaining, 'result')} delivered")
+    if remaining:
+        stay = counted(remaining, "result stays", "results stay")
+        raise NotDelivered(f"{stay} in the outbox: no collector has confirmed receipt yet")

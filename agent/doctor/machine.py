@@ -1,7 +1,6 @@
-"""Is this device ready to measure, and will its results arrive? One check a finding, with what to do.
+"""Checks for `agent doctor` whether this device is ready to measure: one finding per check, with advice.
 
-Nothing is measured and nothing is kept: the only thing a broker gets is a batch without records, which a
-collector answers like any other.
+Nothing is measured and nothing is kept.
 """
 
 import shutil
@@ -21,13 +20,14 @@ from agent.outbox.state_folder import StateFolder
 from agent.outbox.summary import summarise
 from agent.planning.plan import settings_for
 from commandline.clock import synchronised
+from commandline.counted import counted
 from commandline.disk import sync_seconds
 from commandline.finding import Finding
 from contract.codec import printable
 from contract.device import Device
 
 SLOW_SYNC_SECONDS: Final = 0.1
-"""Of one commit: with two a second, a run would spend a fifth of its time on them."""
+"""Longest acceptable commit: with two per second, a run spends a fifth of its time on them."""
 _LIBRARIES: Final = "onnxruntime, tokenizers, numpy"
 _IMPORT_SECONDS: Final = 60.0
 _NEEDS: Final = {"avx512_vnni": {"avx512_vnni", "avx_vnni"}, "avx2": {"avx2"}, "arm64": {"asimd"}}
@@ -36,12 +36,12 @@ _NEEDS: Final = {"avx512_vnni": {"avx512_vnni", "avx_vnni"}, "avx2": {"avx2"}, "
 def examine(
     folder: StateFolder, bundles: Sequence[Path], outbox_bytes: int, root: Path = Path("/")
 ) -> Iterator[Finding]:
-    """All checks that need no network, one after the other.
+    """Run all checks that need no network, one after the other.
 
     Args:
         folder: where results wait.
-        bundles: to be checked as well.
-        outbox_bytes: how much may wait.
+        bundles: bundles to check as well.
+        outbox_bytes: largest size of the outbox.
         root: where the machine's `/proc` and `/sys` are.
     """
     device = inspect_device("doctor", root=root)
@@ -59,12 +59,12 @@ def _machine(device: Device, root: Path) -> Iterator[Finding]:
     yield Finding(
         about="device",
         level="ok",
-        what=f"{device.hardware_class}, {device.cpu_model}, {device.cores} cores, {flags}",
+        what=f"{device.hardware_class}, {device.cpu_model}, {counted(device.cores, 'core')}, {flags}",
     )
-    against = remarks(root)
-    for remark in against:
+    found = remarks(root)
+    for remark in found:
         yield Finding(about=remark.about, level="warn", what=remark.what, advice=remark.advice)
-    if not against:
+    if not found:
         yield Finding(about="quiet", level="ok", what="nothing that would disturb a measurement was found")
     yield _energy(root)
 
@@ -77,14 +77,14 @@ def _energy(root: Path) -> Finding:
         return Finding(
             about="energy",
             level="warn",
-            what="the processor counts its energy, and only root may read it",
-            advice=f"sudo chmod a+r {' '.join(str(zone.file) for zone in zones)} (until the next start)",
+            what="the processor measures its energy, but only root may read it",
+            advice=f"sudo chmod a+r {' '.join(str(zone.file) for zone in zones)} (until the next reboot)",
         )
     return Finding(about="energy", level="ok", what="no meter: reports show a dash")
 
 
 def _runtime() -> Finding:
-    """The libraries are imported in a process of their own, which a wrong build of them would kill."""
+    """Import the libraries in a process of their own, since a wrong build of them would kill it."""
     command = [sys.executable, "-c", f"import {_LIBRARIES}; print(onnxruntime.__version__)"]
     try:
         ended = subprocess.run(  # noqa: S603  # our own program
@@ -99,21 +99,21 @@ def _runtime() -> Finding:
         about="runtime",
         level="fail",
         what=f"the libraries cannot be imported: {how}",
-        advice="install distilbench anew, or another version of onnxruntime",
+        advice="reinstall distilbench, or install another version of onnxruntime",
     )
 
 
 def _clock() -> Finding:
-    told = synchronised()
-    if told is False:
+    in_sync = synchronised()
+    if in_sync is False:
         return Finding(
             about="clock",
             level="warn",
             what="the system's clock is not synchronised: dates may be wrong, durations are not",
-            advice="switch a time service on: sudo timedatectl set-ntp true",
+            advice="turn on a time service: sudo timedatectl set-ntp true",
         )
-    what = "synchronised with a time server" if told else "the system does not say whether it is synchronised"
-    return Finding(about="clock", level="ok", what=what)
+    unknown = "the system does not report whether it is synchronised"
+    return Finding(about="clock", level="ok", what="synchronised with a time server" if in_sync else unknown)
 
 
 def _disk(folder: Path, outbox_bytes: int) -> Iterator[Finding]:
@@ -123,8 +123,8 @@ def _disk(folder: Path, outbox_bytes: int) -> Iterator[Finding]:
     yield Finding(
         about="disk",
         level="ok" if enough else "warn",
-        what=f"{free / 1_048_576:.0f} MiB free at '{shown}', and the outbox may take {limit}",
-        advice="" if enough else "free some, or lower --outbox-mib",
+        what=f"{free / 1_048_576:.0f} MiB free at '{shown}', and the outbox may take {limit} MiB",
+        advice="" if enough else "free some space, or lower --outbox-mib",
     )
     try:
         seconds = sync_seconds(folder)
@@ -153,17 +153,17 @@ def _outbox(folder: StateFolder) -> Finding:
             about="outbox",
             level="fail",
             what=str(error),
-            advice="the next 'agent run' moves a damaged one aside",
+            advice="the next 'agent run' moves a damaged outbox aside",
         )
     refused = sum(part.count for part in summary.refused)
     if refused:
         return Finding(
             about="outbox",
             level="warn",
-            what=f"{refused} results are refused: {summary.refused[0].reason}",
-            advice="agent status tells all; agent flush --refused tries them again",
+            what=f"{counted(refused, 'result is', 'results are')} refused: {summary.refused[0].reason}",
+            advice="'agent status' lists them; 'agent flush --refused' sends them again",
         )
-    return Finding(about="outbox", level="ok", what=f"{summary.pending} results wait")
+    return Finding(about="outbox", level="ok", what=counted(summary.pending, "result waits", "results wait"))
 
 
 def _bundle(path: Path, device: Device, root: Path) -> Iterator[Finding]:
@@ -185,18 +185,18 @@ def _bundle(path: Path, device: Device, root: Path) -> Iterator[Finding]:
     target = unmet_target(bundle, device)
     needs = f"needs about {needed_bytes(bundle.manifest) / 1e6:.0f} MB"
     if target is None:
-        yield Finding(about="bundle", level="ok", what=f"{name}: whole, {needs}")
+        yield Finding(about="bundle", level="ok", what=f"{name}: complete, {needs}")
     else:
         yield Finding(
             about="bundle",
             level="warn",
-            what=f"{name}: made for {target}, which this processor lacks, so its answers may be others",
-            advice="export-models build with --target portable",
+            what=f"{name}: made for {target}, which this processor lacks, so its answers may differ",
+            advice="build it with export-models build --target portable",
         )
 
 
 def unmet_target(bundle: Bundle, device: Device) -> str | None:
-    """The instruction set that a bundle was quantised for, if the device has not got it."""
+    """The instruction set that a bundle was quantised for, if the device lacks it; otherwise None."""
     target = str(bundle.manifest.recipe.get("target") or "portable")
     needed = _NEEDS.get(target)
     return target if needed is not None and not needed & set(device.cpu_flags) else None

@@ -1,1 +1,1 @@
-"""What the device is and how it is now: /proc, /sys and firmware."""
+"""Describes the device and its current state, from /proc, /sys and firmware."""

@@ -11,7 +11,7 @@ LOOK_SECONDS: Final = 2.0
 
 
 def idle_celsius(telemetry: Telemetry) -> float | None:
-    """The temperature now, to be called when nothing has run for a while; None without a sensor."""
+    """The current temperature, read when nothing has run for a while; None without a sensor."""
     return telemetry.read().temperature_celsius
 
 
@@ -20,16 +20,16 @@ def cool_down(
     below_celsius: float,
     limit_seconds: float,
     stop: Stop,
-    tell: Callable[[float], None],
+    report: Callable[[float], None],
 ) -> float | None:
-    """Wait until the machine is at most so warm.
+    """Wait until the machine has cooled down to a temperature.
 
     Args:
-        telemetry: tells the temperature.
-        below_celsius: how cool it shall be.
-        limit_seconds: how long to wait at most.
+        telemetry: reads the temperature.
+        below_celsius: the temperature to reach.
+        limit_seconds: the longest wait.
         stop: ends the wait.
-        tell: is given each temperature on the way.
+        report: called with each temperature above the one to reach.
 
     Returns:
         The last temperature; above `below_celsius` if the limit came first. None without a sensor.
@@ -42,6 +42,6 @@ def cool_down(
         now = telemetry.read().temperature_celsius
         if now is None or now <= below_celsius or time.monotonic() >= deadline:
             return now
-        tell(now)
+        report(now)
         stop.wait(min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
         stop.check()

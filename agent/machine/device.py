@@ -1,4 +1,4 @@
-"""What this machine is, as its operating system and firmware say: no serial number, no user name.
+"""Describes this machine by its operating system and firmware: no serial number, no user name.
 
 Everything is read below a root folder, so a captured `/proc` and `/sys` tree is a machine for the tests.
 """
@@ -22,7 +22,7 @@ DECISIVE_FLAGS: Final = frozenset(
         *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "svei8mm", "sme"),
     }
 )
-"""Instruction sets that decide which kernels onnxruntime takes for int8 and fp32."""
+"""Instruction sets that decide which kernels onnxruntime uses for int8 and fp32."""
 
 _VERSIONS: Final = ("distilbench", "onnxruntime", "tokenizers", "numpy")
 _MODEL_CHARS: Final = 200
@@ -67,7 +67,7 @@ def agent_version() -> str:
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """Logical cores that this process may use."""
+    """Number of logical cores that this process may use."""
     allowed = read_field(root / "proc/self/status", "Cpus_allowed_list:")
     return len(cores_of(allowed)) if allowed is not None else os.cpu_count() or 1
 
@@ -76,7 +76,7 @@ def cores_of(text: str) -> frozenset[int]:
     """The cores in a list such as `0,2-3`, as `taskset` and the kernel write it.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: the text is not such a list.
     """
     cores: set[int] = set()
     for part in text.split(","):
@@ -89,7 +89,7 @@ def cores_of(text: str) -> frozenset[int]:
 
 
 def physical_cores(root: Path = Path("/")) -> int:
-    """Cores that share no arithmetic units, among those this process may use."""
+    """Number of cores that share no arithmetic units, among those that this process may use."""
     siblings = {
         text
         for path in root.glob("sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list")

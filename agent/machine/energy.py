@@ -1,8 +1,8 @@
-"""Joules since a run began, from whichever meter the machine has. What has none reports none.
+"""Reads joules since a run began, from whichever meter the machine has; without a meter, there are none.
 
 A counter (RAPL) adds up by itself and is read between questions. A power meter (INA219, the Pi 5's PMIC)
-says what flows at a moment: it is read while the worker computes, at most once a second, and integrated by
-the trapezoid rule; read only in the pauses it would measure an idle machine.
+shows the power at a moment: it is read while the worker computes, at most once per second, and integrated by
+the trapezoid rule. If it were read in the pauses only, it would measure an idle machine.
 """
 
 import re
@@ -16,29 +16,29 @@ from agent.machine.system_files import read_number, read_text
 from agent.machine.vcgencmd import Vcgencmd
 
 POWER_SECONDS: Final = 1.0
-"""Between two looks at a power meter: vcgencmd takes some milliseconds of a core."""
+"""Seconds between two readings of a power meter: vcgencmd takes some milliseconds of a core."""
 _MICRO: Final = 1e-6
 _RAIL: Final = re.compile(r"(\w+)_([AV]) (?:current|volt)\(\d+\)=([0-9.]+)[AV]")
 _INA: Final = re.compile(r"ina2\d\d")
 
 
 class Meter(Protocol):
-    """Something that knows the machine's consumption."""
+    """Measures the energy that the machine uses."""
 
     source: str
-    """What is metered by what, in a few words."""
+    """What is measured by which meter, in a few words."""
     samples_power: bool
     """Whether `look` has to be called while the machine works."""
 
     def look(self) -> None:
-        """Take note of the power now, if it is time."""
+        """Read the power now, if it is time."""
 
     def joules(self) -> float | None:
-        """Since the meter was made; None when it no longer answers."""
+        """Joules since the meter was made; None if it no longer answers."""
 
 
 def find_meter(root: Path = Path("/"), now: Callable[[], float] = time.monotonic) -> Meter | None:
-    """The meter that covers most: one in the supply line, then the board's own, then the processor's.
+    """The meter that covers most: one in the supply line, then the board's, then the processor's.
 
     Args:
         root: where the machine's `/sys` and programs are.
@@ -54,7 +54,7 @@ def find_meter(root: Path = Path("/"), now: Callable[[], float] = time.monotonic
 
 
 class RaplZone:
-    """One counter of microjoules below `/sys/class/powercap`, which begins anew at its end."""
+    """One counter of microjoules below `/sys/class/powercap`, which starts over after its highest value."""
 
     def __init__(self, folder: Path) -> None:
         self.name = read_text(folder / "name") or folder.name
@@ -64,7 +64,7 @@ class RaplZone:
         self._total = 0
 
     def read(self) -> int | None:
-        """The counter; None where it cannot be read, which since 2020 only root may."""
+        """The counter; None if it cannot be read: since 2020 only root may."""
         return read_number(self.file)
 
     def advance(self) -> int | None:
@@ -83,7 +83,7 @@ class RaplZone:
 
 
 class Rapl:
-    """The processor packages, and the memory where it counts apart."""
+    """Measures the processor packages, and the memory if it has a counter of its own."""
 
     samples_power = False
 
@@ -93,13 +93,13 @@ class Rapl:
         self._answers = True
 
     def look(self) -> None:
-        """Nothing: it counts by itself."""
+        """Do nothing: the counters add up by themselves."""
 
     def joules(self) -> float | None:
-        """Since the meter was made. A counter must be read more often than it wraps: minutes at the least."""
+        """Joules since the meter was made. Call it more often than a counter wraps, which takes minutes."""
         parts = [zone.advance() for zone in self._zones]
         counted = [part for part in parts if part is not None]
-        # A zone that failed once has a hole that no later reading fills.
+        # A zone that failed once has a gap that no later reading fills.
         self._answers = self._answers and len(counted) == len(parts)
         return sum(counted) * _MICRO if self._answers else None
 
@@ -108,8 +108,8 @@ class PowerMeter:
     """Integrates power over time.
 
     Args:
-        source: what is metered by what.
-        power: watts now; None when it does not answer.
+        source: what is measured by which meter.
+        power: returns the watts now; None if the meter does not answer.
         now: seconds of a monotonic clock.
     """
 
@@ -125,7 +125,7 @@ class PowerMeter:
         self._answers = True
 
     def look(self) -> None:
-        """Take note of the power now, if it is time."""
+        """Read the power now, if it is time."""
         if self._answers and self._now() >= self._due_at:
             watts = self._power()
             at = self._now()
@@ -138,7 +138,7 @@ class PowerMeter:
             self._due_at = at + POWER_SECONDS
 
     def joules(self) -> float | None:
-        """Since the first look; up to now at the power of the latest."""
+        """Joules since the first reading, with the power of the latest one up to now."""
         if self._last is None or not self._answers:
             return None
         self._advance(self._now(), self._last[1])
@@ -152,7 +152,7 @@ class PowerMeter:
 
 
 def rapl_zones(root: Path) -> list[RaplZone]:
-    """The packages, and their memory where it is a zone of its own; cores are part of a package."""
+    """The zones of packages, and of memory if it has its own; cores are part of a package."""
     zones = []
     for folder in sorted(root.glob("sys/class/powercap/intel-rapl:*")):
         name = read_text(folder / "name")
@@ -176,11 +176,11 @@ def _rails(root: Path) -> tuple[str, Callable[[], float | None] | None]:
     return "PMIC: all metered rails", lambda: rails_watts(command.ask("pmic_read_adc"))
 
 
-def rails_watts(said: str) -> float | None:
-    """Sum of volts times amperes over the rails for which `vcgencmd pmic_read_adc` says both."""
+def rails_watts(output: str) -> float | None:
+    """Sum of volts times amperes over the rails for which `vcgencmd pmic_read_adc` shows both."""
     amperes: dict[str, float] = {}
     volts: dict[str, float] = {}
-    for rail, unit, value in _RAIL.findall(said):
+    for rail, unit, value in _RAIL.findall(output):
         (amperes if unit == "A" else volts)[rail] = float(value)
     metered = amperes.keys() & volts.keys()
     return sum(amperes[rail] * volts[rail] for rail in metered) if metered else None

@@ -1,4 +1,4 @@
-"""Board, chassis and processor from device tree, DMI and `/proc/cpuinfo`, and the hardware class of them."""
+"""Board, chassis and processor from device tree, DMI and `/proc/cpuinfo`; the hardware class from these."""
 
 import re
 from pathlib import Path
@@ -43,7 +43,7 @@ _ARM: Final = 0x41
 
 
 class Firmware:
-    """What the firmware says of a board."""
+    """What the firmware reports about a board."""
 
     def __init__(self, root: Path) -> None:
         dmi = root / "sys/class/dmi/id"
@@ -53,7 +53,7 @@ class Firmware:
         vendor, product = read_text(dmi / "sys_vendor"), read_text(dmi / "product_name")
         named = product if product.startswith(vendor) else f"{vendor} {product}"
         self.model = tree or named.strip()
-        """`Raspberry Pi 5 Model B Rev 1.0`, `LENOVO 20XW…`; empty where nothing is said."""
+        """`Raspberry Pi 5 Model B Rev 1.0`, `LENOVO 20XW…`; empty if the firmware reports none."""
         chassis = read_text(dmi / "chassis_type")
         self.chassis = int(chassis) if chassis.isdecimal() else None
         self.battery = any(
@@ -74,17 +74,17 @@ class CpuInfo:
         self.is_x86 = "vendor_id" in fields
         implementer, part = (_hexadecimal(fields.get(name, "")) for name in ("CPU implementer", "CPU part"))
         self.is_software = implementer == 0
-        """Arm reserves implementer 0 for software; QEMU's processor `max` says it."""
+        """Arm reserves implementer 0 for software; QEMU's processor `max` reports it."""
         self.is_arm = "CPU implementer" in fields
         self.model = fields.get("model name", "") or _arm_model(implementer, part)
-        """`AMD EPYC 7R13`, `Cortex-A76`; empty where nothing is said."""
+        """`AMD EPYC 7R13`, `Cortex-A76`; empty if it is not reported."""
 
 
 def hardware_class(firmware: Firmware, cpu: CpuInfo, architecture: str) -> str:
-    """One of `contract.device.HARDWARE_CLASSES`, by what is most certain first.
+    """One of `contract.device.HARDWARE_CLASSES`, by the most certain evidence first.
 
-    User-mode QEMU shows either the real machine's `/proc/cpuinfo` below another architecture's `uname`, or,
-    from version 8.2 on, one of its own. A processor it imitates by name cannot be told from the real one.
+    User-mode QEMU shows either the real machine's `/proc/cpuinfo` with another architecture's `uname`, or,
+    from version 8.2 on, one of its own. A processor that it imitates by name looks like the real one.
     """
     if cpu.is_software or shows_another(cpu, architecture):
         return "emulated"
@@ -101,7 +101,7 @@ def hardware_class(firmware: Firmware, cpu: CpuInfo, architecture: str) -> str:
 
 
 def shows_another(cpu: CpuInfo, architecture: str) -> bool:
-    """Whether `/proc/cpuinfo` is of another architecture than what runs here: that of the machine below."""
+    """Whether `/proc/cpuinfo` is of another architecture than this system: that of the emulating machine."""
     x86 = re.fullmatch(r"x86_64|amd64|i[3-6]86", architecture, re.IGNORECASE) is not None
     return cpu.is_arm if x86 else cpu.is_x86
 

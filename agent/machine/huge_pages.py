@@ -1,7 +1,7 @@
-"""Huge pages for weights and vocabulary: the processor finds memory by fewer entries of its address table.
+"""Huge pages for weights and vocabulary: the processor needs fewer entries of its address table for them.
 
-glibc's malloc asks Linux for them if it is told so before a process starts. Other C libraries pass it over,
-and where Linux gives none (`never` in /sys/kernel/mm/transparent_hugepage/enabled), it changes nothing.
+glibc's malloc asks Linux for them if a variable is set before the process starts. Other C libraries ignore
+it, and if Linux gives none (`never` in /sys/kernel/mm/transparent_hugepage/enabled), it changes nothing.
 """
 
 import os
@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from typing import Final
 
 TUNABLE: Final = "glibc.malloc.hugetlb"
-"""By glibc 2.35 and later; 1 has malloc advise the kernel, 0 leaves it alone."""
+"""A tunable of glibc 2.35 and later: with 1, malloc asks the kernel for huge pages; with 0 it does not."""
 _TUNABLES: Final = "GLIBC_TUNABLES"
 
 
 def environment(options: Mapping[str, str | int | float | bool]) -> dict[str, str]:
-    """This process's environment with what the runtime options say of huge pages.
+    """This process's environment, with the choice of huge pages in the runtime options.
 
     Args:
-        options: of a run's settings; what they leave open stays as it is.
+        options: the options in a run's settings; without a choice the environment stays as it is.
     """
     if TUNABLE not in options:
         return dict(os.environ)
-    # The last one counts, and it is what is recorded.
+    # glibc uses the last one, and this is the recorded one.
     others = [each for each in os.environ.get(_TUNABLES, "").split(":") if each]
     return {**os.environ, _TUNABLES: ":".join([*others, f"{TUNABLE}={int(options[TUNABLE])}"])}

@@ -1,6 +1,6 @@
-"""What the kernel, or an emulator in its place, tells each program of its processor: the auxiliary vector.
+"""Reads the auxiliary vector, in which the kernel or an emulator describes the processor to each program.
 
-Under user-mode QEMU `/proc/cpuinfo` is of the machine below, and the vector of the processor that is shown.
+Under user-mode QEMU `/proc/cpuinfo` describes the real machine, and the vector the emulated processor.
 """
 
 import struct
@@ -25,7 +25,7 @@ _PAIR: Final = struct.Struct("<QQ")
 
 
 def arm64_features(root: Path) -> frozenset[str]:
-    """Instruction sets of an arm64 processor, as `/proc/cpuinfo` would name them; empty if nobody tells.
+    """Instruction sets of an arm64 processor, as `/proc/cpuinfo` would name them; empty if unknown.
 
     Args:
         root: where `/proc` is.
@@ -34,5 +34,5 @@ def arm64_features(root: Path) -> frozenset[str]:
         vector = (root / "proc/self/auxv").read_bytes()
     except OSError:
         return frozenset()
-    told = dict(_PAIR.iter_unpack(vector[: len(vector) // _PAIR.size * _PAIR.size]))
-    return frozenset(name for (word, bit), name in _ARM64.items() if told.get(word, 0) >> bit & 1)
+    words = dict(_PAIR.iter_unpack(vector[: len(vector) // _PAIR.size * _PAIR.size]))
+    return frozenset(name for (word, bit), name in _ARM64.items() if words.get(word, 0) >> bit & 1)

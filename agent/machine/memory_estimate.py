@@ -1,8 +1,8 @@
-"""Does a bundle fit into memory? Told before it is loaded, since a board that swaps or kills tells it late.
+"""Estimates whether a bundle fits into memory before it is loaded, so that no board has to swap or kill it.
 
 The estimate is for the worker process: what Python and its libraries take, the weights as onnxruntime keeps
-them, and the activations of one window. Its factors were fitted to measured peaks, which
-`docs/measurement.md` lists; it is at most a quarter above them there, and not below.
+them, and the activations of one window. Its factors were fitted to the measured peaks in
+`docs/measurement.md`; the estimate is at most a quarter above each of them, and never below.
 """
 
 import resource
@@ -13,13 +13,13 @@ from agent.machine.system_files import read_kib, read_number, read_text
 from contract.bundle import MODEL_FILE, TOKENIZER_FILE, Manifest, Precision
 
 PROCESS_BYTES: Final = 100_000_000
-"""Python, numpy, tokenizers and onnxruntime."""
+"""What Python, numpy, tokenizers and onnxruntime take."""
 WEIGHTS: Final[dict[Precision, float]] = {"fp32": 1.5, "int8": 1.7, "int4": 1.7}
-"""Times the file: onnxruntime packs matrices a second time, for the processor's kernels."""
+"""Memory per byte of the model file: onnxruntime packs matrices a second time, for its kernels."""
 TOKENIZER: Final = 12
-"""Times the file: a vocabulary becomes a table of strings."""
+"""Memory per byte of the tokenizer file: a vocabulary becomes a table of strings."""
 ACTIVATIONS: Final = 12
-"""Vectors of the hidden size that are alive for a token at once."""
+"""Vectors of the hidden size that are in memory for a token at the same time."""
 _FLOAT_BYTES: Final = 4
 WINDOW_TOKENS: Final = 384
 RESERVED_BYTES: Final = 250_000_000
@@ -30,52 +30,52 @@ _USES: Final = ("memory.current", "memory.usage_in_bytes")
 
 
 class Shortage(NamedTuple):
-    """A bundle that does not fit."""
+    """How much memory a bundle lacks."""
 
     needed_bytes: int
     available_bytes: int
     limit: str
-    """What bounds it."""
+    """What limits the memory."""
 
     @property
     def sentence(self) -> str:
-        """Both numbers, for people."""
+        """The shortage in words."""
         return (
-            f"about {self.needed_bytes / 1e6:.0f} MB are needed, and {self.available_bytes / 1e6:.0f} MB "
-            f"are left of {self.limit}"
+            f"about {self.needed_bytes / 1e6:.0f} MB are needed, but only "
+            f"{self.available_bytes / 1e6:.0f} MB of {self.limit} are left"
         )
 
 
 def needed_bytes(manifest: Manifest, window_tokens: int = WINDOW_TOKENS) -> int:
-    """What the worker will have resident at its peak, about."""
+    """About how many bytes the worker will have resident at its peak."""
     shape = manifest.architecture
     weights = manifest.files[MODEL_FILE].bytes * WEIGHTS[manifest.precision]
     tokenizer = manifest.files[TOKENIZER_FILE].bytes * TOKENIZER
     # Attention's scores are tokens x tokens for each head; the rest grows with the hidden size.
-    a_token = shape.hidden_size * ACTIVATIONS + shape.attention_heads * window_tokens
-    return int(PROCESS_BYTES + weights + tokenizer + a_token * window_tokens * _FLOAT_BYTES)
+    per_token = shape.hidden_size * ACTIVATIONS + shape.attention_heads * window_tokens
+    return int(PROCESS_BYTES + weights + tokenizer + per_token * window_tokens * _FLOAT_BYTES)
 
 
 def shortage(manifest: Manifest, window_tokens: int, root: Path = Path("/")) -> Shortage | None:
-    """What is lacking for a bundle; None when it fits, or nothing is known.
+    """How much memory a bundle lacks; None if it fits, or if nothing is known.
 
-    Three things bound it: the memory that Linux could make free, the control group, as containers have one,
-    and a limit on the process's address space (`ulimit -v`).
+    Three things limit the memory: what Linux could free, the control group (as containers have one), and a
+    limit on the process's address space (`ulimit -v`).
     """
     needed = needed_bytes(manifest, window_tokens)
-    for left, wanted, limit in (
+    for available, wanted, limit in (
         (read_kib(root / "proc/meminfo", "MemAvailable:"), needed, "the machine's memory"),
-        (_left_in_group(root), needed, "the control group's memory"),
+        (_available_in_group(root), needed, "the control group's memory"),
         (_address_space(), needed + RESERVED_BYTES, "the limit on address space"),
     ):
-        if left is not None and left < wanted:
-            return Shortage(wanted, left, limit)
+        if available is not None and available < wanted:
+            return Shortage(wanted, available, limit)
     return None
 
 
-def _left_in_group(root: Path) -> int | None:
-    """The least that any group up to the root leaves, by control groups of version 2 or 1."""
-    left = []
+def _available_in_group(root: Path) -> int | None:
+    """The least memory that any control group up to the root has left, in version 2 or 1."""
+    available = []
     for line in read_text(root / "proc/self/cgroup").splitlines():
         _, controllers, place = line.split(":", 2)
         if controllers not in {"", "memory"}:
@@ -85,10 +85,10 @@ def _left_in_group(root: Path) -> int | None:
         while group.is_relative_to(top):
             limit, used = (_first_number(group, names) for names in (_LIMITS, _USES))
             if limit is not None and used is not None:
-                # Files that were read are counted as used, and given back when they are in the way.
-                left.append(limit - used + _reclaimable(group))
+                # Cached files count as used memory, but the kernel drops them when memory is needed.
+                available.append(limit - used + _reclaimable(group))
             group = group.parent
-    return min(left, default=None)
+    return min(available, default=None)
 
 
 def _reclaimable(group: Path) -> int:

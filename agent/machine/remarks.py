@@ -1,7 +1,7 @@
-"""What speaks against measuring now: a machine that is busy, hot, slowed down or on battery.
+"""Finds what speaks against measuring now: a machine that is busy, hot, throttled or on battery.
 
-The same remarks are told before a run, recorded with it, and shown by `agent doctor`. None keeps a run from
-beginning: on a board that nobody attends, a doubtful result that says so is worth more than none.
+The same remarks are printed before a run, recorded with it, and shown by `agent doctor`. They do not prevent
+a run: on an unattended board, a doubtful result with a remark is worth more than no result.
 """
 
 import time
@@ -11,20 +11,22 @@ from typing import Final, NamedTuple
 
 from agent.machine.system_files import read_text
 from agent.machine.telemetry import Telemetry
+from commandline.counted import counted
 
 LOOK_SECONDS: Final = 0.2
 BUSY_CORES: Final = 0.15
-"""Of one core, used by others: less is what any system does by itself."""
+"""Share of a core used by other programs; below this the machine counts as idle."""
 STOLEN_SHARE: Final = 0.01
+"""Share of a virtual machine's time that its host gives to others; below this it does not count."""
 HOT_CELSIUS: Final = 70.0
-"""A Raspberry Pi slows down from 80 on, laptops from 85 to 100."""
+"""A Raspberry Pi is throttled from 80 on, laptops from 85 to 100."""
 BEST_GOVERNOR: Final = "performance"
 
 Pause = Callable[[float], None]
 
 
 class Remark(NamedTuple):
-    """One thing that is not as it should be."""
+    """One thing that speaks against measuring now."""
 
     about: str
     """`load`, `host`, `governor`, `temperature`, `power` or `throttling`."""
@@ -33,12 +35,12 @@ class Remark(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """Both, for people."""
+        """The remark and its advice."""
         return f"{self.what}: {self.advice}"
 
 
 class CpuTime(NamedTuple):
-    """Since the system started, over all cores, in ticks."""
+    """Processor time since the system started, over all cores, in ticks."""
 
     busy: int
     stolen: int
@@ -50,7 +52,7 @@ def remarks(root: Path = Path("/"), pause: Pause = time.sleep) -> tuple[Remark, 
 
     Args:
         root: where its `/proc` and `/sys` are.
-        pause: lets so many seconds pass.
+        pause: waits for a number of seconds.
     """
     telemetry = Telemetry(root)
     found = [
@@ -64,7 +66,7 @@ def remarks(root: Path = Path("/"), pause: Pause = time.sleep) -> tuple[Remark, 
 
 
 def cpu_time(root: Path) -> CpuTime | None:
-    """The first line of `/proc/stat`; None where there is none."""
+    """The processor time in the first line of `/proc/stat`; None without such a line."""
     line = read_text(root / "proc/stat").split("\n", 1)[0].split()
     if len(line) < 9 or line[0] != "cpu":
         return None
@@ -88,7 +90,7 @@ def _load(root: Path, pause: Pause) -> list[Remark]:
         found.append(
             Remark(
                 "load",
-                f"other programs use {used:.1f} of {cores} cores",
+                f"other programs use {used:.1f} of {counted(cores, 'core')}",
                 "stop them, or measure when they have ended",
             )
         )
@@ -97,7 +99,7 @@ def _load(root: Path, pause: Pause) -> list[Remark]:
             Remark(
                 "host",
                 f"the host gives {stolen:.0%} of this virtual machine's time to others",
-                "compare only what was measured in one run, or take a machine of your own",
+                "compare only what was measured in one run, or use a machine of your own",
             )
         )
     return found
@@ -116,7 +118,7 @@ def _governor(root: Path) -> list[Remark]:
     return [
         Remark(
             "governor",
-            f"the clock's governor is {names}, so speed depends on what ran before",
+            f"the CPU governor is {names}, so speed depends on what ran before",
             "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
         )
     ]
@@ -127,7 +129,11 @@ def _heat(telemetry: Telemetry) -> list[Remark]:
     if celsius is None or celsius < HOT_CELSIUS:
         return []
     return [
-        Remark("temperature", f"the processor has {celsius:.0f} °C already", "let it cool down, or cool it")
+        Remark(
+            "temperature",
+            f"the processor is already at {celsius:.0f} °C",
+            "wait until it is cooler, or improve its cooling",
+        )
     ]
 
 
@@ -139,25 +145,25 @@ def _battery(root: Path) -> list[Remark]:
     )
     if not discharging:
         return []
-    return [Remark("power", "the machine runs on battery, which slows many down", "plug it in")]
+    return [Remark("power", "the machine runs on battery, which makes many machines slower", "plug it in")]
 
 
 def _throttling(telemetry: Telemetry) -> list[Remark]:
     advice = {
-        "under_voltage": "use the supply that is made for the board, and a short cable",
-        "throttled": "cool it",
-        "frequency_capped": "cool it, and use the supply that is made for the board",
-        "soft_temperature_limit": "cool it",
+        "under_voltage": "use the power supply made for the board, and a short cable",
+        "throttled": "improve its cooling",
+        "frequency_capped": "improve its cooling, and use the power supply made for the board",
+        "soft_temperature_limit": "improve its cooling",
     }
     return [
-        Remark("throttling", f"since it started, the board has been {_PAST[mark]}", advice[mark])
+        Remark("throttling", f"since it started, the board has {_PAST[mark]}", advice[mark])
         for mark in telemetry.since_boot()
     ]
 
 
 _PAST: Final = {
-    "under_voltage": "short of voltage",
-    "throttled": "throttled",
-    "frequency_capped": "capped in frequency",
-    "soft_temperature_limit": "at its soft temperature limit",
+    "under_voltage": "had too little voltage",
+    "throttled": "been throttled",
+    "frequency_capped": "had its frequency capped",
+    "soft_temperature_limit": "reached its soft temperature limit",
 }

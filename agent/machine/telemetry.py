@@ -1,7 +1,7 @@
-"""The state of the machine between questions: temperature, clock, and what slowed it down.
+"""Reads the state of the machine between questions: temperature, clock, and throttling.
 
 Everything is read below a root folder, so a captured `/sys` tree is a machine for the tests. What a machine
-does not tell is None, never a guess.
+does not report is None, never a guess.
 """
 
 from pathlib import Path
@@ -27,16 +27,16 @@ class MachineState(NamedTuple):
 
     temperature_celsius: float | None
     clock_hz: int | None
-    """Of the fastest core."""
+    """Clock of the fastest core."""
     throttle: tuple[Mark, ...]
-    """What slows it down now, or did since the look before."""
+    """What throttles it now, or did since the previous reading."""
 
 
 class Telemetry:
-    """Looks at one machine, again and again.
+    """Reads the state of one machine, again and again.
 
     Args:
-        root: where its `/sys` is, and `vcgencmd` where the kernel does not show the Pi's throttle bits.
+        root: where its `/sys` is, and `vcgencmd` if the kernel does not show the Pi's throttle bits.
     """
 
     def __init__(self, root: Path = Path("/")) -> None:
@@ -51,7 +51,7 @@ class Telemetry:
         self._seen_count = self._throttle_count()
 
     def read(self) -> MachineState:
-        """Look now."""
+        """Read the state now."""
         temperatures = [
             value / 1000 for path in self._temperatures if (value := read_number(path)) is not None
         ]
@@ -59,7 +59,7 @@ class Telemetry:
         return MachineState(max(temperatures, default=None), max(clocks, default=None), self._throttle())
 
     def since_boot(self) -> tuple[Mark, ...]:
-        """What has slowed a Raspberry Pi down at any time since it started."""
+        """What has throttled a Raspberry Pi at any time since it started."""
         bits = self._pi_bits()
         seen = bits | bits >> _SINCE_BOOT
         return tuple(sorted(mark for bit, mark in _PI_BITS.items() if seen >> bit & 1))
@@ -67,7 +67,7 @@ class Telemetry:
     def _throttle(self) -> tuple[Mark, ...]:
         bits = self._pi_bits()
         since_boot = bits >> _SINCE_BOOT
-        # The bits since boot never fall, so one that rose tells of a moment between two looks.
+        # The bits since boot never fall, so one that rose shows throttling between two readings.
         acting = bits | (since_boot & ~self._seen_since_boot)
         self._seen_since_boot = since_boot
         marks = {mark for bit, mark in _PI_BITS.items() if acting >> bit & 1}
@@ -86,10 +86,10 @@ class Telemetry:
         return sum(read_number(path) or 0 for path in self._counters)
 
 
-def _throttled(said: str) -> int:
+def _throttled(output: str) -> int:
     """The bits in `throttled=0x50005`."""
     try:
-        return int(said.strip().removeprefix("throttled="), 16)
+        return int(output.strip().removeprefix("throttled="), 16)
     except ValueError:
         return 0
 

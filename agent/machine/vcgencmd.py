@@ -1,4 +1,4 @@
-"""Raspberry Pi's own program `vcgencmd`, which asks the firmware: a process each time, some milliseconds."""
+"""Asks a Raspberry Pi's firmware by its program `vcgencmd`; each call takes some milliseconds."""
 
 import subprocess
 from pathlib import Path
@@ -21,13 +21,13 @@ class Vcgencmd:
         """Whether this machine has it."""
 
     def ask(self, *question: str) -> str:
-        """What it prints; nothing where it is missing, fails or hangs."""
+        """What the program prints; nothing if it is missing, fails or hangs."""
         if self._program is None:
             return ""
         try:
-            said = subprocess.run(  # noqa: S603  # the operating system's own program, by its full path
+            ended = subprocess.run(  # noqa: S603  # the operating system's own program, by its full path
                 [self._program, *question], capture_output=True, text=True, timeout=_SECONDS, check=False
             )
         except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
             return ""
-        return said.stdout if said.returncode == 0 else ""
+        return ended.stdout if ended.returncode == 0 else ""

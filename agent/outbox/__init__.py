@@ -1,1 +1,1 @@
-"""What waits on the disk, and the folder it waits in."""
+"""Keeps results on the disk until they are delivered, in the state folder."""

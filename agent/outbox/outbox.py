@@ -1,9 +1,9 @@
 """Results that no collector has receipted yet: a SQLite file that survives kills and power cuts.
 
-Every append is one transaction that is on the disk (synchronous FULL) before it returns, and holds the
-run's place with its records, so a run goes on where its last committed record left it. The journal is a
-write-ahead log: one sync a commit rather than three, which an SD card notices. SQLite's WAL has a defect
-that needs two writing connections; the state folder's lock sees to it that there is one.
+Every append is one transaction that is on the disk (synchronous FULL) before it returns. It contains the
+run's place with its records, so a run resumes after its last committed record. The journal is a write-ahead
+log: one sync per commit rather than three, which matters on an SD card. SQLite's WAL has a defect that needs
+two writing connections; the state folder's lock ensures that there is only one.
 """
 
 import sqlite3
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, NamedTuple, Self
 
-from agent.errors import OutboxFull, WentBack
+from agent.errors import OutboxFull, OutboxRolledBack
 from agent.outbox.schema import ROW_BYTES, SIZE, prepare, translated
 from agent.outbox.summary import LinkState, Summary, summary
 from contract.codec import encode, printable
@@ -23,13 +23,13 @@ from contract.version import FORMAT_VERSION
 
 DEFAULT_LIMIT_BYTES: Final = 64 * 1_048_576
 _SLACK: Final = 16
-"""Of a full outbox this part is dropped at once, so that not every append has to search for the oldest."""
+"""A full outbox drops one part in this many at once, so that not every append searches for the oldest."""
 
 WhenFull = Literal["pause", "drop-oldest"]
 
 
 class Place(NamedTuple):
-    """Where a run is, committed together with its records."""
+    """How far a run is, committed together with its records."""
 
     run_id: str
     next_seq: int = 0
@@ -38,11 +38,11 @@ class Place(NamedTuple):
     elapsed_ns: int = 0
     finished: bool = False
     kept: bytes = b""
-    """What it has found and not recorded yet: what is needed to go on."""
+    """State that is not in its records yet and is needed to resume the run."""
 
 
 class Row(NamedTuple):
-    """A record that waits, encoded as it was when it was written."""
+    """A waiting record, encoded as it was when it was written."""
 
     position: int
     """Ascends in the order of appending, over all runs."""
@@ -58,12 +58,12 @@ class Outbox:
 
     Args:
         path: the file.
-        limit_bytes: how much all records may take.
-        when_full: make the run wait, or drop the oldest answers and samples, counted.
+        limit_bytes: largest size of all records.
+        when_full: make the run wait, or drop and count the oldest answers and samples.
 
     Raises:
-        OutboxDamaged: not an outbox, or no longer a whole one.
-        StateUnusable: one of a later distilbench, or a disk that does not take it.
+        OutboxDamaged: the file is not an outbox, or is damaged.
+        StateUnusable: a later distilbench wrote the file, or it cannot be used.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Outbox:
         self._path = path
         self._limit_bytes = limit_bytes
         self._when_full = when_full
-        self._went_back: set[str] = set()
+        self._rolled_back: set[str] = set()
         with translated(self._path):
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -93,7 +93,7 @@ class Outbox:
         self._db.close()
 
     def begin(self, run_id: str, device_id: str, identity: str) -> Place:
-        """Enter a new run, without records."""
+        """Add a new run, without records."""
         with self._transaction():
             self._db.execute(
                 "INSERT INTO runs VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0, x'')",
@@ -102,7 +102,7 @@ class Outbox:
         return Place(run_id)
 
     def unfinished(self, identity: str) -> Place | None:
-        """The latest run of this identity that was not finished."""
+        """The place of the latest unfinished run of this identity; None if there is none."""
         with translated(self._path):
             row = self._db.execute(
                 "SELECT run_id, next_seq, asked, errors, elapsed_ns, finished, kept FROM runs "
@@ -116,17 +116,17 @@ class Outbox:
 
         Args:
             place: its `next_seq` follows the last record's `seq`.
-            records: in order of `seq`, without gaps, from the place that was committed before.
+            records: in order of `seq`, without gaps, from the last committed place on.
             at: the time now, for `agent status`.
 
         Raises:
-            OutboxFull: nothing was committed; the same may succeed when there is room.
-            WentBack: a collector has other records of these numbers; the run cannot go on.
+            OutboxFull: nothing was committed; the same call may succeed when there is room.
+            OutboxRolledBack: a collector has other records with these numbers; the run cannot continue.
         """
-        if place.run_id in self._went_back:
-            raise WentBack(
+        if place.run_id in self._rolled_back:
+            raise OutboxRolledBack(
                 f"a collector has records of run {place.run_id[:8]} that this outbox does not know: "
-                f"'{printable(str(self._path))}' is an older copy of itself, so the run is begun anew"
+                f"'{printable(str(self._path))}' was restored from an older copy, so the run starts over"
             )
         bodies = [encode(record) for record in records]
         size = sum(len(body) + ROW_BYTES for body in bodies)
@@ -150,7 +150,7 @@ class Outbox:
         self._used += size
 
     def rows(self, after: int, limit: int, run_id: str | None = None) -> list[Row]:
-        """Records that wait, of all runs or one, beyond a position, in order."""
+        """Waiting records after a position, of all runs or of one, in order."""
         with translated(self._path):
             found = self._db.execute(
                 "SELECT position, device_id, run_id, format_version, seq, body FROM records "
@@ -161,10 +161,10 @@ class Outbox:
         return [Row(*row) for row in found]
 
     def remove(self, run_id: str, ranges: Iterable[SeqRange]) -> int:
-        """Forget what a collector has, or what was written to a file; returns how many records that were.
+        """Delete what a collector has, or what was written to a file; return how many records were deleted.
 
-        A collector that has more of a run than was ever written here has it of a later state of this file:
-        such a run is not continued, since its numbers are taken.
+        If a collector has more records of a run than were ever written here, this file was restored from an
+        older copy. Such a run is not continued, since its next numbers are already used.
         """
         lengths: list[int] = []
         ranges = list(ranges)
@@ -173,7 +173,7 @@ class Outbox:
             if self._db.execute(
                 "UPDATE runs SET finished = 1 WHERE run_id = ? AND next_seq <= ?", (run_id, latest)
             ).rowcount:
-                self._went_back.add(run_id)
+                self._rolled_back.add(run_id)
             for first, last in ranges:
                 lengths += [
                     length
@@ -191,7 +191,7 @@ class Outbox:
         return len(lengths)
 
     def refuse(self, run_id: str, first_seq: int, last_seq: int, reason: str) -> None:
-        """Keep what collector or broker will not take, with its reason, and send it no more."""
+        """Keep records that collector or broker refuse, with the reason, and do not send them again."""
         with self._transaction():
             self._db.execute(
                 "UPDATE records SET refused = ? WHERE run_id = ? AND seq BETWEEN ? AND ?",
@@ -199,12 +199,12 @@ class Outbox:
             )
 
     def release(self) -> int:
-        """Let what was refused wait again, after an update of collector or broker; returns how many."""
+        """Let refused records wait again, after an update of collector or broker; return how many."""
         with self._transaction():
             return self._db.execute("UPDATE records SET refused = NULL WHERE refused IS NOT NULL").rowcount
 
     def note_link(self, state: LinkState, problem: str | None, at: str) -> None:
-        """Keep how delivery stands, for `agent status`."""
+        """Record the state of delivery, for `agent status`."""
         with self._transaction():
             self._db.execute(
                 "UPDATE link SET since = iif(state = ?1, ifnull(since, ?3), ?3), state = ?1, problem = ?2",
@@ -212,13 +212,13 @@ class Outbox:
             )
 
     def pending(self) -> int:
-        """Records that wait for a receipt."""
+        """Number of records that wait for a receipt."""
         with translated(self._path):
             (count,) = self._db.execute("SELECT count(*) FROM records WHERE refused IS NULL").fetchone()
         return int(count)
 
     def other_devices(self, device_id: str) -> list[str]:
-        """Devices but this one whose results wait here."""
+        """Other devices whose results wait here."""
         with translated(self._path):
             found = self._db.execute(
                 "SELECT DISTINCT device_id FROM records JOIN runs USING (run_id) WHERE device_id <> ?",
@@ -227,7 +227,7 @@ class Outbox:
         return [other for (other,) in found]
 
     def summary(self) -> Summary:
-        """What the outbox holds, for people."""
+        """What the outbox contains, for people."""
         with translated(self._path):
             return summary(self._db)
 
@@ -238,7 +238,7 @@ class Outbox:
             )
         wanted = self._used + size - self._limit_bytes + self._limit_bytes // _SLACK
         with self._transaction():
-            # Without its first and its last record a run says nothing: they stay.
+            # A run is useless without its first and its last record, so these stay.
             oldest = self._db.execute(
                 "SELECT position, length(body) FROM records JOIN runs USING (run_id) "
                 "WHERE seq > 0 AND NOT (finished AND seq = next_seq - 1) ORDER BY refused IS NULL, position"

@@ -1,4 +1,4 @@
-"""The outbox file: its tables, how an empty file becomes one, and its errors as sentences."""
+"""The outbox file: its tables, how they are created and updated, and its errors as sentences."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from agent.errors import OutboxDamaged, OutboxFull, StateUnusable
 from contract.codec import printable
 
 ROW_BYTES: Final = 120
-"""What a record takes beside its body, with its index entry; roughly."""
+"""Roughly what a record takes besides its body, with its index entry."""
 SIZE: Final = f"ifnull(sum(length(body) + {ROW_BYTES}), 0)"
-"""What records take, in SQL."""
+"""The size of records in bytes, as SQL."""
 
 _STEPS: Final = (
     """
@@ -50,18 +50,18 @@ CREATE TABLE link (                -- one row: how delivery stands
 ) STRICT;
 INSERT INTO link VALUES ('never tried', NULL, NULL, NULL);
 """,
-    # What a run has found and not recorded yet, for the process that goes on with it.
+    # State that is not in the records of a run yet, for the process that resumes it.
     "ALTER TABLE runs ADD COLUMN kept BLOB NOT NULL DEFAULT x''",
 )
 SCHEMA_VERSION: Final = len(_STEPS)
 
 
 def prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Bring an outbox up to date; an empty file becomes one.
+    """Create the tables in an empty file, or bring those of an outbox up to date.
 
     Raises:
         StateUnusable: it was written by a later distilbench.
-        OutboxDamaged: its pages do not fit together.
+        OutboxDamaged: SQLite finds an error in the file.
     """
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
@@ -81,11 +81,11 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into sentences.
+    """Turn SQLite's errors into the agent's.
 
     Raises:
-        OutboxFull: the disk has no room; later it may.
-        OutboxDamaged: it is no database, or no longer a whole one.
+        OutboxFull: the disk is full now.
+        OutboxDamaged: the file is not a database, or is damaged.
         StateUnusable: anything else.
     """
     shown = f"'{printable(str(path))}'"
@@ -96,6 +96,6 @@ def translated(path: Path) -> Iterator[None]:
             raise OutboxFull(f"the disk of the outbox {shown} is full") from None
         raise StateUnusable(f"the outbox {shown} cannot be used: {error}") from None
     except sqlite3.IntegrityError:
-        raise  # a mistake of ours, not of the disk's
+        raise  # an error in this program, not of the disk
     except sqlite3.DatabaseError as error:
         raise OutboxDamaged(f"the outbox {shown} cannot be used: {error}") from None

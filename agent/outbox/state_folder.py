@@ -22,13 +22,13 @@ _HOSTNAME_CHARS = 56
 
 
 class StateFolder:
-    """A state folder; created, private to its user, when it is first used.
+    """A state folder, which is created when it is first used, for its user only.
 
     Args:
-        path: where; None for `distilbench` in the user's state home (XDG base directory specification).
+        path: the folder; None for `distilbench` in the user's state home (XDG base directory specification).
 
     Raises:
-        StateUnusable: it cannot be made.
+        StateUnusable: it cannot be created.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -40,15 +40,15 @@ class StateFolder:
 
     @property
     def outbox(self) -> Path:
-        """Where the outbox is."""
+        """The path of the outbox."""
         return self.path / "outbox.db"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Be the only agent that works on this folder.
+        """Lock the folder, so that no other agent works on it.
 
         Raises:
-            StateUnusable: another one does.
+            StateUnusable: another agent works on it.
         """
         try:
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -59,7 +59,7 @@ class StateFolder:
         except BlockingIOError:
             raise StateUnusable(
                 f"another agent is working with the state folder {self.shown}: wait for it, or name another "
-                "one with --state-dir"
+                "folder with --state-dir"
             ) from None
         else:
             yield
@@ -67,11 +67,11 @@ class StateFolder:
             os.close(descriptor)
 
     def device_id(self, wanted: str | None) -> str:
-        """The id of this device: what the user wants, or what was made once from the host's name.
+        """The id of this device: the wanted one, or the one that was made once from the host's name.
 
         Raises:
-            BadInput: the wanted id is not one.
-            StateUnusable: the id cannot be read or kept.
+            BadInput: the wanted id is not valid.
+            StateUnusable: the id cannot be read or saved.
         """
         if wanted is not None:
             return checked_device_id(wanted)
@@ -81,16 +81,16 @@ class StateFolder:
                 write_whole(file, f"{_new_device_id(platform.node())}\n".encode())
             return checked_device_id(file.read_text().strip())
         except OSError as error:
-            raise StateUnusable(f"cannot keep the device's id in {self.shown}: {error.strerror}") from None
+            raise StateUnusable(f"cannot save the device's id in {self.shown}: {error.strerror}") from None
 
     @property
     def shown(self) -> str:
-        """The folder for people."""
+        """The path as messages show it."""
         return f"'{printable(str(self.path))}'"
 
 
 class OpenedState(NamedTuple):
-    """A state folder at work: locked, its outbox open, signals noted."""
+    """A state folder in use: locked, with its outbox open and signals caught."""
 
     folder: Path
     device_id: str
@@ -107,17 +107,17 @@ def opened_state(
     limit_bytes: int = DEFAULT_LIMIT_BYTES,
     when_full: WhenFull = "pause",
 ) -> Iterator[OpenedState]:
-    """Work on a state folder, alone, for the length of the block.
+    """Lock and open a state folder for the length of the block.
 
     Args:
         path: the folder; None for the default one.
-        device_id: what the user calls the device; None for the id that is kept.
-        say: takes the alarm when the outbox is damaged and had to be moved aside.
-        limit_bytes: of the outbox.
-        when_full: what happens at the limit.
+        device_id: the id that the user chose; None for the one in the folder.
+        say: prints a warning if the outbox is damaged and had to be moved aside.
+        limit_bytes: largest size of the outbox.
+        when_full: what happens at that size.
 
     Raises:
-        BadInput: the device id is not one, or not that of the results which wait here.
+        BadInput: the device id is not valid, or results of another device wait here.
         StateUnusable: another agent works here, or the outbox cannot be used.
     """
     folder = StateFolder(path)
@@ -136,7 +136,7 @@ def opened_state(
 
 
 def _open_outbox(path: Path, say: Callable[[str], None], limit_bytes: int, when_full: WhenFull) -> Outbox:
-    """Open the outbox; a damaged one is moved aside, so that a device that nobody attends goes on."""
+    """Open the outbox; a damaged one is moved aside, so that an unattended device continues to work."""
     try:
         return Outbox(path, limit_bytes, when_full)
     except OutboxDamaged as damage:
@@ -148,12 +148,12 @@ def _open_outbox(path: Path, say: Callable[[str], None], limit_bytes: int, when_
                     part.rename(aside.with_name(aside.name + suffix))
         except OSError as error:
             raise StateUnusable(f"{damage}; it cannot be moved aside: {error.strerror}") from None
-        say(f"{damage}; it is kept as '{printable(str(aside))}', and what waited in it is not delivered")
+        say(f"{damage}; it was moved to '{printable(str(aside))}', and results in it are not delivered")
         return Outbox(path, limit_bytes, when_full)
 
 
 def write_whole(file: Path, data: bytes) -> None:
-    """Write a file of the state folder: whoever reads it sees all of it, or what was there before."""
+    """Write a file of the state folder; a reader sees all of it, or the file as it was before."""
     draft = file.with_suffix(".part")
     draft.write_bytes(data)
     draft.replace(file)

@@ -1,4 +1,4 @@
-"""What the outbox holds and how delivery stands, for people; read beside an agent that works on it."""
+"""The content of the outbox and the state of delivery, for people; readable while an agent works."""
 
 import sqlite3
 from contextlib import closing
@@ -24,55 +24,55 @@ LinkState = Literal[
     "too large",
     "broken",
 ]
-"""How delivery stands; each has its own remedy, which `docs/delivery.md` tells."""
+"""The state of delivery; `docs/delivery.md` describes what to do in each."""
 
 _RATE_WINDOW: Final = "-1 hour"
 
 
 class RefusedRecords(msgspec.Struct, frozen=True):
-    """Records that nobody takes for one reason: kept, and not sent again until they are asked for."""
+    """Records that were refused for one reason: kept, and not sent again until the user asks for it."""
 
     reason: str
     count: int
 
 
 class DroppedRecords(msgspec.Struct, frozen=True):
-    """Records that are gone for one reason."""
+    """Records that were dropped for one reason."""
 
     reason: str
     count: int
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What the outbox holds, for people."""
+    """What the outbox contains, for people."""
 
     pending: int = 0
-    """Records that wait for a receipt."""
+    """Number of records that wait for a receipt."""
     oldest: str | None = None
-    """When the oldest of them was written."""
+    """When the oldest waiting record was written."""
     dropped: int = 0
-    """Records that no collector will get, as things are: refused ones and those that are gone."""
+    """Number of records that no collector will get as things are: refused ones and dropped ones."""
     refused: tuple[RefusedRecords, ...] = ()
     gone: tuple[DroppedRecords, ...] = ()
     unfinished_runs: int = 0
-    """Runs that can be continued."""
+    """Number of runs that can be continued."""
     used_bytes: int = 0
     limit_bytes: int | None = None
-    """As the latest agent was told; None where none has worked here."""
+    """Largest size of the outbox, as set for the latest agent; None if no agent has worked here."""
     hours_left: float | None = None
-    """Until it is full, at the rate of the last hour and with no receipts; None where nothing is written."""
+    """Hours until it is full, at the last hour's rate without receipts; None if nothing was written."""
     link: LinkState = "never tried"
     problem: str | None = None
     """What keeps results from arriving, as one sentence."""
     since: str | None = None
-    """When the link came into this state."""
+    """When delivery came into this state."""
 
 
 def summarise(path: Path) -> Summary:
-    """What an outbox holds; a missing one holds nothing.
+    """What an outbox contains; a missing one is empty.
 
     Raises:
-        StateUnusable: not an outbox.
+        StateUnusable: the file is not an outbox of this version.
     """
     if not path.exists():
         return Summary()
@@ -80,14 +80,14 @@ def summarise(path: Path) -> Summary:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version != SCHEMA_VERSION:
             raise StateUnusable(
-                f"the outbox '{printable(str(path))}' is of another version of distilbench: 'agent flush' of "
-                "this one brings it up to date"
+                f"the outbox '{printable(str(path))}' was written by another version of distilbench: "
+                "'agent flush' of this version brings it up to date"
             )
         return summary(db)
 
 
 def summary(db: sqlite3.Connection) -> Summary:
-    """The same, by a connection that is open."""
+    """What an outbox contains, read over an open connection."""
     pending, oldest = db.execute(
         "SELECT count(*), min(appended_at) FROM records WHERE refused IS NULL"
     ).fetchone()

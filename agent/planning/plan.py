@@ -1,4 +1,4 @@
-"""What to measure: a bundle, questions and settings, put together from what the user asked for."""
+"""What to measure: a bundle, questions and settings, put together from the user's options."""
 
 import hashlib
 from pathlib import Path
@@ -32,18 +32,18 @@ class RuntimeOptions(NamedTuple):
     """How onnxruntime runs a bundle. The defaults are the fastest for one question at a time."""
 
     spinning: bool = True
-    """Threads wait for the next operator in a loop: faster, and dearer in energy."""
+    """Whether threads wait for the next operator in a loop: faster, but uses more energy."""
     arena: bool = True
-    """Memory that was used once is kept for the next question."""
+    """Whether memory that was used once is kept for the next question."""
     affinity: str | None = None
-    """Cores to stay on, such as `0,2-3`; None for the system's choice."""
+    """Cores to compute on, such as `0,2-3`; None for the system's choice."""
     provider: str = "CPUExecutionProvider"
-    """What computes, by onnxruntime's name."""
+    """The execution provider, by onnxruntime's name."""
     huge_pages: bool = True
-    """Memory in large pages, where the system has them."""
+    """Whether to use memory in large pages, if the system has them."""
 
     def recorded(self) -> dict[str, str | int | float | bool]:
-        """As a run's settings hold them, by the names of onnxruntime or glibc where they have one."""
+        """The options as a run's settings record them, by their names in onnxruntime or glibc, if any."""
         return {
             "provider": self.provider,
             "intra_op.allow_spinning": self.spinning,
@@ -54,13 +54,13 @@ class RuntimeOptions(NamedTuple):
 
 
 def default_threads(options: RuntimeOptions) -> int:
-    """One a physical core among those that may be used: the same each time, and seldom beaten."""
+    """One thread per physical core that may be used: the same number each time, and seldom beaten."""
     cores = physical_cores()
     return min(cores, len(cores_of(options.affinity))) if options.affinity else cores
 
 
 class Load(NamedTuple):
-    """In which way, how often and how long questions are asked; see `contract.records.Settings`."""
+    """How questions are asked: in which way, how many and how long; see `contract.records.Settings`."""
 
     scenario: str = SINGLE_STREAM
     min_queries: int = 0
@@ -73,36 +73,36 @@ class Load(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """One run to come."""
+    """What one run measures, and how."""
 
     device: Device
     bundle: Bundle
     settings: Settings
     question_set: QuestionSet
     questions: tuple[Question, ...]
-    """The selected ones, in the order in which they are asked."""
+    """The selected questions, in the order in which they are asked."""
     remarks: tuple[str, ...] = ()
     """What speaks against measuring now."""
     thread_trials: tuple[ThreadTrial, ...] = ()
-    """What the number of threads was chosen from."""
+    """The measured numbers of threads from which one was chosen."""
     ignore_memory: bool = False
     """Load the bundle even if it is estimated not to fit."""
 
     @property
     def identity(self) -> str:
-        """Equal for runs that may continue each other: device, software, bundle, questions and settings."""
+        """A hash of device, software, bundle, questions and settings; only a run of equal hash is resumed."""
         device = (self.device.device_id, self.device.hardware_class, self.device.versions)
         parts = (device, self.bundle.sha256, self.question_set, self.settings)
         return hashlib.sha256(encode(parts)).hexdigest()
 
     @property
     def title(self) -> str:
-        """The bundle for people: `minilm-l6 int8`."""
+        """The bundle's name for people: `minilm-l6 int8`."""
         return self.bundle.title
 
 
 class Questions(NamedTuple):
-    """A question file with the name it is known by."""
+    """A question file and its name."""
 
     name: str
     file: QuestionFile
@@ -127,7 +127,7 @@ def read_questions(path: Path) -> Questions:
 
 
 def _read(file: IO[bytes], most: int) -> bytes:
-    """At most so many bytes, without reserving memory for all of them as `read(most)` does."""
+    """Read at most `most` bytes, without reserving memory for all of them as `read(most)` does."""
     parts = []
     while most > 0 and (part := file.read(min(most, _PART_BYTES))):
         parts.append(part)
@@ -141,15 +141,15 @@ def plan_run(
     questions: Questions,
     settings: Settings,
 ) -> Plan:
-    """Choose the questions and name everything.
+    """Select the questions and put together the plan of a run.
 
     Raises:
-        BundleRefused: the manifest, which a run's first record holds, does not fit a message.
+        BundleRefused: the manifest, which a run's first record holds, does not fit into a message.
     """
     size = len(encode(bundle.manifest))
     if size > _MAX_SENT_MANIFEST_BYTES:
         raise BundleRefused(
-            f"the manifest of '{printable(str(bundle.folder))}' has {size} bytes, and at most "
+            f"the manifest of '{printable(str(bundle.folder))}' has {size} bytes, but at most "
             f"{_MAX_SENT_MANIFEST_BYTES} can be sent with its results: shorten its recipe or verification"
         )
     selected = select(questions.file.questions, settings.limit, settings.seed)
@@ -175,17 +175,17 @@ def settings_for(
     options: RuntimeOptions | None = None,
     load: Load | None = None,
 ) -> Settings:
-    """Settings of a run; windows are never longer than the model takes.
+    """Settings of a run, with windows no longer than the model accepts.
 
     Args:
-        bundle: its model's longest sequence bounds the windows.
+        bundle: its model's longest sequence limits the windows.
         decoding: one of `MAX_ANSWER_TOKENS`.
-        limit: questions to ask; None for all.
-        seed: chooses them, and their order.
-        threads: intra-op threads; None for one a physical core, the fastest for one question at a time.
-        warmup: questions to answer before any is recorded.
+        limit: number of questions to ask; None for all.
+        seed: chooses the questions and their order.
+        threads: intra-op threads; None for one per physical core, the fastest for one question at a time.
+        warmup: number of questions to answer before any is recorded.
         options: of the runtime; None for the defaults.
-        load: None for each question once, one after the other.
+        load: how to ask; None for each question once, one at a time.
     """
     options = options or RuntimeOptions()
     max_tokens = min(MAX_TOKENS, bundle.manifest.max_tokens)

@@ -9,8 +9,8 @@
     threads = [1, 4]
 
 A key of `[[run]]` is an option of `agent run` without its dashes; a list stands for one run with each of its
-values. Rounds are interleaved: every run once, then every run again. Paths begin at the plan's folder. What
-values an option takes is the command's business: see `agent/commands/run_plan.py`.
+values. Rounds are interleaved: every run once, then every run again. Paths are relative to the plan's
+folder. The command checks the values of options: see `agent/commands/run_plan.py`.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     cool_down_celsius: float = 3.0
     """The next run starts when the machine is at most this much warmer than idle."""
     idle_celsius: float | None = None
-    """None for the temperature when the plan starts."""
+    """Temperature of the idle machine; None for the temperature when the plan starts."""
 
 
 class Schedule(msgspec.Struct, frozen=True):
@@ -87,13 +87,13 @@ def _schedule(tables: dict[str, Any], folder: Path, options: Collection[str]) ->
     except msgspec.ValidationError as error:
         raise Malformed(f"plan: {error}") from None
     if timing.rounds < 1 or timing.cool_down_minutes < 0 or (timing.every_hours or 1) <= 0:
-        raise Malformed("plan: rounds begin at 1, every-hours above 0, and cool-down-minutes at 0")
+        raise Malformed("plan: rounds must be at least 1, every-hours above 0, cool-down-minutes at least 0")
     if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs) or not runs:
         raise Malformed("plan: it has no [[run]] with bundles and questions")
     single = tuple(one for run in runs for one in _runs(run, folder, options))
     if len(single) * timing.rounds > MAX_RUNS:
         raise Malformed(
-            f"plan: it has {len(single) * timing.rounds} runs, and at most {MAX_RUNS} are allowed"
+            f"plan: it has {len(single) * timing.rounds} runs, but at most {MAX_RUNS} are allowed"
         )
     return Schedule(timing, single)
 
@@ -122,23 +122,23 @@ def _choices(key: str, value: Any, folder: Path) -> list[Value]:
 
 
 class Position(msgspec.Struct, frozen=True):
-    """How far a plan is; kept in the state folder, so that a reboot does not repeat what is done."""
+    """How far a plan is; saved in the state folder, so that no run is repeated after a reboot."""
 
     identity: str
-    """Equal as long as the plan asks for the same."""
+    """A hash that is equal as long as the plan asks for the same."""
     began_at: datetime
     done: int = 0
-    """Runs that have ended, in the plan's order over all rounds."""
+    """Number of runs that have ended, in the plan's order over all rounds."""
     failed: int = 0
     idle_celsius: float | None = None
 
     def due(self, timing: Timing, now: datetime) -> bool:
-        """Whether a plan that is finished has to start again."""
+        """Whether a finished plan has to start again."""
         return timing.every_hours is not None and now - self.began_at >= timedelta(hours=timing.every_hours)
 
 
 def identity_of(commands: Sequence[Sequence[str]], rounds: int, inputs: Sequence[str]) -> str:
-    """Equal for plans of the same runs on the same bundles and questions.
+    """A hash that is equal for plans of the same runs on the same bundles and questions.
 
     Args:
         commands: the arguments of `agent run` for each run of one round.
@@ -150,7 +150,7 @@ def identity_of(commands: Sequence[Sequence[str]], rounds: int, inputs: Sequence
 
 
 class PositionFile:
-    """The file that keeps a plan's position.
+    """The file that holds a plan's position.
 
     Args:
         folder: the state folder.
@@ -162,7 +162,7 @@ class PositionFile:
         self._path = folder / f"plan-{name}.json"
 
     def read(self) -> Position | None:
-        """The position, if there is one that can be read."""
+        """The position; None if there is none that can be read."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Position)
         except (OSError, msgspec.DecodeError):
@@ -170,7 +170,7 @@ class PositionFile:
             return None
 
     def write(self, position: Position) -> None:
-        """Keep the position.
+        """Save the position.
 
         Raises:
             StateUnusable: it cannot be written.
@@ -178,7 +178,7 @@ class PositionFile:
         try:
             write_whole(self._path, msgspec.json.encode(position))
         except OSError as error:
-            raise StateUnusable(f"cannot keep how far the plan is: {error.strerror}") from None
+            raise StateUnusable(f"cannot save the position in the plan: {error.strerror}") from None
 
 
 def utc_time() -> datetime:

@@ -1,4 +1,4 @@
-"""What one `agent run` is asked to measure, and the plan that follows from it for each bundle."""
+"""What one `agent run` is asked to measure, and the plan for each of its bundles."""
 
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -10,39 +10,39 @@ from contract.device import Device
 
 
 class RunRequest(NamedTuple):
-    """The options of `agent run` that say what is measured and how, and how results wait."""
+    """The options of `agent run` that decide what is measured and how, and how results wait."""
 
     bundles: tuple[Path, ...]
     question_file: Path
     limit: int | None
-    """Questions to ask; None for all."""
+    """Number of questions to ask; None for all."""
     seed: int
     threads: int | Literal["auto"] | None
     """Intra-op threads; None for one per physical core, `auto` for the fastest number in a trial."""
     warmup: int
-    """Questions to answer before any is recorded."""
+    """Number of questions to answer before any is recorded."""
     decoding: str
     runtime: RuntimeOptions
     load: Load
     ignore_memory: bool
     """Load the bundles even if they are estimated not to fit."""
     resume: bool
-    """Continue a run of the same plan that was interrupted."""
+    """Resume an interrupted run of the same plan."""
     outbox_bytes: int
-    """How much may wait for a collector."""
+    """Largest size of the outbox."""
     when_full: WhenFull
 
     def plan(self, device: Device, bundle: Bundle, questions: Questions, remarks: tuple[str, ...]) -> Plan:
-        """The plan for one of the bundles; for `auto`, with the default number of threads.
+        """The plan for one of the bundles; with `auto`, it has the default number of threads.
 
         Args:
-            device: what measures.
+            device: the measuring device.
             bundle: one of `bundles`, described.
             questions: the content of `question_file`.
             remarks: what speaks against measuring now.
 
         Raises:
-            BundleRefused: its manifest does not fit a message.
+            BundleRefused: its manifest does not fit into a message.
         """
         settings = settings_for(
             bundle,

@@ -1,4 +1,4 @@
-"""Which questions a run asks, and in which order: both follow from the seed and the ids alone."""
+"""Selects and orders the questions of a run; both depend on the seed and the ids only."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ def select(questions: Iterable[Question], limit: int | None, seed: int) -> tuple
     """The first `limit` questions of a shuffle that the seed determines.
 
     The order is that of SHA-256 over seed and id, so it is the same for any order of the file, and a smaller
-    limit asks a beginning of what a larger one asks.
+    limit selects the first questions of a larger one.
     """
 
     def place(question: Question) -> bytes:
@@ -20,12 +20,12 @@ def select(questions: Iterable[Question], limit: int | None, seed: int) -> tuple
 
 
 def in_pass(questions: tuple[Question, ...], seed: int, number: int) -> tuple[Question, ...]:
-    """The same questions as they are asked the first time (0), the second (1), …: each time shuffled anew."""
+    """The questions in the order of pass `number`, from 0: each pass has an order of its own."""
     return questions if number == 0 else select(questions, None, seed + number)
 
 
 def by_length(questions: Iterable[Question]) -> tuple[Question, ...]:
-    """Neighbours of like length, the longest first: so batches hold little padding."""
+    """The questions, longest first: batches of neighbours have similar lengths and need little padding."""
     return tuple(sorted(questions, key=lambda q: -len(q.context) - len(q.question)))
 
 
@@ -34,8 +34,8 @@ class Passes:
 
     Args:
         questions: in the order of the first pass.
-        seed: of the others' order.
-        shuffled: whether they have one of their own.
+        seed: decides the order of the later passes.
+        shuffled: whether each later pass has an order of its own.
     """
 
     def __init__(self, questions: tuple[Question, ...], seed: int, *, shuffled: bool) -> None:
@@ -45,7 +45,7 @@ class Passes:
         self._pass = 0, questions
 
     def at(self, asked: int, count: int) -> tuple[Question, ...]:
-        """The next questions after so many, `count` at most, up to the end of a pass."""
+        """The questions after the first `asked`: at most `count`, up to the end of a pass."""
         number, place = divmod(asked, len(self._questions))
         if number != self._pass[0] and self._shuffled:
             self._pass = number, in_pass(self._questions, self._seed, number)

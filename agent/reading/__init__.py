@@ -1,1 +1,1 @@
-"""One question to one answer: what is timed."""
+"""Answers one question with a model: the part that is timed."""

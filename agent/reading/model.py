@@ -1,4 +1,4 @@
-"""The network in onnxruntime: token ids in, start and end logits out. The only importer of onnxruntime."""
+"""The network in onnxruntime: token ids in, start and end logits out. Nothing else imports onnxruntime."""
 
 import os
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _ERRORS_ONLY: Final = 3
 
 
 class WindowLogits(NamedTuple):
-    """What the network says of one window, per token."""
+    """The network's output for one window, per token."""
 
     start: Logits
     """Shape (tokens,)."""
@@ -37,18 +37,19 @@ class WindowLogits(NamedTuple):
 
 
 class Model:
-    """One session on the processor, set up for one question at a time.
+    """One session of onnxruntime, set up for one question at a time.
 
     Args:
         bundle: what to load; its model file is verified here.
         threads: intra-op threads. One operator runs at a time (inter-op 1, sequential): the networks here
             are chains, so a second operator would only take cores from the first.
         options: by onnxruntime's own names: `provider`, `enable_cpu_mem_arena`, and session configuration
-            entries without `session.`. And `affinity`: the cores to stay on, such as `0,2-3`. What is for
-            glibc is passed over: it counts when a process starts.
+            entries without `session.`; also `affinity`, the cores to compute on, such as `0,2-3`. Options
+            for glibc are ignored here: they take effect when a process starts.
 
     Raises:
-        BundleRefused: the file is not what the manifest says, or onnxruntime cannot load it so.
+        BundleRefused: the file does not match the manifest, or onnxruntime cannot load it with these options.
+        OutOfMemory: the model does not fit into memory.
     """
 
     def __init__(self, bundle: Bundle, threads: int, options: dict[str, str | int | float | bool]) -> None:
@@ -62,11 +63,11 @@ class Model:
         settings.enable_cpu_mem_arena = bool(entries.pop("enable_cpu_mem_arena", True))
         entries.pop(TUNABLE, None)
         if affinity := entries.pop("affinity", None):
-            _stay_on(cores_of(str(affinity)))  # threads that are made later inherit it
+            _compute_on(cores_of(str(affinity)))  # threads that are started later inherit it
         for name, value in entries.items():
             settings.add_session_config_entry(f"session.{name}", _entry(value))
-        if provider not in (there := onnxruntime.get_available_providers()):
-            raise BundleRefused(f"this onnxruntime has no {provider}, only {', '.join(there)}")
+        if provider not in (available := onnxruntime.get_available_providers()):
+            raise BundleRefused(f"this onnxruntime has no {provider}, only {', '.join(available)}")
         with verified_model(bundle) as file:
             try:
                 self._session = onnxruntime.InferenceSession(file.path, settings, providers=[provider])
@@ -77,17 +78,17 @@ class Model:
                     ) from None
                 raise BundleRefused(f"onnxruntime cannot load the model: {_one_line(error)}") from None
         if provider not in self._session.get_providers():
-            raise BundleRefused(
-                f"{provider} does not work here, and onnxruntime took another one in its place"
-            )
+            raise BundleRefused(f"{provider} does not work here: onnxruntime used another one instead")
         self._inputs = tuple(tensor.name for tensor in self._session.get_inputs())
         outputs = {tensor.name for tensor in self._session.get_outputs()}
         if self._inputs != bundle.manifest.inputs or not set(self._inputs) <= _INPUTS:
             raise BundleRefused(
-                f"the model takes {self._inputs}, and its manifest says {bundle.manifest.inputs}"
+                f"the model's inputs are {self._inputs}, but its manifest lists {bundle.manifest.inputs}"
             )
         if not outputs.issuperset(_OUTPUTS):
-            raise BundleRefused(f"the model gives {sorted(outputs)}, and a reader gives {list(_OUTPUTS)}")
+            raise BundleRefused(
+                f"the model's outputs are {sorted(outputs)}, but must include {list(_OUTPUTS)}"
+            )
 
     def run(self, ids: Ids, type_ids: Ids) -> WindowLogits:
         """Run one window, unpadded.
@@ -104,16 +105,16 @@ class Model:
                 feeds[name] = type_ids
             else:
                 feeds[name] = np.ones_like(ids)
-        # Arrays cost less than OrtValues or a binding, where every input is new.
+        # Arrays cost less than OrtValues or a binding if every input is new.
         start, end = self._session.run(_OUTPUTS, feeds)
         return WindowLogits(start[0], end[0])
 
     def run_batch(self, ids: Sequence[Ids], type_ids: Sequence[Ids]) -> list[WindowLogits]:
-        """Run windows at once, padded to the longest and masked, or those of equal length where none is.
+        """Run windows at once, padded to the longest and masked; without a mask, equal lengths at once.
 
         Args:
-            ids: of each window, shape (1, tokens).
-            type_ids: the same.
+            ids: token ids of each window, shape (1, tokens).
+            type_ids: 0 for the question and 1 for the context of each window, shape (1, tokens).
         """
         if ATTENTION_MASK in self._inputs:
             return self._run_padded(ids, type_ids)
@@ -122,8 +123,8 @@ class Model:
             places.setdefault(row.size, []).append(place)
         found: dict[int, WindowLogits] = {}
         for alike in places.values():
-            said = self._run_padded([ids[place] for place in alike], [type_ids[place] for place in alike])
-            found.update(zip(alike, said, strict=True))
+            logits = self._run_padded([ids[place] for place in alike], [type_ids[place] for place in alike])
+            found.update(zip(alike, logits, strict=True))
         return [found[place] for place in range(len(ids))]
 
     def _run_padded(self, ids: Sequence[Ids], type_ids: Sequence[Ids]) -> list[WindowLogits]:
@@ -146,9 +147,9 @@ class Model:
         ]
 
 
-def _stay_on(cores: frozenset[int]) -> None:
+def _compute_on(cores: frozenset[int]) -> None:
     if not hasattr(os, "sched_setaffinity"):
-        raise BundleRefused("this system cannot keep a program on some cores")
+        raise BundleRefused("this system cannot restrict a program to some cores")
     try:
         os.sched_setaffinity(0, cores)
     except OSError:

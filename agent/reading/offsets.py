@@ -1,6 +1,6 @@
-"""Where the tokens of a window stand in its context.
+"""Finds the characters of the context that belong to a token of a window.
 
-It is asked for some tokens alone, those that may begin or end an answer: so nothing is written down for all.
+Only tokens that may begin or end an answer are looked up, so nothing is stored for all tokens.
 """
 
 from typing import Final, NamedTuple, Protocol
@@ -14,17 +14,17 @@ CONTEXT: Final = 1
 
 
 class Offsets(Protocol):
-    """Of the context's tokens, by their places in the window."""
+    """Finds characters of the context by the places of its tokens in the window."""
 
     def of_token(self, token: int) -> Chars:
         """The characters of a token."""
 
     def of_word(self, token: int) -> Chars:
-        """The characters of the word of a token, as far as the window shows it."""
+        """The characters of the word that a token is part of, as far as the window shows it."""
 
 
 class EncodedOffsets(NamedTuple):
-    """Those of a window that the tokenizer cut."""
+    """The offsets in a window that the tokenizer cut."""
 
     encoding: Encoding
 
@@ -40,13 +40,13 @@ class EncodedOffsets(NamedTuple):
 
 
 class TokenOffsets(NamedTuple):
-    """Those of a window that was cut out of a context's tokens."""
+    """The offsets in a window that was cut out of a context's tokens."""
 
     tokens: Tokens
     shown: range
     """The tokens of the context that the window shows."""
     first: int
-    """The place in the window of the first of them."""
+    """The place of the first of them in the window."""
 
     def of_token(self, token: int) -> Chars:
         """See `Offsets`."""
@@ -58,7 +58,7 @@ class TokenOffsets(NamedTuple):
         at = shown[token - self.first]
         first = start = tokens.starts[at]
         last = start + tokens.lengths[at]
-        # A word that the window cuts counts for as much as it shows.
+        # Of a word that the window cuts, only the part that it shows counts.
         if shown.start and tokens.starts[shown.start - 1] == start:
             first = tokens.chars(shown.start)[0]
         if shown.stop < len(tokens.ids) and tokens.starts[shown.stop] == start:

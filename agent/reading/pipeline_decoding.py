@@ -1,8 +1,8 @@
 """The decoding `pipeline`: the answer of Hugging Face's `pipeline("question-answering")` 4.57 by default.
 
-Answers of at most 15 tokens, widened to whole words, equal texts added up over all windows. Where it differs:
-a confidence ends at 1 (the pipeline adds up the probabilities of equal texts, and can exceed it), and a
-question that holds the text of the CLS token is never part of an answer.
+Answers have at most 15 tokens and are widened to whole words; the scores of equal texts are added up over all
+windows. There are two differences: a confidence is at most 1 (the pipeline adds up the probabilities of equal
+texts, and can exceed it), and a question that contains the text of the CLS token is never part of an answer.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from agent.reading.windows import Window
 from agent.reading.wordpiece import Chars
 
 _CANDIDATES: Final = 12
-"""Spans looked at per window: 2 x top_k + 10 in the pipeline, since widening to words makes some equal."""
+"""Spans considered per window: 2 x top_k + 10 in the pipeline, since widening to words makes some equal."""
 
 
 def decode(

@@ -1,4 +1,4 @@
-"""One question to one answer: cut the context into windows, run each, decode the best span over all.
+"""Answers one question: cuts the context into windows, runs each, and decodes the best span over all.
 
 This is what is timed.
 """
@@ -17,13 +17,13 @@ from agent.reading.windows import Cutter, Window
 from contract.records import Settings
 
 MAX_ANSWER_CHARS: Final = 10_000
-"""A "word" can be as long as its context; an answer has to fit a message."""
+"""A "word" can be as long as its context; an answer has to fit into a message."""
 
 _DECODINGS: Final[dict[str, Decode]] = {"pipeline": pipeline.decode, "squad": squad.decode}
 
 
 class Reading(NamedTuple):
-    """An answer and what it cost."""
+    """An answer, its times and its size."""
 
     text: str
     start_char: int
@@ -45,7 +45,7 @@ class Reader:
         settings: decoding, window and answer lengths, threads and runtime options.
 
     Raises:
-        BundleRefused: a file is not what the manifest says, or cannot be loaded.
+        BundleRefused: a file does not match the manifest, or cannot be loaded.
     """
 
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
@@ -58,7 +58,7 @@ class Reader:
         """Answer one question.
 
         Raises:
-            Unanswerable: the question does not fit, or the context has nothing to answer with.
+            Unanswerable: the question does not fit, or no part of the context can be an answer.
         """
         begun = time.perf_counter_ns()
         windows = self._cutter.cut(question, context)
@@ -82,11 +82,11 @@ class Reader:
     def read_batch(self, asked: Sequence[tuple[str, str]]) -> list[Reading | Unanswerable]:
         """Answer questions whose windows go through the network at once, padded to the longest of them.
 
-        Each is charged its own tokenising and decoding, and of the batch's inference the part that its
-        windows are of all.
+        The times of each are those of its own tokenising and decoding, and a share of the batch's inference
+        in proportion to its windows.
 
         Args:
-            asked: question and context of each.
+            asked: pairs of question and context.
         """
         cut: list[tuple[list[Window], int] | Unanswerable] = []
         for question, context in asked:
@@ -130,7 +130,7 @@ class Reader:
             raise Unanswerable(_why_none(windows, context))
         if len(best.text) > MAX_ANSWER_CHARS:
             raise Unanswerable(
-                f"the answer has {len(best.text)} characters, and at most {MAX_ANSWER_CHARS} are kept"
+                f"the answer has {len(best.text)} characters, but at most {MAX_ANSWER_CHARS} are kept"
             )
         return best
 
@@ -140,4 +140,4 @@ def _why_none(windows: Sequence[Window], context: str) -> str:
         return "the context is empty"
     if not any(window.context for window in windows):
         return "the context has no tokens"
-    return "no start and end among the best of the model make an answer"
+    return "none of the model's best start and end positions form a valid answer"

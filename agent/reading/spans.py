@@ -1,12 +1,12 @@
-"""From logits to the best spans of one window, as Hugging Face's question-answering pipeline picks them.
+"""Finds the best spans of one window in its logits, as Hugging Face's question-answering pipeline picks them.
 
 The source of the rules is `transformers.pipelines.question_answering` 4.57 (`select_starts_ends`,
-`decode_spans`), with its defaults: the softmax runs over the context's tokens and the first token (CLS), CLS
-then gets nothing, and a span's score is its start's probability times its end's.
+`decode_spans`), with its defaults: the softmax runs over the context's tokens and the first token (CLS), the
+probability of CLS is then set to 0, and a span's score is its start's probability times its end's.
 
-The pipeline multiplies out every pair of tokens. Here starts are tried from the best on, until no end could
-lift one into the result. That is plain Python on purpose: after a run of the network the caches are cold,
-and each numpy function called costs more than the few hundred steps that are left.
+The pipeline computes every pair of tokens. Here starts are tried from the best on, until no end could
+bring another one into the result. That is plain Python on purpose: after a run of the network the caches are
+cold, and each call of a numpy function costs more than the few hundred steps that are left.
 """
 
 from heapq import heappush, heapreplace
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 _CLS: Final = 0
 _EXP_IS_SAFE: Final = 500.0
-"""Logits are some tens at most; `exp` leaves the range of a float at 709, and at -745."""
+"""Logits are some tens at most; `exp` overflows a float at 709, and underflows at -745."""
 
 
 class Span(NamedTuple):
@@ -44,7 +44,7 @@ def best_spans(
         end_logits: shape (tokens,).
         context: the tokens that may be in an answer; the first token, CLS, is not among them.
         max_answer_tokens: longest answer in tokens.
-        count: how many spans to give, at most.
+        count: most spans to return.
     """
     starts, ends = start_logits.tolist(), end_logits.tolist()
     total = _log_total(starts, context) + _log_total(ends, context)
@@ -72,6 +72,6 @@ def _log_total(logits: list[float], context: range) -> float:
     counted = [logits[_CLS], *logits[context.start : context.stop]]
     highest = max(counted)
     if abs(highest) < _EXP_IS_SAFE:
-        # Not lowered by the highest first: that alone would cost as much as all the rest.
+        # The highest is not subtracted first: that alone would cost as much as all the rest.
         return log(sum(map(exp, counted)))
     return highest + log(sum([exp(logit - highest) for logit in counted]))

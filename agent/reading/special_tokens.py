@@ -6,30 +6,30 @@ from tokenizers import Tokenizer
 from tokenizers.processors import BertProcessing, TemplateProcessing
 
 _FRAMING: Final = (BertProcessing, TemplateProcessing)
-"""What puts the same special tokens around any two texts, and does nothing else."""
+"""Post-processors that put the same special tokens around any two texts, and do nothing else."""
 
 
 class Frame(NamedTuple):
-    """Token ids."""
+    """The token ids around a question and its context."""
 
     before: list[int]
-    """The question."""
+    """Token ids before the question."""
     between: list[int]
-    """The question and the context."""
+    """Token ids between the question and the context."""
     after: list[int]
-    """The context."""
+    """Token ids after the context."""
 
 
 def frame_of(tokenizer: Tokenizer) -> Frame | None:
     """The frame that a tokenizer puts around two texts, as its encoding of two letters shows it.
 
-    None where the question does not come first with type 0, up to a context with type 1, as BERT has it.
+    None if the question with type 0 is not followed by the context with type 1, as in BERT.
     """
     if type(tokenizer.post_processor) not in _FRAMING:
         return None
     try:
         encoding = tokenizer.encode("a", "a")
-    except Exception:  # tokenizers raises no narrower class; the first question will tell
+    except Exception:  # tokenizers raises no narrower class; the first question raises it again
         return None
     sides = encoding.sequence_ids
     if sides.count(0) != 1 or sides.count(1) != 1:

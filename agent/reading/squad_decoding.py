@@ -1,10 +1,14 @@
 """The decoding `squad`: the answer of the official scripts for SQuAD v1.1, as papers and MLPerf report it.
 
-The rules are those of `run_squad.py` of google-research/bert, in the form of `run_qa.py` of transformers: of
-each window the 20 best starts and the 20 best ends; of their pairs those that are an answer of at most 30
-tokens and start where its window shows more context than any other; the best 20 over all windows, by the
-sum of both logits; their softmax is the confidence. The text is cut out of the context by the tokens' offsets
-(the older script guesses it from the tokens' text, and gives a whole word where they are a part of one).
+The rules are those of `run_squad.py` of google-research/bert, in the form of `run_qa.py` of transformers:
+
+1. In each window, take the 20 best starts and the 20 best ends.
+2. Keep the pairs that are an answer of at most 30 tokens, and for which this window shows more context around
+   the start than any other.
+3. Keep the best 20 pairs over all windows, by the sum of both logits; their softmax is the confidence.
+
+The text is cut out of the context by the tokens' offsets. (The older script guesses it from the tokens' text,
+and returns a whole word if they are a part of one.)
 """
 
 from collections.abc import Sequence
@@ -60,7 +64,7 @@ def decode(
 
 
 def _shows_most(token: int, number: int, places: Sequence[range]) -> bool:
-    """Whether no other window shows a token of the context with more context around it."""
+    """Whether no other window shows more context around a token of the context."""
     best = max(
         (n for n, place in enumerate(places) if token in place),
         key=lambda n: (

@@ -1,8 +1,8 @@
-"""A question and its context as windows of tokens that a network can take.
+"""Cuts a question and its context into windows of tokens that fit into a network.
 
-Each window holds the whole question and a part of the context, shares the end of that part with the next one,
-and is as long as it is (nothing is padded). If `agent.reading.wordpiece` can tokenize question and context,
-the windows are cut here; otherwise the tokenizer cuts them. Both cut alike.
+Each window contains the whole question and a part of the context, and shares the end of that part with the
+next window. Nothing is padded. If `agent.reading.wordpiece` can tokenize question and context, the windows
+are cut here; otherwise the tokenizer cuts them. The result is the same.
 """
 
 from typing import NamedTuple
@@ -20,16 +20,16 @@ from contract.codec import printable
 
 
 class Window(NamedTuple):
-    """One piece of work for the network."""
+    """One input of the network."""
 
     ids: npt.NDArray[np.int64]
     """Shape (1, tokens)."""
     type_ids: npt.NDArray[np.int64]
     """0 for the question and 1 for the context, shape (1, tokens)."""
     context: range
-    """The tokens of the context, which stand together."""
+    """The places of the context's tokens in the window, which are contiguous."""
     first_token: int
-    """The place of its first context token among those of the whole context."""
+    """The place of the window's first context token among the tokens of the whole context."""
     offsets: Offsets
 
 
@@ -42,7 +42,7 @@ class Cutter:
         stride_tokens: tokens of context that consecutive windows share.
 
     Raises:
-        BundleRefused: not a tokenizer.
+        BundleRefused: tokenizers cannot load it.
     """
 
     def __init__(self, tokenizer_json: bytes, max_tokens: int, stride_tokens: int) -> None:
@@ -57,10 +57,10 @@ class Cutter:
         self._frame = frame_of(self._tokenizer)
         self._wordpieces = WordPieces(self._tokenizer) if is_bert(self._tokenizer) else None
         self._truncate()
-        # Zeros, then ones: the types of a window are a part of it, since making an array costs more.
+        # Zeros, then ones: the types of a window are a slice of it, which costs less than a new array.
         self._types = np.repeat(np.array([0, 1], dtype=np.int64), max_tokens)[None]
         special = self._tokenizer.num_special_tokens_to_add(is_pair=True)
-        # The tokenizer cuts the context only where the windows can advance past their stride.
+        # The tokenizer cuts the context only if the windows can advance by more than their stride.
         self._max_question_tokens = max_tokens - special - stride_tokens - 1
 
     def cut(self, question: str, context: str) -> list[Window]:
@@ -87,7 +87,7 @@ class Cutter:
         before = [*frame.before, *question.ids, *frame.between]
         room = self._max_tokens - len(before) - len(frame.after)
         zeros = self._max_tokens - len(before)
-        # One that fits at once may leave windows no room to advance, and needs not.
+        # A context that fits into one window may leave no room to advance, and needs none.
         step = max(room - self._stride_tokens, 1)
         windows = []
         for start in range(0, max(len(context.ids) - self._stride_tokens, 1), step):
@@ -118,8 +118,8 @@ class Cutter:
             self._truncate()
         if asked > self._max_question_tokens and whole > self._max_tokens:
             raise Unanswerable(
-                f"the question has {asked} tokens, and more than {self._max_question_tokens} leave no room "
-                "for windows of its context"
+                f"the question has {asked} tokens, but at most {self._max_question_tokens} leave room "
+                "for its context"
             )
 
     def _truncate(self) -> None:

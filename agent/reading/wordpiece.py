@@ -1,8 +1,8 @@
-"""Tokenizes as BERT's tokenizers do, in half of the time of the library that it asks for every token.
+"""Tokenizes as BERT's tokenizers do, by the library's own model but in half of the library's time.
 
-After inference the caches are cold, and what a tokenizer writes of every byte, word and token then costs more
-than its work. Here a text is normalized and split into words (`agent.reading.characters`), each word is
-looked up whole in the tokenizer's vocabulary, and only one that is not there is cut into pieces, by the
+After inference the caches are cold, and what a tokenizer writes for every byte, word and token then costs
+more than its work. Here a text is normalized and split into words (`agent.reading.characters`), each word is
+looked up whole in the tokenizer's vocabulary, and only a word that is not there is cut into pieces, by the
 tokenizer's own model. No text, word or token is remembered, so that a repeated question is
 answered no faster than a new one.
 """
@@ -18,7 +18,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from agent.reading.characters import WORD, Characters, Irregular
 
 Chars = tuple[int, int]
-"""From one character of a text to another, end exclusive."""
+"""First and last character of a part of a text, end exclusive."""
 
 
 class Tokens(NamedTuple):
@@ -26,11 +26,11 @@ class Tokens(NamedTuple):
 
     ids: list[int]
     starts: list[int]
-    """Of each token, the character at which its word starts."""
+    """The character at which the word of each token starts."""
     lengths: list[int]
-    """Of each token, the characters of its word."""
+    """The number of characters in the word of each token."""
     text: str
-    """The normalized text, as long as the text itself."""
+    """The normalized text, which is as long as the original."""
     model: WordPiece
 
     def chars(self, token: int) -> Chars:
@@ -43,7 +43,7 @@ class Tokens(NamedTuple):
 
 
 class WordPieces:
-    """Finds the tokens of texts.
+    """Splits texts into tokens.
 
     Args:
         tokenizer: one for which `is_bert` holds. It is shared and not changed.
@@ -59,10 +59,10 @@ class WordPieces:
         """The tokens of a text, without special ones.
 
         Raises:
-            Irregular: the text has to go through the tokenizer.
+            Irregular: only the tokenizer itself can split the text.
         """
         normal = text.translate(self._characters)
-        # Those are found in text before it is normalized, and must be neither lost nor made.
+        # The tokenizer finds added tokens before it normalizes; none may be lost or created here.
         for added in self._added:
             if added in text or added in normal:
                 raise Irregular
@@ -87,7 +87,7 @@ class WordPieces:
 
 
 def is_bert(tokenizer: Tokenizer) -> bool:
-    """Whether a tokenizer is made of BERT's parts, which treat characters and words each by itself."""
+    """Whether a tokenizer is made of BERT's parts, which treat each character and each word by itself."""
     added = tokenizer.get_added_tokens_decoder().values()
     return (
         type(tokenizer.normalizer) is BertNormalizer

@@ -1,1 +1,1 @@
-"""From what the user asked to the records of a run: plan, passes, marks, stop rule and log."""
+"""Measures runs and records them: campaign, run, marks, log, thread trial and audit."""

@@ -1,7 +1,8 @@
-"""Whether repeated questions are answered faster than when they were fresh, as from a cache of answers.
+"""Checks whether repeated questions are answered faster than fresh ones, as from a cache of answers.
 
-MLPerf's audit for caching (TEST04) compares runs; here each question is asked again after one other, in one
-run, so that whatever disturbs the machine disturbs both alike. Each is compared with itself: lengths cancel.
+MLPerf's audit for caching (TEST04) compares runs. Here each question is asked again after one other, in one
+run, so that whatever disturbs the machine disturbs both alike. Each question is compared with itself, so its
+length does not matter.
 """
 
 from collections.abc import Sequence
@@ -13,28 +14,29 @@ T = TypeVar("T")
 
 SIGNIFICANT: Final = 0.001
 FASTER: Final = 0.9
-"""A repeat may gain something from warm processor caches, and no more than this part of the time is left."""
+"""Lowest ratio that is not suspicious: warm processor caches alone can make a repeat a little faster."""
 
 
 class RepeatAudit(NamedTuple):
-    """What came of it."""
+    """The result of an audit."""
 
     questions: int
+    """Number of questions that were answered twice."""
     ratio: float
-    """Median of a repeat's time over that of the fresh question."""
+    """Median of a repeat's time divided by the time of the fresh question."""
     faster: int
-    """Repeats that took less time."""
+    """Number of repeats that took less time."""
     p_value: float
-    """Of a one-sided sign test: so many are faster by chance with this probability."""
+    """One-sided sign test: the probability that at least this many repeats are faster by chance."""
 
     @property
     def passed(self) -> bool:
-        """Whether answers do not look as if they were kept: not both surely and much faster."""
+        """Whether answers do not seem to come from a cache: repeats are not both surely and much faster."""
         return self.p_value >= SIGNIFICANT or self.ratio >= FASTER
 
 
 def with_repeats(questions: Sequence[T]) -> list[T]:
-    """Each twice, the second time after one other: a b a c b d c d."""
+    """Each question twice, the second time after one other: a b a c b d c d."""
     order: list[T] = []
     for at, question in enumerate(questions):
         order.append(question)

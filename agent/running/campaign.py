@@ -1,11 +1,11 @@
-"""The bundles of one command, measured one after the other."""
+"""Measures the bundles of one command, one after the other."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from agent.bundles.bundle import describe
 from agent.delivery.destination import Delivery, Destination, Say, delivering
-from agent.errors import WentBack
+from agent.errors import OutboxRolledBack
 from agent.machine.device import inspect_device
 from agent.machine.remarks import remarks
 from agent.outbox.state_folder import OpenedState, opened_state
@@ -17,6 +17,7 @@ from agent.running.run import Run
 from agent.running.thread_trial import with_fastest_threads
 from agent.service import Service
 from agent.stop import Stopped
+from commandline.counted import counted
 from commandline.outcome_text import outcome_lines
 from contract.codec import printable
 from contract.records import RunFinished
@@ -34,10 +35,10 @@ def measure(
 
     Args:
         request: what to measure.
-        where: where the results go.
+        where: destination of the results.
         state_dir: the state folder; None for the default one.
-        device_id: what the user calls the device; None for the id that is kept.
-        hardware_class: what the user calls the hardware; None for the detected class.
+        device_id: the id that the user chose; None for the one in the state folder.
+        hardware_class: the class that the user chose; None for the detected one.
         say: prints a sentence for the user.
 
     Returns:
@@ -46,7 +47,7 @@ def measure(
     Raises:
         BadInput: a bundle, the question file or the device id cannot be used; nothing was measured.
         StateUnusable: another agent works in the state folder, or it cannot be used.
-        NotDelivered: results stay in the outbox because something is wrong with where they go.
+        NotDelivered: results stay in the outbox because their destination cannot be reached or refuses them.
         Stopped: a signal came; what was measured is in the outbox, and the same request continues it.
     """
     bundles = [describe(bundle) for bundle in request.bundles]
@@ -55,34 +56,32 @@ def measure(
         state_dir, device_id, say, limit_bytes=request.outbox_bytes, when_full=request.when_full
     ) as state:
         device = inspect_device(state.device_id, hardware_class)
-        against = tuple(remark.sentence for remark in remarks())
-        plans = [request.plan(device, bundle, questions, against) for bundle in bundles]
-        for sentence in against:
-            say(f"beware: {sentence}")
+        warnings = tuple(remark.sentence for remark in remarks())
+        plans = [request.plan(device, bundle, questions, warnings) for bundle in bundles]
+        for sentence in warnings:
+            say(f"warning: {sentence}")
         if request.threads == "auto":
             plans = [with_fastest_threads(plan, state.folder, state.stop, say) for plan in plans]
         with delivering(where, state, say) as delivery:
             finished = measure_all(plans, state, delivery, say, resume=request.resume)
             state.stop.check()
-        if left := state.outbox.pending():
-            say(
-                f"{left} results wait for a collector in '{printable(str(state.folder))}': "
-                "'agent flush' sends them"
-            )
+        if pending := state.outbox.pending():
+            place = f"for a collector in '{printable(str(state.folder))}': 'agent flush' sends"
+            say(counted(pending, f"result waits {place} it", f"results wait {place} them"))
     return any(last.status == "failed" for last in finished)
 
 
 def measure_all(
     plans: Sequence[Plan], state: OpenedState, delivery: Delivery, say: Say, *, resume: bool
 ) -> list[RunFinished]:
-    """Measure each plan and hand over its results; a run that fails does not keep the next from running.
+    """Measure each plan and deliver its results; a run that fails does not stop the next ones.
 
     Returns:
         The last record of each run.
 
     Raises:
         Stopped: a signal came; what was measured is in the outbox, and the same command continues it.
-        NotDelivered: results stay in the outbox because something is wrong with where they go.
+        NotDelivered: results stay in the outbox because their destination cannot be reached or refuses them.
     """
     line = ProgressLine(state.outbox.pending)
     service = Service()
@@ -98,7 +97,7 @@ def measure_all(
         delivery.between(progress)
         if progress.paused != paused:
             line.clear()
-            say(f"{progress.title}: pausing: {progress.paused}" if progress.paused else "going on")
+            say(f"{progress.title}: pausing: {progress.paused}" if progress.paused else "continuing")
             paused = progress.paused
 
     def meanwhile() -> None:
@@ -107,17 +106,17 @@ def measure_all(
 
     def measure(plan: Plan) -> tuple[str, RunFinished]:
         run = Run(plan, state.outbox, state.stop, resume=resume)
-        if run.goes_on_after is not None:
-            say(f"{plan.title}: going on after {run.goes_on_after}")
+        if run.resumed_after is not None:
+            say(f"{plan.title}: continuing after {run.resumed_after}")
         try:
             return run.run_id, run.measure(between, meanwhile)
-        except WentBack as reason:
+        except OutboxRolledBack as reason:
             line.clear()
             say(f"{plan.title}: {reason}")
             return measure(plan)
         except Stopped as stopped:
             line.clear()
-            say(f"{plan.title}: stopped by {stopped}; the same command goes on from here")
+            say(f"{plan.title}: stopped by {stopped}; the same command resumes from here")
             raise
 
     for plan in plans:
@@ -129,7 +128,7 @@ def measure_all(
             say(f"{plan.title} failed: {last.reason}")
         else:
             errors = f", {last.errors} could not be answered" if last.errors else ""
-            say(f"{plan.title}: {last.answered} questions answered{errors}")
+            say(f"{plan.title}: {counted(last.answered, 'question')} answered{errors}")
             if last.status == "inconclusive":
                 say(f"{plan.title}: inconclusive: {last.reason}")
             for sentence in outcome_lines(plan.settings, last.outcome):

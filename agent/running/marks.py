@@ -1,7 +1,7 @@
-"""Watches the machine while the worker computes, and says which questions something disturbed.
+"""Watches the machine while the worker computes, and decides which questions were disturbed.
 
-What takes minutes without a pause is looked at now and then, so that a mark is of some seconds and not of all
-of it. A look reads some files; it is work of this process, and counts as such.
+During work that takes minutes without a pause, it looks every few seconds, so that a mark is about some
+seconds and not about all of the work. A look reads some files, which counts as work of this process.
 """
 
 import time
@@ -19,23 +19,23 @@ LOOK_SECONDS: Final = 5.0
 
 
 class Stretch(NamedTuple):
-    """What is known of the time from the look before until `end_ns`."""
+    """What is known about the time from the previous look until `end_ns`."""
 
     end_ns: int
-    """`time.monotonic_ns()`."""
+    """When the stretch ends, by `time.monotonic_ns()`."""
     marks: frozenset[Mark]
-    """What slowed the machine down at its beginning, at its end or between, and whether this process did."""
+    """What throttled the machine at the start, at the end or in between, or whether this process was busy."""
     after: MachineState
     energy_joules: float | None
 
 
 class MachineWatch:
-    """Over one wait for the worker; made before it begins.
+    """Watches the machine during one wait for the worker; made before the wait begins.
 
     Args:
-        telemetry: of the machine.
-        meter: of its energy; None where there is none.
-        own_work: of this process, in that wait.
+        telemetry: reads the state of the machine.
+        meter: measures its energy; None without a meter.
+        own_work: measures the work of this process during the wait.
         look_seconds: time between two looks.
     """
 
@@ -63,7 +63,7 @@ class MachineWatch:
             self._due_at = time.monotonic() + self._look_seconds
 
     def end(self) -> tuple[Stretch, ...]:
-        """Look a last time; gives all stretches, in order and without gaps."""
+        """Look a last time; return all stretches, in order and without gaps."""
         self._end_stretch()
         return tuple(self._stretches)
 
@@ -82,8 +82,8 @@ def marks_of(outcome: QuestionOutcome, stretches: Sequence[Stretch]) -> frozense
     """What disturbed a question between its arrival and its answer.
 
     Args:
-        outcome: the question's.
-        stretches: of the wait in which it was answered.
+        outcome: the outcome of the question.
+        stretches: the stretches of the wait in which it was answered.
     """
     arrived_ns = outcome.asked_at_ns - outcome.waited_ns
     ended_ns = outcome.asked_at_ns + time_ns(outcome)

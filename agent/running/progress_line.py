@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from agent.progress import Progress
+from commandline.counted import counted
 
 _ERASE_LINE: Final = "\r\x1b[K"
 
@@ -13,7 +14,7 @@ _RECENT: Final = 1000
 
 
 class ProgressLine:
-    """Draws on standard error, between two chunks of questions only.
+    """Draws on standard error, only between two chunks of questions.
 
     Args:
         pending: counts the results that no collector has receipted yet.
@@ -29,13 +30,12 @@ class ProgressLine:
             return
         recent = progress.times_ns[-_RECENT:]
         p50 = f", p50 {statistics.median(recent) / 1e6:.1f} ms" if recent else ""
-        sys.stderr.write(
-            f"{_ERASE_LINE}{progress.title}: {progress.how_far}{p50}, {self._pending()} results pending"
-        )
+        pending = counted(self._pending(), "result")
+        sys.stderr.write(f"{_ERASE_LINE}{progress.title}: {progress.how_far}{p50}, {pending} pending")
         sys.stderr.flush()
 
     def clear(self) -> None:
-        """Leave the line empty for other words."""
+        """Clear the line, so that a message can take its place."""
         if self._shown:
             sys.stderr.write(_ERASE_LINE)
             sys.stderr.flush()

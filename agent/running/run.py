@@ -1,9 +1,9 @@
-"""One bundle on one question file: a run, from its first record to its last, continued where it was left.
+"""A run measures one bundle on one question file, from the first record to the last, and can be resumed.
 
-The order of things: load (timed), the first question cold (timed apart), warm-up (not recorded), then every
+The order is: load (timed), the first question cold (timed apart), warm-up (not recorded), then every
 selected question, once or in several passes, in chunks. Between two chunks the worker is silent and this
-process works: it commits the chunk, samples the machine and lets results be delivered; see `worker.py` for
-why.
+process works: it commits the chunk, samples the machine and lets results be delivered;
+`agent/worker/main.py` explains why.
 """
 
 from collections.abc import Callable
@@ -27,32 +27,33 @@ from agent.stopping.stop_rule import may_end, verdict
 from agent.stopping.tally import Tally
 from agent.worker.process import WorkerProcess
 from agent.worker.protocol import Answered, time_ns
+from commandline.counted import counted
 from contract import scenarios
 from contract.records import RunFinished, RunStatus, Settings
 
 CHUNK_SECONDS: Final = 0.5
-"""After so long the worker pauses: what a kill can cost, and how old what is published is at most."""
+"""The worker pauses this often: a kill loses at most this much, and results are published with this delay."""
 CHUNK_QUESTIONS: Final = 64
 _NO_LIMIT_SECONDS: Final = 1e9
 PAUSE_SECONDS: Final = 0.2
-"""Between two tries to commit what a full outbox does not take."""
+"""Seconds between two attempts to commit to a full outbox."""
 
 Between = Callable[[Progress], None]
-"""Called between two chunks: the time to deliver and to talk."""
+"""Called between two chunks: the time to deliver results and to print messages."""
 Meanwhile = Callable[[], None]
 """Called while the worker computes for minutes: must cost next to nothing."""
 
 
 class Run:
-    """One run.
+    """Measures one run.
 
     Args:
         plan: what to measure.
-        outbox: where its records go.
-        stop: ends it early; it can be continued.
-        resume: continue a run of the same identity where it was left, if there is one.
+        outbox: receives the records.
+        stop: ends the run early; it can be resumed.
+        resume: continue an interrupted run of the same identity, if there is one.
         root: where the machine's `/proc`, `/sys` and programs are.
-        start_worker: makes the process that answers.
+        start_worker: starts the process that answers.
     """
 
     def __init__(
@@ -86,12 +87,13 @@ class Run:
         self._tally = Tally(plan.settings.scenario, self._log.resumed_at)
 
     @property
-    def goes_on_after(self) -> str | None:
-        """What an earlier process has done of this run; None where it begins."""
+    def resumed_after(self) -> str | None:
+        """What an earlier process has done of this run; None for a new run."""
         if self._log.kept:
             tried = len(RateSearch(self._plan.settings, 0, self._log.kept).trials)
-            return f"{tried} rate{'s' if tried > 1 else ''}"
-        return f"{self._log.asked} of {len(self._plan.questions)} questions" if self._log.asked else None
+            return counted(tried, "rate")
+        selected = counted(len(self._plan.questions), "question")
+        return f"{self._log.asked} of {selected}" if self._log.asked else None
 
     @property
     def run_id(self) -> str:
@@ -99,14 +101,14 @@ class Run:
         return self._log.run_id
 
     def measure(self, between: Between, meanwhile: Meanwhile = lambda: None) -> RunFinished:
-        """Ask what has not been asked yet.
+        """Ask the questions that have not been asked yet.
 
         Args:
             between: called between two chunks.
-            meanwhile: called a few times a second during what takes minutes without a pause.
+            meanwhile: called a few times per second during work that takes minutes without a pause.
 
         Returns:
-            The last record, committed. A worker's death or a bundle that turns out wrong is a result.
+            The last record, committed. A worker that dies or a bundle that turns out to be wrong is a result.
 
         Raises:
             Stopped: a signal came; everything up to the last chunk is committed.
@@ -157,40 +159,40 @@ class Run:
     def _chunk(self, worker: WorkerProcess) -> None:
         settings = self._plan.settings
         wanted = self._passes.at(self._log.asked, max(CHUNK_QUESTIONS, settings.batch_size))
-        watch = self._watch(worker, inf)  # it is short: this process sleeps through it
+        watch = self._watch(worker, inf)  # a chunk is short: this process sleeps meanwhile
         look = watch.look if self._meter is not None and self._meter.samples_power else None
         answered = worker.ask(wanted, CHUNK_SECONDS, look, batch_size=settings.batch_size)
         self._record(answered, watch.end())
 
     def _serve(self, worker: WorkerProcess) -> None:
-        """Try rates. Nothing is committed or sent within one: it would delay the questions that wait.
+        """Try rates. Nothing is committed or sent during one: it would delay the questions that wait.
 
-        Nor is it known before its end whether its answers are the run's. What is known between two rates is
-        kept, so an interruption costs the rate that it falls into.
+        Only at its end is it known whether its answers belong to the run. The state between two rates is
+        kept, so an interruption loses only the rate that is being tried.
         """
         settings = self._plan.settings
         bound_ns = settings.latency_bound_ns or 0
         search = RateSearch(settings, self._warm_ns, self._log.kept)
         while (qps := search.next()) is not None:
-            left = None
+            seconds_left = None
             if settings.max_seconds is not None:
-                left = settings.max_seconds - self._log.elapsed_ns / 1e9
-                if left <= 0:
+                seconds_left = settings.max_seconds - self._log.elapsed_ns / 1e9
+                if seconds_left <= 0:
                     break
             self._between(self._progress(stage=search.stage))
-            count = queries_for(qps, settings, left)
+            count = queries_for(qps, settings, seconds_left)
             arrivals = arrivals_ns(qps, count, settings.seed)
             watch = self._watch(worker, LOOK_SECONDS)
             answered = worker.ask(
                 [self._passes.at(place, 1)[0] for place in range(count)],
-                _NO_LIMIT_SECONDS if left is None else left + bound_ns / 1e9,
+                _NO_LIMIT_SECONDS if seconds_left is None else seconds_left + bound_ns / 1e9,
                 self._while_it_computes(watch),
                 arrivals_ns=arrivals,
             )
             stretches = watch.end()
             self._note(answered, stretches)
             waits = [answered.busy_ns - arrival for arrival in arrivals[len(answered.outcomes) :]]
-            search.took(
+            search.record(
                 qps,
                 self._log.answers(answered.outcomes, stretches),
                 [wait for wait in waits if wait > bound_ns],
@@ -234,7 +236,7 @@ class Run:
         warm = 0
         self._warm_ns = time_ns(outcome)
         while warm < settings.warmup_questions:
-            # Warm-up goes around the run's questions, so that it sees the lengths that will be timed.
+            # Warm-up cycles through the run's questions, so that it sees the lengths that will be timed.
             at = warm % len(self._plan.questions)
             wanted = self._plan.questions[at : at + settings.warmup_questions - warm]
             outcomes = worker.ask(wanted, CHUNK_SECONDS).outcomes
@@ -247,17 +249,17 @@ class Run:
         lacking = shortage(self._plan.bundle.manifest, self._plan.settings.max_tokens, self._root)
         if lacking is not None:
             raise OutOfMemory(
-                f"out of memory (estimated): {lacking.sentence}; --ignore-memory tries it nevertheless"
+                f"out of memory (estimated): {lacking.sentence}; --ignore-memory tries it anyway"
             )
 
     def _find_meter(self) -> None:
         settings = self._plan.settings
-        # Joules count from the start of the run, so one that goes on has none from there; and a search asks
-        # many more questions than it records.
+        # Joules count from the start of the run, so a resumed run has none; and a search asks many more
+        # questions than it records.
         searches = settings.scenario == scenarios.SERVER and settings.qps is None
         meter = None if searches else find_meter(self._root)
         self._energy_source = meter.source if meter else None
-        self._meter = None if self._log.goes_on else meter
+        self._meter = None if self._log.resumed else meter
 
     def _wait_for_room(self, reason: str) -> None:
         self._between(self._progress(reason))

@@ -1,4 +1,4 @@
-"""The records of one run, committed to the outbox in their order, together with the run's place in it."""
+"""Commits the records of one run to the outbox in order, together with the place that the run has reached."""
 
 import time
 import uuid
@@ -18,14 +18,14 @@ from contract.records import Answer, Mark, Outcome, Record, RunFinished, RunStar
 
 
 class RunLog:
-    """What is recorded of a run, from its start or from where an earlier process left it.
+    """Records one run, from its start or from where an earlier process left it.
 
     Args:
         plan: what is measured.
-        outbox: where records go.
+        outbox: receives the records.
         passes: the order of its questions.
         resume: continue a run of the same identity, if there is one; otherwise it is recorded as interrupted.
-        wait: called while the outbox is full, with the reason: it may deliver, waits a moment, or raises.
+        wait: called with the reason while the outbox is full: it may deliver, wait a moment, or raise.
     """
 
     def __init__(
@@ -35,15 +35,15 @@ class RunLog:
         self._outbox = outbox
         self._wait = wait
         self._started = _started(plan)
-        left = outbox.unfinished(plan.identity)
-        if left is not None and not resume:
-            self._abandon(left)
-            left = None
-        self.resumed_at = left.asked if left else 0
-        """Questions that an earlier process has answered."""
-        self._place = left or outbox.begin(uuid.uuid4().hex, plan.device.device_id, plan.identity)
-        self.goes_on = self._place.next_seq > 0
-        """Whether an earlier process has begun it."""
+        unfinished = outbox.unfinished(plan.identity)
+        if unfinished is not None and not resume:
+            self._abandon(unfinished)
+            unfinished = None
+        self.resumed_at = unfinished.asked if unfinished else 0
+        """Number of questions that an earlier process has answered."""
+        self._place = unfinished or outbox.begin(uuid.uuid4().hex, plan.device.device_id, plan.identity)
+        self.resumed = self._place.next_seq > 0
+        """Whether an earlier process has begun the run."""
         self._origin_ns = time.monotonic_ns() - self._place.elapsed_ns
         self._times_asked = Counter(
             question.id for place in range(self.asked) for question in passes.at(place, 1)
@@ -56,21 +56,21 @@ class RunLog:
 
     @property
     def asked(self) -> int:
-        """Questions recorded, of all passes and processes."""
+        """Number of questions recorded, over all passes and processes."""
         return self._place.asked
 
     @property
     def kept(self) -> bytes:
-        """What was kept with the last commit."""
+        """The state that was kept with the last commit."""
         return self._place.kept
 
     @property
     def elapsed_ns(self) -> int:
-        """Since the run began, without the time between two processes."""
+        """Nanoseconds since the run began, without the time between two processes."""
         return time.monotonic_ns() - self._origin_ns
 
     def begin(self) -> None:
-        """Commit the first record, unless that was done."""
+        """Commit the first record, unless that is done already."""
         if self._place.next_seq == 0:
             self._commit([self._started], self._place)
 
@@ -81,7 +81,7 @@ class RunLog:
     def answers(
         self, outcomes: Sequence[QuestionOutcome], stretches: Sequence[Stretch]
     ) -> tuple[Answer, ...]:
-        """Outcomes as records with the marks of their stretches; numbered when they are added."""
+        """Outcomes as records with the marks of their stretches; `add` numbers them."""
         return tuple(
             _answer(outcome, self.since_start(outcome.asked_at_ns), marks_of(outcome, stretches))
             for outcome in outcomes
@@ -97,10 +97,10 @@ class RunLog:
         """Commit answers, and samples of the machine, in the order of their times.
 
         Args:
-            answers: as `answers` gives them.
+            answers: as `answers` returns them.
             stretches: each ends with a sample.
             rss_bytes: memory of the worker at the end.
-            kept: what another process would have to know besides to go on; None for what it was.
+            kept: other state that a process needs to resume the run; None to keep the previous state.
         """
         samples = [self._sample(stretch) for stretch in stretches]
         if samples:
@@ -166,7 +166,7 @@ class RunLog:
         )
 
     def _commit(self, records: Sequence[Record], place: Place) -> None:
-        """Commit, when there is room."""
+        """Commit records as soon as there is room."""
         after = place._replace(next_seq=place.next_seq + len(records))
         while True:
             try:
@@ -181,7 +181,7 @@ class RunLog:
         last = RunFinished(
             seq=place.next_seq,
             status="interrupted",
-            reason="the run was interrupted, and begun anew",
+            reason="the run was interrupted and started over",
             answered=place.asked - place.errors,
             errors=place.errors,
             elapsed_ns=place.elapsed_ns,

@@ -1,8 +1,8 @@
-"""Finds the fastest number of threads for a bundle on this machine: a short trial, remembered.
+"""Finds the fastest number of threads for a bundle on this machine, in a short trial whose result is saved.
 
 Workers with each number take turns, once forwards and once backwards, so that a machine that becomes hotter
-or busier meanwhile disturbs them alike. Remembered because a run is continued only under equal settings, and
-a second trial might end otherwise.
+or busier meanwhile disturbs them alike. The result is saved because a run is resumed only with the same
+settings, and a second trial might end differently.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from agent.planning.plan import Plan
 from agent.stop import Stop
 from agent.worker.process import WorkerProcess
 from agent.worker.protocol import time_ns
+from commandline.counted import counted
 from contract.codec import encode
 from contract.records import Settings, ThreadTrial
 
@@ -28,7 +29,7 @@ TURN_SECONDS: Final = 1.0
 WARMUP_SECONDS: Final = 0.2
 MOST_QUESTIONS: Final = 32
 TIE: Final = 0.02
-"""More threads have to be faster by so much, or they are not worth their energy."""
+"""More threads must save more than this share of the time, or they are not worth their energy."""
 MEMORY_FILE: Final = "threads.json"
 
 StartWorker = Callable[[Stop, Settings], WorkerProcess]
@@ -38,14 +39,14 @@ Say = Callable[[str], None]
 def with_fastest_threads(
     plan: Plan, folder: Path, stop: Stop, say: Say, start_worker: StartWorker = WorkerProcess
 ) -> Plan:
-    """The plan with the number of threads that is the fastest, or as it was where none can be found.
+    """The plan with the fastest number of threads, or the same plan if the trial fails.
 
     Args:
-        plan: has the default number of threads, one a physical core.
-        folder: where the outcome is remembered.
+        plan: has the default number of threads, one per physical core.
+        folder: where the result is saved.
         stop: ends the trial.
-        say: prints the outcome.
-        start_worker: makes the process that answers.
+        say: prints the result.
+        start_worker: starts the process that answers.
 
     Raises:
         Stopped: a signal came.
@@ -56,16 +57,16 @@ def with_fastest_threads(
     if not trials:
         lacking = shortage(plan.bundle.manifest, plan.settings.max_tokens)
         if lacking is not None and not plan.ignore_memory:
-            return plan  # the run itself tells why
+            return plan  # the run itself reports the reason
         try:
             trials = _try_all(plan, stop, start_worker)
         except (WorkerDied, BundleRefused) as failure:
-            say(f"{plan.title}: numbers of threads cannot be tried out: {failure}")
+            say(f"{plan.title}: cannot find the fastest number of threads: {failure}")
             return plan
         memory.keep(key, trials)
     threads = fastest(trials)
     tried = ", ".join(f"{trial.threads}: {trial.p50_ns / 1e6:.1f} ms" for trial in trials)
-    say(f"{plan.title}: {threads} threads are fastest ({tried})")
+    say(f"{plan.title}: {counted(threads, 'thread is', 'threads are')} fastest ({tried})")
     settings = msgspec.structs.replace(plan.settings, threads=threads)
     return plan._replace(settings=settings, thread_trials=trials)
 
@@ -77,7 +78,7 @@ def fastest(trials: Sequence[ThreadTrial]) -> int:
 
 
 def candidates(physical: int, usable: int) -> tuple[int, ...]:
-    """Numbers worth trying: one, half of the physical cores, all of them, and the logical ones."""
+    """Numbers of threads to try: one, half of the physical cores, all of them, and the logical ones."""
     return tuple(sorted({1, max(1, physical // 2), physical, usable}))
 
 
@@ -89,7 +90,7 @@ def _try_all(plan: Plan, stop: Stop, start_worker: StartWorker) -> tuple[ThreadT
     for number in (*numbers, *reversed(numbers)):
         settings = msgspec.structs.replace(plan.settings, threads=number)
         turns[number].append(_turn(plan, settings, stop, start_worker))
-    # A slow number gets less far within its time, and all are judged by the same questions.
+    # Fewer questions are answered with a slow number; all numbers are compared on the same questions.
     count = min(len(times) for taken in turns.values() for times in taken)
     return tuple(
         ThreadTrial(threads=number, p50_ns=int(median([ns for times in taken for ns in times[:count]])))
@@ -106,7 +107,7 @@ def _turn(plan: Plan, settings: Settings, stop: Stop, start_worker: StartWorker)
 
 
 def _key(plan: Plan) -> str:
-    """Equal where the fastest number is the same: bundle, machine, software and settings."""
+    """A hash of all that decides the fastest number: bundle, machine, software and settings."""
     device = plan.device
     machine = (device.cpu_model, device.cpu_flags, device.cores, device.memory_bytes, device.versions)
     settings = (plan.settings.decoding, plan.settings.max_tokens, plan.settings.options)
@@ -126,5 +127,5 @@ class _Memory:
     def _all(self) -> dict[str, tuple[ThreadTrial, ...]]:
         try:
             return msgspec.json.decode(self._file.read_bytes(), type=dict[str, tuple[ThreadTrial, ...]])
-        except (OSError, msgspec.DecodeError):  # none yet, or a damaged one: it is found out again
+        except (OSError, msgspec.DecodeError):  # no file yet, or a damaged one: the trial is repeated
             return {}

@@ -1,1 +1,1 @@
-"""When a run has enough answers: the stop rule, the search for a rate, and the bounds of percentiles."""
+"""Decides when a run has enough answers: stop rule, search for a rate, and bounds of percentiles."""

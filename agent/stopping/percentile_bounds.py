@@ -1,8 +1,8 @@
-"""How high a percentile may be, given finitely many times: the rule of MLPerf's early stopping.
+"""An upper bound of a percentile from a limited number of times, by the rule of MLPerf's early stopping.
 
-Among n independent times, the number that exceed the true percentile is binomial. The greatest t such that so
-few as t are above it with a probability of 1 % at most makes the t-th highest time an upper bound that holds
-with 99 % confidence. That is what LoadGen computes for SingleStream (`loadgen/results.cc` and
+Among n independent times, the number that exceed the true percentile is binomial. Take the greatest t such
+that at most t times exceed it with a probability of at most 1 %. Then the t-th highest time is an upper bound
+that holds with 99 % confidence. That is what LoadGen computes for SingleStream (`loadgen/results.cc` and
 `early_stopping.cc` of mlcommons/inference, with a tolerance of 0): 64 times suffice for p90, 662 for p99.
 """
 
@@ -18,7 +18,7 @@ PERCENTILES: Final = (90, 99)
 
 
 def percentile_bound(times_ns: Sequence[int], percent: int) -> PercentileBound:
-    """The upper bound of a percentile; without a value where the times are too few."""
+    """The upper bound of a percentile; its value is None if there are too few times."""
     over = _allowed_over(len(times_ns), percent)
     return PercentileBound(
         percent=percent,
@@ -30,7 +30,7 @@ def percentile_bound(times_ns: Sequence[int], percent: int) -> PercentileBound:
 
 @cache
 def needed(percent: int) -> int:
-    """The fewest times that bound a percentile."""
+    """The smallest number of times that bounds a percentile."""
     count = 1
     while not _allowed_over(count, percent):
         count += 1
@@ -38,9 +38,9 @@ def needed(percent: int) -> int:
 
 
 def _allowed_over(count: int, percent: int) -> int:
-    """The greatest t for which at most t of `count` are above with a probability of at most 1 %; else 0."""
+    """The greatest t for which at most t of `count` are above with a probability of at most 1 %, or 0."""
     below, above = percent / 100, 1 - percent / 100
-    # In logarithms: 0.9 to the power of ten thousand is no float.
+    # In logarithms, since 0.9 to the power of ten thousand is too small for a float.
     term = count * log(below)
     total, over = exp(term), 0
     while over < count:

@@ -15,25 +15,25 @@ from contract.records import Answer, RateTrial, Settings
 
 
 def arrivals_ns(qps: float, count: int, seed: int) -> tuple[int, ...]:
-    """The times of `count` arrivals after a beginning, ascending: independent gaps of 1/qps on average.
+    """The times of arrivals after the start, ascending, with independent gaps of 1/qps seconds on average.
 
     Args:
-        qps: arrivals a second on average.
-        count: how many.
-        seed: decides them. At another rate the same seed gives the same pattern, stretched.
+        qps: arrivals per second on average.
+        count: number of arrivals.
+        seed: decides the gaps. At another rate the same seed gives the same pattern, stretched.
     """
     gaps = random.Random(seed)  # noqa: S311 - a simulation, no secret
     return tuple(int(1e9 * at) for at in accumulate(gaps.expovariate(1.0) / qps for _ in range(count)))
 
 
 _STEPS: Final = 6
-"""Rates tried in a search: it ends within a 64th of what one question after the other gives."""
+"""Number of rates in a search: it ends within 1/64 of the rate of one question after the other."""
 
 _MAX_QUERIES: Final = 20_000
 
 
 def queries_for(qps: float, settings: Settings, seconds_left: float | None) -> int:
-    """How many questions arrive in a trial: enough to know p99 although some are late, within the limits."""
+    """How many questions arrive in a trial: enough to bound p99 if some are late, within the limits."""
     count = max(settings.min_queries or 2 * needed(99), ceil(qps * settings.min_seconds))
     if seconds_left is not None:
         count = min(count, ceil(qps * seconds_left))
@@ -41,12 +41,12 @@ def queries_for(qps: float, settings: Settings, seconds_left: float | None) -> i
 
 
 def steps(settings: Settings) -> int:
-    """How many rates are tried, when nothing keeps it from that."""
+    """How many rates a complete search tries."""
     return _STEPS if settings.qps is None else 1
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """What has to be known to go on."""
+    """What another process needs to continue the search."""
 
     service_ns: int
     trials: tuple[RateTrial, ...]
@@ -54,13 +54,13 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateSearch:
-    """Chooses the next rate to try from what came of the rates before.
+    """Chooses the next rate to try from the results of the rates before.
 
     Args:
-        settings: the one rate to try, if there is one; otherwise it halves the way between what held and
-            what did not. And the bound.
-        service_ns: what a question takes without queueing: no higher rate can hold for long.
-        kept: what `kept` gave in an earlier process, where its search goes on.
+        settings: the latency bound, and the one rate to try if there is one. Otherwise each step halves the
+            interval between the highest rate that held and the lowest that did not.
+        service_ns: time of a question without queueing; no rate above its inverse can hold for long.
+        kept: what `kept` returned in an earlier process whose search this one continues.
     """
 
     def __init__(self, settings: Settings, service_ns: int, kept: bytes = b"") -> None:
@@ -71,9 +71,9 @@ class RateSearch:
         )
         self.trials: list[RateTrial] = []
         self.answers = before.answers
-        """Of the highest rate that held, or else of the last; not numbered yet."""
+        """Answers at the highest rate that held, or else at the last one; not numbered yet."""
         self.best_qps: float | None = None
-        """The highest that held."""
+        """The highest rate that held; None if none did."""
         self._only = settings.qps
         self._steps = steps(settings)
         self._bound_ns = settings.latency_bound_ns or 0
@@ -84,29 +84,29 @@ class RateSearch:
             self._note(trial)
 
     def next(self) -> float | None:
-        """The rate to try; None when the search is over."""
+        """The next rate to try; None when the search is over."""
         if len(self.trials) == self._steps:
             return None
         return self._only if self._only is not None else (self._low + self._high) / 2
 
     @property
     def stage(self) -> str:
-        """How far it is, in words."""
-        return f"rate {len(self.trials) + 1} of {self._steps}, {self.next():.2f} questions a second"
+        """The progress of the search in words."""
+        return f"rate {len(self.trials) + 1} of {self._steps}, {self.next():.2f} questions per second"
 
-    def took(self, qps: float, answers: tuple[Answer, ...], left_waiting_ns: Sequence[int] = ()) -> bool:
-        """Note what came of one rate, and tell whether it held.
+    def record(self, qps: float, answers: tuple[Answer, ...], given_up_ns: Sequence[int] = ()) -> bool:
+        """Record the result of one rate; return whether the rate held.
 
         Args:
             qps: the rate.
-            answers: of its questions. Those that were disturbed count like the others, since they have
-                delayed those behind them.
-            left_waiting_ns: how long those have waited that were given up.
+            answers: answers to its questions. Disturbed ones count like the others, since they delayed the
+                questions after them.
+            given_up_ns: how long each question that was given up had waited.
         """
         times = [answer.waited_ns + time_ns(answer) for answer in answers if answer.error is None]
-        ordered = sorted([*times, *left_waiting_ns]) or [
+        ordered = sorted([*times, *given_up_ns]) or [
             self._bound_ns + 1
-        ]  # where nothing was answered, nothing held
+        ]  # a rate without answers did not hold
         p99_ns = ordered[ceil(0.99 * len(ordered)) - 1]
         bound = percentile_bound(ordered, 99).value_ns
         trial = RateTrial(
@@ -123,7 +123,7 @@ class RateSearch:
         return trial.held
 
     def kept(self) -> bytes:
-        """What has to be known to go on with the search in another process."""
+        """What another process needs to continue the search."""
         return encode(_Kept(service_ns=self._service_ns, trials=tuple(self.trials), answers=self.answers))
 
     def _note(self, trial: RateTrial) -> None:

@@ -1,27 +1,29 @@
-"""Whether a run may end, and whether it has what it was begun for when it has ended."""
+"""Decides whether a run may end, and whether it has reached its goal when it has ended."""
 
 from typing import Final
 
 from agent.stopping.percentile_bounds import CONFIDENCE, needed
 from agent.stopping.rate_search import steps
 from agent.stopping.tally import Tally
+from commandline.counted import counted
 from commandline.outcome_text import no_rate_line
 from contract import scenarios
 from contract.records import Outcome, RunStatus, Settings
 
 PATIENCE: Final = 10
-"""So many times the times that suffice: by then a machine is always slowed down, or no question answered."""
+"""A run gives up after this many times the questions that would be enough without disturbance: the machine
+is then always throttled, or no question is answered."""
 
 
 def may_end(settings: Settings, selected: int, asked: int, seconds: float, tally: Tally) -> bool:
-    """Whether no further chunk is to be asked.
+    """Whether a run may end now, before another chunk.
 
     Args:
-        settings: say how much is wanted.
-        selected: questions of one pass.
-        asked: questions so far, of all passes and processes.
-        seconds: since the run began.
-        tally: of this process.
+        settings: decide how many questions and how much time are wanted.
+        selected: number of questions in one pass.
+        asked: number of questions so far, over all passes and processes.
+        seconds: time since the run began.
+        tally: the tally of this process.
     """
     if settings.max_seconds is not None and seconds >= settings.max_seconds and asked:
         return True
@@ -37,19 +39,19 @@ def _known_or_hopeless(percent: int, tally: Tally) -> bool:
 
 
 def verdict(settings: Settings, selected: int, asked: int, tally: Tally) -> tuple[RunStatus, str]:
-    """The status of a run that came to its end, and why it is not complete."""
+    """The status of a run that has ended, and the reason if it is not complete."""
     outcome = tally.outcome()
     if settings.scenario == scenarios.SERVER:
         return _of_server(settings, outcome)
     wanted = max(selected, settings.min_queries)
     if settings.scenario != scenarios.SUSTAINED and asked < wanted:
-        return "inconclusive", f"it ended after {asked} of {wanted} questions, as --max-seconds says"
+        return "inconclusive", f"--max-seconds ended it after {asked} of {counted(wanted, 'question')}"
     percent = settings.percentile
     if percent is not None and len(tally.undisturbed_ns) < needed(percent):
         since = " since the interruption" if outcome.left_out else ""
         return "inconclusive", (
-            f"p{percent} is known with {CONFIDENCE:.0%} confidence from {needed(percent)} undisturbed "
-            f"times on, and there are {len(tally.undisturbed_ns)}{since}"
+            f"p{percent} needs {needed(percent)} undisturbed times for {CONFIDENCE:.0%} confidence, "
+            f"and the run has {len(tally.undisturbed_ns)}{since}"
         )
     return "complete", ""
 
@@ -57,14 +59,14 @@ def verdict(settings: Settings, selected: int, asked: int, tally: Tally) -> tupl
 def _of_server(settings: Settings, outcome: Outcome) -> tuple[RunStatus, str]:
     if len(outcome.rates) < steps(settings):
         return "inconclusive", (
-            f"it ended after {len(outcome.rates)} of {steps(settings)} rates, as --max-seconds says"
+            f"--max-seconds ended it after {len(outcome.rates)} of {counted(steps(settings), 'rate')}"
         )
     best = next((t for t in outcome.rates if t.held and t.qps == outcome.valid_qps), None)
     if best is None:
         return "inconclusive", no_rate_line(settings)
     if best.bound_ns is None:
         return "inconclusive", (
-            f"{best.queries} questions were answered at the best rate, and p99 is known with "
-            f"{CONFIDENCE:.0%} confidence from {needed(99)} on"
+            f"p99 needs {needed(99)} questions for {CONFIDENCE:.0%} confidence, "
+            f"and the trial of the best rate had {best.queries}"
         )
     return "complete", ""

@@ -1,4 +1,4 @@
-"""What this process has seen of a run, summed up: the run's last record and its stop rule rest on it."""
+"""Sums up what this process has measured of a run, for the run's last record and its stop rule."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ class Tally:
 
     Args:
         scenario: decides what is summed up.
-        left_out: questions that an earlier process has answered of the same run.
+        left_out: number of questions of the same run that an earlier process has answered.
     """
 
     def __init__(self, scenario: str, left_out: int) -> None:
@@ -25,19 +25,19 @@ class Tally:
         self._throttled_ns: int | None = None
         self._outcome = Outcome()
         self.asked = 0
-        """Questions of this process, answered or not."""
+        """Number of questions that this process has asked, answered or not."""
         self.times_ns: list[int] = []
-        """Of each question that was answered."""
+        """Time of each answered question."""
         self.undisturbed_ns: list[int] = []
-        """Of those that carry no mark."""
+        """Time of each answered question without a mark."""
 
     def add(self, answers: Sequence[Answer], busy_ns: int, loadgen: dict[str, str]) -> None:
         """Count a chunk.
 
         Args:
-            answers: of its questions, with their marks.
-            busy_ns: what the worker spent on them.
-            loadgen: the lines of LoadGen's summary, where it asked.
+            answers: the answers to its questions, with their marks.
+            busy_ns: time that the worker spent on them.
+            loadgen: the lines of LoadGen's summary, if it asked the questions.
         """
         self.asked += len(answers)
         answered = [answer for answer in answers if answer.error is None]
@@ -48,16 +48,16 @@ class Tally:
             self._outcome = Outcome(loadgen=loadgen)
 
     def throttled(self, elapsed_ns: int) -> None:
-        """Note that the machine was slowed down, the first time."""
+        """Record when the machine was throttled; only the first time counts."""
         if self._throttled_ns is None:
             self._throttled_ns = elapsed_ns
 
     def served(self, trials: Sequence[RateTrial], valid_qps: float | None) -> None:
-        """Note what came of the rates that were tried."""
+        """Record the results of the rates that were tried."""
         self._outcome = Outcome(rates=tuple(trials), valid_qps=valid_qps)
 
     def outcome(self) -> Outcome:
-        """What the scenario is for, as far as the run got."""
+        """What the run found out for its scenario, as far as it got."""
         if self._scenario in (scenarios.SINGLE_STREAM, scenarios.SUSTAINED):
             return Outcome(
                 bounds=tuple(percentile_bound(self.undisturbed_ns, percent) for percent in PERCENTILES),

@@ -1,1 +1,1 @@
-"""The measured process, and the two pipes to it."""
+"""The measured process, and the two pipes between it and its parent."""

@@ -1,6 +1,7 @@
-"""MLPerf's own LoadGen asks the questions: scenario SingleStream, in the worker. The only importer of it.
+"""Lets MLPerf's LoadGen ask the questions, in the worker and in its scenario SingleStream.
 
-It comes with the extra `mlperf` and is a separate measurement of the same reader, to check ours against.
+LoadGen comes with the extra `mlperf`. It measures the same reader independently, to check our measurement.
+This is the only module that imports it.
 """
 
 import re
@@ -24,21 +25,21 @@ def run(
     max_seconds: float | None,
     seed: int,
 ) -> dict[str, str]:
-    """Have LoadGen ask `count` questions, in its own order and as often as it wants.
+    """Let LoadGen ask `count` questions, in its own order and as often as it wants.
 
     Args:
         answer: answers the question of an index; LoadGen's clock runs meanwhile.
-        count: of the questions.
-        min_queries: it asks so many at least.
-        min_seconds: and so long at least.
-        max_seconds: and no longer; None for no end.
-        seed: of its order.
+        count: number of questions.
+        min_queries: LoadGen asks at least this many.
+        min_seconds: it asks for at least this time.
+        max_seconds: it asks for at most this time; None for no limit.
+        seed: decides the order.
 
     Returns:
-        Its summary: what stands before and behind the colon of each line.
+        LoadGen's summary: the text before and after the colon of each line.
 
     Raises:
-        BundleRefused: it is not installed.
+        BundleRefused: LoadGen is not installed.
     """
     try:
         import mlperf_loadgen as lg
@@ -75,5 +76,5 @@ def run(
 
 
 def read_summary(text: str) -> dict[str, str]:
-    """What stands before and behind the colon of each line of LoadGen's summary."""
+    """The text before and after the colon of each line of LoadGen's summary."""
     return {match[1]: match[2] for line in text.splitlines() if (match := _LINE.match(line))}

@@ -1,9 +1,9 @@
-"""The process that is measured: loads one bundle and answers questions. No socket, no database.
+"""The process that is measured: loads one bundle and answers questions. It has no socket and no database.
 
-How a timed question stays undisturbed: the worker answers a chunk of questions without a word, keeps the
+How a timed question stays undisturbed: the worker answers a chunk of questions without output, keeps the
 outcomes in memory, then writes them all and blocks at its pipe. The parent, which has slept at the other end,
 now works alone: it commits the chunk, samples the machine and talks to the broker, and only then asks for
-the next chunk. So the two never compete for a core, on any number of cores; what it costs is throughput.
+the next chunk. So the two never compete for a core, on any number of cores; the price is throughput.
 The garbage collector is off while questions are timed, and runs between chunks.
 """
 
@@ -45,30 +45,30 @@ Loading = Callable[[LoadBundle], "tuple[Answering, Loaded]"]
 
 
 class Answering(Protocol):
-    """What answers: `agent.reading.reader.Reader`, or what a benchmark puts in its place."""
+    """Answers questions: `agent.reading.reader.Reader`, or its replacement in a benchmark."""
 
     def read(self, question: str, context: str) -> "Reading":
         """Answer one question."""
 
     def read_batch(self, asked: Sequence[tuple[str, str]]) -> "Sequence[Reading | Exception]":
-        """Answer several at once."""
+        """Answer several questions at once."""
 
 
 def main(loading: Loading | None = None) -> None:
-    """Serve the parent at the standard pipes until it closes them.
+    """Serve the parent over the standard pipes until it closes them.
 
     Args:
         loading: what to do with the first order; None to load the bundle that it names.
     """
     # A service manager signals the whole group; how the worker ends is the parent's decision.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # Libraries may print: what they print must not mix with the protocol.
+    # Libraries may print; their output must not mix with the protocol.
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:
         serve(sys.stdin.buffer, replies, loading or _load)
     except BrokenPipeError:
-        sys.exit(1)  # the parent has gone
+        sys.exit(1)  # the parent has ended
 
 
 def serve(orders: IO[bytes], replies: IO[bytes], loading: Loading) -> None:
@@ -98,7 +98,7 @@ def serve(orders: IO[bytes], replies: IO[bytes], loading: Loading) -> None:
 
 
 def _load(load: LoadBundle) -> "tuple[Reader, Loaded]":
-    from agent.reading.reader import Reader  # the libraries' import is not the bundle's load
+    from agent.reading.reader import Reader  # importing libraries is not part of loading a bundle
 
     begun = time.perf_counter_ns()
     bundle = describe(Path(load.bundle))
@@ -130,7 +130,7 @@ def _answered(outcomes: list[QuestionOutcome], begun: int, loadgen: dict[str, st
 
 
 def _one_by_one(reader: Answering, ask: Ask, begun: int) -> list[QuestionOutcome]:
-    # Outcomes are put together when all are answered: beside the network that would find cold caches.
+    # Outcomes are built when all questions are answered: right after the network, caches are cold.
     found = []
     deadline = begun + int(1e9 * ask.seconds)
     for asked in ask.questions:

@@ -10,14 +10,14 @@ _STATUS = Path("/proc/self/status")
 
 
 def rss_bytes() -> int | None:
-    """Resident memory now; None where the system does not say."""
+    """Resident memory now; None if the system does not report it."""
     return read_kib(_STATUS, "VmRSS:")
 
 
 def peak_rss_bytes() -> int:
     """Highest resident memory so far.
 
-    Linux's VmHWM begins anew with each program, while `getrusage` carries over what the process was before.
+    Linux's VmHWM starts over with each program, while `getrusage` includes what the process ran before.
     """
     peak = read_kib(_STATUS, "VmHWM:")
     if peak is not None:

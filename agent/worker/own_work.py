@@ -1,17 +1,17 @@
-"""What this process does while its worker computes: more than to sleep disturbs what is measured."""
+"""Measures what this process does while its worker computes: more than sleeping disturbs the measurement."""
 
 import resource
 import time
 from typing import Final
 
 BUSY_SHARE: Final = 0.01
-"""Of one core: a parent that used more of it while it waited has disturbed the worker."""
+"""Share of a core: a parent that used more of it while it waited has disturbed the worker."""
 BUSY_NS: Final = 1_000_000
-"""Going to sleep and waking up take less."""
+"""Processor time that is always allowed: going to sleep and waking up take less."""
 
 
 class OwnWork:
-    """Counts the processor time of waits, each between `begin` and `end`."""
+    """Adds up the processor time of this process during waits, each between `begin` and `end`."""
 
     def __init__(self) -> None:
         self._waits = False
@@ -20,18 +20,18 @@ class OwnWork:
         self._waited_ns = 0
 
     def begin(self) -> None:
-        """Begin to wait, and forget the wait before."""
+        """Begin a wait, and forget the previous one."""
         self._waits = True
         self._used_ns = self._waited_ns = 0
         self._at = _cpu_ns(), time.monotonic_ns()
 
     def end(self) -> None:
-        """End the wait: what is done from now on disturbs nobody."""
+        """End the wait: later work does not disturb the worker."""
         self._count()
         self._waits = False
 
     def was_too_much(self) -> bool:
-        """Whether it was more than to sleep, within this wait and since this was last asked."""
+        """Whether this process did more than sleep during the wait, since the last call."""
         if self._waits:
             self._count()
         too_much = self._used_ns > max(BUSY_SHARE * self._waited_ns, BUSY_NS)
@@ -46,6 +46,6 @@ class OwnWork:
 
 
 def _cpu_ns() -> int:
-    """Of this process and of the children that it has seen end, such as `vcgencmd`."""
+    """Processor time of this process and of its children that have ended, such as `vcgencmd`."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time_ns() + int((children.ru_utime + children.ru_stime) * 1e9)

@@ -1,4 +1,4 @@
-"""The parent's hold on its worker process: start it, ask it, learn how it died."""
+"""Starts the worker process, gives it orders, and finds out how it died."""
 
 import signal
 import subprocess
@@ -32,10 +32,10 @@ from contract.questions import Question
 from contract.records import Settings
 
 MEANWHILE_SECONDS: Final = 0.25
-"""Half a chunk: a look at a power meter then falls into the midst of the work."""
+"""Half a chunk, so that a power meter is read in the middle of the work."""
 
-# A file named like a library in the current folder must not be imported (-P), and the worker must be of
-# the same copy of this package as its parent.
+# A file in the current folder that is named like a library must not be imported (-P), and the worker must
+# run the same copy of this package as its parent.
 _WORKER = "import sys; sys.path.append(sys.argv[1]); from agent.worker.main import main; main()"
 _MEMORY_SIGNS: Final = ("MemoryError", "bad_alloc", "annot allocate memory", "failed to map segment")
 _LAST_WORDS_BYTES = 2000
@@ -47,7 +47,7 @@ class WorkerProcess:
 
     Args:
         stop: ends a wait for the worker.
-        settings: of what it will load.
+        settings: the settings of the run.
         program: what the process runs, given the folder of this package; a benchmark puts its own here.
     """
 
@@ -56,7 +56,7 @@ class WorkerProcess:
         self._environment = hugepages.environment(settings.options)
         self._program = program
         self.own_work = OwnWork()
-        """Of this process, while it last waited for the worker."""
+        """The work of this process during its last wait for the worker."""
 
     def __enter__(self) -> Self:
         self._stderr = tempfile.TemporaryFile()
@@ -92,7 +92,7 @@ class WorkerProcess:
         """Load the bundle.
 
         Raises:
-            BundleRefused: it is not what its manifest says.
+            BundleRefused: the bundle does not match its manifest, or cannot be loaded.
             WorkerDied: the process ended.
             Stopped: a signal came.
         """
@@ -110,13 +110,13 @@ class WorkerProcess:
         batch_size: int = 1,
         arrivals_ns: tuple[int, ...] = (),
     ) -> Answered:
-        """Have a chunk answered: at least one question, no more once `seconds` have passed.
+        """Let the worker answer a chunk: at least one question, and none that starts after `seconds`.
 
         Args:
             questions: in the order to be asked.
-            seconds: after so many no further question is begun.
-            batch_size: how many go through the network at once.
-            arrivals_ns: when each arrives, counted from the beginning.
+            seconds: no further question is begun after this many seconds.
+            batch_size: number of questions that go through the network at once.
+            arrivals_ns: when each question arrives, after the start.
             meanwhile: called again and again while the worker computes; must cost next to nothing.
 
         Raises:
@@ -136,12 +136,12 @@ class WorkerProcess:
         settings: Settings,
         meanwhile: Callable[[], None] | None = None,
     ) -> Answered:
-        """Have MLPerf's LoadGen ask; `meanwhile` as for `ask`.
+        """Let MLPerf's LoadGen ask the questions; `meanwhile` as for `ask`.
 
         Raises:
-            BundleRefused: it is not installed.
+            BundleRefused: LoadGen is not installed.
             WorkerDied: the process ended.
-            Stopped: a signal came; all of it is lost.
+            Stopped: a signal came; all answers are lost.
         """
         order = UnderLoadGen(
             questions=_asked(questions),
@@ -164,7 +164,7 @@ class WorkerProcess:
         self.own_work.begin()
         pace = None if meanwhile is None else MEANWHILE_SECONDS
         while not self._stop.wait(pace, replies.fileno()) and not self._stop.asked:
-            assert meanwhile is not None, "only a signal ends a wait without an end"
+            assert meanwhile is not None, "only a signal ends a wait without a limit"
             meanwhile()
         self.own_work.end()
         self._stop.check()
@@ -183,10 +183,10 @@ class WorkerProcess:
                 how += ", as happens when memory runs out"
         else:
             how = f"ended with exit code {code}"
-        said = self._last_words()
-        if any(sign in said for sign in _MEMORY_SIGNS):
+        last_words = self._last_words()
+        if any(sign in last_words for sign in _MEMORY_SIGNS):
             how = f"ran out of memory and {how}"
-        return f"the worker process {how}" + (f": {said}" if said else "")
+        return f"the worker process {how}" + (f": {last_words}" if last_words else "")
 
     def _last_words(self) -> str:
         size = self._stderr.seek(0, 2)

@@ -1,4 +1,4 @@
-"""What parent and worker say to each other over two pipes: one JSON message a line.
+"""The messages between parent and worker over two pipes: one JSON message per line.
 
 The parent sends `LoadBundle` once, then any number of `Ask`; each is answered before the next is sent. All
 policy (which questions, how many, warm-up, what is recorded) is the parent's; the worker loads and answers.
@@ -15,20 +15,20 @@ from contract.records import Answer, Settings
 T = TypeVar("T")
 
 
-class _Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="say"):
+class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="say"):
     pass
 
 
-class LoadBundle(_Said, tag="load", frozen=True, kw_only=True):
-    """Load this bundle, verified."""
+class LoadBundle(_Message, tag="load", frozen=True, kw_only=True):
+    """Order to verify and load a bundle."""
 
     bundle: str
     bundle_sha256: str
-    """The manifest that the parent has read: it must still be the same one."""
+    """SHA-256 of the manifest that the parent has read; it must not have changed."""
     settings: Settings
 
 
-class Asked(_Said, tag="asked", frozen=True, kw_only=True):
+class Asked(_Message, tag="asked", frozen=True, kw_only=True):
     """A question as the model sees it."""
 
     id: str
@@ -36,19 +36,19 @@ class Asked(_Said, tag="asked", frozen=True, kw_only=True):
     context: str
 
 
-class Ask(_Said, tag="ask", frozen=True, kw_only=True):
-    """Answer these in order, at least the first, and stop when the time is up."""
+class Ask(_Message, tag="ask", frozen=True, kw_only=True):
+    """Order to answer questions in this order, at least the first, until the time is up."""
 
     questions: tuple[Asked, ...]
     seconds: float
     batch_size: Count = 1
-    """So many go through the network at once."""
+    """Number of questions that go through the network at once."""
     arrivals_ns: tuple[Nanoseconds, ...] = ()
-    """When each arrives, after the first moment: none is begun before. Empty for one after the other."""
+    """When each question arrives, after the start: none is begun earlier. Empty to ask without a pause."""
 
 
-class UnderLoadGen(_Said, tag="under_loadgen", frozen=True, kw_only=True):
-    """Answer these as MLPerf's LoadGen asks for them."""
+class UnderLoadGen(_Message, tag="under_loadgen", frozen=True, kw_only=True):
+    """Order to answer questions as MLPerf's LoadGen asks them."""
 
     questions: tuple[Asked, ...]
     min_queries: Count
@@ -57,20 +57,20 @@ class UnderLoadGen(_Said, tag="under_loadgen", frozen=True, kw_only=True):
     seed: Count
 
 
-class Loaded(_Said, tag="loaded", frozen=True, kw_only=True):
-    """The session is ready."""
+class Loaded(_Message, tag="loaded", frozen=True, kw_only=True):
+    """Reply that the bundle is loaded."""
 
     load_ns: Nanoseconds
-    """Verifying and loading, without the start of the interpreter and the import of its libraries."""
+    """Time to verify and load, without the start of the interpreter and the import of its libraries."""
 
 
-class Refused(_Said, tag="refused", frozen=True, kw_only=True):
-    """The bundle is not what it claims to be."""
+class Refused(_Message, tag="refused", frozen=True, kw_only=True):
+    """Reply that an order cannot be carried out with this bundle or on this machine."""
 
     reason: str
 
 
-class QuestionOutcome(_Said, tag="outcome", frozen=True, kw_only=True):
+class QuestionOutcome(_Message, tag="outcome", frozen=True, kw_only=True):
     """One question answered, or its error."""
 
     question_id: str
@@ -86,20 +86,20 @@ class QuestionOutcome(_Said, tag="outcome", frozen=True, kw_only=True):
     windows: Count = 0
     tokens: Count = 0
     waited_ns: Nanoseconds = 0
-    """From its arrival until it was begun."""
+    """Time from the question's arrival until it was begun."""
     error: str | None = None
 
 
-class Answered(_Said, tag="answered", frozen=True, kw_only=True):
-    """A chunk of outcomes, in the order asked; fewer than asked when the time was up."""
+class Answered(_Message, tag="answered", frozen=True, kw_only=True):
+    """Reply with the outcomes of a chunk, in order; fewer than were asked if the time was up."""
 
     outcomes: tuple[QuestionOutcome, ...]
     rss_bytes: Bytes | None
     peak_rss_bytes: Bytes | None
     busy_ns: Nanoseconds = 0
-    """From the first question's beginning to the last one's end."""
+    """Time from the start of the first question to the end of the last."""
     loadgen: dict[str, str] = {}
-    """The lines of LoadGen's summary, where it asked."""
+    """The lines of LoadGen's summary, if it asked the questions."""
 
 
 Order = LoadBundle | Ask | UnderLoadGen
@@ -110,27 +110,27 @@ _REPLIES: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 
 
 def time_ns(outcome: QuestionOutcome | Answer) -> int:
-    """A question's time."""
+    """Time to answer a question: tokenising, inference and decoding."""
     return outcome.tokenize_ns + outcome.infer_ns + outcome.decode_ns
 
 
-def send(pipe: IO[bytes], said: Order | Reply) -> None:
+def send(pipe: IO[bytes], message: Order | Reply) -> None:
     """Write one message and flush it."""
-    pipe.write(msgspec.json.encode(said) + b"\n")
+    pipe.write(msgspec.json.encode(message) + b"\n")
     pipe.flush()
 
 
 def receive_order(pipe: IO[bytes]) -> Order | None:
-    """The parent's next message; None when it has gone."""
+    """The parent's next message; None if it has ended."""
     return _receive(pipe, _ORDERS, "order")
 
 
 def receive_reply(pipe: IO[bytes]) -> Reply | None:
-    """The worker's next message; None when it has gone."""
+    """The worker's next message; None if it has ended."""
     return _receive(pipe, _REPLIES, "reply")
 
 
 def _receive(pipe: IO[bytes], decoder: msgspec.json.Decoder[T], what: str) -> T | None:
     line = pipe.readline()
-    # A line without its end was cut off by a death.
+    # A line without its end was cut off when the process died.
     return decode_json(line, decoder, what) if line.endswith(b"\n") else None

@@ -1,4 +1,4 @@
-"""A small collector for the agent's tests: stores records in memory, sends receipts as the contract says."""
+"""A small collector for the agent's tests: stores records in memory, sends receipts by the contract."""
 
 import threading
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class FakeCollector:
     Args:
         port: of a broker on the loopback interface.
         refuse: gives a reason for a record that is not stored.
-        silent: stores, and says nothing.
+        silent: stores records, but sends no receipts.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class FakeCollector:
         client.subscribe([(ALL_RESULTS, 1), (ALL_STATES, 1)])
 
     def _on_message(self, client: Client, _: object, message: MQTTMessage) -> None:
-        said = decode_message(bytes(message.payload))
+        decoded = decode_message(bytes(message.payload))
         with self._changed:
-            if isinstance(said, State):
-                self.states.append(said)
-            elif isinstance(said, Batch):
-                self._take(said)
+            if isinstance(decoded, State):
+                self.states.append(decoded)
+            elif isinstance(decoded, Batch):
+                self._take(decoded)
             self._changed.notify_all()
 
     def _take(self, batch: Batch) -> None:

@@ -115,7 +115,7 @@ class Installation:
         # Under emulation on a busy machine a doctor's five seconds can be too short.
         for _ in range(_DOCTORS):
             said = self._inside(f"{AGENT} doctor || true")
-            if "it takes results, and its receipts arrive" in said:
+            if "it accepts results, and its receipts arrive" in said:
                 return
         check(False, f"the doctor reached no collector:\n{said}")
 

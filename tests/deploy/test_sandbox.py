@@ -98,7 +98,7 @@ def test_the_agent_does_with_the_system_calls_that_its_unit_allows(
         f"inject=!{allowed}:error=EPERM",
     ]
     said = run_plan(tmp_path, tiny_bundle, broker, [*strace, sys.executable, "-m", "agent"])
-    assert "1 questions answered" in said
+    assert "1 question answered" in said
     calls = log.read_text()
     assert {"connect", "fdatasync", "sched_setaffinity"} <= set(
         re.findall(r"^\d+ +(\w+)\(", calls, re.MULTILINE)
@@ -115,4 +115,4 @@ def test_the_agent_never_needs_memory_that_can_be_written_and_run(
     said = run_plan(tmp_path, tiny_bundle, broker, [sys.executable, "-c", DENY_WRITE_EXECUTE])
     if "Invalid argument" in said:
         pytest.skip("this kernel cannot forbid it")
-    assert "1 questions answered" in said
+    assert "1 question answered" in said

@@ -79,9 +79,12 @@ def test_client_certificates_and_the_rights_of_their_names(
         ),
         (
             "foreign device",
-            r"refuses the certificate '\S+pi-5\.crt' \(unknown ca\): it does not know who signed",
+            r"refuses the certificate '\S+pi-5\.crt' \(unknown ca\): it does not know the authority",
         ),
-        ("no certificate", r"wants a certificate of this device: name it with --cert-file and --key-file"),
+        (
+            "no certificate",
+            r"requires a certificate from this device: name it with --cert-file and --key-file",
+        ),
     ],
 )
 def test_a_certificate_that_is_not_accepted_is_a_clear_state(
@@ -116,9 +119,9 @@ def test_a_certificate_of_tomorrow_tells_of_the_clock(
     assert out_of_date(own) is None
     tomorrow = Validity(datetime(2999, 1, 1, tzinfo=UTC), datetime(2999, 2, 1, tzinfo=UTC))
     monkeypatch.setattr("commandline.certificate.validity", lambda _: tomorrow)
-    assert "it begins on 2999-01-01, and this device's clock says 20" in str(out_of_date(own))
+    assert "it is valid from 2999-01-01, but this device's clock is at 20" in str(out_of_date(own))
     said = refusal("[SSL: SSLV3_ALERT_BAD_CERTIFICATE] ssl/tls alert bad certificate (_ssl.c:1)", own)
-    assert "(bad certificate): it begins on 2999-01-01" in str(said)
+    assert "(bad certificate): it is valid from 2999-01-01" in str(said)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -52,7 +52,7 @@ def test_f14_giants_are_rejected_and_the_rest_goes_on(broker: Mosquitto, databas
         assert sizes == [MAX_MESSAGE_BYTES + 1, 900_000]  # the broker lets nothing larger through to us
 
 
-def test_f18_a_message_of_a_later_version_is_told_kept_and_not_repeated(
+def test_f18_a_message_of_a_later_version_is_reported_kept_and_not_repeated(
     broker: Mosquitto, database: Path
 ) -> None:
     newer = json.loads(encode_message(batch(run_records(), RUN)))
@@ -97,7 +97,7 @@ def test_f19_a_forged_id_is_rejected(broker: Mosquitto, database: Path) -> None:
             ("allow_anonymous true",),
             "topic read #\ntopic write +/+/+/state",
             "may not write",
-            "does not take",
+            "does not accept",
         ),
     ],
 )

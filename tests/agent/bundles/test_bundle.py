@@ -89,7 +89,7 @@ def newer(bundle: Path) -> None:
         (link_model, "is a link"),
         (link_manifest, "is a link"),
         (pipe_tokenizer, "not a plain file"),
-        (lengthen_model, "bytes, and its manifest says"),
+        (lengthen_model, "bytes, but its manifest states"),
         (climb, "'../tokenizer.json'"),
         (absolute, "'/etc/passwd'"),
         (too_large, str(2**40)),

@@ -39,14 +39,14 @@ def url(shelf: Path) -> Iterator[str]:
 
 def test_a_bundle_arrives_whole_and_is_not_fetched_twice(url: str, shelf: Path, tmp_path: Path) -> None:
     to = tmp_path / "here"
-    told: list[str] = []
-    done = fetch(f"{url}tiny", to, lambda name, here, size: told.append(name))
+    shown: list[str] = []
+    done = fetch(f"{url}tiny", to, lambda name, received, size: shown.append(name))
     assert (done.folder, done.new) == (to / "tiny", True)
     assert describe(done.folder).sha256 == describe(shelf / "tiny").sha256
-    assert {"model.onnx", "tokenizer.json"} == set(told)
-    told.clear()
-    assert not fetch(f"{url}tiny/", to, lambda name, here, size: told.append(name)).new
-    assert told == []
+    assert {"model.onnx", "tokenizer.json"} == set(shown)
+    shown.clear()
+    assert not fetch(f"{url}tiny/", to, lambda name, received, size: shown.append(name)).new
+    assert shown == []
     assert [path.name for path in to.iterdir()] == ["tiny"], "no draft is left"
 
 
@@ -57,7 +57,7 @@ def test_a_download_goes_on_where_it_broke_off(url: str, shelf: Path, tmp_path: 
     (draft / "model.onnx").write_bytes(model[:1_000_000])
     (draft / "left-over").touch()
     seen: list[int] = []
-    fetch(f"{url}tiny", tmp_path / "here", lambda name, here, size: seen.append(here))
+    fetch(f"{url}tiny", tmp_path / "here", lambda name, received, size: seen.append(received))
     assert seen[0] > 1_000_000
     assert (tmp_path / "here" / "tiny" / "model.onnx").read_bytes() == model
     assert not (tmp_path / "here" / "tiny" / "left-over").exists()
@@ -96,7 +96,7 @@ def test_a_tampered_model_is_not_put_in_place(url: str, shelf: Path, tmp_path: P
         ("http://host/%2e%2e", "does not end in a bundle's name"),
         ("http://host/", "does not end in a bundle's name"),
         ("http://host/a b", "not the address"),
-        ("http://me:secret@host/a", "holds a user name"),
+        ("http://me:secret@host/a", "contains a user name"),
     ],
 )
 def test_what_is_no_address_is_refused(url: str, complaint: str, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_what_is_no_address_is_refused(url: str, complaint: str, tmp_path: Path)
     assert "secret" not in str(error.value)
 
 
-def test_a_server_that_is_not_there_or_knows_nothing_is_told(url: str, tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_or_knows_nothing_is_reported(url: str, tmp_path: Path) -> None:
     with pytest.raises(NotFetched, match=r"cannot fetch .*refused"):
         fetch("http://127.0.0.1:1/tiny", tmp_path, silent)
     with pytest.raises(NotFetched, match="answers 404"):

@@ -36,10 +36,10 @@ def test_an_answer_is_json(agent: Agent, reader_bundle: Path) -> None:
     context = "The tower was drawn by Ines Cabral in 1911."
     ended = agent("answer", reader_bundle, "--question", "Who drew the tower?", "--context", context)
     assert ended.returncode == 0, ended.stderr
-    said = json.loads(ended.stdout)
-    assert said["answer"] == context[said["start"] : said["end"]] == "Ines Cabral"
-    assert 0.5 < said["confidence"] <= 1.0
-    assert min(said[name] for name in ("load_ns", "tokenize_ns", "infer_ns", "decode_ns")) > 0
+    output = json.loads(ended.stdout)
+    assert output["answer"] == context[output["start"] : output["end"]] == "Ines Cabral"
+    assert 0.5 < output["confidence"] <= 1.0
+    assert min(output[name] for name in ("load_ns", "tokenize_ns", "infer_ns", "decode_ns")) > 0
 
 
 def test_control_characters_do_not_reach_the_terminal(agent: Agent, reader_bundle: Path) -> None:
@@ -63,9 +63,9 @@ def test_status_of_an_empty_outbox(agent: Agent) -> None:
     assert agent("status").stdout == (
         "pending     0\ndropped     0\nunfinished  0 runs\ndelivery    never tried\n"
     )
-    said = json.loads(agent("status", "--json").stdout)
-    assert (said["pending"], said["oldest"], said["dropped"], said["refused"]) == (0, None, 0, [])
-    assert (said["unfinished_runs"], said["link"], said["limit_bytes"]) == (0, "never tried", None)
+    output = json.loads(agent("status", "--json").stdout)
+    assert (output["pending"], output["oldest"], output["dropped"], output["refused"]) == (0, None, 0, [])
+    assert (output["unfinished_runs"], output["link"], output["limit_bytes"]) == (0, "never tried", None)
 
 
 @pytest.mark.parametrize(
@@ -78,37 +78,37 @@ def test_status_of_an_empty_outbox(agent: Agent) -> None:
         (b"\x1b[31m", "is not valid JSON"),
     ],
 )
-def test_a_wrong_question_file_is_told(
+def test_a_wrong_question_file_is_reported(
     agent: Agent, tiny_bundle: Path, tmp_path: Path, content: bytes | None, quoted: str
 ) -> None:
     path = tmp_path / "wrong.json"
     if content is not None:
         path.write_bytes(content)
-    told_in_one_sentence(
+    fails_in_one_sentence(
         agent("run", tiny_bundle, "--questions", path, "--to-file", tmp_path / "out"), quoted, "wrong.json"
     )
 
 
-def test_wrong_input_is_told(agent: Agent, tiny_bundle: Path, tmp_path: Path) -> None:
+def test_wrong_input_is_reported(agent: Agent, tiny_bundle: Path, tmp_path: Path) -> None:
     to_file = ("--questions", SAMPLE_QUESTIONS, "--to-file", tmp_path / "out")
-    told_in_one_sentence(agent("run", tmp_path / "no-such", *to_file), "there is no bundle at", "no-such")
-    told_in_one_sentence(agent("run", tmp_path, *to_file), "is not a bundle")
-    told_in_one_sentence(
+    fails_in_one_sentence(agent("run", tmp_path / "no-such", *to_file), "there is no bundle at", "no-such")
+    fails_in_one_sentence(agent("run", tmp_path, *to_file), "is not a bundle")
+    fails_in_one_sentence(
         agent("run", tiny_bundle, *to_file, "--device-id", "Küche\x1b"), "'Küche?' is not a device id"
     )
-    told_in_one_sentence(
+    fails_in_one_sentence(
         agent("run", tiny_bundle, "--questions", SAMPLE_QUESTIONS, "--to-file", tmp_path / "no" / "out"),
-        "there is no folder for",
+        "the folder of",
     )
-    told_in_one_sentence(agent("answer", tiny_bundle, "--question", "Who?", "--context", ""), "is empty")
+    fails_in_one_sentence(agent("answer", tiny_bundle, "--question", "Who?", "--context", ""), "is empty")
     wordy = shutil.copytree(tiny_bundle, tmp_path / "wordy")
     manifest = json.loads((wordy / "manifest.json").read_text())
     manifest["recipe"] = {"notes": "x" * 200_000}
     (wordy / "manifest.json").write_text(json.dumps(manifest))
-    told_in_one_sentence(agent("run", wordy, *to_file), "can be sent with its results", "wordy")
+    fails_in_one_sentence(agent("run", wordy, *to_file), "can be sent with its results", "wordy")
 
 
-def test_an_unreachable_broker_is_told_and_results_are_kept(agent: Agent, tiny_bundle: Path) -> None:
+def test_an_unreachable_broker_is_reported_and_results_are_kept(agent: Agent, tiny_bundle: Path) -> None:
     broker = f"mqtt://127.0.0.1:{free_port()}"
     ended = agent(
         *("run", tiny_bundle, "--questions", SAMPLE_QUESTIONS, "--limit", "3"),
@@ -139,17 +139,17 @@ def test_wrong_usage_exits_with_2(agent: Agent, arguments: tuple[str, ...]) -> N
     assert "Traceback" not in ended.stderr
 
 
-def test_a_state_folder_that_cannot_be_used_is_told(
+def test_a_state_folder_that_cannot_be_used_is_reported(
     agent: Agent, tiny_bundle: Path, state_dir: Path, tmp_path: Path
 ) -> None:
     command = ("run", tiny_bundle, "--questions", SAMPLE_QUESTIONS, "--to-file", tmp_path / "out")
     with StateFolder(state_dir).locked():
-        told_in_one_sentence(agent(*command), "another agent is working with the state folder")
+        fails_in_one_sentence(agent(*command), "another agent is working with the state folder")
     (state_dir / "outbox.db").write_bytes(b"no database" * 1000)
-    told_in_one_sentence(agent("status"), "file is not a database", "outbox.db")
+    fails_in_one_sentence(agent("status"), "file is not a database", "outbox.db")
     shutil.rmtree(state_dir)
     state_dir.write_text("a file")
-    told_in_one_sentence(agent(*command), "cannot use the state folder")
+    fails_in_one_sentence(agent(*command), "cannot use the state folder")
 
 
 def test_results_of_another_device_are_not_sent_in_its_name(
@@ -158,7 +158,7 @@ def test_results_of_another_device_are_not_sent_in_its_name(
     broker = f"mqtt://127.0.0.1:{free_port()}"
     run = ("run", tiny_bundle, "--questions", SAMPLE_QUESTIONS, "--limit", "1")
     agent(*run, "--broker", broker, "--flush-seconds", "0", "--device-id", "attic")
-    told_in_one_sentence(
+    fails_in_one_sentence(
         agent("flush", "--to-file", tmp_path / "out", "--device-id", "cellar"),
         "results of the device 'attic' wait",
         "--device-id attic",
@@ -173,15 +173,15 @@ def test_progress_is_drawn_on_a_terminal_only(
     command = agent_command("run", tiny_bundle, "--questions", questions, "--to-file", tmp_path / "out")
     with subprocess.Popen(command, env=agent_environment(state_dir), stderr=theirs) as process:
         os.close(theirs)
-        said = b""
+        output = b""
         try:
             while part := os.read(ours, 4096):
-                said += part
+                output += part
         except OSError:  # how a terminal ends on Linux
             os.close(ours)
     assert process.returncode == 0
-    assert b"60 of 60 questions, p50 " in said
-    assert said.endswith(b"60 questions answered\r\n")
+    assert b"60 of 60 questions, p50 " in output
+    assert output.endswith(b"60 questions answered\r\n")
 
 
 def test_a_reader_that_leaves_early_is_not_complained_about(state_dir: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_reader_that_leaves_early_is_not_complained_about(state_dir: Path) -> 
         assert process.stderr.read() == b""
 
 
-def told_in_one_sentence(ended: subprocess.CompletedProcess[str], *quoted: str) -> None:
+def fails_in_one_sentence(ended: subprocess.CompletedProcess[str], *quoted: str) -> None:
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert all(text in ended.stderr for text in quoted), ended.stderr

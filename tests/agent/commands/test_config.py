@@ -24,7 +24,7 @@ def written(folder: Path, text: str) -> Path:
 def shown(*arguments: str | Path, **variables: str) -> dict[str, tuple[object, str]]:
     ended = run("config", "show", "--json", *arguments, **variables)
     assert ended.exit_code == 0, ended.output
-    return {key: (told["value"], told["source"]) for key, told in json.loads(ended.stdout).items()}
+    return {key: (setting["value"], setting["source"]) for key, setting in json.loads(ended.stdout).items()}
 
 
 def test_a_flag_outranks_a_variable_which_outranks_the_file(tmp_path: Path) -> None:
@@ -103,10 +103,10 @@ def test_a_check_goes_beyond_single_values(tmp_path: Path, text: str, complaint:
 
 def test_the_file_is_used_where_the_command_line_is_silent(tmp_path: Path) -> None:
     file = written(tmp_path, f'device-id = "kitchen-pi"\nstate-dir = "{tmp_path}"')
-    told = run("device", "--config", file)
-    assert json.loads(told.stdout)["device_id"] == "kitchen-pi"
-    told = run("device", "--config", file, "--device-id", "attic-pi")
-    assert json.loads(told.stdout)["device_id"] == "attic-pi"
+    ended = run("device", "--config", file)
+    assert json.loads(ended.stdout)["device_id"] == "kitchen-pi"
+    ended = run("device", "--config", file, "--device-id", "attic-pi")
+    assert json.loads(ended.stdout)["device_id"] == "attic-pi"
 
 
 def test_a_flag_turns_the_results_away_from_the_configured_broker(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_the_whole_plan_is_checked_before_anything_is_measured(
         (good + 'limit = "few"', "'--limit': 'few' is not a valid integer"),
         (good + "limit = true", "'--limit': it takes a value, not true or false"),
         (good + "spinning = 3", "it takes true or false, not 3"),
-        (good + 'until = "p99"\nscenario = "offline"', "--until does not go with --scenario offline"),
+        (good + 'until = "p99"\nscenario = "offline"', "--until cannot be used with --scenario offline"),
     ):
         ended = run_plan(written(tmp_path, good + bad), "--to-file", tmp_path / "out")
         assert isinstance(ended.exception, BadInput)
@@ -79,7 +79,7 @@ def test_the_check_prints_the_commands_that_the_plan_stands_for(
         for limit in (2, 3)
         for ignoring in ("", " --ignore-memory")
     ]
-    assert "4 runs in each of 1 rounds" in ended.stderr
+    assert "1 round of 4 runs: nothing wrong" in ended.stderr
 
 
 def test_a_value_of_the_plan_outranks_a_variable_and_a_variable_the_file(
@@ -106,7 +106,7 @@ def test_a_run_that_cannot_be_started_does_not_end_the_plan(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("agent.service.Service.ready", lambda _: out.parent.rmdir())
         ended = run_plan(plan, "--to-file", out)
-    assert ended.stderr.count("cannot start this run: there is no folder for") == 2
+    assert ended.stderr.count("cannot start this run: the folder of") == 2
     assert "the plan is finished: 2 runs, 2 failed" in ended.stderr
 
 

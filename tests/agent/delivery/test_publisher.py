@@ -112,7 +112,7 @@ def test_without_a_receipt_nothing_is_forgotten(broker: Mosquitto, outbox: Outbo
         until(publisher, lambda: outbox.pending() == 0)
 
 
-def test_a_receipt_that_cannot_be_read_is_told_and_survived(
+def test_a_receipt_that_cannot_be_read_is_reported_and_survived(
     broker: Mosquitto, outbox: Outbox, connect: Connect
 ) -> None:
     fill(outbox, begin(outbox), 2)
@@ -142,7 +142,7 @@ def test_what_the_collector_refuses_is_set_aside(
     assert outbox.summary().refused[0].reason == "odd"
 
 
-def test_an_unreachable_broker_is_told(outbox: Outbox, connect: Connect, stop: Stop) -> None:
+def test_an_unreachable_broker_is_reported(outbox: Outbox, connect: Connect, stop: Stop) -> None:
     fill(outbox, begin(outbox), 2)
     publisher = connect(parse_broker(f"mqtt://127.0.0.1:{free_port()}"))
     publisher.drain(0.5, stop)
@@ -153,7 +153,7 @@ def test_an_unreachable_broker_is_told(outbox: Outbox, connect: Connect, stop: S
     assert not publisher.was_connected
 
 
-def test_a_broker_that_lets_nobody_in_is_told(
+def test_a_broker_that_accepts_nobody_is_reported(
     tmp_path: Path, outbox: Outbox, connect: Connect, stop: Stop
 ) -> None:
     fill(outbox, begin(outbox), 2)
@@ -164,7 +164,7 @@ def test_a_broker_that_lets_nobody_in_is_told(
             publisher.check()
 
 
-def test_a_device_that_may_not_publish_is_told(
+def test_a_device_that_may_not_publish_is_reported(
     tmp_path: Path, outbox: Outbox, connect: Connect, stop: Stop
 ) -> None:
     (tmp_path / "acl").write_text("topic read #\ntopic write distilbench/1/+/state\n")
@@ -173,7 +173,7 @@ def test_a_device_that_may_not_publish_is_told(
     with Mosquitto(tmp_path, lines=lines) as strict:
         publisher = connect(parse_broker(strict.url))
         publisher.drain(1.0, stop)
-        with pytest.raises(NotDelivered, match="does not take results of 'device': Not authorized"):
+        with pytest.raises(NotDelivered, match="does not accept results of 'device': Not authorized"):
             publisher.check()
     assert outbox.pending() == 2
 
@@ -219,7 +219,7 @@ def test_no_more_is_unacknowledged_than_the_broker_allows(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "packets",
     [
         [b"\x20\x03\x00\x00\x00", b"\x90\x03\x00\x01\x00"],  # a SUBACK that grants nothing
         [b"\x20\x01\x00"],
@@ -227,20 +227,20 @@ def test_no_more_is_unacknowledged_than_the_broker_allows(
         [b"\xff\xff\xff\xff\xff\xff"],
     ],
 )
-def test_a_broker_that_speaks_no_mqtt_is_told(
-    outbox: Outbox, connect: Connect, stop: Stop, said: list[bytes]
+def test_a_broker_that_sends_no_mqtt_is_reported(
+    outbox: Outbox, connect: Connect, stop: Stop, packets: list[bytes]
 ) -> None:
     fill(outbox, begin(outbox), 1)
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
-        done = pool.submit(scripted_broker, server, said)
+        done = pool.submit(scripted_broker, server, packets)
         publisher = connect(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"))
         until(publisher, lambda: publisher.problem is not None)
-        with pytest.raises(NotDelivered, match="1 results are kept"):
+        with pytest.raises(NotDelivered, match="1 result is kept"):
             publisher.check()
         done.result(SECONDS)
 
 
-def test_a_collector_that_is_away_is_told_though_the_broker_keeps_its_session(
+def test_a_collector_that_is_away_is_reported_though_the_broker_keeps_its_session(
     broker: Mosquitto, outbox: Outbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.delivery.publisher.SILENCE_SECONDS", 0.3)
@@ -248,7 +248,7 @@ def test_a_collector_that_is_away_is_told_though_the_broker_keeps_its_session(
     publisher = connect()
     with FakeCollector(broker.port, silent=True) as collector:
         until(publisher, lambda: outbox.summary().link == "no collector")
-        assert "takes results, but no receipt has come" in (outbox.summary().problem or "")
+        assert "accepts results, but no receipt has come" in (outbox.summary().problem or "")
         until(publisher, lambda: collector.received >= 20)  # by a new connection
         collector.silent = False
         until(publisher, lambda: outbox.pending() == 0)
@@ -274,11 +274,11 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_delivery(
 
 
 def test_a_session_that_is_taken_over_stops_loudly(outbox: Outbox, connect: Connect, stop: Stop) -> None:
-    """Mosquitto 2.0.11 closes the older connection without a word; other brokers say why, as this one."""
+    """Mosquitto 2.0.11 closes the older connection without a reason; this broker gives one."""
     fill(outbox, begin(outbox), 1)
-    said = [b"\x20\x03\x00\x00\x00", b"\x90\x04\x00\x01\x00\x00", b"\xe0\x01\x8e"]
+    packets = [b"\x20\x03\x00\x00\x00", b"\x90\x04\x00\x01\x00\x00", b"\xe0\x01\x8e"]
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
-        done = pool.submit(scripted_broker, server, said)
+        done = pool.submit(scripted_broker, server, packets)
         publisher = connect(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"))
         until(publisher, lambda: publisher.problem is not None)
         with pytest.raises(NotDelivered, match=r"another agent has connected to .* as 'device': give each"):
@@ -287,11 +287,11 @@ def test_a_session_that_is_taken_over_stops_loudly(outbox: Outbox, connect: Conn
         done.result(SECONDS)
 
 
-def scripted_broker(server: socket.socket, said: list[bytes]) -> None:
+def scripted_broker(server: socket.socket, packets: list[bytes]) -> None:
     """Answer each packet of one client with the next of these, then wait until it leaves."""
     connection, _ = server.accept()
     with connection:
-        for packet in said:
+        for packet in packets:
             assert connection.recv(4096)
             connection.sendall(packet)
         while connection.recv(4096):

@@ -48,17 +48,17 @@ def check(folder: Path, *bundles: Path, board: str = "server") -> list[Finding]:
 
 def test_a_device_that_is_ready(state_dir: Path, tiny_bundle: Path) -> None:
     found = check(state_dir, tiny_bundle)
-    told = levels(found)
-    told.pop("clock")  # of the machine that runs the test
-    assert set(told.values()) == {"ok"}, found
-    assert {"device", "quiet", "energy", "runtime", "disk", "outbox", "bundle"} <= told.keys()
+    checks = levels(found)
+    checks.pop("clock")  # of the machine that runs the test
+    assert set(checks.values()) == {"ok"}, found
+    assert {"device", "quiet", "energy", "runtime", "disk", "outbox", "bundle"} <= checks.keys()
     assert not list(state_dir.glob(".doctor*"))
 
 
 def test_a_board_that_is_not(state_dir: Path) -> None:
     found = check(state_dir, board="raspberry-pi-4")
-    told = levels(found)
-    assert (told["governor"], told["temperature"], told["throttling"]) == ("warn", "warn", "warn")
+    checks = levels(found)
+    assert (checks["governor"], checks["temperature"], checks["throttling"]) == ("warn", "warn", "warn")
     assert all(finding.advice for finding in found if finding.level != "ok")
 
 
@@ -86,7 +86,7 @@ def test_a_bundle_that_does_not_fit(state_dir: Path, tiny_bundle: Path, tmp_path
     root = shutil.copytree(BOARDS / "server", tmp_path / "server")
     (root / "proc/meminfo").write_text("MemTotal: 65536 kB\nMemAvailable: 40000 kB\n")
     (found,) = [f for f in examine(StateFolder(state_dir), [tiny_bundle], 1, root) if f.about == "bundle"]
-    assert found.level == "fail" and "41 MB are left of the machine's memory" in found.what
+    assert found.level == "fail" and "41 MB of the machine's memory are left" in found.what
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_an_agent_at_work_is_not_disturbed(broker: Mosquitto) -> None:
 @pytest.mark.parametrize(
     ("rights", "about", "what"),
     [
-        (f"topic read {topic(DEVICE, 'receipts')}", "broker", "does not take results"),
+        (f"topic read {topic(DEVICE, 'receipts')}", "broker", "does not accept results"),
         (f"topic write {topic(DEVICE, 'results')}", "collector", "no collector has answered"),
     ],
 )
@@ -175,9 +175,9 @@ def test_limits_and_credentials_of_a_broker(tmp_path: Path) -> None:
         "max_inflight_messages 5",
     )
     with Mosquitto(tmp_path, lines=lines) as broker:
-        said = "; ".join(f.what for f in probe(parse_broker(broker.url), DEVICE) if f.level == "warn")
-    assert "messages of 20000 bytes at most" in said
-    assert "no retained messages" in said
+        warnings = "; ".join(f.what for f in probe(parse_broker(broker.url), DEVICE) if f.level == "warn")
+    assert "messages of at most 20000 bytes" in warnings
+    assert "no retained messages" in warnings
     with Mosquitto(tmp_path, lines=("allow_anonymous false",)) as broker:
         (found,) = probe(parse_broker(broker.url), DEVICE)
     assert found.level == "fail" and "--password-file" in found.advice
@@ -196,10 +196,10 @@ def test_a_broker_that_speaks_an_older_version_is_found_as_by_a_run(
         found = list(probe(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"), DEVICE))
         assert versions.result(SECONDS) == [5, 4]
     assert levels(found) == {"broker": "warn", "collector": "warn"}
-    assert "speaks MQTT 3.1.1 only" in found[0].what
+    assert "supports MQTT 3.1.1 only" in found[0].what
 
 
-def test_a_broker_that_never_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_never_answers_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uplink, "GREETING_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         (found,) = probe(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"), DEVICE)
@@ -238,11 +238,11 @@ def test_the_command_tells_all_and_fails_where_something_must_be_mended(
     assert all(line.startswith(("ok", "warn", "   ")) for line in ended.stdout.splitlines())
     ended = agent("doctor", "--bundle", tmp_path / "none", "--json")
     assert ended.returncode == 1 and ended.stderr == ""
-    told = {finding["about"]: finding for finding in json.loads(ended.stdout)}
-    assert told["bundle"]["level"] == "fail"
+    checks = {finding["about"]: finding for finding in json.loads(ended.stdout)}
+    assert checks["bundle"]["level"] == "fail"
 
 
-def test_a_runtime_that_dies_is_told(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runtime_that_dies_is_reported(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     died = subprocess.CompletedProcess([], -4, "", "")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: died)
     (found,) = [f for f in check(state_dir) if f.about == "runtime"]

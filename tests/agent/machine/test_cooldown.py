@@ -22,13 +22,13 @@ def cooled(root: Path) -> None:
 
 
 def test_a_cool_board_does_not_wait_and_a_hot_one_no_longer_than_allowed(tmp_path: Path) -> None:
-    told: list[float] = []
+    reported: list[float] = []
     with Stop() as stop:
-        assert cool_down(machine(tmp_path, 44), 45, 60, stop, told.append) == 44
-        assert told == []
-        assert cool_down(machine(tmp_path, 60), 45, 0.05, stop, told.append) == 60
-        assert told == [60]
-        assert cool_down(Telemetry(tmp_path / "none"), 45, 60, stop, told.append) is None
+        assert cool_down(machine(tmp_path, 44), 45, 60, stop, reported.append) == 44
+        assert reported == []
+        assert cool_down(machine(tmp_path, 60), 45, 0.05, stop, reported.append) == 60
+        assert reported == [60]
+        assert cool_down(Telemetry(tmp_path / "none"), 45, 60, stop, reported.append) is None
     assert idle_celsius(machine(tmp_path, 41)) == 41
 
 

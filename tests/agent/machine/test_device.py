@@ -72,9 +72,9 @@ def test_an_emulator_tells_a_program_the_instruction_sets_of_what_it_shows(tmp_p
 
 @pytest.mark.parametrize("path", sorted(BOARDS.iterdir()), ids=lambda path: path.name)
 def test_no_serial_number_is_sent(path: Path) -> None:
-    said = encode(inspect_device("test", root=path, architecture="aarch64"))
-    assert b"10000000" not in said
-    assert msgspec.json.decode(said, type=Device).hardware_class in HARDWARE_CLASSES
+    encoded = encode(inspect_device("test", root=path, architecture="aarch64"))
+    assert b"10000000" not in encoded
+    assert msgspec.json.decode(encoded, type=Device).hardware_class in HARDWARE_CLASSES
 
 
 def test_the_user_may_name_the_class() -> None:

@@ -52,7 +52,7 @@ def test_rapl_counts_packages_and_their_memory(tmp_path: Path) -> None:
     assert meter.joules() == pytest.approx(3.5)
 
 
-def test_rapl_begins_anew_at_its_end(tmp_path: Path) -> None:
+def test_rapl_starts_over_at_its_end(tmp_path: Path) -> None:
     root = copy("laptop", tmp_path)
     count(root, "intel-rapl:0", 262_143_328_850 - 1_000_000)
     meter = find_meter(root)
@@ -80,10 +80,10 @@ def test_a_counter_that_only_root_may_read_is_no_meter(tmp_path: Path) -> None:
 
 
 def test_the_rails_of_a_pi_5() -> None:
-    said = (
+    output = (
         "A_A current(0)=0.5A\n A_V volt(8)=2.0V\n B_A current(1)=1A\n B_V volt(9)=3V\n EXT5V_V volt(24)=5V\n"
     )
-    assert rails_watts(said) == pytest.approx(4.0)
+    assert rails_watts(output) == pytest.approx(4.0)
     assert rails_watts("") is None
     meter = find_meter(BOARDS / "raspberry-pi-5", clock := Clock())
     assert meter is not None and meter.samples_power

@@ -1,4 +1,4 @@
-"""The worker gets the memory that its settings say."""
+"""The worker uses huge pages as its settings say."""
 
 import platform
 from pathlib import Path

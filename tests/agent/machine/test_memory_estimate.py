@@ -1,4 +1,4 @@
-"""Whether a bundle fits is told before it is loaded; one that does not is a result, and the next one runs."""
+"""Whether a bundle fits is estimated before it is loaded; if not, that is a result, and the next one runs."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ def test_what_the_machine_could_free(manifest: Manifest, tmp_path: Path) -> None
     assert shortage(manifest, 384, machine(tmp_path / "large", 1000)) is None
     lacking = shortage(manifest, 384, machine(tmp_path / "small", 100))
     assert lacking is not None
-    assert lacking.sentence.endswith("MB are needed, and 102 MB are left of the machine's memory")
+    assert lacking.sentence.endswith("MB are needed, but only 102 MB of the machine's memory are left")
     assert shortage(manifest, 384, tmp_path / "silent") is None
 
 
@@ -60,7 +60,7 @@ def test_a_control_group_bounds_it(
     (group / limit).write_text("200000000\n")
     (group / use).write_text("150000000\n")
     lacking = shortage(manifest, 384, root)
-    assert lacking is not None and "50 MB are left of the control group's memory" in lacking.sentence
+    assert lacking is not None and "50 MB of the control group's memory are left" in lacking.sentence
     (group / limit).write_text("max\n" if limit == "memory.max" else "9223372036854771712\n")
     assert shortage(manifest, 384, root) is None
     (group / limit).write_text("300000000\n")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.delivery.batches import MAX_RECORDS, pack
-from agent.errors import StateUnusable, WentBack
+from agent.errors import OutboxRolledBack, StateUnusable
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, Place
 from agent.outbox.summary import RefusedRecords, Summary, summarise
 from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
@@ -110,7 +110,7 @@ def test_results_of_another_device_are_known(outbox: Outbox) -> None:
     assert outbox.other_devices("attic") == ["kitchen"]
 
 
-def test_a_file_that_is_no_outbox_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_outbox_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(b"this is no database" * 100)
     with pytest.raises(StateUnusable, match="cannot be used: file is not a database"):
@@ -119,7 +119,7 @@ def test_a_file_that_is_no_outbox_is_told(tmp_path: Path) -> None:
         summarise(path)
 
 
-def test_an_outbox_of_a_later_version_is_told(tmp_path: Path) -> None:
+def test_an_outbox_of_a_later_version_is_reported(tmp_path: Path) -> None:
     with Outbox(tmp_path / "outbox.db"):
         pass
     database = sqlite3.connect(tmp_path / "outbox.db")
@@ -144,15 +144,15 @@ with Outbox(Path({str(tmp_path / "outbox.db")!r})) as outbox:
         [sys.executable, "-c", script], stdout=subprocess.PIPE, env=agent_environment(tmp_path)
     )
     assert writer.stdout is not None
-    said = [int(writer.stdout.readline()) for _ in range(20)]
+    committed = [int(writer.stdout.readline()) for _ in range(20)]
     os.kill(writer.pid, signal.SIGKILL)
-    said += [int(line) for line in writer.stdout.read().splitlines()]
+    committed += [int(line) for line in writer.stdout.read().splitlines()]
     writer.wait()
     writer.stdout.close()
     with Outbox(tmp_path / "outbox.db") as outbox:
         count = outbox.pending()
         assert count % 7 == 0
-        assert count >= said[-1]  # what was said to be committed is there
+        assert count >= committed[-1]  # everything that was reported as committed is there
         assert waiting(outbox) == [(RUN_A, seq) for seq in range(count)]
 
 
@@ -207,13 +207,13 @@ def answer(seq: int, text: str) -> Answer:
 
 
 def test_a_run_whose_numbers_a_collector_has_already_is_not_continued(outbox: Outbox) -> None:
-    """The disk was copied, or lost what it had said was written: the collector knows a later state of it."""
+    """The disk was restored from a copy, or lost writes: the collector knows a later state of it."""
     place = fill(outbox, begin(outbox), 5)
     assert outbox.remove(RUN_A, [(0, 4)]) == 5
     assert outbox.unfinished(RUN_A) == place
     place = fill(outbox, place, 2)
     assert outbox.remove(RUN_A, [(0, 9)]) == 2
     assert outbox.unfinished(RUN_A) is None
-    with pytest.raises(WentBack, match=r"has records of run .* that this outbox does not know"):
+    with pytest.raises(OutboxRolledBack, match=r"has records of run .* that this outbox does not know"):
         fill(outbox, place, 1)
     fill(outbox, begin(outbox, RUN_B), 1)

@@ -1,4 +1,4 @@
-"""Plans of runs: what their files say, and how far a plan is."""
+"""Plans of runs: their files, and how far a plan is."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,14 +37,14 @@ def test_a_list_stands_for_a_run_with_each_of_its_values(tmp_path: Path) -> None
         ("round = 2\n" + RUN, "unknown key 'round': did you mean 'rounds'?"),
         (RUN + "thread = 2", "unknown key 'thread': did you mean 'threads'?"),
         (RUN + 'broker = "mqtt://x"', "unknown key 'broker'"),
-        ("rounds = 0\n" + RUN, "rounds begin at 1"),
+        ("rounds = 0\n" + RUN, "rounds must be at least 1"),
         ('rounds = "two"\n' + RUN, "Expected `int`, got `str`"),
         ('[[run]]\nbundles = "a"', "has no 'questions'"),
         (RUN + "limit = []", "'limit' is an empty list"),
         (RUN + "limit = [[1]]", "'limit' must be a text, a number"),
         ('[[run]]\nbundles = true\nquestions = "q"', "'bundles' must be a path"),
         (RUN.replace('"q.json"', '["q.json", false]'), "'questions' must be a path"),
-        ("rounds = 9999\n" + RUN, "19998 runs, and at most 10000"),
+        ("rounds = 9999\n" + RUN, "19998 runs, but at most 10000"),
     ],
 )
 def test_what_is_wrong_in_a_plan_is_quoted(tmp_path: Path, text: str, complaint: str) -> None:
@@ -67,7 +67,7 @@ def test_it_is_due_again_every_so_often() -> None:
     assert not position.due(Timing(), began + timedelta(days=999))
     assert not position.due(Timing(every_hours=24), began + timedelta(hours=23))
     assert position.due(Timing(every_hours=24), began + timedelta(hours=24))
-    assert not position.due(Timing(every_hours=24), began - timedelta(hours=48)), "a clock that is behind"
+    assert not position.due(Timing(every_hours=24), began - timedelta(hours=48)), "a clock that is slow"
 
 
 def test_a_damaged_position_starts_the_plan_over(tmp_path: Path) -> None:

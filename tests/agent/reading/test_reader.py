@@ -87,7 +87,7 @@ def test_an_empty_context_has_no_answer(either: Reader, context: str) -> None:
         either.read("Who?", context)
 
 
-def test_a_question_longer_than_the_window_is_told(either: Reader) -> None:
+def test_a_question_longer_than_the_window_is_reported(either: Reader) -> None:
     with pytest.raises(Unanswerable, match="the question has 500 tokens"):
         either.read("why " * 500, "Because.")
     with pytest.raises(Unanswerable, match="the question has 300 tokens"):
@@ -99,7 +99,7 @@ def test_a_long_question_with_a_short_context_fits(reader: Reader) -> None:
     assert reader.read("why " * 300, "Because of Ada.").windows == 1
 
 
-def test_a_word_as_long_as_its_context_is_told(either: Reader) -> None:
+def test_a_word_as_long_as_its_context_is_reported(either: Reader) -> None:
     with pytest.raises(Unanswerable, match="the answer has 20000 characters"):
         either.read("Who?", "a" * 20_000)
 

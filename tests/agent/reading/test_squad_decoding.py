@@ -47,7 +47,7 @@ def vocabulary() -> BertTokenizerFast:
 
 
 def features(windows: Sequence[Window], context: str, vocabulary: BertTokenizerFast) -> list[Feature]:
-    """As the scripts see windows, told by their characters alone."""
+    """Windows as the scripts see them, given by their characters only."""
     word_of_char = SquadExample("", "", context, None, None, "").char_to_word_offset  # type: ignore[no-untyped-call]  # untyped there
     shown = [{at: window.offsets.of_token(at) for at in window.context} for window in windows]
     every = sorted({offsets for window in shown for offsets in window.values()})

@@ -107,7 +107,7 @@ class Both(NamedTuple):
         try:
             return self.cutter.cut(question, context)
         except Unanswerable:
-            reject()  # told by other tests
+            reject()  # other tests cover it
 
     def encodings(self, question: str, context: str) -> list[Encoding]:
         first = self.tokenizer.encode(question, context)

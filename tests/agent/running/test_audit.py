@@ -32,4 +32,4 @@ def test_the_p_value_is_that_of_the_sign_test() -> None:
 def test_a_reader_keeps_no_answers(agent: Agent, tiny_bundle: Path, questions: Path) -> None:
     ended = agent("audit", tiny_bundle, "--questions", questions, "--limit", "30")
     assert ended.returncode == 0, ended.stderr + ended.stdout
-    assert "no sign of kept answers" in ended.stdout
+    assert "no sign of cached answers" in ended.stdout

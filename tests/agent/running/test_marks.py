@@ -94,7 +94,7 @@ def test_a_bundle_that_does_not_fit_is_not_loaded(plan: Plan, outbox: Outbox, tm
     assert isinstance(first, RunStarted) and isinstance(last, RunFinished)
     assert (last.status, last.answered) == ("failed", 0)
     assert last.reason.startswith("out of memory (estimated): about ")
-    assert "41 MB are left of the machine's memory; --ignore-memory" in last.reason
+    assert "41 MB of the machine's memory are left; --ignore-memory" in last.reason
 
 
 class Board:

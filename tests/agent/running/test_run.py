@@ -1,4 +1,4 @@
-"""`agent run` from the outside: what stands in its records, whatever happens to it."""
+"""`agent run` from the outside: what its records contain, whatever happens to it."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def check_run(records: list[Record], asked: list[str]) -> RunFinished:
 
 
 def check_left_out(finished: RunFinished, before: int, answers: list[Answer]) -> None:
-    """What is said of the whole run rests on the answers since the interruption, and says so."""
+    """The outcome of the run covers the answers since the interruption only, and a sentence says so."""
     assert finished.outcome is not None and finished.outcome.left_out == before > 0
     since = [answer for answer in answers[before:] if not answer.marks and answer.error is None]
     p90, p99 = finished.outcome.bounds
@@ -166,15 +166,15 @@ def test_an_interrupted_run_goes_on_where_it_was(
     wait_until(lambda: has_answers(state_dir))
     begun = time.monotonic()
     process.send_signal(number)
-    _, said = process.communicate(timeout=SECONDS)
+    _, stderr = process.communicate(timeout=SECONDS)
     assert process.returncode == code
     assert time.monotonic() - begun < 5.0
     assert not out.exists()
     if number != signal.SIGKILL:
-        assert "the same command goes on from here" in said
+        assert "the same command resumes from here" in stderr
     ended = agent(*command)
     assert ended.returncode == 0
-    (before,) = map(int, re.findall(r"going on after (\d+) of 160 questions", ended.stderr))
+    (before,) = map(int, re.findall(r"continuing after (\d+) of 160 questions", ended.stderr))
     ((_, records),) = read_runs(out).items()
     finished = check_run(records, ids(long_questions))
     assert finished.status == "complete"
@@ -182,7 +182,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert left_out_line(before) in ended.stderr
 
 
-def test_a_run_can_be_begun_anew(
+def test_a_run_can_be_started_over(
     agent: Agent, reader_bundle_int8: Path, long_questions: Path, state_dir: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results.jsonl"
@@ -213,9 +213,9 @@ def test_a_worker_that_dies_is_a_result_and_the_next_bundle_runs(
     process = start(state_dir, "run", reader_bundle, tiny_bundle, "--questions", questions, "--to-file", out)
     wait_until(lambda: bool(children(process.pid)))
     os.kill(children(process.pid)[0], number)
-    _, said = process.communicate(timeout=SECONDS)
+    _, stderr = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
-    assert number.name in said
+    assert number.name in stderr
     first, second = read_runs(out).values()
     failed = first[-1]
     assert isinstance(failed, RunFinished) and failed.status == "failed"
@@ -266,10 +266,10 @@ def test_a_killed_agent_is_lost_and_its_results_are_not(
         ended = agent(*command)
         assert ended.returncode == 0, ended.stderr
         assert f"a collector has records of run {run_id[:8]} that this outbox does not know" in ended.stderr
-        assert "so the run is begun anew" in ended.stderr
+        assert "so the run starts over" in ended.stderr
         assert [r for key, r in sorted(collector.records.items()) if key[0] == run_id] == records
-        anew = [record for key, record in sorted(collector.records.items()) if key[0] != run_id]
-    finished = check_run(anew, ids(long_questions))
+        started_over = [record for key, record in sorted(collector.records.items()) if key[0] != run_id]
+    finished = check_run(started_over, ids(long_questions))
     assert finished.status == "complete"
     assert finished.outcome is not None and finished.outcome.left_out == 0
     assert pending(agent) == 0

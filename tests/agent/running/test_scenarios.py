@@ -53,7 +53,7 @@ def test_a_run_that_ends_before_is_inconclusive_and_counts(
     limits = ("--min-queries", "1000000", "--max-seconds", "1.5")
     started, answers, finished = measured(agent, tmp_path / "out", tiny_bundle, questions, *limits)
     assert finished.status == "inconclusive"
-    assert "of 1000000 questions, as --max-seconds says" in finished.reason
+    assert "--max-seconds ended it after" in finished.reason and "of 1000000 questions" in finished.reason
     assert len(answers) == finished.answered > 0
     assert (started.settings.min_queries, started.settings.max_seconds) == (1_000_000, 1.5)
 
@@ -64,7 +64,7 @@ def test_what_cannot_become_known_is_given_up(agent: Agent, tiny_bundle: Path, t
     asked.write_text(json.dumps({"data": [{"paragraphs": [{"context": "", "qas": qas}]}]}))
     _, answers, finished = measured(agent, tmp_path / "out", tiny_bundle, asked, "--until", "p90")
     assert finished.status == "inconclusive"
-    assert finished.reason.endswith("64 undisturbed times on, and there are 0")
+    assert finished.reason.startswith("p90 needs 64 undisturbed times") and finished.reason.endswith("has 0")
     assert 640 <= len(answers) == finished.errors < 700
     assert finished.first_ns is None, "nothing was answered"
 
@@ -120,7 +120,7 @@ def test_beyond_capacity_questions_wait_ever_longer(
 ) -> None:
     how = ("--scenario", "server", "--qps", "100000", "--latency-bound", "0.01", "--min-queries", "100")
     _, answers, finished = measured(agent, tmp_path / "out", tiny_bundle, questions, *how)
-    assert finished.status == "inconclusive" and "at no rate tried" in finished.reason
+    assert finished.status == "inconclusive" and "no rate that was tried" in finished.reason
     waited = [answer.waited_ns for answer in answers]
     assert waited[-1] > waited[10] > 0
     assert waited == sorted(waited)
@@ -154,18 +154,18 @@ def test_sustained_lasts_its_minutes(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "expected"),
     [
-        (("--qps", "3"), "--qps goes with --scenario server"),
+        (("--qps", "3"), "--qps needs --scenario server"),
         (("--scenario", "server"), "needs --latency-bound MS"),
-        (("--scenario", "offline", "--until", "p99"), "--until does not go with --scenario offline"),
+        (("--scenario", "offline", "--until", "p99"), "--until cannot be used with --scenario offline"),
         (("--min-seconds", "9", "--max-seconds", "3"), "--max-seconds 3 is less than --min-seconds 9"),
         (("--scenario", "sustained", "--max-seconds", "3"), "sustained takes --minutes"),
     ],
 )
-def test_options_that_do_not_go_together_are_told(
-    agent: Agent, tmp_path: Path, arguments: tuple[str, ...], says: str
+def test_options_that_cannot_be_combined_are_refused(
+    agent: Agent, tmp_path: Path, arguments: tuple[str, ...], expected: str
 ) -> None:
     ended = agent("run", tmp_path, "--questions", tmp_path / "q", "--to-file", tmp_path / "out", *arguments)
     assert ended.returncode == 2
-    assert says in ended.stderr
+    assert expected in ended.stderr

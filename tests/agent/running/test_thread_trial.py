@@ -1,4 +1,4 @@
-"""How many threads are fastest: tried out once, and remembered."""
+"""How many threads are fastest: tried once, and saved."""
 
 from pathlib import Path
 from typing import NoReturn
@@ -33,8 +33,8 @@ def never(stop: Stop, settings: Settings) -> NoReturn:
 
 
 def test_the_fewest_threads_that_are_not_slower() -> None:
-    told = [(1, 900), (2, 500), (4, 495), (8, 600)]
-    trials = [ThreadTrial(threads=threads, p50_ns=ns) for threads, ns in told]
+    measured = [(1, 900), (2, 500), (4, 495), (8, 600)]
+    trials = [ThreadTrial(threads=threads, p50_ns=ns) for threads, ns in measured]
     assert fastest(trials) == 2
     assert fastest([*trials, ThreadTrial(threads=6, p50_ns=400)]) == 6
 
@@ -46,16 +46,16 @@ def test_what_is_tried() -> None:
 
 
 def test_a_trial_is_made_once(plan: Plan, stop: Stop, tmp_path: Path) -> None:
-    said: list[str] = []
-    found = with_fastest_threads(plan, tmp_path, stop, said.append)
-    assert said[0].startswith(f"tiny fp32: {found.settings.threads} threads are fastest (1: ")
+    messages: list[str] = []
+    found = with_fastest_threads(plan, tmp_path, stop, messages.append)
+    assert messages[0].startswith(f"tiny fp32: {found.settings.threads} threads are fastest (1: ")
     assert found.settings.threads == fastest(found.thread_trials)
     assert {t.threads for t in found.thread_trials} >= {1, plan.settings.threads}
     assert all(t.p50_ns > 0 for t in found.thread_trials)
-    assert with_fastest_threads(plan, tmp_path, stop, said.append, never) == found
+    assert with_fastest_threads(plan, tmp_path, stop, messages.append, never) == found
 
 
-def test_other_settings_are_tried_anew(plan: Plan, stop: Stop, tmp_path: Path) -> None:
+def test_other_settings_are_tried_again(plan: Plan, stop: Stop, tmp_path: Path) -> None:
     with_fastest_threads(plan, tmp_path, stop, print)
     options = RuntimeOptions(spinning=False).recorded()
     other = plan._replace(settings=msgspec.structs.replace(plan.settings, options=options))
@@ -69,7 +69,7 @@ def test_a_trial_that_fails_leaves_the_default(plan: Plan, stop: Stop, tmp_path:
     def dies(stop: Stop, settings: Settings) -> WorkerProcess:
         return WorkerProcess(stop, settings, "raise SystemExit('no libgomp here')")
 
-    said: list[str] = []
-    assert with_fastest_threads(plan, tmp_path, stop, said.append, dies) == plan
-    assert "cannot be tried out" in said[0] and "no libgomp here" in said[0]
+    messages: list[str] = []
+    assert with_fastest_threads(plan, tmp_path, stop, messages.append, dies) == plan
+    assert "cannot find the fastest number of threads" in messages[0] and "no libgomp here" in messages[0]
     assert (tmp_path / MEMORY_FILE).read_text() == "{damaged", "a failure is not remembered"
