@@ -1,4 +1,4 @@
-"""What the commands of the three programs share: options from a file or the environment, and how a pipe ends.
+"""Code that the command lines of the three programs share, such as configuration files, help and endings.
 
-It knows click and the contract, and none of the programs: each says which options are its own.
+It depends on click and the contract, and on none of the programs; each program passes its own options in.
 """

@@ -75,6 +75,7 @@ def test_a_new_file_explains_every_key_and_is_right(tmp_path: Path) -> None:
     assert CONFIG.read(file) == {"db": "/var/lib/x.db"}
     assert all(variable(option) in file.read_text() for option in CONFIG.settings.values())
     assert isinstance(run("config", "init", file).exception, CollectorError), "it is not overwritten"
+    assert run("config", "check", file).stdout == f"{file}: 1 key, nothing wrong\n"
 
 
 def test_a_flag_turns_away_from_the_configured_broker(tmp_path: Path) -> None:
