@@ -52,7 +52,7 @@ def serve(
     bundles_at: str,
     share: str | None,
 ) -> None:
-    """Receive results from an MQTT broker until it is stopped.
+    """Receive results from an MQTT broker until stopped.
 
     Stores results in the database, confirms them to the devices, and keeps scores and summaries up to date.
     Ctrl-C or SIGTERM ends it. Give either --broker or --embedded-broker.

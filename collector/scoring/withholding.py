@@ -7,7 +7,7 @@ from collector.store.runs import Run
 from commandline.counted import counted
 
 RANDOM_WEIGHTS: Final = (
-    "random weights: time, memory and size are those of the real architecture, but an accuracy would mean "
+    "random weights: time, memory and size are those of the true architecture, but an accuracy would mean "
     "nothing"
 )
 NOT_SCORED: Final = "not every answer is scored: run collector score"
