@@ -1,4 +1,4 @@
-"""The command `collector`: its parts are in `collector.commands`."""
+"""The command `collector`; its subcommands are in `collector.commands`."""
 
 import click
 

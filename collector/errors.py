@@ -1,4 +1,4 @@
-"""What can go wrong in the collector, split by what the caller should do."""
+"""The collector's errors, divided by what the caller should do."""
 
 
 class CollectorError(Exception):
@@ -6,11 +6,11 @@ class CollectorError(Exception):
 
 
 class BadInput(CollectorError):
-    """A file, an option or an address is wrong: mend it and run again."""
+    """A file, an option or an address is wrong: fix it and run again."""
 
 
 class NotADatabase(BadInput):
-    """The file exists and is not a distilbench database, or is one of a later distilbench."""
+    """The file exists, but it is not a distilbench database, or a later distilbench made it."""
 
 
 class StorageUnavailable(CollectorError):
@@ -18,7 +18,7 @@ class StorageUnavailable(CollectorError):
 
 
 class BrokerUnavailable(CollectorError):
-    """The broker cannot be started, refuses us or cannot do what is needed: look at the broker."""
+    """The broker cannot be started, refuses the collector, or cannot do what is needed: check the broker."""
 
 
 class ScorerUnavailable(CollectorError):

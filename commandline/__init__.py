@@ -1,6 +1,6 @@
-"""What the three programs share beside the contract, because it needs click, files or the operating system.
+"""What the three programs share besides the contract, since it needs click, files or the operating system.
 
-Such as options from a file or the environment, a broker's address, a doctor's findings, and the end of a
-program. It imports click and the contract, and none of the programs: each says which options and errors are
-its own.
+Examples are options from a file or the environment, a broker's address, a doctor's findings and the end of a
+program. It imports click and the contract, and none of the programs; each program passes its own options and
+errors in.
 """

@@ -1,4 +1,4 @@
-"""The address of an MQTT broker and how to log in there.
+"""The address of an MQTT broker and the credentials to log in with.
 
 Secrets come from private files, never from arguments, which other users of a machine can read.
 """
@@ -42,7 +42,7 @@ class Secret:
 
 
 class BrokerAddress(NamedTuple):
-    """A broker and the credentials to log in with. Its text form is a URL without them, fit for any log."""
+    """A broker and the credentials to log in with. Its text form is a URL without them, safe for any log."""
 
     host: str
     port: int
@@ -72,7 +72,7 @@ def parse_broker(
     *,
     refusal: type[Exception] = ValueError,
 ) -> BrokerAddress:
-    """Read a broker's URL, and check the files that go with it.
+    """Parse a broker's URL, and check the files that are given with it.
 
     Args:
         url: `mqtt://[user@]host[:port]`, or mqtts for TLS.
@@ -80,17 +80,17 @@ def parse_broker(
         ca_file: certificates to trust instead of the system's; needs mqtts.
         cert_file: the client's own certificate, for brokers that ask for one; needs mqtts and a key.
         key_file: the certificate's key, without a passphrase; only its owner may read it.
-        refusal: what to raise, such as the calling program's error for bad input.
+        refusal: the type of exception to raise, such as the calling program's error for bad input.
 
     Raises:
-        Exception: as `refusal`: the URL is not a broker's or holds a password, a file cannot be used, or
-            options do not go together. What stands before an @ is never quoted, since it may be a secret.
+        Exception: of type `refusal`: the URL is not a broker's or holds a password, a file cannot be used, or
+            options do not go together. The text before an @ is never quoted, since it may be a secret.
     """
     user_part, at, _ = url.rpartition("@")
     if ":" in user_part.partition("://")[2]:
         raise refusal(
-            "the broker's URL holds a password, which other users could read: put it in a file of your own "
-            "and name that with --password-file"
+            "the broker's URL holds a password, which other users can read: put the password into a private "
+            "file and name the file with --password-file"
         )
     shown = "the given URL" if at else f"'{printable(url)[:_SHOWN_CHARS]}'"
     try:
@@ -121,15 +121,15 @@ def parse_broker(
 
 
 def check_private(file: Path, what: str, refusal: type[Exception]) -> None:
-    """Return if only the owner of a file may read it.
+    """Check that only the owner of a file may read it.
 
     Args:
-        file: holds a secret.
-        what: names it in messages, such as "password file".
-        refusal: what to raise.
+        file: the file with a secret.
+        what: the file's name in messages, such as "password file".
+        refusal: the type of exception to raise.
 
     Raises:
-        Exception: as `refusal`: others may read it, or it does not exist.
+        Exception: of type `refusal`: others may read the file, or it does not exist.
     """
     try:
         mode = file.stat().st_mode
@@ -140,22 +140,22 @@ def check_private(file: Path, what: str, refusal: type[Exception]) -> None:
 
 
 def check_key(file: Path, refusal: type[Exception]) -> None:
-    """Return if a certificate's key is private and can be used without asking anybody for a passphrase.
+    """Check that a certificate's key is private and needs no passphrase.
 
     Raises:
-        Exception: as `refusal`: it cannot be read, others may read it, or it is encrypted.
+        Exception: of type `refusal`: the file cannot be read, others may read it, or the key is encrypted.
     """
     check_private(file, "key file", refusal)
     if _ENCRYPTED.search(_start_of(file, "key file", refusal)):
         raise refusal(
-            f"the key file {_quoted(file)} is encrypted, and nobody is asked for its passphrase: "
-            "write one without with 'openssl pkey'"
+            f"the key file {_quoted(file)} is encrypted, and distilbench does not ask for its passphrase: "
+            "write a copy without a passphrase with 'openssl pkey'"
         )
 
 
 def _start_of(file: Path, what: str, refusal: type[Exception]) -> bytes:
     try:
-        if file.exists() and not file.is_file():  # opening a pipe would wait for whoever writes into it
+        if file.exists() and not file.is_file():  # opening a pipe would wait for a program that writes to it
             raise refusal(f"the {what} {_quoted(file)} is not a file")
         with file.open("rb") as opened:
             return opened.read(_MAX_KEY_BYTES)

@@ -1,8 +1,8 @@
-"""Options from a configuration file and the environment: a flag outranks a variable, a variable the file.
+"""Options from a configuration file and the environment: a flag outranks a variable, and a variable the file.
 
-There is one name for each: `--flush-seconds 5` is `DISTILBENCH_FLUSH_SECONDS=5` in the environment and
-`flush-seconds = 5` in the file. Its type and its limits are those of the option, so nothing is said twice.
-Click does the ranking; this module gives it the file.
+Each option has one name: `--flush-seconds 5` is `DISTILBENCH_FLUSH_SECONDS=5` in the environment and
+`flush-seconds = 5` in the file. The option's type and limits apply to all three. Click decides which value
+counts; this module passes it the values of the file.
 """
 
 from collections.abc import Callable
@@ -30,21 +30,21 @@ Decorator = Callable[[Any], Any]
 
 
 class Setting(NamedTuple):
-    """One option as it is now."""
+    """One option with its current value."""
 
     key: str
     value: Any
-    """None where it is not set and has no default."""
+    """None if the option is not set and has no default."""
     source: str
-    """The flag, the variable, the file, or `default`."""
+    """Where the value comes from: the flag, the variable, the file, or `default`."""
 
 
 class ConfigFile:
-    """The file of one program.
+    """The configuration file of one program.
 
     Args:
-        default: read where it is and no other is named.
-        options: all that the file may set.
+        default: the file to read if it exists and no other file is named.
+        options: the options that the file may set.
         refusal: the program's error for bad input.
     """
 
@@ -55,7 +55,7 @@ class ConfigFile:
 
     @cached_property
     def settings(self) -> dict[str, click.Option]:
-        """Every option that the file may set, by its key there."""
+        """Every option that the file may set, by its key in the file."""
 
         @click.command()
         @self.options
@@ -69,7 +69,7 @@ class ConfigFile:
 
         Args:
             command: the command or group.
-            except_for: one that only takes what it is told.
+            except_for: a command that reads neither the environment nor a file.
         """
         if isinstance(command, click.Group):
             for inner in command.commands.values():
@@ -86,7 +86,7 @@ class ConfigFile:
                 type=click.Path(dir_okay=False, path_type=Path),
                 is_eager=True,
                 expose_value=False,
-                callback=self._take,
+                callback=self._load,
                 envvar=f"{PREFIX}CONFIG",
                 metavar="FILE",
                 help="TOML file of options, as `config init` writes it. "
@@ -98,11 +98,12 @@ class ConfigFile:
         """Read a configuration file.
 
         Returns:
-            Its values by key, each one that its option takes; relative paths begin at the file's folder.
+            The file's values by key, checked by their options. A relative path is relative to the file's
+            folder.
 
         Raises:
-            Exception: as `refusal`: it cannot be read, has an unknown key, or a value that its option does
-                not take.
+            Exception: of type `refusal`: the file cannot be read, has an unknown key, or has a value that its
+                option does not accept.
         """
         shown = f"'{printable(str(path))}'"
         try:
@@ -125,7 +126,7 @@ class ConfigFile:
         return values
 
     def shown(self, context: click.Context) -> list[Setting]:
-        """The options of the running command, each with where its value comes from."""
+        """Return the options of the running command, each with its value and where the value comes from."""
         found = []
         for key, shared in self.settings.items():
             assert shared.name is not None
@@ -133,7 +134,7 @@ class ConfigFile:
                 found.append(Setting(key, context.params[shared.name], _source(context, shared)))
         return found
 
-    def _take(self, context: click.Context, option: click.Parameter, path: Path | None) -> None:
+    def _load(self, context: click.Context, option: click.Parameter, path: Path | None) -> None:
         if path is None and self.default.exists():
             path = self.default
         if path is not None and not context.resilient_parsing:
@@ -144,30 +145,30 @@ class ConfigFile:
 
 
 def key_of(option: click.Parameter) -> str:
-    """`flush-seconds` for `--flush-seconds`."""
+    """Return the key of an option: `flush-seconds` for `--flush-seconds`."""
     return option.opts[0].removeprefix("--")
 
 
 def variable(option: click.Parameter) -> str:
-    """`DISTILBENCH_FLUSH_SECONDS` for `--flush-seconds`."""
+    """Return the environment variable of an option: `DISTILBENCH_FLUSH_SECONDS` for `--flush-seconds`."""
     return PREFIX + key_of(option).replace("-", "_").upper()
 
 
 def outranking(context: click.Context, *names: str) -> list[str]:
-    """Those of the parameters that are set from the highest source that sets any of them."""
+    """Return the parameters that are set from the highest-ranking source that sets any of the named ones."""
     ranks = {name: rank(context, name) for name in names}
     highest = max(ranks.values())
     return [name for name, own in ranks.items() if own == highest > 0]
 
 
 def rank(context: click.Context, name: str) -> int:
-    """0 for an option that is not set, and more the higher the source that sets it."""
+    """Return the rank of the source that sets an option: 0 if none sets it, 3 for the command line."""
     source = context.get_parameter_source(name)
     return _RANK.get(source, 0) if source is not None else 0
 
 
 def config_file(context: click.Context) -> Path | None:
-    """The file that the running command has read, if any."""
+    """Return the configuration file that the running command has read; None if it has read none."""
     path: Path | None = context.meta.get(_META)
     return path
 

@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from commandline.config import ConfigFile, config_file, variable
+from commandline.counted import counted
 from commandline.help import Command, Group, option_group
 from contract.codec import encode, printable
 from contract.config import Key, Value, explain_config
@@ -15,17 +16,17 @@ from contract.config import Key, Value, explain_config
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 Check = Callable[[Mapping[str, Value]], None]
-"""Looks at the values of a file as a whole, and at the files that they name; raises the program's error."""
+"""Checks the values of a file together, and the files that they name; raises the program's error."""
 
 
 def config_commands(program: str, command: str, file: ConfigFile, check: Check) -> click.Group:
     """Make the group `config` of a program.
 
     Args:
-        program: its name.
-        command: the one whose options the file has, such as `agent run`.
-        file: the program's.
-        check: what `config check` looks at beyond single values.
+        program: the program's name.
+        command: the command whose options the file may set, such as `agent run`.
+        file: the program's configuration file.
+        check: the checks of `config check` beyond those of single values.
     """
     example = next(iter(file.settings.values()))
     commands = Group(
@@ -44,7 +45,7 @@ def _init(program: str, command: str, config: ConfigFile) -> click.Command:
         "init",
         cls=Command,
         help="Write a new configuration file that explains every key.\n\n"
-        "The options that are given here are set in the file, the other keys are comments. "
+        "Options that are given here are set in the file; the other keys are comments. "
         f"FILE is {config.default} by default, and - is standard output. An existing file is not changed.",
         examples=f"{program} config init {program}.toml --broker mqtt://workstation",
     )
@@ -69,8 +70,8 @@ def _init(program: str, command: str, config: ConfigFile) -> click.Command:
             with file.open("x") as opened:
                 opened.write(text)
         except OSError as error:
-            raise config.refusal(f"cannot make '{shown}': {error.strerror}") from None
-        click.echo(f"{shown} is written; '{program} config check' checks it", err=True)
+            raise config.refusal(f"cannot write '{shown}': {error.strerror}") from None
+        click.echo(f"wrote {shown}; check it with '{program} config check'", err=True)
 
     return init
 
@@ -91,7 +92,7 @@ def _check(program: str, config: ConfigFile, check_all: Check) -> click.Command:
             check_all(values)
         except config.refusal as error:
             raise config.refusal(f"'{shown}': {error}") from None
-        click.echo(f"{shown}: {len(values)} keys, nothing wrong")
+        click.echo(f"{shown}: {counted(len(values), 'key')}, nothing wrong")
 
     return check
 
@@ -102,18 +103,18 @@ def _show(config: ConfigFile) -> click.Command:
     @config.options
     @click.pass_context
     def show(context: click.Context, /, as_json: bool, **values: Any) -> None:
-        """Print every option, its present value, and where that comes from."""
+        """Print every option, its current value, and its source."""
         found = config.shown(context)
         if as_json:
-            told = {entry.key: {"value": _plain(entry.value), "source": entry.source} for entry in found}
-            click.echo(encode(told))
+            by_key = {entry.key: {"value": _plain(entry.value), "source": entry.source} for entry in found}
+            click.echo(encode(by_key))
             return
         width = max(len(entry.key) for entry in found)
         values_width = max(len(_text(entry.value)) for entry in found)
         for entry in found:
             click.echo(f"{entry.key:{width}}  {_text(entry.value):{values_width}}  {printable(entry.source)}")
         if config_file(context) is None:
-            click.echo(f"(no configuration file is read: there is no {config.default})", err=True)
+            click.echo(f"(no configuration file was read: {config.default} does not exist)", err=True)
 
     return show
 

@@ -1,12 +1,12 @@
-"""A number with what it counts, as it is read."""
+"""A number with its noun in the singular or the plural."""
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """`1 run`, `2 runs`.
+    """Return a number with its noun: `1 run`, `2 runs`.
 
     Args:
-        count: how many.
-        one: what it counts, and the rest of the sentence where its verb depends on the number.
-        many: the same for other numbers than 1; empty for `one` with an s.
+        count: the number.
+        one: the noun for 1, with the verb after it if that depends on the number.
+        many: the same for all other numbers; if empty, `one` with an s.
     """
     return f"{count} {one if count == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""What the standard library does not offer for files and folders."""
+"""Operations on files and folders that the standard library does not have."""
 
 import ctypes
 import errno
@@ -20,29 +20,29 @@ _BLOCK_BYTES: Final = 4096
 
 
 def sync_seconds(folder: Path) -> float:
-    """How long a small write takes until it is safe on the disk: the median of a few, in seconds.
+    """Measure how long a small synced write takes: the median of a few, in seconds.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    taken = []
+    seconds = []
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-", buffering=0) as file:
         for _ in range(_SYNCS):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             file.write(bytes(_BLOCK_BYTES))
             os.fsync(file.fileno())
-            taken.append(time.perf_counter() - begun)
-    return median(taken)
+            seconds.append(time.perf_counter() - started)
+    return median(seconds)
 
 
 def open_plain(path: Path) -> int:
-    """Open an untrusted path for reading: a plain file, not a link to one, and never a pipe that blocks.
+    """Open an untrusted path for reading: only a plain file, not a link to one, and not a pipe that blocks.
 
     Returns:
         A descriptor, for the caller to close.
 
     Raises:
-        OSError: it cannot be opened, is a link (ELOOP) or is not a plain file (EINVAL).
+        OSError: the path cannot be opened, is a link (ELOOP) or is not a plain file (EINVAL).
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -52,14 +52,14 @@ def open_plain(path: Path) -> int:
 
 
 def put_in_place(draft: Path, place: Path) -> None:
-    """Move a folder to a place; if there is one already, exchange the two, so that the old one is the draft.
+    """Move a folder to its place. If the place is taken, exchange the folders: `draft` is then the old one.
 
-    Whoever looks at the place sees the old folder or the new one, whole. Only on systems and file systems
-    that cannot exchange folders (some network shares, exFAT) there is a moment without either.
+    Programs that open the place find the complete old folder or the complete new one. Only if the system or
+    file system cannot exchange folders (some network shares, exFAT), there is a moment without either.
 
     Args:
         draft: the new folder, on the same file system.
-        place: where it belongs.
+        place: the path that the folder gets.
 
     Raises:
         OSError: a folder cannot be moved.

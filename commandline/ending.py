@@ -1,4 +1,4 @@
-"""How a program ends: an exit status for whatever stopped it, and at most one sentence about it."""
+"""How a program ends: with an exit status, and with at most one sentence about an error."""
 
 import signal
 import sys
@@ -21,13 +21,13 @@ def run_program(
     extras: Mapping[str, str] | None = None,
     clean_up_on_sigterm: bool = False,
 ) -> int:
-    """Run a program on its arguments. No traceback of an error that a user can cause reaches the user.
+    """Run a program with its command-line arguments. An error that a user can cause prints no traceback.
 
     Args:
-        cli: its commands; what one returns is the exit status if it is a number.
-        name: the program's, which begins its sentences.
-        error: the root of its own errors.
-        extras: which extra of distilbench installs a package that may be missing, by the package's module.
+        cli: the program's commands; a number that a command returns is the exit status.
+        name: the program's name, printed before its errors.
+        error: the base class of the program's own errors.
+        extras: the extra of distilbench that installs each package that may be missing, by its module.
         clean_up_on_sigterm: end at SIGTERM as at Ctrl-C, so that temporary folders are removed.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What the checks of a `doctor` command find, and how it is printed."""
+"""The findings of a `doctor` command, and how they are printed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ class Finding:
 
 
 def print_findings(findings: Iterable[Finding], *, as_json: bool) -> int:
-    """Print findings, each as soon as its check has ended; as JSON, all of them at the end.
+    """Print findings: as lines, each as soon as its check has ended; as JSON, all at the end.
 
     Args:
-        findings: made while they are printed, since a check may take seconds.
+        findings: an iterable that runs the checks while it is read, since a check may take seconds.
         as_json: print a list of objects instead of lines for people.
 
     Returns:

@@ -17,23 +17,23 @@ GENERAL: Final = "General"
 """The group of `--config` and `--help` in a command that has groups."""
 
 FEW: Final = 6
-"""Options that need no groups, `--help` included."""
+"""Up to this many options, `--help` included, are shown without groups."""
 
 _COLUMN: Final = 24
-"""Columns of an option's name. A longer name has a line of its own."""
+"""Width of the column with the options' names. A longer name gets its own line."""
 _NOTE: Final = re.compile(r"\[[^\]]{1,28}\]")
-"""A default that stays on one line."""
+"""A default that is never broken across lines."""
 
 
 class _Helpful(click.Command):
-    """What a command and a group of commands share."""
+    """The base class of a command and a group of commands."""
 
     def __init__(self, *args: Any, examples: str = "", **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.examples = inspect.cleandoc(examples)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what the command does."""
+        """Write the command's description."""
         for paragraph in inspect.cleandoc(self.help or "").split("\n\n"):
             formatter.write_paragraph()
             with formatter.indentation():
@@ -48,7 +48,7 @@ class _Helpful(click.Command):
             _write_section(title, rows, min(longest, _COLUMN), formatter)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples as they are."""
+        """Write the examples without wrapping them."""
         if self.examples:
             with formatter.section("Examples"):
                 for line in self.examples.split("\n"):
@@ -64,7 +64,7 @@ class Command(_Helpful):
 
 
 class Group(_Helpful, click.Group):
-    """A command that has commands, in sections.
+    """A command with subcommands, which help shows in sections.
 
     Args:
         examples: as for `Command`.
@@ -83,7 +83,7 @@ class Group(_Helpful, click.Group):
             self._sections[command.name or ""] = title
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names in the order of the sections, those of no section last."""
+        """Return the commands' names in the order of the sections; names without a section come last."""
         return [*self._sections, *(name for name in self.commands if name not in self._sections)]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -100,7 +100,7 @@ class Group(_Helpful, click.Group):
             _write_section(title, rows, longest, formatter)
 
     def sections(self, ctx: click.Context) -> dict[str, list[click.Command]]:
-        """The commands by the title of their section, `Commands` without one."""
+        """Return the commands by section; commands without a section are under `Commands`."""
         found: dict[str, list[click.Command]] = {}
         for name in self.list_commands(ctx):
             if not self.commands[name].hidden:
@@ -109,7 +109,7 @@ class Group(_Helpful, click.Group):
 
 
 def option_group(title: str, *options: Callable[[F], F]) -> Callable[[F], F]:
-    """Several options as one decorator; help shows them together under a title."""
+    """Combine several options into one decorator; help shows them together under a title."""
 
     def decorate(command: F) -> F:
         before = len(_parameters(command))
@@ -123,21 +123,21 @@ def option_group(title: str, *options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def group_of(option: click.Parameter) -> str | None:
-    """The title that an option is shown under; None if it is in no group."""
+    """Return the title that an option is shown under; None if it is in no group."""
     title: str | None = getattr(option, "help_group", None)
     return title
 
 
 def summary(command: click.Command) -> str:
-    """The first paragraph of a command's help, on one line."""
+    """Return the first paragraph of a command's help, on one line."""
     return " ".join(inspect.cleandoc(command.help or "").partition("\n\n")[0].split())
 
 
 def groups_of(command: click.Command, ctx: click.Context) -> dict[str, list[click.Option]]:
-    """The options of a command by the title of their group, in the order of first appearance.
+    """Return the options of a command by the title of their group, in the order of first appearance.
 
-    A few options, or options without any group, are all `Options`. Otherwise those of no group come last, as
-    `General`.
+    If there are only a few options, or if none has a group, all are under `Options`. Otherwise options
+    without a group come last, under `General`.
     """
     options = [
         option for option in command.get_params(ctx) if isinstance(option, click.Option) and not option.hidden
@@ -154,7 +154,7 @@ def groups_of(command: click.Command, ctx: click.Context) -> dict[str, list[clic
 
 
 def explanation(option: click.Option) -> str:
-    """What an option does, its default, its variable, and whether it must be given."""
+    """Return an option's description for help, with its default, its variable, and whether it is required."""
     extras = []
     if option.show_default and option.default is not None:
         extras.append(f"default: {_default(option)}")
@@ -166,7 +166,7 @@ def explanation(option: click.Option) -> str:
 
 
 def names_of(option: click.Option, ctx: click.Context) -> str:
-    """An option as it is typed, with the name of its value: `--limit N`."""
+    """Return an option as it is typed, with the name of its value: `--limit N`."""
     record = option.get_help_record(ctx)
     return record[0] if record else ", ".join(option.opts)
 
@@ -190,10 +190,10 @@ def _write_section(
 
 
 def _write_wrapped(text: str, label: str, formatter: click.HelpFormatter) -> None:
-    """Write a text after a label and below itself, without cutting `--latency-bound` at its hyphens."""
-    kept = _NOTE.sub(lambda note: note.group().replace(" ", "\0"), " ".join(text.split()))
+    """Write a label and, to its right, a text in lines; names like `--latency-bound` are not broken."""
+    unbroken = _NOTE.sub(lambda note: note.group().replace(" ", "\0"), " ".join(text.split()))
     lines = textwrap.wrap(
-        kept,
+        unbroken,
         formatter.width,
         initial_indent=" " * formatter.current_indent + label,
         subsequent_indent=" " * (formatter.current_indent + len(label)),
@@ -205,5 +205,5 @@ def _write_wrapped(text: str, label: str, formatter: click.HelpFormatter) -> Non
 
 
 def _parameters(command: Any) -> list[click.Parameter]:
-    """What the decorators below this one have left on a function, for `click.command` to take."""
+    """Return the parameters that earlier decorators have attached to a function, for `click.command`."""
     return list(getattr(command, "__click_params__", ()))

@@ -1,4 +1,4 @@
-"""Options that go together, and the parameters of a command from values instead of arguments."""
+"""Groups of options, and the parameters of a command from values instead of arguments."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Several options as one decorator; help shows them in this order."""
+    """Combine several options into one decorator; help shows them in this order."""
 
     def decorate(command: F) -> F:
         for option in reversed(options):
@@ -22,18 +22,18 @@ def all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def context_of(command: click.Command, given: Mapping[str, Any], outer: click.Context) -> click.Context:
-    """A context in which the parameters of a command have values, as if it had been entered with them.
+    """Make a context in which the parameters of a command have values, as if they had been typed.
 
-    A parameter that the running command has as well keeps its value there. Every other one is taken from
-    `given`, its variable, the configuration file or its default, in this order.
+    The value of a parameter comes from `given`; if it is not there, from the running command, if that has the
+    same parameter; otherwise from its variable, the configuration file or its default, in this order.
 
     Args:
-        command: it is not invoked.
+        command: the command, which is not invoked.
         given: values by key: the option's name without its dashes, or the argument's name.
-        outer: of the running command.
+        outer: the context of the running command.
 
     Raises:
-        click.UsageError: a value that its parameter does not take, or a required one that is missing.
+        click.UsageError: a parameter does not accept its value, or a required parameter is missing.
     """
     exposed = [param for param in command.params if param.expose_value and param.name is not None]
     missing = [param for param in exposed if key_of(param) not in given and param.name not in outer.params]
@@ -53,13 +53,13 @@ def context_of(command: click.Command, given: Mapping[str, Any], outer: click.Co
 
 
 def arguments_of(command: click.Command, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """The arguments that stand for values, for people to read and repeat; keys as for `context_of`."""
+    """Return values as command-line arguments that people can read and repeat; keys as for `context_of`."""
     params = {key_of(param): param for param in command.params}
     return tuple(part for key, value in given.items() for part in _arguments(params[key], value))
 
 
 def _parsed(param: click.Parameter, value: Any, context: click.Context) -> Any:
-    """The value as click's parser returns it: true or false for a flag, else a text or several."""
+    """Return a value as click's parser would: true or false for a flag, otherwise one text or several."""
     is_flag = isinstance(param, click.Option) and param.is_flag
     if is_flag != isinstance(value, bool):
         raise click.BadParameter(
@@ -76,6 +76,6 @@ def _arguments(param: click.Parameter, value: Any) -> tuple[str, ...]:
     if isinstance(param, click.Argument):
         return (str(value),)
     if isinstance(param, click.Option) and param.is_flag and isinstance(value, bool):
-        # A flag without an opposite is false when it is left out.
+        # A flag without an opposite is false if it is left out.
         return (param.opts[0],) if value else tuple(param.secondary_opts[:1])
     return (param.opts[0], str(value))

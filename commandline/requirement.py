@@ -1,6 +1,6 @@
-"""What is required of a model, as an option takes it: `f1>=88,p90_ms<=150`.
+"""Requirements that a model must meet, in the form of an option's value: `f1>=88,p90_ms<=150`.
 
-The report and the suggestion read the same words; each has its own fields and what they mean.
+The report and the suggestion read the same form; each defines its own fields.
 """
 
 import math
@@ -25,15 +25,15 @@ class Condition(NamedTuple):
     operator: str
     """`>=`, `<=`, `>` or `<`."""
     bound: float
-    """Finite, in the unit of the field."""
+    """A finite number, in the unit of the field."""
 
     @property
     def is_upper(self) -> bool:
-        """Whether it bounds from above: `<` and `<=`."""
+        """Whether the bound is an upper one: `<` or `<=`."""
         return self.operator.startswith("<")
 
     def met(self, value: float | None) -> bool:
-        """Whether a value meets it; an unknown one, None, does not."""
+        """Return whether a value meets the condition; an unknown value, None, does not."""
         return value is not None and _OPERATORS[self.operator](value, self.bound)
 
     def __str__(self) -> str:
@@ -41,15 +41,16 @@ class Condition(NamedTuple):
 
 
 def parse(expression: str, fields: Collection[str], refusal: type[Exception]) -> tuple[Condition, ...]:
-    """Take a requirement apart.
+    """Parse a requirement.
 
     Args:
         expression: comparisons of a field with a decimal number, separated by commas; all must be met.
-        fields: what can be required.
+        fields: the fields that can be required.
         refusal: the program's error for bad input.
 
     Raises:
-        Exception: as `refusal`: a part is no such comparison, names another field, or has no finite number.
+        Exception: of type `refusal`: a part is not such a comparison, names an unknown field, or has a number
+            that is not finite.
     """
     conditions = []
     for part in expression.split(","):
@@ -57,9 +58,9 @@ def parse(expression: str, fields: Collection[str], refusal: type[Exception]) ->
         if match is None:
             wrong = "is not FIELD>=NUMBER (or <=, >, <)"
         elif match[1] not in fields:
-            wrong = f"names no field {match[1]!r}"
+            wrong = f"names the unknown field {match[1]!r}"
         elif not math.isfinite(bound := float(match[3])):
-            wrong = f"has a number that is too large, {match[3]}"
+            wrong = f"has the number {match[3]}, which is too large"
         else:
             conditions.append(Condition(match[1], match[2], bound))
             continue

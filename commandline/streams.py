@@ -1,7 +1,7 @@
-"""Standard output and standard error of a program whose reader may go away, as with `| head`.
+"""Guards of standard output and standard error for the case that their reader goes away, as with `| head`.
 
-Output is what a command is for: if nobody reads it any more, the command may end. Standard error is talk: a
-program that measures, trains or serves for hours must not end because the terminal or the log is gone.
+If nobody reads standard output any more, the command may end. Standard error is different: a program that
+measures, trains or serves for hours must not end because the terminal or the log is gone.
 """
 
 import os
@@ -14,7 +14,7 @@ import click
 
 
 class ReaderGone(Exception):
-    """Standard output was closed by whoever read it."""
+    """The reader of standard output has closed it."""
 
 
 class OutputFailed(Exception):
@@ -22,9 +22,9 @@ class OutputFailed(Exception):
 
 
 class _Output:
-    """Standard output that raises errors which no library takes for its own.
+    """Standard output with errors of its own, which no library handles.
 
-    click and rich each end the program with status 1 at a BrokenPipeError, without asking whose pipe it is.
+    click and rich end the program with status 1 at any BrokenPipeError, whichever pipe broke.
     """
 
     def __init__(self, stream: IO[Any]) -> None:
@@ -35,7 +35,7 @@ class _Output:
 
     @property
     def buffer(self) -> "_Output":
-        """The bytes below the text."""
+        """The binary stream below the text stream."""
         return _Output(cast(TextIO, self._stream).buffer)
 
     def write(self, data: Any) -> int:
@@ -46,15 +46,15 @@ class _Output:
             raise _named(error) from None
 
     def flush(self) -> None:
-        """Hand over what is buffered, or raise ReaderGone or OutputFailed."""
+        """Write what is buffered, or raise ReaderGone or OutputFailed."""
         try:
             self._stream.flush()
         except OSError as error:
             raise _named(error) from None
 
 
-class _Talk:
-    """Standard error that takes everything; what cannot be written is lost."""
+class _ErrorOutput:
+    """Standard error that never fails; text that cannot be written is dropped."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -70,7 +70,7 @@ class _Talk:
             return len(text)
 
     def flush(self) -> None:
-        """Hand over what is buffered if that is possible."""
+        """Write what is buffered if that is possible."""
         try:
             self._stream.flush()
         except OSError:
@@ -79,24 +79,24 @@ class _Talk:
 
 @contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Guard both streams for the length of the block; afterwards nothing is left in them that could fail."""
+    """Guard both streams during the block. Afterwards, nothing is buffered that could fail to be written."""
     before = sys.stdout, sys.stderr
-    output, talk = cast(tuple[TextIO | None, TextIO | None], before)  # None if the descriptor is closed
+    output, errors = cast(tuple[TextIO | None, TextIO | None], before)  # None if the descriptor is closed
     if output is not None:
         sys.stdout = cast(TextIO, _Output(output))
-    if talk is not None:
-        sys.stderr = cast(TextIO, _Talk(talk))
+    if errors is not None:
+        sys.stderr = cast(TextIO, _ErrorOutput(errors))
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
-        for stream in (output, talk):
+        for stream in (output, errors):
             if stream is not None:
                 _settle(stream)
 
 
 def print_or_drop(line: object) -> None:
-    """Print a line of a command that has more to do: if its reader has gone, the command does the rest."""
+    """Print a line, or drop it if its reader has gone, so that a command can do the rest of its work."""
     try:
         click.echo(line)
     except ReaderGone:
@@ -112,7 +112,7 @@ def _named(error: OSError) -> Exception:
 def _settle(stream: TextIO) -> None:
     try:
         stream.flush()
-    except OSError:  # it would fail again when Python ends, as an error of the program
+    except OSError:  # it would fail again when Python ends, and look like an error of the program
         _discard(stream)
 
 

@@ -1,7 +1,7 @@
 """The bundle manifest: what a model folder holds, where it came from and how it was made.
 
-A bundle is a folder with `model.onnx`, `tokenizer.json` and `manifest.json`. The manifest names the other
-files with their sizes and SHA-256, and nothing that it does not name belongs to the bundle.
+A bundle is a folder with `model.onnx`, `tokenizer.json` and `manifest.json`. The manifest lists the other
+files with their sizes and SHA-256. A file that it does not list is not part of the bundle.
 """
 
 import re
@@ -45,37 +45,37 @@ class Architecture(_Part, frozen=True, kw_only=True):
 
 
 class Weights(_Part, frozen=True, kw_only=True):
-    """Where the weights came from: what an accuracy is worth depends on it."""
+    """Where the weights came from. This decides what an accuracy is worth."""
 
     origin: Origin
     source: Text
-    """Hub id, folder name, `adapter on base`, or the seed of random weights."""
+    """A hub id, a folder's name, `adapter on base`, or the seed of random weights."""
     revision: str | None = None
     """Resolved commit of a hub repository, or `sha256:` and the digest of a local folder's files."""
     licence: str | None = None
-    """SPDX identifier, or None where the source states none."""
+    """SPDX identifier; None if the source states none."""
     training_data: str | None = None
-    """What the question-answering head was trained on, where known."""
+    """What the question-answering head was trained on, if known."""
     training_articles: tuple[Text, ...] = ()
-    """Titles, as question files have them, of the articles whose questions the head was trained on, where
-    known: what is asked about these is no test of it."""
+    """Titles of the articles that the head was trained on, if known, spelled as in question files. Questions
+    about these articles do not test the model."""
 
 
 class FileEntry(_Part, frozen=True, kw_only=True):
-    """One file of the bundle, as it must be."""
+    """The size and digest that one file of the bundle must have."""
 
     bytes: Bytes
     sha256: Sha256
 
 
 class Manifest(_Part, frozen=True, kw_only=True):
-    """Everything there is to know about a bundle without running it."""
+    """Everything that is known about a bundle without running it."""
 
     format_version: int
     model: Name
     """Short name that results are grouped by: `minilm-l6`."""
     title: Name
-    """The name people read: `MiniLM-L6`."""
+    """Name for people: `MiniLM-L6`."""
     architecture: Architecture
     parameters: Count
     distillation: Text
@@ -87,20 +87,20 @@ class Manifest(_Part, frozen=True, kw_only=True):
     inputs: tuple[Name, ...]
     """Names of the graph's int64 inputs of shape (batch, tokens), in the order of the graph."""
     max_tokens: Count
-    """Longest sequence the model takes, in tokens, special ones included."""
+    """Longest sequence that the model accepts, in tokens, special tokens included."""
     tools: dict[str, str]
-    """Versions of what built the bundle."""
+    """Versions of the tools that built the bundle."""
     created_at: UtcTime
     files: dict[str, FileEntry]
     verification: dict[str, Any] | None = None
-    """What was checked after the build, and its outcome."""
+    """What was checked after the build, and the results."""
 
 
 _DECODER = msgspec.json.Decoder(Manifest)
 
 
 def bundle_name(text: str) -> str | None:
-    """The text, if it can name a bundle's folder: a plain file name. None otherwise."""
+    """Return the text if it is a plain file name, which a bundle's folder must have; None otherwise."""
     return text if _FILE_NAME.fullmatch(text) else None
 
 
@@ -108,8 +108,8 @@ def decode_manifest(data: bytes) -> Manifest:
     """Decode and check a manifest.
 
     Raises:
-        Malformed: not a manifest, or one that names files a bundle may not have.
-        TooNew: written by a later distilbench.
+        Malformed: the data is not a manifest, or lists files that a bundle may not have.
+        TooNew: the manifest was written by a later distilbench.
     """
     if len(data) > MAX_MANIFEST_BYTES:
         raise Malformed(
@@ -118,13 +118,13 @@ def decode_manifest(data: bytes) -> Manifest:
     manifest = codec.decode(data, _DECODER, "bundle manifest")
     for name, entry in manifest.files.items():
         if not _FILE_NAME.fullmatch(name) or name == MANIFEST_FILE:
-            raise Malformed(f"bundle manifest names the file {name!r}, which is not a plain file name")
+            raise Malformed(f"bundle manifest lists the file {name!r}, which is not a plain file name")
         limit = MAX_MODEL_BYTES if name == MODEL_FILE else MAX_TOKENIZER_BYTES
         if entry.bytes > limit:
             raise Malformed(
-                f"bundle manifest gives {name!r} {entry.bytes} bytes, and at most {limit} are allowed"
+                f"bundle manifest lists {name!r} with {entry.bytes} bytes, and at most {limit} are allowed"
             )
     for name in (MODEL_FILE, TOKENIZER_FILE):
         if name not in manifest.files:
-            raise Malformed(f"bundle manifest names no {name!r}")
+            raise Malformed(f"bundle manifest does not list {name!r}")
     return manifest

@@ -1,7 +1,7 @@
-"""When a certificate ends, read from its own bytes.
+"""Reads from a certificate's bytes when it is valid.
 
-The standard library tells this of a peer's certificate only, and not of a file that holds one's own. X.509 is
-DER (ITU-T X.690), of which a date needs no more than tags and lengths (RFC 5280, 4.1.2.5).
+The standard library reports this only for a peer's certificate, not for a certificate in a file. X.509 is DER
+(ITU-T X.690), and reading a date from it needs only tags and lengths (RFC 5280, 4.1.2.5).
 """
 
 import re
@@ -20,17 +20,17 @@ _SHORT: Final = 0x80
 
 
 class Validity(NamedTuple):
-    """When a certificate can be used."""
+    """The first and the last moment at which a certificate is valid."""
 
     begins: datetime
     ends: datetime
 
 
 def validity(pem: str) -> Validity:
-    """The validity of the first certificate in a PEM file.
+    """Read when the first certificate in a PEM file is valid.
 
     Raises:
-        Malformed: there is none.
+        Malformed: the file has no certificate, or one that cannot be read.
     """
     found = _PEM.search(pem)
     if found is None:
@@ -52,7 +52,7 @@ def validity(pem: str) -> Validity:
 
 
 def _value(der: bytes) -> tuple[int, bytes, bytes]:
-    """The first value's tag and content, and what follows it."""
+    """Return the first value's tag and content, and the bytes after it."""
     length, at = der[1], 2
     if length >= _SHORT:
         at += length - _SHORT

@@ -1,4 +1,7 @@
-"""JSON to typed structs and back: version first, upgrade step by step, then strict decoding."""
+"""Converts JSON to typed structs and back.
+
+Decoding reads the format version first, upgrades the data step by step, and then decodes it strictly.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,7 +15,7 @@ T = TypeVar("T")
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 UPGRADES: dict[int, Upgrade] = {}
-"""`UPGRADES[v]` lifts decoded JSON of version v to v + 1. Empty as long as version 1 is the only one."""
+"""`UPGRADES[v]` converts decoded JSON from version v to v + 1. Empty while version 1 is the only one."""
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _QUOTED_CHARS = 80
@@ -26,7 +29,7 @@ _HEADER = msgspec.json.Decoder(_Header)
 
 
 def encode(value: object) -> bytes:
-    """The canonical JSON of a contract struct: compact, UTF-8, the same bytes for equal values."""
+    """Return the canonical JSON of a contract struct: compact, UTF-8, the same bytes for equal values."""
     return _ENCODER.encode(value)
 
 
@@ -34,13 +37,13 @@ def decode(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
     """Decode versioned JSON.
 
     Args:
-        data: the bytes as they came.
+        data: the bytes as received.
         decoder: a strict decoder of the newest version.
-        what: names the thing in error messages, such as "bundle manifest".
+        what: the name of the data in error messages, such as "bundle manifest".
 
     Raises:
         TooNew: `format_version` is later than this program knows.
-        Malformed: anything else that is wrong.
+        Malformed: the data is wrong in any other way.
     """
     version = decode_json(data, _HEADER, what).format_version
     if version > FORMAT_VERSION:
@@ -66,7 +69,7 @@ def decode_json(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
     """Decode JSON that carries no format version, with errors that quote what is wrong.
 
     Raises:
-        Malformed: not JSON, or not what the decoder takes.
+        Malformed: the data is not JSON, or does not fit the decoder's type.
     """
     try:
         return decoder.decode(data)
@@ -80,11 +83,11 @@ def decode_json(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
 
 
 def printable(text: str) -> str:
-    """Untrusted text for one line of a terminal: control characters become `?`."""
+    """Make untrusted text safe for one line of a terminal: control characters become `?`."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def quoted(data: bytes) -> str:
-    """The beginning of untrusted bytes, safe for one line of a terminal."""
+    """Return the beginning of untrusted bytes, safe for one line of a terminal."""
     start = data[: _QUOTED_CHARS * 4].decode("utf-8", "replace")[:_QUOTED_CHARS]
     return ascii(start) + ("…" if len(start) < len(data) else "")

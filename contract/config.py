@@ -1,7 +1,7 @@
 """A program's configuration file: flat TOML whose keys are the program's own options.
 
-The collector writes one for a device that it lets in, and the agent reads it, so it crosses a border like a
-message does. A file holds no secret, only the path of one.
+The collector writes such a file for a new device, and the agent reads it. The file holds no secret, only the
+path of one.
 """
 
 import difflib
@@ -17,24 +17,25 @@ from contract.errors import Malformed
 MAX_CONFIG_BYTES: Final = 65_536
 
 Value = str | int | float | bool
-"""What a key can have."""
+"""A value of a key."""
 
 
 def decode_config(data: bytes, keys: Collection[str]) -> dict[str, Value]:
     """Decode a configuration file.
 
     Args:
-        data: its bytes.
-        keys: what it may set.
+        data: the file's bytes.
+        keys: the keys that it may set.
 
     Raises:
-        Malformed: not TOML, an unknown key (the message names the nearest), or a table or list as a value.
+        Malformed: the file is not TOML, has an unknown key (the message names the nearest one), or has a
+            table or list as a value.
     """
     values = {}
     for key, value in decode_toml(data, "configuration file").items():
         check_key(key, keys, "configuration file")
         if not isinstance(value, str | int | float | bool):
-            raise Malformed(f"configuration file: {key!r} must be one text, number or true or false")
+            raise Malformed(f"configuration file: {key!r} must be one text, one number, true or false")
         values[key] = value
     return values
 
@@ -43,7 +44,7 @@ def decode_toml(data: bytes, what: str) -> dict[str, object]:
     """Decode TOML of a limited size.
 
     Raises:
-        Malformed: too large, not UTF-8, or not TOML.
+        Malformed: the data is too large, not UTF-8, or not TOML.
     """
     if len(data) > MAX_CONFIG_BYTES:
         raise Malformed(f"{what} has {len(data)} bytes, and at most {MAX_CONFIG_BYTES} are allowed")
@@ -56,39 +57,39 @@ def decode_toml(data: bytes, what: str) -> dict[str, object]:
 
 
 def check_key(key: str, keys: Collection[str], what: str) -> None:
-    """Return if the key is one of `keys`.
+    """Check that a key is one of `keys`.
 
     Raises:
-        Malformed: it is not; the message names the nearest.
+        Malformed: the key is unknown; the message names the nearest one.
     """
     if key in keys:
         return
     near = difflib.get_close_matches(key.replace("_", "-"), keys, 1)
-    advice = f"did you mean {near[0]!r}?" if near else f"it may have {', '.join(sorted(keys))}"
+    advice = f"did you mean {near[0]!r}?" if near else f"the known keys are {', '.join(sorted(keys))}"
     raise Malformed(f"{what} has the unknown key {printable(key)[:80]!r}: {advice}")
 
 
 def encode_value(value: Value) -> str:
-    """A value as TOML."""
+    """Return a value as TOML."""
     if isinstance(value, str):
-        # Of what JSON escapes or leaves alone TOML understands all but DEL.
+        # TOML reads strings as JSON writes them, except DEL, which JSON does not escape.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return json.dumps(value)
 
 
 def encode_config(values: Mapping[str, Value]) -> str:
-    """A configuration file with these keys."""
+    """Return the text of a configuration file with these keys and values."""
     return "".join(f"{key} = {encode_value(value)}\n" for key, value in values.items())
 
 
 class Key(NamedTuple):
-    """One thing that a file may set."""
+    """One key that a configuration file may set."""
 
     name: str
-    says: str
-    """What it is, in a sentence."""
+    explanation: str
+    """What the key does, in a sentence."""
     variable: str
-    """The variable of the environment that outranks it."""
+    """The environment variable that outranks the key."""
     default: Value | None
 
 
@@ -98,10 +99,10 @@ _COMMENT: Final = textwrap.TextWrapper(
 
 
 def explain_config(keys: Iterable[Key], given: Mapping[str, Value]) -> str:
-    """A configuration file that explains every key; those that are not given are commented out."""
+    """Return the text of a configuration file that explains every key; keys not in `given` are comments."""
     lines = []
     for key in keys:
-        lines += ["", *_COMMENT.wrap(f"{key.says} {key.variable}")]
+        lines += ["", *_COMMENT.wrap(f"{key.explanation} {key.variable}")]
         if key.name in given:
             lines.append(f"{key.name} = {encode_value(given[key.name])}")
         else:

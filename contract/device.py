@@ -1,4 +1,4 @@
-"""What is said about a machine that measures."""
+"""The description of a machine that measures."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ HARDWARE_CLASSES: Final = (
     "emulated",
     "unknown",
 )
-"""The classes the agent detects; results are compared within one. A user may name another."""
+"""The classes that the agent detects. Results are compared within a class. A user may name another class."""
 _SHOWN_CHARS: Final = 80
 
 
@@ -37,23 +37,23 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """`uname -m`: x86_64, aarch64, …"""
     cpu_model: Text
     cpu_flags: tuple[Name, ...]
-    """Only the instruction sets that decide how int8 runs, such as avx512_vnni or asimddp."""
+    """The instruction sets that decide how int8 runs, such as avx512_vnni or asimddp, and no others."""
     cores: Count
-    """Logical cores this process may use."""
+    """Logical cores that the agent may use."""
     memory_bytes: Bytes
     os: Text
     kernel: Text
     governor: str | None = None
-    """CPU frequency governor, or None where the kernel shows none."""
+    """CPU frequency governor; None if the kernel shows none."""
     versions: dict[str, str]
-    """Python, distilbench, onnxruntime, tokenizers, numpy."""
+    """Versions of Python, distilbench, onnxruntime, tokenizers and numpy."""
 
 
 def checked_device_id(text: str) -> str:
-    """The text, if it is a device id.
+    """Return the text if it is a device id.
 
     Raises:
-        Malformed: it is not.
+        Malformed: it is not a device id.
     """
     try:
         return msgspec.convert(text, DeviceId)

@@ -1,4 +1,4 @@
-"""What can be wrong with bytes that claim to follow the contract."""
+"""Errors about data that does not follow the contract."""
 
 
 class ContractError(Exception):
@@ -6,8 +6,8 @@ class ContractError(Exception):
 
 
 class Malformed(ContractError):
-    """The bytes do not follow the contract: whoever wrote them must mend them."""
+    """The data does not follow the contract: fix the program or person's file that wrote it."""
 
 
 class TooNew(ContractError):
-    """The bytes follow a later format version: whoever reads them must update distilbench."""
+    """The data has a later format version: update the distilbench that reads it."""

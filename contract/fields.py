@@ -1,6 +1,6 @@
-"""The field types of the contract: each says its unit in its name and its bounds in its type.
+"""The field types of the contract. A type's name gives its unit, and its definition gives its bounds.
 
-Integers end where SQLite's do (2^63 - 1), so whatever decodes can be stored.
+Integers are at most 2^63 - 1, as in SQLite, so every integer that can be decoded can be stored.
 """
 
 from typing import Annotated
@@ -14,7 +14,7 @@ Nanoseconds = Annotated[int, Meta(ge=0, le=MAX_INT)]
 """A duration from the monotonic clock."""
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
 Rate = Annotated[float, Meta(ge=0.0, le=1e9)]
-"""A second."""
+"""How many per second."""
 Bytes = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]

@@ -1,6 +1,6 @@
 """Question files: SQuAD v1.1 JSON as published, with or without gold answers.
 
-The format is not ours, so fields that SQuAD v1.1 does not have are ignored rather than refused.
+The format is not distilbench's own, so fields that SQuAD v1.1 does not have are ignored, not refused.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ MAX_QUESTION_FILE_BYTES: Final = 512 * 1_048_576
 
 
 class Gold(msgspec.Struct, frozen=True):
-    """One human answer; `answer_start` counts characters (code points) from the context's beginning."""
+    """One person's answer; `answer_start` counts characters (code points) from the context's beginning."""
 
     text: str
     answer_start: int
@@ -43,7 +43,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class Question(NamedTuple):
-    """One question with its context; `golds` is empty where the file has none."""
+    """One question with its context; `golds` is empty if the file has no gold answers for it."""
 
     id: str
     question: str
@@ -53,11 +53,11 @@ class Question(NamedTuple):
 
 
 class QuestionFile(NamedTuple):
-    """The questions of a file in its order.
+    """The questions of a file, in the order of the file.
 
-    `sha256` is the digest of what a model sees: ids, questions and contexts, in order of id. Gold answers,
-    titles and the order of the file do not enter, so a device's file without golds and the collector's
-    with them are the same questions.
+    `sha256` is the digest of what a model sees: ids, questions and contexts, in order of id. It does not
+    depend on gold answers, titles and the order of the file, so a device's file without gold answers and the
+    collector's file with them have the same digest.
     """
 
     questions: tuple[Question, ...]
@@ -71,8 +71,8 @@ def decode_questions(data: bytes) -> QuestionFile:
     """Decode a SQuAD v1.1 file.
 
     Raises:
-        Malformed: not SQuAD v1.1, no question in it, an id twice, a gold answer that is not in its context,
-            or an unanswerable question (SQuAD 2.0).
+        Malformed: the file is not SQuAD v1.1 or has no question, an id twice, a gold answer that is not in
+            its context, or an unanswerable question (SQuAD 2.0).
     """
     if len(data) > MAX_QUESTION_FILE_BYTES:
         raise Malformed(
@@ -96,7 +96,7 @@ def decode_questions(data: bytes) -> QuestionFile:
 
 
 def questions_sha256(questions: tuple[Question, ...]) -> str:
-    """Digest of ids, questions and contexts in order of id; see `QuestionFile`."""
+    """Return the digest of ids, questions and contexts in order of id; see `QuestionFile`."""
     digest = hashlib.sha256()
     for q in sorted(questions, key=lambda q: q.id):
         digest.update(msgspec.json.encode((q.id, q.question, q.context)))
@@ -108,7 +108,7 @@ def _question(qa: _Qa, context: str, title: str) -> Question:
     if not 1 <= len(qa.id) <= 200:
         raise Malformed(f"question id {qa.id[:80]!r} must have 1 to 200 characters")
     if qa.is_impossible:
-        raise Malformed(f"question {qa.id!r} is unanswerable (SQuAD 2.0); distilbench takes SQuAD v1.1")
+        raise Malformed(f"question {qa.id!r} is unanswerable (SQuAD 2.0); distilbench reads SQuAD v1.1")
     for gold in qa.answers:
         end = gold.answer_start + len(gold.text)
         if gold.answer_start < 0 or context[gold.answer_start : end] != gold.text:

@@ -1,7 +1,7 @@
-"""What a run is made of. Each record has its place `seq` in the run: 0, 1, 2, … without gaps.
+"""The records of a run. The field `seq` numbers them 0, 1, 2, … without gaps.
 
-The first record of a run is `RunStarted`, the last is `RunFinished`. Between them stand one `Answer` a
-question and any number of `Sample`s. A record is written once and never changed.
+The first record of a run is `RunStarted`, the last is `RunFinished`. Between them there is one `Answer` per
+question asked, and any number of `Sample`s. A record is written once and never changed.
 """
 
 from typing import Literal
@@ -32,19 +32,22 @@ class _Record(
     tag_field="type",
     omit_defaults=True,
 ):
-    """What every record has, besides its `type`: run_started, answer, sample or run_finished."""
+    """The fields of every record, in addition to its `type`: run_started, answer, sample or run_finished."""
 
     seq: Count
+    """Number of the record in its run, from 0."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What was chosen for a run; equal settings make runs comparable."""
+    """The settings of a run. Runs with equal settings can be compared."""
 
     scenario: Name
-    """`single-stream`: one question after the other; `offline`: in batches; `server`: at random moments, as
-    users ask; `sustained`: single-stream for minutes; `loadgen`: single-stream, asked by MLPerf's LoadGen."""
+    """How questions arrive. `single-stream`: one after the other; `offline`: in batches; `server`: at random
+    moments, like users' questions; `sustained`: single-stream for minutes; `loadgen`: single-stream, driven
+    by MLPerf's LoadGen."""
     decoding: Name
-    """`pipeline`: Hugging Face's question-answering defaults; `squad`: those of the official scripts."""
+    """How the answer is chosen. `pipeline`: with the defaults of Hugging Face's question-answering pipeline;
+    `squad`: with those of the official scripts."""
     max_tokens: Count
     """Longest window in tokens, question and special tokens included."""
     stride_tokens: Count
@@ -54,94 +57,97 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Intra-op threads of the session."""
     warmup_questions: Count
     limit: Count | None = None
-    """Questions asked for; None for all."""
+    """How many questions of the file to ask; None for all."""
     seed: Count
-    """Chooses the questions under a limit, and their order."""
+    """Seed of the random choice of questions, if there is a limit, and of their order."""
     options: dict[str, str | int | float | bool] = {}
-    """Further settings of the runtime, by their own names."""
+    """Other settings of the runtime, by the names that the runtime gives them."""
     min_queries: Count = 0
-    """Questions are asked again until they are so many."""
+    """The questions are repeated until at least this many have been asked."""
     min_seconds: Seconds = 0.0
-    """The same, for the time since the run began."""
+    """The questions are repeated until at least this many seconds have passed since the run began."""
     max_seconds: Seconds | None = None
-    """The run ends then, whatever was asked."""
+    """The run ends after this many seconds, however many questions were asked; None for no limit."""
     percentile: Count | None = None
-    """Questions are asked again until this percentile, 90 or 99, has an upper bound."""
+    """The questions are repeated until this percentile, 90 or 99, has an upper bound; None to need none."""
     batch_size: Count = 1
-    """Questions that go through the network at once: `offline`."""
+    """`offline`: how many questions the network processes at once."""
     qps: Rate | None = None
-    """Questions that arrive in a second, on average: `server`; None to search the highest rate."""
+    """`server`: how many questions arrive per second, on average; None to search for the highest rate."""
     latency_bound_ns: Nanoseconds | None = None
-    """What p99 may be, queueing included: `server`."""
+    """`server`: the highest p99 allowed, queueing included."""
 
 
 class QuestionSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which questions a run asks."""
+    """The questions that a run asks."""
 
     name: Name
     sha256: Sha256
     """`questions.QuestionFile.sha256` of the whole file."""
     total: Count
-    """Questions in the file."""
+    """How many questions are in the file."""
     selected: Count
-    """Questions this run asks."""
+    """How many of them this run asks."""
 
 
 class ThreadTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How fast a number of threads was, where the fastest was looked for."""
+    """The median time with one number of threads, measured to find the fastest number."""
 
     threads: Count
     p50_ns: Nanoseconds
 
 
 class RunStarted(_Record, tag="run_started", frozen=True, kw_only=True):
-    """Who measures what, with which settings."""
+    """The start of a run: which device measures which bundle, with which questions and settings."""
 
     device: Device
     bundle_sha256: Sha256
-    """SHA-256 of the bundle's manifest, which in turn holds that of every file."""
+    """SHA-256 of the bundle's manifest, which lists the SHA-256 of every file."""
     bundle: Manifest
     questions: QuestionSet
     settings: Settings
     started_at: UtcTime
     clock_synchronised: bool | None = None
-    """Whether the operating system vouches for the wall clock; None where it does not say."""
+    """Whether the operating system reports that the wall clock is synchronised; None if it does not report
+    this."""
     remarks: tuple[Text, ...] = ()
-    """What spoke against measuring at that moment, a sentence each: a busy, hot or slowed machine."""
+    """Reasons against measuring at that moment, one sentence each: a busy, hot or throttled machine."""
     thread_trials: tuple[ThreadTrial, ...] = ()
-    """What `settings.threads` was chosen from; empty where it was not tried out."""
+    """The trials that `settings.threads` was chosen from; empty if there were none."""
 
 
 class Answer(_Record, tag="answer", frozen=True, kw_only=True):
     """One question answered once. Its time is `tokenize_ns + infer_ns + decode_ns`."""
 
     at_ns: Nanoseconds
-    """When it was asked, since the run started."""
+    """When the question was asked, counted from the start of the run."""
     question_id: Name
     text: Text
-    """The predicted span as it stands in the context; empty with an `error`."""
+    """The predicted span, copied from the context; empty if there is an `error`."""
     start_char: Count
+    """Start of the span in the context, in characters (code points)."""
     end_char: Count
-    """The span in characters (code points) of the context, end exclusive."""
+    """End of the span in the context, in characters (code points), exclusive."""
     confidence: Probability
     tokenize_ns: Nanoseconds
     infer_ns: Nanoseconds
     decode_ns: Nanoseconds
     windows: Count
     tokens: Count
-    """Tokens over all windows."""
+    """Tokens in all windows together."""
     repeat: Count = 0
     """0 the first time a question is asked in a run, then 1, 2, …"""
     waited_ns: Nanoseconds = 0
-    """From its arrival until its turn came: `server`. Not part of its time."""
+    """`server`: the time from the question's arrival until its turn came. It is not part of the question's
+    time."""
     marks: tuple[Mark, ...] = ()
     error: Text | None = None
 
 
 class Sample(_Record, tag="sample", frozen=True, kw_only=True):
-    """The state of the machine at a moment; None where it cannot be read.
+    """The state of the machine at one moment. A value is None if it cannot be read.
 
-    Between two questions, and now and then while `server` and `loadgen` ask without a pause.
+    Samples are taken between two questions, and now and then while `server` and `loadgen` ask without pause.
     """
 
     at_ns: Nanoseconds
@@ -150,66 +156,69 @@ class Sample(_Record, tag="sample", frozen=True, kw_only=True):
     throttle: tuple[Mark, ...] = ()
     worker_rss_bytes: Bytes | None = None
     energy_joules: float | None = None
-    """Since the run started, from the run's energy source."""
+    """Energy used since the run started, as measured by the run's energy source."""
 
 
 class PercentileBound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An upper bound of a percentile that holds with 99 % confidence, as MLPerf's early stopping has it."""
+    """An upper bound of a percentile with 99 % confidence, computed like MLPerf's early stopping."""
 
     percent: Count
     queries: Count
-    """Times that it rests on: answered, and undisturbed."""
+    """How many times the bound is computed from: those of answered questions without marks."""
     needed: Count
-    """The fewest that give one."""
+    """The smallest number of times that gives a bound."""
     value_ns: Nanoseconds | None = None
-    """None where they are too few."""
+    """The bound; None if there are too few times."""
 
 
 class RateTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Questions that arrived at one rate."""
+    """What was measured while questions arrived at one rate."""
 
     qps: Rate
     queries: Count
     p50_ns: Nanoseconds
-    """Queueing included, as in the others."""
+    """Median latency, queueing included."""
     p99_ns: Nanoseconds
+    """99th percentile of the latency, queueing included."""
     bound_ns: Nanoseconds | None = None
-    """Upper bound of p99."""
+    """Upper bound of p99, if there is one; queueing included."""
     held: bool
-    """Whether p99, by its upper bound where there is one, is within `Settings.latency_bound_ns`."""
+    """Whether p99 is within `Settings.latency_bound_ns`; its upper bound decides, if there is one."""
 
 
 class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """What a scenario is for, as far as the run got."""
+    """The results that a scenario measures, as far as the run got."""
 
     bounds: tuple[PercentileBound, ...] = ()
     questions_per_second: Rate | None = None
-    """`offline`: questions over the time that the worker spent on them."""
+    """`offline`: the number of questions divided by the time that the worker spent on them."""
     rates: tuple[RateTrial, ...] = ()
-    """`server`: in the order tried. The answers recorded are of the highest that held, or of the last."""
+    """`server`: the rates, in the order tried. The recorded answers are those of the highest rate that held,
+    or else of the last rate."""
     valid_qps: Rate | None = None
     """`server`: the highest rate that held."""
     throttled_after_ns: Nanoseconds | None = None
-    """`sustained`: when a sample first saw the machine slowed down, since the run began."""
+    """`sustained`: the time from the start of the run to the first sample that shows throttling."""
     loadgen: dict[str, Text] = {}
-    """`loadgen`: the lines of its summary."""
+    """`loadgen`: the lines of LoadGen's summary."""
     left_out: Count = 0
-    """Questions that were answered before an interruption: bounds and questions a second are of the later."""
+    """How many questions were answered before an interruption. Bounds and questions per second cover only the
+    later ones."""
 
 
 class RunFinished(_Record, tag="run_finished", frozen=True, kw_only=True):
-    """How a run ended, and what is measured once a run."""
+    """How a run ended, and what is measured once per run."""
 
     status: RunStatus
     reason: Text = ""
-    """Why it is not complete: one sentence."""
+    """Why the run is not complete: one sentence."""
     answered: Count
     errors: Count
     elapsed_ns: Nanoseconds
     load_ns: Nanoseconds | None = None
-    """Hashing and loading the bundle until the session is ready."""
+    """Time to hash and load the bundle, until the session is ready."""
     first_ns: Nanoseconds | None = None
-    """The first question of the worker, cold; it is asked again later, and only then counts."""
+    """Time of the worker's first question, cold. The question is asked again later, and only then counts."""
     peak_rss_bytes: Bytes | None = None
     """Highest resident memory of the worker process."""
     energy_source: Name | None = None

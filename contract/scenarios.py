@@ -1,16 +1,16 @@
-"""The scenarios of a run: how its questions arrive. Their names are values of `records.Settings.scenario`."""
+"""The scenarios of a run: how questions arrive. Their names are values of `records.Settings.scenario`."""
 
 from typing import Final
 
 SINGLE_STREAM: Final = "single-stream"
-"""One question after the other: the scenario in which a question's time is its latency."""
+"""Questions arrive one after the other. In this scenario a question's time is its latency."""
 OFFLINE: Final = "offline"
-"""In batches."""
+"""Questions arrive in batches."""
 SERVER: Final = "server"
-"""At random moments, as users ask."""
+"""Questions arrive at random moments, like users' questions."""
 SUSTAINED: Final = "sustained"
-"""One question after the other, for minutes."""
+"""Questions arrive one after the other, for minutes."""
 LOADGEN: Final = "loadgen"
-"""One question after the other, asked by MLPerf's LoadGen."""
+"""Questions arrive one after the other, driven by MLPerf's LoadGen."""
 
 SCENARIOS: Final = (SINGLE_STREAM, OFFLINE, SERVER, SUSTAINED, LOADGEN)

@@ -1,7 +1,7 @@
 """Exact Match and token F1, as the official SQuAD v1.1 evaluation computes them.
 
 Source of the rules: `evaluate-v1.1.py`, Rajpurkar et al., 2016. Scores are 0 to 1 here; the script prints
-percent. Both take the best over a question's gold answers, each for itself. `export` limits a loss of F1 and
+percent. EM and F1 each take their best value over a question's gold answers. `export` limits a loss of F1 and
 `collector` reports F1, so both compute it here.
 """
 
@@ -18,19 +18,19 @@ _LONGEST_REMEMBERED: Final = 200
 
 
 class Score(NamedTuple):
-    """How well an answer agrees with what people answered."""
+    """How well an answer agrees with the gold answers."""
 
     exact_match: bool
     f1: float
 
 
 def normalize(text: str) -> str:
-    """Lower case, without ASCII punctuation, English articles and surplus white space."""
+    """Return a text in lower case, without ASCII punctuation, English articles and surplus white space."""
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
 def token_f1(prediction: str, gold: str) -> float:
-    """F1 of the bags of normalised words; 0 when they share none, two empty ones included."""
+    """Return the F1 of two texts as bags of normalised words: 0 if they share none, even two empty texts."""
     return _f1(_normalized(prediction), _normalized(gold))
 
 
@@ -39,12 +39,12 @@ def score(prediction: str, golds: Iterable[str]) -> Score:
     normalized = _normalized(prediction)
     expected = {_normalized(gold) for gold in golds}
     if normalized and normalized in expected:
-        return Score(True, 1.0)  # nothing is above it
+        return Score(True, 1.0)  # the highest score
     return Score(normalized in expected, max(_f1(normalized, gold) for gold in expected))
 
 
 def _normalized(text: str) -> str:
-    # Golds come again with every run, and answers with every precision: a cache, which changes no result.
+    # The same gold answers come with every run, and many answers with every precision: a cache saves time.
     return _remembered(text) if len(text) <= _LONGEST_REMEMBERED else normalize(text)
 
 

@@ -1,7 +1,7 @@
-"""The study that distilbench follows, "Advances in Model Distillation": its summary, as it is printed there.
+"""The summary table of "Advances in Model Distillation", the study that distilbench follows.
 
-It measured on the 87,599 questions of SQuAD v1.1 train with the defaults of the Hugging Face pipeline.
-`collector` prints its numbers beside the measured ones, `export` beside the models that it builds.
+The study measured on the 87,599 questions of SQuAD v1.1 train with the defaults of the Hugging Face pipeline.
+`collector` prints the study's numbers beside the measured ones, `export` beside the models that it builds.
 """
 
 from typing import Final
@@ -15,12 +15,13 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     parameters_millions: int
     layers: int
-    """Printed as 6 for MiniLM, though 33 million parameters are those of 12 layers of 384."""
+    """The study prints 6 for MiniLM, although 33 million parameters belong to 12 layers of width 384."""
     exact_match: float
-    """Percent, as is `f1`."""
+    """In percent."""
     f1: float
+    """In percent."""
     speed_up: float
-    """Over BERT-Large."""
+    """Speed-up over BERT-Large."""
     best_for: str
 
 
@@ -53,11 +54,11 @@ STUDY: Final = {
         best_for="balance",
     ),
 }
-"""By `bundle.Manifest.model` of the model that the study measured."""
+"""The rows of the summary, by `bundle.Manifest.model` of the measured model."""
 
 METHODS: Final = {
     "bert-large": "teacher",
     "distilbert": "logits, hidden states and attention; task-agnostic",
     "minilm-l12": "self-attention and value matrices; task-specific",
 }
-"""How each model was distilled, in the words of the study."""
+"""How each model was distilled, in the study's words, by `bundle.Manifest.model`."""

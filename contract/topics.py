@@ -1,4 +1,4 @@
-"""MQTT topics. One subtree a device, so that a broker's ACL is one pattern a direction.
+"""The MQTT topics. Each device has one subtree, so that a broker's ACL needs one pattern per direction.
 
 | topic | from | QoS | retained | payload |
 |---|---|---|---|---|
@@ -30,15 +30,15 @@ class Topic(NamedTuple):
 
 
 def topic(device_id: str, channel: Channel) -> str:
-    """The topic of one device's channel."""
+    """Return the topic of one device's channel."""
     return f"{ROOT}/{device_id}/{channel}"
 
 
 def parse_topic(name: str) -> Topic:
-    """Take a topic apart.
+    """Parse a topic.
 
     Raises:
-        Malformed: not one of ours.
+        Malformed: the topic is not one of distilbench's.
     """
     match = _TOPIC.fullmatch(name)
     if match is None:

@@ -5,7 +5,7 @@
 | 1 | distilbench 0.1 | first |
 
 A change that an older reader would misread or refuse needs the next number, an entry above, and a step
-in `codec.UPGRADES` that lifts the version before. Readers upgrade older data and refuse newer data.
+in `codec.UPGRADES` that converts the version before it. Readers upgrade older data and refuse newer data.
 """
 
 from typing import Final

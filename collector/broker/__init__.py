@@ -1,1 +1,1 @@
-"""The way to a broker: its address, the client, credentials, the embedded one."""
+"""MQTT brokers: the collector's clients, credentials, and the embedded broker."""

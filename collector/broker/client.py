@@ -1,8 +1,8 @@
-"""The collector's MQTT 5 clients: one takes results, the other looks at the states of all agents.
+"""The collector's MQTT 5 clients: one receives results, the other watches the states of all agents.
 
-The first hands over what arrives and acknowledges only what it is told to.
-Callbacks run on paho's network thread and do nothing but put events into a queue; an exception there, or
-in paho itself, becomes an event too, so the thread cannot die in silence.
+The first passes on what arrives, and acknowledges a message only when its caller asks for that.
+Callbacks run on paho's network thread and do nothing but put events into a queue. An exception there, or
+in paho itself, becomes an event too, so the thread cannot die unnoticed.
 """
 
 import random
@@ -28,15 +28,15 @@ KEEPALIVE_SECONDS: Final = 30
 SESSION_EXPIRY_SECONDS: Final = 7 * 86_400
 """How long the broker keeps messages for a collector that is away."""
 RECEIVE_MAXIMUM: Final = 200
-"""Messages the broker may have sent and we not yet acknowledged. Mosquitto 2.0.11 forgets this bound: with
-each acknowledgement it sends as many again."""
+"""How many messages the broker may send before they are acknowledged. Mosquitto 2.0.11 forgets this bound:
+with each acknowledgement it sends as many again."""
 MAX_WAITING: Final = 2 * RECEIVE_MAXIMUM
-"""With so many messages waiting we stop reading from the broker, whatever it thinks of its bound."""
+"""Reading from the broker pauses while this many messages wait, even if the broker ignores its bound."""
 MAX_WAITING_BYTES: Final = 32 * 1_048_576
-"""And with so many bytes of those that are not acknowledged: a message may have a mebibyte."""
+"""Reading also pauses while the unacknowledged messages have this many bytes; one may have a mebibyte."""
 _READ_AGAIN_SECONDS: Final = 0.01
 MAX_PACKET_BYTES: Final = 1_048_576
-"""A broker drops what is larger. What is too large for us and smaller than this is rejected by us, seen."""
+"""A broker drops larger packets. The collector rejects smaller ones that are too large, and lists them."""
 _SESSION_TAKEN_OVER: Final = 0x8E
 _FAILURE: Final = 0x80
 
@@ -46,21 +46,21 @@ class Arrival(NamedTuple):
 
     message: MQTTMessage
     connection: int
-    """Which connection it came by: it can be acknowledged on that one only."""
+    """The number of the connection that it arrived on; only there can it be acknowledged."""
 
 
 class Ready(NamedTuple):
-    """Connected and subscribed, the first time or again."""
+    """The client is connected and subscribed, for the first time or again."""
 
 
 class Lost(NamedTuple):
-    """The connection broke or was refused; it is being tried again."""
+    """The connection broke or was refused; the client is trying again."""
 
     reason: str
 
 
 class Failed(NamedTuple):
-    """It will not work again by itself."""
+    """The client has failed and will not recover by itself."""
 
     reason: str
 
@@ -69,7 +69,7 @@ Event = Arrival | Ready | Lost | Failed
 
 
 class _Client(Client):
-    """A client whose network thread says why it ends."""
+    """A client with a network thread that reports why it ends."""
 
     events: "SimpleQueue[Any]"
 
@@ -82,22 +82,22 @@ class _Client(Client):
 
 
 class Subscriber:
-    """One session at a broker: persistent, or a share in a group's work.
+    """A subscription to results: in a persistent session, or as a member of a group that shares the results.
 
-    A share is not persistent: what a member does not take while it is away must go to the others, and what
-    the broker forgets with its session is sent again by the agents.
+    The session of a group's member is not persistent: while a member is away, messages must go to the others.
+    The agents send again what the broker forgets with the session.
     """
 
     def __init__(
         self, address: BrokerAddress, client_id: str, events: "SimpleQueue[Any]", group: str | None = None
     ) -> None:
-        """Prepare; nothing is connected yet.
+        """Prepare a client without connecting it.
 
         Args:
             address: the broker.
-            client_id: names the session, which the broker keeps while we are away.
-            events: takes every `Event`, from the network thread.
-            group: of collectors that share the results; None to take them all.
+            client_id: the name of the session, which the broker keeps while the client is away.
+            events: receives every `Event`, from the network thread.
+            group: the name of the group of collectors that share the results; None to receive them all.
         """
         self._address = address
         self._persistent = group is None
@@ -115,10 +115,10 @@ class Subscriber:
         self._client.max_queued_messages_set(10_000)
 
     def start(self) -> None:
-        """Connect; from now on events come.
+        """Connect; events arrive from then on.
 
         Raises:
-            BrokerUnavailable: nobody answers there.
+            BrokerUnavailable: no broker answers at the address.
         """
         connect(
             self._client,
@@ -128,20 +128,20 @@ class Subscriber:
         )
 
     def stop(self) -> None:
-        """Send what is queued, say goodbye and keep the session."""
+        """Send what is queued and disconnect; the broker keeps a persistent session."""
         self._stopped.set()
         self._client.disconnect()
         self._client.loop_stop()
 
     def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
-        """Let the broker forget messages; those of an earlier connection come again instead."""
+        """Acknowledge messages, except those of an earlier connection, which the broker sends again."""
         for arrival in arrivals:
             self._count(-len(arrival.message.payload))
             if arrival.connection == self._connection:
                 self._client.ack(arrival.message.mid, arrival.message.qos)
 
     def send(self, receipts: Iterable[Receipt]) -> None:
-        """Publish receipts. One that gets lost is sent again when its records come again."""
+        """Publish receipts. A lost receipt is sent again when its records arrive again."""
         if not self._client.is_connected():
             return
         for receipt in receipts:
@@ -164,8 +164,8 @@ class Subscriber:
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self._count(len(message.payload))
         self._events.put(Arrival(message, self._connection))
-        # While this waits, nothing is read, so TCP holds the broker back. Should that last longer than the
-        # keepalive, the broker ends the connection, and what was not acknowledged comes again.
+        # While this waits, nothing is read, so TCP slows the broker down. If that lasts longer than the
+        # keepalive, the broker ends the connection, and sends again what was not acknowledged.
         while self._is_full and not self._stopped.is_set():
             self._stopped.wait(_READ_AGAIN_SECONDS)
 
@@ -183,18 +183,18 @@ class Subscriber:
         if code.value == _SESSION_TAKEN_OVER:
             self._events.put(Failed(f"another collector with this database connected to {self._address}"))
         elif code.value != 0:
-            self._events.put(Lost(f"broker {self._address} was lost ({code}); trying again"))
+            self._events.put(_lost(self._address, code))
 
 
 class Watcher:
-    """Sees the state of every agent: the retained ones first, then each as it comes."""
+    """A subscription to the states of all agents: first the retained ones, then each new one."""
 
     def __init__(self, address: BrokerAddress, events: "SimpleQueue[Any]") -> None:
-        """Prepare; nothing is connected yet.
+        """Prepare a client without connecting it.
 
         Args:
             address: the broker.
-            events: takes every `Event`, from the network thread.
+            events: receives every `Event`, from the network thread.
         """
         self._address = address
         self._events = events
@@ -209,15 +209,15 @@ class Watcher:
         self._client.on_disconnect = self._on_disconnect
 
     def start(self) -> None:
-        """Connect; from now on events come.
+        """Connect; events arrive from then on.
 
         Raises:
-            BrokerUnavailable: nobody answers there.
+            BrokerUnavailable: no broker answers at the address.
         """
         connect(self._client, self._address, clean_start=True)
 
     def stop(self) -> None:
-        """Say goodbye."""
+        """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -238,20 +238,20 @@ class Watcher:
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _props: object
     ) -> None:
         if code.value != 0:
-            self._events.put(Lost(f"broker {self._address} was lost ({code}); trying again"))
+            self._events.put(_lost(self._address, code))
 
 
 def new_client(
     address: BrokerAddress, client_id: str, events: "SimpleQueue[Any]", *, manual_ack: bool = False
 ) -> Client:
-    """A client of a broker, not connected yet.
+    """Make a client of a broker that is not connected yet.
 
     Raises:
-        BadInput: its certificates cannot be used.
+        BadInput: the certificates of the address cannot be used.
     """
     client = _Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5, manual_ack=manual_ack)
     client.events = events
-    # Many collectors may lose one broker at one moment: each comes back in its own time.
+    # Many collectors may lose a broker at the same moment: they reconnect at different times.
     client.reconnect_delay_set(1, 10 + random.randrange(10))  # noqa: S311  # spread, not secrecy
     if address.user is not None:
         client.username_pw_set(address.user, address.password.reveal() if address.password else None)
@@ -270,16 +270,16 @@ def new_client(
 
 
 def connect(client: Client, address: BrokerAddress, *, clean_start: bool, session_seconds: int = 0) -> None:
-    """Connect, and let the network thread run.
+    """Connect a client and start its network thread.
 
     Args:
         client: made by `new_client`.
         address: the broker.
-        clean_start: forget what the broker keeps of an earlier session.
-        session_seconds: how long the broker shall keep this one.
+        clean_start: let the broker drop what it keeps of an earlier session.
+        session_seconds: how long the broker should keep this session.
 
     Raises:
-        BrokerUnavailable: nobody answers there.
+        BrokerUnavailable: no broker answers at the address.
     """
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
     properties.SessionExpiryInterval = session_seconds
@@ -298,6 +298,10 @@ def connect(client: Client, address: BrokerAddress, *, clean_start: bool, sessio
     client.loop_start()
 
 
+def _lost(address: BrokerAddress, code: ReasonCode) -> Lost:
+    return Lost(f"the connection to broker {address} was lost ({code}); trying again")
+
+
 def _subscribed(address: BrokerAddress, topics: str, codes: list[ReasonCode]) -> Ready | Failed:
     denied = [code for code in codes if code.value >= _FAILURE]
-    return Failed(f"broker {address} denies {topics!r}: {denied[0]}") if denied else Ready()
+    return Failed(f"broker {address} denies reading {topics!r}: {denied[0]}") if denied else Ready()

@@ -1,7 +1,7 @@
-"""Credentials for a device or for the collector: made once and told once.
+"""Credentials for a device or for the collector: made once and shown once.
 
-The password is made here, so it is never typed, never an argument, and strong enough that the few rounds of
-Mosquitto's hash do not matter.
+The password is generated here, so it is never typed, never an argument, and strong enough that the few rounds
+of Mosquitto's hash do not matter.
 """
 
 import base64
@@ -30,10 +30,10 @@ _PLAIN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,1024}")
 
 
 def checked_user(name: str) -> str:
-    """The name, if it can be a device's id, which is its user name as well.
+    """Return the name if it is a valid device id, which is also the device's user name.
 
     Raises:
-        BadInput: it cannot.
+        BadInput: the name is not valid.
     """
     try:
         return checked_device_id(name)
@@ -42,13 +42,13 @@ def checked_user(name: str) -> str:
 
 
 def provision(file: Path, user: str, *, hashed: bool, replace: bool) -> str:
-    """Make a password and enter it for a user; the file is replaced as a whole.
+    """Make a password for a user and write it to a file, which is replaced as a whole.
 
     Args:
-        file: `password_file` of Mosquitto, or the credentials of the embedded broker; made where it is not.
+        file: `password_file` of Mosquitto, or the credentials of the embedded broker; it need not exist.
         user: a device id, or `COLLECTOR`.
-        hashed: as Mosquitto stores it; otherwise plain, as the embedded broker needs it.
-        replace: make a new password for a user who has one, which ends the old one.
+        hashed: store a hash, as Mosquitto does; otherwise plain text, as the embedded broker needs it.
+        replace: make a new password for a user that has one; the old password then stops working.
 
     Returns:
         The password, which is not stored anywhere else.
@@ -59,11 +59,13 @@ def provision(file: Path, user: str, *, hashed: bool, replace: bool) -> str:
     """
     password = secrets.token_urlsafe(_PASSWORD_BYTES)
     try:
-        with _alone(file.parent):
+        with _locked(file.parent):
             lines = _lines(file)
             others = [line for line in lines if line.partition(":")[0] != user]
             if len(others) != len(lines) and not replace:
-                raise BadInput(f"{user!r} has credentials in {str(file)!r} already; --replace makes new ones")
+                raise BadInput(
+                    f"{user!r} has credentials in {str(file)!r} already: use --replace to make new ones"
+                )
             others.append(f"{user}:{_mosquitto_hash(password) if hashed else password}")
             _replace(file, "".join(f"{line}\n" for line in others))
     except OSError as error:
@@ -72,46 +74,46 @@ def provision(file: Path, user: str, *, hashed: bool, replace: bool) -> str:
 
 
 def check_new(path: Path) -> None:
-    """See that a password can be written here, before an older one is made void.
+    """Check that a file or folder can be created, before an old password is replaced.
 
     Raises:
-        BadInput: there is something, or no folder to make it in.
+        BadInput: the path exists already, or the folder that would contain it does not exist.
     """
     if os.path.lexists(path):
-        raise BadInput(f"{str(path)!r} is there already: name a new one")
+        raise BadInput(f"{str(path)!r} exists already: name a new one")
     if not path.absolute().parent.is_dir():
-        raise BadInput(f"there is no folder for {str(path)!r}: make it first")
+        raise BadInput(f"the folder of {str(path)!r} does not exist: create it first")
 
 
 def write_secret(file: Path, password: str) -> None:
-    """Write a password to a new file that its owner alone may read.
+    """Write a password to a new file that only its owner may read.
 
     Raises:
-        BadInput: there is such a file, or it cannot be made.
+        BadInput: the file exists already or cannot be created.
     """
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as opened:
             opened.write(f"{password}\n")
     except OSError as error:
-        raise BadInput(f"password file {str(file)!r} cannot be made: {error.strerror}") from None
+        raise BadInput(f"password file {str(file)!r} cannot be created: {error.strerror}") from None
 
 
 def agent_config(user: str, broker: str, *, ca_file: bool) -> str:
-    """The agent's configuration file for a device, beside which its secrets lie."""
-    return encode_config({"device-id": user, **_way_in(user, broker, ca_file)})
+    """Return the text of a device's configuration file; its secrets are files in the same folder."""
+    return encode_config({"device-id": user, **_login_keys(user, broker, ca_file)})
 
 
 def collector_config(broker: str, *, ca_file: bool) -> str:
-    """The configuration file of a collector, beside which its secrets lie."""
-    return encode_config({**_way_in(COLLECTOR, broker, ca_file), "db": "results.db"})
+    """Return the text of a collector's configuration file; its secrets are files in the same folder."""
+    return encode_config({**_login_keys(COLLECTOR, broker, ca_file), "db": "results.db"})
 
 
 def write_folder(folder: Path, user: str, config: str, password: str, ca_file: Path | None) -> None:
     """Write what a device or a collector needs into a new folder: configuration, password, certificates.
 
     Raises:
-        BadInput: there is such a folder, it cannot be made, or the certificates cannot be read.
+        BadInput: the folder exists already or cannot be created, or the certificates cannot be read.
     """
     try:
         folder.mkdir(mode=0o700)
@@ -124,14 +126,14 @@ def write_folder(folder: Path, user: str, config: str, password: str, ca_file: P
     write_secret(folder / "password", password)
 
 
-def _way_in(user: str, broker: str, ca_file: bool) -> dict[str, str]:
+def _login_keys(user: str, broker: str, ca_file: bool) -> dict[str, str]:
     scheme, _, host = broker.partition("://")
     keys = {"broker": f"{scheme}://{user}@{host.rpartition('@')[2]}", "password-file": "password"}
     return keys | ({"ca-file": "ca.crt"} if ca_file else {})
 
 
 def read_credentials(file: Path) -> dict[str, str]:
-    """Users and their passwords, for the embedded broker.
+    """Read the users of the embedded broker and their passwords.
 
     Raises:
         BadInput: the file cannot be read, others may read it, or a line is not `user:password`.
@@ -143,12 +145,14 @@ def read_credentials(file: Path) -> dict[str, str]:
         if not _PLAIN.fullmatch(password) or password.startswith("$7$"):
             # The line is not quoted: it may hold a secret.
             raise BadInput(
-                f"line {number} of {str(file)!r} is not user:password in plain text: collector provision "
-                "--embedded makes one"
+                f"line {number} of {str(file)!r} is not user:password in plain text: make it with "
+                "collector provision --embedded"
             )
         found[checked_user(user)] = password
     if not found:
-        raise BadInput(f"credentials file {str(file)!r} lets nobody in: collector provision --embedded")
+        raise BadInput(
+            f"credentials file {str(file)!r} has no users: add them with collector provision --embedded"
+        )
     return found
 
 
@@ -160,8 +164,8 @@ def _lines(file: Path) -> list[str]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other provisions away, of which each would replace the file by one without the others' users."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Make other processes wait: each would replace the file by one without the users that the others add."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,9 +1,9 @@
-"""An MQTT broker inside the collector, for a laptop and a few devices: rumqttd, by the package iotcore.
+"""An MQTT broker inside the collector, for a laptop and a few devices: rumqttd, from the package iotcore.
 
 It keeps everything in memory. Agents keep their results until the collector's receipt, so a broker that
-forgets costs time and nothing else. Beyond the loopback address it demands credentials, and speaks TLS where
-it is given a certificate; it knows no ACL, so it is for devices that trust each other. Mosquitto is for all
-others.
+forgets costs nothing but time. At other addresses than the loopback address it requires credentials. It uses
+TLS if it has a certificate. It has no ACL, so it is for devices that trust each other; all others need
+Mosquitto.
 """
 
 import secrets
@@ -22,11 +22,13 @@ from contract.config import encode_value
 from contract.messages import MAX_MESSAGE_BYTES
 
 LOOPBACK: Final = "127.0.0.1"
-NO_RIGHTS: Final = "the embedded broker knows no rights: each device can write in another's name"
-EXPOSED: Final = f"{NO_RIGHTS}; without --cert-file and --key-file others can read all, passwords too"
-"""What whoever lets it listen to a network is told, with TLS and without."""
+NO_RIGHTS: Final = "the embedded broker has no access rights: each device can send results as another device"
+EXPOSED: Final = (
+    f"{NO_RIGHTS}; without --cert-file and --key-file others can read everything, passwords included"
+)
+"""The warnings about a broker that listens on a network: `NO_RIGHTS` with TLS, `EXPOSED` without."""
 
-# Segments bound the memory: 64 MiB a topic filter, after which the oldest message is forgotten.
+# Segments bound the memory: 64 MiB per topic filter, after which the oldest message is dropped.
 # Without `dynamic_filters` a subscription to a topic that nobody has published to yet fails.
 _CONFIG: Final = """
 id = 0
@@ -55,8 +57,8 @@ _COLLECTOR: Final = "collector"
 _EVERYWHERE: Final = "0.0.0.0"  # noqa: S104  # recognised, not bound
 
 
-def is_here(host: str) -> bool:
-    """Whether an address is this machine's own, which no other reaches."""
+def is_loopback(host: str) -> bool:
+    """Return whether an address can be reached only from this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -64,19 +66,19 @@ def is_here(host: str) -> bool:
 
 
 class Certificate(NamedTuple):
-    """What the broker shows to those who connect from a network."""
+    """The certificate that the broker uses for TLS, and its key."""
 
     cert_file: Path
     key_file: Path
 
 
 class Embedded(NamedTuple):
-    """A broker that runs."""
+    """The addresses of a running broker."""
 
     own: BrokerAddress
-    """The collector's own way in."""
+    """The address that the collector itself connects to."""
     shown: BrokerAddress
-    """That of devices."""
+    """The address that devices connect to."""
 
 
 @contextmanager
@@ -86,18 +88,19 @@ def embedded_broker(
     credentials: Mapping[str, str] | None = None,
     certificate: Certificate | None = None,
 ) -> Iterator[Embedded]:
-    """Run a broker for the time of the block.
+    """Run a broker during the block.
 
     Args:
-        port: on which port; None for a free one.
-        listen: an IPv4 address of this machine.
-        credentials: passwords by user; None to let everybody in, which is for the loopback address only.
-        certificate: for TLS; the collector itself then comes in by a port of the loopback address.
+        port: the port to listen on; None for a free one.
+        listen: the IPv4 address of this machine to listen on.
+        credentials: passwords by user; None to accept everyone, which only the loopback address allows.
+        certificate: the certificate for TLS; the collector itself then connects to a port of the loopback
+            address, without TLS.
 
     Raises:
         BrokerUnavailable: the package is not installed, the port is taken, or the certificate cannot be used.
     """
-    assert credentials is not None or listen == LOOPBACK, "whoever can reach it must say who they are"
+    assert credentials is not None or listen == LOOPBACK, "a broker that others can reach needs credentials"
     try:
         from iotcore import Broker
     except ImportError:
@@ -117,7 +120,7 @@ def embedded_broker(
         text += _listener(2, inside, users, None)
     with tempfile.TemporaryDirectory(prefix="distilbench-broker-") as folder:
         config = Path(folder, "rumqttd.toml")
-        config.write_text(text)  # the folder is private to this user, and so is what stands in it
+        config.write_text(text)  # the folder is private to this user, and so is this file
         broker = Broker(config_path=str(config))
         try:
             broker.start()
@@ -134,8 +137,8 @@ def embedded_broker(
 def _listener(
     number: int, at: BrokerAddress, users: Mapping[str, str] | None, certificate: Certificate | None
 ) -> str:
-    most = MAX_MESSAGE_BYTES + 65_536
-    text = _LISTENER.format(number=number, host=at.host, port=at.port, max_payload_size=most)
+    max_payload = MAX_MESSAGE_BYTES + 65_536
+    text = _LISTENER.format(number=number, host=at.host, port=at.port, max_payload_size=max_payload)
     if users is not None:
         lines = [f'"{user}" = "{password}"' for user, password in users.items()]
         text += "\n".join(["", f"[v5.{number}.connections.auth]", *lines, ""])
@@ -146,7 +149,7 @@ def _listener(
 
 
 def _check_tls(shown: BrokerAddress, certificate: Certificate) -> None:
-    """Greet the broker as a device would; whether the certificate is trusted is for devices to say."""
+    """Check that the broker accepts TLS connections; the devices decide whether to trust the certificate."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

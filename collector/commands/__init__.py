@@ -1,4 +1,4 @@
-"""The commands of `collector`, a file for each kind: options in, one call, lines out.
+"""The commands of `collector`, one file per kind. Each reads its options, makes one call and prints lines.
 
-Nothing is decided here, and everything heavy is imported by the command that needs it.
+Nothing is decided here. Heavy modules are imported by the command that needs them.
 """

@@ -1,4 +1,4 @@
-"""Commands that look into the database, clear it up and describe it."""
+"""Commands that show, prune and describe the database."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +82,7 @@ def show(database: Path, run: str, as_json: bool) -> None:
 )
 @database
 def query(database: Path, sql: str, form: "GridFormat") -> None:
-    """Run an SQL query and print its rows; it can change nothing.
+    """Run a read-only SQL query and print its rows.
 
     `collector schema` describes the tables and views.
     """
@@ -129,7 +129,7 @@ def prune(database: Path, runs: tuple[str, ...], before: str | None, rejected: b
     from collector.store.prune import select
 
     if not (runs or before or rejected):
-        raise click.UsageError("say what to remove: --run, --before or --rejected")
+        raise click.UsageError("give what to remove: --run, --before or --rejected")
     with Store.open(database) as store, store.served():
         selection = select(store, runs, before, rejected=rejected)
         if not selection:

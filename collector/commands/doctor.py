@@ -1,4 +1,4 @@
-"""The command that looks for what may go wrong."""
+"""The command that looks for problems before they matter."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +54,7 @@ def doctor(
             elif embedded_broker:
                 yield from examine_embedded(listen, port, credentials, tls=cert_file is not None)
             else:
-                yield Finding("broker", "warn", "none is named", "name it with --broker")
+                yield Finding("broker", "warn", "no broker is named", "name it with --broker")
         except BadInput as error:
             yield Finding("broker", "fail", str(error), "correct the option or the file")
         yield from examine_here(database)

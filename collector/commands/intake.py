@@ -1,4 +1,4 @@
-"""Commands that take results in, and the one that lists what was not stored."""
+"""Commands that receive, import or merge results, and the one that lists rejected messages."""
 
 import sys
 from contextlib import ExitStack
@@ -52,7 +52,7 @@ def serve(
     bundles_at: str,
     share: str | None,
 ) -> None:
-    """Receive results from an MQTT broker until it is stopped.
+    """Receive results from an MQTT broker until stopped.
 
     Stores results in the database, confirms them to the devices, and keeps scores and summaries up to date.
     Ctrl-C or SIGTERM ends it. Give either --broker or --embedded-broker.
@@ -64,13 +64,13 @@ def serve(
     if not embedded_broker and (port, listen, credentials) != (None, None, None):
         raise click.UsageError("--port, --listen and --credentials belong to --embedded-broker")
     if listen is not None and credentials is None:
-        raise click.UsageError("--listen needs --credentials: whoever reaches the broker must log in")
+        raise click.UsageError("--listen needs --credentials: clients on the network must log in")
     if embedded_broker and (cert_file is None) != (key_file is None):
         raise click.UsageError("--cert-file and --key-file go together")
     if share is not None and (not share.isprintable() or set(share) & set("/+#") or not share):
-        raise click.UsageError(f"--share {share!r} is not a name without '/', '+' and '#'")
+        raise click.UsageError(f"--share {share!r} must be a name without '/', '+' and '#'")
     from collector.broker.credentials import read_credentials
-    from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, Certificate, is_here
+    from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, Certificate, is_loopback
     from collector.broker.embedded import embedded_broker as run_broker
     from collector.errors import BadInput
     from collector.serving.server import Server
@@ -82,7 +82,7 @@ def serve(
     if embedded_broker and cert_file is not None and key_file is not None:
         check_key(key_file, BadInput)
         certificate = Certificate(cert_file, key_file)
-    if listen is not None and not is_here(listen):
+    if listen is not None and not is_loopback(listen):
         say(EXPOSED if certificate is None else NO_RIGHTS)
     with Store.open(database, create=True) as store, ExitStack() as stack:
         if embedded_broker:
@@ -97,7 +97,7 @@ def serve(
             from collector.serving.bundle_server import names, serving_bundles
 
             url = stack.enter_context(serving_bundles(bundles, bundles_at))
-            say(f"serving {len(names(bundles))} bundles at {url}NAME, for agent fetch")
+            say(f"serving {counted(len(names(bundles)), 'bundle')} at {url}NAME, for agent fetch")
         server = Server(store, address, say, share)
         server.run(f"listening on {shown}, writing {database}")
         say(_counts(server.stored, server.duplicates, server.rejected))
@@ -114,7 +114,7 @@ def serve(
 def ingest(database: Path, files: tuple[Path, ...]) -> None:
     """Import result files that `agent run --to-file` wrote.
 
-    Records that the database has already are skipped, so a file can be imported again.
+    Records that the database already has are skipped, so a file can be imported again.
     """
     from collector.intake.results_file import ingest_file
     from collector.store.database import Store
@@ -169,7 +169,7 @@ def watch(
     """
     from collector.display.live_table import live_table
     from collector.errors import BadInput
-    from collector.serving.fleet import look_on, look_once
+    from collector.serving.fleet import look_once, look_repeatedly
     from collector.store.database import Store
     from commandline.broker_address import parse_broker
 
@@ -179,7 +179,7 @@ def watch(
             show_list(look_once(store, address), as_json)
         else:
             with live_table(colour=in_colour()) as draw:
-                look_on(store, address, draw, say)
+                look_repeatedly(store, address, draw, say)
 
 
 @click.group(
@@ -213,14 +213,14 @@ def retry(database: Path) -> None:
 
     A device also keeps what was refused: `agent flush --refused` sends it again.
     """
-    from collector.intake.retry import retry as take_in_again
+    from collector.intake.retry import retry as retry_kept
     from collector.store.database import Store
 
     with Store.open(database) as store:
-        done = take_in_again(store)
+        done = retry_kept(store)
     click.echo(
-        f"{counted(done.taken, 'message')} with {counted(done.stored, 'new record')} taken in, "
-        f"{done.left} still rejected"
+        f"{counted(done.accepted, 'message')} with {counted(done.stored, 'new record')} stored, "
+        f"{done.still_rejected} still rejected"
     )
 
 
@@ -235,19 +235,19 @@ def retry(database: Path) -> None:
 def merge(database: Path, others: tuple[Path, ...]) -> None:
     """Import everything from the databases of other collectors.
 
-    Records that the database has already are skipped, so a database can be imported again.
+    Records that the database already has are skipped, so a database can be imported again.
     """
     from collector.errors import BadInput
-    from collector.intake.merge import merge as take_from
+    from collector.intake.merge import merge as merge_from
     from collector.store.database import Store
 
     with Store.open(database, create=True) as store:
         for path in others:
             if path.exists() and path.samefile(database):
-                # Besides, closing it would end SQLite's locks on the database that is open.
-                raise BadInput(f"{str(path)!r} is the database itself: name others")
+                # Closing it would also end SQLite's locks on the open database.
+                raise BadInput(f"{str(path)!r} is the database itself: name another one")
             with Store.open_to_read(path) as other:
-                done = take_from(store, other)
+                done = merge_from(store, other)
             print_or_drop(
                 f"{path}: {counted(done.runs, 'run')}, {counted(done.stored, 'record')} stored, "
                 f"{done.duplicates} known before"

@@ -1,4 +1,4 @@
-"""Options that several commands take, and how commands speak."""
+"""Options that several commands share, and how commands print."""
 
 import os
 import shutil
@@ -60,7 +60,7 @@ credential_options: Callable[[Any], Any] = option_group(
         help="PEM file with the key of --cert-file; only its owner may have access (chmod 600).",
     ),
 )
-"""How to log in to a broker."""
+"""The options for logging in to a broker."""
 
 serving_options: Callable[[Any], Any] = all_of(
     option_group(
@@ -121,11 +121,11 @@ serving_options: Callable[[Any], Any] = all_of(
     ),
     database,
 )
-"""What `collector serve` does; a configuration file may set these for every command that has them."""
+"""The options of `collector serve`. A configuration file may set them for every command that has them."""
 
 
 def optional(options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The same options, none of them required."""
+    """Make options that need not be given from options that may be required."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         command = options(command)
@@ -137,7 +137,7 @@ def optional(options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def bring_up_to_date(database: Path) -> None:
-    """Make what is derived of what a command brought in, and show how far that is."""
+    """Compute the scores and summaries of new data, with a progress bar."""
     from collector.display.progress import progress_bar
     from collector.serving import upkeep
 
@@ -157,17 +157,17 @@ def show_list(grid: "Grid", as_json: bool) -> None:
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal that shows standard output; None where none does."""
+    """Return the width in columns of the terminal that shows standard output; None if no terminal does."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def in_colour() -> bool:
-    """Whether standard output is a terminal whose user has nothing against colour (https://no-color.org)."""
+    """Return whether standard output is a terminal, and NO_COLOR is not set (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def say(line: str) -> None:
-    """A line for the operator, on standard error; data goes to standard output."""
+    """Print a line for the operator on standard error; data goes to standard output."""
     from collector.display.plain import plain
 
     click.echo(plain(line), err=True)

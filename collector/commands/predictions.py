@@ -37,7 +37,7 @@ def evaluate(questions: Path, predictions: Path) -> None:
 
 
 class _RunOrCommand(Group):
-    """A group whose first word is a command, or else a run to write the predictions of."""
+    """A group in which a run instead of a command stands for `write RUN`."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -88,7 +88,7 @@ def write_predictions(database: Path, run: str, target: Path | None) -> None:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadInput(f"prediction file {str(target)!r} cannot be written: {error.strerror}") from None
-    say(f"wrote {len(found)} predictions to {target}")
+    say(f"wrote {counted(len(found), 'prediction')} to {target}")
 
 
 @predictions.command("add")
@@ -111,4 +111,4 @@ def add_predictions(database: Path, file: Path, model: str, questions: str) -> N
     from collector.store.database import Store
 
     with Store.open(database) as store:
-        click.echo(f"added {model}, {add(store, file, model, questions)} predictions")
+        click.echo(f"added {model}, {counted(add(store, file, model, questions), 'prediction')}")

@@ -1,4 +1,4 @@
-"""The command that lets a device or a collector in at a broker."""
+"""The command that creates broker credentials for a device or a collector."""
 
 from pathlib import Path
 
@@ -112,11 +112,12 @@ def provision(
         click.echo(config, nl=False)
         if secret_file is None:
             click.echo(
-                "# The next line is for the file `password` beside it, chmod 600; it is not shown again."
+                "# Put the next line into the file `password` beside it (chmod 600); it is not shown again."
             )
             click.echo(password)
-    say(f"{user} is in {passwords}" + ("" if embedded else "; make the broker read it again: kill -HUP"))
+    say(f"added {user} to {passwords}" + ("" if embedded else "; kill -HUP makes the broker read it again"))
     if folder is not None:
         say(
-            f"{folder} holds what {user} needs: move it there; on a device install-agent.sh --config takes it"
+            f"{folder} holds what {user} needs: move it to that machine; on a device, give it to "
+            "install-agent.sh --config"
         )

@@ -1,4 +1,4 @@
-"""Commands that compare: the report of everything, and one run with another."""
+"""Commands that compare: the report of all runs, and one run with another."""
 
 from pathlib import Path
 
@@ -33,8 +33,8 @@ REGRESSED = 4
     click.option(
         "--require",
         metavar="EXPRESSION",
-        help="Show which models meet these limits, or come nearest: 'f1>=88,p90_ms<=150,rss_mb<=400'. A "
-        "wrong name lists all that can be required.",
+        help="Show which models meet these limits, or come nearest: 'f1>=88,p90_ms<=150,rss_mb<=400'. An "
+        "unknown name prints the list of names.",
     ),
 )
 @option_group(
@@ -70,11 +70,11 @@ def report(
 ) -> None:
     """Compare all models: accuracy, time, memory, size.
 
-    The table is a first screen: which model suits which hardware class. The other formats are the whole
+    The table shows on one screen which model suits which hardware class. The other formats contain the whole
     report; `html` has charts.
     """
     if (full or section) and (form != "table" or (full and section)):
-        raise click.UsageError("--full and --section NAME are for a table, one of them at a time")
+        raise click.UsageError("--full and --section NAME need --format table, and exclude each other")
     if form == "parquet":
         if target is None or baseline or require:
             raise click.UsageError("--format parquet needs --to FILE, and takes no --baseline or --require")

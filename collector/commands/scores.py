@@ -115,8 +115,8 @@ def score(
     with Store.open(database) as store:
         with progress_bar("EM and F1") as progress:
             scored = score_answers(store, progress)
-        left = f"{counted(scored, 'answer')} scored" if scored else "nothing was left to score"
-        print_or_drop(f"EM and F1: {left}")
+        result = f"{counted(scored, 'answer')} scored" if scored else "nothing was left to score"
+        print_or_drop(f"EM and F1: {result}")
         if bertscore_model is not None and layers is not None:
             from collector.scoring.bertscore import Scorer
             from collector.scoring.golds import gold_texts
@@ -131,7 +131,7 @@ def score(
             )
             with progress_bar("BERTScore") as progress:
                 pairs = score_pairs(store, scorer, progress)
-            print_or_drop(f"BERTScore by {scorer.hash}: {pairs} pairs scored")
+            print_or_drop(f"BERTScore by {scorer.hash}: {counted(pairs, 'pair')} scored")
     bring_up_to_date(database)
 
 
@@ -143,9 +143,9 @@ def rebuild(database: Path) -> None:
     BERTScores are kept.
     """
     from collector.display.progress import progress_bar
-    from collector.serving.rebuild import rebuild as make_anew
+    from collector.serving.rebuild import rebuild as rebuild_derived
     from collector.store.database import Store
 
     with Store.open(database) as store, progress_bar("runs") as progress:
-        runs = make_anew(store, progress)
+        runs = rebuild_derived(store, progress)
     click.echo(f"rebuilt {counted(runs, 'run')}")

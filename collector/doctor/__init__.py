@@ -1,1 +1,1 @@
-"""What may keep the collector from its work."""
+"""Checks of the broker and the machine that the collector needs."""

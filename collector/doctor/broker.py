@@ -1,4 +1,4 @@
-"""Asks a broker whether it can do what a collector and its devices need, as a client that leaves no trace."""
+"""Checks that a broker can do what a collector and its devices need, as a client that leaves no trace."""
 
 import importlib.util
 import secrets
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from collector.broker.client import MAX_PACKET_BYTES, SESSION_EXPIRY_SECONDS
 from collector.broker.credentials import read_credentials
-from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, is_here
+from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, is_loopback
 from collector.doctor.probe_client import Visit, Welcome, visiting
 from collector.errors import BrokerUnavailable
 from commandline.broker_address import BrokerAddress
@@ -23,11 +23,11 @@ _HEADER_BYTES: Final = 256
 _PROBE_SESSION_SECONDS: Final = 60
 _FAILURE: Final = 0x80
 _NO_MQTT_5: Final = 0x84
-_NOT_LET_IN: Final = frozenset((0x86, 0x87, 0x8C))
+_NOT_AUTHORISED: Final = frozenset((0x86, 0x87, 0x8C))
 
 
 def examine_broker(address: BrokerAddress) -> Iterator[Finding]:
-    """Everything that can be asked."""
+    """Check everything that a client can find out about a broker."""
     name = f"distilbench-doctor-{secrets.token_hex(6)}"
     try:
         with visiting(address, name, session_seconds=_PROBE_SESSION_SECONDS) as visit:
@@ -35,7 +35,7 @@ def examine_broker(address: BrokerAddress) -> Iterator[Finding]:
             if refused is not None:
                 yield refused
                 return
-            yield Finding("broker", "ok", f"{address} lets the collector in, over MQTT 5")
+            yield Finding("broker", "ok", f"{address} accepts the collector, over MQTT 5")
             yield from _offers(visit.welcome.properties)
             yield from _rights(visit, name)
             ends = visit.certificate_ends()
@@ -43,61 +43,65 @@ def examine_broker(address: BrokerAddress) -> Iterator[Finding]:
         yield _session(address, name)
         yield _strangers(address)
     except BrokerUnavailable as error:
-        yield Finding("broker", "fail", str(error), "see that it runs, and that the address is right")
+        yield Finding("broker", "fail", str(error), "check the address, and that the broker runs")
     yield Finding(
         "queue",
         "ok",
-        "brokers do not tell how much they queue for a collector that is away; what overflows is sent again",
+        "brokers do not report how much they queue for a collector that is away; devices send again what "
+        "overflows",
     )
 
 
 def _refused(address: BrokerAddress, welcome: Welcome) -> Finding | None:
     if not welcome.code.is_failure:
         return None
-    what = f"{address} does not let the collector in: {welcome.code}"
-    if welcome.code.value in _NOT_LET_IN:
-        advice = "name user and --password-file; collector provision collector makes them"
+    what = f"{address} does not accept the collector: {welcome.code}"
+    if welcome.code.value in _NOT_AUTHORISED:
+        advice = "give the user and --password-file; make them with collector provision collector"
     elif welcome.code.value == _NO_MQTT_5:
-        advice = "the collector needs MQTT 5: use Mosquitto 2 or another broker that speaks it"
+        advice = "the collector needs MQTT 5: use Mosquitto 2 or another broker that supports it"
     else:
-        advice = "the broker's log may say more"
+        advice = "read the broker's log for the reason"
     return Finding("broker", "fail", what, advice)
 
 
 def _offers(properties: Any) -> Iterator[Finding]:
-    """What the broker's limits mean; what it does not mention it can do (MQTT 5, 3.2.2.3)."""
+    """Check the broker's announced limits; it can do what it does not mention (MQTT 5, 3.2.2.3)."""
     limit = getattr(properties, "MaximumPacketSize", None)
     needed = MAX_MESSAGE_BYTES + _HEADER_BYTES
     if limit is not None and limit < needed:
         yield Finding(
             "message size",
             "warn",
-            f"the broker takes packets of at most {limit:,} bytes: devices set longer records aside",
-            f"let it take {MAX_PACKET_BYTES:,} (Mosquitto: max_packet_size)",
+            f"the broker accepts packets of at most {limit:,} bytes: devices set longer records aside",
+            f"let it accept {MAX_PACKET_BYTES:,} (Mosquitto: max_packet_size)",
         )
     else:
-        yield Finding("message size", "ok", "the largest messages pass" if limit else "no limit is announced")
+        what = "the largest messages are accepted" if limit else "the broker announces no limit"
+        yield Finding("message size", "ok", what)
     kept = getattr(properties, "SessionExpiryInterval", SESSION_EXPIRY_SECONDS)
     if kept < _PROBE_SESSION_SECONDS:
         yield Finding(
             "session length",
             "warn",
-            f"the broker keeps sessions for {kept} s only",
+            f"the broker keeps sessions for only {kept} s",
             "let it keep them for days (Mosquitto: persistent_client_expiration)",
         )
     if getattr(properties, "MaximumQoS", 1) < 1:
-        yield Finding("QoS", "fail", "the broker has QoS 0 only", "results need QoS 1: use another broker")
+        yield Finding("QoS", "fail", "the broker has only QoS 0", "results need QoS 1: use another broker")
     if not getattr(properties, "RetainAvailable", 1):
         yield Finding(
             "retain",
             "warn",
-            "the broker retains nothing",
-            "collector watch misses idle devices: allow it",
+            "the broker does not retain messages, so collector watch misses idle devices",
+            "let it retain messages",
         )
     if not getattr(properties, "WildcardSubscriptionAvailable", 1):
-        yield Finding("wildcards", "fail", "the broker takes no wildcards", "results need them: allow it")
+        yield Finding(
+            "wildcards", "fail", "the broker does not allow wildcards", "results need wildcards: allow them"
+        )
     if not getattr(properties, "SharedSubscriptionAvailable", 1):
-        yield Finding("sharing", "warn", "the broker has no shared subscriptions", "do without --share")
+        yield Finding("sharing", "warn", "the broker has no shared subscriptions", "do not use --share")
 
 
 def _rights(visit: Visit, name: str) -> Iterator[Finding]:
@@ -111,13 +115,13 @@ def _rights(visit: Visit, name: str) -> Iterator[Finding]:
         if code.value >= _FAILURE:
             yield Finding(what, "fail" if needed else "warn", f"denied: {code}", advice)
         elif code.value < 1 and needed:
-            yield Finding(what, "fail", "with QoS 0 only", "results need QoS 1: use another broker")
+            yield Finding(what, "fail", "only with QoS 0", "results need QoS 1: use another broker")
         else:
             yield Finding(what, "ok", "allowed")
     code = visit.publish(topic("distilbench-doctor", "receipts"))
     if code.is_failure:
         yield Finding(
-            "send receipts", "fail", f"denied: {code}, so devices would keep everything for ever", advice
+            "send receipts", "fail", f"denied: {code}, so devices would keep all results forever", advice
         )
     else:
         yield Finding("send receipts", "ok", "allowed")
@@ -125,14 +129,14 @@ def _rights(visit: Visit, name: str) -> Iterator[Finding]:
 
 def _encryption(address: BrokerAddress, ends: datetime | None) -> Iterator[Finding]:
     if not address.tls:
-        if is_here(address.host):
-            yield Finding("encryption", "ok", "none is needed on this machine")
+        if is_loopback(address.host):
+            yield Finding("encryption", "ok", "none is needed within this machine")
         else:
             yield Finding(
                 "encryption",
                 "warn",
-                "results and passwords cross the network in the clear",
-                "use mqtts://: deploy/mosquitto/README says how",
+                "results and passwords cross the network unencrypted",
+                "use mqtts:// as deploy/mosquitto/README explains",
             )
         return
     if ends is None:
@@ -140,25 +144,25 @@ def _encryption(address: BrokerAddress, ends: datetime | None) -> Iterator[Findi
     else:
         yield end_of("encryption", "the broker's certificate", ends)
     if address.cert_file is not None:
-        yield end_of_file("encryption", "our own certificate", address.cert_file)
+        yield end_of_file("encryption", "the collector's own certificate", address.cert_file)
 
 
 def _session(address: BrokerAddress, name: str) -> Finding:
-    """Whether the broker has kept the session of the visit before; and end it."""
+    """Check whether the broker has kept the session of the previous connection, and end the session."""
     with visiting(address, name, clean=False) as visit:
         kept = visit.welcome.session_present
     if kept:
-        return Finding("session", "ok", "the broker keeps it while the collector is away")
+        return Finding("session", "ok", "the broker keeps the collector's session while it is away")
     return Finding(
         "session",
         "warn",
-        "the broker forgets the collector's session at once; devices send again what gets lost so",
-        "let it keep sessions",
+        "the broker forgets the collector's session at once; devices send again what is lost with it",
+        "let the broker keep sessions",
     )
 
 
 def _strangers(address: BrokerAddress) -> Finding:
-    """Whether somebody without credentials is let in."""
+    """Check whether the broker accepts clients without credentials."""
     plain = address._replace(user=None, password=None, cert_file=None, key_file=None)
     try:
         with visiting(plain, f"distilbench-doctor-{secrets.token_hex(6)}") as visit:
@@ -166,13 +170,13 @@ def _strangers(address: BrokerAddress) -> Finding:
     except BrokerUnavailable:
         open_to_all = False
     if not open_to_all:
-        return Finding("strangers", "ok", "are not let in")
-    if is_here(address.host):
-        return Finding("strangers", "ok", "are let in, on this machine's own address")
+        return Finding("strangers", "ok", "clients without credentials are refused")
+    if is_loopback(address.host):
+        return Finding("strangers", "ok", "clients without credentials are accepted, within this machine")
     return Finding(
         "strangers",
         "warn",
-        "are let in without credentials: they can forge results",
+        "clients without credentials are accepted: they can forge results",
         "set up passwords and ACL as in deploy/mosquitto/",
     )
 
@@ -180,19 +184,18 @@ def _strangers(address: BrokerAddress) -> Finding:
 def examine_embedded(
     listen: str | None, port: int | None, credentials: Path | None, *, tls: bool
 ) -> Iterator[Finding]:
-    """What can be said of the embedded broker before it runs."""
+    """Check what the embedded broker needs, before it runs."""
     if importlib.util.find_spec("iotcore") is None:
         yield Finding("broker", "fail", "iotcore is missing", "pip install 'distilbench[collector]'")
     host = listen or LOOPBACK
+    where = f"{host}:{port}" if port else host
     try:
         with socket.create_server((host, port or 0)):
-            yield Finding("broker", "ok", f"can be embedded at {host}" + (f":{port}" if port else ""))
+            yield Finding("broker", "ok", f"the embedded broker can listen on {where}")
     except OSError as error:
-        yield Finding(
-            "broker", "fail", f"{host}:{port} cannot be used: {error.strerror}", "choose another --port"
-        )
+        yield Finding("broker", "fail", f"{where} cannot be used: {error.strerror}", "choose another --port")
     if credentials is not None:
         users = read_credentials(credentials)
-        yield Finding("credentials", "ok", f"{', '.join(users)} may use it")
-    if listen is not None and not is_here(listen):
+        yield Finding("credentials", "ok", f"{', '.join(users)} may log in")
+    if listen is not None and not is_loopback(listen):
         yield Finding("rights", "warn", NO_RIGHTS if tls else EXPOSED, "use Mosquitto with deploy/mosquitto/")

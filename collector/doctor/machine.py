@@ -1,4 +1,4 @@
-"""What may keep a collector from its work, found before it matters; the broker is `probe`'s part."""
+"""Checks of the machine that a collector runs on; `collector.doctor.broker` checks the broker."""
 
 import importlib.metadata
 import shutil
@@ -18,8 +18,8 @@ from commandline.finding import Finding
 LITTLE_SPACE_BYTES: Final = 1 << 30
 NO_SPACE_BYTES: Final = 64 << 20
 SLOW_SYNC_SECONDS: Final = 0.05
-"""Of one commit: slower disks take fewer than 20 small transactions a second."""
-_WAL_RESET_MENDED: Final = (3, 51, 3)
+"""Seconds per commit; a slower disk commits fewer than 20 small transactions per second."""
+_WAL_RESET_FIXED: Final = (3, 51, 3)
 _NETWORK_FILE_SYSTEMS: Final = frozenset(("nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph"))
 _EXTRAS: Final = (
     ("collector", ("iotcore",), "--embedded-broker"),
@@ -29,7 +29,7 @@ _EXTRAS: Final = (
 
 
 def examine_here(database: Path | None) -> Iterator[Finding]:
-    """This machine: SQLite, the database and its disk, the clock, the optional packages."""
+    """Check this machine: SQLite, the database and its disk, the clock, the optional packages."""
     yield _sqlite()
     if database is None:
         yield Finding("database", "warn", "no database is named", "name it with --db")
@@ -39,7 +39,7 @@ def examine_here(database: Path | None) -> Iterator[Finding]:
             yield from _disk(folder)
             yield _database(database)
         else:
-            yield Finding("database", "fail", f"there is no folder {str(folder)!r}", "make it")
+            yield Finding("database", "fail", f"there is no folder {str(folder)!r}", "create it")
     yield _clock(database)
     yield from _packages()
 
@@ -49,12 +49,12 @@ def _sqlite() -> Finding:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE[:2]))
         return Finding("sqlite", "fail", f"version {version}", f"use a Python with SQLite {oldest} or later")
-    if sqlite3.sqlite_version_info < _WAL_RESET_MENDED:
+    if sqlite3.sqlite_version_info < _WAL_RESET_FIXED:
         return Finding(
             "sqlite",
             "ok",
-            f"version {version}, which can lose commits when two programs write at one moment; distilbench's "
-            "own commands take turns, so let no other program write to the database",
+            f"version {version}, which can lose commits when two programs write at the same moment; "
+            "distilbench's own commands take turns, so let no other program write to the database",
         )
     return Finding("sqlite", "ok", f"version {version}")
 
@@ -63,9 +63,9 @@ def _disk(folder: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     what = f"{free / 1e9:.1f} GB are free in {str(folder)!r}"
     if free < NO_SPACE_BYTES:
-        yield Finding("space", "fail", what, "free some: nothing is acknowledged while the disk is full")
+        yield Finding("space", "fail", what, "free space: nothing is acknowledged while the disk is full")
     elif free < LITTLE_SPACE_BYTES:
-        yield Finding("space", "warn", what, "free some, or move the database; see also collector prune")
+        yield Finding("space", "warn", what, "free space, or move the database; see also collector prune")
     else:
         yield Finding("space", "ok", what)
     kind = _file_system(folder)
@@ -73,7 +73,7 @@ def _disk(folder: Path) -> Iterator[Finding]:
         yield Finding(
             "file system",
             "fail",
-            f"{str(folder)!r} is on {kind}, over which SQLite's write-ahead log does not work",
+            f"{str(folder)!r} is on {kind}, and SQLite's write-ahead log does not work there",
             "keep the database on a disk of this machine",
         )
     try:
@@ -83,29 +83,30 @@ def _disk(folder: Path) -> Iterator[Finding]:
             "sync", "fail", f"{str(folder)!r} cannot be written: {error.strerror}", "fix its permissions"
         )
         return
-    what = f"a commit waits {seconds * 1e3:.1f} ms for the disk"
+    what = f"a synced write takes {seconds * 1e3:.1f} ms"
     slow = seconds > SLOW_SYNC_SECONDS
-    yield Finding("sync", "warn" if slow else "ok", what, "a faster disk takes more results" if slow else "")
+    advice = "use a faster disk to receive results faster" if slow else ""
+    yield Finding("sync", "warn" if slow else "ok", what, advice)
 
 
 def _file_system(folder: Path) -> str | None:
-    """Its kind, as Linux names it; None elsewhere."""
+    """Return the file system type of a folder, as Linux names it; None on other systems."""
     mounts = Path("/proc/self/mounts")
     if not mounts.exists():
         return None
     found = ("", "")
     for line in mounts.read_text(errors="replace").splitlines():
-        _, where, kind, *_ = line.split(" ")
-        where = where.replace("\\040", " ")
-        if folder.is_relative_to(where) and len(where) >= len(found[0]):
-            found = where, kind
+        _, mount_point, kind, *_ = line.split(" ")
+        mount_point = mount_point.replace("\\040", " ")
+        if folder.is_relative_to(mount_point) and len(mount_point) >= len(found[0]):
+            found = mount_point, kind
     return found[1] or None
 
 
 def _database(path: Path) -> Finding:
     shown = repr(str(path))
     if not path.exists():
-        return Finding("database", "ok", f"{shown} will be made")
+        return Finding("database", "ok", f"{shown} will be created")
     try:
         with Store.open_to_read(path) as store:
             mode = store.value("PRAGMA journal_mode")
@@ -113,10 +114,10 @@ def _database(path: Path) -> Finding:
             runs = store.value("SELECT count(*) FROM streams")
             rejected = store.value("SELECT count(*) FROM rejected")
     except CollectorError as error:
-        return Finding("database", "fail", str(error), "restore a copy; docs/decisions/0008 says why")
+        return Finding("database", "fail", str(error), "restore a copy; docs/decisions/0008 explains why")
     if broken != "ok":
         return Finding("database", "fail", f"{shown} is damaged: {broken}", "restore a copy of it")
-    what = f"{shown} is whole and holds {counted(runs, 'run')}"
+    what = f"{shown} is intact and holds {counted(runs, 'run')}"
     if mode != "wal":
         return Finding(
             "database", "warn", f"{what}, but has no write-ahead log", "collector serve turns it on"
@@ -139,12 +140,14 @@ def _clock(database: Path | None) -> Finding:
             return Finding(
                 "clock",
                 "fail",
-                f"it is {now:%F %T} UTC, and the database has a run of {latest:%F %T}",
-                "set it",
+                f"the time is {now:%F %T} UTC, and the database has a run from {latest:%F %T}",
+                "set the clock",
             )
     if synchronised() is False:
-        return Finding("clock", "warn", "follows no time server", "times of arrival may be wrong: set up NTP")
-    return Finding("clock", "ok", f"it is {now:%F %T} UTC")
+        return Finding(
+            "clock", "warn", "the clock follows no time server", "times of arrival may be wrong: set up NTP"
+        )
+    return Finding("clock", "ok", f"the time is {now:%F %T} UTC")
 
 
 def _latest(database: Path) -> datetime | None:
@@ -165,7 +168,7 @@ def _packages() -> Iterator[Finding]:
             except importlib.metadata.PackageNotFoundError:
                 missing.append(package)
         if missing:
-            what = f"{', '.join(missing)} missing: no {purpose}"
-            yield Finding(f"extra {extra}", "ok", what, f"pip install 'distilbench[{extra}]', if wanted")
+            what = f"{', '.join(missing)} missing: {purpose} cannot be used"
+            yield Finding(f"extra {extra}", "ok", what, f"if needed: pip install 'distilbench[{extra}]'")
         else:
             yield Finding(f"extra {extra}", "ok", f"{', '.join(found)}: {purpose}")

@@ -1,4 +1,4 @@
-"""One connection to a broker that asks questions, for `probe`: each waits for its answer."""
+"""A connection to a broker for its checks: each request waits for the broker's answer."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ PATIENCE_SECONDS: Final = 10.0
 
 
 class Welcome(NamedTuple):
-    """What a broker says when it lets a client in, or why it does not."""
+    """A broker's answer to a client that connects: whether it accepts the client, or why not."""
 
     session_present: bool
     code: Any
@@ -23,16 +23,16 @@ class Welcome(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The connection is gone."""
+    """The connection has ended."""
 
     reason: str
 
 
 class Visit:
-    """A connection; what it asks waits for the answer.
+    """A connection to a broker; each method waits for the broker's answer.
 
     Raises:
-        BrokerUnavailable: nobody answers, or not in time.
+        BrokerUnavailable: no broker answers, or not in time.
     """
 
     def __init__(
@@ -55,37 +55,37 @@ class Visit:
             raise
 
     def certificate_ends(self) -> datetime | None:
-        """When the broker's certificate ends; None without TLS."""
+        """Return when the broker's certificate expires; None without TLS."""
         return peer_ends(self._client.socket())
 
     def subscribe(self, topics: str) -> Any:
-        """The broker's answer."""
+        """Subscribe to topics; returns the broker's answer."""
         self._client.subscribe(topics, qos=1)
         return self._answer()
 
     def publish(self, name: str) -> Any:
-        """Publish nothing there; the broker's answer."""
+        """Publish an empty message to a topic; returns the broker's answer."""
         self._client.publish(name, b"", qos=1)
         return self._answer()
 
     def leave(self) -> None:
-        """Say goodbye."""
+        """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
 
     def _answer(self) -> Any:
         try:
-            said = self._events.get(timeout=PATIENCE_SECONDS)
+            answer = self._events.get(timeout=PATIENCE_SECONDS)
         except Empty:
             raise BrokerUnavailable(f"broker {self._address} does not answer") from None
-        if isinstance(said, Ended):
-            raise BrokerUnavailable(f"broker {self._address} ended the connection: {said.reason}")
-        return said
+        if isinstance(answer, Ended):
+            raise BrokerUnavailable(f"broker {self._address} ended the connection: {answer.reason}")
+        return answer
 
 
 @contextmanager
 def visiting(address: BrokerAddress, name: str, **how: Any) -> Iterator[Visit]:
-    """A visit that ends with the block."""
+    """Connect to a broker, and disconnect at the end of the block."""
     visit = Visit(address, name, **how)
     try:
         yield visit

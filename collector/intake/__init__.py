@@ -1,1 +1,1 @@
-"""From bytes to rows: ingest, files, merge, and what was rejected."""
+"""From received bytes to rows of the database: ingest, results files, merge, and rejected messages."""

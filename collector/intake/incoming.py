@@ -1,4 +1,4 @@
-"""What arrives, before anyone has looked into it: bytes, and where they came from."""
+"""What arrives, before it is decoded: bytes, and where they came from."""
 
 from typing import NamedTuple
 
@@ -11,20 +11,20 @@ from contract.topics import parse_topic
 
 
 class Delivery(NamedTuple):
-    """Bytes that claim to be a batch."""
+    """Bytes that should be a batch of results."""
 
     source: str
     """Where they came from, for people: a topic, or file and line."""
     data: bytes
     topic: str | None = None
-    """The topic they came by, whose device the broker vouches for; None for a file."""
+    """The topic that they arrived on; the broker guarantees its device. None for a file."""
 
 
 class Claim(NamedTuple):
-    """What a message that was not understood says of itself."""
+    """The records that a rejected message contains, by its own account."""
 
     device_id: str
-    """Of its topic."""
+    """The device in the message's topic."""
     run_id: str
     first_seq: int
     last_seq: int
@@ -43,7 +43,7 @@ _BATCH = msgspec.json.Decoder(_Batch)
 
 
 def claim(delivery: Delivery) -> Claim | None:
-    """Which records a rejected message holds, so that its sender need not repeat it."""
+    """Return which records a rejected message holds, so that its sender need not repeat it, or None."""
     if delivery.topic is None or len(delivery.data) > MAX_MESSAGE_BYTES:
         return None
     try:

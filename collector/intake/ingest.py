@@ -1,7 +1,7 @@
-"""From messages to rows: what is stored, what is rejected, and the receipts that say so.
+"""Stores the records of messages, rejects messages that cannot be stored, and makes the receipts.
 
-Pure of MQTT: a delivery may come from a broker or from a file. Everything that came together is one
-transaction, and the receipts are true once it is committed.
+It does not depend on MQTT: a delivery may come from a broker or from a file. Deliveries that arrive together
+are stored in one transaction, and the receipts are true once it is committed.
 """
 
 import sqlite3
@@ -23,24 +23,24 @@ from contract.records import Answer, Record, RunFinished, RunStarted
 from contract.topics import parse_topic
 
 MAX_RECEIPT_RANGES: Final = 4096
-"""A receipt that names fewer ranges than are stored is true, and stays a message."""
+"""The most ranges in a receipt, so that it fits into a message; it may name fewer than are stored."""
 
 
 class Ingested(NamedTuple):
-    """What became of deliveries."""
+    """The result of storing deliveries."""
 
     stored: int
-    """Records that are new."""
+    """How many records are new."""
     duplicates: int
-    """Records that had been stored before."""
+    """How many records had been stored before."""
     rejected: int
-    """Messages."""
+    """How many messages were rejected."""
     receipts: tuple[Receipt, ...]
-    """One a run and device, to be sent after the commit."""
+    """One receipt per run and device, to be sent after the commit."""
 
 
 class Tally:
-    """What one transaction did, as it goes."""
+    """Counts what a transaction stores and rejects, and collects what its receipts need."""
 
     def __init__(self) -> None:
         self.kept_bytes: int | None = None
@@ -49,7 +49,7 @@ class Tally:
         self.refused: dict[tuple[str, str], list[Refusal]] = {}
 
     def receipts(self, collector_id: str) -> tuple[Receipt, ...]:
-        """What the transaction lets the senders forget; true once it is committed."""
+        """Return the receipts for what was stored or refused; they are true after the commit."""
         return tuple(
             Receipt(
                 device_id=device_id,
@@ -69,7 +69,7 @@ class Tally:
 def ingest(store: Store, deliveries: Sequence[Delivery]) -> Ingested:
     """Store the records of all deliveries, in one transaction.
 
-    Idempotent: in whatever order, grouping and number the same records come, the same rows result.
+    Idempotent: the same records give the same rows, in whatever order, groups and number they arrive.
 
     Raises:
         StorageUnavailable: nothing was stored; the same deliveries may be tried again.
@@ -79,14 +79,14 @@ def ingest(store: Store, deliveries: Sequence[Delivery]) -> Ingested:
     collector_id = store.collector_id
     with store.writing() as conn:
         for delivery, batch in decoded:
-            problem = batch if isinstance(batch, ContractError) else take_in(conn, batch, tally)
+            problem = batch if isinstance(batch, ContractError) else store_batch(conn, batch, tally)
             if problem is not None:
                 _reject(conn, delivery, problem, tally)
     return Ingested(tally.stored, tally.duplicates, tally.rejected, tally.receipts(collector_id))
 
 
 def decode_batch(delivery: Delivery) -> Batch | ContractError:
-    """The batch in a delivery, or why it cannot be stored whatever the database holds."""
+    """Return the batch in a delivery, or why no database could store it."""
     try:
         sender = None if delivery.topic is None else parse_topic(delivery.topic).device_id
         message = decode_message(delivery.data)
@@ -101,11 +101,12 @@ def decode_batch(delivery: Delivery) -> Batch | ContractError:
 
 
 def _problem(record: Record, device_id: str) -> ContractError | None:
-    """What is wrong with a record though its types are right: stored, it would end every report."""
+    """Return what is wrong with a record of the right types that would break every report, or None."""
     if isinstance(record, RunStarted) != (record.seq == 0):
-        return Malformed(f"record {record.seq} is a {type(record).__name__}; RunStarted alone is record 0")
+        kind = type(record).__name__
+        return Malformed(f"record {record.seq} is a {kind}; record 0, and no other, must be a RunStarted")
     if isinstance(record, Answer) and record.tokenize_ns + record.infer_ns + record.decode_ns > MAX_INT:
-        return Malformed(f"the time of record {record.seq} is longer than an integer of SQLite")
+        return Malformed(f"the time of record {record.seq} does not fit into an integer of SQLite")
     if not isinstance(record, RunStarted):
         return None
     if record.device.device_id != device_id:
@@ -117,11 +118,14 @@ def _problem(record: Record, device_id: str) -> ContractError | None:
     return None
 
 
-def take_in(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:
-    """Take a batch in or leave no trace of it: one that the database refuses must not block the others."""
+def store_batch(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:
+    """Store a batch completely or not at all; returns why it was refused.
+
+    A batch that the database refuses must not block the others.
+    """
     conn.execute("SAVEPOINT batch")
     try:
-        problem = _take_in(conn, batch, tally)
+        problem = _store_new_records(conn, batch, tally)
     except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, ValueError) as error:
         conn.execute("ROLLBACK TO batch")
         problem = Malformed(f"batch of run {batch.run_id} cannot be stored: {error}")
@@ -129,8 +133,8 @@ def take_in(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractErr
     return problem
 
 
-def _take_in(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:
-    stream, owner, stored = known(conn, batch.run_id)
+def _store_new_records(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:
+    stream, owner, stored = known_stream(conn, batch.run_id)
     if owner not in {None, batch.device_id}:
         return Malformed(f"run {batch.run_id} belongs to {owner!r}, not to {batch.device_id!r}")
     fresh = {r.seq: r for r in reversed(batch.records) if not holds(stored, r.seq)}
@@ -153,8 +157,10 @@ def _take_in(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractEr
     return None
 
 
-def known(conn: sqlite3.Connection, run_id: str) -> tuple[int | None, str | None, tuple[SeqRange, ...]]:
-    """The stream of a run, whose it is, and what is stored of it; Nones and nothing for a new run."""
+def known_stream(
+    conn: sqlite3.Connection, run_id: str
+) -> tuple[int | None, str | None, tuple[SeqRange, ...]]:
+    """Return a run's stream, device and stored ranges; for a new run None, None and no ranges."""
     row = conn.execute("SELECT stream, device_id FROM streams WHERE run_id = ?", (run_id,)).fetchone()
     if row is None:
         return None, None, ()
@@ -164,7 +170,7 @@ def known(conn: sqlite3.Connection, run_id: str) -> tuple[int | None, str | None
 
 
 def add_stream(conn: sqlite3.Connection, run_id: str, device_id: str, first_received_at: str) -> int:
-    """Enter a run that nothing is known of, within the caller's transaction."""
+    """Add a new run, within the caller's transaction; returns its stream."""
     stream = conn.execute(
         "INSERT INTO streams (run_id, device_id, first_received_at) VALUES (?, ?, ?)",
         (run_id, device_id, first_received_at),
@@ -176,7 +182,7 @@ def add_stream(conn: sqlite3.Connection, run_id: str, device_id: str, first_rece
 def store_ranges(
     conn: sqlite3.Connection, stream: int, before: tuple[SeqRange, ...], fresh: Iterable[int]
 ) -> tuple[SeqRange, ...]:
-    """Add stored `seq`s to a run's ranges, within the caller's transaction; returns all."""
+    """Add stored `seq`s to a run's ranges, within the caller's transaction; returns all ranges."""
     after = merged(before, ((seq, seq) for seq in fresh))
     gone, new = set(before) - set(after), set(after) - set(before)
     conn.executemany("DELETE FROM ranges WHERE stream = ? AND first_seq = ?", ((stream, r[0]) for r in gone))
@@ -194,13 +200,13 @@ def _reject(conn: sqlite3.Connection, delivery: Delivery, problem: ContractError
         return
     refusal = Refusal(first_seq=claimed.first_seq, last_seq=claimed.last_seq, reason=str(problem))
     tally.refused.setdefault((claimed.device_id, claimed.run_id), []).append(refusal)
-    _, owner, stored = known(conn, claimed.run_id)
+    _, owner, stored = known_stream(conn, claimed.run_id)
     if owner == claimed.device_id:
         tally.ranges[claimed.device_id, claimed.run_id] = stored
 
 
 def _keep(conn: sqlite3.Connection, delivery: Delivery, tally: Tally) -> None:
-    """Keep what an update may take in, within a bound, so that nobody can fill the disk."""
+    """Keep a message for a retry after an update, within a size limit, so that nobody can fill the disk."""
     if tally.kept_bytes is None:
         tally.kept_bytes = rejected.kept_bytes(conn)
     if tally.kept_bytes + len(delivery.data) <= rejected.KEPT_BYTES and rejected.keep(conn, delivery):

@@ -1,35 +1,35 @@
-"""Brings the results of other collectors' databases into one: each record once, whoever stored it.
+"""Merges the databases of other collectors into one: each record once, whichever collector stored it.
 
-What is raw is merged: runs, rejected messages, question files with their gold answers, predictions that were
-added. What is derived is made again when a report needs it.
+Raw data is merged: runs, rejected messages, question files with their gold answers, and added predictions.
+Derived data is computed again when a report needs it.
 """
 
 import sqlite3
 from typing import Final, NamedTuple
 
 from collector.errors import BadInput
-from collector.intake.ingest import add_stream, known, store_ranges
+from collector.intake.ingest import add_stream, known_stream, store_ranges
 from collector.intake.seq_ranges import holds
 from collector.scoring.predictions import put_system
 from collector.store.database import Store
 
 _RECORDS: Final = {"runs": "0", "answers": "seq", "samples": "seq", "finishes": "seq"}
-"""The tables of records, and where each has the `seq`."""
+"""The tables of records, each with the SQL expression of its `seq`."""
 
 
 class Merged(NamedTuple):
-    """What came in."""
+    """The result of a merge."""
 
     runs: int
-    """Runs of the other database, whether or not anything of them was new."""
+    """How many runs the other database has, whether or not they were new."""
     stored: int
-    """Records that are new."""
+    """How many records are new."""
     duplicates: int
-    """Records that were here before."""
+    """How many records had been stored before."""
 
 
 def merge(store: Store, other: Store) -> Merged:
-    """Take in what another database holds, a run a transaction. Doing it twice changes nothing.
+    """Import what another database holds, with one transaction per run. Doing it twice changes nothing.
 
     Raises:
         BadInput: one run belongs to different devices in the two databases; nothing was merged.
@@ -58,13 +58,15 @@ def _check_owners(store: Store, streams: list[tuple[int, str, str, str]]) -> Non
     for _, run_id, device_id, _ in streams:
         owner = store.value("SELECT device_id FROM streams WHERE run_id = ?", run_id)
         if owner not in {None, device_id}:
-            raise BadInput(f"run {run_id} belongs to {owner!r} here and to {device_id!r} there")
+            raise BadInput(
+                f"run {run_id} belongs to {owner!r} in this database and to {device_id!r} in the other"
+            )
 
 
 def _merge_run(
     conn: sqlite3.Connection, other: Store, theirs: int, entry: tuple[str, str, str]
 ) -> tuple[int, int]:
-    ours, _, stored = known(conn, entry[0])
+    ours, _, stored = known_stream(conn, entry[0])
     if ours is None:
         ours = add_stream(conn, *entry)
     fresh: list[int] = []
@@ -97,7 +99,7 @@ def _merge_questions(conn: sqlite3.Connection, other: Store) -> None:
 
 
 def _merge_systems(conn: sqlite3.Connection, other: Store) -> None:
-    """Of two prediction files of one system for the same questions, the one that was added last stays."""
+    """Merge the added predictions; of two files of one system for the same questions, the later one stays."""
     for theirs, model, sha256, added_at, questions_sha256 in list(
         other.tuples(
             "SELECT system, model, systems.sha256, systems.added_at, question_sets.sha256 "
@@ -119,7 +121,7 @@ def _merge_systems(conn: sqlite3.Connection, other: Store) -> None:
 
 
 def _copy(conn: sqlite3.Connection, other: Store, query: str, table: str, key: int | None = None) -> None:
-    """Insert what is not there; `key` replaces the first column, where it is given."""
+    """Insert rows that are missing; `key`, if given, replaces the first column."""
     for row in other.tuples(query):
         values = row if key is None else (key, *row[1:])
         marks = ", ".join("?" * len(values))

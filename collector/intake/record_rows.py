@@ -8,7 +8,7 @@ from contract.codec import encode
 from contract.records import Answer, Record, RunFinished, RunStarted, Sample
 
 Row = dict[str, Any]
-"""The values of one row by their columns."""
+"""The values of one row by column."""
 
 
 def insert(conn: sqlite3.Connection, stream: int, records: Iterable[Record]) -> None:

@@ -1,4 +1,4 @@
-"""Messages that were not stored: recorded with the reason, kept whole where an update may help."""
+"""Messages that were not stored: listed with the reason, and kept whole if an update may help."""
 
 import hashlib
 import sqlite3
@@ -9,13 +9,13 @@ from commandline.clock import utc_now
 from contract.errors import ContractError
 
 HEAD_BYTES: Final = 1024
-"""How much of a rejected message is kept in any case."""
+"""How many bytes of a rejected message are always kept."""
 KEPT_BYTES: Final = 64 * 1_048_576
-"""How much all messages that are kept whole may have. Beyond that the device's own copy is the only one."""
+"""Size limit of all messages that are kept whole, together. Beyond it, only the device has a copy."""
 
 
 def record(conn: sqlite3.Connection, delivery: Delivery, problem: ContractError) -> None:
-    """List a message, within the caller's transaction. The same bytes for the same reason are one row."""
+    """Add a message to the list, within the caller's transaction. Equal bytes and reasons are one row."""
     now = utc_now()
     conn.execute(
         "INSERT INTO rejected VALUES (?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT (sha256, reason) "
@@ -33,7 +33,7 @@ def record(conn: sqlite3.Connection, delivery: Delivery, problem: ContractError)
 
 
 def kept_bytes(conn: sqlite3.Connection) -> int:
-    """What all messages that are kept whole have together."""
+    """Return the size of all messages that are kept whole, together."""
     (total,) = conn.execute("SELECT ifnull(sum(length(body)), 0) FROM kept").fetchone()
     return int(total)
 
@@ -48,11 +48,11 @@ def keep(conn: sqlite3.Connection, delivery: Delivery) -> bool:
 
 
 def forget(conn: sqlite3.Connection, sha256: str) -> None:
-    """Take a message off the list, whatever it was rejected for, within the caller's transaction."""
+    """Delete a message from the list, with all its reasons, within the caller's transaction."""
     conn.execute("DELETE FROM kept WHERE sha256 = ?", (sha256,))
     conn.execute("DELETE FROM rejected WHERE sha256 = ?", (sha256,))
 
 
 def digest(delivery: Delivery) -> str:
-    """What the list knows a message by."""
+    """Return the SHA-256 that identifies a message in the list."""
     return hashlib.sha256(delivery.data).hexdigest()

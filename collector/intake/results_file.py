@@ -1,4 +1,4 @@
-"""Results from files that an agent wrote: one batch a line."""
+"""Imports results files that an agent wrote, with one batch per line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,31 +14,32 @@ LONGEST_LINE_BYTES: Final = 64 * 1_048_576
 
 
 class Counts:
-    """What became of a file's records and messages."""
+    """How many of a file's records were new or known, and how many messages were rejected."""
 
     def __init__(self) -> None:
         self.stored = self.duplicates = self.rejected = 0
 
 
 def ingest_file(store: Store, path: Path) -> Counts:
-    """Take in a results file. Taking it in again changes nothing.
+    """Import a results file. Importing it again changes nothing.
 
     Raises:
-        BadInput: it cannot be read, or has a line longer than `LONGEST_LINE_BYTES`.
-        StorageUnavailable: what came before is stored; the whole file may be tried again.
+        BadInput: the file cannot be read, or has a line longer than `LONGEST_LINE_BYTES`.
+        StorageUnavailable: the database cannot be written now. Earlier lines are stored, and the whole file
+            may be tried again.
     """
     counts = Counts()
     group: list[Delivery] = []
     for delivery in _lines(path):
         group.append(delivery)
         if len(group) == LINES_AT_ONCE:
-            _take(store, group, counts)
+            _ingest_group(store, group, counts)
             group = []
-    _take(store, group, counts)
+    _ingest_group(store, group, counts)
     return counts
 
 
-def _take(store: Store, group: list[Delivery], counts: Counts) -> None:
+def _ingest_group(store: Store, group: list[Delivery], counts: Counts) -> None:
     if group:
         outcome = ingest(store, group)
         counts.stored += outcome.stored

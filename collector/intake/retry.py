@@ -1,46 +1,46 @@
-"""Takes in, after an update, what was kept when it was rejected."""
+"""Stores rejected messages that were kept, after the collector was updated."""
 
 from typing import NamedTuple
 
 from collector.intake import rejected
 from collector.intake.incoming import Delivery
-from collector.intake.ingest import Tally, decode_batch, take_in
+from collector.intake.ingest import Tally, decode_batch, store_batch
 from collector.store.database import Store
 from contract.errors import ContractError
 
 
 class Retried(NamedTuple):
-    """What became of the messages that were kept."""
+    """The result of a retry."""
 
-    taken: int
-    """Messages that are stored now, and no longer listed."""
+    accepted: int
+    """How many messages are stored now, and no longer listed."""
     stored: int
-    """Records that are new."""
-    left: int
-    """Messages that are still rejected."""
+    """How many records are new."""
+    still_rejected: int
+    """How many messages are still rejected."""
 
 
 def retry(store: Store) -> Retried:
-    """Try every message that was kept whole, a transaction each, so that ingest may go on meanwhile.
+    """Try to store every message that was kept whole, one transaction each, so that ingest may run meanwhile.
 
     Raises:
-        StorageUnavailable: the database cannot be written now; what was taken in stays so.
+        StorageUnavailable: the database cannot be written now; messages that were stored stay stored.
     """
-    taken = stored = left = 0
+    accepted = stored = still_rejected = 0
     for sha256 in [sha256 for (sha256,) in store.tuples("SELECT sha256 FROM kept ORDER BY rowid")]:
         for source, topic, body in list(
             store.tuples("SELECT source, topic, body FROM kept WHERE sha256 = ?", sha256)
         ):
             batch = decode_batch(Delivery(source, body, topic))
             if isinstance(batch, ContractError):
-                left += 1
+                still_rejected += 1
                 continue
             tally = Tally()
             with store.writing() as conn:
-                refused = take_in(conn, batch, tally) is not None
+                refused = store_batch(conn, batch, tally) is not None
                 if not refused:
                     rejected.forget(conn, sha256)
-            taken += not refused
-            left += refused
+            accepted += not refused
+            still_rejected += refused
             stored += tally.stored
-    return Retried(taken, stored, left)
+    return Retried(accepted, stored, still_rejected)

@@ -6,7 +6,7 @@ from contract.messages import SeqRange
 
 
 def merged(ranges: Iterable[SeqRange], more: Iterable[SeqRange]) -> tuple[SeqRange, ...]:
-    """The union of two collections of ranges, which may overlap and come in any order."""
+    """Return the union of two collections of ranges, which may overlap and be in any order."""
     union: list[SeqRange] = []
     for first, last in sorted((*ranges, *more)):
         if union and first <= union[-1][1] + 1:
@@ -17,5 +17,5 @@ def merged(ranges: Iterable[SeqRange], more: Iterable[SeqRange]) -> tuple[SeqRan
 
 
 def holds(ranges: tuple[SeqRange, ...], seq: int) -> bool:
-    """Whether a number is in one of the ranges."""
+    """Return whether a number is in one of the ranges."""
     return any(first <= seq <= last for first, last in ranges)

@@ -1,1 +1,1 @@
-"""Answers against gold answers."""
+"""Scores answers against gold answers."""

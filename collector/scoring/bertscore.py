@@ -1,8 +1,8 @@
-"""BERTScore by the package bert-score, with its gaps closed: empty, identical and long texts, and padding.
+"""BERTScore by the package bert-score, corrected for empty, identical and long texts, and for padding.
 
-The package pads what it compares at once to one length, and a padded place has the similarity 0: where the
-best match of a word is below that, a score depends on its neighbours in the batch. Here only pairs of equal
-lengths are compared at once, so a score is that of its pair alone.
+The package pads all texts of a batch to one length, and a padded place has the similarity 0. If the best
+match of a word is below 0, its score depends on the other texts of the batch. Here only pairs of equal
+lengths are in one batch, so a score depends on its pair alone.
 """
 
 import hashlib
@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from collector.errors import BadInput, ScorerUnavailable
+from commandline.counted import counted
 
 PAIRS_AT_ONCE: Final = 2048
 _LONGEST_TOKENS: Final = 512
 _BATCH: Final = {"cuda": 512, "cpu": 64}
-"""Texts encoded at once: a GPU wants many, a CPU's caches few."""
+"""How many texts to encode at once: many on a GPU, few on a CPU because of its caches."""
 _LANGUAGE: Final = "en"
 
 
@@ -30,7 +31,7 @@ class Pair(NamedTuple):
 
 
 class BertScore(NamedTuple):
-    """Raw unless rescaled: then unrelated texts score well above 0."""
+    """The BERTScore of a pair. Unless it is rescaled, unrelated texts score well above 0."""
 
     precision: float
     recall: float
@@ -41,9 +42,9 @@ class Scorer:
     """An encoder that compares texts.
 
     Attributes:
-        model: what to call it: the hub id, or the folder's last two names and a digest of its weights.
-        layers: which layer's output is compared.
-        hash: names all that the numbers depend on; numbers of unlike hashes are never compared.
+        model: the encoder's name: the hub id, or the folder's last two names and a digest of its weights.
+        layers: the layer whose output is compared.
+        hash: identifies everything that the scores depend on; scores of different hashes are never compared.
     """
 
     def __init__(
@@ -60,23 +61,23 @@ class Scorer:
 
         Args:
             model: a folder in transformers' layout, or a hub id.
-            layers: which layer's output is compared, counted from 1.
-            idf_texts: weigh tokens by their rarity in these; all alike if there are none.
+            layers: the layer whose output is compared, counted from 1.
+            idf_texts: tokens are weighed by their rarity in these texts; without texts, all weigh the same.
             rescale: set the score of unrelated texts to 0, by the package's baseline for the model.
-            baseline: the file of such a baseline, for a model that the package knows none of.
-            device: `cpu` or `cuda`; the GPU where there is one if None.
+            baseline: the file of such a baseline, for a model that the package has none for.
+            device: `cpu` or `cuda`; None for the GPU if there is one.
 
         Raises:
-            ScorerUnavailable: bert-score is not installed, or there is no such model or baseline here.
+            ScorerUnavailable: bert-score is not installed, or the model or its baseline cannot be loaded.
             BadInput: the model has fewer layers.
         """
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # deprecations within the packages are not the user's
+                warnings.simplefilter("ignore")  # deprecations within the packages do not concern the user
                 from bert_score import BERTScorer
         except ImportError:
             raise ScorerUnavailable(
-                "BERTScore needs the package bert-score: pip install 'distilbench[score]'; EM and F1 need not"
+                "BERTScore needs the package bert-score: pip install 'distilbench[score]'; EM and F1 do not"
             ) from None
         if layers < 1:
             raise BadInput(f"--layers {layers} must be at least 1")
@@ -97,7 +98,9 @@ class Scorer:
                 )
                 lowest = self._scorer.baseline_vals.tolist() if rescale else [0.0] * 3
         except AssertionError as error:
-            raise BadInput(f"BERTScore model {model!r} cannot use {layers} layers: {error}") from None
+            raise BadInput(
+                f"BERTScore model {model!r} cannot use {counted(layers, 'layer')}: {error}"
+            ) from None
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ScorerUnavailable(f"BERTScore model {model!r} cannot be loaded: {reason}") from None
@@ -105,7 +108,7 @@ class Scorer:
             raise BadInput(f"baseline file {str(baseline)!r} has no line for layer {layers}") from None
         tokenizer, config = self._scorer._tokenizer, self._scorer._model.config
         longest = getattr(config, "max_position_embeddings", _LONGEST_TOKENS)
-        # Without a length in its files a tokenizer says 10^30, which overflows in Rust.
+        # A tokenizer without a length in its files reports 10^30, which overflows in Rust.
         tokenizer.model_max_length = min(tokenizer.model_max_length, longest, _LONGEST_TOKENS)
         if idf_texts:
             self._scorer.compute_idf(list(idf_texts))
@@ -113,8 +116,8 @@ class Scorer:
         self._nothing = BertScore(*(-low / (1 - low) for low in lowest))
         self.model = _name(model)
         self.layers = layers
-        # The package's own identity of a score (model, layers, idf, versions), which takes a folder for
-        # what its path says.
+        # The package's own identity of a score (model, layers, idf, versions), which contains the path of a
+        # folder instead of its content.
         self.hash = str(self._scorer.hash).replace(model, self.model, 1)
         if idf_texts:
             self.hash += f" idf@{_digest(idf_texts)}"
@@ -122,20 +125,21 @@ class Scorer:
             self.hash += f" baseline@{_digest([baseline.read_text()])}"
 
     def score(self, pairs: Sequence[Pair]) -> list[BertScore]:
-        """Scores in the order of the pairs.
+        """Score pairs, in their order.
 
-        Empty against anything is a raw 0, and a text against itself is 1, without asking the encoder.
+        An empty text scores a raw 0 against any text, and a text scores 1 against itself; neither needs the
+        encoder.
         """
         scores = [self._nothing] * len(pairs)
         by_lengths: dict[tuple[int, int], list[int]] = defaultdict(list)
-        asked = []
+        to_encode = []
         for i, (candidate, reference) in enumerate(pairs):
             if candidate.strip() and candidate == reference:
                 scores[i] = BertScore(1.0, 1.0, 1.0)
             elif candidate.strip() and reference.strip():
-                asked.append(i)
-        encoded = self._encoded({text for i in asked for text in pairs[i]})
-        for i in asked:
+                to_encode.append(i)
+        encoded = self._encoded({text for i in to_encode for text in pairs[i]})
+        for i in to_encode:
             lengths = len(encoded[pairs[i].candidate][1]), len(encoded[pairs[i].reference][1])
             by_lengths[lengths].append(i)
         for places in by_lengths.values():
@@ -146,7 +150,7 @@ class Scorer:
         return scores
 
     def _encoded(self, texts: set[str]) -> "dict[str, tuple[Any, Any]]":
-        """The embedding, of shape (tokens, width), and the weights of the tokens, of each text."""
+        """Return for each text its embedding, of shape (tokens, width), and the weights of its tokens."""
         from bert_score.utils import get_bert_embedding, sent_encode
 
         scorer = self._scorer
@@ -155,7 +159,7 @@ class Scorer:
         if weights is None:
             weights = defaultdict(lambda: 1.0, {tokenizer.sep_token_id: 0.0, tokenizer.cls_token_id: 0.0})
         encoded = {}
-        # Texts of one length side by side: what is encoded together is padded to the longest.
+        # Sorted by length, since texts that are encoded together are padded to the longest.
         in_order = sorted(texts, key=lambda text: (len(sent_encode(tokenizer, text)), text))
         for batch in _batches(in_order, self._batch):
             embeddings, mask, token_weights = get_bert_embedding(
@@ -166,7 +170,7 @@ class Scorer:
         return encoded
 
     def _compared(self, pairs: Sequence[Pair], encoded: "dict[str, tuple[Any, Any]]") -> Iterator[BertScore]:
-        """Scores of pairs that have the same two lengths."""
+        """Score pairs that have the same two lengths."""
         import torch
         from bert_score.utils import greedy_cos_idf
 

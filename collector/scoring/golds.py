@@ -8,13 +8,13 @@ from collector.store.runs import Run
 from contract import squad_metrics as squad
 
 SCORES_HELD: Final = 500_000
-"""Scores of question and text that are kept in memory: other runs often answer the same."""
+"""How many scores are kept in memory: other runs often give the same answer to a question."""
 ROWS_AT_ONCE: Final = 2_000
-"""A transaction of these takes some 5 ms, so ingest is not held up."""
+"""Rows per transaction. This many take about 5 ms, so ingest is not delayed."""
 
 
 class Golds:
-    """What people answered, read once for each question set, and how well other answers agree with it."""
+    """The gold answers, read once per question set, and the scores of other answers against them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -22,7 +22,7 @@ class Golds:
         self._scores: dict[tuple[int, str, str], squad.Score] = {}
 
     def of(self, question_set: int) -> dict[str, tuple[str, ...]]:
-        """The gold answers by question id, in the order of the file."""
+        """Return the gold answers by question id, in the order of the file."""
         if question_set not in self._sets:
             golds: dict[str, tuple[str, ...]] = {}
             for question_id, text in self._store.tuples(
@@ -34,7 +34,7 @@ class Golds:
         return self._sets[question_set]
 
     def score(self, question_set: int, question_id: str, text: str) -> squad.Score | None:
-        """The score of an answer; None where its question has no gold."""
+        """Return the score of an answer; None if its question has no gold answer."""
         key = (question_set, question_id, text)
         known = self._scores.get(key)
         if known is not None:
@@ -49,14 +49,14 @@ class Golds:
 
 
 def score_run(store: Store, run: Run, golds: Golds, question_set: int) -> int:
-    """Compute Exact Match and F1 of every answer of a run that lacks them; returns how many.
+    """Compute Exact Match and F1 of a run's unscored answers; returns how many these are.
 
     An answer with an error is wrong.
     """
     rows = list(_scores(store, run, golds, question_set))
     for start in range(0, len(rows), ROWS_AT_ONCE):
         with store.writing_behind() as conn:
-            # Columns made before these scores must not outlive a crash between here and their renewal.
+            # Columns without these scores must not be left if the program dies before they are made again.
             conn.execute("DELETE FROM run_columns WHERE stream = ?", (run.stream,))
             conn.executemany(
                 "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)", rows[start : start + ROWS_AT_ONCE]
@@ -65,7 +65,7 @@ def score_run(store: Store, run: Run, golds: Golds, question_set: int) -> int:
 
 
 def drop_scores(store: Store, stream: int) -> None:
-    """Forget the scores of a run, and what was made of them, a little at a time.
+    """Delete the scores of a run, and what was computed from them, in small transactions.
 
     The caller is within `store.deriving()`.
     """
@@ -95,5 +95,5 @@ def _scores(
 
 
 def gold_texts(store: Store) -> list[str]:
-    """Every gold answer of every question file, in an order that does not depend on when they were added."""
+    """Return all gold answers of all question files; the order does not depend on when they were added."""
     return [text for (text,) in store.tuples("SELECT text FROM golds ORDER BY question_id, position, text")]

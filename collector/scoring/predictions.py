@@ -1,4 +1,4 @@
-"""Prediction files, `{"question id": "answer"}`: scored, written for a run, added from elsewhere."""
+"""Prediction files, `{"question id": "answer"}`: scored, written for a run, or added for another system."""
 
 import hashlib
 import sqlite3
@@ -19,7 +19,7 @@ _PREDICTIONS: Final = msgspec.json.Decoder(dict[str, str])
 
 
 class Evaluation(NamedTuple):
-    """What the official script prints, in percent, and how many questions have no prediction."""
+    """The scores that the official script prints, in percent, and how many questions have no prediction."""
 
     exact_match: float
     f1: float
@@ -30,14 +30,14 @@ def read_predictions(path: Path) -> dict[str, str]:
     """Read a prediction file.
 
     Raises:
-        BadInput: it cannot be read.
-        Malformed: it is not one JSON object of strings.
+        BadInput: the file cannot be read.
+        Malformed: the file is not one JSON object of strings.
     """
     return decode_json(_read(path, "prediction file"), _PREDICTIONS, "prediction file")
 
 
 def read_questions(path: Path) -> QuestionFile:
-    """Read a question file; errors as `read_predictions`."""
+    """Read a question file; raises the same errors as `read_predictions`."""
     return decode_questions(_read(path, "question file"))
 
 
@@ -63,7 +63,7 @@ def evaluate(questions: QuestionFile, predictions: dict[str, str]) -> Evaluation
 
 
 def predictions_of(store: Store, run: Run) -> dict[str, str]:
-    """The first answer of a run to each question, in order of question id; empty where it is an error."""
+    """Return a run's first answer to each question, in order of question id; empty if all are errors."""
     rows = store.tuples(
         "SELECT question_id, text FROM answers WHERE stream = ? ORDER BY question_id, error IS NOT NULL, seq",
         run.stream,
@@ -75,19 +75,20 @@ def predictions_of(store: Store, run: Run) -> dict[str, str]:
 
 
 def add_predictions(store: Store, path: Path, model: str, questions: str) -> int:
-    """Bring a system from elsewhere into the comparison. Adding it again replaces what was there.
+    """Add the predictions of another system to the comparison. Adding them again replaces the old ones.
 
     Args:
-        store: open for writing.
+        store: the database, open for writing.
         path: the prediction file.
-        model: what to call the system.
+        model: the system's name.
         questions: name or beginning of the digest of the question file, which was added before.
 
     Returns:
         How many questions of the file have a prediction.
 
     Raises:
-        BadInput: no file, no such question file, or no prediction of any of its questions.
+        BadInput: the file cannot be read, there is no such question file, or the file answers none of its
+            questions.
     """
     predictions = read_predictions(path)
     question_set = _question_set(store, questions)
@@ -106,7 +107,7 @@ def add_predictions(store: Store, path: Path, model: str, questions: str) -> int
 
 
 def put_system(conn: sqlite3.Connection, model: str, question_set: int, sha256: str, added_at: str) -> int:
-    """Make room for a system's predictions in place of those that were there; returns its number."""
+    """Add a system without predictions, in place of the same system before; returns its number."""
     conn.execute(
         "DELETE FROM predictions WHERE system IN "
         "(SELECT system FROM systems WHERE model = ? AND question_set = ?)",
@@ -130,7 +131,7 @@ def _question_set(store: Store, name: str) -> int:
     )
     if not name or len(found) != 1:
         many = "several question files are" if found else "no question file is"
-        raise BadInput(f"{many} called {name!r}: collector questions list")
+        raise BadInput(f"{many} called {name!r}: see collector questions list")
     return int(found[0][0])
 
 

@@ -1,4 +1,4 @@
-"""Question sets: what was asked, and the golds people gave. Named by the contract's digest."""
+"""Question files in the database: questions and gold answers, identified by the contract's digest."""
 
 import sqlite3
 from pathlib import Path
@@ -14,30 +14,30 @@ _RUNS: Final = "SELECT stream FROM runs WHERE questions_sha256 = ?"
 
 
 class Added(NamedTuple):
-    """What adding a question file did."""
+    """The result of adding a question file."""
 
     name: str
     sha256: str
     questions: int
     golds: int
     changed: bool
-    """False when the same questions and golds were there already."""
+    """False if the database had the same questions and gold answers already."""
 
 
 def add_questions(store: Store, path: Path, name: str | None = None) -> Added:
     """Add a SQuAD v1.1 file. Adding it again changes nothing.
 
-    Gold answers belong to the file: another file with the same questions and other golds replaces them,
-    and the scores made with the old ones are dropped. A file without golds replaces none.
+    A file with the same questions and other gold answers replaces the old gold answers, and the scores that
+    were computed with them are dropped. A file without gold answers replaces none.
 
     Args:
-        store: open for writing.
+        store: the database, open for writing.
         path: the file.
-        name: what to call the set; the file's name without its ending if None.
+        name: the name of the question set; the file's name without its ending if None.
 
     Raises:
         BadInput: the file cannot be read.
-        Malformed: it is not SQuAD v1.1.
+        Malformed: the file is not SQuAD v1.1.
     """
     file = decode_questions(_read(path))
     name = name or path.stem

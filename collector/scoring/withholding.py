@@ -1,21 +1,23 @@
-"""When the accuracy of a run means something, and what to say when it does not."""
+"""Decides whether the accuracy of a run is shown, and gives the reason if it is withheld."""
 
 from typing import Final
 
 from collector.store.database import Store
 from collector.store.runs import Run
+from commandline.counted import counted
 
 RANDOM_WEIGHTS: Final = (
-    "random weights: time, memory and size are those of the true architecture, an accuracy would mean nothing"
+    "random weights: time, memory and size are those of the true architecture, but an accuracy would mean "
+    "nothing"
 )
-NOT_SCORED: Final = "not every answer is scored: collector score"
-NO_GOLDS: Final = "the question file has no gold answers, or was never added: collector questions add FILE"
+NOT_SCORED: Final = "not every answer is scored: run collector score"
+NO_GOLDS: Final = "the question file has no gold answers or was never added: run collector questions add FILE"
 
 _TITLES_NAMED: Final = 3
 
 
 class GoldSets:
-    """Which question sets have gold answers, and what they ask about."""
+    """The question sets that have gold answers, and the articles that they ask about."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -28,14 +30,14 @@ class GoldSets:
         self._titles: dict[int, frozenset[str]] = {}
 
     def of(self, run: Run) -> int | None:
-        """The question set to score a run by; None when its accuracy is withheld."""
+        """Return the question set to score a run by; None if its accuracy is withheld."""
         return None if self.withheld(run) else self._sets[run.questions_sha256]
 
     def withheld(self, run: Run) -> str | None:
-        """Why no accuracy of this run is shown; None when it is.
+        """Return why the accuracy of a run is withheld; None if it is shown.
 
-        A manifest that lists the articles its model was trained on withholds it on questions about any of
-        them. Where it says so in words alone, only a person can tell.
+        It is withheld if the manifest lists articles that the model was trained on, and the questions are
+        about any of them. If the manifest only describes the training data in words, a person has to decide.
         """
         weights = run.bundle.weights
         if weights.origin == "random":
@@ -60,6 +62,6 @@ def _trained_on(articles: tuple[str, ...], asked_about: frozenset[str]) -> str |
     if len(known) > _TITLES_NAMED:
         named += f" and {len(known) - _TITLES_NAMED} more"
     return (
-        f"it was trained on {len(known)} of the {len(asked_about)} articles of these questions ({named}), so "
-        "its accuracy on them would mean nothing"
+        f"the model was trained on {len(known)} of the {counted(len(asked_about), 'article')} of these "
+        f"questions ({named}), so its accuracy on them would mean nothing"
     )

@@ -1,1 +1,1 @@
-"""What `collector serve` and `collector watch` do for hours."""
+"""The long-running work of `collector serve` and `collector watch`."""

@@ -1,7 +1,8 @@
-"""Serves a folder of bundles over HTTP for devices to fetch: reading only, and only what a manifest names.
+"""Serves a folder of bundles over HTTP, so that devices can fetch the files that a manifest lists.
 
-`/NAME/manifest.json` and `/NAME/FILE` are all there is. A name is a plain one, a link is not followed, and a
-file that the bundle's manifest does not name does not exist. Ranges are answered, so that a download goes on.
+Access is read-only. The only paths are `/NAME/manifest.json` and `/NAME/FILE`. Names are plain file names,
+and links are not followed. A file that the bundle's manifest does not list is not found. Range requests are
+answered, so that a download can be resumed.
 """
 
 import os
@@ -23,17 +24,17 @@ PORT: Final = 8642
 MAX_CONNECTIONS: Final = 32
 TIMEOUT_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.1
-"""How soon it notices that it shall end."""
+"""How often the server checks whether it should stop."""
 _BLOCK_BYTES: Final = 262_144
 _PATH: Final = re.compile(r"/([^/?#%]+)/([^/?#%]+)")
 _RANGE: Final = re.compile(r"bytes=([0-9]{1,15})-")
 
 
 def names(folder: Path) -> list[str]:
-    """The bundles in a folder, as they can be fetched.
+    """Return the names of the bundles in a folder that can be fetched.
 
     Raises:
-        BadInput: it is not a folder that can be read.
+        BadInput: the folder cannot be read.
     """
     try:
         return sorted(
@@ -47,10 +48,10 @@ def names(folder: Path) -> list[str]:
 
 @contextmanager
 def serving_bundles(folder: Path, address: str) -> Iterator[str]:
-    """Serve a folder for the length of the block; gives the URL below which the bundles are.
+    """Serve a folder during the block; yields the URL of the folder.
 
     Args:
-        folder: of bundles.
+        folder: the folder of bundles.
         address: `host:port`, an IPv4 address or name of this machine; port 0 for a free one.
 
     Raises:
@@ -85,7 +86,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(*arguments)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Take a connection, unless there are too many."""
+        """Accept a connection, unless there are too many."""
         if self._free.acquire(blocking=False):
             super().process_request(request, client_address)
         else:
@@ -99,7 +100,7 @@ class _Server(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that leaves early is no event."""
+        """Do nothing: a client that disconnects early is not an error."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -114,11 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=True)
 
     def do_HEAD(self) -> None:
-        """Say how large a file is."""
+        """Send the size of a file."""
         self._answer(with_body=False)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it
-        """Nothing: what strangers ask for is not for the terminal."""
+        """Do nothing: requests of unknown clients do not belong on the terminal."""
 
     def _answer(self, *, with_body: bool) -> None:
         file = self._file()
@@ -149,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.write(block)
 
     def _file(self) -> BinaryIO | None:
-        """The file that is asked for, open; None for anything that is not to be had."""
+        """Open the requested file; None if it is not available."""
         asked = _PATH.fullmatch(self.path)
         if asked is None or bundle_name(asked[1]) is None or bundle_name(asked[2]) is None:
             return None

@@ -1,4 +1,4 @@
-"""The fleet as it is now: what the agents say of themselves, retained at the broker, beside the database."""
+"""The current state of the fleet: the agents' states, retained at the broker, and data on their runs."""
 
 import time
 from collections.abc import Callable
@@ -18,9 +18,9 @@ from contract.messages import State, decode_message
 from contract.topics import parse_topic
 
 PATIENCE_SECONDS: Final = 10.0
-"""How long a broker may take to let us in."""
+"""How long to wait for the broker to accept the client."""
 QUIET_SECONDS: Final = 0.5
-"""Retained states come at once after the subscription: when none comes for so long, all are here."""
+"""Retained states arrive right after the subscription; after this many seconds without one, all are here."""
 REFRESH_SECONDS: Final = 1.0
 
 _COLUMNS: Final = (
@@ -40,7 +40,7 @@ _COLUMNS: Final = (
 
 
 class _Progress(msgspec.Struct, frozen=True):
-    """The first word of a run that was seen: later ones give the rate."""
+    """The first state of a run that was seen; later ones give the rate."""
 
     run_id: str
     answered: int
@@ -52,16 +52,16 @@ class Fleet:
 
     def __init__(self) -> None:
         self._states: dict[str, State] = {}
-        self._begun: dict[str, _Progress] = {}
+        self._first_seen: dict[str, _Progress] = {}
         self._rates: dict[str, float] = {}
 
     def take(self, topic: str, data: bytes, now: float) -> None:
-        """Take in a message; what is no state of the topic's device is ignored, as is an old session's will.
+        """Process a message; only states of the topic's device count, and an old session's will does not.
 
         Args:
-            topic: where it came from.
-            data: its bytes.
-            now: of a monotonic clock, in seconds.
+            topic: the topic that the message arrived on.
+            data: the message's bytes.
+            now: the time of a monotonic clock, in seconds.
         """
         try:
             device_id = parse_topic(topic).device_id
@@ -77,30 +77,30 @@ class Fleet:
         self._note_rate(device_id, state, now)
 
     def grid(self, store: Store) -> Grid:
-        """One row a device, by name. The database knows what a run measures, and its last temperature."""
+        """Return one row per device, by name; the model and the last temperature are from the database."""
         return Grid(
             _COLUMNS,
             [self._row(store, device_id, self._states[device_id]) for device_id in sorted(self._states)],
-            "no device has told its state to this broker",
+            "no device has reported its state to this broker",
         )
 
     def _note_rate(self, device_id: str, state: State, now: float) -> None:
         if state.run_id is None or state.answered is None:
-            self._begun.pop(device_id, None)
+            self._first_seen.pop(device_id, None)
             self._rates.pop(device_id, None)
             return
-        begun = self._begun.get(device_id)
-        if begun is None or begun.run_id != state.run_id or state.answered < begun.answered:
-            self._begun[device_id] = _Progress(state.run_id, state.answered, now)
+        first = self._first_seen.get(device_id)
+        if first is None or first.run_id != state.run_id or state.answered < first.answered:
+            self._first_seen[device_id] = _Progress(state.run_id, state.answered, now)
             self._rates.pop(device_id, None)
-        elif now > begun.at:
-            self._rates[device_id] = (state.answered - begun.answered) / (now - begun.at)
+        elif now > first.at:
+            self._rates[device_id] = (state.answered - first.answered) / (now - first.at)
 
     def _row(self, store: Store, device_id: str, state: State) -> tuple[object, ...]:
         rate = self._rates.get(device_id)
-        left = None
+        seconds_left = None
         if rate and state.selected is not None and state.answered is not None:
-            left = max(0.0, (state.selected - state.answered) / rate)
+            seconds_left = max(0.0, (state.selected - state.answered) / rate)
         model, celsius = next(store.tuples(_RUN, state.run_id), (None, None))
         return (
             device_id,
@@ -110,7 +110,7 @@ class Fleet:
             state.answered,
             state.selected,
             None if rate is None else round(rate, 2),
-            None if left is None else round(left),
+            None if seconds_left is None else round(seconds_left),
             celsius if state.temperature_celsius is None else state.temperature_celsius,
             state.pending,
             state.dropped,
@@ -126,10 +126,10 @@ FROM runs JOIN streams USING (stream) WHERE run_id = ?
 
 
 def look_once(store: Store, address: BrokerAddress) -> Grid:
-    """The fleet as the broker knows it now.
+    """Return the fleet as the broker knows it now.
 
     Raises:
-        BrokerUnavailable: no connection, or the states are not ours to see.
+        BrokerUnavailable: there is no connection, or the broker denies access to the states.
     """
     fleet = Fleet()
     events: SimpleQueue[Event] = SimpleQueue()
@@ -150,19 +150,19 @@ def look_once(store: Store, address: BrokerAddress) -> Grid:
         watcher.stop()
 
 
-def look_on(
+def look_repeatedly(
     store: Store, address: BrokerAddress, draw: Callable[[Grid], None], say: Callable[[str], None]
 ) -> None:
-    """Draw the fleet anew each second, until interrupted.
+    """Draw the fleet again every second, until interrupted.
 
     Args:
         store: the database.
         address: the broker.
-        draw: shows a grid in place of the one before.
-        say: takes lines for the operator.
+        draw: shows a grid in place of the previous one.
+        say: prints a line for the operator.
 
     Raises:
-        BrokerUnavailable: no connection at the start, or the states are not ours to see.
+        BrokerUnavailable: there is no connection at the start, or the broker denies access to the states.
     """
     fleet = Fleet()
     events: SimpleQueue[Event] = SimpleQueue()
@@ -187,11 +187,11 @@ def look_on(
 
 
 def _take(fleet: Fleet, event: Event) -> bool:
-    """Take an event in; True when it says that states come from now on."""
+    """Process an event; True if states will arrive from now on."""
     match event:
         case Lost(reason=reason) | Failed(reason=reason):
             raise BrokerUnavailable(reason)
         case Arrival(message=message):
-            with suppress(UnicodeDecodeError):  # a topic that is not UTF-8 is no device's
+            with suppress(UnicodeDecodeError):  # a topic that is not UTF-8 is not a device's
                 fleet.take(message.topic, bytes(message.payload), time.monotonic())
     return isinstance(event, Ready)

@@ -1,6 +1,6 @@
-"""Makes what is derived anew from the raw rows: the same bytes, if nothing was damaged.
+"""Computes derived data again from the raw rows; the result is the same bytes if nothing was damaged.
 
-BERTScores stay: they need their model, and are made once in the life of a database.
+BERTScores are kept: they need their model, and are computed once in the life of a database.
 """
 
 import numpy as np
@@ -18,13 +18,13 @@ UNION ALL SELECT seq FROM samples WHERE stream = ?1 UNION ALL SELECT seq FROM fi
 
 
 def rebuild(store: Store, progress: Progress) -> int:
-    """Drop and remake ranges, scores, columns and findings, a little at a time; returns the runs.
+    """Compute ranges, scores, columns and findings again, in small transactions; returns the number of runs.
 
-    Reports and ingest may go on meanwhile.
+    Reports and ingest may run meanwhile.
     """
     streams = [stream for (stream,) in store.tuples("SELECT stream FROM streams ORDER BY stream")]
     for stream in streams:
-        _mend_ranges(store, stream)
+        _correct_ranges(store, stream)
         with store.deriving():
             drop_scores(store, stream)
     with store.writing() as conn:
@@ -34,10 +34,10 @@ def rebuild(store: Store, progress: Progress) -> int:
     return len(streams)
 
 
-def _mend_ranges(store: Store, stream: int) -> None:
+def _correct_ranges(store: Store, stream: int) -> None:
     with store.reading():
-        right = _ranges(store, stream) == _stored_ranges(store, stream)
-    if not right:
+        correct = _ranges(store, stream) == _stored_ranges(store, stream)
+    if not correct:
         with store.writing() as conn:
             conn.execute("DELETE FROM ranges WHERE stream = ?", (stream,))
             rows = ((stream, *pair) for pair in _ranges(store, stream))

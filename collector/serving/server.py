@@ -1,4 +1,4 @@
-"""Results from a broker into the database: commit first, then acknowledge, then send receipts."""
+"""Stores results from a broker in the database: commits first, then acknowledges, then sends receipts."""
 
 import signal
 import time
@@ -20,38 +20,38 @@ MAX_GROUP_MESSAGES: Final = 200
 MAX_GROUP_BYTES: Final = 8 * 1_048_576
 RETRY_SECONDS: Final = 1.0
 TICK_SECONDS: Final = 1.0
-"""How long to wait for events before looking after what is derived."""
+"""How long to wait for events before checking whether derived data needs an update."""
 SHORT_CONNECTION_SECONDS: Final = 10.0
 SHORT_CONNECTIONS: Final = 3
-"""So many in a row look like two collectors that take each other's session; not every broker says so."""
+"""This many in a row look like two collectors that take each other's session; some brokers do not say so."""
 
 
 class Stop(NamedTuple):
-    """A signal came: finish what is here and end."""
+    """A signal arrived: store what has been received, and end."""
 
 
 Events = SimpleQueue[Event | Stop]
 
 
 class Server:
-    """Takes in results until SIGTERM or SIGINT.
+    """Receives results until SIGTERM or SIGINT.
 
-    A transaction takes all messages that came while the one before it was being written, up to
-    `MAX_GROUP_MESSAGES` and `MAX_GROUP_BYTES`: none waits for company, and a flood shares its syncs.
-    While the database cannot be written nothing is acknowledged, so the broker holds the rest back. When it
-    is quiet, a process beside it brings up to date what reports read.
+    A transaction stores all messages that arrived while the previous one was being written, up to
+    `MAX_GROUP_MESSAGES` and `MAX_GROUP_BYTES`: no message waits for others, and many messages share one sync.
+    While the database cannot be written, nothing is acknowledged, so the broker keeps the other messages.
+    When no results arrive, a separate process updates what reports read.
     """
 
     def __init__(
         self, store: Store, address: BrokerAddress, say: Callable[[str], None], group: str | None = None
     ) -> None:
-        """Prepare.
+        """Prepare a server without connecting it.
 
         Args:
-            store: open for writing; used by the thread that calls `run` only.
+            store: the database, open for writing; only the thread that calls `run` uses it.
             address: the broker.
-            say: takes lines for the operator.
-            group: of collectors that share the results; None to take them all.
+            say: prints a line for the operator.
+            group: the name of the group of collectors that share the results; None to receive them all.
         """
         self.stored = self.duplicates = self.rejected = 0
         self._store = store
@@ -65,10 +65,10 @@ class Server:
         self._subscriber = Subscriber(address, client_id, self._events, group)
 
     def run(self, ready: str) -> None:
-        """Serve; says `ready` once, when results can come.
+        """Serve; prints `ready` once, when results can arrive.
 
         Raises:
-            BrokerUnavailable: no connection at the start, or the broker will not let us work.
+            BrokerUnavailable: there is no connection at the start, or the broker denies what is needed.
             StorageUnavailable: another process serves this database.
         """
         with self._signals(), self._store.served():
@@ -84,7 +84,7 @@ class Server:
         while not isinstance(event, Stop):
             arrivals, event = self._next_group()
             self._upkeep.tick()
-            if arrivals and not self._take_in(arrivals):
+            if arrivals and not self._store_group(arrivals):
                 return
             match event:
                 case Ready():
@@ -105,7 +105,7 @@ class Server:
             self._say("the connection keeps breaking: is a copy of this database served elsewhere?")
 
     def _next_group(self) -> tuple[list[Arrival], Event | Stop | None]:
-        """What can be committed at once, and the event that ended it, if one did."""
+        """Return the messages to commit together, and the event that ended this group, if one did."""
         arrivals: list[Arrival] = []
         size = 0
         try:
@@ -123,8 +123,8 @@ class Server:
                 return arrivals, None
         return arrivals, event
 
-    def _take_in(self, arrivals: list[Arrival]) -> bool:
-        """Commit a group, however long that takes; False when told to stop before it succeeded."""
+    def _store_group(self, arrivals: list[Arrival]) -> bool:
+        """Commit a group, however long that takes; False if a signal came before it succeeded."""
         deliveries = [_delivery(arrival) for arrival in arrivals]
         complained = False
         while True:
@@ -132,7 +132,7 @@ class Server:
                 outcome = ingest(self._store, deliveries)
             except StorageUnavailable as error:
                 if not complained:
-                    self._say(f"{error}; until it can, nothing is acknowledged")
+                    self._say(f"{error}; nothing is acknowledged until it can")
                     complained = True
                 if self._stopped_within(RETRY_SECONDS):
                     return False
@@ -147,9 +147,9 @@ class Server:
 
     def _count(self, outcome: Ingested) -> None:
         if outcome.rejected and not self.rejected:
-            self._say("a message was rejected, and later ones go unmentioned here: see `collector rejected`")
+            self._say("a message was rejected; later ones are not reported here: see `collector rejected`")
         if outcome.stored:
-            self._upkeep.note()
+            self._upkeep.note_results()
         self.stored += outcome.stored
         self.duplicates += outcome.duplicates
         self.rejected += outcome.rejected

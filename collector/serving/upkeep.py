@@ -1,7 +1,8 @@
 """Keeps run summaries up to date, so that reports are fast: `python -m collector.serving.upkeep FILE`.
 
-A server starts this as a process of its own: it holds no interpreter lock that results wait for, and gives
-its memory back. It is not made nice: what waits for a processor while it holds the file's lock is waited for.
+A server starts this as a separate process, so that it does not hold the interpreter lock that results wait
+for, and frees its memory when it ends. It has normal priority: with a low one it might wait for a processor
+while it holds the file's lock, and results would wait for it.
 """
 
 import subprocess
@@ -14,47 +15,49 @@ from typing import Final
 from collector.errors import CollectorError
 
 QUIET_SECONDS: Final = 5.0
-"""So long without results, it is worth the while."""
+"""An update starts after this many seconds without results."""
 LONGEST_SECONDS: Final = 300.0
-"""And so often at least, when results never stop coming."""
+"""An update starts after this many seconds even if results never stop arriving."""
 _STOP_SECONDS: Final = 10.0
 
 
 class Upkeep:
-    """Starts the work when there is some and results leave time for it; one process at a time."""
+    """Starts an update when one is needed and results leave time for it; one process at a time."""
 
     def __init__(self, database: Path, say: Callable[[str], None]) -> None:
-        """Prepare. What came before this process is to be looked at too.
+        """Prepare. The first update is always needed: results may have arrived before this process.
 
         Args:
             database: the file.
-            say: takes a line for the operator when the work fails.
+            say: prints a line for the operator if an update fails.
         """
         self._command = (sys.executable, "-m", "collector.serving.upkeep", str(database))
         self._say = say
         self._process: subprocess.Popen[str] | None = None
         self._dirty = True
         self._failed = False
-        self._came_at = self._done_at = time.monotonic()
+        self._received_at = self._done_at = time.monotonic()
 
     @property
     def working(self) -> bool:
-        """Whether a process is at it, or has ended and was not seen to by `tick` yet."""
+        """Whether an update is running, or has ended and `tick` has not noticed yet."""
         return self._process is not None
 
-    def note(self) -> None:
-        """Results came."""
+    def note_results(self) -> None:
+        """Note that results arrived."""
         self._dirty = True
-        self._came_at = time.monotonic()
+        self._received_at = time.monotonic()
 
     def tick(self) -> None:
-        """Start or finish the work where it is time to; never waits."""
+        """Start an update if it is time for one, or clean up after one that ended; never waits."""
         now = time.monotonic()
         if self._process is not None:
             if self._process.poll() is None:
                 return
             self._reap(self._process)
-        elif self._dirty and (now - self._came_at > QUIET_SECONDS or now - self._done_at > LONGEST_SECONDS):
+        elif self._dirty and (
+            now - self._received_at > QUIET_SECONDS or now - self._done_at > LONGEST_SECONDS
+        ):
             self._dirty = False
             self._process = subprocess.Popen(  # noqa: S603  # our own command
                 self._command,
@@ -66,7 +69,7 @@ class Upkeep:
             )
 
     def stop(self) -> None:
-        """End the work, wherever it is: every transaction leaves a whole."""
+        """End a running update at any point: every transaction leaves the database consistent."""
         if self._process is None:
             return
         self._process.terminate()
@@ -80,16 +83,16 @@ class Upkeep:
         self._process = None
 
     def _reap(self, process: "subprocess.Popen[str]") -> None:
-        _, said = process.communicate()
+        _, errors = process.communicate()
         self._process, self._done_at = None, time.monotonic()
         if process.returncode and not self._failed:
-            why = (said.strip().splitlines() or [f"exit status {process.returncode}"])[-1]
+            why = (errors.strip().splitlines() or [f"exit status {process.returncode}"])[-1]
             self._say(f"scores and summaries are not kept up to date, and reports will take longer: {why}")
         self._failed = process.returncode != 0
 
 
 def bring_up_to_date(database: Path, progress: Callable[[int, int], None] | None = None) -> int:
-    """Score what is not scored and make all that a report reads; returns how many answers were scored.
+    """Score unscored answers and compute all that a report reads; returns how many answers were scored.
 
     Raises:
         StorageUnavailable: the database cannot be written now.
@@ -106,7 +109,7 @@ def bring_up_to_date(database: Path, progress: Callable[[int, int], None] | None
 
 
 def main() -> int:
-    """Do the work once."""
+    """Update the database that the command line names, once."""
     try:
         bring_up_to_date(Path(sys.argv[1]))
     except CollectorError as error:

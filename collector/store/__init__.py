@@ -1,1 +1,1 @@
-"""The database file: its schema, and runs in and out of it."""
+"""The database file: its schema, its runs, and access to them."""

@@ -1,4 +1,4 @@
-"""The database file: opened, checked, brought up to date, written by one process at a time."""
+"""Opens, checks and updates the database file, which one process at a time writes."""
 
 import fcntl
 import sqlite3
@@ -16,9 +16,9 @@ from collector.store.migrations import MIGRATIONS
 from commandline.clock import utc_now
 
 APPLICATION_ID: Final = 0x64627231
-"""Marks the file as ours (`file` and SQLite tools show it): "dbr1"."""
+"""Marks the file as a distilbench database ("dbr1"); `file` and SQLite tools show it."""
 OLDEST_SQLITE: Final = (3, 37, 0)
-"""STRICT tables."""
+"""The first version with STRICT tables."""
 _BUSY_SECONDS: Final = 10.0
 _STEP_BACK_SECONDS: Final = 0.002
 _READING: Final = {
@@ -32,9 +32,9 @@ _READING: Final = {
 class Store:
     """One connection to a collector's database.
 
-    Several processes may have the file open. Writes and checkpoints of all of them exclude each other by a
-    lock on `FILE-lock`: SQLite before 3.51.3 can lose a WAL when two connections write at one moment, and
-    the distributions' Pythons carry such versions. Readers are never held up.
+    Several processes may have the file open. A lock on `FILE-lock` lets only one of them at a time write or
+    checkpoint: SQLite before 3.51.3 can lose a WAL when two connections write at the same moment, and the
+    Pythons of Linux distributions have such versions. Readers never wait.
     """
 
     def __init__(self, db: Database, path: Path, lock: IO[bytes] | None) -> None:
@@ -48,12 +48,12 @@ class Store:
 
         Args:
             path: the file.
-            create: make it where there is none.
+            create: create the file if it does not exist.
 
         Raises:
             BadInput: there is no such file, or SQLite is too old.
             NotADatabase: the file is something else, or was made by a later distilbench.
-            StorageUnavailable: it cannot be opened for writing now.
+            StorageUnavailable: the file cannot be opened for writing now.
         """
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise BadInput(
@@ -63,7 +63,7 @@ class Store:
         if not exists and not create:
             raise BadInput(f"there is no database {str(path)!r}")
         if exists:
-            _undo_what_was_cut_short(path)
+            _undo_interrupted_creation(path)
             _check_header(path, may_be_empty=create)
         lock = _lock_file(path, "lock")
         with _translated(path):
@@ -85,7 +85,7 @@ class Store:
         Raises:
             BadInput: there is no such file.
             NotADatabase: the file is something else, or has another schema than this distilbench.
-            StorageUnavailable: it cannot be opened now.
+            StorageUnavailable: the file cannot be opened now.
         """
         if not path.exists():
             raise BadInput(f"there is no database {str(path)!r}")
@@ -106,7 +106,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the file; the last one out folds the write-ahead log in."""
+        """Close the file; SQLite merges the write-ahead log into it when the last process closes it."""
         if self._lock is None:
             self._db.conn.close()
             return
@@ -116,25 +116,25 @@ class Store:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The path of the file."""
         return self._path
 
     @property
     def writable(self) -> bool:
-        """Whether it was opened for writing."""
+        """Whether the file was opened for writing."""
         return self._lock is not None
 
     @property
     def collector_id(self) -> str:
-        """A name that stays with the file for life."""
+        """The collector's id, which never changes in the life of the file."""
         return str(self.value("SELECT collector_id FROM identity"))
 
     @contextmanager
     def served(self) -> Iterator[None]:
-        """Be the one server of this database for the time of the block: two would fight for one session.
+        """Be the only server of this database during the block: two servers would compete for one session.
 
         Raises:
-            StorageUnavailable: there is one already.
+            StorageUnavailable: another process serves this database.
         """
         with _lock_file(self._path, "serving") as lock:
             try:
@@ -147,9 +147,9 @@ class Store:
 
     @contextmanager
     def deriving(self) -> Iterator[None]:
-        """Be the only one that makes what is derived, for the time of the block; others are waited for.
+        """Be the only process that computes derived data during the block; waits for another to finish.
 
-        Several transactions then make one whole. Results come in meanwhile.
+        The transactions of a block then belong together. Results can be stored meanwhile.
         """
         with _lock_file(self._path, "deriving") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -157,13 +157,13 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it is on the disk afterwards, or none.
+        """Run one transaction: afterwards all of it is on the disk, or none of it.
 
         Raises:
             StorageUnavailable: nothing was stored; the same may succeed later.
         """
         if self._lock is None:
-            raise StorageUnavailable(f"database {str(self._path)!r} was opened to read only")
+            raise StorageUnavailable(f"database {str(self._path)!r} was opened only for reading")
         conn = self._db.conn
         with _translated(self._path), self._locked():
             conn.execute("BEGIN IMMEDIATE")
@@ -177,11 +177,11 @@ class Store:
 
     @contextmanager
     def writing_behind(self) -> Iterator[sqlite3.Connection]:
-        """As `writing`, for one of many small transactions with what can be made again.
+        """Like `writing`, for one of many small transactions with data that can be computed again.
 
-        Whoever waits for the lock comes next: a file lock knows no queue, and one who takes it again at once
-        would mostly get it. It is held without waiting for the disk: a power cut may undo the last of such
-        transactions, and leaves a whole.
+        Afterwards it pauses, so that another process can get the lock: a file lock has no queue, and a
+        process that takes it again at once would usually get it. The lock is held without waiting for the
+        disk: a power cut may undo the last of these transactions, but leaves the database consistent.
         """
         self._db.conn.execute("PRAGMA synchronous = NORMAL")
         try:
@@ -193,7 +193,7 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """One unchanging view of the database for several reads."""
+        """Read from one unchanging snapshot of the database during the block."""
         with _translated(self._path):
             self._db.conn.execute("BEGIN")
             try:
@@ -202,29 +202,29 @@ class Store:
                 self._db.conn.execute("ROLLBACK")
 
     def rows(self, sql: str, *parameters: object) -> Iterator[dict[str, Any]]:
-        """Rows by column name."""
+        """Yield rows as dictionaries by column name."""
         with _translated(self._path):
             yield from self._db.query(sql, parameters)
 
     def tuples(self, sql: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
-        """Rows by position, where there are many."""
+        """Yield rows as tuples, which is faster than `rows` if there are many."""
         with _translated(self._path):
             yield from self._db.conn.execute(sql, parameters)
 
     def value(self, sql: str, *parameters: object) -> Any:
-        """The first column of the first row; None where there is no row."""
+        """Return the first column of the first row; None if there is no row."""
         for row in self.tuples(sql, *parameters):
             return row[0]
         return None
 
     def query(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Run somebody's SQL, which may read this database and do nothing else.
+        """Run a user's SQL, which may only read this database.
 
         Returns:
             The column names, and the rows.
 
         Raises:
-            BadInput: not one statement, or one that does more than read.
+            BadInput: the SQL is not one statement, or does more than read.
         """
         conn = self._db.conn
         # A read-only connection could still attach, and write to, another file.
@@ -255,7 +255,7 @@ class Store:
     def _prepare(self) -> None:
         conn = self._db.conn
         if conn.execute("PRAGMA page_count").fetchone()[0] == 0:
-            # The first bytes of the file: killed at any later moment, it is known for what it is.
+            # This is written first, so that a file whose creation is interrupted later can be recognised.
             conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         conn.execute("PRAGMA foreign_keys = ON")
         conn.execute("PRAGMA journal_mode = WAL")
@@ -271,21 +271,21 @@ class Store:
                 conn.execute(f"PRAGMA user_version = {number}")
 
 
-def _undo_what_was_cut_short(path: Path) -> None:
-    """Roll back the making of a database that was killed in it, which a connection to read only cannot.
+def _undo_interrupted_creation(path: Path) -> None:
+    """Roll back the interrupted creation of a database, which a read-only connection cannot do.
 
-    Once it is made there is a write-ahead log, and never a journal.
+    A complete database has a write-ahead log, and never a journal.
     """
     if path.with_name(path.name + "-journal").exists():
         with suppress(sqlite3.DatabaseError), closing(_connect(path, "rw")) as conn:
-            conn.execute("PRAGMA application_id")  # what cannot be read is told by the check that follows
+            conn.execute("PRAGMA application_id")  # the next check reports a file that cannot be read
 
 
 def _check_header(path: Path, *, may_be_empty: bool) -> None:
-    """Look whose file it is, since SQLite takes an empty one for an empty database.
+    """Check that a file is a distilbench database, since SQLite treats an empty file as an empty database.
 
-    By SQLite and not by `open`: whoever closes a file drops all locks that its process has on it, those of
-    other connections too (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    This reads with SQLite, not with `open`: closing a file drops all locks that the process has on it, those
+    of other connections too (https://www.sqlite.org/howtocorrupt.html, 2.2).
     """
     with _translated(path):
         empty = path.stat().st_size == 0
@@ -293,12 +293,12 @@ def _check_header(path: Path, *, may_be_empty: bool) -> None:
         return
     with _translated(path), closing(_connect(path, "ro")) as conn:
         try:
-            whose = 0 if empty else conn.execute("PRAGMA application_id").fetchone()[0]
+            found_id = 0 if empty else conn.execute("PRAGMA application_id").fetchone()[0]
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:
-            whose = 0
-    if whose != APPLICATION_ID:
+            found_id = 0
+    if found_id != APPLICATION_ID:
         raise NotADatabase(f"{str(path)!r} is not a distilbench database")
 
 
@@ -314,9 +314,7 @@ def _lock_file(path: Path, purpose: str) -> IO[bytes]:
 
 
 def _wrong_version(path: Path, version: int) -> NotADatabase:
-    advice = (
-        "update distilbench here" if version > len(MIGRATIONS) else "collector score brings it up to date"
-    )
+    advice = "update distilbench here" if version > len(MIGRATIONS) else "update it with collector score"
     return NotADatabase(
         f"database {str(path)!r} has schema version {version}, and this distilbench reads version "
         f"{len(MIGRATIONS)}: {advice}"
@@ -328,7 +326,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError:
-        raise  # a mistake of ours, not of the disk's
+        raise  # an error in this program, not in the file
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise StorageUnavailable(f"database {str(path)!r} cannot be used now: {error}") from error

@@ -1,4 +1,4 @@
-"""What a report computed before, by the columns it was computed from: equal columns, equal findings."""
+"""Findings that earlier reports computed, by the columns that they were computed from."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -12,24 +12,24 @@ from contract.codec import encode
 T = TypeVar("T")
 
 RULES: Final = 3
-"""To be raised when a rule of `statistics` or of what is computed here changes."""
+"""Version of the rules; raise it when a rule of `statistics` or of a finding changes."""
 
 
 class FindingsCache:
-    """Findings by digest. Those that nobody asked for are forgotten when it is stored."""
+    """Findings by digest. Saving the cache drops the findings that were not used."""
 
     def __init__(self, store: Store) -> None:
         self._known: dict[str, str] = dict(store.tuples("SELECT digest, value FROM findings"))
         self._used: dict[str, str] = {}
 
     def recall(self, kind: str, of: Iterable[str], shape: Any, compute: Callable[[], T]) -> T:
-        """A finding, computed unless it is known.
+        """Return a finding, computed only if it is not known.
 
         Args:
-            kind: what is found.
-            of: the digests of the columns it depends on, in a meaningful order.
-            shape: its type, one that msgspec decodes.
-            compute: finds it.
+            kind: the kind of finding.
+            of: the digests of the columns that it depends on, in a meaningful order.
+            shape: the finding's type, one that msgspec decodes.
+            compute: computes the finding.
         """
         digest = hashlib.sha256("\n".join((str(RULES), kind, *of)).encode()).hexdigest()
         known = self._known.get(digest)
@@ -40,7 +40,7 @@ class FindingsCache:
         return found
 
     def save(self, store: Store) -> None:
-        """Store what was used, and that only; nothing is written when nothing changed."""
+        """Store only the findings that were used; nothing is written if nothing changed."""
         stored = dict(store.tuples("SELECT digest, value FROM findings"))
         if self._used == stored:
             return

@@ -1,7 +1,7 @@
 """The schema, as the ordered steps that make it. A step that was released is never edited again.
 
-The comments inside the statements are part of the schema: SQLite keeps them, and `docs/schema.md` is made
-from what it keeps.
+The comments inside the statements are part of the schema: SQLite stores them, and `docs/schema.md` is made
+from what it stores.
 """
 
 from collections.abc import Callable
@@ -258,13 +258,13 @@ _PARTS: Final = (
 )
 
 _CIRCUMSTANCES: Final = (
-    # What spoke against measuring, JSON; and the threads that were tried out with their times, JSON.
+    # Reasons against measuring, JSON; and the numbers of threads that were tried, with their times, JSON.
     "ALTER TABLE runs ADD COLUMN remarks TEXT NOT NULL DEFAULT '[]'",
     "ALTER TABLE runs ADD COLUMN thread_trials TEXT NOT NULL DEFAULT '[]'",
 )
 
 _OUTCOMES: Final = (
-    # From the arrival of a question until its turn came; and what a scenario is for, JSON.
+    # The time from the arrival of a question until its turn came; and a scenario's results, JSON.
     "ALTER TABLE answers ADD COLUMN waited_ns INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE finishes ADD COLUMN outcome TEXT",
 )
@@ -283,10 +283,10 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _made_by(*VIEWS),  # for use by hand, by Datasette and by Grafana
     _made_by(*_SUMMARIES),  # what keeps a report fast, and predictions from elsewhere
     _made_by(_KEPT),  # a place for rejected messages until an update
-    _made_by(*_PARTS),  # columns in parts; what was there is derived, and is made again
-    _made_by(*_CIRCUMSTANCES),  # what the agent said of a run's beginning
-    _made_by(*_OUTCOMES),  # what scenarios besides single-stream find
-    # Which is for use by hand as well; and what is summed up is made again, by the rule of outliers of now.
+    _made_by(*_PARTS),  # columns in parts; the old columns were derived, and are computed again
+    _made_by(*_CIRCUMSTANCES),  # what the agent recorded about a run's start
+    _made_by(*_OUTCOMES),  # the results of scenarios other than single-stream
+    # Views of these results; and summaries are computed again, by the present rule of outliers.
     _made_by(*SCENARIO_VIEWS, "DELETE FROM run_columns"),
 )
-"""`PRAGMA user_version` counts how many of them a database has had."""
+"""`PRAGMA user_version` is the number of these steps that a database has had."""

@@ -1,4 +1,4 @@
-"""All answers as one Parquet file, for analyses that are larger than a report: a row each, by pyarrow."""
+"""Writes all answers to one Parquet file, one row per answer, for analyses that go beyond a report."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ _COLUMNS: Final = (
     ("exact_match", "bool"),
     ("f1", "double"),
 )
-"""Name and Arrow type. Of a run whose accuracy is withheld, `exact_match` and `f1` are null."""
+"""Name and Arrow type of each column. If a run's accuracy is withheld, `exact_match` and `f1` are null."""
 
 _RUNS: Final = """
 SELECT stream, run_id, device_id, hardware_class, model, precision,
@@ -49,12 +49,14 @@ SELECT seq, question_id, repeat, at_ns, text, confidence, tokenize_ns, infer_ns,
     windows, tokens, marks, error, exact_match, f1
 FROM answers LEFT JOIN scores USING (stream, seq) WHERE stream = ? ORDER BY seq
 """
-_OF_RUN: Final = 9
-"""So many of the columns are the run's."""
+_RUN_COLUMNS: Final = 9
+"""How many of the columns, the first ones, describe the run."""
 
 
 def write_parquet(store: Store, path: Path) -> int:
-    """Write every answer of every run that has begun; returns how many. Memory does not grow with them.
+    """Write every answer of every run that has started; returns how many answers there are.
+
+    Memory does not grow with their number.
 
     Raises:
         BadInput: pyarrow is not installed, or the file cannot be written.
@@ -94,10 +96,10 @@ def _parts(store: Store) -> Iterator[tuple[tuple[Any, ...], list[tuple[Any, ...]
 def _table(pa: Any, schema: Any, run: tuple[Any, ...], answers: list[tuple[Any, ...]]) -> Any:
     arrays = [
         pa.repeat(pa.scalar(value, field.type), len(answers))
-        for value, field in zip(run, list(schema)[:_OF_RUN], strict=True)
+        for value, field in zip(run, list(schema)[:_RUN_COLUMNS], strict=True)
     ]
     columns = zip(*answers, strict=True)
-    for values, field in zip(columns, list(schema)[_OF_RUN:], strict=True):
+    for values, field in zip(columns, list(schema)[_RUN_COLUMNS:], strict=True):
         known = [None if v is None else bool(v) for v in values] if field.type == pa.bool_() else list(values)
         arrays.append(pa.array(known, field.type))
     return pa.table(arrays, schema=schema)

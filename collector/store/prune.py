@@ -1,7 +1,7 @@
-"""Removes what is no longer wanted: the one exception to "raw facts are stored once and never changed".
+"""Removes runs and rejected messages: the one exception to "raw facts are stored once and never changed".
 
-A device that still holds records of a removed run will send them again, and a results file may be taken in
-again: then the run is back.
+A removed run comes back if a device that still holds its records sends them again, or if its results file is
+imported again.
 """
 
 import re
@@ -18,13 +18,13 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class Selection(NamedTuple):
-    """What is to be removed."""
+    """What to remove."""
 
     streams: tuple[int, ...]
     answers: int
-    """Of these runs."""
+    """How many answers these runs have."""
     rejected: int | None
-    """Rows of the list of rejected messages; None to leave it alone."""
+    """How many rows the list of rejected messages has; None to keep the list."""
 
     def __bool__(self) -> bool:
         return bool(self.streams or self.rejected)
@@ -39,16 +39,16 @@ class Selection(NamedTuple):
 
 
 def select(store: Store, runs: Iterable[str], before: str | None, *, rejected: bool) -> Selection:
-    """Find what a request means, without changing anything.
+    """Find what a request would remove, without changing anything.
 
     Args:
         store: the database.
         runs: beginnings of run ids, each of exactly one run.
-        before: a day, `YYYY-MM-DD`: all runs that the collector first heard of before it.
-        rejected: the list of rejected messages too.
+        before: a day, `YYYY-MM-DD`: selects all runs whose first record was received before it.
+        rejected: select the list of rejected messages too.
 
     Raises:
-        BadInput: no such run or day, or a beginning of several ids.
+        BadInput: there is no such run or day, or a beginning is that of several ids.
     """
     streams = {find_stream(store, run) for run in runs}
     if before is not None:
@@ -62,7 +62,7 @@ def select(store: Store, runs: Iterable[str], before: str | None, *, rejected: b
 
 
 def prune(store: Store, selection: Selection) -> None:
-    """Remove it, and what was derived from it, in one transaction."""
+    """Remove a selection, and what was derived from it, in one transaction."""
     tables = [
         name
         for (name,) in store.tuples(
@@ -72,7 +72,7 @@ def prune(store: Store, selection: Selection) -> None:
     ]
     with store.writing() as conn:
         for stream in selection.streams:
-            for table in (*tables, "streams"):  # the one that the others refer to is the last
+            for table in (*tables, "streams"):  # last, because the others refer to it
                 conn.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))  # noqa: S608  # our own names
         if selection.rejected is not None:
             conn.execute("DELETE FROM rejected")

@@ -1,4 +1,4 @@
-"""Runs as the collector knows them: who measured what, and how far it got."""
+"""Runs as they are stored in the database: which device measured what, and how far the run got."""
 
 from typing import Any, Final, NamedTuple
 
@@ -13,7 +13,7 @@ from contract.records import Outcome, Settings, ThreadTrial
 
 
 class Run(NamedTuple):
-    """One run that has started. Fields of its end are None as long as it has not come."""
+    """One run that has started. The fields about its end are None until its last record arrives."""
 
     stream: int
     run_id: str
@@ -24,18 +24,18 @@ class Run(NamedTuple):
     device: Device
     settings: Settings
     remarks: tuple[str, ...]
-    """What spoke against measuring when it began."""
+    """Reasons against measuring when the run started."""
     thread_trials: tuple[ThreadTrial, ...]
     questions_name: str
-    """What the file was added as; until then, what the device calls it."""
+    """The name under which the question file was added; before that, the device's name for it."""
     questions_sha256: str
     questions_selected: int
     records: int
-    """Stored so far, of all kinds."""
+    """How many records are stored so far, of all kinds."""
     answers: int
-    """Stored so far, repeats and errors included."""
+    """How many answers are stored so far, repeats and errors included."""
     missing: int
-    """Records known to exist and not here yet."""
+    """How many records are known to exist, but have not arrived."""
     status: str | None
     reason: str | None
     elapsed_ns: int | None
@@ -44,18 +44,18 @@ class Run(NamedTuple):
     energy_source: str | None
     outcome: Outcome | None
     peak_rss_bytes: int | None
-    """Highest that the worker reported or a sample saw."""
+    """The highest value that the worker reported or a sample shows."""
 
     @property
     def state(self) -> str:
-        """How it ended; `running` before its end, `incomplete` when records are missing before it."""
+        """How the run ended; `running` before its end, `incomplete` if earlier records are missing."""
         if self.missing:
             return "incomplete"
         return self.status or "running"
 
 
 class LeftOut(NamedTuple):
-    """A run that would not be taken in today, from before that was checked: no report can be made of it."""
+    """A run that no report can use: it was stored before the check that would reject it today."""
 
     run_id: str
     device_id: str
@@ -69,7 +69,7 @@ class LeftOut(NamedTuple):
         )
 
 
-_TOO_LONG: Final = "the time of an answer is longer than an integer of SQLite"
+_TOO_LONG: Final = "the time of an answer does not fit into an integer of SQLite"
 
 _DEVICE = msgspec.json.Decoder(Device)
 _SETTINGS = msgspec.json.Decoder(Settings)
@@ -85,13 +85,13 @@ SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, set
     questions_sha256, questions_selected, status, reason, elapsed_ns, load_ns, first_ns, energy_source,
     outcome,
     stored.records,
-    -- Every record is in one of four tables; answers are too many to be counted.
+    -- Every record is in one of four tables; counting the many answers would take too long.
     stored.records - 1 - (finishes.seq IS NOT NULL)
         - (SELECT count(*) FROM samples WHERE samples.stream = runs.stream) AS answers,
     stored.last_seq + 1 - stored.records AS missing,
     nullif(max(ifnull(peak_rss_bytes, 0), (SELECT ifnull(max(worker_rss_bytes), 0)
         FROM samples WHERE samples.stream = runs.stream)), 0) AS peak_rss_bytes,
-    -- A sum that is no integer is not summed up, so where that is done there is none.
+    -- A run with such a sum never gets columns, so a run with columns need not be checked.
     NOT EXISTS (SELECT 1 FROM run_columns
         WHERE run_columns.stream = runs.stream AND run_columns.records = stored.records)
     AND EXISTS (SELECT 1 FROM answers WHERE answers.stream = runs.stream
@@ -103,12 +103,15 @@ JOIN (SELECT stream, sum(last_seq - first_seq + 1) AS records, max(last_seq) AS 
 
 
 def all_runs(store: Store) -> list[Run]:
-    """Every run that can be used, in the order in which the collector heard of them."""
+    """Return every run that can be used, in the order in which the runs first arrived."""
     return read_runs(store)[0]
 
 
 def read_runs(store: Store) -> tuple[list[Run], list[LeftOut]]:
-    """Every run whose first record is here, in that order, and those that can't be used."""
+    """Return the runs that can be used, in the same order, and the runs that cannot be used.
+
+    Runs whose record 0 has not arrived are in neither list.
+    """
     found = [_run(row) for row in store.rows(f"{_RUNS} ORDER BY stream")]
     return (
         [run for run in found if isinstance(run, Run)],
@@ -117,10 +120,11 @@ def read_runs(store: Store) -> tuple[list[Run], list[LeftOut]]:
 
 
 def find_run(store: Store, beginning: str) -> Run:
-    """The run whose id begins so.
+    """Return the run whose id has this beginning.
 
     Raises:
-        BadInput: none does or several do, its first record has not come, or it cannot be used.
+        BadInput: no id or several ids have it, or the run's first record has not arrived, or the run cannot
+            be used.
     """
     stream = find_stream(store, beginning)
     for row in store.rows(f"{_RUNS} WHERE stream = ?", stream):
@@ -128,14 +132,14 @@ def find_run(store: Store, beginning: str) -> Run:
         if isinstance(run, LeftOut):
             raise BadInput(str(run))
         return run
-    raise BadInput(f"of run {beginning!r} the first record has not come yet")
+    raise BadInput(f"the first record of run {beginning!r} has not arrived yet")
 
 
 def find_stream(store: Store, beginning: str) -> int:
-    """The stream of the run whose id begins so, whether or not its first record is here.
+    """Return the stream of the run whose id has this beginning, even if its first record has not arrived.
 
     Raises:
-        BadInput: none does, or several do.
+        BadInput: no id or several ids have it.
     """
     found = list(
         store.tuples(
@@ -143,7 +147,7 @@ def find_stream(store: Store, beginning: str) -> int:
         )
     )
     if not beginning or not found:
-        raise BadInput(f"there is no run {beginning!r}: collector runs")
+        raise BadInput(f"there is no run {beginning!r}: see collector runs")
     if len(found) > 1:
         raise BadInput(f"several runs begin with {beginning!r}, such as {found[0][1]} and {found[1][1]}")
     return int(found[0][0])
@@ -167,5 +171,5 @@ def _run(row: dict[str, Any]) -> Run | LeftOut:
 
 
 def headless(store: Store) -> int:
-    """Runs of which records are here, and the first is not."""
+    """Return the number of runs whose first record has not arrived, though others have."""
     return int(store.value("SELECT count(*) FROM streams WHERE stream NOT IN (SELECT stream FROM runs)"))

@@ -1,4 +1,4 @@
-"""The database schema in words, from the database itself: `docs/schema.md`."""
+"""Describes the schema as the database has it, in Markdown, for `docs/schema.md`."""
 
 from collector.store.database import Store
 
@@ -6,17 +6,17 @@ _INTRODUCTION = """# The collector's database
 
 Made from the schema by `collector schema`, and checked by a test: do not edit it here.
 
-SQLite, application id `0x{application_id:x}`, schema version {version}. Tables that hold *raw* facts are
-written once and never changed; what is *derived* can be made again from them. Times of day are ISO 8601 in
-UTC, durations integer nanoseconds of the device's monotonic clock.
+The database is SQLite, with application id `0x{application_id:x}` and schema version {version}. Rows of *raw*
+tables are written once and never changed; *derived* rows can be made again from them. Times of day are
+ISO 8601 in UTC; durations are integer nanoseconds of the device's monotonic clock.
 
-The newest records may still be in `FILE-wal`: copy a database with `sqlite3 FILE ".backup COPY"`, and read
-it at any time. To write to it, hold an exclusive `flock` on `FILE-lock`.
+A database can be read at any time. The newest records may still be in `FILE-wal`, so copy a database with
+`sqlite3 FILE ".backup COPY"`. To write to a database, hold an exclusive `flock` on `FILE-lock`.
 """
 
 
 def describe(store: Store) -> str:
-    """The schema as Markdown, a heading for each table and view with its statement."""
+    """Return the schema as Markdown, with a heading and the SQL statement for each table and view."""
     parts = [
         _INTRODUCTION.format(
             application_id=store.value("PRAGMA application_id"), version=store.value("PRAGMA user_version")

@@ -1,6 +1,6 @@
 """The views for use by hand, by Datasette and by Grafana: two steps of the schema.
 
-Like every step, they are never edited once released: a later step drops and makes them anew.
+Like every step, they are never edited after a release: a later step drops the views and creates new ones.
 """
 
 # ruff: noqa: S608  # our own names
@@ -29,7 +29,7 @@ _SAMPLE_COLUMNS: Final = """\
     samples.seq, samples.at_ns / 1e9 AS at_s, samples.temperature_celsius,
     samples.clock_hz / 1e6 AS clock_mhz, samples.throttle,
     samples.worker_rss_bytes / 1e6 AS worker_rss_mb, samples.energy_joules"""
-"""What the two steps have in common, so as little edited as they are."""
+"""These columns are common to the two steps, and are never edited either."""
 
 VIEWS: Final = (
     "DROP VIEW results",
@@ -102,4 +102,4 @@ SELECT streams.run_id, streams.device_id, runs.hardware_class, runs.model, runs.
 {_SAMPLE_COLUMNS}
 FROM samples JOIN streams USING (stream) JOIN runs USING (stream)""",
 )
-"""The same with what scenarios besides single-stream find."""
+"""The same views, with the results of scenarios other than single-stream."""

@@ -9,7 +9,12 @@ from tests.faults.certificates import Authority
 
 @pytest.mark.parametrize(
     ("days", "level", "what"),
-    [(-2, "fail", "it ended on"), (3, "warn", "in 2 days"), (31, "ok", "it ends on")],
+    [
+        (-2, "fail", "it expired on"),
+        (2, "warn", "in 1 day"),
+        (3, "warn", "in 2 days"),
+        (31, "ok", "it expires on"),
+    ],
 )
 def test_a_certificate_is_renewed_before_it_ends(days: int, level: str, what: str) -> None:
     found = end_of("certificate", "it", datetime.now(UTC) + timedelta(days=days))
@@ -22,7 +27,7 @@ def test_the_end_is_read_from_the_file(tmp_path: Path) -> None:
     found = end_of_file("certificate", "this device's certificate", own.certificate)
     assert (found.level, found.what) == (
         "fail",
-        f"this device's certificate ended on {dates_of(own.certificate).ends:%Y-%m-%d}",
+        f"this device's certificate expired on {dates_of(own.certificate).ends:%Y-%m-%d}",
     )
 
 

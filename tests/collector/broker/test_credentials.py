@@ -134,11 +134,11 @@ def test_a_folder_holds_all_that_a_device_needs(tmp_path: Path) -> None:
     assert 'ca-file = "ca.crt"' in (tmp_path / "pi-5" / "agent.toml").read_text()
     again = collector("provision", "pi-5", *where, "--replace")
     assert again.returncode == 1
-    assert "pi-5' is there already: name a new one" in again.stderr
+    assert "pi-5' exists already: name a new one" in again.stderr
     secret = ("--secret-file", tmp_path / "gone" / "secret")
     nowhere = collector("provision", "pi-5", "--passwords", tmp_path / "passwords", *secret, "--replace")
     assert nowhere.returncode == 1
-    assert "there is no folder for" in nowhere.stderr
+    assert "does not exist: create it first" in nowhere.stderr
     assert (tmp_path / "passwords").read_text() == entered, "the device's password still holds"
 
 

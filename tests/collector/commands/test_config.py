@@ -28,12 +28,12 @@ def test_a_flag_outranks_a_variable_which_outranks_the_file(tmp_path: Path) -> N
         DISTILBENCH_PORT="2",
         DISTILBENCH_SHARE="b",
     )
-    told = {key: (found["value"], found["source"]) for key, found in json.loads(ended.stdout).items()}
-    assert told["port"] == (3, "--port")
-    assert told["share"] == ("b", "DISTILBENCH_SHARE")
-    assert told["db"] == (str(tmp_path / "x.db"), str(file))
-    assert told["embedded-broker"] == (True, str(file))
-    assert told["listen"] == (None, "default")
+    printed = {key: (found["value"], found["source"]) for key, found in json.loads(ended.stdout).items()}
+    assert printed["port"] == (3, "--port")
+    assert printed["share"] == ("b", "DISTILBENCH_SHARE")
+    assert printed["db"] == (str(tmp_path / "x.db"), str(file))
+    assert printed["embedded-broker"] == (True, str(file))
+    assert printed["listen"] == (None, "default")
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,7 @@ def test_a_new_file_explains_every_key_and_is_right(tmp_path: Path) -> None:
     assert CONFIG.read(file) == {"db": "/var/lib/x.db"}
     assert all(variable(option) in file.read_text() for option in CONFIG.settings.values())
     assert isinstance(run("config", "init", file).exception, CollectorError), "it is not overwritten"
+    assert run("config", "check", file).stdout == f"{file}: 1 key, nothing wrong\n"
 
 
 def test_a_flag_turns_away_from_the_configured_broker(tmp_path: Path) -> None:

@@ -127,8 +127,8 @@ def test_a_model_is_not_scored_on_what_it_was_trained_on(store: Store, tmp_path:
     assert rows["theirs fp32"].exact_match == rows["unknown fp32"].exact_match == 100.0
     assert rows["ours fp32"].exact_match is None
     assert rows["ours fp32"].notes["f1"] == (
-        "it was trained on 1 of the 2 articles of these questions (Kenya), so its accuracy on them would "
-        "mean nothing",
+        "the model was trained on 1 of the 2 articles of these questions (Kenya), so its accuracy on them "
+        "would mean nothing",
     )
     assert store.value("SELECT count(*) FROM scores") == 2
 

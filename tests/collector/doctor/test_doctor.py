@@ -17,13 +17,13 @@ from tests.faults.certificates import Authority
 from tests.mosquitto import Mosquitto, free_port
 
 
-class Told(NamedTuple):
+class Examined(NamedTuple):
     code: int
     verdicts: dict[str, str]
     text: str
 
 
-def doctor(*arguments: str | Path) -> Told:
+def doctor(*arguments: str | Path) -> Examined:
     done = CliRunner().invoke(cli, ["doctor", "--json", *map(str, arguments)], standalone_mode=False)
     assert done.exception is None, done.exception
     findings = json.loads(done.stdout)
@@ -36,20 +36,20 @@ def doctor(*arguments: str | Path) -> Told:
         worst = max(finding["level"], verdicts.get(finding["about"], "ok"), key=rank.index)
         verdicts[finding["about"]] = worst
     assert done.return_value == int("fail" in verdicts.values())
-    return Told(done.return_value, verdicts, done.stdout)
+    return Examined(done.return_value, verdicts, done.stdout)
 
 
 @pytest.mark.broker
 def test_all_is_well_at_a_broker_of_ones_own(broker: Mosquitto, database: Path) -> None:
-    told = doctor("--broker", broker.url, "--db", database)
-    assert told.code == 0
-    assert "fail" not in told.verdicts.values()
+    examined = doctor("--broker", broker.url, "--db", database)
+    assert examined.code == 0
+    assert "fail" not in examined.verdicts.values()
     for check in ("broker", "read results", "share results", "send receipts", "session", "message size"):
-        assert told.verdicts[check] == "ok", told.text
-    assert "will be made" in told.text
+        assert examined.verdicts[check] == "ok", examined.text
+    assert "will be created" in examined.text
     assert not database.exists()
     lines = shown("doctor", "--broker", broker.url, "--db", database, columns=200).splitlines()
-    assert lines[0] == f"ok    broker           {broker.url} lets the collector in, over MQTT 5"
+    assert lines[0] == f"ok    broker           {broker.url} accepts the collector, over MQTT 5"
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def strict(tmp_path: Path) -> Mosquitto:
 def test_who_may_not_do_a_collectors_work_fails(strict: Mosquitto, tmp_path: Path, database: Path) -> None:
     with strict:
 
-        def as_user(user: str) -> Told:
+        def as_user(user: str) -> Examined:
             url = strict.url.replace("//", f"//{user}@")
             return doctor("--broker", url, "--password-file", tmp_path / f"secret-{user}", "--db", database)
 
@@ -93,8 +93,8 @@ def test_who_may_not_do_a_collectors_work_fails(strict: Mosquitto, tmp_path: Pat
 def test_a_broker_that_can_do_little(tmp_path: Path, database: Path) -> None:
     lines = ["allow_anonymous true", "max_packet_size 65536", "retain_available false", "max_qos 0"]
     with Mosquitto(tmp_path, lines=lines) as poor:
-        told = doctor("--broker", poor.url, "--db", database)
-    assert (told.verdicts["message size"], told.verdicts["retain"], told.verdicts["QoS"]) == (
+        examined = doctor("--broker", poor.url, "--db", database)
+    assert (examined.verdicts["message size"], examined.verdicts["retain"], examined.verdicts["QoS"]) == (
         "warn",
         "warn",
         "fail",
@@ -102,9 +102,9 @@ def test_a_broker_that_can_do_little(tmp_path: Path, database: Path) -> None:
 
 
 def test_nobody_there(database: Path) -> None:
-    told = doctor("--broker", f"mqtt://127.0.0.1:{free_port()}", "--db", database)
-    assert told.verdicts["broker"] == "fail"
-    assert "no broker answers" in told.text
+    examined = doctor("--broker", f"mqtt://127.0.0.1:{free_port()}", "--db", database)
+    assert examined.verdicts["broker"] == "fail"
+    assert "no broker answers" in examined.text
 
 
 @pytest.mark.broker
@@ -118,12 +118,12 @@ def test_certificates_that_end_soon_and_strangers_without_one(tmp_path: Path, da
     with Mosquitto(tmp_path, lines=lines) as encrypted:
         options = ("--ca-file", authority.root.certificate, "--db", database)
         url = f"mqtts://127.0.0.1:{encrypted.port}"
-        told = doctor("--broker", url, "--cert-file", own.certificate, "--key-file", own.key, *options)
+        examined = doctor("--broker", url, "--cert-file", own.certificate, "--key-file", own.key, *options)
         without = doctor("--broker", url, *options)
-    assert told.verdicts["encryption"] == "warn"
-    assert "the broker's certificate ends on" in told.text and "in 4 days" in told.text
-    assert "our own certificate ends on" in told.text
-    assert told.verdicts["strangers"] == "ok"
+    assert examined.verdicts["encryption"] == "warn"
+    assert "the broker's certificate expires on" in examined.text and "in 4 days" in examined.text
+    assert "the collector's own certificate expires on" in examined.text
+    assert examined.verdicts["strangers"] == "ok"
     assert without.verdicts["broker"] == "fail"
 
 
@@ -132,8 +132,8 @@ def test_a_database_that_is_not_whole(database: Path) -> None:
     assert doctor("--db", database).verdicts["database"] == "ok"
     whole = database.read_bytes()
     database.write_bytes(whole[:8192] + b"\xa5" * 4096 + whole[12288:])
-    told = doctor("--db", database)
-    assert told.verdicts["database"] == "fail"
+    examined = doctor("--db", database)
+    assert examined.verdicts["database"] == "fail"
     assert doctor("--db", database.parent / "nowhere" / "results.db").verdicts["database"] == "fail"
 
 
@@ -142,7 +142,7 @@ def test_an_embedded_broker_that_listens_to_a_network_is_warned_of(tmp_path: Pat
     provision(credentials, "pi-5", hashed=False, replace=False)
     where = ("--embedded-broker", "--db", database)
     assert "rights" not in doctor(*where).verdicts
-    told = doctor(*where, "--listen", "0.0.0.0", "--credentials", credentials)
-    assert told.verdicts["rights"] == "warn"
-    assert "others can read all, passwords too" in told.text
-    assert "pi-5 may use it" in told.text
+    examined = doctor(*where, "--listen", "0.0.0.0", "--credentials", credentials)
+    assert examined.verdicts["rights"] == "warn"
+    assert "others can read everything, passwords included" in examined.text
+    assert "pi-5 may log in" in examined.text

@@ -56,7 +56,7 @@ def test_one_run_of_two_devices_is_refused_whole(store: Store, tmp_path: Path) -
         take(other, batch(run_records(), OTHER))
         with other.writing() as conn:
             conn.execute("INSERT INTO streams VALUES (99, ?, 'forger', '2026')", (RUN,))
-        with pytest.raises(BadInput, match="belongs to 'pi-5' here and to 'forger' there"):
+        with pytest.raises(BadInput, match="to 'pi-5' in this database and to 'forger' in the other"):
             merge(store, other)
     assert store.value("SELECT count(*) FROM streams") == 1
 

@@ -38,13 +38,13 @@ def update(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_what_was_too_new_is_taken_in_after_an_update(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_too_new_is_stored_after_an_update(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest(store, [Delivery(TOPIC, TOO_NEW, TOPIC)] * 2)
-    assert retry(store) == Retried(taken=0, stored=0, left=1)
+    assert retry(store) == Retried(accepted=0, stored=0, still_rejected=1)
     assert store.value("SELECT body FROM kept") == TOO_NEW
     with monkeypatch.context() as patch:
         update(patch)
-        assert retry(store) == Retried(taken=1, stored=7, left=0)
+        assert retry(store) == Retried(accepted=1, stored=7, still_rejected=0)
     assert store.value("SELECT count(*) FROM rejected") == 0
     assert store.value("SELECT count(*) FROM answers") == 4
     assert retry(store) == Retried(0, 0, 0)
@@ -70,5 +70,5 @@ def test_from_the_command_line(database: Path) -> None:
         ingest(store, [Delivery(TOPIC, TOO_NEW, TOPIC)])
     assert json.loads(said("rejected", "--json", "--db", database))[0]["bytes"] == len(TOO_NEW)
     assert said("rejected", "retry", "--db", database) == (
-        "0 messages with 0 new records taken in, 1 still rejected\n"
+        "0 messages with 0 new records stored, 1 still rejected\n"
     )

@@ -68,16 +68,16 @@ def test_a_run_scores_alike_in_the_report_and_as_a_prediction_file(
 
 
 def test_the_first_answer_that_is_no_error_is_the_prediction(store: Store) -> None:
-    told = (
+    answers = (
         answer(1, "q1", "", error="no"),
         answer(2, "q1", "Elbe", repeat=1),
         answer(3, "q2", "", error="no"),
     )
-    take(store, batch((started(), *told, finished(4, 2, errors=2))))
+    take(store, batch((started(), *answers, finished(4, 2, errors=2))))
     assert predictions_of(store, all_runs(store)[0]) == {"q1": "Elbe", "q2": ""}
 
 
-def test_missing_predictions_count_as_wrong_and_are_told(questions_file: Path, tmp_path: Path) -> None:
+def test_missing_predictions_count_as_wrong_and_are_counted(questions_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     path.write_text('{"q4": "Dresden"}')
     done = collector("evaluate", questions_file, path)
@@ -101,6 +101,17 @@ def test_a_system_from_elsewhere_is_compared_by_accuracy(store_with_golds: Store
     assert (difference.row.model, difference.against.model) == ("Gizmo", "bert-large")
     assert (difference.only_row, difference.only_against, difference.p_value) == (1, 1, 1.0)
     assert measured.model == "bert-large"
+
+
+def test_one_prediction_is_not_one_predictions(
+    store_with_golds: Store, tmp_path: Path, database: Path
+) -> None:
+    take(store_with_golds, batch((started(), answer(1, "q1", "Elbe"), finished(2, 1)), "a" * 32))
+    path = tmp_path / "p.json"
+    done = collector("predictions", "aaaa", "--to", path, "--db", database)
+    assert done.stderr == f"wrote 1 prediction to {path}\n"
+    added = said("predictions", "add", path, "--model", "Gizmo", "--questions", "rivers", "--db", database)
+    assert added == "added Gizmo, 1 prediction\n"
 
 
 @pytest.mark.parametrize(

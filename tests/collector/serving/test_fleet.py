@@ -76,7 +76,7 @@ def test_the_fleet_is_what_the_broker_retains(store: Store, database: Path, tmp_
     take(store, batch(run_records(), RUN))
     with Mosquitto(tmp_path) as broker:
         watch = ("watch", "--broker", broker.url, "--db", database)
-        assert said(*watch) == "no device has told its state to this broker\n"
+        assert said(*watch) == "no device has reported its state to this broker\n"
         with connected_device(BrokerAddress("127.0.0.1", broker.port)) as device:
             device.retain(replace(RUNNING, reason="disk full\x1b[31m"))
         (row,) = json.loads(said(*watch, "--json"))

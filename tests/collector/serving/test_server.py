@@ -156,7 +156,7 @@ def test_an_embedded_broker_on_a_network_says_what_it_cannot_do(tmp_path: Path, 
     where = ("--embedded-broker", "--listen", "0.0.0.0", "--credentials", credentials, "--db", database)
     with Collector(*where) as collector:
         wait_until(lambda: len(collector.said) > 1, "the ready line")
-        assert "others can read all, passwords too" in collector.said[0]
+        assert "others can read everything, passwords included" in collector.said[0]
         assert collector.said[1].startswith("listening on mqtt://0.0.0.0:")
 
 

@@ -36,7 +36,7 @@ def test_results_are_summed_up_once_for_all(store_with_golds: Store, database: P
     said: list[str] = []
     keeper = Upkeep(database, said.append)
     take(store_with_golds, batch(run_records()))
-    keeper.note()
+    keeper.note_results()
     wait_until(lambda: worked(keeper), "the first upkeep")
     assert summed_up(database)
     assert store_with_golds.value("SELECT count(*) FROM scores") == 4
@@ -50,7 +50,7 @@ def test_a_failure_is_told_once_and_tried_again(tmp_path: Path) -> None:
     said: list[str] = []
     keeper = Upkeep(tmp_path / "gone.db", said.append)
     for _ in range(2):
-        keeper.note()
+        keeper.note_results()
         wait_until(lambda: worked(keeper), "a failure")
     assert len(said) == 1
     assert said[0].endswith(f"reports will take longer: there is no database '{tmp_path / 'gone.db'}'")
@@ -83,11 +83,11 @@ def test_results_come_first(database: Path, monkeypatch: pytest.MonkeyPatch) -> 
     keeper = Upkeep(database, lambda line: None)
     for _ in range(200):  # one a second never leaves five quiet ones
         now[0] += 1
-        keeper.note()
+        keeper.note_results()
         keeper.tick()
     started: list[object] = []
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: started.append(1))
     now[0] += upkeep.LONGEST_SECONDS - 200 + 1
-    keeper.note()
+    keeper.note_results()
     keeper.tick()
     assert started

@@ -64,4 +64,4 @@ def test_a_file_is_needed(filled: Store, database: Path) -> None:
 def test_a_chapter_is_not_asked_of_it(database: Path, tmp_path: Path) -> None:
     done = collector("report", "--format", "parquet", "--full", "--to", tmp_path / "x", "--db", database)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "are for a table" in done.stderr
+    assert "need --format table" in done.stderr

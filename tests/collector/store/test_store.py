@@ -85,7 +85,7 @@ def test_a_damaged_file_is_told_as_such(database: Path) -> None:
 
 def test_a_reader_cannot_write_and_sees_one_state(database: Path, store: Store) -> None:
     with Store.open_to_read(database) as reader:
-        with pytest.raises(StorageUnavailable, match="read only"), reader.writing():
+        with pytest.raises(StorageUnavailable, match="only for reading"), reader.writing():
             pass
         with reader.reading():
             before = reader.value("SELECT count(*) FROM question_sets")

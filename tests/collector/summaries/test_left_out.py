@@ -14,11 +14,14 @@ from tests.collector.factory import batch, run_records
 
 GOOD, BAD = "0a" + "1" * 30, "0b" + "2" * 30
 SPOILT = {
-    "no model": ("UPDATE runs SET bundle = json_remove(bundle, '$.files.\"model.onnx\"')", "no 'model.onnx'"),
+    "no model": (
+        "UPDATE runs SET bundle = json_remove(bundle, '$.files.\"model.onnx\"')",
+        "does not list 'model.onnx'",
+    ),
     "another format": ("UPDATE runs SET bundle = json_set(bundle, '$.format_version', 99)", "version 99"),
     "no manifest": ("UPDATE runs SET bundle = '[]'", "does not fit the format"),
     "settings": ("UPDATE runs SET settings = '{}'", "missing required field"),
-    "time": (f"UPDATE answers SET decode_ns = {MAX_INT}", "longer than an integer of SQLite"),
+    "time": (f"UPDATE answers SET decode_ns = {MAX_INT}", "does not fit into an integer of SQLite"),
 }
 
 
