@@ -31,7 +31,7 @@ from agent.machine.device import inspect_device
 from agent.outbox.outbox import Outbox
 from agent.planning.plan import Plan, plan_run, read_questions, settings_for
 from agent.running.run import Run
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from agent.worker.process import WorkerProcess
 from bench.commandline import needed, options
 from bench.commandline.options import command, count

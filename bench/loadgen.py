@@ -20,7 +20,7 @@ from agent.machine.device import inspect_device
 from agent.outbox.outbox import Outbox
 from agent.planning.plan import Load, Plan, plan_run, read_questions, settings_for
 from agent.running.run import Run
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from bench.commandline import options
 from bench.commandline.options import command, count
 from bench.results.records import time_ns, waiting

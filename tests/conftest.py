@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from agent.outbox.outbox import Outbox
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from contract.bundle import Precision
 from export.building.build import BuildRequest, build
 from export.models.catalog import find

@@ -27,15 +27,25 @@ ONE_IMPORTER = {
 WINGS = {
     "agent": (
         *("__main__", "cli", "commands", "doctor", "running", "stopping", "planning", "worker", "delivery"),
-        *("reading", "outbox", "machine", "bundles", "service", "progress", "stop", "errors"),
+        *("reading", "outbox", "machine", "bundles", "systemd_notify", "progress", "stop_signal", "errors"),
     ),
     "collector": (
-        *("__main__", "cli", "commands", "serving", "report", "display", "comparison", "inputs", "intake"),
+        *(
+            "__main__",
+            "cli",
+            "commands",
+            "serving",
+            "report",
+            "display",
+            "comparison",
+            "comparison_inputs",
+            "intake",
+        ),
         *("summaries", "scoring", "doctor", "store", "broker", "findings", "errors"),
     ),
     "export": (
         *("__main__", "cli", "commands", "building", "recipes", "distillation", "quantisation", "suggestion"),
-        *("questions", "graph", "models", "answering", "toolchain", "quiet", "errors"),
+        *("questions", "graph", "models", "answering", "toolchain", "quiet_libraries", "errors"),
     ),
     "collector.report": ("formats", "layout", "chapters", "charts", "columns", "names", "page"),
 }
@@ -194,8 +204,10 @@ def classes(package: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("package", [*PROGRAMS, "commandline", "contract"])
 def test_a_class_name_means_one_thing(package: str) -> None:
-    """Within a program, and beside the names of the contract, which every program imports."""
-    shared = [] if package == "contract" else classes("contract")
+    """Within a program, and besides the names of the packages that every program imports."""
+    shared = [pair for other in ("contract", "commandline") if other != package for pair in classes(other)]
+    if package == "contract":
+        shared = []
     places: dict[str, list[str]] = {}
     for name, path in (*classes(package), *shared):
         places.setdefault(name, []).append(path)

@@ -30,7 +30,7 @@ def answer(bundle: Path, question: str, context: str, threads: int | None) -> No
     """
     from agent.bundles.bundle import describe
     from agent.planning.plan import settings_for
-    from agent.stop import Stop
+    from agent.stop_signal import Stop
     from agent.worker.process import WorkerProcess
     from contract.codec import encode
     from contract.questions import Question

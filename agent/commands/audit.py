@@ -37,7 +37,7 @@ def audit(bundle: Path, question_file: Path, limit: int) -> int:
     from agent.planning.plan import read_questions, settings_for
     from agent.planning.selection import select
     from agent.running.audit import judge, with_repeats
-    from agent.stop import Stop
+    from agent.stop_signal import Stop
     from agent.worker.process import WorkerProcess
     from agent.worker.protocol import time_ns
 

@@ -36,6 +36,6 @@ def flush(
     Exits with status 1 if results remain in the outbox.
     """
     from agent.commands.destination_options import destination_of
-    from agent.delivery.waiting import deliver_waiting
+    from agent.delivery.flush import deliver_waiting
 
     deliver_waiting(destination_of(context), state_dir, device_id, say, release_refused=refused)

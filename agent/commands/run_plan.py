@@ -19,7 +19,7 @@ from commandline.options import all_of, arguments_of, context_of
 if TYPE_CHECKING:
     from agent.machine.telemetry import Telemetry
     from agent.planning.plan_file import Position, PositionFile, Schedule, Timing
-    from agent.service import Service
+    from agent.systemd_notify import Service
 
 _NOT_IN_A_PLAN = frozenset({"questions", "no-resume"})
 
@@ -59,7 +59,7 @@ def run_plan(
     """
     from agent.outbox.state_folder import StateFolder
     from agent.planning.plan_file import PositionFile, identity_of, read_schedule, utc_time
-    from agent.service import Service
+    from agent.systemd_notify import Service
 
     schedule = read_schedule(plan, _keys_of_a_run(context))
     service = Service()
@@ -189,7 +189,7 @@ def _failed(one: click.Context) -> bool:
 
 def _deliver(context: click.Context, state_dir: Path | None, device_id: str | None) -> None:
     from agent.commands.destination_options import destination_of
-    from agent.delivery.waiting import deliver_waiting
+    from agent.delivery.flush import deliver_waiting
 
     try:
         deliver_waiting(destination_of(context), state_dir, device_id, say)
@@ -199,7 +199,7 @@ def _deliver(context: click.Context, state_dir: Path | None, device_id: str | No
 
 def _cool_down(telemetry: "Telemetry", idle: float | None, timing: "Timing", service: "Service") -> None:
     from agent.machine.cooldown import cool_down
-    from agent.stop import Stop
+    from agent.stop_signal import Stop
 
     if idle is None or not timing.cool_down_minutes:
         return

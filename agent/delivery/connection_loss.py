@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from agent.delivery.certificate import out_of_date, refusal
+from agent.delivery.certificate_refusal import out_of_date, refusal
 from agent.outbox.summary import LinkState
 from commandline.broker_address import BrokerAddress
 from contract.codec import printable

@@ -12,7 +12,7 @@ from agent.errors import BadInput
 from agent.outbox.outbox import Outbox, Row
 from agent.outbox.state_folder import OpenedState
 from agent.progress import Progress
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress, parse_broker
 from contract.codec import printable
 from contract.messages import SeqRange

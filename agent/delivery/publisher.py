@@ -14,7 +14,7 @@ from agent.machine.device import agent_version
 from agent.outbox.outbox import Outbox
 from agent.outbox.summary import LinkState
 from agent.progress import Progress
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress
 from commandline.clock import utc_now
 from commandline.counted import counted

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from agent.machine.telemetry import Telemetry
-from agent.stop import Stop
+from agent.stop_signal import Stop
 
 LOOK_SECONDS: Final = 2.0
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from agent.errors import BadInput, OutboxDamaged, StateUnusable
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, WhenFull
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from contract import device
 from contract.codec import printable
 from contract.errors import Malformed

@@ -15,8 +15,8 @@ from agent.progress import Progress
 from agent.running.progress_line import ProgressLine
 from agent.running.run import Run
 from agent.running.thread_trial import with_fastest_threads
-from agent.service import Service
-from agent.stop import Stopped
+from agent.stop_signal import Stopped
+from agent.systemd_notify import Service
 from commandline.counted import counted
 from commandline.outcome_text import outcome_lines
 from contract.codec import printable

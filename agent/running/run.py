@@ -21,7 +21,7 @@ from agent.planning.selection import Passes
 from agent.progress import Progress
 from agent.running.marks import LOOK_SECONDS, MachineWatch, Stretch
 from agent.running.run_log import RunLog
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from agent.stopping.rate_search import RateSearch, arrivals_ns, queries_for
 from agent.stopping.stop_rule import may_end, verdict
 from agent.stopping.tally import Tally

@@ -18,7 +18,7 @@ from agent.machine.device import cores_of, usable_cores
 from agent.machine.memory_estimate import shortage
 from agent.outbox.state_folder import write_whole
 from agent.planning.plan import Plan
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from agent.worker.process import WorkerProcess
 from agent.worker.protocol import time_ns
 from commandline.counted import counted

@@ -13,7 +13,7 @@ import agent
 from agent.bundles.bundle import Bundle
 from agent.errors import BundleRefused, WorkerDied
 from agent.machine import huge_pages as hugepages
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from agent.worker.own_work import OwnWork
 from agent.worker.protocol import (
     Answered,

@@ -16,7 +16,7 @@ from agent.outbox.outbox import Outbox
 from agent.planning.plan import Plan
 from agent.progress import Progress
 from agent.running.run import Run
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from agent.worker.process import WorkerProcess
 from agent.worker.protocol import Loaded
 from bench.results.records import time_ns, waiting

@@ -168,6 +168,6 @@ def in_colour() -> bool:
 
 def say(line: str) -> None:
     """Print a line for the operator on standard error; data goes to standard output."""
-    from collector.display.plain import plain
+    from collector.display.untrusted_text import plain
 
     click.echo(plain(line), err=True)

@@ -14,12 +14,12 @@ from collector.comparison.requirement import choose, parse
 from collector.comparison.row import make_row, system_row
 from collector.comparison.scenarios import scenario_run, under_load
 from collector.comparison.time_split import time_splits
+from collector.comparison_inputs.groups import Group, groups
+from collector.comparison_inputs.provenance import provenance
+from collector.comparison_inputs.question_files import question_files
+from collector.comparison_inputs.systems import systems
 from collector.errors import StorageUnavailable
 from collector.findings.comparison import BertScoreModel, Comparison, Distribution, Row, RunTrace
-from collector.inputs.groups import Group, groups
-from collector.inputs.provenance import provenance
-from collector.inputs.question_files import question_files
-from collector.inputs.systems import systems
 from collector.scoring.golds import Golds
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache

@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 import msgspec
 import numpy as np
 
+from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Difference, Gate, Interval
-from collector.inputs.groups import Entrant, Group
 from collector.store.findings_cache import FindingsCache
 from collector.summaries.columns import mean_scores, shared
 from collector.summaries.statistics import SIGNIFICANCE, is_significant, mcnemar, mean, ratio_of_means

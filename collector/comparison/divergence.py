@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from collector.comparison.differences import reference
+from collector.comparison_inputs.groups import Group
 from collector.findings.between_rows import Disagreement, Divergence, Gate
-from collector.inputs.groups import Group
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run

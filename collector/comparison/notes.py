@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Final
 
-from collector.inputs.groups import Group
+from collector.comparison_inputs.groups import Group
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.runs import Run
 from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers

@@ -13,9 +13,9 @@ import msgspec
 from numpy.typing import NDArray
 
 from collector.comparison.differences import PairedScores, paired_scores
+from collector.comparison_inputs.groups import Group
 from collector.errors import BadInput
 from collector.findings.between_rows import Interval
-from collector.inputs.groups import Group
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run, find_run

@@ -14,9 +14,9 @@ from collector.comparison.notes import (
     notes_of,
     speed_up_notes,
 )
+from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
-from collector.inputs.groups import Entrant, Group
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.findings_cache import FindingsCache
 from collector.summaries.columns import shared

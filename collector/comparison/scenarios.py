@@ -9,8 +9,8 @@ import numpy as np
 
 from collector.comparison.notes import start_remark, why_no_accuracy
 from collector.comparison.row import joules_per_question
+from collector.comparison_inputs.groups import Group, variant
 from collector.findings.scenario_run import COMPARED, FOUND, Rate, ScenarioRun
-from collector.inputs.groups import Group, variant
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run

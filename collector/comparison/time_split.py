@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from collector.comparison_inputs.groups import Group
 from collector.findings.between_rows import Effect, PairTime, TimeSplit
-from collector.inputs.groups import Group
 from collector.store.findings_cache import FindingsCache
 from collector.summaries.statistics import geometric_mean
 

@@ -5,7 +5,7 @@ import msgspec
 from collector.comparison.regression import Regression
 from collector.display.grid import Grid, grid_text
 from collector.display.numbers import signed
-from collector.display.plain import plain
+from collector.display.untrusted_text import plain
 from commandline.counted import counted
 
 

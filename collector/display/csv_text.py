@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable
 from typing import Final
 
-from collector.display.plain import plain
+from collector.display.untrusted_text import plain
 
 _FORMULA: Final = ("=", "+", "-", "@")
 

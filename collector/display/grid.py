@@ -7,7 +7,7 @@ import msgspec
 
 from collector.display.console_text import console_text
 from collector.display.csv_text import csv_text
-from collector.display.plain import plain
+from collector.display.untrusted_text import plain
 
 GridFormat = Literal["table", "csv", "json"]
 

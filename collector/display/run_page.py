@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from collector.display.console_text import console_text
-from collector.display.plain import plain
+from collector.display.untrusted_text import plain
 from collector.summaries.run_detail import RunDetail, StandsOut
 from commandline.counted import counted
 from commandline.outcome_text import outcome_lines

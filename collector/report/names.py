@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from collector.display.plain import plain
+from collector.display.untrusted_text import plain
 from collector.findings.between_rows import RowName
 from collector.findings.comparison import Comparison, Row
 from collector.findings.scenario_run import ScenarioRun

@@ -9,7 +9,7 @@ from export.models import resolve as names
 from export.models import sources as weights
 from export.models.load import load_network, load_tokenizer
 from export.models.sources import Source
-from export.quiet import quiet
+from export.quiet_libraries import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast

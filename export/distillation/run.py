@@ -35,7 +35,7 @@ from export.models import training_record as record
 from export.models.catalog import architecture
 from export.models.sources import CONFIG, Source
 from export.models.training_record import TrainingQuestions, TrainingRecord, TrainingSettings
-from export.quiet import quiet
+from export.quiet_libraries import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast

@@ -9,7 +9,7 @@ from pathlib import Path
 from commandline.counted import counted
 from contract.bundle import Architecture
 from export.errors import BadInput
-from export.quiet import quiet
+from export.quiet_libraries import quiet
 
 _FUSED = "MultiHeadAttention"
 

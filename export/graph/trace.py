@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from export.models.load import Reader
-from export.quiet import quiet
+from export.quiet_libraries import quiet
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from export.errors import BadInput, HubUnavailable, NotInstalled, StorageUnavailable, first_line
-from export.quiet import quiet
+from export.quiet_libraries import quiet
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,7 +9,7 @@ from export.errors import BadInput, first_line
 from export.models import hub
 from export.models.catalog import Model, architecture
 from export.models.sources import ADAPTER_CONFIG, Checkpoint, Source
-from export.quiet import quiet
+from export.quiet_libraries import quiet
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

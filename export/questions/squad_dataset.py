@@ -13,7 +13,7 @@ from commandline.counted import counted
 from contract.questions import MAX_QUESTION_FILE_BYTES, Gold, Question, QuestionFile, decode_questions
 from export.errors import BadInput, NotInstalled, StorageUnavailable, first_line
 from export.models import hub
-from export.questions import stratified_sample as sample
+from export.questions import sample_by_length as sample
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from agent.cli import cli
 from agent.delivery.destination import ResultFile
-from agent.delivery.waiting import deliver_waiting
+from agent.delivery.flush import deliver_waiting
 from agent.outbox.state_folder import opened_state
 from agent.progress import Progress
 from agent.stopping.stop_rule import verdict

@@ -7,7 +7,7 @@ import pytest
 import agent.delivery.uplink
 from agent.outbox.outbox import Outbox
 from agent.outbox.summary import RefusedRecords
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from tests.collector.factory import answer
 from tests.collector.running_collector import Collector
 from tests.faults.proxy import Censor, Stalling

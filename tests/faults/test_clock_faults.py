@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from agent.outbox.outbox import Outbox
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from collector.store.database import Store
 from collector.store.runs import all_runs
 from contract.records import Record

@@ -8,7 +8,7 @@ import pytest
 from agent.errors import OutboxFull
 from agent.outbox.outbox import Outbox
 from agent.outbox.state_folder import opened_state
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from tests.agent.conftest import agent_command, agent_environment, write_questions
 from tests.agent.running.test_run import check_run, read_runs
 from tests.collector.command import collector

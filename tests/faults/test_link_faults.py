@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from agent.delivery import uplink
-from agent.delivery.certificate import out_of_date, refusal
+from agent.delivery.certificate_refusal import out_of_date, refusal
 from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress, parse_broker
 from contract.certificate import Validity
 from tests.collector.running_collector import Collector

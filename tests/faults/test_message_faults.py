@@ -9,7 +9,7 @@ import pytest
 
 from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from bench import fuzz
 from collector.broker.credentials import provision
 from collector.store.database import Store

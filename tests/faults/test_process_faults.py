@@ -11,7 +11,7 @@ import pytest
 
 import agent.delivery.sender
 from agent.outbox.outbox import Outbox
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from collector.broker.client import MAX_WAITING, MAX_WAITING_BYTES
 from collector.store.database import Store
 from contract.messages import Batch, encode_message

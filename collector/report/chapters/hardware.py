@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from collector.findings.comparison import Comparison, Row
-from collector.report.charts.place import figures
+from collector.report.charts.comparison_figures import figures
 from collector.report.columns import COLUMNS, noted_table
 from collector.report.names import hardware
 from collector.report.page import Chapter, Section, Table

@@ -3,7 +3,7 @@
 import html
 from typing import Final
 
-from collector.display.plain import plain
+from collector.display.untrusted_text import plain
 from collector.findings.comparison import Comparison
 
 COLOURS: Final = 12

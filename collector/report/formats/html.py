@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.display.plain import plain
+from collector.display.untrusted_text import plain
 from collector.findings.comparison import Comparison
 from collector.report.layout import Page, lay_out
 from collector.report.page import Cell

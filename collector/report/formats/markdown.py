@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from collector.display.plain import plain
+from collector.display.untrusted_text import plain
 from collector.findings.comparison import Comparison
 from collector.report.layout import lay_out
 from collector.report.page import Section, Table, mark

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from collector.display.console_text import console_text
-from collector.display.plain import plain
+from collector.display.untrusted_text import plain
 from collector.findings.comparison import Comparison
 from collector.report.layout import Page, lay_out
 from collector.report.page import PARTS, Chapter, Section, Table, mark, without_details

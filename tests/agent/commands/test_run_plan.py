@@ -104,7 +104,7 @@ def test_a_run_that_cannot_be_started_does_not_end_the_plan(
     out = tmp_path / "gone" / "out"
     out.parent.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("agent.service.Service.ready", lambda _: out.parent.rmdir())
+        patch.setattr("agent.systemd_notify.Service.ready", lambda _: out.parent.rmdir())
         ended = run_plan(plan, "--to-file", out)
     assert ended.stderr.count("cannot start this run: the folder of") == 2
     assert "the plan is finished: 2 runs, 2 failed" in ended.stderr

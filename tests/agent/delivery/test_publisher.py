@@ -10,7 +10,7 @@ import pytest
 from agent.delivery.publisher import Publisher
 from agent.errors import NotDelivered, OutboxFull
 from agent.outbox.outbox import Outbox
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress, parse_broker
 from contract.messages import Receipt, encode_message
 from contract.records import Record

@@ -10,7 +10,7 @@ from agent.delivery.destination import ToBroker
 from agent.delivery.publisher import SETTLE_SECONDS, Publisher
 from agent.outbox.outbox import Outbox
 from agent.progress import Progress
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from commandline.broker_address import parse_broker
 from tests.agent.collector import FakeCollector
 from tests.mosquitto import Mosquitto

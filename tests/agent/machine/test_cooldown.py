@@ -6,7 +6,7 @@ import pytest
 
 from agent.machine.cooldown import cool_down, idle_celsius
 from agent.machine.telemetry import Telemetry
-from agent.stop import Stop
+from agent.stop_signal import Stop
 
 
 def machine(root: Path, celsius: float) -> Telemetry:

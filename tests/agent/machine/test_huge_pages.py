@@ -8,7 +8,7 @@ import pytest
 from agent.bundles.bundle import describe
 from agent.machine.huge_pages import environment
 from agent.planning.plan import RuntimeOptions, settings_for
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from agent.worker.process import WorkerProcess
 
 _ENABLED = Path("/sys/kernel/mm/transparent_hugepage/enabled")

@@ -14,7 +14,7 @@ from agent.outbox.outbox import Outbox
 from agent.planning.plan import Plan, plan_run, read_questions, settings_for
 from agent.running.marks import MachineWatch, marks_of
 from agent.running.run import Run
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from agent.worker.own_work import OwnWork
 from agent.worker.protocol import QuestionOutcome
 from contract.records import Answer, Record, RunFinished, RunStarted, Sample, ThreadTrial

@@ -11,7 +11,7 @@ from agent.machine.device import inspect_device
 from agent.planning.plan import Plan, RuntimeOptions, plan_run, read_questions, settings_for
 from agent.running import thread_trial as trial
 from agent.running.thread_trial import MEMORY_FILE, candidates, fastest, with_fastest_threads
-from agent.stop import Stop
+from agent.stop_signal import Stop
 from agent.worker.process import WorkerProcess
 from contract.records import Settings, ThreadTrial
 

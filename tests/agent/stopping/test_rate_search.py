@@ -18,7 +18,7 @@ from agent.progress import Progress
 from agent.running import run
 from agent.running.run import Run
 from agent.running.run_log import RunLog
-from agent.stop import Stop, Stopped
+from agent.stop_signal import Stop, Stopped
 from agent.stopping.rate_search import RateSearch, arrivals_ns
 from agent.worker import process
 from contract.records import Answer, Record, RunFinished, Sample, Settings

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from collector.comparison.compare import compare
+from collector.comparison_inputs.systems import ANY_HARDWARE
 from collector.errors import BadInput
-from collector.inputs.systems import ANY_HARDWARE
 from collector.scoring.predictions import add_predictions, evaluate, predictions_of, read_predictions
 from collector.store.database import Store
 from collector.store.runs import all_runs

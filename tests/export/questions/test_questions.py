@@ -18,8 +18,8 @@ from export import cli
 from export.answering.inference import Cutter
 from export.errors import BadInput, StorageUnavailable
 from export.models import sources as weights
+from export.questions import sample_by_length as sample
 from export.questions import squad_dataset as squad
-from export.questions import stratified_sample as sample
 from export.questions.token_lengths import lengths
 from tests.export.conftest import HubSettings
 from tests.export.hubcache import add_squad, environment

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
 
+from collector.comparison_inputs.groups import Entrant
 from collector.findings.between_rows import RowName
-from collector.inputs.groups import Entrant
 from collector.scoring.golds import Golds
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache

@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from collector.comparison_inputs.groups import Group
 from collector.findings.comparison import Questions, SampleAnswer, SampleQuestion
-from collector.inputs.groups import Group
 from collector.scoring.golds import Golds
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache

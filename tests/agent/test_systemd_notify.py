@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from agent.service import Service
+from agent.systemd_notify import Service
 
 
 def test_the_service_manager_hears_of_start_work_and_end(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Collects the provenance of the rows of a comparison."""
 
+from collector.comparison_inputs.groups import Group
 from collector.findings.comparison import Provenance
-from collector.inputs.groups import Group
 from contract.bundle import MODEL_FILE
 from contract.codec import encode
 
