@@ -14,7 +14,7 @@ from agent.commands.run_plan import run_plan
 from agent.commands.status import status
 from agent.errors import AgentError
 from commandline.ending import run_program
-from commandline.help import CONTEXT, Group
+from commandline.help import CONTEXT, CommandGroup
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
 
 
 @click.group(
-    cls=Group,
+    cls=CommandGroup,
     context_settings=CONTEXT,
     examples="""
     agent doctor

@@ -8,7 +8,7 @@ from collector.commands import provision as access
 from collector.commands.config import CONFIG
 from collector.errors import CollectorError
 from commandline.ending import run_program
-from commandline.help import CONTEXT, Group
+from commandline.help import CONTEXT, CommandGroup
 
 _EXTRAS = {
     **dict.fromkeys(("iotcore", "jinja2", "plotly", "rich", "sqlite_utils"), "collector"),
@@ -22,7 +22,7 @@ def main() -> int:
 
 
 @click.group(
-    cls=Group,
+    cls=CommandGroup,
     context_settings=CONTEXT,
     examples="""
     collector questions add dev-v1.1.json --db results.db

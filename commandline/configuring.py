@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from commandline.config import ConfigFile, config_file, variable
 from commandline.counted import counted
-from commandline.help import Command, Group, option_group
+from commandline.help import Command, CommandGroup, option_group
 from contract.codec import encode, printable
 from contract.config import Key, Value, explain_config
 
@@ -29,7 +29,7 @@ def config_commands(program: str, command: str, file: ConfigFile, check: Check) 
         check: the checks of `config check` beyond those of single values.
     """
     example = next(iter(file.settings.values()))
-    commands = Group(
+    commands = CommandGroup(
         "config",
         help="Write, check or show the configuration file.\n\n"
         f"Its keys are options of `{command}` without the dashes. Each option also has an environment "

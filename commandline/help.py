@@ -63,7 +63,7 @@ class Command(_Helpful):
     """
 
 
-class Group(_Helpful, click.Group):
+class CommandGroup(_Helpful, click.Group):
     """A command with subcommands, which help shows in sections.
 
     Args:

@@ -13,11 +13,15 @@ from collector.cli import cli as collector
 from collector.commands.config import CONFIG as COLLECTOR_CONFIG
 from collector.commands.reports import REGRESSED
 from commandline.config import PREFIX, variable
-from commandline.help import Command, Group, explanation, groups_of, names_of, summary
+from commandline.help import Command, CommandGroup, explanation, groups_of, names_of, summary
 from export.cli import cli as export_models
 
 FOLDER: Final = Path(__file__).parent
-PROGRAMS: Final[dict[str, Group]] = {"agent": agent, "collector": collector, "export-models": export_models}
+PROGRAMS: Final[dict[str, CommandGroup]] = {
+    "agent": agent,
+    "collector": collector,
+    "export-models": export_models,
+}
 STATUSES: Final = (
     (
         "0",
@@ -87,7 +91,7 @@ def commands_of(name: str, command: click.Command, parent: click.Context | None 
     """A command and all below it, in the order of help."""
     context = click.Context(command, info_name=name, parent=parent, **command.context_settings)
     yield Place(context.command_path, command, context)
-    if isinstance(command, Group):
+    if isinstance(command, CommandGroup):
         for commands in command.sections(context).values():
             for inner in commands:
                 yield from commands_of(inner.name or "", inner, context)
@@ -107,7 +111,7 @@ def _overview() -> str:
     return "\n".join(parts)
 
 
-def _page(name: str, program: Group) -> str:
+def _page(name: str, program: CommandGroup) -> str:
     places = list(commands_of(name, program))
     head = (
         f"# Commands of `{name}`\n\nGenerated from the code by `python -m docs.generate`: do not edit. "
@@ -122,7 +126,7 @@ def _section(place: Place) -> str:
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     parts = [f"## {name}\n", f"    {usage}\n"]
     parts += [f"{_prose(paragraph)}\n" for paragraph in _paragraphs(command)]
-    if isinstance(command, Group):
+    if isinstance(command, CommandGroup):
         for title, commands in command.sections(context).items():
             rows = [f"| {title} | |", "|---|---|"]
             for inner in commands:
@@ -134,7 +138,7 @@ def _section(place: Place) -> str:
         for option in options:
             rows.append(f"| {_code(names_of(option, context))} | {_prose(explanation(option))} |")
         parts.append("\n".join(rows) + "\n")
-    if isinstance(command, Command | Group) and command.examples:
+    if isinstance(command, Command | CommandGroup) and command.examples:
         lines = "\n".join(f"    {line}".rstrip() for line in command.examples.split("\n"))
         parts.append(f"Examples:\n\n{lines}\n")
     return "\n".join(parts)

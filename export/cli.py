@@ -3,7 +3,7 @@
 import click
 
 from commandline.ending import run_program
-from commandline.help import CONTEXT, Group
+from commandline.help import CONTEXT, CommandGroup
 from export.commands.build import build
 from export.commands.distill import distill
 from export.commands.list import list_models
@@ -16,7 +16,7 @@ _EXTRAS = dict.fromkeys(("datasets", "onnx", "optimum", "peft", "rich", "torch",
 
 
 @click.group(
-    cls=Group,
+    cls=CommandGroup,
     context_settings=CONTEXT,
     examples="""
     export-models list

@@ -20,7 +20,7 @@ from collector.commands.options import (
 )
 from commandline.config import outranking
 from commandline.counted import counted
-from commandline.help import Command, Group, option_group
+from commandline.help import Command, CommandGroup, option_group
 from commandline.streams import print_or_drop
 
 
@@ -183,7 +183,7 @@ def watch(
 
 
 @click.group(
-    cls=Group,
+    cls=CommandGroup,
     invoke_without_command=True,
     examples="""
     collector rejected --db results.db

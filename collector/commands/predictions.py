@@ -7,7 +7,7 @@ import click
 from collector.commands.options import FILE, database, say
 from collector.errors import BadInput
 from commandline.counted import counted
-from commandline.help import Command, Group
+from commandline.help import Command, CommandGroup
 
 
 @click.command(
@@ -36,7 +36,7 @@ def evaluate(questions: Path, predictions: Path) -> None:
     click.echo(json.dumps({"exact_match": found.exact_match, "f1": found.f1}))
 
 
-class _RunOrCommand(Group):
+class _RunOrCommand(CommandGroup):
     """A group in which a run instead of a command stands for `write RUN`."""
 
     def resolve_command(

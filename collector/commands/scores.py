@@ -7,11 +7,11 @@ import click
 from collector.commands.options import FILE, as_json, bring_up_to_date, database, show_list
 from collector.errors import BadInput
 from commandline.counted import counted
-from commandline.help import Command, Group, option_group
+from commandline.help import Command, CommandGroup, option_group
 from commandline.streams import print_or_drop
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def questions() -> None:
     """Add and list question files with their gold answers."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from commandline.counted import counted
-from commandline.help import Group, option_group
+from commandline.help import CommandGroup, option_group
 from contract.codec import encode
 from export.commands.options import format_option
 from export.questions.squad_dataset import Split
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from export.questions.token_lengths import Lengths
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def questions() -> None:
     """Write question files for the agent and the collector."""
 

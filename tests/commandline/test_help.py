@@ -13,7 +13,7 @@ from commandline.help import (
     CONTEXT,
     FEW,
     Command,
-    Group,
+    CommandGroup,
     explanation,
     group_of,
     groups_of,
@@ -87,7 +87,7 @@ def test_help_fits_80_columns(name: str) -> None:
 @each_command
 def test_every_option_is_in_a_named_group(name: str) -> None:
     command, context = COMMANDS[name].command, COMMANDS[name].context
-    assert isinstance(command, Command | Group)
+    assert isinstance(command, Command | CommandGroup)
     groups = groups_of(command, context)
     if sum(len(options) for options in groups.values()) <= FEW:
         assert list(groups) == ["Options"]
@@ -133,7 +133,7 @@ def test_a_main_command_has_an_example(name: str) -> None:
 @each_command
 def test_examples_name_commands_and_options_that_exist(name: str) -> None:
     command = COMMANDS[name].command
-    assert isinstance(command, Command | Group)
+    assert isinstance(command, Command | CommandGroup)
     for line in command.examples.replace("\\\n", " ").split("\n"):
         words = shlex.split(line, comments=True)
         if not words or words[0] == "export":
@@ -180,7 +180,7 @@ def test_groups_keep_the_order_of_first_appearance_and_the_innermost_title() -> 
 
 
 def test_a_command_without_a_section_is_listed_last() -> None:
-    program = Group("program")
+    program = CommandGroup("program")
     program.add_command(Command("late", help="Late."))
     program.add_section("Early", Command("early", help="Early."))
     text = program.get_help(click.Context(program))
