@@ -15,11 +15,11 @@ from contract.records import Answer, Settings
 T = TypeVar("T")
 
 
-class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="say"):
+class _PipeMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="say"):
     pass
 
 
-class LoadBundle(_Message, tag="load", frozen=True, kw_only=True):
+class LoadBundle(_PipeMessage, tag="load", frozen=True, kw_only=True):
     """Order to verify and load a bundle."""
 
     bundle: str
@@ -28,7 +28,7 @@ class LoadBundle(_Message, tag="load", frozen=True, kw_only=True):
     settings: Settings
 
 
-class Asked(_Message, tag="asked", frozen=True, kw_only=True):
+class Asked(_PipeMessage, tag="asked", frozen=True, kw_only=True):
     """A question as the model sees it."""
 
     id: str
@@ -36,7 +36,7 @@ class Asked(_Message, tag="asked", frozen=True, kw_only=True):
     context: str
 
 
-class Ask(_Message, tag="ask", frozen=True, kw_only=True):
+class Ask(_PipeMessage, tag="ask", frozen=True, kw_only=True):
     """Order to answer questions in this order, at least the first, until the time is up."""
 
     questions: tuple[Asked, ...]
@@ -47,7 +47,7 @@ class Ask(_Message, tag="ask", frozen=True, kw_only=True):
     """When each question arrives, after the start: none is begun earlier. Empty to ask without a pause."""
 
 
-class UnderLoadGen(_Message, tag="under_loadgen", frozen=True, kw_only=True):
+class UnderLoadGen(_PipeMessage, tag="under_loadgen", frozen=True, kw_only=True):
     """Order to answer questions as MLPerf's LoadGen asks them."""
 
     questions: tuple[Asked, ...]
@@ -57,20 +57,20 @@ class UnderLoadGen(_Message, tag="under_loadgen", frozen=True, kw_only=True):
     seed: Count
 
 
-class Loaded(_Message, tag="loaded", frozen=True, kw_only=True):
+class Loaded(_PipeMessage, tag="loaded", frozen=True, kw_only=True):
     """Reply that the bundle is loaded."""
 
     load_ns: Nanoseconds
     """Time to verify and load, without the start of the interpreter and the import of its libraries."""
 
 
-class Refused(_Message, tag="refused", frozen=True, kw_only=True):
+class Refused(_PipeMessage, tag="refused", frozen=True, kw_only=True):
     """Reply that an order cannot be carried out with this bundle or on this machine."""
 
     reason: str
 
 
-class QuestionOutcome(_Message, tag="outcome", frozen=True, kw_only=True):
+class QuestionOutcome(_PipeMessage, tag="outcome", frozen=True, kw_only=True):
     """One question answered, or its error."""
 
     question_id: str
@@ -90,7 +90,7 @@ class QuestionOutcome(_Message, tag="outcome", frozen=True, kw_only=True):
     error: str | None = None
 
 
-class Answered(_Message, tag="answered", frozen=True, kw_only=True):
+class Answered(_PipeMessage, tag="answered", frozen=True, kw_only=True):
     """Reply with the outcomes of a chunk, in order; fewer than were asked if the time was up."""
 
     outcomes: tuple[QuestionOutcome, ...]
