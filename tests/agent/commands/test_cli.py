@@ -4,7 +4,6 @@ import pty
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import msgspec
@@ -27,9 +26,9 @@ def test_help_is_quick_and_light(state_dir: Path) -> None:
     )
     heavy = {"numpy", "onnxruntime", "paho", "tokenizers", "sqlite3"}
     assert not heavy & {name.split(".")[0] for name in loaded.stdout.split()}
-    begun = time.perf_counter()
+    before = os.times().children_user  # how long it waits for a busy machine says nothing
     subprocess.run(agent_command("--help"), env=agent_environment(state_dir), check=True, capture_output=True)
-    assert time.perf_counter() - begun < 2.0  # 0.1 s on an idle machine
+    assert os.times().children_user - before < 0.5
 
 
 def test_an_answer_is_json(agent: Agent, reader_bundle: Path) -> None:

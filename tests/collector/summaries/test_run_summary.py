@@ -1,4 +1,5 @@
 import sqlite3
+import statistics
 import threading
 import time
 from pathlib import Path
@@ -145,12 +146,17 @@ def test_reports_and_ingest_do_not_hold_each_other_up(store_with_golds: Store, d
     for first in range(1, count + 1, 500):
         answers = [answer(seq, f"q{seq % 4 + 1}") for seq in range(first, first + 500)]
         assert take(store_with_golds, batch(answers, "c" * 32)).stored == 500
-    stop, slowest, errors = threading.Event(), [0.0], []
+    stop = threading.Event()
+    reports: list[float] = []
+    waits: list[float] = []
+    errors: list[Exception] = []
 
     def report() -> None:
         try:
             while not stop.is_set():
+                start = time.perf_counter()
                 compare_file(database)
+                reports.append(time.perf_counter() - start)
         except Exception as error:  # told in the test's own thread
             errors.append(error)
 
@@ -158,19 +164,18 @@ def test_reports_and_ingest_do_not_hold_each_other_up(store_with_golds: Store, d
     reporting.start()
     try:
         seq = count + 1
-        deadline = time.monotonic() + 3
-        while time.monotonic() < deadline:
+        while (len(reports) < 5 or len(waits) < 50) and not errors:
             more: list[Answer] = [answer(seq + i, "q1") for i in range(20)]
             start = time.perf_counter()
             ingest(store_with_golds, [by_topic(batch(more, "c" * 32))])
-            slowest.append(time.perf_counter() - start)
+            waits.append(time.perf_counter() - start)
             seq += 20
             time.sleep(0.01)
     finally:
         stop.set()
         reporting.join()
     assert not errors
-    assert sorted(slowest)[len(slowest) * 9 // 10] < 0.1
+    assert sorted(waits)[len(waits) * 9 // 10] < statistics.median(reports) / 2, "one waits for the other"
     assert compare_file(database).rows[0].timed == seq - 1
 
 
