@@ -60,20 +60,15 @@ def _tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def _reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # Verified on few questions, or that would take as long as all else.
-    request = BuildRequest(
-        model=find("minilm-l6"), weights=str(READER), precisions=("fp32", "int8"), verify=16
-    )
+    request = BuildRequest(model=find("minilm-l6"), weights=str(READER), precisions=("fp32", "int8"))
     return once(tmp_path_factory, "reader-bundles", lambda folder: build(request, folder, _silent))
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """TINY as a transformers folder: weights, tokenizer, card."""
-    return (
-        once(tmp_path_factory, "checkpoint", lambda folder: save_checkpoint(folder / "tiny-squad"))
-        / "tiny-squad"
-    )
+    name = "tiny-squad"
+    return once(tmp_path_factory, "checkpoint", lambda folder: save_checkpoint(folder / name)) / name
 
 
 @pytest.fixture(scope="session")
