@@ -7,7 +7,7 @@
 #                gigabytes; the CPU build is ten times smaller:
 #                  make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 #   WORKERS      how many processes share the tests, such as WORKERS=4 or, for one after the other, WORKERS=0;
-#                by default one a core and at most eight, since each that builds models takes a gigabyte
+#                by default one per core and at most eight, since each that builds models takes a gigabyte
 #   DEMO         further options of the demo, such as DEMO="--limit 20"
 #   SPLIT, LIMIT, PRECISION, STUDY   of `make study`: validation (default) or train, a sample of so many
 #                questions, such as PRECISION=fp32,int8, and further options
