@@ -33,8 +33,8 @@ REGRESSED = 4
     click.option(
         "--require",
         metavar="EXPRESSION",
-        help="Show which models meet these limits, or come nearest: 'f1>=88,p90_ms<=150,rss_mb<=400'. An "
-        "unknown name prints the list of names.",
+        help="Show the models that meet these limits, or the nearest one. Example: "
+        "'f1>=88,p90_ms<=150,rss_mb<=400'. An unknown name prints the list of names.",
     ),
 )
 @option_group(
@@ -74,7 +74,7 @@ def report(
     report; `html` has charts.
     """
     if (full or section) and (form != "table" or (full and section)):
-        raise click.UsageError("--full and --section NAME need --format table, and exclude each other")
+        raise click.UsageError("--full and --section NAME need --format table, and cannot be used together")
     if form == "parquet":
         if target is None or baseline or require:
             raise click.UsageError("--format parquet needs --to FILE, and takes no --baseline or --require")
@@ -138,5 +138,5 @@ def compare(database: Path, before: str, after: str, limits: str | None, as_json
         found = compare_runs(store, before, after, parsed)
     click.echo(changes_json(found) if as_json else changes_text(found, terminal_width()), nl=False)
     if found.broken:
-        say(f"regressed beyond {', '.join(found.broken)}")
+        say(f"the second run breaks {counted(len(found.broken), 'limit')}: {', '.join(found.broken)}")
     return REGRESSED if found.broken else 0

@@ -9,7 +9,7 @@ from collector.store.runs import Run
 from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers
 from commandline.counted import counted
 
-NO_TIME: Final = "no answer has a time that counts"
+NO_TIME: Final = "no answer was timed without an error or a disturbance"
 NO_PEAK: Final = "the device does not report the memory of a process"
 NO_ENERGY: Final = "no energy source on the device"
 NO_BERTSCORE: Final = (
@@ -17,6 +17,7 @@ NO_BERTSCORE: Final = (
 )
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
 FROM_ELSEWHERE: Final = "imported predictions: only their accuracy is known"
+_ENDED: Final = {"failed": "failed", "interrupted": "was interrupted", "running": "is still running"}
 FEW_FOR_P90: Final = 64
 """The fewest timings that bound a p90 in MLPerf's early stopping; `agent.stopping` uses the same rule."""
 FEW_FOR_P99: Final = 662
@@ -88,7 +89,8 @@ def _note_runs(notes: _Notes, group: Group) -> None:
         if run.state == "complete":
             continue
         answers = counted(run.answers, "answer")
-        answered = f"run {run.run_id[:8]} of {run.device_id} is {run.state} after {answers}"
+        ended = _ENDED.get(run.state, f"is {run.state}")
+        answered = f"run {run.run_id[:8]} of {run.device_id} {ended} after {answers}"
         notes["answered"].append(f"{answered}: {run.reason}" if run.reason else answered)
     if group.measured.errors:
         notes["answered"].append(
@@ -110,7 +112,7 @@ def _note_accuracy(notes: _Notes, group: Group, *, scorer: bool) -> None:
 
 
 def _unscored(group: Group) -> str:
-    return NOT_SCORED if group.measured.answered or group.measured.errors else "nothing was answered"
+    return NOT_SCORED if group.measured.answered or group.measured.errors else "no question was answered"
 
 
 def _note_time(notes: _Notes, group: Group) -> None:

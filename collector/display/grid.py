@@ -11,7 +11,7 @@ from collector.display.untrusted_text import plain
 
 GridFormat = Literal["table", "csv", "json"]
 
-_DASH: Final = "–"  # noqa: RUF001  # an en dash stands for "nothing" in a table
+_DASH: Final = "–"  # noqa: RUF001  # an en dash means "no value" in a table
 
 
 class Grid(NamedTuple):

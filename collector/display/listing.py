@@ -99,7 +99,7 @@ def rejected(store: Store) -> Grid:
 
 
 def for_people(grid: Grid) -> Grid:
-    """Shorten the ids of a list to what tells them apart, and its times to seconds."""
+    """Shorten the ids of a list to as many characters as make them differ, and its times to seconds."""
     shortened = [_shorten(name, [row[i] for row in grid.rows]) for i, name in enumerate(grid.columns)]
     return grid._replace(rows=list(zip(*shortened, strict=True)))
 

@@ -1,4 +1,4 @@
-"""The comparison behind every report. Encoded as JSON, it is the report's format `json`.
+"""The comparison that every report shows. Encoded as JSON, it is the report's format `json`.
 
 Every interval covers 95 %.
 """

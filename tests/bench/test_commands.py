@@ -127,7 +127,7 @@ SMALLEST = {
             *("--minutes", "0.15", "--devices", "1", "--pause", "0.1", "--warm-up", "0"),
             *("--stall", "1", "--away", "0.2"),
         ),
-        r"0\.15 minutes, [1-9]\d* faults, [1-9][\d,]* records: 0 lost, 0 doubled",
+        r"0\.15 minutes, [1-9]\d* faults, [1-9][\d,]* records: 0 lost, 0 duplicated",
         broker=True,
     ),
 }

@@ -60,7 +60,7 @@ def test_the_installer_reports_wrong_usage_and_needs_root() -> None:
         "install-agent.sh: --wheels needs a value; see --help\n",
     )
     assert "unknown argument '--whels'" in run(installer, "--whels").stderr
-    assert "exclude each other" in run(installer, "--wheels", "a", "--wheel", "b").stderr
+    assert "cannot be used together" in run(installer, "--wheels", "a", "--wheel", "b").stderr
     assert "--rollback" in run(installer, "--help").stdout
     if os.geteuid() != 0:
         assert "install-agent.sh: run it as root: sudo " in run(installer).stderr

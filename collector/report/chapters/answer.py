@@ -10,7 +10,7 @@ from collector.report.names import Names, full_name, hardware
 from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
 
 NOTHING_TO_CHOOSE: Final = (
-    "No hardware has two models with both an F1 and a time, so there is nothing to choose."
+    "No hardware has two models with both an F1 and a time, so no model can be recommended."
 )
 
 

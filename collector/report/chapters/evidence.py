@@ -28,8 +28,8 @@ def evidence(comparison: Comparison) -> Chapter:
         Section(
             "F1 of each precision relative to fp32",
             (
-                "MLPerf requires 99 % or 99.9 % of the accuracy of fp32. If the interval includes such a "
-                "gate, other questions might decide otherwise.",
+                "MLPerf requires 99 % or 99.9 % of the accuracy of fp32. If the interval includes a gate, "
+                "the result may be different with other questions.",
             ),
             (_gates(names, sorted(comparison.gates, key=lambda gate: names.place(gate.row))),),
         ),

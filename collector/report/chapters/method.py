@@ -20,14 +20,15 @@ METHOD: Final = (
 METRICS: Final = (
     (
         "EM, F1",
-        "Exact Match and token F1 of the official SQuAD v1.1 script, in percent: best over the gold answers, "
-        "mean over the questions. An error counts as a wrong answer.",
+        "Exact Match and token F1 of the official SQuAD v1.1 script, in percent. A question counts with the "
+        "best score over its gold answers, and the row shows the mean over the questions. An error counts as "
+        "a wrong answer.",
     ),
     (
         "BERTScore F1",
-        "Similarity between the token vectors of the answer and of the gold answer: best over the gold "
-        "answers, mean over the questions. Not rescaled unless its name says so: unrelated texts score well "
-        "above 0.",
+        "Similarity between the token vectors of the answer and of the gold answer. A question counts with "
+        "the best score over its gold answers, and the row shows the mean over the questions. It is "
+        "rescaled only if its name says so; otherwise, unrelated texts score well above 0.",
     ),
     (
         "time",

@@ -26,13 +26,13 @@ _WORDS: Final = {
     "questions per second, divided by that of the same bundle answering one question after the other on the "
     "same hardware.",
     SERVER: "Questions arrive at random times, as users ask them, and wait in a queue. The times include "
-    "this wait. They are shown for the highest rate at which p99 held the bound, or for the last rate tried "
-    "if none held it.",
+    "this wait. The valid rate is the highest one at which p99 was within the bound. The times are those of "
+    "the valid rate, or of the last rate tried if no rate was valid.",
     SUSTAINED: "Questions are asked one after the other for minutes, to show how times change as the machine "
     "heats up. All answers count, including those of a throttled machine. First p50 and last p50 are the "
     "medians of the first and the last tenth of the answers.",
     LOADGEN: "MLPerf LoadGen asks one question after the other and times the answers. The agent's own p50, "
-    "p90 and p99 of the same answers are shown beside LoadGen's p90.",
+    "p90 and p99 of the same answers are shown next to LoadGen's p90.",
 }
 
 
@@ -69,7 +69,7 @@ _OWN: Final[dict[str, _Columns]] = {
     ),
     SERVER: (
         NotedColumn("latency_bound_ms", "bound ms", lambda r: decimals(r.latency_bound_ms, 1)),
-        NotedColumn("valid_per_second", "rate held per second", lambda r: decimals(r.valid_per_second, 2)),
+        NotedColumn("valid_per_second", "valid rate per second", lambda r: decimals(r.valid_per_second, 2)),
         NotedColumn("at_per_second", "rate shown per second", lambda r: decimals(r.at_per_second, 2)),
         NotedColumn("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
         NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),

@@ -1,4 +1,4 @@
-"""Charts of what is behind a row: the distribution of its times, and the temperature over its runs."""
+"""Charts of a row's measurements: the distribution of its times, and the temperature over its runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -92,7 +92,7 @@ def heat(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> 
         + (
             "Crosses mark when the processor was throttled."
             if throttled
-            else "The processor was never seen throttled."
+            else "No sample shows a throttled processor."
         ),
         _heat_table(shown, titles),
         [

@@ -156,7 +156,7 @@ def test_what_is_missing_has_a_note(store: Store) -> None:
     assert row.notes["p50_ms"] == row.notes["speed_up"] == (NO_TIME,)
     assert row.notes["bertscore_f1"] == (accuracy.NO_GOLDS,)
     assert row.notes["best_for"] == (TOO_FEW,)
-    assert row.notes["answered"] == ("run 00000000 of pi-5 is running after 0 answers",)
+    assert row.notes["answered"] == ("run 00000000 of pi-5 is still running after 0 answers",)
 
 
 def test_without_a_baseline_there_is_no_speed_up(store_with_golds: Store) -> None:

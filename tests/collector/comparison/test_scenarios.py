@@ -137,7 +137,7 @@ def test_every_format_has_the_same_numbers(store_with_golds: Store) -> None:
     assert (offline["batch"], offline["per second"], offline["gain"]) == ("8", "81.25", "13.93x")
     assert (
         server["bound ms"],
-        server["rate held per second"],
+        server["valid rate per second"],
         server["p99 at most ms"],
     ) == (
         "100.0",
@@ -184,7 +184,7 @@ def test_readings_that_a_machine_does_not_give_have_no_panel(store: Store) -> No
     (figure,) = section.figures
     assert [trace["yaxis"] for trace in figure.traces] == ["y"]
     assert figure.layout["shapes"] == []
-    assert "never seen throttled" in figure.summary
+    assert "No sample shows a throttled machine" in figure.summary
     assert cells(section)["throttled after min"] == "not seen"
 
 
@@ -196,7 +196,7 @@ def test_what_is_missing_is_a_dash_with_its_reason(store: Store) -> None:
     notes = {title: section.footnotes for title, section in shown.items()}
     assert left_out_line(7) in notes["Offline"] and NO_ROW in notes["Offline"]
     assert any("no rate that was tried" in note for note in notes["Server"])
-    assert cells(shown["Server"])["rate held per second"] == DASH
+    assert cells(shown["Server"])["valid rate per second"] == DASH
     assert NO_OUTCOME in notes["Sustained"] and "the run is running" in notes["Sustained"]
     assert cells(shown["Sustained"])["throttled after min"] == "0.1"  # from the samples
 

@@ -114,7 +114,7 @@ def test_one_model_leaves_nothing_to_choose(store_with_golds: Store) -> None:
     take(store_with_golds, batch(run_records()))
     comparison = compare(store_with_golds)
     for form in ("table", "markdown", "html"):
-        assert "there is nothing to choose" in render(comparison, form)
+        assert "no model can be recommended" in render(comparison, form)
     assert "best for  model" not in render(comparison, "table")
 
 
@@ -263,7 +263,7 @@ def test_a_run_with_one_temperature_has_a_point(store_with_golds: Store) -> None
     take(store_with_golds, batch(run_records()))
     heat = next(f for f in place(compare(store_with_golds)).figures if f.title == "Temperature over each run")
     assert [trace["mode"] for trace in heat.traces] == ["markers"]
-    assert "never seen throttled" in heat.summary
+    assert "No sample shows a throttled processor" in heat.summary
 
 
 def test_a_page_sums_up_its_contents(store_with_golds: Store) -> None:

@@ -172,7 +172,7 @@ def test_a_teacher_that_knew_the_articles_has_no_accuracy(tmp_path: Path) -> Non
     assert (found.teacher, found.points) == ("example/model-12", 6)
     chosen = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "example/model-24")
     assert chosen.teacher_f1 is None
-    assert any(remark.startswith("nothing is known about the accuracy") for remark in chosen.remarks)
+    assert any(remark.startswith("the accuracy of the teacher,") for remark in chosen.remarks)
 
 
 def test_unfinished_runs_and_other_scenarios_do_not_count(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_teacher_that_was_asked_few_questions_gets_a_remark(tmp_path: Path) ->
     add(path, factory.run_records([("q4", "Dresden", 250.0)], bundle(24, "fp32")))
     found = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
     assert found.teacher == "example/model-24"
-    assert any("was measured on 1 question, that of others on up to 4: run" in r for r in found.remarks)
+    assert any("was measured on 1 question, that of others on up to 4: measure" in r for r in found.remarks)
 
 
 def test_too_few_measurements_get_a_remark(tmp_path: Path) -> None:
