@@ -12,7 +12,7 @@ import pytest
 from tests.installed import program
 from tests.mosquitto import Mosquitto
 
-UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "distilbench-agent.systemd_notify"
+UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "distilbench-agent.service"
 DENY_WRITE_EXECUTE = """
 import ctypes, os, sys
 assert ctypes.CDLL(None, use_errno=True).prctl(65, 1, 0, 0, 0) == 0, os.strerror(ctypes.get_errno())
