@@ -47,7 +47,7 @@ test: check
 	$(PYTEST)
 
 proofs: .venv/ready
-	$(PYTEST) -m 'proof or hypothesis' --hypothesis-profile searching
+	$(PYTEST) -m 'proof or hypothesis' --hypothesis-profile searching --timeout 1800
 
 check: .venv/ready
 	$(BIN)/ruff check .

@@ -21,7 +21,6 @@ def study(folder: Path, home: Path, *more: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(900)
 def test_the_study_runs_from_the_hubs_cache_and_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
