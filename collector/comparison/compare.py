@@ -142,6 +142,7 @@ def _traces(measured: Sequence[Group]) -> Iterator[RunTrace]:
                 device_id=run.device_id,
                 started_at=run.started_at,
                 state=run.state,
+                ends=timeline.ends,
                 moments=timeline.moments,
             )
 

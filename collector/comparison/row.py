@@ -24,7 +24,7 @@ from collector.summaries.measured import Estimate, Measured
 from collector.summaries.statistics import SpeedUp, speed_up
 
 _NOTHING_MEASURED: Final[dict[str, Any]] = {
-    **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "speed_up_questions"), 0),
+    **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "throttled", "speed_up_questions"), 0),
     **dict.fromkeys(("parameters", "layers", "size_bytes"), None),
     **dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "questions_per_second", "speed_up", "f1_per_ms"), None),
     **dict.fromkeys(("joules_per_question", "joules_per_correct", "energy_source"), None),
@@ -73,7 +73,7 @@ def make_row(
         runs=len(group.runs),
         devices=len({r.device_id for r in group.runs}),
         answered=values.answered,
-        selected=max(r.questions_selected for r in group.runs),
+        selected=max(values.asked, *(r.questions_selected for r in group.runs)),
         errors=values.errors,
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
@@ -85,6 +85,7 @@ def make_row(
         timed=values.timed,
         untimed=values.marked + values.errors,
         marks=dict(sum((Counter(timeline.marks) for timeline in group.timelines), Counter())),
+        throttled=sum(moment.throttled_answers for found in group.timelines for moment in found.moments),
         speed_up=None if faster is None else faster.ratio,
         speed_up_questions=0 if faster is None else faster.questions,
         f1_per_ms=100 * values.f1.value / (p50.value / 1e6)
@@ -154,7 +155,7 @@ def _speed_up(group: Group, baseline: Group | None, cache: FindingsCache) -> Spe
 
 
 def joules_per_question(group: Group) -> float | None:
-    """Divide the joules of the devices' meters by the answers between their first and last readings."""
+    """Divide the last readings of the devices' meters by the answers up to these readings."""
     metered = [c for c in group.timelines if c.joules is not None and c.joules_answers]
     answers = sum(timeline.joules_answers for timeline in metered)
     return sum(timeline.joules or 0.0 for timeline in metered) / answers if answers else None

@@ -41,8 +41,27 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """Lowest clock."""
     throttled: bool
     """Whether an answer or a sample reports that the processor was throttled, capped or short of voltage."""
+    answers: int
+    """How many questions were asked in the part."""
+    throttled_answers: int
+    """How many of these have a mark because the processor was throttled, capped or short of voltage."""
     energy_joules: float | None
     """The last reading of the meter in the part: energy since the start of the run."""
+
+
+class RunEnds(msgspec.Struct, frozen=True, kw_only=True):
+    """The times of the first and of the last tenth of a run's answers, errors left out."""
+
+    answers: int
+    """How many answers each of the two tenths has, at least 6."""
+    first_p50_ms: float
+    """Median of the first tenth, including disturbed answers."""
+    last_p50_ms: float
+    """Median of the last tenth, including disturbed answers."""
+    ratio: float
+    """`last_p50_ms` / `first_p50_ms`; above 1 if the run became slower."""
+    interval: Interval
+    """Interval of `ratio`, by bootstrap; wide for few answers, because the tenths asked other questions."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):

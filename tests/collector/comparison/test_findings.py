@@ -11,7 +11,7 @@ from collector.store.database import Store
 from collector.summaries.refresh import score_answers
 from contract.bundle import Manifest, Weights
 from contract.device import Device
-from contract.records import Outcome
+from contract.records import Mark, Outcome, RunStarted
 from tests.collector.delivering import take
 from tests.collector.factory import answer, batch, device, finished, manifest, run_records, sample, started
 from tests.collector.reports import texts, under_load
@@ -114,9 +114,9 @@ def test_energy_load_and_heat_by_hand(store_with_golds: Store) -> None:
     take(store_with_golds, batch(records))
     comparison = found(store_with_golds)
     (row,) = comparison.rows
-    # 6 joules between the samples for the two answers between them; one of three answers matches
-    assert row.joules_per_question == pytest.approx(3.0)
-    assert row.joules_per_correct == pytest.approx(9.0)
+    # the meter, which starts with the first question, reads 11 joules after two answers; one of three matches
+    assert row.joules_per_question == pytest.approx(5.5)
+    assert row.joules_per_correct == pytest.approx(16.5)
     assert (row.energy_source, row.load_ms, row.first_ms) == ("pmic", 250.0, 33.0)
     assert (row.temperature_celsius, row.marks) == (71.5, {"throttled": 1})
     assert row.questions_per_second == pytest.approx(50.0)
@@ -124,6 +124,31 @@ def test_energy_load_and_heat_by_hand(store_with_golds: Store) -> None:
     moments = comparison.traces[0].moments
     assert [m.temperature_celsius for m in moments if m.temperature_celsius] == [50.0, 71.5]
     assert [m.throttled for m in moments].count(True) == 1
+    assert (sum(m.answers for m in moments), sum(m.throttled_answers for m in moments)) == (3, 1)
+
+
+def test_throttled_answers_are_counted_once_whatever_their_marks(store_with_golds: Store) -> None:
+    marks: tuple[tuple[Mark, ...], ...] = (
+        ("throttled",),
+        ("under_voltage",),
+        ("throttled", "frequency_capped"),
+        ("agent_busy",),
+    )
+    answers = [answer(seq, f"q{seq}", ms=10.0, marks=marked) for seq, marked in enumerate(marks, start=1)]
+    take(store_with_golds, batch((started(), *answers, finished(5))))
+    (row,) = found(store_with_golds).rows
+    assert row.throttled == 3
+    assert row.marks == {"agent_busy": 1, "frequency_capped": 1, "throttled": 2, "under_voltage": 1}
+
+
+def test_the_questions_of_two_seeds_are_counted_together(store_with_golds: Store) -> None:
+    for asked in (("q1", "q2"), ("q3", "q4")):
+        first, *rest = run_records([(question, "x", 10.0) for question in asked])
+        assert isinstance(first, RunStarted)
+        first = replace(first, questions=replace(first.questions, selected=2))
+        take(store_with_golds, batch((first, *rest)))
+    (row,) = found(store_with_golds).rows
+    assert (row.runs, row.answered, row.selected) == (2, 4, 4)
 
 
 def test_too_few_times_and_a_speed_up_of_none_have_notes(store_with_golds: Store) -> None:
