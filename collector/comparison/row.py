@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any, Final
 
+from collector.comparison.baseline import Baselines
 from collector.comparison.notes import (
     FROM_ELSEWHERE,
     NO_BERTSCORE,
@@ -33,27 +34,24 @@ _NOTHING_MEASURED: Final[dict[str, Any]] = {
 """The values of the measured fields in a row that was not measured on any hardware."""
 
 
-def make_row(
-    group: Group, baseline: Group | None, baseline_model: str, cache: FindingsCache, *, scorer: bool
-) -> Row:
+def make_row(group: Group, baselines: Baselines, cache: FindingsCache, *, scorer: bool) -> Row:
     """Make the row of a group.
 
     Args:
         group: the runs.
-        baseline: the fp32 runs of the baseline in the same place; None if there are none.
-        baseline_model: the baseline's name.
+        baselines: the baselines of the comparison.
         cache: results that were computed before.
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
     bundle = run.bundle
-    faster = _speed_up(group, baseline, cache)
+    faster = _speed_up(group, baselines.of(group), cache)
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
     joules = joules_per_question(group)
     p50 = values.percentiles_ns.get("p50")
     source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
     notes = notes_of(group, scorer=scorer)
-    notes |= speed_up_notes(group, baseline, faster, baseline_model)
+    notes |= speed_up_notes(group, baselines, faster)
     if peak is None:
         notes["peak_rss_bytes"] = (NO_PEAK,)
     notes["joules_per_question"] = (NO_ENERGY if joules is None else metered_by(source),)

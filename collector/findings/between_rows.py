@@ -28,6 +28,15 @@ class RowName(msgspec.Struct, frozen=True, kw_only=True):
     precision: str
 
 
+class PlaceBaseline(msgspec.Struct, frozen=True, kw_only=True):
+    """The row that the speed-ups and the differences of a place are relative to."""
+
+    place: Place
+    row: RowName
+    stands_in: bool
+    """Whether it is the largest fp32 model there, because the chosen baseline has no fp32 times there."""
+
+
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """One of the equal parts of a run's duration. A reading is None if there is none in this part."""
 

@@ -11,6 +11,7 @@ from collector.findings.between_rows import (
     Gate,
     Interval,
     Moment,
+    PlaceBaseline,
     Requirement,
     RowName,
     RunEnds,
@@ -82,7 +83,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     throttled: int
     """How many answers are marked because the processor was throttled, capped or short of voltage."""
     speed_up: float | None
-    """Median time of the baseline divided by that of this row, on the same hardware and questions."""
+    """Median time of the baseline of the place, divided by that of this row, on the same questions."""
     speed_up_questions: int
     """How many questions `speed_up` is based on."""
     f1_per_ms: float | None
@@ -218,6 +219,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     generated_at: str
     collector_id: str
     baseline: str
+    """The name of the chosen baseline."""
+    baselines: tuple[PlaceBaseline, ...]
+    """The baseline of each place, which is another one where the chosen one was not measured."""
     bertscore: BertScoreModel | None
     rows: tuple[Row, ...]
     distributions: tuple[Distribution, ...]

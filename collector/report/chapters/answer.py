@@ -18,7 +18,8 @@ def answer(comparison: Comparison) -> Chapter:
     """Show the best models on each hardware, those that meet a requirement, and the times of all pairs."""
     names = Names(comparison)
     best = _best(comparison)
-    sections = [Section("Best for what", () if best.rows else (NOTHING_TO_CHOOSE,), (best,))]
+    words = (*(() if best.rows else (NOTHING_TO_CHOOSE,)), *_stand_ins(names, comparison))
+    sections = [Section("Best for what", words, (best,))]
     if comparison.requirement is not None:
         sections.append(
             Section(
@@ -29,6 +30,23 @@ def answer(comparison: Comparison) -> Chapter:
     if comparison.splits:
         sections.append(_all_pairs(names, comparison.splits))
     return Chapter("answer", "Which model on which hardware", tuple(sections), first_screen=True)
+
+
+def _stand_ins(names: Names, comparison: Comparison) -> list[str]:
+    """Write which model stands in for the baseline on which hardware."""
+    one_file = len({found.place.questions_sha256 for found in comparison.baselines}) == 1
+    where: dict[str, list[str]] = {}
+    for found in comparison.baselines:
+        if found.stands_in:
+            place = hardware(found.place.hardware_class)
+            on = place if one_file else f"{place} ({found.place.questions})"
+            where.setdefault(names.row(found.row), []).append(on)
+    wanted = names.model(comparison.baseline)
+    return [
+        f"Speed-ups on {', '.join(places)} are over {row}, the largest fp32 model measured there: "
+        f"{wanted} fp32 was not."
+        for row, places in where.items()
+    ]
 
 
 def _best(comparison: Comparison) -> Table:

@@ -269,10 +269,10 @@ def test_a_run_with_one_temperature_has_a_point(store_with_golds: Store) -> None
 def test_a_page_sums_up_its_contents(store_with_golds: Store) -> None:
     take(store_with_golds, batch(run_records()))
     one = compare(store_with_golds)
-    assert "UTC · 1 row on 1 kind of hardware · baseline bert-large fp32" in render(one, "html")
+    assert "UTC · 1 row on 1 kind of hardware · baseline minilm-l6 fp32" in render(one, "html")
     loaded(store_with_golds)
     found = msgspec.structs.replace(compare(store_with_golds), rows=())
-    assert "UTC · 4 runs under load · baseline bert-large fp32" in render(found, "html")
+    assert "UTC · 4 runs under load · baseline minilm-l6 fp32" in render(found, "html")
 
 
 def test_random_weights_are_in_no_chart_and_no_table_of_accuracy(comparison: Comparison) -> None:

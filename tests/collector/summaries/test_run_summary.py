@@ -125,7 +125,6 @@ def test_what_was_computed_is_not_computed_again(grown: Store, monkeypatch: pyte
     expected = numbers(compare(grown))
     monkeypatch.setattr(Columns, "from_bytes", None)  # nothing may ask for columns
     assert numbers(compare(grown)) == expected
-    assert numbers(compare(grown, baseline="nobody")).rows[1].speed_up is None
 
 
 def test_golds_that_change_renew_what_was_made_with_the_old(grown: Store, questions_file: Path) -> None:
