@@ -99,7 +99,7 @@ def _note_runs(notes: _Notes, group: Group) -> None:
             continue
         answers = counted(run.answers, "answer")
         answered = f"run {run.run_id[:8]} of {run.device_id} is {run.state} after {answers}"
-        notes["answered"].append(f"{answered}: {run.reason}" if run.reason else answered)
+        notes["answered"].append(f"{answered}: {run.explanation}" if run.explanation else answered)
     if group.measured.errors:
         notes["answered"].append(
             counted(

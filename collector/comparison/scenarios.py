@@ -133,7 +133,8 @@ def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
     if run.outcome is None:
         notes[found].append(NO_OUTCOME)
     if run.state != "complete":
-        notes["state"].append(f"{run.state}: {run.reason}" if run.reason else f"the run is {run.state}")
+        why = run.explanation
+        notes["state"].append(f"the run is {run.state}: {why}" if why else f"the run is {run.state}")
     if outcome.left_out:
         notes[found].append(left_out_line(outcome.left_out))
     if outcome.rates and outcome.valid_qps is None:

@@ -123,7 +123,7 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
             device_id=run.device_id,
             questions=run.questions_name,
             state=run.state,
-            reason=run.reason or None,
+            reason=run.explanation,
             started_at=run.started_at,
             elapsed_seconds=_scaled(finish.get("elapsed_ns"), 1e9),
             load_ms=_scaled(finish.get("load_ns"), 1e6),

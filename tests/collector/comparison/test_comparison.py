@@ -158,7 +158,9 @@ def test_what_is_missing_has_a_note(store: Store) -> None:
     assert row.notes["p50_ms"] == row.notes["speed_up"] == (NO_TIME,)
     assert row.notes["bertscore_f1"] == (accuracy.NO_GOLDS,)
     assert row.notes["best_for"] == (TOO_FEW,)
-    assert row.notes["answered"] == ("run 00000000 of pi-5 is running after 0 answers",)
+    assert row.notes["answered"] == (
+        "run 00000000 of pi-5 is running after 0 answers: its last record is from 1 s after its start",
+    )
 
 
 def test_the_largest_fp32_stands_in_where_the_baseline_was_not_measured(store_with_golds: Store) -> None:
