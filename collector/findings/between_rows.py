@@ -143,6 +143,10 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     """Processor of the left side: its architecture and the instruction sets that decide how int8 runs."""
     right_on: str
     """Processor of the right side, in the same form."""
+    left_cpu: str
+    """Model of the left side's processor."""
+    right_cpu: str
+    """Model of the right side's processor."""
     questions: int
     """How many questions both sides answered without error."""
     differ: int
@@ -181,6 +185,14 @@ class PairTime(msgspec.Struct, frozen=True, kw_only=True):
     """`measured_ms` / `predicted_ms`; above 1 if the model is slower here than the two effects predict."""
 
 
+class SplitOmission(msgspec.Struct, frozen=True, kw_only=True):
+    """A measured row that a split of time leaves out, because it has too few questions."""
+
+    row: RowName
+    questions: int
+    """How many questions it answered, fewer than half as many as the largest row."""
+
+
 class TimeSplit(msgspec.Struct, frozen=True, kw_only=True):
     """The logarithmic times of the models of one precision, split into model, hardware and interaction."""
 
@@ -194,6 +206,10 @@ class TimeSplit(msgspec.Struct, frozen=True, kw_only=True):
     hardware: tuple[Effect, ...]
     cells: tuple[PairTime, ...]
     """Every pair, ordered by hardware class."""
+    most_questions: int
+    """How many questions the largest row answered."""
+    left_out: tuple[SplitOmission, ...]
+    """The measured rows that are left out."""
     typical_error: float | None
     """The factor by which predictions are off, measured by leaving out one measured pair at a time; None if
     there are too few measured pairs."""

@@ -8,6 +8,7 @@ from collector.findings.between_rows import Choice, PairTime, TimeSplit
 from collector.findings.comparison import Comparison, Row
 from collector.report.names import Names, full_name, hardware
 from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
+from commandline.counted import counted
 
 NOTHING_TO_CHOOSE: Final = (
     "No hardware has two models with both an F1 and a time, so there is nothing to choose."
@@ -91,18 +92,31 @@ def _all_pairs(names: Names, splits: tuple[TimeSplit, ...]) -> Section:
         "Geometric mean of the time per question, in milliseconds. The factors in the last row and the last "
         "column are the effects of each hardware and each model on the overall mean.",
     ]
+    predicted = [split for split in splits if any(cell.measured_ms is None for cell in split.cells)]
     off = [
         f"{_off(split.typical_error)} ({split.precision})"
-        for split in splits
+        for split in predicted
         if split.typical_error is not None
     ]
-    if any(c.measured_ms is None and c.predicted_ms is not None for split in splits for c in split.cells):
+    if predicted:
         error = f" Predictions are off by about {' and '.join(off)}." if off else ""
         words.append(
             f"≈ marks a pair that was not measured; its time is predicted from the two factors.{error}"
         )
+    words += [_left_out(names, split) for split in splits if split.left_out]
     tables = tuple(_matrix(names, split) for split in splits)
     return Section("Every model on every hardware", tuple(words), tables, first_screen=False)
+
+
+def _left_out(names: Names, split: TimeSplit) -> str:
+    rows = ", ".join(
+        f"{names.row(x.row)} on {hardware(x.row.hardware_class)} ({counted(x.questions, 'question')})"
+        for x in split.left_out
+    )
+    return (
+        f"Left out, although measured: {rows}. A row needs at least half of the {split.most_questions} "
+        "questions of the largest row, since all times here are of the same questions."
+    )
 
 
 def _off(factor: float) -> str:

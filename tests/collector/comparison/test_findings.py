@@ -5,6 +5,8 @@ from msgspec.structs import replace
 
 from collector.comparison.compare import compare
 from collector.findings.comparison import Comparison
+from collector.report.chapters.answer import answer as answer_chapter
+from collector.report.chapters.evidence import evidence
 from collector.report.chapters.provenance import provenance
 from collector.report.page import Table
 from collector.store.database import Store
@@ -75,6 +77,48 @@ def test_a_bundle_that_answers_otherwise_elsewhere_may_flip_a_gate(store_with_go
     assert (int8.differ, int8.gates_flipped) == (1, ("99 %", "99.9 %"))
     assert (int8.left_on, int8.right_on) == ("aarch64 asimddp", "x86_64 avx2")
     assert (int8.left_percent_of_fp32, int8.right_percent_of_fp32) == (100.0, 75.0)
+
+
+def test_every_two_processors_are_compared_and_named(store_with_golds: Store) -> None:
+    fast = device(
+        "lap-a", "laptop", architecture="x86_64", cpu_model="Core i7", cpu_flags=("avx2", "avx_vnni")
+    )
+    slow = device("lap-b", "laptop", architecture="x86_64", cpu_model="Atom N100", cpu_flags=("avx2",))
+    ingest_run(store_with_golds, manifest("minilm-l6"))
+    ingest_run(store_with_golds, manifest("minilm-l6"), fast, q1="Elbe")
+    ingest_run(store_with_golds, manifest("minilm-l6"), slow, q1="sea", q2="1")
+    comparison = found(store_with_golds)
+    assert [(d.left_cpu, d.right_cpu, d.differ) for d in comparison.divergences] == [
+        ("Cortex-A76", "Core i7", 1),
+        ("Cortex-A76", "Atom N100", 2),
+        ("Core i7", "Atom N100", 2),
+    ]
+    section = next(s for s in evidence(comparison).sections if "processor" in s.title)
+    sides = [row[:2] for row in texts(section.tables[0])]
+    assert [
+        "MiniLM-L6 fp32, Laptop, Core i7 (x86_64 avx2 avx_vnni)",
+        "MiniLM-L6 fp32, Laptop, Atom N100 (x86_64 avx2)",
+    ] in sides
+    assert len({tuple(row) for row in sides}) == 3
+
+
+def test_a_split_says_what_it_leaves_out_and_how_far_its_predictions_are_off(store_with_golds: Store) -> None:
+    for precision, on, ms in (("fp32", None, 40.0), ("fp32", SERVER, 10.0), ("int8", SERVER, 4.0)):
+        for model, times in (("distilbert", 2.0), ("minilm-l6", 1.0)):
+            ingest_run(store_with_golds, manifest(model, precision), on, ms=times * ms)
+    ingest_run(store_with_golds, manifest("minilm-l6", "int8"), ms=16.0)
+    answers = [("q1", "the North Sea", 900.0)]
+    take(store_with_golds, batch(run_records(answers, manifest("bert-large"))))
+    comparison = found(store_with_golds)
+    fp32 = next(split for split in comparison.splits if split.precision == "fp32")
+    assert [(left.row.model, left.questions) for left in fp32.left_out] == [("bert-large", 1)]
+    words = next(s for s in answer_chapter(comparison).sections if s.title.startswith("Every model")).words
+    assert words[-1].startswith(
+        "Left out, although measured: BERT-Large fp32 on Raspberry Pi 5 (1 question). "
+    )
+    assert "half of the 4 questions" in words[-1]
+    predicted = next(line for line in words if line.startswith("≈"))
+    assert "fp32" not in predicted, "all of its pairs are measured"
 
 
 def test_random_weights_give_no_finding_about_answers(store_with_golds: Store) -> None:
