@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 @as_json
 @database
 def runs(database: Path, as_json: bool) -> None:
-    """List the runs with device, model, progress and state."""
+    """List the runs with device, model, progress and state.
+
+    A run whose end has not arrived is running. It is abandoned once the device starts an equal run later, or
+    ends a later one.
+    """
     from collector.display import listing
     from collector.store.database import Store
     from collector.store.runs import read_runs
