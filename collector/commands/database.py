@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 @as_json
 @database
 def runs(database: Path, as_json: bool) -> None:
-    """List the runs with device, model, progress and state."""
+    """List the runs with device, model, progress and state.
+
+    A run whose end has not arrived is running. It is abandoned once the device starts an equal run later, or
+    ends a later one.
+    """
     from collector.display import listing
     from collector.store.database import Store
     from collector.store.runs import read_runs
@@ -84,6 +88,7 @@ def show(database: Path, run: str, as_json: bool) -> None:
 def query(database: Path, sql: str, form: "GridFormat") -> None:
     """Run a read-only SQL query and print its rows.
 
+    Values are printed as they are: numbers unrounded, NULL as an empty cell, a BLOB in hexadecimal.
     `collector schema` describes the tables and views.
     """
     from collector.display.grid import Grid, grid_text
@@ -91,7 +96,7 @@ def query(database: Path, sql: str, form: "GridFormat") -> None:
 
     with Store.open_to_read(database) as store:
         columns, rows = store.query(sql)
-    click.echo(grid_text(Grid(columns, rows, "no rows"), form, terminal_width()), nl=False)
+    click.echo(grid_text(Grid(columns, rows, "no rows", exact=True), form, terminal_width()), nl=False)
 
 
 @click.command(

@@ -28,7 +28,8 @@ REGRESSED = 4
     click.option(
         "--baseline",
         metavar="MODEL",
-        help="Compute speed-ups over this model in fp32. [default: bert-large]",
+        help="Compute speed-ups over this model in fp32, given by its name or title. Where it was not "
+        "measured, the largest fp32 model stands in. [default: bert-large]",
     ),
     click.option(
         "--require",
@@ -80,10 +81,10 @@ def report(
             raise click.UsageError("--format parquet needs --to FILE, and takes no --baseline or --require")
         _export(database, target)
         return
-    from collector.comparison.compare import BASELINE, compare_file
+    from collector.comparison.compare import compare_file
     from collector.report.formats.render import render
 
-    comparison = compare_file(database, baseline or BASELINE, require)
+    comparison = compare_file(database, baseline, require)
     part = "full" if full else section or "first-screen"
     width = None if target else terminal_width()
     text = render(comparison, form, width=width, colour=in_colour() and not target, part=part)

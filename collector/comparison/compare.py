@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from collector.comparison.differences import differences, gates, reference
+from collector.comparison.baseline import Baselines
+from collector.comparison.differences import differences, gates
 from collector.comparison.divergence import Divergences
 from collector.comparison.recommendation import Candidate, best_for, pareto_front
 from collector.comparison.requirement import choose, parse
@@ -30,12 +31,11 @@ from collector.summaries.run_summary import Derived
 from commandline.clock import utc_now
 from commandline.counted import counted
 
-BASELINE: Final = "bert-large"
 _PRECISIONS: Final = ("fp32", "int8", "int4", "")
 TOO_FEW: Final = "needs two models with an F1 and a time on this hardware and these questions"
 
 
-def compare_file(database: Path, baseline: str = BASELINE, require: str | None = None) -> Comparison:
+def compare_file(database: Path, baseline: str | None = None, require: str | None = None) -> Comparison:
     """Bring scores and columns up to date, then compare. Arguments and errors are those of `compare`.
 
     If the database cannot be written, columns that are out of date are computed for this comparison only, and
@@ -52,7 +52,7 @@ def compare_file(database: Path, baseline: str = BASELINE, require: str | None =
             return compare(store, baseline, require)
 
 
-def compare(store: Store, baseline: str = BASELINE, require: str | None = None) -> Comparison:
+def compare(store: Store, baseline: str | None = None, require: str | None = None) -> Comparison:
     """Compare all runs in a database, and the predictions that were added.
 
     Runs of one hardware class, question file, model and precision are one row if they also agree in bundle
@@ -61,11 +61,12 @@ def compare(store: Store, baseline: str = BASELINE, require: str | None = None) 
 
     Args:
         store: the database; all reads see the same state of it.
-        baseline: the model whose fp32 runs speed-ups are relative to.
+        baseline: name or title of the model whose fp32 runs speed-ups are relative to; None for BERT-Large.
+            Where it was not measured, the largest fp32 model stands in.
         require: an expression for `requirement.parse`; None for no requirement.
 
     Raises:
-        BadInput: the requirement is not valid.
+        BadInput: the requirement is not valid, or the baseline was not measured anywhere.
         StorageUnavailable: the database cannot be read, or it is open for writing but cannot be written.
     """
     cache = FindingsCache(store)
@@ -76,16 +77,16 @@ def compare(store: Store, baseline: str = BASELINE, require: str | None = None) 
     return comparison
 
 
-def _compare(store: Store, cache: FindingsCache, baseline: str, require: str | None) -> Comparison:
+def _compare(store: Store, cache: FindingsCache, baseline: str | None, require: str | None) -> Comparison:
     derived = Derived(store)
     runs, left_out = read_runs(store)
     measured: list[Group] = []
     rows: list[Row] = []
     for together in _by_place(list(groups(runs, derived, cache))):
-        against = reference(together, together[0], baseline)
-        for group in together:
-            rows.append(make_row(group, against, baseline, cache, scorer=derived.scorer is not None))
-            measured.append(group)
+        measured += together
+    baselines = Baselines(measured, baseline)
+    for group in measured:
+        rows.append(make_row(group, baselines, cache, scorer=derived.scorer is not None))
     loaded = under_load(runs, derived, cache)
     added = systems(store, Golds(store), cache, derived.scorer)
     rows += [system_row(system, scorer=derived.scorer is not None) for system in added]
@@ -94,13 +95,14 @@ def _compare(store: Store, cache: FindingsCache, baseline: str, require: str | N
     return Comparison(
         generated_at=utc_now(),
         collector_id=store.collector_id,
-        baseline=baseline,
+        baseline=baselines.model,
+        baselines=baselines.found(),
         bertscore=_bertscore(store, derived.scorer),
         rows=tuple(rows),
         distributions=tuple(_distributions(measured)),
         traces=tuple(_traces(measured)),
         scenarios=tuple(scenario_run(store, group, measured, cache) for group in loaded),
-        differences=tuple(differences([*measured, *added], baseline, cache)),
+        differences=tuple(differences([*measured, *added], baselines, cache)),
         gates=found_gates,
         divergences=tuple(Divergences(store, derived, cache, found_gates).among(measured)),
         splits=tuple(time_splits(measured, cache)),
@@ -142,6 +144,7 @@ def _traces(measured: Sequence[Group]) -> Iterator[RunTrace]:
                 device_id=run.device_id,
                 started_at=run.started_at,
                 state=run.state,
+                ends=timeline.ends,
                 moments=timeline.moments,
             )
 

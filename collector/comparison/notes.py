@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import Final
 
+from collector.comparison.baseline import Baselines
 from collector.comparison_inputs.groups import Group
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.runs import Run
@@ -10,6 +11,7 @@ from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_
 from commandline.counted import counted
 
 NO_TIME: Final = "no answer was timed without an error or a disturbance"
+NO_BASELINE: Final = "no fp32 model has a time on this hardware for these questions"
 NO_PEAK: Final = "the device does not report the memory of a process"
 NO_ENERGY: Final = "no energy source on the device"
 NO_BERTSCORE: Final = (
@@ -42,23 +44,31 @@ def notes_of(group: Group, *, scorer: bool) -> dict[str, tuple[str, ...]]:
     return {field: tuple(sentences) for field, sentences in notes.items()}
 
 
-def speed_up_notes(
-    group: Group, baseline: Group | None, faster: SpeedUp | None, baseline_model: str
-) -> dict[str, tuple[str, ...]]:
-    """Write why there is no speed-up, or that it is not significant.
+def speed_up_notes(group: Group, baselines: Baselines, faster: SpeedUp | None) -> dict[str, tuple[str, ...]]:
+    """Write why there is no speed-up, which model stands in for the baseline, or what is not significant.
 
     Args:
         group: the runs of a row.
-        baseline: the fp32 runs of the baseline in the same place; None if there are none.
+        baselines: the baselines of the comparison.
         faster: the speed-up; None if there is none.
-        baseline_model: the baseline's name.
     """
+    baseline = baselines.of(group)
+    if not group.measured.timed:
+        return {"speed_up": (NO_TIME,)}
+    if baseline is None:
+        return {"speed_up": (NO_BASELINE,)}
+    title = baseline.run.bundle.title
     if faster is None:
-        no_baseline = f"{baseline_model} fp32 has no time on this hardware for any of these questions"
-        return {"speed_up": (no_baseline if group.measured.timed else NO_TIME,)}
+        return {"speed_up": (f"{title} fp32 has no time on this hardware for any of these questions",)}
+    notes = []
+    if baselines.stands_in(baseline):
+        notes.append(
+            f"over {title} fp32, the largest fp32 model measured on this hardware with these questions: "
+            f"{baselines.title} fp32 was not measured there"
+        )
     if group is not baseline and not is_significant((faster.low, faster.high), _NO_CHANGE):
-        return {"speed_up": (NOT_SIGNIFICANT,)}
-    return {}
+        notes.append(NOT_SIGNIFICANT)
+    return {"speed_up": tuple(notes)} if notes else {}
 
 
 def why_no_accuracy(group: Group) -> str | None:
@@ -91,7 +101,7 @@ def _note_runs(notes: _Notes, group: Group) -> None:
         answers = counted(run.answers, "answer")
         ended = _ENDED.get(run.state, f"is {run.state}")
         answered = f"run {run.run_id[:8]} of {run.device_id} {ended} after {answers}"
-        notes["answered"].append(f"{answered}: {run.reason}" if run.reason else answered)
+        notes["answered"].append(f"{answered}: {run.explanation}" if run.explanation else answered)
     if group.measured.errors:
         notes["answered"].append(
             counted(

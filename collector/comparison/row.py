@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any, Final
 
+from collector.comparison.baseline import Baselines
 from collector.comparison.notes import (
     FROM_ELSEWHERE,
     NO_BERTSCORE,
@@ -24,7 +25,7 @@ from collector.summaries.measured import Estimate, Measured
 from collector.summaries.statistics import SpeedUp, speed_up
 
 _NOTHING_MEASURED: Final[dict[str, Any]] = {
-    **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "speed_up_questions"), 0),
+    **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "throttled", "speed_up_questions"), 0),
     **dict.fromkeys(("parameters", "layers", "size_bytes"), None),
     **dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "questions_per_second", "speed_up", "f1_per_ms"), None),
     **dict.fromkeys(("joules_per_question", "joules_per_correct", "energy_source"), None),
@@ -33,27 +34,24 @@ _NOTHING_MEASURED: Final[dict[str, Any]] = {
 """The values of the measured fields in a row that was not measured on any hardware."""
 
 
-def make_row(
-    group: Group, baseline: Group | None, baseline_model: str, cache: FindingsCache, *, scorer: bool
-) -> Row:
+def make_row(group: Group, baselines: Baselines, cache: FindingsCache, *, scorer: bool) -> Row:
     """Make the row of a group.
 
     Args:
         group: the runs.
-        baseline: the fp32 runs of the baseline in the same place; None if there are none.
-        baseline_model: the baseline's name.
+        baselines: the baselines of the comparison.
         cache: results that were computed before.
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
     bundle = run.bundle
-    faster = _speed_up(group, baseline, cache)
+    faster = _speed_up(group, baselines.of(group), cache)
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
     joules = joules_per_question(group)
     p50 = values.percentiles_ns.get("p50")
     source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
     notes = notes_of(group, scorer=scorer)
-    notes |= speed_up_notes(group, baseline, faster, baseline_model)
+    notes |= speed_up_notes(group, baselines, faster)
     if peak is None:
         notes["peak_rss_bytes"] = (NO_PEAK,)
     notes["joules_per_question"] = (NO_ENERGY if joules is None else metered_by(source),)
@@ -73,7 +71,7 @@ def make_row(
         runs=len(group.runs),
         devices=len({r.device_id for r in group.runs}),
         answered=values.answered,
-        selected=max(r.questions_selected for r in group.runs),
+        selected=max(values.asked, *(r.questions_selected for r in group.runs)),
         errors=values.errors,
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
@@ -85,6 +83,7 @@ def make_row(
         timed=values.timed,
         untimed=values.marked + values.errors,
         marks=dict(sum((Counter(timeline.marks) for timeline in group.timelines), Counter())),
+        throttled=sum(moment.throttled_answers for found in group.timelines for moment in found.moments),
         speed_up=None if faster is None else faster.ratio,
         speed_up_questions=0 if faster is None else faster.questions,
         f1_per_ms=100 * values.f1.value / (p50.value / 1e6)
@@ -154,7 +153,7 @@ def _speed_up(group: Group, baseline: Group | None, cache: FindingsCache) -> Spe
 
 
 def joules_per_question(group: Group) -> float | None:
-    """Divide the joules of the devices' meters by the answers between their first and last readings."""
+    """Divide the last readings of the devices' meters by the answers up to these readings."""
     metered = [c for c in group.timelines if c.joules is not None and c.joules_answers]
     answers = sum(timeline.joules_answers for timeline in metered)
     return sum(timeline.joules or 0.0 for timeline in metered) / answers if answers else None

@@ -87,6 +87,11 @@ class Group(Entrant):
         self.timelines = tuple(summary.timeline for summary in summaries)
         self._derived = derived
 
+    def of_device(self, device_id: str) -> "Group | None":
+        """Return the runs of one device as a group; None if the device has none."""
+        runs = [run for run in self.runs if run.device_id == device_id]
+        return Group(runs, 0, self._derived, self._cache) if runs else None
+
     @property
     def run(self) -> Run:
         """The first of the runs, for the properties that all of them share."""

@@ -41,7 +41,7 @@ def runs(found: Iterable[Run]) -> Grid:
                 run.answers,
                 run.questions_selected,
                 run.state,
-                run.reason or None,
+                run.explanation,
                 run.started_at,
             )
             for run in found

@@ -10,8 +10,11 @@ from collector.findings.between_rows import Interval
 from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, first_texts, mean_scores
 from collector.summaries.statistics import mean, percentile, percentile_interval, share_interval
 
-QUANTILES: Final = (*(i / 50 for i in range(50)), 0.99, 0.995, 0.999, 1.0)
-"""The fractions of a distribution: enough to draw its curve, including the tail of long times."""
+QUANTILES: Final = tuple(
+    sorted((*(i / 50 for i in range(50)), 0.05, 0.25, 0.75, 0.95, 0.99, 0.995, 0.999, 1.0))
+)
+"""The fractions of a distribution: enough to draw its curve, including the tail of long times, and those that
+the report's table shows."""
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +30,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
     answered: int
     """How many questions have at least one answer that is not an error."""
+    asked: int
+    """How many questions have at least one answer, errors included."""
     errors: int
     """How many answers are errors."""
     timed: int
@@ -55,6 +60,7 @@ def measured(answers: Columns) -> Measured:
     bertscore_f1 = _over_questions(answers, answers.bertscore_f1)
     return Measured(
         answered=len(first_texts(answers).question),
+        asked=len(np.unique(answers.question)),
         errors=int(np.count_nonzero(answers.state == ERROR)),
         timed=len(times),
         marked=int(np.count_nonzero(answers.state == MARKED)),

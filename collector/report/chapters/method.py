@@ -39,12 +39,13 @@ METRICS: Final = (
     (
         "speed-up",
         "Median time of the baseline in fp32 divided by that of the model, on the same hardware and on the "
-        "questions that both answered. Its interval is a paired bootstrap over questions.",
+        "questions that both answered. Where the baseline was not measured, the largest fp32 model measured "
+        "there stands in. Its interval is a paired bootstrap over questions.",
     ),
     (
         "energy",
-        "Joules that the device's own meter measured during a run, divided by the number of answers. Idle "
-        "power is included.",
+        "Last reading of the device's own meter, which starts with the first question, divided by the number "
+        "of answers up to it. Idle power is included.",
     ),
     (
         "95 %",

@@ -22,7 +22,7 @@ from export.models.catalog import find
 from export.suggestion import requirement
 from export.suggestion.flops import gigaflops, parameters
 from export.suggestion.latency import Point, fit, t_quantile
-from export.suggestion.measurements import Length
+from export.suggestion.measurements import Length, read
 from export.suggestion.suggest import suggest
 from tests.collector import factory
 from tests.collector.delivering import take
@@ -127,6 +127,14 @@ def add(path: Path, records: Sequence[Record]) -> None:
     with Store.open(path) as store:
         take(store, factory.batch(records))
         score_answers(store)
+
+
+def test_an_accuracy_is_the_mean_over_questions_as_in_the_report(tmp_path: Path) -> None:
+    path = database(tmp_path, ())
+    texts = [("q4", "Dresden"), ("q1", "x"), ("q1", "x"), ("q1", "x")]  # one right, one wrong thrice
+    add(path, factory.run_records([(question, text, 10.0) for question, text in texts], bundle(6, "fp32")))
+    (found,) = read(path, "raspberry-pi-5").here
+    assert (found.f1, found.exact_match, found.scored) == (50.0, 50.0, 2)
 
 
 def test_students_are_fewer_layers_of_the_most_accurate_teacher(tmp_path: Path) -> None:
