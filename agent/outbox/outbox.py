@@ -111,6 +111,16 @@ class Outbox:
             ).fetchone()
         return Place(*row) if row else None
 
+    def unfinished_of_older_versions(self) -> list[Place]:
+        """The places of unfinished runs whose records have an older format."""
+        with translated(self._path):
+            found = self._db.execute(
+                "SELECT run_id, next_seq, asked, errors, elapsed_ns, finished, kept FROM runs "
+                "WHERE format_version < ? AND NOT finished ORDER BY rowid",
+                (FORMAT_VERSION,),
+            ).fetchall()
+        return [Place(*row) for row in found]
+
     def append(self, place: Place, records: Sequence[Record], at: str) -> None:
         """Commit records and the place of their run after them.
 

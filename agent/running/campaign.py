@@ -1,11 +1,12 @@
 """Measures the bundles of one command, one after the other."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from agent.bundles.bundle import describe
 from agent.delivery.destination import Delivery, Destination, Say, delivering
-from agent.errors import OutboxRolledBack
+from agent.errors import OutboxFull, OutboxRolledBack
 from agent.machine.device import inspect_device
 from agent.machine.remarks import remarks
 from agent.outbox.state_folder import OpenedState, opened_state
@@ -14,6 +15,7 @@ from agent.planning.request import RunRequest
 from agent.progress import Progress
 from agent.running.progress_line import ProgressLine
 from agent.running.run import Run
+from agent.running.run_log import end_runs_of_older_versions
 from agent.running.thread_trial import with_fastest_threads
 from agent.stop_signal import Stopped
 from agent.systemd_notify import Service
@@ -58,6 +60,8 @@ def measure(
         device = inspect_device(state.device_id, hardware_class)
         warnings = tuple(remark.sentence for remark in remarks())
         plans = [request.plan(device, bundle, questions, warnings) for bundle in bundles]
+        with suppress(OutboxFull):  # a later command ends them
+            end_runs_of_older_versions(state.outbox)
         for sentence in warnings:
             say(f"warning: {sentence}")
         if request.threads == "auto":

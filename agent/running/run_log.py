@@ -37,7 +37,7 @@ class RunLog:
         self._started = _started(plan)
         unfinished = outbox.unfinished(plan.identity)
         if unfinished is not None and not resume:
-            self._abandon(unfinished)
+            _abandon(outbox, unfinished, "the run was interrupted and started over")
             unfinished = None
         self.resumed_at = unfinished.asked if unfinished else 0
         """Number of questions that an earlier process has answered."""
@@ -177,18 +177,34 @@ class RunLog:
                 self._place = after
                 return
 
-    def _abandon(self, place: Place) -> None:
-        last = RunFinished(
-            seq=place.next_seq,
-            status="interrupted",
-            reason="the run was interrupted and started over",
-            answered=place.asked - place.errors,
-            errors=place.errors,
-            elapsed_ns=place.elapsed_ns,
-            finished_at=utc_now(),
-        )
-        after = place._replace(next_seq=place.next_seq + 1, finished=True, kept=b"")
-        self._outbox.append(after, [last], utc_now())
+
+def end_runs_of_older_versions(outbox: Outbox) -> int:
+    """Record as interrupted what an older distilbench began, since no record of this one fits into it.
+
+    Returns:
+        How many runs were ended.
+
+    Raises:
+        OutboxFull: the outbox has no room for their last records.
+    """
+    older = outbox.unfinished_of_older_versions()
+    for place in older:
+        _abandon(outbox, place, "the run was interrupted, and then distilbench was updated")
+    return len(older)
+
+
+def _abandon(outbox: Outbox, place: Place, reason: str) -> None:
+    # The fields that this sets are those of every format version.
+    last = RunFinished(
+        seq=place.next_seq,
+        status="interrupted",
+        reason=reason,
+        answered=place.asked - place.errors,
+        errors=place.errors,
+        elapsed_ns=place.elapsed_ns,
+        finished_at=utc_now(),
+    )
+    outbox.append(place._replace(next_seq=place.next_seq + 1, finished=True, kept=b""), [last], utc_now())
 
 
 def _started(plan: Plan) -> RunStarted:
