@@ -30,7 +30,7 @@ GOLDEN: Final = Path(__file__).parent.parent / "tests" / "contract" / "golden"
 _TOKENS: Final = (
     *(b"null", b"true", b"-1", b"0", b"1e999", b"NaN", b"-0.0", b"9223372036854775808", b"1" * 400),
     *(b"{}", b"[]", b'""', b"[" * 2000, b'{"a":' * 500, b'"\\ud800"', b"\x00", b"\xff", b"\xef\xbb\xbf"),
-    *(b'"seq":0,', b'"type":"batch",', b'"format_version":2', b'"format_version":0', b",", b":", b"\\u0000"),
+    *(b'"seq":0,', b'"type":"batch",', b'"format_version":99', b'"format_version":0', b",", b":", b"\\u0000"),
 )
 _VALUES: Final[tuple[Any, ...]] = (
     *(None, True, -1, 0, 1, 2**31, 2**63 - 1, 2**63, 10**400, 0.5, -0.0, 1e308, float("nan"), float("inf")),

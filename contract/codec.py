@@ -14,8 +14,15 @@ from contract.version import FORMAT_VERSION
 T = TypeVar("T")
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
-UPGRADES: dict[int, Upgrade] = {}
-"""`UPGRADES[v]` converts decoded JSON from version v to v + 1. Empty while version 1 is the only one."""
+
+
+def _to_version_2(fields: dict[str, Any]) -> dict[str, Any]:
+    """All fields that version 2 added have defaults, which say what version 1 did."""
+    return {**fields, "format_version": 2}
+
+
+UPGRADES: dict[int, Upgrade] = {1: _to_version_2}
+"""`UPGRADES[v]` converts decoded JSON from version v to v + 1."""
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _QUOTED_CHARS = 80

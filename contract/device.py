@@ -31,6 +31,8 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     device_id: DeviceId
     hardware_class: Name
+    class_named: bool = False
+    """Whether the user named the class; otherwise it was detected."""
     model: Text
     """`Raspberry Pi 5 Model B Rev 1.0`, or what the firmware calls the board."""
     architecture: Name
@@ -43,6 +45,8 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     memory_bytes: Bytes
     os: Text
     kernel: Text
+    hypervisor: Name | None = None
+    """The hypervisor that the machine runs under, or `unknown`; None if there is none, and in version 1."""
     governor: str | None = None
     """CPU frequency governor; None if the kernel shows none."""
     versions: dict[str, str]

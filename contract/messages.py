@@ -3,6 +3,7 @@
 from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from contract import codec
 from contract.errors import Malformed
@@ -98,7 +99,12 @@ _DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
 def encode_message(message: Message) -> bytes:
-    """Return the JSON of a message. The caller keeps it within `MAX_MESSAGE_BYTES`."""
+    """Return the JSON of a message. The caller keeps it within `MAX_MESSAGE_BYTES`.
+
+    A receipt is written in version 1, which holds all of its fields: agents of that version read it.
+    """
+    if isinstance(message, Receipt):
+        message = replace(message, format_version=1)
     return codec.encode(message)
 
 

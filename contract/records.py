@@ -1,7 +1,14 @@
 """The records of a run. The field `seq` numbers them 0, 1, 2, … without gaps.
 
-The first record of a run is `RunStarted`, the last is `RunFinished`. Between them there is one `Answer` per
-question asked, and any number of `Sample`s. A record is written once and never changed.
+The first record of a run is `RunStarted`, the last is `RunFinished`. Between them a run has one or several
+rounds, numbered from 0: `RoundStarted`, then one `Answer` per question asked and any number of `Sample`s,
+then `RoundFinished`. A process that resumes a run adds `RunResumed` first. The round that was interrupted
+then starts a second time, with the same number, and continues after the questions that are recorded. A
+record is written once and never changed.
+
+Every `at_ns` counts from the start of the run, on a clock that stands still between two rounds of the run,
+while other runs have their turn, and between two processes. Runs of version 1 have neither rounds nor
+epochs: the whole run is one round.
 """
 
 from typing import Literal
@@ -10,7 +17,19 @@ import msgspec
 
 from contract.bundle import Manifest
 from contract.device import Device
-from contract.fields import Bytes, Count, Name, Nanoseconds, Probability, Rate, Seconds, Sha256, Text, UtcTime
+from contract.fields import (
+    Bytes,
+    Count,
+    Epoch,
+    Name,
+    Nanoseconds,
+    Probability,
+    Rate,
+    Seconds,
+    Sha256,
+    Text,
+    UtcTime,
+)
 
 Mark = Literal[
     "agent_busy",
@@ -32,7 +51,10 @@ class _Record(
     tag_field="type",
     omit_defaults=True,
 ):
-    """The fields of every record, in addition to its `type`: run_started, answer, sample or run_finished."""
+    """The fields of every record, in addition to its `type`.
+
+    The types are run_started, run_resumed, round_started, answer, sample, round_finished and run_finished.
+    """
 
     seq: Count
     """Number of the record in its run, from 0."""
@@ -76,6 +98,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """`server`: how many questions arrive per second, on average; None to search for the highest rate."""
     latency_bound_ns: Nanoseconds | None = None
     """`server`: the highest p99 allowed, queueing included."""
+    rounds: Count = 1
+    """How many rounds the selected questions are shared out over. Each round has a fresh worker."""
 
 
 class QuestionSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -114,6 +138,40 @@ class RunStarted(_Record, tag="run_started", frozen=True, kw_only=True):
     """Reasons against measuring at that moment, one sentence each: a busy, hot or throttled machine."""
     thread_trials: tuple[ThreadTrial, ...] = ()
     """The trials that `settings.threads` was chosen from; empty if there were none."""
+    epoch: Epoch | None = None
+    """Identifies the process that started the run; None in version 1."""
+
+
+class RunResumed(_Record, tag="run_resumed", frozen=True, kw_only=True):
+    """A further process continues the run: the first record that it adds."""
+
+    epoch: Epoch
+    """Identifies the process."""
+    resumed_at: UtcTime
+
+
+class RoundStarted(_Record, tag="round_started", frozen=True, kw_only=True):
+    """A fresh worker is loaded and warm. What follows, up to `RoundFinished`, belongs to this round."""
+
+    round: Count
+    """Number of the round in its run, from 0."""
+    at_ns: Nanoseconds
+    load_ns: Nanoseconds
+    """Time to hash and load the bundle, until the session is ready."""
+    first_ns: Nanoseconds | None = None
+    """Time of the worker's first question, cold; None if it could not be answered. The question is asked
+    again later, and only then counts."""
+    remarks: tuple[Text, ...] = ()
+    """Reasons against measuring at that moment, one sentence each."""
+
+
+class RoundFinished(_Record, tag="round_finished", frozen=True, kw_only=True):
+    """All questions of the round are answered. A round without it was interrupted, or its worker failed."""
+
+    round: Count
+    at_ns: Nanoseconds
+    peak_rss_bytes: Bytes | None = None
+    """Highest resident memory of the round's worker process."""
 
 
 class Answer(_Record, tag="answer", frozen=True, kw_only=True):
@@ -156,7 +214,8 @@ class Sample(_Record, tag="sample", frozen=True, kw_only=True):
     throttle: tuple[Mark, ...] = ()
     worker_rss_bytes: Bytes | None = None
     energy_joules: float | None = None
-    """Energy used since the run started, as measured by the run's energy source."""
+    """Energy used since the latest `RoundStarted`, as measured by the run's energy source; in version 1,
+    since the run started."""
 
 
 class PercentileBound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -216,14 +275,15 @@ class RunFinished(_Record, tag="run_finished", frozen=True, kw_only=True):
     errors: Count
     elapsed_ns: Nanoseconds
     load_ns: Nanoseconds | None = None
-    """Time to hash and load the bundle, until the session is ready."""
+    """Time to hash and load the bundle, until the session is ready: the median over the last process's
+    rounds."""
     first_ns: Nanoseconds | None = None
-    """Time of the worker's first question, cold. The question is asked again later, and only then counts."""
+    """Time of the worker's first question, cold: the median over the last process's rounds."""
     peak_rss_bytes: Bytes | None = None
-    """Highest resident memory of the worker process."""
+    """Highest resident memory of any worker of the last process."""
     energy_source: Name | None = None
     outcome: Outcome | None = None
     finished_at: UtcTime
 
 
-Record = RunStarted | Answer | Sample | RunFinished
+Record = RunStarted | RunResumed | RoundStarted | Answer | Sample | RoundFinished | RunFinished

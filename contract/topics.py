@@ -11,11 +11,11 @@ import re
 from typing import Final, Literal, NamedTuple
 
 from contract.errors import Malformed
-from contract.version import FORMAT_VERSION
 
 Channel = Literal["results", "state", "receipts"]
 
-ROOT: Final = f"distilbench/{FORMAT_VERSION}"
+ROOT: Final = "distilbench/1"
+"""The same for every format version: each message states its own, and access lists name these topics."""
 ALL_RESULTS: Final = f"{ROOT}/+/results"
 ALL_STATES: Final = f"{ROOT}/+/state"
 

@@ -29,6 +29,7 @@ ENTRIES = (
     Entry("minilm-l6", "MiniLM-L6", str(READER), None),
 )
 PRECISIONS = ("fp32", "int8")
+ROUNDS = "3"
 
 
 class Bar:
@@ -109,7 +110,7 @@ def _measure(entry: Entry, bundles: list[str], broker: str, state: Path, limit: 
         "agent",
         "run",
         *bundles,
-        *("--questions", QUESTIONS, "--broker", broker, "--state-dir", state),
+        *("--questions", QUESTIONS, "--rounds", ROUNDS, "--broker", broker, "--state-dir", state),
         *(("--limit", str(min(limits))) if limits else ()),
     )
 

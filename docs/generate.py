@@ -23,7 +23,7 @@ from contract.version import FORMAT_VERSION
 from docs import command_pages
 
 FOLDER = Path(__file__).parent
-GOLDEN = FOLDER.parent / "tests" / "contract" / "golden" / "v1"
+GOLDEN = FOLDER.parent / "tests" / "contract" / "golden" / f"v{FORMAT_VERSION}"
 SCHEMAS: dict[str, Any] = {
     "batch": Batch,
     "receipt": Receipt,

@@ -6,11 +6,18 @@ from typing import Any, Final
 import click
 
 from agent.planning.plan import Load
-from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
+from contract.scenarios import LOADGEN, OFFLINE, SERVER, SINGLE_STREAM, SUSTAINED
 
 _BATCH: Final = 8
 _MINUTES: Final = 10.0
-_ONLY_FOR: Final = {"batch_size": OFFLINE, "qps": SERVER, "latency_bound": SERVER, "minutes": SUSTAINED}
+_ROUNDS: Final = 5
+_ONLY_FOR: Final = {
+    "batch_size": OFFLINE,
+    "qps": SERVER,
+    "latency_bound": SERVER,
+    "minutes": SUSTAINED,
+    "rounds": SINGLE_STREAM,
+}
 
 
 def load_of(values: Mapping[str, Any]) -> Load:
@@ -44,4 +51,5 @@ def load_of(values: Mapping[str, Any]) -> Load:
         batch_size=(values["batch_size"] or _BATCH) if scenario == OFFLINE else 1,
         qps=values["qps"],
         latency_bound_ns=None if bound is None else round(bound * 1e6),
+        rounds=(values["rounds"] or _ROUNDS) if scenario == SINGLE_STREAM else 1,
     )

@@ -284,6 +284,13 @@ load_options: Final = all_of(
     option_group(
         DURATION,
         click.option(
+            "--rounds",
+            metavar="N",
+            type=click.IntRange(1, 1000),
+            help="single-stream: share the questions out over N rounds; in each, every bundle has its turn "
+            "with a freshly loaded model. [default: 5]",
+        ),
+        click.option(
             "--min-queries",
             metavar="N",
             type=click.IntRange(min=0, max=10_000_000),

@@ -51,8 +51,9 @@ if TYPE_CHECKING:
 def run(context: click.Context, /, **values: Any) -> int:
     """Measure bundles on questions, and record answers and times.
 
-    BUNDLE is a folder made by `export-models build`; several are measured one after the other. Results go to
-    --broker or --to-file. The same command resumes an interrupted run. Exits with status 1 if a run fails.
+    BUNDLE is a folder made by `export-models build`; several are measured in rounds, in which each has its
+    turn. Results go to --broker or --to-file. The same command resumes interrupted runs. Exits with status
+    1 if a run fails.
     """
     return measure_from(context)
 

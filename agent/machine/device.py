@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from agent.machine.firmware import CpuInfo, Firmware, hardware_class, shows_another
+from agent.machine.firmware import CpuInfo, Firmware, hardware_class, hypervisor, shows_another
 from agent.machine.hwcap import arm64_features
 from agent.machine.system_files import read_field, read_kib, read_text
 from contract.codec import printable
@@ -49,6 +49,7 @@ def inspect_device(
     return Device(
         device_id=device_id,
         hardware_class=hardware or hardware_class(firmware, cpu, architecture),
+        class_named=hardware is not None,
         model=_shortened(firmware.model) or "unknown",
         architecture=architecture,
         cpu_model=_shortened(cpu.model) or "unknown",
@@ -57,6 +58,7 @@ def inspect_device(
         memory_bytes=_memory_bytes(root),
         os=_shortened(_os_name(root)),
         kernel=_shortened(read_text(root / "proc/sys/kernel/osrelease") or platform.release()),
+        hypervisor=hypervisor(firmware, cpu, root),
         governor=read_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
         versions={"python": platform.python_version(), **_versions()},
     )

@@ -100,6 +100,15 @@ def hardware_class(firmware: Firmware, cpu: CpuInfo, architecture: str) -> str:
     return "laptop" if firmware.battery else "unknown"
 
 
+def hypervisor(firmware: Firmware, cpu: CpuInfo, root: Path) -> str | None:
+    """The hypervisor by its own name, or `unknown` if only the processor shows it; None if there is none."""
+    kernel = read_text(root / "sys/hypervisor/type")
+    named = _VIRTUAL_VENDORS.search(firmware.model)
+    if named is not None:
+        return named[0]
+    return kernel or ("unknown" if "hypervisor" in cpu.flags else None)
+
+
 def shows_another(cpu: CpuInfo, architecture: str) -> bool:
     """Whether `/proc/cpuinfo` is of another architecture than this system: that of the emulating machine."""
     x86 = re.fullmatch(r"x86_64|amd64|i[3-6]86", architecture, re.IGNORECASE) is not None

@@ -7,7 +7,7 @@ two writing connections; the state folder's lock ensures that there is only one.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -101,15 +101,30 @@ class Outbox:
             )
         return Place(run_id)
 
-    def unfinished(self, identity: str) -> Place | None:
-        """The place of the latest unfinished run of this identity; None if there is none."""
+    def unfinished(self, identity: str, besides: Collection[str] = ()) -> Place | None:
+        """The place of the latest unfinished run of this identity; None if there is none.
+
+        Args:
+            identity: what is measured and how.
+            besides: ids of runs that do not count.
+        """
         with translated(self._path):
-            row = self._db.execute(
+            found = self._db.execute(
                 "SELECT run_id, next_seq, asked, errors, elapsed_ns, finished, kept FROM runs "
-                "WHERE identity = ? AND format_version = ? AND NOT finished ORDER BY rowid DESC LIMIT 1",
+                "WHERE identity = ? AND format_version = ? AND NOT finished ORDER BY rowid DESC",
                 (identity, FORMAT_VERSION),
-            ).fetchone()
-        return Place(*row) if row else None
+            ).fetchall()
+        return next((Place(*row) for row in found if row[0] not in besides), None)
+
+    def unfinished_of_older_versions(self) -> list[Place]:
+        """The places of unfinished runs whose records have an older format."""
+        with translated(self._path):
+            found = self._db.execute(
+                "SELECT run_id, next_seq, asked, errors, elapsed_ns, finished, kept FROM runs "
+                "WHERE format_version < ? AND NOT finished ORDER BY rowid",
+                (FORMAT_VERSION,),
+            ).fetchall()
+        return [Place(*row) for row in found]
 
     def append(self, place: Place, records: Sequence[Record], at: str) -> None:
         """Commit records and the place of their run after them.

@@ -70,6 +70,7 @@ class Load(NamedTuple):
     batch_size: int = 1
     qps: float | None = None
     latency_bound_ns: int | None = None
+    rounds: int = 1
 
 
 class Plan(NamedTuple):

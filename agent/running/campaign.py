@@ -1,11 +1,12 @@
-"""Measures the bundles of one command, one after the other."""
+"""Measures the bundles of one command: in each round, every bundle has its turn."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from agent.bundles.bundle import describe
 from agent.delivery.destination import Delivery, Destination, Say, delivering
-from agent.errors import OutboxRolledBack
+from agent.errors import OutboxFull
 from agent.machine.device import inspect_device
 from agent.machine.remarks import remarks
 from agent.outbox.state_folder import OpenedState, opened_state
@@ -13,9 +14,10 @@ from agent.planning.plan import Plan, read_questions
 from agent.planning.request import RunRequest
 from agent.progress import Progress
 from agent.running.progress_line import ProgressLine
-from agent.running.run import Run
+from agent.running.rounds import LEAST_QUESTIONS, planned, with_possible_rounds
+from agent.running.run_log import end_runs_of_older_versions
+from agent.running.runs import Runs
 from agent.running.thread_trial import with_fastest_threads
-from agent.stop_signal import Stopped
 from agent.systemd_notify import Service
 from commandline.counted import counted
 from commandline.outcome_text import outcome_lines
@@ -58,6 +60,9 @@ def measure(
         device = inspect_device(state.device_id, hardware_class)
         warnings = tuple(remark.sentence for remark in remarks())
         plans = [request.plan(device, bundle, questions, warnings) for bundle in bundles]
+        plans = _in_possible_rounds(plans, say)
+        with suppress(OutboxFull):  # a later command ends them
+            end_runs_of_older_versions(state.outbox)
         for sentence in warnings:
             say(f"warning: {sentence}")
         if request.threads == "auto":
@@ -71,10 +76,24 @@ def measure(
     return any(last.status == "failed" for last in finished)
 
 
+def _in_possible_rounds(plans: Sequence[Plan], say: Say) -> list[Plan]:
+    """The plans with fewer rounds if their questions are too few; they all ask the same questions."""
+    possible = [with_possible_rounds(plan) for plan in plans]
+    wanted, rounds = plans[0].settings.rounds, possible[0].settings.rounds
+    if rounds < wanted:
+        asked = counted(planned(plans[0].settings, len(plans[0].questions)), "question")
+        least = counted(LEAST_QUESTIONS, "question")
+        say(f"{asked} in {counted(rounds, 'round')} instead of {wanted}: a round has at least {least}")
+    return possible
+
+
 def measure_all(
     plans: Sequence[Plan], state: OpenedState, delivery: Delivery, say: Say, *, resume: bool
 ) -> list[RunFinished]:
-    """Measure each plan and deliver its results; a run that fails does not stop the next ones.
+    """Measure the plans in turns and deliver their results; a run that fails does not stop the others.
+
+    In each round, every run has its turn, in an order drawn for the round. The last records of all runs are
+    written after the last round, so that an interrupted command resumes all of them.
 
     Returns:
         The last record of each run.
@@ -86,14 +105,12 @@ def measure_all(
     line = ProgressLine(state.outbox.pending)
     service = Service()
     service.ready()
-    finished = []
-
     paused: str | None = None
 
     def between(progress: Progress) -> None:
         nonlocal paused
         line.draw(progress)
-        service.alive(f"{progress.title}: {progress.how_far}")
+        service.alive(f"{progress.name}: {progress.how_far}")
         delivery.between(progress)
         if progress.paused != paused:
             line.clear()
@@ -104,35 +121,31 @@ def measure_all(
         service.alive("measuring without a pause")
         delivery.meanwhile()
 
-    def measure(plan: Plan) -> tuple[str, RunFinished]:
-        run = Run(plan, state.outbox, state.stop, resume=resume)
-        if run.resumed_after is not None:
-            say(f"{plan.title}: continuing after {run.resumed_after}")
-        try:
-            return run.run_id, run.measure(between, meanwhile)
-        except OutboxRolledBack as reason:
-            line.clear()
-            say(f"{plan.title}: {reason}")
-            return measure(plan)
-        except Stopped as stopped:
-            line.clear()
-            say(f"{plan.title}: stopped by {stopped}; the same command resumes from here")
-            raise
+    def tell(sentence: str) -> None:
+        line.clear()
+        say(sentence)
 
-    for plan in plans:
-        run_id, last = measure(plan)
+    runs = Runs(plans, state, tell, resume=resume)
+    runs.measure_rounds(between, meanwhile)
+    finished = []
+    for number, plan in enumerate(plans):
+        run_id, last = runs.finish(number, between, meanwhile)
         line.clear()
         delivery.run_ended(run_id)
         finished.append(last)
-        if last.status == "failed":
-            say(f"{plan.title} failed: {last.reason}")
-        else:
-            errors = f", {last.errors} could not be answered" if last.errors else ""
-            say(f"{plan.title}: {counted(last.answered, 'question')} answered{errors}")
-            if last.status == "inconclusive":
-                say(f"{plan.title}: inconclusive: {last.reason}")
-            for sentence in outcome_lines(plan.settings, last.outcome):
-                if sentence != last.reason:
-                    say(f"{plan.title}: {sentence}")
+        _say_result(plan, last, say)
     delivery.finish()
     return finished
+
+
+def _say_result(plan: Plan, last: RunFinished, say: Say) -> None:
+    if last.status == "failed":
+        say(f"{plan.title} failed: {last.reason}")
+        return
+    errors = f", {last.errors} could not be answered" if last.errors else ""
+    say(f"{plan.title}: {counted(last.answered, 'question')} answered{errors}")
+    if last.status == "inconclusive":
+        say(f"{plan.title}: inconclusive: {last.reason}")
+    for sentence in outcome_lines(plan.settings, last.outcome):
+        if sentence != last.reason:
+            say(f"{plan.title}: {sentence}")

@@ -31,7 +31,7 @@ class ProgressLine:
         recent = progress.times_ns[-_RECENT:]
         p50 = f", p50 {statistics.median(recent) / 1e6:.1f} ms" if recent else ""
         pending = counted(self._pending(), "result")
-        sys.stderr.write(f"{_ERASE_LINE}{progress.title}: {progress.how_far}{p50}, {pending} pending")
+        sys.stderr.write(f"{_ERASE_LINE}{progress.name}: {progress.how_far}{p50}, {pending} pending")
         sys.stderr.flush()
 
     def clear(self) -> None:

@@ -1,14 +1,16 @@
 """A run measures one bundle on one question file, from the first record to the last, and can be resumed.
 
-The order is: load (timed), the first question cold (timed apart), warm-up (not recorded), then every
-selected question, once or in several passes, in chunks. Between two chunks the worker is silent and this
-process works: it commits the chunk, samples the machine and lets results be delivered;
-`agent/worker/main.py` explains why.
+It consists of rounds, each with a fresh worker. The order is: load (timed), the first question cold (timed
+apart), warm-up (not recorded), then the round's share of the selected questions, once or in several passes,
+in chunks. Between two chunks the worker is silent and this process works: it commits the chunk, samples the
+machine and lets results be delivered; `agent/worker/main.py` explains why. Between two rounds of a run the
+other runs of the command have their turn.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from agent.errors import BundleRefused, OutOfMemory, WorkerDied
@@ -20,19 +22,19 @@ from agent.planning.plan import Plan
 from agent.planning.selection import Passes
 from agent.progress import Progress
 from agent.running.marks import LOOK_SECONDS, MachineWatch, Stretch
+from agent.running.rounds import Shares, planned, warmup_of
 from agent.running.run_log import RunLog
+from agent.running.warm_up import CHUNK_SECONDS, Prepared, prepare
 from agent.stop_signal import Stop
 from agent.stopping.rate_search import RateSearch, arrivals_ns, queries_for
 from agent.stopping.stop_rule import may_end, verdict
 from agent.stopping.tally import Tally
 from agent.worker.process import WorkerProcess
-from agent.worker.protocol import Answered, time_ns
+from agent.worker.protocol import Answered
 from commandline.counted import counted
 from contract import scenarios
-from contract.records import RunFinished, RunStatus, Settings
+from contract.records import RoundFinished, RunFinished, RunStatus, Settings
 
-CHUNK_SECONDS: Final = 0.5
-"""The worker pauses this often: a kill loses at most this much, and results are published with this delay."""
 CHUNK_QUESTIONS: Final = 64
 _NO_LIMIT_SECONDS: Final = 1e9
 PAUSE_SECONDS: Final = 0.2
@@ -52,6 +54,7 @@ class Run:
         outbox: receives the records.
         stop: ends the run early; it can be resumed.
         resume: continue an interrupted run of the same identity, if there is one.
+        besides: ids of the command's other runs, which are not continued here.
         root: where the machine's `/proc`, `/sys` and programs are.
         start_worker: starts the process that answers.
     """
@@ -63,6 +66,7 @@ class Run:
         stop: Stop,
         *,
         resume: bool = True,
+        besides: Collection[str] = (),
         root: Path = Path("/"),
         start_worker: Callable[[Stop, Settings], WorkerProcess] = WorkerProcess,
     ) -> None:
@@ -74,16 +78,22 @@ class Run:
         self._meter: Meter | None = None
         self._energy_source: str | None = None
         self._warm_ns = 0
+        self._failure: str | None = None
+        self._prepared: list[Prepared] = []
+        self._open_round: int | None = None
+        self._round = 0
+        self._shares = Shares(planned(plan.settings, len(plan.questions)), plan.settings.rounds)
         self._passes = Passes(
             plan.questions, plan.settings.seed, shuffled=plan.settings.scenario != scenarios.OFFLINE
         )
         self._peak_rss_bytes: int | None = None
-        self._load_ns: int | None = None
-        self._first_ns: int | None = None
+        self._round_peak: int | None = None
         self._temperature_celsius: float | None = None
         self._between: Between = lambda _: None
         self._meanwhile: Meanwhile = lambda: None
-        self._log = RunLog(plan, outbox, self._passes, resume=resume, wait=self._wait_for_room)
+        self._log = RunLog(
+            plan, outbox, self._passes, resume=resume, wait=self._wait_for_room, besides=besides
+        )
         self._tally = Tally(plan.settings.scenario, self._log.resumed_at)
 
     @property
@@ -100,8 +110,19 @@ class Run:
         """The run's id."""
         return self._log.run_id
 
+    @property
+    def next_round(self) -> int | None:
+        """The number of the round that is to be measured next; None if the run only has to be finished."""
+        if self._failure is not None or (self._prepared and self._plan.settings.rounds == 1):
+            return None
+        # A stop rule that counts the times of this process needs a first round to count any.
+        known = self._prepared or self._plan.settings.percentile is None
+        if self._asks_in_chunks and known and self._may_end():
+            return None
+        return self._shares.round_of(self._log.asked)
+
     def measure(self, between: Between, meanwhile: Meanwhile = lambda: None) -> RunFinished:
-        """Ask the questions that have not been asked yet.
+        """Measure all rounds that are left, without other runs in between, and finish the run.
 
         Args:
             between: called between two chunks.
@@ -113,29 +134,62 @@ class Run:
         Raises:
             Stopped: a signal came; everything up to the last chunk is committed.
         """
+        while self.next_round is not None:
+            self.measure_round(between, meanwhile)
+        return self.finish(between)
+
+    def measure_round(
+        self, between: Between, meanwhile: Meanwhile = lambda: None, remarks: tuple[str, ...] = ()
+    ) -> str | None:
+        """Ask the questions of the next round, or those that an interruption has left of it.
+
+        Args:
+            between: called between two chunks.
+            meanwhile: called a few times per second during work that takes minutes without a pause.
+            remarks: what speaks against measuring now.
+
+        Returns:
+            Why the run has failed, so that it has no further rounds; None if it has not.
+
+        Raises:
+            Stopped: a signal came; everything up to the last chunk is committed.
+        """
         self._between, self._meanwhile = between, meanwhile
         self._log.begin()
-        status: RunStatus = "complete"
-        reason = ""
+        self._round = self._shares.round_of(self._log.asked)
         try:
             self._check_memory()
-            with self._start_worker(self._stop, self._plan.settings) as worker:
-                self._prepare(worker)
-                self._find_meter()
+            with self._log.clock(), self._start_worker(self._stop, self._plan.settings) as worker:
+                self._prepare(worker, remarks)
                 self._ask(worker)
+        except (WorkerDied, BundleRefused, OutOfMemory) as failure:
+            self._failure, self._open_round = str(failure), None
+        return self._failure
+
+    def finish(self, between: Between = lambda _: None) -> RunFinished:
+        """Commit the last record and return it; no round is measured after it.
+
+        Args:
+            between: called while the outbox has no room.
+        """
+        self._between = between
+        self._log.begin()
+        status: RunStatus = "failed"
+        reason = self._failure or ""
+        if self._failure is None:
             status, reason = verdict(
                 self._plan.settings, len(self._plan.questions), self._log.asked, self._tally
             )
-        except (WorkerDied, BundleRefused, OutOfMemory) as failure:
-            status, reason = "failed", str(failure)
+        cold = [each.first_ns for each in self._prepared if each.first_ns is not None]
         return self._log.finish(
             status,
             reason,
             self._tally.outcome(),
-            load_ns=self._load_ns,
-            first_ns=self._first_ns,
+            load_ns=round(median(each.load_ns for each in self._prepared)) if self._prepared else None,
+            first_ns=round(median(cold)) if cold else None,
             peak_rss_bytes=self._peak_rss_bytes,
             energy_source=self._energy_source,
+            ends=None if self._open_round is None else self._round_end(),
         )
 
     def _ask(self, worker: WorkerProcess) -> None:
@@ -148,21 +202,32 @@ class Run:
                 answered = worker.under_loadgen(plan.questions, plan.settings, self._while_it_computes(watch))
                 self._record(answered, watch.end())
             case _:
-                while not self._may_end():
-                    self._chunk(worker)
+                end = self._shares.end(self._round)
+                while not self._may_end() and (end is None or self._log.asked < end):
+                    self._chunk(worker, end)
                     self._between(self._progress())
+
+    @property
+    def _asks_in_chunks(self) -> bool:
+        return self._plan.settings.scenario not in (scenarios.SERVER, scenarios.LOADGEN)
 
     def _may_end(self) -> bool:
         seconds = self._log.elapsed_ns / 1e9
         return may_end(self._plan.settings, len(self._plan.questions), self._log.asked, seconds, self._tally)
 
-    def _chunk(self, worker: WorkerProcess) -> None:
+    def _round_end(self) -> RoundFinished:
+        return RoundFinished(seq=0, round=self._round, at_ns=0, peak_rss_bytes=self._round_peak)
+
+    def _chunk(self, worker: WorkerProcess, end: int | None) -> None:
         settings = self._plan.settings
-        wanted = self._passes.at(self._log.asked, max(CHUNK_QUESTIONS, settings.batch_size))
+        most = max(CHUNK_QUESTIONS, settings.batch_size)
+        if end is not None:
+            most = min(most, end - self._log.asked)
+        wanted = self._passes.at(self._log.asked, most)
         watch = self._watch(worker, inf)  # a chunk is short: this process sleeps meanwhile
         look = watch.look if self._meter is not None and self._meter.samples_power else None
         answered = worker.ask(wanted, CHUNK_SECONDS, look, batch_size=settings.batch_size)
-        self._record(answered, watch.end())
+        self._record(answered, watch.end(), end)
 
     def _serve(self, worker: WorkerProcess) -> None:
         """Try rates. Nothing is committed or sent during one: it would delay the questions that wait.
@@ -213,37 +278,41 @@ class Run:
 
         return work
 
-    def _record(self, answered: Answered, stretches: tuple[Stretch, ...]) -> None:
+    def _record(self, answered: Answered, stretches: tuple[Stretch, ...], end: int | None = None) -> None:
         self._note(answered, stretches)
         answers = self._log.answers(answered.outcomes, stretches)
         self._tally.add(answers, answered.busy_ns, answered.loadgen)
-        self._log.add(answers, stretches, answered.rss_bytes)
+        # The end of a round is committed with its last answers, so that no interruption comes in between.
+        over = end is not None and self._log.asked + len(answers) >= end
+        self._log.add(answers, stretches, answered.rss_bytes, ends=self._round_end() if over else None)
+        if over:
+            self._open_round = None
+
+    def _saw_peak(self, rss_bytes: int | None) -> None:
+        self._round_peak = rss_bytes
+        if rss_bytes is not None:
+            self._peak_rss_bytes = max(self._peak_rss_bytes or 0, rss_bytes)
 
     def _note(self, answered: Answered, stretches: tuple[Stretch, ...]) -> None:
-        self._peak_rss_bytes = answered.peak_rss_bytes
+        self._saw_peak(answered.peak_rss_bytes)
         self._temperature_celsius = stretches[-1].after.temperature_celsius
         for stretch in stretches:
             if stretch.after.throttle:
                 self._tally.throttled(self._log.since_start(stretch.end_ns))
 
-    def _prepare(self, worker: WorkerProcess) -> None:
-        settings = self._plan.settings
-        self._load_ns = worker.load(self._plan.bundle, settings).load_ns
-        first = worker.ask(self._plan.questions[:1], CHUNK_SECONDS)
-        (outcome,) = first.outcomes
-        self._first_ns = time_ns(outcome) if outcome.error is None else None
-        self._peak_rss_bytes = first.peak_rss_bytes
-        warm = 0
-        self._warm_ns = time_ns(outcome)
-        warm_ns = 0
-        while warm < settings.warmup_questions:
-            # Warm-up cycles through the run's questions, so that it sees the lengths that will be timed.
-            at = warm % len(self._plan.questions)
-            wanted = self._plan.questions[at : at + settings.warmup_questions - warm]
-            outcomes = worker.ask(wanted, CHUNK_SECONDS).outcomes
-            warm += len(outcomes)
-            warm_ns += sum(map(time_ns, outcomes))
-            self._warm_ns = warm_ns // warm
+    def _prepare(self, worker: WorkerProcess, remarks: tuple[str, ...]) -> None:
+        ready = prepare(
+            worker,
+            self._plan,
+            warmup_of(self._plan.settings, first=not self._prepared),
+            lambda what: self._between(self._progress(preparing=what)),
+        )
+        self._prepared.append(ready)
+        self._warm_ns = ready.warm_ns
+        self._saw_peak(ready.peak_rss_bytes)
+        self._log.start_round(self._round, ready.load_ns, ready.first_ns, remarks)
+        self._open_round = self._round
+        self._find_meter()
 
     def _check_memory(self) -> None:
         if self._plan.ignore_memory:
@@ -256,19 +325,21 @@ class Run:
 
     def _find_meter(self) -> None:
         settings = self._plan.settings
-        # Joules count from the start of the run, so a resumed run has none; and a search asks many more
-        # questions than it records.
+        # Joules count from the start of the round; and a search asks many more questions than it records.
         searches = settings.scenario == scenarios.SERVER and settings.qps is None
-        meter = None if searches else find_meter(self._root)
-        self._energy_source = meter.source if meter else None
-        self._meter = None if self._log.resumed else meter
+        self._meter = None if searches else find_meter(self._root)
+        self._energy_source = self._meter.source if self._meter else None
 
     def _wait_for_room(self, reason: str) -> None:
         self._between(self._progress(reason))
         self._stop.wait(PAUSE_SECONDS)
         self._stop.check()
 
-    def _progress(self, paused: str | None = None, stage: str | None = None) -> Progress:
+    def _progress(
+        self, paused: str | None = None, stage: str | None = None, preparing: str | None = None
+    ) -> Progress:
+        rounds = self._plan.settings.rounds
+        number = f"round {self._round + 1}" + (f" of {rounds}" if self._round < rounds else "")
         return Progress(
             run_id=self.run_id,
             title=self._plan.title,
@@ -278,4 +349,6 @@ class Run:
             temperature_celsius=self._temperature_celsius,
             paused=paused,
             stage=stage,
+            preparing=preparing,
+            round=number if rounds > 1 else None,
         )

@@ -1,9 +1,14 @@
-"""Commits the records of one run to the outbox in order, together with the place that the run has reached."""
+"""Commits the records of one run to the outbox in order, together with the place that the run has reached.
 
+The run has a clock of its own, which runs during its rounds only.
+"""
+
+import secrets
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from msgspec.structs import replace
 
@@ -14,7 +19,19 @@ from agent.planning.selection import Passes
 from agent.running.marks import Stretch, marks_of
 from agent.worker.protocol import QuestionOutcome
 from commandline.clock import synchronised, utc_now
-from contract.records import Answer, Mark, Outcome, Record, RunFinished, RunStarted, RunStatus, Sample
+from contract.records import (
+    Answer,
+    Mark,
+    Outcome,
+    Record,
+    RoundFinished,
+    RoundStarted,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    RunStatus,
+    Sample,
+)
 
 
 class RunLog:
@@ -26,25 +43,32 @@ class RunLog:
         passes: the order of its questions.
         resume: continue a run of the same identity, if there is one; otherwise it is recorded as interrupted.
         wait: called with the reason while the outbox is full: it may deliver, wait a moment, or raise.
+        besides: ids of the command's other runs, which are not resumed here.
     """
 
     def __init__(
-        self, plan: Plan, outbox: Outbox, passes: Passes, *, resume: bool, wait: Callable[[str], None]
+        self,
+        plan: Plan,
+        outbox: Outbox,
+        passes: Passes,
+        *,
+        resume: bool,
+        wait: Callable[[str], None],
+        besides: Collection[str] = (),
     ) -> None:
         self._plan = plan
         self._outbox = outbox
         self._wait = wait
-        self._started = _started(plan)
-        unfinished = outbox.unfinished(plan.identity)
+        unfinished = outbox.unfinished(plan.identity, besides)
         if unfinished is not None and not resume:
-            self._abandon(unfinished)
+            _abandon(outbox, unfinished, "the run was interrupted and started over")
             unfinished = None
         self.resumed_at = unfinished.asked if unfinished else 0
         """Number of questions that an earlier process has answered."""
         self._place = unfinished or outbox.begin(uuid.uuid4().hex, plan.device.device_id, plan.identity)
-        self.resumed = self._place.next_seq > 0
-        """Whether an earlier process has begun the run."""
-        self._origin_ns = time.monotonic_ns() - self._place.elapsed_ns
+        self._begun = False
+        self._origin_ns: int | None = None
+        """When the run began, as if its clock had run ever since; None while it stands still."""
         self._times_asked = Counter(
             question.id for place in range(self.asked) for question in passes.at(place, 1)
         )
@@ -66,16 +90,47 @@ class RunLog:
 
     @property
     def elapsed_ns(self) -> int:
-        """Nanoseconds since the run began, without the time between two processes."""
-        return time.monotonic_ns() - self._origin_ns
+        """Nanoseconds on the run's clock, which stands still between rounds and between processes."""
+        return self._place.elapsed_ns if self._origin_ns is None else time.monotonic_ns() - self._origin_ns
+
+    @contextmanager
+    def clock(self) -> Iterator[None]:
+        """Let the run's clock run during the block."""
+        self._origin_ns = time.monotonic_ns() - self._place.elapsed_ns
+        try:
+            yield
+        finally:
+            self._place = self._place._replace(elapsed_ns=self.elapsed_ns)
+            self._origin_ns = None
 
     def begin(self) -> None:
-        """Commit the first record, unless that is done already."""
+        """Commit the first record of this process, unless that is done already."""
+        if self._begun:
+            return
+        epoch = secrets.token_hex(8)
+        first: RunStarted | RunResumed
         if self._place.next_seq == 0:
-            self._commit([self._started], self._place)
+            first = _started(self._plan, epoch)
+        else:
+            first = RunResumed(seq=self._place.next_seq, epoch=epoch, resumed_at=utc_now())
+        self._commit([first], self._place)
+        self._begun = True
+
+    def start_round(self, number: int, load_ns: int, first_ns: int | None, remarks: tuple[str, ...]) -> None:
+        """Commit the start of a round, whose worker is warm now."""
+        start = RoundStarted(
+            seq=self._place.next_seq,
+            round=number,
+            at_ns=self.elapsed_ns,
+            load_ns=load_ns,
+            first_ns=first_ns,
+            remarks=remarks,
+        )
+        self._commit([start], self._place._replace(elapsed_ns=start.at_ns))
 
     def since_start(self, monotonic_ns: int) -> int:
-        """A moment of `time.monotonic_ns()` as nanoseconds since the run began."""
+        """A moment of `time.monotonic_ns()` as nanoseconds on the run's clock, which has to run."""
+        assert self._origin_ns is not None, "within a round"
         return monotonic_ns - self._origin_ns
 
     def answers(
@@ -93,6 +148,7 @@ class RunLog:
         stretches: Sequence[Stretch] = (),
         rss_bytes: int | None = None,
         kept: bytes | None = None,
+        ends: RoundFinished | None = None,
     ) -> None:
         """Commit answers, and samples of the machine, in the order of their times.
 
@@ -101,6 +157,7 @@ class RunLog:
             stretches: each ends with a sample.
             rss_bytes: memory of the worker at the end.
             kept: other state that a process needs to resume the run; None to keep the previous state.
+            ends: the end of the round, if these are its last answers; it is numbered and timed here.
         """
         samples = [self._sample(stretch) for stretch in stretches]
         if samples:
@@ -115,12 +172,15 @@ class RunLog:
                 self._times_asked[record.question_id] += 1
             else:
                 records.append(replace(record, seq=seq))
+        elapsed_ns = self.elapsed_ns
+        if ends is not None:
+            records.append(replace(ends, seq=place.next_seq + len(records), at_ns=elapsed_ns))
         self._commit(
             records,
             place._replace(
                 asked=place.asked + len(answers),
                 errors=place.errors + sum(answer.error is not None for answer in answers),
-                elapsed_ns=self.elapsed_ns,
+                elapsed_ns=elapsed_ns,
                 kept=place.kept if kept is None else kept,
             ),
         )
@@ -135,11 +195,14 @@ class RunLog:
         first_ns: int | None,
         peak_rss_bytes: int | None,
         energy_source: str | None,
+        ends: RoundFinished | None = None,
     ) -> RunFinished:
-        """Commit the last record."""
+        """Commit the last record, and before it the end of the last round if that is still open."""
         elapsed_ns = self.elapsed_ns
+        seq = self._place.next_seq
+        open_round = [] if ends is None else [replace(ends, seq=seq, at_ns=elapsed_ns)]
         last = RunFinished(
-            seq=self._place.next_seq,
+            seq=seq + len(open_round),
             status=status,
             reason=reason,
             answered=self.asked - self._place.errors,
@@ -152,7 +215,9 @@ class RunLog:
             outcome=outcome,
             finished_at=utc_now(),
         )
-        self._commit([last], self._place._replace(elapsed_ns=elapsed_ns, finished=True, kept=b""))
+        self._commit(
+            [*open_round, last], self._place._replace(elapsed_ns=elapsed_ns, finished=True, kept=b"")
+        )
         return last
 
     def _sample(self, stretch: Stretch) -> Sample:
@@ -177,21 +242,37 @@ class RunLog:
                 self._place = after
                 return
 
-    def _abandon(self, place: Place) -> None:
-        last = RunFinished(
-            seq=place.next_seq,
-            status="interrupted",
-            reason="the run was interrupted and started over",
-            answered=place.asked - place.errors,
-            errors=place.errors,
-            elapsed_ns=place.elapsed_ns,
-            finished_at=utc_now(),
-        )
-        after = place._replace(next_seq=place.next_seq + 1, finished=True, kept=b"")
-        self._outbox.append(after, [last], utc_now())
+
+def end_runs_of_older_versions(outbox: Outbox) -> int:
+    """Record as interrupted what an older distilbench began, since no record of this one fits into it.
+
+    Returns:
+        How many runs were ended.
+
+    Raises:
+        OutboxFull: the outbox has no room for their last records.
+    """
+    older = outbox.unfinished_of_older_versions()
+    for place in older:
+        _abandon(outbox, place, "the run was interrupted, and then distilbench was updated")
+    return len(older)
 
 
-def _started(plan: Plan) -> RunStarted:
+def _abandon(outbox: Outbox, place: Place, reason: str) -> None:
+    # The fields that this sets are those of every format version.
+    last = RunFinished(
+        seq=place.next_seq,
+        status="interrupted",
+        reason=reason,
+        answered=place.asked - place.errors,
+        errors=place.errors,
+        elapsed_ns=place.elapsed_ns,
+        finished_at=utc_now(),
+    )
+    outbox.append(place._replace(next_seq=place.next_seq + 1, finished=True, kept=b""), [last], utc_now())
+
+
+def _started(plan: Plan, epoch: str) -> RunStarted:
     return RunStarted(
         seq=0,
         device=plan.device,
@@ -203,6 +284,7 @@ def _started(plan: Plan) -> RunStarted:
         clock_synchronised=synchronised(),
         remarks=plan.remarks,
         thread_trials=plan.thread_trials,
+        epoch=epoch,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from collector.intake import record_rows as rows
 from collector.intake import rejected
 from collector.intake.incoming import Delivery, claim
+from collector.intake.round_order import rounds_problem
 from collector.intake.seq_ranges import holds, merged
 from collector.store.database import Store
 from commandline.clock import utc_now
@@ -147,6 +148,8 @@ def _store_new_records(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> 
                 return Malformed(f"run {batch.run_id} ended with record {end}, and record {last} came after")
         if finish is not None and max(last, stored[-1][1] if stored else 0) > finish:
             return Malformed(f"run {batch.run_id} has records after {finish}, which ends it")
+        if (problem := rounds_problem(conn, stream, fresh.values())) is not None:
+            return problem
         if stream is None:
             stream = add_stream(conn, batch.run_id, batch.device_id, utc_now())
         rows.insert(conn, stream, fresh.values())

@@ -9,11 +9,12 @@ from typing import Final, NamedTuple
 
 from collector.errors import BadInput
 from collector.intake.ingest import add_stream, known_stream, store_ranges
+from collector.intake.record_rows import TABLES
 from collector.intake.seq_ranges import holds
 from collector.scoring.predictions import put_system
 from collector.store.database import Store
 
-_RECORDS: Final = {"runs": "0", "answers": "seq", "samples": "seq", "finishes": "seq"}
+_RECORDS: Final = {table: "0" if table == "runs" else "seq" for table in TABLES}
 """The tables of records, each with the SQL expression of its `seq`."""
 
 

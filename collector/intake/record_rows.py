@@ -2,24 +2,42 @@
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from contract.codec import encode
-from contract.records import Answer, Record, RunFinished, RunStarted, Sample
+from contract.records import (
+    Answer,
+    Record,
+    RoundFinished,
+    RoundStarted,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    Sample,
+)
 
 Row = dict[str, Any]
 """The values of one row by column."""
 
+TABLES: Final = ("runs", "answers", "samples", "round_starts", "round_finishes", "resumes", "finishes")
+"""The tables of records: every record is in one of them."""
+
 
 def insert(conn: sqlite3.Connection, stream: int, records: Iterable[Record]) -> None:
     """Insert records that are not stored yet, within the caller's transaction."""
-    rows: dict[str, list[Row]] = {"runs": [], "answers": [], "samples": [], "finishes": []}
+    rows: dict[str, list[Row]] = {table: [] for table in TABLES}
     for record in records:
         match record:
             case Answer():
                 rows["answers"].append(_answer(stream, record))
             case Sample():
                 rows["samples"].append(_sample(stream, record))
+            case RoundStarted():
+                rows["round_starts"].append(_round_start(stream, record))
+            case RoundFinished():
+                rows["round_finishes"].append(_round_finish(stream, record))
+            case RunResumed():
+                rows["resumes"].append(_resume(stream, record))
             case RunStarted():
                 rows["runs"].append(_run(stream, record))
             case RunFinished():
@@ -53,6 +71,7 @@ def _run(stream: int, r: RunStarted) -> Row:
         "settings": encode(r.settings).decode(),
         "remarks": encode(r.remarks).decode(),
         "thread_trials": encode(r.thread_trials).decode(),
+        "epoch": r.epoch,
     }
 
 
@@ -89,6 +108,32 @@ def _sample(stream: int, r: Sample) -> Row:
         "worker_rss_bytes": r.worker_rss_bytes,
         "energy_joules": r.energy_joules,
     }
+
+
+def _round_start(stream: int, r: RoundStarted) -> Row:
+    return {
+        "stream": stream,
+        "seq": r.seq,
+        "round": r.round,
+        "at_ns": r.at_ns,
+        "load_ns": r.load_ns,
+        "first_ns": r.first_ns,
+        "remarks": encode(r.remarks).decode(),
+    }
+
+
+def _round_finish(stream: int, r: RoundFinished) -> Row:
+    return {
+        "stream": stream,
+        "seq": r.seq,
+        "round": r.round,
+        "at_ns": r.at_ns,
+        "peak_rss_bytes": r.peak_rss_bytes,
+    }
+
+
+def _resume(stream: int, r: RunResumed) -> Row:
+    return {"stream": stream, "seq": r.seq, "epoch": r.epoch, "resumed_at": r.resumed_at}
 
 
 def _finish(stream: int, r: RunFinished) -> Row:

@@ -270,6 +270,49 @@ _OUTCOMES: Final = (
 )
 
 
+_ROUNDS: Final = (
+    """CREATE TABLE round_starts (
+    -- Raw: a fresh worker was loaded and warm. An interrupted round starts again with its number.
+    stream INTEGER NOT NULL REFERENCES streams,
+    seq INTEGER NOT NULL,
+    round INTEGER NOT NULL,  -- from 0
+    at_ns INTEGER NOT NULL,
+    load_ns INTEGER NOT NULL,
+    first_ns INTEGER,  -- the first question of the worker, cold; NULL if it was not answered
+    remarks TEXT NOT NULL,  -- reasons against measuring, JSON
+    PRIMARY KEY (stream, seq)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE round_finishes (
+    -- Raw: all questions of a round were answered.
+    stream INTEGER NOT NULL REFERENCES streams,
+    seq INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    at_ns INTEGER NOT NULL,
+    peak_rss_bytes INTEGER,
+    PRIMARY KEY (stream, seq)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE resumes (
+    -- Raw: a further process continued the run.
+    stream INTEGER NOT NULL REFERENCES streams,
+    seq INTEGER NOT NULL,
+    epoch TEXT NOT NULL,  -- the process, a random number
+    resumed_at TEXT NOT NULL,
+    PRIMARY KEY (stream, seq)
+) STRICT, WITHOUT ROWID""",
+    # The process that started the run; NULL if its agent knows no epochs. Such a run has no rounds either.
+    "ALTER TABLE runs ADD COLUMN epoch TEXT",
+    """CREATE VIEW rounds AS
+    -- One row per start of a round, with its end. Records whose seq is above `started_seq` belong to it, up
+    -- to `finished_seq` or the next start. A run without rows here is one round.
+SELECT begun.stream, begun.round, begun.seq AS started_seq, begun.at_ns, begun.load_ns, begun.first_ns,
+    begun.remarks, ended.seq AS finished_seq, ended.at_ns AS finished_at_ns, ended.peak_rss_bytes
+FROM round_starts AS begun LEFT JOIN round_finishes AS ended
+ON ended.stream = begun.stream AND ended.round = begun.round AND ended.seq > begun.seq
+    AND NOT EXISTS (SELECT 1 FROM round_starts AS later
+        WHERE later.stream = begun.stream AND later.seq > begun.seq AND later.seq < ended.seq)""",
+)
+
+
 def _made_by(*statements: str) -> Migration:
     def migrate(db: Database) -> None:
         for statement in statements:
@@ -288,5 +331,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _made_by(*_OUTCOMES),  # the results of scenarios other than single-stream
     # Views of these results; and summaries are computed again, by the present rule of outliers.
     _made_by(*SCENARIO_VIEWS, "DELETE FROM run_columns"),
+    _made_by(*_ROUNDS),  # the rounds of a run, and the processes that added to it
 )
 """`PRAGMA user_version` is the number of these steps that a database has had."""

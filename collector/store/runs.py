@@ -1,5 +1,6 @@
 """Runs as they are stored in the database: which device measured what, and how far the run got."""
 
+import statistics
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -40,7 +41,9 @@ class Run(NamedTuple):
     reason: str | None
     elapsed_ns: int | None
     load_ns: int | None
+    """Median over the rounds; of a run without rounds, the time that its last record states."""
     first_ns: int | None
+    """The same of the first question of each worker, which it answers cold."""
     energy_source: str | None
     outcome: Outcome | None
     peak_rss_bytes: int | None
@@ -90,6 +93,7 @@ _DEVICE = msgspec.json.Decoder(Device)
 _SETTINGS = msgspec.json.Decoder(Settings)
 _OUTCOME = msgspec.json.Decoder(Outcome)
 _REMARKS = msgspec.json.Decoder(tuple[str, ...])
+_NUMBERS = msgspec.json.Decoder(tuple[int, ...])
 _TRIALS = msgspec.json.Decoder(tuple[ThreadTrial, ...])
 
 _RUNS = """
@@ -99,13 +103,22 @@ SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, set
         AS questions_name,
     questions_sha256, questions_selected, status, reason, elapsed_ns, load_ns, first_ns, energy_source,
     outcome,
+    (SELECT json_group_array(load_ns) FROM round_starts WHERE round_starts.stream = runs.stream)
+        AS round_load_ns,
+    (SELECT json_group_array(first_ns) FROM round_starts WHERE round_starts.stream = runs.stream
+        AND first_ns IS NOT NULL) AS round_first_ns,
     stored.records,
-    -- Every record is in one of four tables; counting the many answers would take too long.
+    -- Every record is in one of seven tables; counting the many answers would take too long.
     stored.records - 1 - (finishes.seq IS NOT NULL)
-        - (SELECT count(*) FROM samples WHERE samples.stream = runs.stream) AS answers,
+        - (SELECT count(*) FROM samples WHERE samples.stream = runs.stream)
+        - (SELECT count(*) FROM round_starts WHERE round_starts.stream = runs.stream)
+        - (SELECT count(*) FROM round_finishes WHERE round_finishes.stream = runs.stream)
+        - (SELECT count(*) FROM resumes WHERE resumes.stream = runs.stream) AS answers,
     stored.last_seq + 1 - stored.records AS missing,
-    nullif(max(ifnull(peak_rss_bytes, 0), (SELECT ifnull(max(worker_rss_bytes), 0)
-        FROM samples WHERE samples.stream = runs.stream)), 0) AS peak_rss_bytes,
+    nullif(max(ifnull(peak_rss_bytes, 0),
+        (SELECT ifnull(max(worker_rss_bytes), 0) FROM samples WHERE samples.stream = runs.stream),
+        (SELECT ifnull(max(peak_rss_bytes), 0) FROM round_finishes
+            WHERE round_finishes.stream = runs.stream)), 0) AS peak_rss_bytes,
     -- An agent continues an unfinished run before it starts an equal one, and ends a run before it ends a
     -- later one. This compares no clocks: streams are numbered in the order in which they first arrived.
     finishes.seq IS NULL AND EXISTS (SELECT 1 FROM streams AS later JOIN runs AS next USING (stream)
@@ -182,6 +195,9 @@ def find_stream(store: Store, beginning: str) -> int:
 def _run(row: dict[str, Any]) -> Run | LeftOut:
     if row.pop("too_long"):
         return LeftOut(row["run_id"], row["device_id"], _TOO_LONG)
+    for field in ("load_ns", "first_ns"):
+        if of_rounds := _NUMBERS.decode(row.pop(f"round_{field}")):
+            row[field] = round(statistics.median(of_rounds))
     try:
         return Run(
             bundle=decode_manifest(row.pop("bundle").encode()),

@@ -41,9 +41,9 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     highest_clock_mhz: float | None
     throttled_samples: int
     energy_joules: float | None
-    """The last reading of the meter, which starts with the first question."""
+    """Energy of the rounds up to the last reading of the meter in each; as in `timeline.Timeline`."""
     energy_answers: int
-    """How many answers there are up to this reading."""
+    """How many answers that energy was used for."""
 
 
 class StandsOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,8 +126,8 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
             reason=run.explanation,
             started_at=run.started_at,
             elapsed_seconds=_scaled(finish.get("elapsed_ns"), 1e9),
-            load_ms=_scaled(finish.get("load_ns"), 1e6),
-            first_ms=_scaled(finish.get("first_ns"), 1e6),
+            load_ms=_scaled(run.load_ns, 1e6),
+            first_ms=_scaled(run.first_ns, 1e6),
             peak_rss_bytes=run.peak_rss_bytes,
             energy_source=finish.get("energy_source"),
             answers=run.answers,

@@ -1,6 +1,7 @@
 """The course of a run over its duration, which is lost when its answers are sorted by question."""
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -11,8 +12,9 @@ from collector.findings.between_rows import Moment, RunEnds
 from collector.store.database import Store
 from collector.summaries.columns import ERROR, TIMED
 from collector.summaries.statistics import drift, outliers, ratio_of_medians
+from contract.fields import MAX_INT
 
-RULES: Final = 1
+RULES: Final = 2
 """Version of the rules of this module; raise it when one changes, and stored timelines are made again."""
 MOMENTS: Final = 60
 """How many equal parts the duration of a run is divided into."""
@@ -48,15 +50,17 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     ends: RunEnds | None
     """The first and the last tenth of the answers; None if a tenth is fewer than `_FEWEST_IN_A_TENTH`."""
     joules: float | None
-    """The last reading of the meter, which starts with the first question."""
+    """Energy of all rounds, each from its start to its last reading of the meter. A run without rounds has the
+    last reading of the meter, which starts with the first question."""
     joules_answers: int
-    """How many answers there are up to this reading."""
+    """How many answers were given in that time."""
     temperature_celsius: float | None
     """Highest temperature of any sample."""
     moments: tuple[Moment, ...]
 
 
 class _Sample(NamedTuple):
+    seq: int
     at_ns: int
     temperature_celsius: float | None
     clock_hz: int | None
@@ -65,30 +69,31 @@ class _Sample(NamedTuple):
 
 
 _SAMPLES: Final = (
-    "SELECT at_ns, temperature_celsius, clock_hz, throttle, energy_joules FROM samples "
+    "SELECT seq, at_ns, temperature_celsius, clock_hz, throttle, energy_joules FROM samples "
     "WHERE stream = ? ORDER BY seq"
 )
+_ROUND_STARTS: Final = "SELECT seq, at_ns FROM round_starts WHERE stream = ? ORDER BY seq"
 
 
 def timeline(store: Store, stream: int, answers: Answered) -> Timeline:
     """Sum up a run's answers and samples in the order in which they were recorded."""
+    starts = list(store.tuples(_ROUND_STARTS, stream))
     samples = [_Sample(*row) for row in store.tuples(_SAMPLES, stream)]
+    if starts:
+        samples, energy = _of_rounds(samples, starts, answers.at_ns)
+    else:
+        energy = _of_one_round(samples, answers.at_ns)
     timed = answers.state == TIMED
     times = answers.time_ns[timed]
     marks = Counter(mark for marks in answers.marks.values() for mark in marks.split(","))
-    metered = [s for s in samples if s.energy_joules is not None]
-    joules, metered_answers = None, 0
-    if metered:
-        joules = metered[-1].energy_joules
-        metered_answers = int(np.count_nonzero(answers.at_ns < metered[-1].at_ns))
     return Timeline(
         rules=RULES,
         marks=dict(sorted(marks.items())),
         drift=drift(times),
         outliers=outliers(times, answers.tokens[timed]),
         ends=_ends(answers.time_ns[answers.state != ERROR]),
-        joules=joules,
-        joules_answers=metered_answers,
+        joules=energy.joules,
+        joules_answers=energy.answers,
         temperature_celsius=_highest(samples),
         moments=tuple(_moments(answers, samples)),
     )
@@ -109,6 +114,45 @@ def _ends(times_ns: NDArray[np.int64]) -> RunEnds | None:
         ratio=found.value,
         interval=(found.low, found.high),
     )
+
+
+class _Energy(NamedTuple):
+    joules: float | None
+    answers: int
+
+
+def _of_one_round(samples: list[_Sample], asked_ns: NDArray[np.int64]) -> _Energy:
+    """The energy of a run without rounds: its meter starts with its first question."""
+    metered = [s for s in samples if s.energy_joules is not None]
+    if not metered:
+        return _Energy(None, 0)
+    return _Energy(metered[-1].energy_joules, _asked_between(asked_ns, 0, metered[-1].at_ns))
+
+
+def _of_rounds(
+    samples: list[_Sample], starts: list[tuple[int, int]], asked_ns: NDArray[np.int64]
+) -> tuple[list[_Sample], _Energy]:
+    """Sum up the meter, which counts from zero in each round; the samples get the joules of the run."""
+    before, answers, metered = 0.0, 0, False
+    summed: list[_Sample] = []
+    for (_, start_ns), (end_seq, _) in pairwise([*starts, (MAX_INT, MAX_INT)]):
+        last: _Sample | None = None
+        for sample in samples[len(summed) :]:
+            if sample.seq >= end_seq:
+                break
+            if sample.energy_joules is not None:
+                last = sample
+                sample = sample._replace(energy_joules=before + sample.energy_joules)
+            summed.append(sample)
+        if last is not None:
+            metered = True
+            before += last.energy_joules or 0.0
+            answers += _asked_between(asked_ns, start_ns, last.at_ns)
+    return summed, _Energy(before if metered else None, answers)
+
+
+def _asked_between(asked_ns: NDArray[np.int64], first_ns: int, last_ns: int) -> int:
+    return int(np.count_nonzero((asked_ns >= first_ns) & (asked_ns < last_ns)))
 
 
 def _moments(answers: Answered, samples: list[_Sample]) -> list[Moment]:

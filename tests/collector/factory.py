@@ -12,7 +12,17 @@ from contract.codec import encode
 from contract.device import Device
 from contract.messages import Batch
 from contract.questions import Question, decode_questions
-from contract.records import Answer, QuestionSet, Record, RunFinished, RunStarted, Sample
+from contract.records import (
+    Answer,
+    QuestionSet,
+    Record,
+    RoundFinished,
+    RoundStarted,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    Sample,
+)
 from tests.contract.examples import ARCHITECTURE, SETTINGS
 
 NOON = "2026-11-24T12:00:00Z"
@@ -181,6 +191,39 @@ def run_records(
     given = [answer(seq, *each) for seq, each in enumerate(answers, start=1)]
     last = len(given) + 1
     return (started(bundle, on), *given, sample(last), finished(last + 1, len(given)))
+
+
+def round_started(seq: int, number: int, **changes: Any) -> RoundStarted:
+    plain = RoundStarted(
+        seq=seq, round=number, at_ns=seq * 1_000_000_000, load_ns=300_000_000, first_ns=45_000_000
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def round_finished(seq: int, number: int, **changes: Any) -> RoundFinished:
+    plain = RoundFinished(seq=seq, round=number, at_ns=seq * 1_000_000_000, peak_rss_bytes=170_000_000)
+    return msgspec.structs.replace(plain, **changes)
+
+
+def run_of_two_rounds() -> tuple[Record, ...]:
+    """A complete run in two rounds, whose second round was interrupted and resumed. It has a meter."""
+    first = started()
+    settings = msgspec.structs.replace(first.settings, rounds=2)
+    return (
+        msgspec.structs.replace(first, settings=settings, epoch="1d" * 8),
+        round_started(1, 0, load_ns=250_000_000, first_ns=50_000_000),
+        answer(2, "q1"),
+        answer(3, "q2"),
+        sample(4, energy_joules=10.0),
+        round_finished(5, 0),
+        round_started(6, 1, first_ns=None),
+        answer(7, "q3"),
+        RunResumed(seq=8, epoch="2e" * 8, resumed_at=NOON),
+        round_started(9, 1, load_ns=400_000_000, first_ns=40_000_000, at_ns=7_500_000_000),
+        answer(10, "q4", at_ns=8_000_000_000),
+        round_finished(11, 1, peak_rss_bytes=190_000_000, at_ns=8_500_000_000),
+        finished(12),
+    )
 
 
 def batch(records: Iterable[Record], run_id: str | None = None, device_id: str = "pi-5") -> Batch:

@@ -1,11 +1,21 @@
-"""One complete example of each message and of the manifest: what the golden files of version 1 hold."""
+"""One complete example of each message and of the manifest: what the golden files of this version hold."""
 
 from msgspec.structs import replace
 
 from contract.bundle import Architecture, FileEntry, Manifest, Weights
 from contract.device import Device
 from contract.messages import Batch, Message, Receipt, Refusal, State, Stream
-from contract.records import Answer, QuestionSet, RunFinished, RunStarted, Sample, Settings
+from contract.records import (
+    Answer,
+    QuestionSet,
+    RoundFinished,
+    RoundStarted,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    Sample,
+    Settings,
+)
 from contract.version import FORMAT_VERSION
 
 RUN_ID = "0f" * 16
@@ -61,6 +71,8 @@ MANIFEST = Manifest(
 DEVICE = Device(
     device_id="kitchen-pi-3f2a1c",
     hardware_class="raspberry-pi-5",
+    class_named=True,
+    hypervisor="KVM",
     model="Raspberry Pi 5 Model B Rev 1.0",
     architecture="aarch64",
     cpu_model="Cortex-A76",
@@ -83,12 +95,22 @@ BATCH = Batch(
             bundle_sha256="ef" * 32,
             bundle=MANIFEST,
             questions=QuestionSet(name="sample-questions.json", sha256="12" * 32, total=168, selected=1),
-            settings=replace(SETTINGS, limit=1, options={"allow_spinning": True}),
+            settings=replace(SETTINGS, limit=1, options={"allow_spinning": True}, rounds=5),
             started_at="2026-11-24T12:30:00.250Z",
             clock_synchronised=True,
+            epoch="1d" * 8,
+        ),
+        RunResumed(seq=1, epoch="2e" * 8, resumed_at="2026-11-24T12:31:00Z"),
+        RoundStarted(
+            seq=2,
+            round=0,
+            at_ns=1_900_000_000,
+            load_ns=310_000_000,
+            first_ns=95_000_000,
+            remarks=("the processor is throttled now",),
         ),
         Answer(
-            seq=1,
+            seq=3,
             at_ns=2_000_000_000,
             question_id="basalt-columns-01",
             text="日本 🧪 «São Tomé»",
@@ -102,7 +124,7 @@ BATCH = Batch(
             tokens=171,
         ),
         Answer(
-            seq=2,
+            seq=4,
             at_ns=2_100_000_000,
             question_id="basalt-columns-02",
             text="",
@@ -119,7 +141,7 @@ BATCH = Batch(
             error="the context is empty",
         ),
         Sample(
-            seq=3,
+            seq=5,
             at_ns=2_200_000_000,
             temperature_celsius=71.5,
             clock_hz=2_400_000_000,
@@ -127,8 +149,9 @@ BATCH = Batch(
             worker_rss_bytes=181_000_000,
             energy_joules=12.5,
         ),
+        RoundFinished(seq=6, round=0, at_ns=2_250_000_000, peak_rss_bytes=190_000_000),
         RunFinished(
-            seq=4,
+            seq=7,
             status="inconclusive",
             reason="too few questions for p90",
             answered=1,

@@ -34,9 +34,9 @@ def test_sizes_have_caps() -> None:
 
 def test_a_later_manifest_is_refused_with_advice() -> None:
     with pytest.raises(TooNew, match="update distilbench"):
-        decode_manifest(WIRE.replace(b'"format_version":1', b'"format_version":7'))
+        decode_manifest(WIRE.replace(b'"format_version":2', b'"format_version":7'))
 
 
 def test_an_unknown_field_is_quoted() -> None:
     with pytest.raises(Malformed, match="hyperdrive"):
-        decode_manifest(WIRE.replace(b'"format_version":1', b'"format_version":1,"hyperdrive":true'))
+        decode_manifest(WIRE.replace(b'"format_version":2', b'"format_version":2,"hyperdrive":true'))

@@ -1,25 +1,69 @@
 """The bytes of each released format version, kept for ever: today's reader must understand them all."""
 
+import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from contract import codec
 from contract.bundle import decode_manifest
-from contract.messages import decode_message, encode_message
+from contract.messages import Batch, decode_message, encode_message
+from contract.records import Answer, RoundFinished, RoundStarted, RunFinished, RunResumed, RunStarted, Sample
+from contract.topics import ROOT
+from contract.version import FORMAT_VERSION
 from tests.contract.examples import MANIFEST, MESSAGES
 
-V1 = Path(__file__).parent / "golden" / "v1"
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def golden(version: int, name: str) -> bytes:
+    return (GOLDEN / f"v{version}" / f"{name}.json").read_bytes().rstrip(b"\n")
 
 
 @pytest.mark.parametrize("name", sorted(MESSAGES))
-def test_golden_message_of_version_1(name: str) -> None:
-    data = (V1 / f"{name}.json").read_bytes().rstrip(b"\n")
+def test_golden_message_of_this_version(name: str) -> None:
+    data = golden(FORMAT_VERSION, name)
     assert decode_message(data) == MESSAGES[name]
     assert encode_message(MESSAGES[name]) == data
 
 
-def test_golden_manifest_of_version_1() -> None:
-    data = (V1 / "manifest.json").read_bytes().rstrip(b"\n")
+def test_golden_manifest_of_this_version() -> None:
+    data = golden(FORMAT_VERSION, "manifest")
     assert decode_manifest(data) == MANIFEST
     assert codec.encode(MANIFEST) == data
+
+
+@pytest.mark.parametrize("name", ["receipt", "state"])
+def test_golden_message_of_version_1(name: str) -> None:
+    assert decode_message(golden(1, name)) == MESSAGES[name]
+
+
+def test_golden_manifest_of_version_1() -> None:
+    assert decode_manifest(golden(1, "manifest")) == MANIFEST
+
+
+def test_a_run_of_version_1_has_neither_rounds_nor_epochs() -> None:
+    batch, today = decode_message(golden(1, "batch")), MESSAGES["batch"]
+    assert isinstance(batch, Batch) and isinstance(today, Batch)
+    assert batch.format_version == FORMAT_VERSION
+    started = batch.records[0]
+    assert isinstance(started, RunStarted)
+    assert (started.epoch, started.settings.rounds) == (None, 1)
+    assert (started.device.class_named, started.device.hypervisor) == (False, None)
+    assert decode_manifest(codec.encode(started.bundle)) == MANIFEST
+    old = [record for record in today.records if isinstance(record, Answer | Sample | RunFinished)]
+    assert list(batch.records[1:]) == [replace(record, seq=seq) for seq, record in enumerate(old, 1)]
+    new = [
+        record for record in today.records if isinstance(record, RunResumed | RoundStarted | RoundFinished)
+    ]
+    assert len(new) == 3
+
+
+def test_every_agent_reads_receipts() -> None:
+    assert encode_message(MESSAGES["receipt"]) == golden(1, "receipt")
+    assert json.loads(encode_message(MESSAGES["receipt"]))["format_version"] == 1
+
+
+def test_the_topics_do_not_follow_the_format_version() -> None:
+    assert ROOT == "distilbench/1"

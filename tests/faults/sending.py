@@ -72,6 +72,9 @@ def stored_ranges(database: Path) -> dict[str, list[SeqRange]]:
             rows = store.value(
                 "SELECT (SELECT count(*) FROM answers WHERE stream = s.stream) "
                 "+ (SELECT count(*) FROM samples WHERE stream = s.stream) "
+                "+ (SELECT count(*) FROM round_starts WHERE stream = s.stream) "
+                "+ (SELECT count(*) FROM round_finishes WHERE stream = s.stream) "
+                "+ (SELECT count(*) FROM resumes WHERE stream = s.stream) "
                 "+ (SELECT count(*) FROM runs WHERE stream = s.stream) "
                 "+ (SELECT count(*) FROM finishes WHERE stream = s.stream) FROM streams s WHERE run_id = ?",
                 run_id,

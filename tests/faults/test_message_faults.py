@@ -15,6 +15,7 @@ from collector.broker.credentials import provision
 from collector.store.database import Store
 from commandline.broker_address import parse_broker
 from contract.messages import MAX_MESSAGE_BYTES, encode_message
+from contract.version import FORMAT_VERSION
 from tests.agent.conftest import agent_command
 from tests.canary import CANARY, may_hold
 from tests.collector.command import collector
@@ -56,7 +57,7 @@ def test_f18_a_message_of_a_later_version_is_reported_kept_and_not_repeated(
     broker: Mosquitto, database: Path
 ) -> None:
     newer = json.loads(encode_message(batch(run_records(), RUN)))
-    newer["format_version"] = 2
+    newer["format_version"] = FORMAT_VERSION + 1
     with Collector("--broker", broker.url, "--db", database), device_at(broker.port, DEVICE) as device:
         device.publish(DEVICE, json.dumps(newer).encode())
         wait_until(lambda: device.receipts, "the refusal")

@@ -148,3 +148,15 @@ def test_a_run_feeds_the_watchdog_from_its_work_loop(
             heard.append(manager.recv(1000).decode())
     assert "READY=1" in heard[1:3], "ready when the plan is checked, not before"
     assert any(line.startswith("WATCHDOG=1\nSTATUS=") and "of 3 questions" in line for line in heard)
+
+
+def test_rounds_of_the_plan_repeat_its_runs_and_rounds_of_a_run_are_its_option(
+    tmp_path: Path, tiny_bundle: Path, questions: Path
+) -> None:
+    plan = plan_of(tmp_path, tiny_bundle, questions, "rounds = 2")
+    plan.write_text(plan.read_text() + "rounds = 3\n")
+    ended = run_plan(plan, "--check", "--to-file", tmp_path / "out")
+    assert ended.exit_code == 0, ended.output
+    commands = ended.stdout.splitlines()
+    assert len(commands) == 2 and all("--rounds 3" in command for command in commands)
+    assert "2 rounds of 2 runs: nothing wrong" in ended.stderr

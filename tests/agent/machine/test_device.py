@@ -51,8 +51,27 @@ def test_server() -> None:
 def test_virtual_machine() -> None:
     device = board("server-vm", "x86_64")
     assert device.hardware_class == "virtual-machine"
+    assert device.hypervisor == "QEMU"
     assert device.governor is None
     assert device.cores == 2
+
+
+def test_a_physical_machine_has_no_hypervisor_and_a_detected_class() -> None:
+    device = board("server", "x86_64")
+    assert (device.hypervisor, device.class_named) == (None, False)
+
+
+def test_a_class_that_the_user_named_is_marked() -> None:
+    device = inspect_device("test", "laptop", root=BOARDS / "server-vm", architecture="x86_64")
+    assert (device.hardware_class, device.class_named) == ("laptop", True)
+    assert device.hypervisor == "QEMU"
+
+
+def test_a_hypervisor_without_a_name_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text("vendor_id : GenuineIntel\nflags : avx2 hypervisor\n")
+    device = inspect_device("test", root=tmp_path, architecture="x86_64")
+    assert (device.hardware_class, device.hypervisor) == ("virtual-machine", "unknown")
 
 
 def test_an_emulator_shows_the_processor_below_it() -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import sqlite3
@@ -13,8 +14,9 @@ from agent.delivery.batches import MAX_RECORDS, pack
 from agent.errors import OutboxRolledBack, StateUnusable
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, Place
 from agent.outbox.summary import RefusedRecords, Summary, UnfinishedRun, summarise
+from agent.running.run_log import end_runs_of_older_versions
 from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
-from contract.records import Answer, Record
+from contract.records import Answer, Record, RunFinished
 from tests.agent.conftest import agent_environment
 from tests.agent.records import NOW, RUN_A, RUN_B, begin, fill, samples, waiting
 
@@ -102,6 +104,32 @@ def test_what_is_refused_is_kept_with_its_reason_and_not_sent(outbox: Outbox, tm
 
 def test_an_outbox_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     assert summarise(tmp_path / "outbox.db") == Summary()
+
+
+def test_a_run_that_an_older_version_began_ends_as_interrupted_and_is_delivered_in_its_version(
+    tmp_path: Path,
+) -> None:
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        place = fill(outbox, begin(outbox), 2)
+        ended = begin(outbox, RUN_B)
+        outbox.append(ended._replace(next_seq=1, finished=True), samples(0, 1), NOW)
+    with sqlite3.connect(tmp_path / "outbox.db") as database:
+        database.execute("UPDATE runs SET format_version = 1")
+    database.close()
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        assert outbox.unfinished(RUN_A) is None
+        assert outbox.unfinished_of_older_versions() == [place]
+        assert end_runs_of_older_versions(outbox) == 1
+        assert end_runs_of_older_versions(outbox) == 0
+        packed = pack(outbox.rows(0, 10, RUN_A))
+        assert json.loads(packed.payload)["format_version"] == 1
+        message = decode_message(packed.payload)
+        assert isinstance(message, Batch)
+        *old, last = message.records
+        assert old == samples(0, 2)
+        assert isinstance(last, RunFinished)
+        assert (last.seq, last.status) == (2, "interrupted")
+        assert "distilbench was updated" in last.reason
 
 
 def test_results_of_another_device_are_known(outbox: Outbox) -> None:

@@ -17,7 +17,16 @@ from agent.outbox.summary import summarise
 from commandline.outcome_text import left_out_line
 from contract.messages import Batch, decode_message
 from contract.questions import decode_questions
-from contract.records import Answer, Record, RunFinished, RunStarted, Sample
+from contract.records import (
+    Answer,
+    Record,
+    RoundFinished,
+    RoundStarted,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    Sample,
+)
 from tests.agent.collector import FakeCollector
 from tests.agent.conftest import LONG_QUESTIONS, Agent, agent_command, agent_environment
 from tests.mosquitto import Mosquitto
@@ -41,9 +50,11 @@ def check_run(records: list[Record], asked: list[str]) -> RunFinished:
     started, *between, finished = records
     assert isinstance(started, RunStarted) and isinstance(finished, RunFinished)
     answers = [record for record in between if isinstance(record, Answer)]
-    assert len(answers) + sum(isinstance(record, Sample) for record in between) == len(between)
+    others = (Sample, RunResumed, RoundStarted, RoundFinished)
+    assert len(answers) + sum(isinstance(record, others) for record in between) == len(between)
     assert sorted(answer.question_id for answer in answers) == sorted(asked)
-    times = [record.at_ns for record in between if isinstance(record, Answer | Sample)]
+    timed = (RoundStarted, Answer, Sample, RoundFinished)
+    times = [record.at_ns for record in between if isinstance(record, timed)]
     assert times == sorted(times) and times[-1] <= finished.elapsed_ns
     assert finished.answered + finished.errors == len(answers)
     return finished

@@ -1,3 +1,4 @@
+import json
 import random
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,18 +10,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.intake.ingest import Ingested
+from collector.intake import record_rows
+from collector.intake.incoming import Delivery
+from collector.intake.ingest import Ingested, ingest
 from collector.intake.seq_ranges import merged
 from collector.store.database import Store
+from collector.store.runs import all_runs
 from contract.fields import MAX_INT
-from contract.messages import Batch, Stream
+from contract.messages import Batch, Stream, encode_message
 from contract.records import Record
+from contract.topics import topic
 from tests.collector.delivering import take
-from tests.collector.factory import answer, batch, device, finished, manifest, run_records, sample, started
+from tests.collector.factory import (
+    answer,
+    batch,
+    device,
+    finished,
+    manifest,
+    round_finished,
+    round_started,
+    run_of_two_rounds,
+    run_records,
+    sample,
+    started,
+)
 
 RUN = "0" * 31 + "1"
 OTHER = "0" * 31 + "2"
-TABLES = ("runs", "answers", "samples", "finishes", "ranges")
+THIRD = "0" * 31 + "3"
+TABLES = (*record_rows.TABLES, "ranges")
 
 
 def rows(store: Store) -> dict[str, list[Any]]:
@@ -52,6 +70,7 @@ def test_a_run_becomes_rows_and_a_receipt(store: Store) -> None:
 
 RUNS: dict[str, Sequence[Record]] = {
     RUN: run_records(),
+    THIRD: run_of_two_rounds(),
     OTHER: (started(), *(answer(seq, f"q{seq}", marks=("throttled",)) for seq in range(1, 9)), sample(9)),
 }
 
@@ -157,3 +176,66 @@ def test_a_run_stays_with_its_device(store: Store) -> None:
     assert receipt.device_id == "forger"
     assert receipt.streams[0].stored == ()
     assert rows(store)["samples"] == []
+
+
+@pytest.mark.parametrize(
+    ("records", "complaint"),
+    [
+        (
+            [round_started(1, 1), round_started(2, 0)],
+            "record 2 is of round 0, and record 1 before it of round 1",
+        ),
+        ([round_finished(1, 0)], "record 1 ends round 0, which has not started"),
+        ([round_started(1, 0), round_finished(2, 1)], "record 2 ends round 1, which has not started"),
+        (
+            [round_started(1, 0), round_finished(2, 0), round_started(3, 0)],
+            "record 2 ended round 0, and record 3 is of it",
+        ),
+    ],
+)
+def test_rounds_that_do_not_follow_each_other_are_refused(
+    store: Store, records: list[Record], complaint: str
+) -> None:
+    outcome = take(store, batch([started(), *records], RUN))
+    assert outcome.rejected == 1
+    assert complaint in stored(outcome)[RUN].refused[0].reason
+    # The same records one at a time: those that fit are stored, the last one is refused.
+    one_by_one = [take(store, batch([record], OTHER)) for record in (started(), *records)]
+    assert [each.rejected for each in one_by_one] == [*[0] * len(records), 1]
+
+
+def test_a_round_whose_start_has_not_arrived_yet_is_stored(store: Store) -> None:
+    take(store, batch([started()], RUN))
+    assert take(store, batch([round_finished(4, 0)], RUN)).rejected == 0
+    assert take(store, batch([round_started(1, 0)], RUN)).rejected == 0
+
+
+def test_rounds_and_resumes_become_rows(store: Store) -> None:
+    take(store, batch(run_of_two_rounds(), THIRD))
+    rounds = list(
+        store.tuples("SELECT round, started_seq, finished_seq, peak_rss_bytes FROM rounds ORDER BY 2")
+    )
+    assert rounds == [(0, 1, 5, 170_000_000), (1, 6, None, None), (1, 9, 11, 190_000_000)]
+    assert list(store.tuples("SELECT seq, epoch FROM resumes")) == [(8, "2e" * 8)]
+    assert store.value("SELECT epoch FROM runs") == "1d" * 8
+    (run,) = all_runs(store)
+    assert (run.records, run.answers, run.missing) == (13, 4, 0)
+    assert (run.load_ns, run.first_ns, run.peak_rss_bytes) == (300_000_000, 45_000_000, 190_000_000)
+
+
+def test_a_run_without_rounds_has_the_times_of_its_last_record(store: Store) -> None:
+    take(store, batch(run_records(), RUN))
+    (run,) = all_runs(store)
+    assert (run.load_ns, run.first_ns, run.peak_rss_bytes) == (300_000_000, 40_000_000, 180_000_000)
+    assert list(store.tuples("SELECT * FROM rounds")) == []
+
+
+def test_what_an_agent_of_version_1_sends_is_stored(store: Store) -> None:
+    golden = Path(__file__).parents[2] / "contract" / "golden" / "v1" / "batch.json"
+    name = topic("kitchen-pi-3f2a1c", "results")
+    outcome = ingest(store, [Delivery(name, golden.read_bytes(), name)])
+    assert (outcome.stored, outcome.rejected) == (5, 0)
+    (receipt,) = outcome.receipts
+    assert json.loads(encode_message(receipt))["format_version"] == 1, "an agent of version 1 reads it"
+    (run,) = all_runs(store)
+    assert (run.state, run.settings.rounds, run.device.class_named) == ("inconclusive", 1, False)

@@ -11,20 +11,22 @@ from collector.store.database import Store
 from contract import codec, messages
 from contract.messages import encode_message
 from contract.topics import topic
+from contract.version import FORMAT_VERSION
 from tests.collector.command import said
 from tests.collector.factory import batch, run_records
 
 RUN = "0" * 31 + "1"
 TOPIC = topic("pi-5", "results")
+NEXT = FORMAT_VERSION + 1
 GOOD = encode_message(batch(run_records(), RUN))
-TOO_NEW = json.dumps({**json.loads(GOOD), "format_version": 2, "mood": "good"}).encode()
+TOO_NEW = json.dumps({**json.loads(GOOD), "format_version": NEXT, "mood": "good"}).encode()
 
 
 def update(patch: pytest.MonkeyPatch) -> None:
-    """Install, as it were, a distilbench that knows version 2."""
-    newest = {"format_version": 2}
-    patch.setattr(codec, "FORMAT_VERSION", 2)
-    patch.setitem(codec.UPGRADES, 1, lambda fields: {**fields, **newest})
+    """Install, as it were, a distilbench that knows the next version."""
+    newest = {"format_version": NEXT}
+    patch.setattr(codec, "FORMAT_VERSION", NEXT)
+    patch.setitem(codec.UPGRADES, FORMAT_VERSION, lambda fields: {**fields, **newest})
     lenient = messages._DECODER
     patch.setattr(
         "contract.codec.decode_json",

@@ -7,7 +7,7 @@ from collector.store.prune import prune, select
 from collector.summaries.refresh import score_answers
 from tests.collector.command import collector, said
 from tests.collector.delivering import take
-from tests.collector.factory import batch, run_records
+from tests.collector.factory import batch, run_of_two_rounds, run_records
 
 FIRST, SECOND = "0a" + "1" * 30, "0b" + "2" * 30
 
@@ -83,3 +83,12 @@ def test_a_request_that_means_nothing_is_one_sentence(
     done = collector("prune", *arguments, "--db", database)
     assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
+
+
+def test_the_rounds_of_a_run_are_removed_with_it(store: Store) -> None:
+    take(store, batch(run_of_two_rounds(), FIRST))
+    assert {"round_starts", "round_finishes", "resumes"} <= {
+        name for name, count in counts(store).items() if count
+    }
+    prune(store, select(store, ["0a"], None, rejected=False))
+    assert set(counts(store).values()) == {0}

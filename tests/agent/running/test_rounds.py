@@ -1,0 +1,290 @@
+"""Rounds: which questions belong to which, whose turn it is, and what the records of several runs hold."""
+
+import json
+import shutil
+import signal
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from agent.bundles.bundle import describe
+from agent.errors import WorkerDied
+from agent.machine.device import inspect_device
+from agent.outbox.outbox import Outbox
+from agent.outbox.state_folder import OpenedState, opened_state
+from agent.planning.plan import Load, Plan, plan_run, read_questions, settings_for
+from agent.progress import Progress
+from agent.running import run as run_module
+from agent.running import runs as runs_module
+from agent.running.rounds import (
+    LEAST_QUESTIONS,
+    Shares,
+    planned,
+    rounds_for,
+    turns,
+    warmup_of,
+    with_possible_rounds,
+)
+from agent.running.run import Run
+from agent.running.runs import Runs
+from agent.stop_signal import Stopped
+from agent.worker.process import WorkerProcess
+from contract.messages import Batch, decode_message
+from contract.records import Answer, Record, RoundFinished, RoundStarted, RunFinished, RunResumed, RunStarted
+from tests.agent.conftest import Agent
+from tests.contract.examples import SETTINGS
+
+
+@given(questions=st.integers(1, 5000), wanted=st.integers(1, 50))
+def test_rounds_share_the_questions_evenly_and_in_order(questions: int, wanted: int) -> None:
+    rounds = rounds_for(wanted, questions)
+    assert 1 <= rounds <= wanted
+    if rounds == 1:
+        assert Shares(questions, 1).end(0) is None, "one round has no end of its own"
+        assert wanted == 1 or questions < 2 * LEAST_QUESTIONS
+        return
+    shares = Shares(questions, rounds)
+    ends = [0, *(end for number in range(rounds) if (end := shares.end(number)) is not None)]
+    sizes = [end - begin for begin, end in pairwise(ends)]
+    assert ends[-1] == questions
+    assert min(sizes) >= LEAST_QUESTIONS and max(sizes) - min(sizes) <= 1
+    further = shares.end(rounds)
+    assert further is not None and further - questions == max(sizes)
+    for number, (begin, end) in enumerate(pairwise(ends)):
+        assert shares.round_of(begin) == shares.round_of(end - 1) == number
+    assert shares.round_of(questions) == rounds
+
+
+@given(runs=st.integers(1, 20), seed=st.integers(0, 2**63 - 1), number=st.integers(0, 100))
+def test_each_run_has_one_turn_in_a_round(runs: int, seed: int, number: int) -> None:
+    assert sorted(turns(runs, seed, number)) == list(range(runs))
+    assert turns(runs, seed, number) == turns(runs, seed, number)
+
+
+def test_the_order_differs_between_rounds_and_seeds() -> None:
+    assert len({tuple(turns(3, 0, number)) for number in range(5)}) > 1
+    assert len({tuple(turns(3, seed, 0)) for seed in range(5)}) > 1
+
+
+def test_what_is_planned_is_what_the_options_need_at_least() -> None:
+    assert planned(SETTINGS, 100) == 100
+    assert planned(replace(SETTINGS, min_queries=250), 100) == 250
+    assert planned(replace(SETTINGS, percentile=99), 100) == 662
+
+
+def test_later_warm_ups_are_shorter() -> None:
+    assert warmup_of(SETTINGS, first=True) == 10
+    assert warmup_of(SETTINGS, first=False) == 3
+    assert [warmup_of(replace(SETTINGS, warmup_questions=n), first=False) for n in (0, 1, 4)] == [0, 1, 2]
+
+
+@pytest.fixture(scope="module")
+def three_bundles(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three bundles that differ in nothing but their names."""
+    folders = []
+    for name in ("one", "two", "three"):
+        folder = tmp_path_factory.mktemp("bundles") / name
+        shutil.copytree(tiny_bundle, folder)
+        manifest = folder / "manifest.json"
+        fields = {**json.loads(manifest.read_text()), "model": name, "title": name.title()}
+        manifest.write_text(json.dumps(fields, separators=(",", ":")))
+        folders.append(folder)
+    return folders
+
+
+@pytest.fixture
+def plans(three_bundles: list[Path], questions: Path) -> list[Plan]:
+    device, file = inspect_device("device"), read_questions(questions)
+    found = []
+    for folder in three_bundles:
+        bundle = describe(folder)
+        settings = settings_for(bundle, warmup=3, load=Load(rounds=5), threads=1)
+        found.append(with_possible_rounds(plan_run(device, bundle, file, settings)))
+    return found
+
+
+def by_run(outbox: Outbox) -> dict[str, list[Record]]:
+    runs: dict[str, list[Record]] = {}
+    for row in outbox.rows(0, 100_000):
+        runs.setdefault(row.run_id, []).append(msgspec.json.decode(row.body, type=Record))
+    return runs
+
+
+def title_of(records: list[Record]) -> str:
+    assert isinstance(records[0], RunStarted)
+    return records[0].bundle.title
+
+
+def check(records: list[Record], plan: Plan) -> list[Answer]:
+    """The laws of a run in five rounds, however often it was interrupted."""
+    assert [record.seq for record in records] == list(range(len(records)))
+    assert isinstance(records[0], RunStarted) and records[0].epoch is not None
+    assert records[0].settings.rounds == 5
+    answers = [record for record in records if isinstance(record, Answer)]
+    assert [answer.question_id for answer in answers] == [question.id for question in plan.questions]
+    assert [r.round for r in records if isinstance(r, RoundFinished)] == [0, 1, 2, 3, 4]
+    starts = [r.round for r in records if isinstance(r, RoundStarted)]
+    assert starts == sorted(starts) and set(starts) == {0, 1, 2, 3, 4}
+    times = [record.at_ns for record in records if isinstance(record, RoundStarted | Answer | RoundFinished)]
+    assert times == sorted(times)
+    return answers
+
+
+def per_round(records: list[Record]) -> list[list[str]]:
+    rounds: dict[int, list[str]] = {}
+    number = -1
+    for record in records:
+        if isinstance(record, RoundStarted):
+            number = record.round
+        elif isinstance(record, Answer):
+            rounds.setdefault(number, []).append(record.question_id)
+    return [rounds[number] for number in sorted(rounds)]
+
+
+def measure(
+    plans: list[Plan], state: OpenedState, said: list[str], between: object = None
+) -> tuple[list[RunFinished], list[tuple[str | None, str]]]:
+    """Measure as the command does; returns the last records, and the turns that were taken."""
+    seen: list[tuple[str | None, str]] = []
+
+    def note(progress: Progress) -> None:
+        if not seen or seen[-1] != (progress.round, progress.title):
+            seen.append((progress.round, progress.title))
+        if callable(between):
+            between(progress)
+
+    runs = Runs(plans, state, said.append, resume=True)
+    runs.measure_rounds(note, lambda: None)
+    return [runs.finish(place, note, lambda: None)[1] for place in range(len(plans))], seen
+
+
+def test_three_bundles_take_turns_in_five_rounds(plans: list[Plan], tmp_path: Path) -> None:
+    said: list[str] = []
+    with opened_state(tmp_path / "state", "device", said.append) as state:
+        finished, seen = measure(plans, state, said)
+        runs = by_run(state.outbox)
+    assert [last.status for last in finished] == ["complete"] * 3
+    orders = [[title for name, title in seen if name == f"round {number} of 5"] for number in range(1, 6)]
+    assert all(sorted(order) == ["one fp32", "three fp32", "two fp32"] for order in orders)
+    assert len({tuple(order) for order in orders}) > 1
+    for records in runs.values():
+        plan = next(plan for plan in plans if plan.bundle.manifest.title == title_of(records))
+        check(records, plan)
+        assert [len(ids) for ids in per_round(records)] == [12] * 5
+        assert not any(isinstance(record, RunResumed) for record in records)
+
+
+def test_an_interrupted_command_resumes_all_its_runs(
+    plans: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted in the third round, within a share of three chunks, and again some chunks later."""
+    monkeypatch.setattr(run_module, "CHUNK_QUESTIONS", 5)
+    said: list[str] = []
+    folder = tmp_path / "state"
+    for stop_after in (20, 4):
+        chunks = 0
+
+        def interrupt(progress: Progress, most: int = stop_after) -> None:
+            nonlocal chunks
+            chunks += progress.preparing is None
+            if chunks >= most:
+                raise Stopped(signal.SIGTERM)
+
+        with opened_state(folder, "device", said.append) as state, pytest.raises(Stopped):
+            measure(plans, state, said, interrupt)
+    with opened_state(folder, "device", said.append) as state:
+        finished, _ = measure(plans, state, said)
+        runs = by_run(state.outbox)
+    assert len(runs) == 3
+    assert [(last.status, last.answered) for last in finished] == [("complete", 60)] * 3
+    for records in runs.values():
+        plan = next(plan for plan in plans if plan.bundle.manifest.title == title_of(records))
+        check(records, plan)
+        assert [len(ids) for ids in per_round(records)] == [12] * 5
+        assert isinstance(records[-1], RunFinished)
+        resumes = [record.epoch for record in records if isinstance(record, RunResumed)]
+        assert 1 <= len(resumes) == len(set(resumes)) <= 2
+
+
+def test_a_bundle_that_dies_in_a_round_drops_out_and_the_others_go_on(
+    plans: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = WorkerProcess.load
+    loads = dict.fromkeys((plan.bundle.folder for plan in plans), 0)
+
+    def dying(self: WorkerProcess, bundle: object, settings: object) -> object:
+        loads[bundle.folder] += 1  # type: ignore[attr-defined]
+        if bundle.folder == plans[1].bundle.folder and loads[bundle.folder] == 2:  # type: ignore[attr-defined]
+            raise WorkerDied("the worker process was killed by SIGKILL")
+        return load(self, bundle, settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(WorkerProcess, "load", dying)
+    said: list[str] = []
+    with opened_state(tmp_path / "state", "device", said.append) as state:
+        finished, _ = measure(plans, state, said)
+        runs = {title_of(records): records for records in by_run(state.outbox).values()}
+    assert [last.status for last in finished] == ["complete", "failed", "complete"]
+    assert "killed by SIGKILL" in finished[1].reason
+    assert [r.round for r in runs["Two"] if isinstance(r, RoundFinished)] == [0]
+    assert sum(isinstance(r, Answer) for r in runs["Two"]) == finished[1].answered == 12
+    check(runs["One"], plans[0])
+    assert loads[plans[1].bundle.folder] == 2, "it has no turn after its failure"
+
+
+def test_few_questions_make_fewer_rounds_and_the_agent_says_so(
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "results.jsonl"
+    command = ("run", tiny_bundle, "--questions", questions, "--to-file", out, "--limit", "25")
+    ended = agent(*command, "--warmup", "1")
+    assert ended.returncode == 0, ended.stderr
+    assert "25 questions in 2 rounds instead of 5: a round has at least 10 questions" in ended.stderr
+    message = [decode_message(line) for line in out.read_bytes().splitlines()]
+    records = [record for batch in message if isinstance(batch, Batch) for record in batch.records]
+    assert [len(ids) for ids in per_round(records)] == [12, 13]
+
+
+def test_rounds_are_for_single_stream(agent: Agent, tiny_bundle: Path, questions: Path) -> None:
+    command = ("run", tiny_bundle, "--questions", questions, "--to-file", "out.jsonl")
+    ended = agent(*command, "--scenario", "offline", "--rounds", "3")
+    assert ended.returncode == 2
+    assert "--rounds needs --scenario single-stream" in ended.stderr
+
+
+def test_a_run_that_may_not_end_yet_gets_further_rounds(plans: list[Plan], tmp_path: Path) -> None:
+    plan = plans[0]._replace(settings=replace(plans[0].settings, min_seconds=2.0))
+    with opened_state(tmp_path / "state", "device", lambda _: None) as state:
+        last = Run(plan, state.outbox, state.stop).measure(lambda _: None)
+        (records,) = by_run(state.outbox).values()
+    assert last.status == "complete" and last.elapsed_ns >= 2_000_000_000
+    numbers = [record.round for record in records if isinstance(record, RoundStarted)]
+    assert numbers == list(range(len(numbers)))
+    assert all(len(ids) <= 12 for ids in per_round(records))
+
+
+def test_the_clock_of_a_run_stands_still_while_others_have_their_turn(
+    plans: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs_module, "remarks", lambda: ())
+    said: list[str] = []
+    with opened_state(tmp_path / "state", "device", said.append) as state:
+        finished, _ = measure(plans, state, said)
+        starts = [
+            {record.round: record.at_ns for record in records if isinstance(record, RoundStarted)}
+            for records in by_run(state.outbox).values()
+        ]
+        ends = [
+            {record.round: record.at_ns for record in records if isinstance(record, RoundFinished)}
+            for records in by_run(state.outbox).values()
+        ]
+    for start, end in zip(starts, ends, strict=True):
+        for number in range(4):
+            # Between two rounds of a run there is only its own worker's start.
+            assert end[number] <= start[number + 1]
+    whole = sum(last.elapsed_ns for last in finished)
+    assert all(last.elapsed_ns < 0.7 * whole for last in finished)
