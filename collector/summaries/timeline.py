@@ -50,8 +50,8 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     ends: RunEnds | None
     """The first and the last tenth of the answers; None if a tenth is fewer than `_FEWEST_IN_A_TENTH`."""
     joules: float | None
-    """Energy of all rounds, each from its start to its last reading of the meter. A run without rounds has the
-    last reading of the meter, which starts with the first question."""
+    """Energy of all rounds, each from its start to its last reading of the meter. A run without rounds counts
+    as one round, whose meter starts with the first question."""
     joules_answers: int
     """How many answers were given in that time."""
     temperature_celsius: float | None
