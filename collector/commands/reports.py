@@ -1,14 +1,19 @@
 """Commands that compare: the report of all runs, and one run with another."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from collector.commands.options import FILE, as_json, database, in_colour, say, terminal_width
+from collector.commands.selecting import selecting
 from collector.errors import BadInput
 from collector.report.page import PARTS
 from commandline.counted import counted
 from commandline.help import Command, option_group
+
+if TYPE_CHECKING:
+    from collector.comparison_inputs.selection import Selection
 
 FORMATS = ("table", "markdown", "csv", "json", "html", "parquet")
 REGRESSED = 4
@@ -21,6 +26,7 @@ REGRESSED = 4
     collector report --db results.db
     collector report --format html --to report.html --db results.db
     collector report --require "f1>=80,p90_ms<=150,rss_mb<=400" --db results.db
+    collector report --device pi-5 --settings threads=4 --exclude 5ae36d61 --db results.db
     """,
 )
 @option_group(
@@ -37,6 +43,7 @@ REGRESSED = 4
         "unknown name prints the list of names.",
     ),
 )
+@selecting
 @option_group(
     "Output",
     click.option(
@@ -67,6 +74,7 @@ def report(
     full: bool,
     section: str | None,
     target: Path | None,
+    selection: "Selection",
 ) -> None:
     """Compare all models: accuracy, time, memory, size.
 
@@ -76,14 +84,17 @@ def report(
     if (full or section) and (form != "table" or (full and section)):
         raise click.UsageError("--full and --section NAME need --format table, and exclude each other")
     if form == "parquet":
-        if target is None or baseline or require:
-            raise click.UsageError("--format parquet needs --to FILE, and takes no --baseline or --require")
+        if target is None or baseline or require or not selection.is_everything:
+            raise click.UsageError(
+                "--format parquet needs --to FILE, and takes no --baseline, no --require and no choice of "
+                "runs"
+            )
         _export(database, target)
         return
     from collector.comparison.compare import BASELINE, compare_file
     from collector.report.formats.render import render
 
-    comparison = compare_file(database, baseline or BASELINE, require)
+    comparison = compare_file(database, baseline or BASELINE, require, selection)
     part = "full" if full else section or "first-screen"
     width = None if target else terminal_width()
     text = render(comparison, form, width=width, colour=in_colour() and not target, part=part)

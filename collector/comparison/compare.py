@@ -17,6 +17,7 @@ from collector.comparison.time_split import time_splits
 from collector.comparison_inputs.groups import Group, groups
 from collector.comparison_inputs.provenance import provenance
 from collector.comparison_inputs.question_files import question_files
+from collector.comparison_inputs.selection import EVERYTHING, Selection
 from collector.comparison_inputs.systems import systems
 from collector.errors import StorageUnavailable
 from collector.findings.comparison import BertScoreModel, Comparison, Distribution, Row, RunTrace
@@ -35,7 +36,12 @@ _PRECISIONS: Final = ("fp32", "int8", "int4", "")
 TOO_FEW: Final = "needs two models with an F1 and a time on this hardware and these questions"
 
 
-def compare_file(database: Path, baseline: str = BASELINE, require: str | None = None) -> Comparison:
+def compare_file(
+    database: Path,
+    baseline: str = BASELINE,
+    require: str | None = None,
+    selection: Selection = EVERYTHING,
+) -> Comparison:
     """Bring scores and columns up to date, then compare. Arguments and errors are those of `compare`.
 
     If the database cannot be written, columns that are out of date are computed for this comparison only, and
@@ -46,39 +52,48 @@ def compare_file(database: Path, baseline: str = BASELINE, require: str | None =
     try:
         with Store.open(database) as store:
             score_answers(store)
-            return compare(store, baseline, require)
+            return compare(store, baseline, require, selection)
     except StorageUnavailable:
         with Store.open_to_read(database) as store:
-            return compare(store, baseline, require)
+            return compare(store, baseline, require, selection)
 
 
-def compare(store: Store, baseline: str = BASELINE, require: str | None = None) -> Comparison:
-    """Compare all runs in a database, and the predictions that were added.
+def compare(
+    store: Store,
+    baseline: str = BASELINE,
+    require: str | None = None,
+    selection: Selection = EVERYTHING,
+) -> Comparison:
+    """Compare runs in a database, and the predictions that were added.
 
     Runs of one hardware class, question file, model and precision are one row if they also agree in bundle
-    and settings. If they do not agree, the row shows the newest ones, and a note counts the others. Results
+    and settings. `groups` chooses the runs that stand for the row, and a note lists the others. Results
     that take long to compute are saved in the database if it is open for writing.
 
     Args:
         store: the database; all reads see the same state of it.
         baseline: the model whose fp32 runs speed-ups are relative to.
         require: an expression for `requirement.parse`; None for no requirement.
+        selection: the runs to compare.
 
     Raises:
-        BadInput: the requirement is not valid.
+        BadInput: the requirement is not valid, or the selection matches no run.
         StorageUnavailable: the database cannot be read, or it is open for writing but cannot be written.
     """
     cache = FindingsCache(store)
     with store.reading():
-        comparison = _compare(store, cache, baseline, require)
+        comparison = _compare(store, cache, baseline, require, selection)
     if store.writable:
         cache.save(store)
     return comparison
 
 
-def _compare(store: Store, cache: FindingsCache, baseline: str, require: str | None) -> Comparison:
+def _compare(
+    store: Store, cache: FindingsCache, baseline: str, require: str | None, selection: Selection
+) -> Comparison:
     derived = Derived(store)
-    runs, left_out = read_runs(store)
+    found, left_out = read_runs(store)
+    runs = selection.of(found)
     measured: list[Group] = []
     rows: list[Row] = []
     for together in _by_place(list(groups(runs, derived, cache))):
@@ -87,7 +102,11 @@ def _compare(store: Store, cache: FindingsCache, baseline: str, require: str | N
             rows.append(make_row(group, against, baseline, cache, scorer=derived.scorer is not None))
             measured.append(group)
     loaded = under_load(runs, derived, cache)
-    added = systems(store, Golds(store), cache, derived.scorer)
+    added = [
+        system
+        for system in systems(store, Golds(store), cache, derived.scorer)
+        if selection.has_model(system.name.model)
+    ]
     rows += [system_row(system, scorer=derived.scorer is not None) for system in added]
     rows = list(_with_recommendations(sorted(rows, key=_order)))
     found_gates = tuple(gates(measured, cache))

@@ -22,6 +22,8 @@ FEW_FOR_P90: Final = 64
 FEW_FOR_P99: Final = 662
 """The fewest timings that bound a p99 in MLPerf's early stopping."""
 _DRIFT: Final = 0.05
+_LISTED: Final = 4
+"""How many other bundles and settings a row's note lists."""
 _NO_CHANGE: Final = 1.0
 
 _Notes = dict[str, list[str]]
@@ -76,14 +78,10 @@ def start_remark(run: Run, remark: str) -> str:
 
 
 def _note_runs(notes: _Notes, group: Group) -> None:
-    if group.left_out:
-        notes["title"].append(
-            counted(
-                group.left_out,
-                "older run with another bundle or other settings is left out",
-                "older runs with another bundle or other settings are left out",
-            )
-        )
+    if group.also:
+        listed = "; ".join(group.also[:_LISTED])
+        more = f"; and {len(group.also) - _LISTED} more" if len(group.also) > _LISTED else ""
+        notes["title"].append(f"also measured: {listed}{more}")
     for run in group.runs:
         if run.state == "complete":
             continue

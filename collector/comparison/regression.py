@@ -95,7 +95,7 @@ def compare_runs(store: Store, before: str, after: str, limits: tuple[Limit, ...
                 f"run {before!r} asked {runs[0].questions_name!r} and run {after!r} asked "
                 f"{runs[1].questions_name!r}: only runs of the same question file can be compared"
             )
-        groups = [Group([run], 0, derived, cache) for run in runs]
+        groups = [Group([run], derived, cache) for run in runs]
         times = shared(*(group.question_ns for group in groups))
         changes = (
             *_times(*times),

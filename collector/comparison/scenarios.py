@@ -38,7 +38,7 @@ class _Endured(msgspec.Struct, frozen=True, kw_only=True):
 def under_load(runs: Iterable[Run], derived: Derived, cache: FindingsCache) -> list[Group]:
     """Make one group per run of the other scenarios, in order of scenario, hardware and model."""
     chosen = sorted((run for run in runs if run.settings.scenario != COMPARED), key=_order)
-    return [Group([run], 0, derived, cache) for run in chosen]
+    return [Group([run], derived, cache) for run in chosen]
 
 
 def scenario_run(store: Store, group: Group, measured: Iterable[Group], cache: FindingsCache) -> ScenarioRun:

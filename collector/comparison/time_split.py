@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.groups import FULL, Group
 from collector.findings.between_rows import Effect, PairTime, TimeSplit
 from collector.store.findings_cache import FindingsCache
 from collector.summaries.statistics import geometric_mean
@@ -82,20 +82,19 @@ def _connected(pairs: Mapping[Pair, float]) -> bool:
     return len(reached) == len(pairs)
 
 
-_FULL: Final = 0.5
-"""Rows with fewer questions than this share of the largest row are left out: they would reduce the questions
-that all rows share."""
-
-
 def time_splits(groups: Sequence[Group], cache: FindingsCache) -> Iterator[TimeSplit]:
-    """Split the times of each precision on all hardware, over the questions that all its rows share."""
+    """Split the times of each precision on all hardware, over the questions that all its rows share.
+
+    Rows with fewer questions than `FULL` of the largest row are left out: they would reduce the questions
+    that all rows share.
+    """
     together: dict[tuple[str, str], list[Group]] = defaultdict(list)
     for group in groups:
         if group.measured.timed:
             together[group.name.questions_sha256, group.name.precision].append(group)
     for (sha256, precision), timed in together.items():
         most = max(group.measured.answered for group in timed)
-        full = [group for group in timed if group.measured.answered >= _FULL * most]
+        full = [group for group in timed if group.measured.answered >= FULL * most]
         times = _times(full, cache)
         found = split(times)
         if found is None:

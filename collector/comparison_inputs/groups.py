@@ -1,8 +1,9 @@
 """Groups runs that a report sums up as one row, with the data derived from them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from typing import Final
 
 from collector.findings.between_rows import Place, RowName
 from collector.findings.scenario_run import COMPARED
@@ -12,6 +13,10 @@ from collector.summaries.columns import Columns, PerQuestion, median_times
 from collector.summaries.measured import Measured, measured
 from collector.summaries.repeatability import Measurement, Repeat, repeats
 from collector.summaries.run_summary import Derived
+from commandline.counted import counted
+
+FULL: Final = 0.5
+"""Runs and rows with fewer questions than this share of the largest do not stand beside it."""
 
 
 class Entrant:
@@ -65,14 +70,16 @@ class Group(Entrant):
 
     Attributes:
         runs: the runs, in the order in which the collector first received something of them; at least one.
-        left_out: how many older runs with the row's name have another bundle or other settings.
+        also: what else was measured of the row's name, one phrase per bundle, settings and state.
         timelines: the timeline of each run.
     """
 
-    def __init__(self, runs: list[Run], left_out: int, derived: Derived, cache: FindingsCache) -> None:
+    def __init__(
+        self, runs: list[Run], derived: Derived, cache: FindingsCache, also: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(cache)
         self.runs = runs
-        self.left_out = left_out
+        self.also = also
         run = self.run
         self.name = RowName(
             hardware_class=run.device.hardware_class,
@@ -91,6 +98,11 @@ class Group(Entrant):
     def run(self) -> Run:
         """The first of the runs, for the properties that all of them share."""
         return self.runs[0]
+
+    @property
+    def partial(self) -> bool:
+        """Whether no run is complete."""
+        return not any(map(is_complete, self.runs))
 
     @cached_property
     def repeats(self) -> tuple[Repeat, ...]:
@@ -120,7 +132,12 @@ def variant(run: Run) -> tuple[object, ...]:
 
 
 def groups(runs: Iterable[Run], derived: Derived, cache: FindingsCache) -> Iterator[Group]:
-    """Group single-stream runs into rows: for each name, the newest run and the runs that match it."""
+    """Group single-stream runs into rows, each with the runs that stand for its name.
+
+    Complete runs come before all others. Of several bundles or settings, those with the most questions stand
+    for the row, and among equals the newest. Runs that asked less than half as many questions as the largest
+    of them are left out.
+    """
     by_row: dict[tuple[str, ...], dict[tuple[object, ...], list[Run]]] = defaultdict(
         lambda: defaultdict(list)
     )
@@ -130,5 +147,60 @@ def groups(runs: Iterable[Run], derived: Derived, cache: FindingsCache) -> Itera
         key = (run.device.hardware_class, run.questions_sha256, run.bundle.model, run.bundle.precision)
         by_row[key][variant(run)].append(run)
     for variants in by_row.values():
-        newest = max(variants.values(), key=lambda group: group[-1].stream)
-        yield Group(newest, sum(map(len, variants.values())) - len(newest), derived, cache)
+        chosen = max((_standing(of_one) for of_one in variants.values()), key=_rank)
+        others = [run for of_one in variants.values() for run in of_one if run not in chosen]
+        also = tuple(dict.fromkeys(also_measured(run, chosen[-1]) for run in reversed(others)))
+        yield Group(chosen, derived, cache, also)
+
+
+def _standing(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs that can stand for equal runs: complete ones if there are any, and no small ones."""
+    complete = [run for run in runs if is_complete(run)] or runs
+    most = max(map(_asked, complete))
+    return [run for run in complete if _asked(run) >= FULL * most]
+
+
+def _rank(runs: Sequence[Run]) -> tuple[bool, int, int]:
+    return is_complete(runs[-1]), max(map(_asked, runs)), runs[-1].stream
+
+
+def is_complete(run: Run) -> bool:
+    """Return whether a run asked all of its questions, even if they did not decide what it was to decide."""
+    return run.state == "complete" or (run.state == "inconclusive" and _asked(run) == run.questions_selected)
+
+
+def _asked(run: Run) -> int:
+    """Count the distinct questions that a run has answers to."""
+    return min(run.questions_selected, run.answers)
+
+
+def also_measured(run: Run, instead: Run) -> str:
+    """Write how a run that does not stand for its row differs from one that does."""
+    asked = _asked(run)
+    questions = (
+        counted(asked, "question")
+        if is_complete(run)
+        else f"{asked} of {counted(run.questions_selected, 'question')}, {run.state}"
+    )
+    return ", ".join((*unlike_settings(run, instead), questions))
+
+
+def unlike_settings(run: Run, other: Run) -> tuple[str, ...]:
+    """Write the bundle and the settings of a run in which it differs from another."""
+    mine, its = _described(run), _described(other)
+    return tuple(text for name, text in mine.items() if text != its.get(name)) + tuple(
+        f"no {name}" for name in its if name not in mine
+    )
+
+
+def _described(run: Run) -> dict[str, str]:
+    """Write everything in which `variant` distinguishes runs, by name."""
+    s = run.settings
+    return {
+        "bundle": f"bundle {run.bundle_sha256[:8]}",
+        "decoding": f"decoding {s.decoding}",
+        "windows": f"windows of {s.max_tokens} tokens, stride {s.stride_tokens}",
+        "answers": f"answers of at most {s.max_answer_tokens} tokens",
+        "threads": counted(s.threads, "thread"),
+        **{name: f"{name} {value}" for name, value in sorted(s.options.items())},
+    }

@@ -50,10 +50,29 @@ def runs(found: Iterable[Run]) -> Grid:
     )
 
 
-def devices(store: Store) -> Grid:
-    """List devices by name, one per row, as the latest run of each describes it."""
-    return _selected(
-        store,
+def devices(found: Iterable[Run]) -> Grid:
+    """List the devices of runs by name, one per row, as the latest of these runs describes each."""
+    runs_of: dict[str, list[Run]] = {}
+    for run in found:
+        runs_of.setdefault(run.device_id, []).append(run)
+    rows = []
+    for device_id, runs in sorted(runs_of.items()):
+        device = runs[-1].device
+        rows.append(
+            (
+                device_id,
+                device.hardware_class,
+                device.model,
+                device.architecture,
+                device.cpu_model,
+                device.cores,
+                device.memory_bytes / 1e6,
+                device.os,
+                len(runs),
+                runs[-1].started_at,
+            )
+        )
+    return Grid(
         (
             "device_id",
             "hardware_class",
@@ -66,7 +85,7 @@ def devices(store: Store) -> Grid:
             "runs",
             "latest_run_at",
         ),
-        "FROM v_devices ORDER BY device_id",
+        rows,
         "no device has sent a run yet",
     )
 

@@ -56,6 +56,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """How many questions were answered without error."""
     selected: int
     """How many questions were to be asked."""
+    partial: bool
+    """Whether no run of the row is complete."""
     errors: int
     """How many answers are errors, which count as wrong and have no time."""
     exact_match: float | None

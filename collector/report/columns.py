@@ -80,7 +80,7 @@ def _per_ms(row: Row) -> str | None:
 COLUMNS: Final[tuple[NotedColumn[Row], ...]] = (
     NotedColumn("title", "model", lambda r: r.title, number=False),
     NotedColumn("precision", "precision", lambda r: r.precision, number=False),
-    NotedColumn("answered", "questions", lambda r: f"{r.answered}/{r.selected}"),
+    NotedColumn("answered", "questions", lambda r: f"{r.answered}/{r.selected}" + " partial" * r.partial),
     NotedColumn("exact_match", "EM %", lambda r: decimals(r.exact_match, 1)),
     NotedColumn("f1", "F1 %", lambda r: decimals(r.f1, 1)),
     NotedColumn("f1_interval", "F1 95 %", lambda r: span(r.intervals.get("f1"), 1)),

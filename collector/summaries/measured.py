@@ -27,6 +27,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
     answered: int
     """How many questions have at least one answer that is not an error."""
+    asked: int
+    """How many questions have at least one answer, errors included."""
     errors: int
     """How many answers are errors."""
     timed: int
@@ -55,6 +57,7 @@ def measured(answers: Columns) -> Measured:
     bertscore_f1 = _over_questions(answers, answers.bertscore_f1)
     return Measured(
         answered=len(first_texts(answers).question),
+        asked=len(np.unique(answers.question)),
         errors=int(np.count_nonzero(answers.state == ERROR)),
         timed=len(times),
         marked=int(np.count_nonzero(answers.state == MARKED)),

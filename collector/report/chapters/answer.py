@@ -31,6 +31,10 @@ def answer(comparison: Comparison) -> Chapter:
     return Chapter("answer", "Which model on which hardware", tuple(sections), first_screen=True)
 
 
+def _model(row: Row) -> str:
+    return full_name(row.title, row.precision) + " (partial)" * row.partial
+
+
 def _best(comparison: Comparison) -> Table:
     one_file = len({row.questions_sha256 for row in comparison.rows}) == 1
     columns: tuple[Column[Row], ...] = (
@@ -40,7 +44,11 @@ def _best(comparison: Comparison) -> Table:
             number=False,
         ),
         Column("best for", lambda row: ", ".join(row.best_for), number=False),
-        Column("model", lambda row: full_name(row.title, row.precision), number=False),
+        Column(
+            "model",
+            _model,
+            number=False,
+        ),
         Column("F1 %", lambda row: decimals(row.f1, 1)),
         Column("p50 ms", lambda row: decimals(row.p50_ms, 1)),
         Column("speed-up", lambda row: times(row.speed_up)),

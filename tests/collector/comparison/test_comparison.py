@@ -170,13 +170,14 @@ def test_without_a_baseline_there_is_no_speed_up(store_with_golds: Store) -> Non
     assert rows["minilm-l6 fp32"].notes["bertscore_f1"] == (NO_BERTSCORE,)
 
 
-def test_the_newest_bundle_counts_and_a_note_counts_the_others(store_with_golds: Store) -> None:
+def test_the_newest_of_equal_bundles_counts_and_a_note_lists_the_other(store_with_golds: Store) -> None:
     take(store_with_golds, batch(run_records([("q4", "Hamburg", 50.0)])))
     take(store_with_golds, batch(run_records([("q4", "Dresden", 5.0)], manifest(recipe={"seed": 2}))))
     score_answers(store_with_golds)
     row = only(compare(store_with_golds))
     assert (row.runs, row.p50_ms, row.exact_match) == (1, 5.0, 100.0)
-    assert "1 older run with another bundle or other settings is left out" in row.notes["title"][0]
+    older = store_with_golds.value("SELECT bundle_sha256 FROM runs ORDER BY stream LIMIT 1")
+    assert row.notes["title"] == (f"also measured: bundle {older[:8]}, 1 question",)
 
 
 def test_equal_runs_are_one_row(store_with_golds: Store) -> None:
