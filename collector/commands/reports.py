@@ -42,6 +42,14 @@ REGRESSED = 4
         help="Show which models meet these limits, or come nearest: 'f1>=88,p90_ms<=150,rss_mb<=400'. An "
         "unknown name prints the list of names.",
     ),
+    click.option(
+        "--by",
+        "unit",
+        type=click.Choice(("machine", "device")),
+        default="machine",
+        show_default=True,
+        help="What has rows of its own: each type of machine, or each device.",
+    ),
 )
 @selecting
 @option_group(
@@ -71,6 +79,7 @@ def report(
     form: str,
     baseline: str | None,
     require: str | None,
+    unit: str,
     full: bool,
     section: str | None,
     target: Path | None,
@@ -78,7 +87,7 @@ def report(
 ) -> None:
     """Compare all models: accuracy, time, memory, size.
 
-    The table shows on one screen which model suits which hardware class. The other formats contain the whole
+    The table shows on one screen which model suits which machine. The other formats contain the whole
     report; `html` has charts.
     """
     if (full or section) and (form != "table" or (full and section)):
@@ -94,7 +103,7 @@ def report(
     from collector.comparison.compare import BASELINE, compare_file
     from collector.report.formats.render import render
 
-    comparison = compare_file(database, baseline or BASELINE, require, selection)
+    comparison = compare_file(database, baseline or BASELINE, require, selection, by_device=unit == "device")
     part = "full" if full else section or "first-screen"
     width = None if target else terminal_width()
     text = render(comparison, form, width=width, colour=in_colour() and not target, part=part)

@@ -47,7 +47,7 @@ _options: Callable[[Any], Any] = option_group(
         "--hardware",
         multiple=True,
         metavar="HARDWARE",
-        help="Use only runs on this hardware: a hardware class.",
+        help="Use only runs on this hardware: a hardware class or a machine type, as the report names it.",
     ),
 )
 

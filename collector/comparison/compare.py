@@ -1,4 +1,4 @@
-"""Makes the comparison, with one row per hardware class, question file, model and precision."""
+"""Makes the comparison, with one row per machine type, question file, model and precision."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from collector.comparison.devices import units
 from collector.comparison.differences import differences, gates, reference
 from collector.comparison.divergence import Divergences
 from collector.comparison.recommendation import Candidate, best_for, pareto_front
@@ -14,12 +15,13 @@ from collector.comparison.requirement import choose, parse
 from collector.comparison.row import make_row, system_row
 from collector.comparison.scenarios import scenario_run, under_load
 from collector.comparison.time_split import time_splits
-from collector.comparison_inputs.groups import Group, groups
+from collector.comparison_inputs.groups import Group, device_as_type, groups, type_of
 from collector.comparison_inputs.provenance import provenance
 from collector.comparison_inputs.question_files import question_files
 from collector.comparison_inputs.selection import EVERYTHING, Selection
 from collector.comparison_inputs.systems import systems
 from collector.errors import StorageUnavailable
+from collector.findings.between_rows import Place
 from collector.findings.comparison import BertScoreModel, Comparison, Distribution, Row, RunTrace
 from collector.scoring.golds import Golds
 from collector.store.database import Store
@@ -41,6 +43,8 @@ def compare_file(
     baseline: str = BASELINE,
     require: str | None = None,
     selection: Selection = EVERYTHING,
+    *,
+    by_device: bool = False,
 ) -> Comparison:
     """Bring scores and columns up to date, then compare. Arguments and errors are those of `compare`.
 
@@ -52,10 +56,10 @@ def compare_file(
     try:
         with Store.open(database) as store:
             score_answers(store)
-            return compare(store, baseline, require, selection)
+            return compare(store, baseline, require, selection, by_device=by_device)
     except StorageUnavailable:
         with Store.open_to_read(database) as store:
-            return compare(store, baseline, require, selection)
+            return compare(store, baseline, require, selection, by_device=by_device)
 
 
 def compare(
@@ -63,10 +67,12 @@ def compare(
     baseline: str = BASELINE,
     require: str | None = None,
     selection: Selection = EVERYTHING,
+    *,
+    by_device: bool = False,
 ) -> Comparison:
     """Compare runs in a database, and the predictions that were added.
 
-    Runs of one hardware class, question file, model and precision are one row if they also agree in bundle
+    Runs of one machine type, question file, model and precision are one row if they also agree in bundle
     and settings. `groups` chooses the runs that stand for the row, and a note lists the others. Results
     that take long to compute are saved in the database if it is open for writing.
 
@@ -75,6 +81,7 @@ def compare(
         baseline: the model whose fp32 runs speed-ups are relative to.
         require: an expression for `requirement.parse`; None for no requirement.
         selection: the runs to compare.
+        by_device: whether each device has rows of its own, as if it were the only one of its type.
 
     Raises:
         BadInput: the requirement is not valid, or the selection matches no run.
@@ -82,26 +89,32 @@ def compare(
     """
     cache = FindingsCache(store)
     with store.reading():
-        comparison = _compare(store, cache, baseline, require, selection)
+        comparison = _compare(store, cache, baseline, require, selection, by_device)
     if store.writable:
         cache.save(store)
     return comparison
 
 
 def _compare(
-    store: Store, cache: FindingsCache, baseline: str, require: str | None, selection: Selection
+    store: Store,
+    cache: FindingsCache,
+    baseline: str,
+    require: str | None,
+    selection: Selection,
+    by_device: bool,
 ) -> Comparison:
+    machine = device_as_type if by_device else type_of
     derived = Derived(store)
     found, left_out = read_runs(store)
     runs = selection.of(found)
     measured: list[Group] = []
     rows: list[Row] = []
-    for together in _by_place(list(groups(runs, derived, cache))):
+    for together in _by_place(list(groups(runs, machine, derived, cache))):
         against = reference(together, together[0], baseline)
         for group in together:
             rows.append(make_row(group, against, baseline, cache, scorer=derived.scorer is not None))
             measured.append(group)
-    loaded = under_load(runs, derived, cache)
+    loaded = under_load(runs, machine, derived, cache)
     added = [
         system
         for system in systems(store, Golds(store), cache, derived.scorer)
@@ -122,6 +135,7 @@ def _compare(
         differences=tuple(differences([*measured, *added], baseline, cache)),
         gates=found_gates,
         divergences=tuple(Divergences(store, derived, cache, found_gates).among(measured)),
+        units=tuple(unit for group in measured for unit in units(group, cache)),
         splits=tuple(time_splits(measured, cache)),
         requirement=None if require is None else choose(require, rows),
         questions=tuple(question_files(store, derived, measured, cache)),
@@ -131,9 +145,9 @@ def _compare(
 
 
 def _by_place(found: Sequence[Group]) -> list[list[Group]]:
-    by_place: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    by_place: dict[Place, list[Group]] = defaultdict(list)
     for group in found:
-        by_place[group.name.hardware_class, group.name.questions_sha256].append(group)
+        by_place[group.place].append(group)
     return list(by_place.values())
 
 
@@ -167,13 +181,13 @@ def _traces(measured: Sequence[Group]) -> Iterator[RunTrace]:
 
 def _order(row: Row) -> tuple[object, ...]:
     precision = _PRECISIONS.index(row.precision)
-    return row.hardware_class, row.questions, -(row.parameters or 0), row.model, precision
+    return row.hardware_class, row.machine, row.questions, -(row.parameters or 0), row.model, precision
 
 
 def _with_recommendations(rows: Sequence[Row]) -> Iterator[Row]:
-    by_place: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    by_place: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        by_place[row.hardware_class, row.questions_sha256].append(row)
+        by_place[row.hardware_class, row.machine, row.questions_sha256].append(row)
     for together in by_place.values():
         scored = [row for row in together if row.f1 is not None and row.p50_ms is not None]
         candidates = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0, row.peak_rss_bytes) for row in scored]

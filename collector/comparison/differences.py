@@ -36,7 +36,12 @@ class PairedScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def paired_scores(left: Entrant, right: Entrant, cache: FindingsCache) -> PairedScores | None:
-    """Compare the scores of two groups; None if one has no scores or they share no question."""
+    """Compare the scores of two entrants; None if one has no scores or they share no question.
+
+    Only devices that both ran on count. If there are none, all do, since they are of one machine type.
+    """
+    if isinstance(left, Group) and isinstance(right, Group):
+        left, right = left.shared_with(right), right.shared_with(left)
     if left.measured.f1 is None or right.measured.f1 is None:
         return None
     digests = (*left.digests, "against", *right.digests)
@@ -106,14 +111,10 @@ def reference(among: Sequence[E], entrant: Entrant, model: str) -> E | None:
     """Find the fp32 row of a model in the place of an entrant; on any hardware if it was not measured."""
     for other in among:
         same = (other.name.model, other.name.precision) == (model, REFERENCE_PRECISION)
-        place = other.name.hardware_class in {entrant.name.hardware_class, *_anywhere(entrant, other)}
+        place = not entrant.is_measured or other.place == entrant.place
         if same and place and other.name.questions_sha256 == entrant.name.questions_sha256:
             return other
     return None
-
-
-def _anywhere(entrant: Entrant, other: Entrant) -> tuple[str, ...]:
-    return () if entrant.is_measured else (other.name.hardware_class,)
 
 
 def _difference(group: Entrant, against: Entrant, found: PairedScores) -> Difference:

@@ -1,6 +1,7 @@
 """Notes on the numbers of a row: why a number is missing, and what limits it."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
 from collector.comparison_inputs.groups import Group
@@ -55,11 +56,50 @@ def speed_up_notes(
         baseline_model: the baseline's name.
     """
     if faster is None:
-        no_baseline = f"{baseline_model} fp32 has no time on this hardware for any of these questions"
-        return {"speed_up": (no_baseline if group.measured.timed else NO_TIME,)}
-    if group is not baseline and not is_significant((faster.low, faster.high), _NO_CHANGE):
-        return {"speed_up": (NOT_SIGNIFICANT,)}
-    return {}
+        return {"speed_up": (_no_speed_up(group, baseline, baseline_model),)}
+    notes = []
+    if baseline is not None and group is not baseline:
+        both = group.devices.keys() & baseline.devices.keys()
+        if len(both) < len(group.devices):
+            notes.append(
+                f"{_listing(both)} only, which also ran the baseline; this row is of "
+                f"{counted(len(group.devices), 'device')}"
+            )
+        if not is_significant((faster.low, faster.high), _NO_CHANGE):
+            notes.append(NOT_SIGNIFICANT)
+    return {"speed_up": tuple(notes)} if notes else {}
+
+
+def _no_speed_up(group: Group, baseline: Group | None, baseline_model: str) -> str:
+    if not group.measured.timed:
+        return NO_TIME
+    if baseline is not None and not group.devices.keys() & baseline.devices.keys():
+        return (
+            f"{baseline_model} fp32 was measured on {_listing(baseline.devices)}, and this row on "
+            f"{_listing(group.devices)}: a speed-up needs both on one device"
+        )
+    return f"{baseline_model} fp32 has no time on this hardware for any of these questions"
+
+
+def _unlike_machines(group: Group) -> list[str]:
+    """Write in which circumstances that do not make another machine type the runs differ."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for run in group.runs:
+        found["kernels"].add(run.device.kernel)
+        found["governors"].add(run.device.governor or "none")
+        for name, version in run.device.versions.items():
+            found[f"versions of {name}"].add(version)
+    return [
+        f"the runs are of different {what}: {', '.join(sorted(values))}"
+        for what, values in found.items()
+        if len(values) > 1
+    ]
+
+
+def _listing(devices: Iterable[str]) -> str:
+    names = sorted(devices)
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
 def why_no_accuracy(group: Group) -> str | None:
@@ -135,6 +175,7 @@ def _note_time(notes: _Notes, group: Group) -> None:
     for run in group.runs:
         for remark in run.remarks:
             notes["p50_ms"].append(start_remark(run, remark))
+    notes["p50_ms"] += _unlike_machines(group)
     for field, fewest in (("p90_ms", FEW_FOR_P90), ("p99_ms", FEW_FOR_P99)):
         if values.timed < fewest:
             notes[field].append(

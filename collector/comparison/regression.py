@@ -13,7 +13,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from collector.comparison.differences import PairedScores, paired_scores
-from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.groups import Group, type_of
 from collector.errors import BadInput
 from collector.findings.between_rows import Interval
 from collector.store.database import Store
@@ -95,7 +95,7 @@ def compare_runs(store: Store, before: str, after: str, limits: tuple[Limit, ...
                 f"run {before!r} asked {runs[0].questions_name!r} and run {after!r} asked "
                 f"{runs[1].questions_name!r}: only runs of the same question file can be compared"
             )
-        groups = [Group([run], derived, cache) for run in runs]
+        groups = [Group([run], type_of(run), derived, cache) for run in runs]
         times = shared(*(group.question_ns for group in groups))
         changes = (
             *_times(*times),
@@ -213,6 +213,7 @@ _CIRCUMSTANCES: Final[dict[str, Callable[[Run], object]]] = {
     "bundle": lambda run: run.bundle_sha256,
     "device": lambda run: run.device_id,
     "hardware class": lambda run: run.device.hardware_class,
+    "machine": lambda run: type_of(run).label,
     "kernel": lambda run: run.device.kernel,
     "governor": lambda run: run.device.governor,
     "settings": lambda run: msgspec.structs.replace(run.settings, seed=0, limit=None),

@@ -53,7 +53,10 @@ def choose(expression: str, rows: Sequence[Row]) -> Requirement:
     places: dict[Place, list[Row]] = {}
     for row in rows:
         place = Place(
-            hardware_class=row.hardware_class, questions=row.questions, questions_sha256=row.questions_sha256
+            hardware_class=row.hardware_class,
+            machine=row.machine,
+            questions=row.questions,
+            questions_sha256=row.questions_sha256,
         )
         places.setdefault(place, []).append(row)
     return Requirement(
@@ -96,6 +99,7 @@ def _misses(row: Row, conditions: Sequence[Condition]) -> Iterator[str]:
 def _name(row: Row) -> RowName:
     return RowName(
         hardware_class=row.hardware_class,
+        machine=row.machine,
         questions_sha256=row.questions_sha256,
         model=row.model,
         precision=row.precision,

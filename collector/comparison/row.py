@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any, Final
 
+from collector.comparison.devices import spread_notes, units
 from collector.comparison.notes import (
     FROM_ELSEWHERE,
     NO_BERTSCORE,
@@ -14,12 +15,11 @@ from collector.comparison.notes import (
     notes_of,
     speed_up_notes,
 )
-from collector.comparison_inputs.groups import Entrant, Group
+from collector.comparison_inputs.groups import Entrant, Group, paired_times
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.findings_cache import FindingsCache
-from collector.summaries.columns import shared
 from collector.summaries.measured import Estimate, Measured
 from collector.summaries.statistics import SpeedUp, speed_up
 
@@ -27,6 +27,7 @@ _NOTHING_MEASURED: Final[dict[str, Any]] = {
     **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "speed_up_questions"), 0),
     **dict.fromkeys(("parameters", "layers", "size_bytes"), None),
     **dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "questions_per_second", "speed_up", "f1_per_ms"), None),
+    "p50_devices_ms": None,
     **dict.fromkeys(("joules_per_question", "joules_per_correct", "energy_source"), None),
     **dict.fromkeys(("load_ms", "first_ms", "peak_rss_bytes", "temperature_celsius"), None),
 }
@@ -46,6 +47,8 @@ def make_row(
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
+    apart = units(group, cache)
+    of_units = [unit.p50_ms for unit in apart]
     bundle = run.bundle
     faster = _speed_up(group, baseline, cache)
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
@@ -53,6 +56,9 @@ def make_row(
     p50 = values.percentiles_ns.get("p50")
     source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
     notes = notes_of(group, scorer=scorer)
+    differing = tuple(spread_notes(apart))
+    if differing:
+        notes["p50_ms"] = (*differing, *notes.get("p50_ms", ()))
     notes |= speed_up_notes(group, baseline, faster, baseline_model)
     if peak is None:
         notes["peak_rss_bytes"] = (NO_PEAK,)
@@ -60,6 +66,7 @@ def make_row(
     right = None if values.exact_match is None else values.exact_match.value
     return Row(
         hardware_class=run.device.hardware_class,
+        machine=group.name.machine,
         questions=run.questions_name,
         questions_sha256=run.questions_sha256,
         model=bundle.model,
@@ -83,6 +90,7 @@ def make_row(
         p90_ms=_milliseconds(values, "p90"),
         p99_ms=_milliseconds(values, "p99"),
         questions_per_second=None if not values.mean_ns else 1e9 / values.mean_ns,
+        p50_devices_ms=(min(of_units), max(of_units)) if len(of_units) > 1 else None,
         timed=values.timed,
         untimed=values.marked + values.errors,
         marks=dict(sum((Counter(timeline.marks) for timeline in group.timelines), Counter())),
@@ -122,6 +130,7 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         notes["bertscore_f1"] = (NOT_SCORED if scorer else NO_BERTSCORE,)
     return Row(
         hardware_class=system.name.hardware_class,
+        machine=system.name.machine,
         questions=system.questions,
         questions_sha256=system.name.questions_sha256,
         model=system.name.model,
@@ -149,9 +158,9 @@ def _speed_up(group: Group, baseline: Group | None, cache: FindingsCache) -> Spe
         return None
 
     def compute() -> SpeedUp | None:
-        return speed_up(*shared(baseline.question_ns, group.question_ns))
+        return speed_up(*paired_times(baseline, group))
 
-    digests = (*baseline.digests, "over", *group.digests)
+    digests = (*baseline.digests, *baseline.devices, "over", *group.digests, *group.devices)
     return cache.recall("speed_up", digests, SpeedUp | None, compute)
 
 

@@ -14,7 +14,7 @@ from collector.store.findings_cache import FindingsCache
 from collector.summaries.statistics import geometric_mean
 
 Pair = tuple[str, str]
-"""The names of a model and a hardware class."""
+"""The names of a model and a machine type."""
 
 
 class Split(NamedTuple):
@@ -25,9 +25,9 @@ class Split(NamedTuple):
     models: dict[str, float]
     """The factor of each model on time."""
     hardware: dict[str, float]
-    """The factor of each hardware class on time."""
+    """The factor of each machine type on time."""
     predicted: dict[Pair, float]
-    """The predicted time of every pair of these models and hardware classes."""
+    """The predicted time of every pair of these models and machine types."""
     typical_error: float | None
     """The factor by which predictions are off, as a geometric mean over measured pairs that are left out one
     at a time; None if no pair can be left out, because the other pairs do not determine it."""
@@ -37,7 +37,7 @@ def split(times: Mapping[Pair, float]) -> Split | None:
     """Split times above 0, all of one unit, by model and hardware.
 
     Returns:
-        The split. None if there are fewer than two models or two hardware classes, or if no chain of measured
+        The split. None if there are fewer than two models or two machine types, or if no chain of measured
         pairs connects them all.
     """
     models, hardware = sorted({m for m, _ in times}), sorted({h for _, h in times})
@@ -71,7 +71,7 @@ def _fit(times: Mapping[Pair, float], models: list[str], hardware: list[str]) ->
 
 
 def _connected(pairs: Mapping[Pair, float]) -> bool:
-    """Whether a chain of pairs that share a model or a hardware class connects all pairs."""
+    """Whether a chain of pairs that share a model or a machine type connects all pairs."""
     reached: set[Pair] = set()
     waiting = list(pairs)[:1]
     while waiting:
@@ -96,6 +96,7 @@ def time_splits(groups: Sequence[Group], cache: FindingsCache) -> Iterator[TimeS
         most = max(group.measured.answered for group in timed)
         full = [group for group in timed if group.measured.answered >= FULL * most]
         times = _times(full, cache)
+        classes = {group.name.machine: group.name.hardware_class for group in full}
         found = split(times)
         if found is None:
             continue
@@ -107,17 +108,18 @@ def time_splits(groups: Sequence[Group], cache: FindingsCache) -> Iterator[TimeS
             models=tuple(Effect(name=name, factor=factor) for name, factor in found.models.items()),
             hardware=tuple(Effect(name=name, factor=factor) for name, factor in found.hardware.items()),
             cells=tuple(
-                _cell(pair, times.get(pair), found.predicted[pair])
+                _cell(pair, classes[pair[1]], times.get(pair), found.predicted[pair])
                 for pair in sorted(found.predicted, key=lambda pair: (pair[1], pair[0]))
             ),
             typical_error=found.typical_error,
         )
 
 
-def _cell(pair: Pair, measured_ms: float | None, predicted_ms: float) -> PairTime:
+def _cell(pair: Pair, hardware_class: str, measured_ms: float | None, predicted_ms: float) -> PairTime:
     return PairTime(
         model=pair[0],
-        hardware_class=pair[1],
+        hardware_class=hardware_class,
+        machine=pair[1],
         measured_ms=measured_ms,
         predicted_ms=predicted_ms,
         interaction=None if measured_ms is None else measured_ms / predicted_ms,
@@ -128,7 +130,7 @@ def _times(groups: Sequence[Group], cache: FindingsCache) -> dict[Pair, float]:
     """Compute geometric mean milliseconds by model and hardware; empty if the groups share no question."""
     digests = [digest for group in groups for digest in ("group", *group.digests)]
     means = cache.recall("geometric means", digests, list[float], lambda: _means_ms(groups))
-    pairs = [(group.name.model, group.name.hardware_class) for group in groups]
+    pairs = [(group.name.model, group.name.machine) for group in groups]
     return dict(zip(pairs, means, strict=True)) if means else {}
 
 

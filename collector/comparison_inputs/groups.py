@@ -1,16 +1,20 @@
 """Groups runs that a report sums up as one row, with the data derived from them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.comparison_inputs.machine import Machine, machine_of, named
 from collector.findings.between_rows import Place, RowName
 from collector.findings.scenario_run import COMPARED
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run
-from collector.summaries.columns import Columns, PerQuestion, median_times
-from collector.summaries.measured import Measured, measured
+from collector.summaries.columns import Columns, PerQuestion, mean_times, median_times
+from collector.summaries.measured import Measured, measured, over_devices
 from collector.summaries.repeatability import Measurement, Repeat, repeats
 from collector.summaries.run_summary import Derived
 from commandline.counted import counted
@@ -42,9 +46,10 @@ class Entrant:
 
     @property
     def place(self) -> Place:
-        """The hardware class and the question file, within which rows may be compared."""
+        """The machine type and the question file, within which rows may be compared."""
         return Place(
             hardware_class=self.name.hardware_class,
+            machine=self.name.machine,
             questions=self.questions,
             questions_sha256=self.name.questions_sha256,
         )
@@ -52,7 +57,10 @@ class Entrant:
     @cached_property
     def measured(self) -> Measured:
         """The sums over all answers."""
-        return self._cache.recall("measured", self.digests, Measured, lambda: measured(self.columns))
+        return self._recalled(lambda: measured(self.columns))
+
+    def _recalled(self, compute: Callable[[], Measured]) -> Measured:
+        return self._cache.recall("measured", self.digests, Measured, compute)
 
     @property
     def columns(self) -> Columns:
@@ -66,7 +74,7 @@ class Entrant:
 
 
 class Group(Entrant):
-    """Runs of one hardware class, question file, model and precision that agree in bundle and settings.
+    """Runs of one machine type, question file, model and precision that agree in bundle and settings.
 
     Attributes:
         runs: the runs, in the order in which the collector first received something of them; at least one.
@@ -75,14 +83,21 @@ class Group(Entrant):
     """
 
     def __init__(
-        self, runs: list[Run], derived: Derived, cache: FindingsCache, also: tuple[str, ...] = ()
+        self,
+        runs: list[Run],
+        machine: Machine,
+        derived: Derived,
+        cache: FindingsCache,
+        also: tuple[str, ...] = (),
     ) -> None:
         super().__init__(cache)
+        self.machine = machine
         self.runs = runs
         self.also = also
         run = self.run
         self.name = RowName(
             hardware_class=run.device.hardware_class,
+            machine=machine.label,
             questions_sha256=run.questions_sha256,
             model=run.bundle.model,
             precision=run.bundle.precision,
@@ -91,6 +106,8 @@ class Group(Entrant):
         self.withheld = derived.sets.withheld(run)
         summaries = [derived.summary(run) for run in runs]
         self.digests = tuple(summary.digest for summary in summaries)
+        if len({run.device_id for run in runs}) > 1:
+            self.digests += tuple(run.device_id for run in runs)
         self.timelines = tuple(summary.timeline for summary in summaries)
         self._derived = derived
 
@@ -118,10 +135,72 @@ class Group(Entrant):
 
         return self._cache.recall("repeats", of, tuple[Repeat, ...], compute)
 
+    @cached_property
+    def devices(self) -> dict[str, "Group"]:
+        """The runs of each device, in order of the devices' names."""
+        runs_of: dict[str, list[Run]] = defaultdict(list)
+        for run in self.runs:
+            runs_of[run.device_id].append(run)
+        if len(runs_of) == 1:
+            return dict.fromkeys(runs_of, self)
+        return {device_id: self._of(runs) for device_id, runs in sorted(runs_of.items())}
+
+    def shared_with(self, other: "Group") -> "Group":
+        """Return the part of the runs that is on devices that another group ran on too; all if none is."""
+        chosen = [run for run in self.runs if run.device_id in other.devices]
+        return self if len(chosen) in {0, len(self.runs)} else self._of(chosen)
+
+    def _of(self, runs: list[Run]) -> "Group":
+        return Group(runs, self.machine, self._derived, self._cache)
+
+    @cached_property
+    def measured(self) -> Measured:
+        """The sums over all answers, in which times are medians over the devices."""
+        if len(self.devices) == 1:
+            return self._recalled(lambda: measured(self.columns))
+        units = [device.measured for device in self.devices.values()]
+        return self._recalled(lambda: over_devices(measured(self.columns), units))
+
+    @property
+    def question_ns(self) -> PerQuestion:
+        """The median time of each question that has a time; over several devices, the geometric mean."""
+        if len(self.devices) == 1:
+            return median_times(self.columns)
+        return mean_times([device.question_ns for device in self.devices.values()])
+
     @property
     def columns(self) -> Columns:
         """The answers of all runs."""
         return Columns.joined([self._derived.columns(run) for run in self.runs])
+
+
+def paired_times(left: Group, right: Group) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the times of the questions that both answered on the same device.
+
+    Over several devices they are geometric means over those that answered a question for both.
+    """
+    lefts: list[PerQuestion] = []
+    rights: list[PerQuestion] = []
+    for device_id in sorted(left.devices.keys() & right.devices.keys()):
+        ours, theirs = left.devices[device_id].question_ns, right.devices[device_id].question_ns
+        both = np.intersect1d(ours.question, theirs.question, assume_unique=True)
+        for times, found in ((ours, lefts), (theirs, rights)):
+            found.append(PerQuestion(both, times.value[np.isin(times.question, both, assume_unique=True)]))
+    if not lefts:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    if len(lefts) == 1:
+        return lefts[0].value, rights[0].value
+    return mean_times(lefts, of_all=False).value, mean_times(rights, of_all=False).value
+
+
+def type_of(run: Run) -> Machine:
+    """Return the machine type of a run's device."""
+    return machine_of(run.device)
+
+
+def device_as_type(run: Run) -> Machine:
+    """Return a machine type of which a run's device is the only unit."""
+    return named(f"{run.device_id}: {machine_of(run.device).label}")
 
 
 def variant(run: Run) -> tuple[object, ...]:
@@ -131,12 +210,20 @@ def variant(run: Run) -> tuple[object, ...]:
     return run.bundle_sha256, s.decoding, windows, s.threads, tuple(sorted(s.options.items()))
 
 
-def groups(runs: Iterable[Run], derived: Derived, cache: FindingsCache) -> Iterator[Group]:
+def groups(
+    runs: Iterable[Run], machine: Callable[[Run], Machine], derived: Derived, cache: FindingsCache
+) -> Iterator[Group]:
     """Group single-stream runs into rows, each with the runs that stand for its name.
 
     Complete runs come before all others. Of several bundles or settings, those with the most questions stand
     for the row, and among equals the newest. Runs that asked less than half as many questions as the largest
     of them are left out.
+
+    Args:
+        runs: the runs; those of other scenarios are ignored.
+        machine: the machine type of a run: `type_of` or `device_as_type`.
+        derived: the data derived from them.
+        cache: results that were computed before.
     """
     by_row: dict[tuple[str, ...], dict[tuple[object, ...], list[Run]]] = defaultdict(
         lambda: defaultdict(list)
@@ -144,13 +231,14 @@ def groups(runs: Iterable[Run], derived: Derived, cache: FindingsCache) -> Itera
     for run in runs:
         if run.settings.scenario != COMPARED:
             continue
-        key = (run.device.hardware_class, run.questions_sha256, run.bundle.model, run.bundle.precision)
+        of_machine = run.device.hardware_class, machine(run).label
+        key = (*of_machine, run.questions_sha256, run.bundle.model, run.bundle.precision)
         by_row[key][variant(run)].append(run)
     for variants in by_row.values():
         chosen = max((_standing(of_one) for of_one in variants.values()), key=_rank)
         others = [run for of_one in variants.values() for run in of_one if run not in chosen]
         also = tuple(dict.fromkeys(also_measured(run, chosen[-1]) for run in reversed(others)))
-        yield Group(chosen, derived, cache, also)
+        yield Group(chosen, machine(chosen[-1]), derived, cache, also)
 
 
 def _standing(runs: Sequence[Run]) -> list[Run]:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from collector.comparison_inputs.machine import machine_of
 from collector.errors import BadInput
 from collector.store.runs import Run
 
@@ -34,7 +35,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Names or titles of models."""
     precisions: tuple[str, ...] = ()
     hardware: tuple[str, ...] = ()
-    """Hardware classes."""
+    """Hardware classes or machine types."""
 
     @property
     def is_everything(self) -> bool:
@@ -99,7 +100,7 @@ def _precision(run: Run) -> Collection[str]:
 
 
 def _hardware(run: Run) -> Collection[str]:
-    return (run.device.hardware_class,)
+    return (run.device.hardware_class, *machine_of(run.device))
 
 
 def _folded(values: Iterable[str]) -> set[str]:

@@ -14,6 +14,7 @@ from collector.findings.between_rows import (
     Requirement,
     RowName,
     TimeSplit,
+    Unit,
 )
 from collector.findings.scenario_run import ScenarioRun
 
@@ -29,12 +30,14 @@ class BertScoreModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """The results of one model in one precision on one hardware class and one question file.
+    """The results of one model in one precision on one machine type and one question file.
 
     A row of imported predictions has an accuracy but no measurements; its `weights_origin` is `predictions`.
     """
 
     hardware_class: str
+    machine: str
+    """Type of the machine: devices of one type are units of it."""
     questions: str
     """Name of the question file."""
     questions_sha256: str
@@ -51,7 +54,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     runs: int
     """How many runs the row sums up."""
     devices: int
-    """How many devices made these runs."""
+    """How many devices made these runs. Times are medians over the devices: each device counts once."""
     answered: int
     """How many questions were answered without error."""
     selected: int
@@ -74,6 +77,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """99th percentile of the same times."""
     questions_per_second: float | None
     """Questions per second, one after the other: the inverse of the mean time."""
+    p50_devices_ms: Interval | None
+    """`p50_ms` of the fastest and of the slowest device; None if there is only one device."""
     timed: int
     """How many answers have a time that counts."""
     untimed: int
@@ -81,7 +86,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     marks: dict[str, int]
     """How many answers each kind of disturbance marked; one answer may have several marks."""
     speed_up: float | None
-    """Median time of the baseline divided by that of this row, on the same hardware and questions."""
+    """Median time of the baseline divided by that of this row, on the devices and questions that both have."""
     speed_up_questions: int
     """How many questions `speed_up` is based on."""
     f1_per_ms: float | None
@@ -211,7 +216,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a report shows. Encoded as JSON it is the `json` format."""
 
     format: str = "distilbench-comparison"
-    version: int = 2
+    version: int = 3
     generated_at: str
     collector_id: str
     baseline: str
@@ -223,6 +228,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     differences: tuple[Difference, ...]
     gates: tuple[Gate, ...]
     divergences: tuple[Divergence, ...]
+    units: tuple[Unit, ...]
     splits: tuple[TimeSplit, ...]
     requirement: Requirement | None
     questions: tuple[Questions, ...]

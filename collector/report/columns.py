@@ -86,6 +86,7 @@ COLUMNS: Final[tuple[NotedColumn[Row], ...]] = (
     NotedColumn("f1_interval", "F1 95 %", lambda r: span(r.intervals.get("f1"), 1)),
     NotedColumn("bertscore_f1", "BERTScore F1", lambda r: decimals(r.bertscore_f1, 3)),
     NotedColumn("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
+    NotedColumn("p50_devices_ms", "p50 by device", lambda r: span(r.p50_devices_ms, 1)),
     NotedColumn("p90_ms", "p90 ms", lambda r: decimals(r.p90_ms, 1)),
     NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1), detail=True),
     NotedColumn(

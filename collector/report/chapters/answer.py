@@ -6,7 +6,7 @@ from typing import Final
 from collector.display.numbers import decimals, megabytes, times
 from collector.findings.between_rows import Choice, PairTime, TimeSplit
 from collector.findings.comparison import Comparison, Row
-from collector.report.names import Names, full_name, hardware
+from collector.report.names import Names, full_name
 from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
 
 NOTHING_TO_CHOOSE: Final = (
@@ -40,7 +40,7 @@ def _best(comparison: Comparison) -> Table:
     columns: tuple[Column[Row], ...] = (
         Column(
             "hardware",
-            lambda row: hardware(row.hardware_class) + ("" if one_file else f", {row.questions}"),
+            lambda row: row.machine + ("" if one_file else f", {row.questions}"),
             number=False,
         ),
         Column("best for", lambda row: ", ".join(row.best_for), number=False),
@@ -59,7 +59,7 @@ def _best(comparison: Comparison) -> Table:
 
 def _choices(names: Names, choices: tuple[Choice, ...]) -> Table:
     columns: tuple[Column[Choice], ...] = (
-        Column("hardware", lambda choice: hardware(choice.place.hardware_class), number=False),
+        Column("hardware", lambda choice: choice.place.machine, number=False),
         Column("questions", lambda choice: choice.place.questions, number=False),
         Column(
             "met by, best first",
@@ -100,7 +100,7 @@ def _off(factor: float) -> str:
 
 
 def _matrix(names: Names, split: TimeSplit) -> Table:
-    pairs = {(cell.model, cell.hardware_class): cell for cell in split.cells}
+    pairs = {(cell.model, cell.machine): cell for cell in split.cells}
     rows = [
         cells(
             names.model(model.name),
@@ -114,7 +114,7 @@ def _matrix(names: Names, split: TimeSplit) -> Table:
         f"{split.precision}, {split.questions}",
         (
             Heading("model", number=False),
-            *(Heading(hardware(machine.name)) for machine in split.hardware),
+            *(Heading(machine.name) for machine in split.hardware),
             Heading("all hardware"),
         ),
         tuple(rows),

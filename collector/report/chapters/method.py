@@ -37,7 +37,7 @@ METRICS: Final = (
     ),
     (
         "speed-up",
-        "Median time of the baseline in fp32 divided by that of the model, on the same hardware and on the "
+        "Median time of the baseline in fp32 divided by that of the model, on the devices and the "
         "questions that both answered. Its interval is a paired bootstrap over questions.",
     ),
     (

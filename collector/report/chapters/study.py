@@ -4,7 +4,7 @@ from typing import Final
 
 from collector.display.numbers import decimals, megabytes, times
 from collector.findings.comparison import Comparison, Row
-from collector.report.names import full_name, hardware
+from collector.report.names import full_name
 from collector.report.page import Cell, Chapter, Heading, Section, Table, cells
 from contract.study import METHODS, STUDY, Study
 
@@ -62,7 +62,7 @@ def _theirs(row: Study, method: str) -> tuple[Cell, ...]:
 
 def _ours(row: Row) -> tuple[Cell, ...]:
     return cells(
-        hardware(row.hardware_class),
+        row.machine,
         full_name(row.title, row.precision),
         megabytes(row.parameters),
         None if row.layers is None else str(row.layers),

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from collector.comparison.compare import compare
+from collector.comparison_inputs.machine import machine_of
 from collector.comparison_inputs.selection import Selection
 from collector.errors import BadInput
 from collector.findings.comparison import Comparison, Row
@@ -21,7 +22,7 @@ from collector.summaries.refresh import score_answers
 from contract.bundle import Manifest
 from contract.device import Device
 from contract.questions import decode_questions
-from contract.records import QuestionSet
+from contract.records import QuestionSet, Record
 from tests.collector.delivering import take
 from tests.collector.factory import answer, batch, device, finished, manifest, sample, started
 
@@ -98,7 +99,7 @@ def measure(
         noise: the standard deviation of the logarithms of the times.
         settings: settings other than the usual ones.
     """
-    draw = random.Random(f"{bundle.model} {bundle.precision} {on.device_id} {ms}")
+    draw = random.Random(store.value("SELECT count(*) FROM streams"))
     first = started(bundle, on)
     first = replace(
         first,
@@ -115,12 +116,10 @@ def measure(
         for seq, n in enumerate(asked[:answered], start=1)
     ]
     last = len(answers) + 1
-    records = (first, *answers, sample(last))
+    records: tuple[Record, ...] = (first, *answers, sample(last))
     if end is not None:
-        records = (
-            *records,
-            finished(last + 1, len(answers), status=end, reason="" if end == "complete" else "why"),
-        )
+        reason = "" if end == "complete" else "why"
+        records = (*records, finished(last + 1, len(answers), status=end, reason=reason))
     run_id = f"{draw.getrandbits(128):032x}"
     take(store, batch(records, run_id, on.device_id))
     return run_id
@@ -229,3 +228,99 @@ def test_a_selection_chooses_runs_and_refuses_what_it_does_not_know(lab: Store) 
     ):
         with pytest.raises(BadInput, match=re.escape(sentence)):
             chosen(**values)
+
+
+def test_two_unlike_laptops_are_two_places(lab: Store) -> None:
+    measure(lab, BERT, I7, ms=100.0, wrong=2)
+    measure(lab, MINILM, I7)
+    measure(lab, MINILM, ATOM, ms=40.0)
+    text = screen(lab)
+    assert "Laptop, Intel Core i7-1260P, 8 cores, numbers" in text
+    slow = text[text.index("\nLaptop, Intel N100, 8 cores, numbers\n") :]
+    (row,) = [line for line in slow.splitlines() if line.startswith("MiniLM-L6")]
+    assert float(row.split()[9]) == pytest.approx(60, rel=0.05)
+    assert "bert-large fp32 has no time on this hardware" in slow
+    fast, slow_row = (r for r in found(lab).rows if r.model == "minilm-l6")
+    assert fast.speed_up == pytest.approx(10.0, rel=0.05)
+    assert slow_row.speed_up is None
+
+
+def test_two_pis_are_units_of_one_type_and_each_counts_once(lab: Store) -> None:
+    for _ in range(3):
+        measure(lab, MINILM, PI_A, ms=10.0)
+    measure(lab, MINILM, PI_B, ms=13.0)
+    row = row_of(found(lab), "minilm-l6")
+    assert (row.devices, row.machine) == (2, "Raspberry Pi 5 Model B, 4 cores")
+    assert row.p50_devices_ms is not None
+    fastest, slowest = row.p50_devices_ms
+    assert row.p50_ms == pytest.approx((fastest + slowest) / 2)
+    assert slowest / fastest == pytest.approx(1.3, rel=0.02)
+    (named,) = re.findall(r"pi-b is (.*) % slower than pi-a on 40 questions", screen(lab))
+    assert float(named) == pytest.approx(30, abs=2)
+
+
+def test_a_slow_board_among_ten_is_named(lab: Store) -> None:
+    for n in range(10):
+        for bundle, ms in ((BERT, 100.0), (MINILM, 10.0)):
+            measure(lab, bundle, device(f"pi-{n}"), ms * (1.3 if n == 7 else 1 + n / 1000))
+    comparison = found(lab)
+    text = render(comparison, "table", width=250)
+    named = [line for line in text.splitlines() if "slower than" in line]
+    assert len(named) == 2
+    assert all(re.search("pi-7 is .* slower than the median of the 10 devices", line) for line in named)
+    row = row_of(comparison, "minilm-l6")
+    assert row.p50_ms == pytest.approx(14.9, rel=0.03)
+    assert row.speed_up == pytest.approx(10.0, rel=0.03)
+    table = render(comparison, "table", width=250, part="hardware")
+    cells = line(table[table.index("Devices of this type") :], "pi-7", "%").split()
+    assert [float(cell) for cell in cells[1::2]] == pytest.approx([29.5, 29.5], abs=2)
+    assert all(abs(unit.deviation) < 3 for unit in comparison.units if unit.device_id != "pi-7")
+
+
+def test_devices_that_are_alike_are_not_named(lab: Store) -> None:
+    for name in ("pi-a", "pi-b", "pi-c"):
+        measure(lab, MINILM, device(name))
+    assert "than the median" not in screen(lab)
+
+
+def test_by_device_gives_each_its_rows(lab: Store) -> None:
+    measure(lab, BERT, PI_A, ms=100.0)
+    measure(lab, MINILM, PI_A)
+    measure(lab, MINILM, PI_B, ms=13.0)
+    rows = found(lab, by_device=True).rows
+    assert [(row.machine.split(":")[0], row.model, row.devices) for row in rows] == [
+        ("pi-a", "bert-large", 1),
+        ("pi-a", "minilm-l6", 1),
+        ("pi-b", "minilm-l6", 1),
+    ]
+    assert rows[2].speed_up is None
+
+
+def test_a_speed_up_is_over_the_devices_that_ran_both(lab: Store) -> None:
+    measure(lab, BERT, PI_A, ms=100.0)
+    for name, ms in (("pi-a", 10.0), ("pi-b", 20.0), ("pi-c", 20.0)):
+        measure(lab, MINILM, device(name), ms)
+    row = row_of(found(lab), "minilm-l6")
+    assert row.speed_up == pytest.approx(10.0, rel=0.05)
+    assert "pi-a only, which also ran the baseline; this row is of 3 devices" in screen(lab)
+
+
+def test_without_a_device_that_ran_both_there_is_no_speed_up(lab: Store) -> None:
+    measure(lab, BERT, PI_A, ms=100.0)
+    measure(lab, MINILM, PI_B)
+    text = screen(lab)
+    assert row_of(found(lab), "minilm-l6").speed_up is None
+    assert "bert-large fp32 was measured on pi-a, and this row on pi-b: a speed-up needs both" in text
+
+
+def test_the_machine_type_is_what_the_device_describes() -> None:
+    assert machine_of(PI_A) == machine_of(replace(PI_B, model="Raspberry Pi 5 Model B Rev 1.1", kernel="7"))
+    assert machine_of(PI_A) != machine_of(replace(PI_A, cores=2))
+    assert machine_of(replace(PI_A, hardware_class="kitchen")) == ("kitchen", "kitchen")
+    assert machine_of(I7) == (
+        "laptop-intel-core-i7-1260p-8-cores",
+        "Laptop, Intel Core i7-1260P, 8 cores",
+    )
+    assert machine_of(replace(I7, hardware_class="virtual-machine")) != machine_of(I7)
+    unknown = replace(I7, cpu_model="unknown", model="unknown")
+    assert machine_of(unknown).label == "Laptop, x86_64, 8 cores"
