@@ -1,7 +1,7 @@
 """Makes the comparison, with one row per machine type, question file, model and precision."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,19 +10,20 @@ import msgspec
 from collector.comparison.devices import units
 from collector.comparison.differences import differences, gates, reference
 from collector.comparison.divergence import Divergences
+from collector.comparison.notes import UNUSUAL, few_questions
 from collector.comparison.recommendation import Candidate, best_for, pareto_front
 from collector.comparison.requirement import choose, parse
 from collector.comparison.row import make_row, system_row
 from collector.comparison.scenarios import scenario_run, under_load
 from collector.comparison.time_split import time_splits
-from collector.comparison_inputs.groups import Group, device_as_type, groups, type_of
+from collector.comparison_inputs.groups import FULL, Group, device_as_type, groups, type_of
 from collector.comparison_inputs.provenance import provenance
 from collector.comparison_inputs.question_files import question_files
 from collector.comparison_inputs.selection import EVERYTHING, Selection
 from collector.comparison_inputs.systems import systems
 from collector.errors import StorageUnavailable
-from collector.findings.between_rows import Place
-from collector.findings.comparison import BertScoreModel, Comparison, Distribution, Row, RunTrace
+from collector.findings.between_rows import Place, RowName
+from collector.findings.comparison import BertScoreModel, Comparison, Distribution, Row, RunTrace, name_of
 from collector.scoring.golds import Golds
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
@@ -112,7 +113,10 @@ def _compare(
     for together in _by_place(list(groups(runs, machine, derived, cache))):
         against = reference(together, together[0], baseline)
         for group in together:
-            rows.append(make_row(group, against, baseline, cache, scorer=derived.scorer is not None))
+            fp32 = reference(together, group, group.name.model)
+            rows.append(
+                make_row(group, against, baseline, cache, fp32=fp32, scorer=derived.scorer is not None)
+            )
             measured.append(group)
     loaded = under_load(runs, machine, derived, cache)
     added = [
@@ -121,8 +125,9 @@ def _compare(
         if selection.has_model(system.name.model)
     ]
     rows += [system_row(system, scorer=derived.scorer is not None) for system in added]
-    rows = list(_with_recommendations(sorted(rows, key=_order)))
-    found_gates = tuple(gates(measured, cache))
+    readings = {group.name: group.reading for group in measured}
+    rows = list(_with_recommendations(sorted(rows, key=_order), readings))
+    found_gates = tuple(gates(_large(measured), cache))
     return Comparison(
         generated_at=utc_now(),
         collector_id=store.collector_id,
@@ -149,6 +154,14 @@ def _by_place(found: Sequence[Group]) -> list[list[Group]]:
     for group in found:
         by_place[group.place].append(group)
     return list(by_place.values())
+
+
+def _large(measured: Sequence[Group]) -> list[Group]:
+    """Leave out the groups with less than half as many questions as the largest of their place."""
+    most: dict[Place, int] = defaultdict(int)
+    for group in measured:
+        most[group.place] = max(most[group.place], group.measured.answered)
+    return [group for group in measured if group.measured.answered >= FULL * most[group.place]]
 
 
 def _bertscore(store: Store, scorer: int | None) -> BertScoreModel | None:
@@ -184,20 +197,41 @@ def _order(row: Row) -> tuple[object, ...]:
     return row.hardware_class, row.machine, row.questions, -(row.parameters or 0), row.model, precision
 
 
-def _with_recommendations(rows: Sequence[Row]) -> Iterator[Row]:
+def _with_recommendations(
+    rows: Sequence[Row], readings: Mapping[RowName, tuple[str, ...] | None]
+) -> Iterator[Row]:
     by_place: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         by_place[row.hardware_class, row.machine, row.questions_sha256].append(row)
     for together in by_place.values():
+        most = max(row.answered for row in together)
         scored = [row for row in together if row.f1 is not None and row.p50_ms is not None]
+        small = [row for row in scored if row.answered < FULL * most]
+        scored = [row for row in scored if row not in small]
+        ways = [readings.get(name_of(row)) for row in scored]
+        usual = max(ways, key=ways.count, default=None)
+        unlike = [row for row, way in zip(scored, ways, strict=True) if way != usual]
+        scored = [row for row in scored if row not in unlike]
         candidates = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0, row.peak_rss_bytes) for row in scored]
         labels = best_for(candidates)
         found = dict(zip(map(id, scored), labels, strict=True))
         front = {id(scored[i]) for i in pareto_front(candidates)}
         for row in together:
-            notes = row.notes if any(labels) else {**row.notes, "best_for": (TOO_FEW,)}
+            reason = (
+                few_questions(row.answered, most)
+                if row.answered < FULL * most
+                else UNUSUAL
+                if row in unlike
+                else None
+                if any(labels)
+                else TOO_FEW
+            )
             yield msgspec.structs.replace(
-                row, best_for=found.get(id(row), ()), pareto=id(row) in front, notes=notes
+                row,
+                small=row.answered < FULL * most,
+                best_for=found.get(id(row), ()),
+                pareto=id(row) in front,
+                notes=row.notes if reason is None else {**row.notes, "best_for": (reason,)},
             )
 
 

@@ -1,10 +1,10 @@
 """Notes on the numbers of a row: why a number is missing, and what limits it."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.groups import Group, otherwise
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.runs import Run
 from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers
@@ -17,6 +17,10 @@ NO_BERTSCORE: Final = (
     "BERTScore was not computed; to compute it: collector score --bertscore-model MODEL --layers N"
 )
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
+UNUSUAL: Final = (
+    "no label, since most rows of this section ran with another decoding or other windows, and accuracies "
+    "are compared only between rows with the same"
+)
 FROM_ELSEWHERE: Final = "imported predictions: only their accuracy is known"
 FEW_FOR_P90: Final = 64
 """The fewest timings that bound a p90 in MLPerf's early stopping; `agent.stopping` uses the same rule."""
@@ -65,6 +69,9 @@ def speed_up_notes(
                 f"{_listing(both)} only, which also ran the baseline; this row is of "
                 f"{counted(len(group.devices), 'device')}"
             )
+        mine, its = otherwise(group.runs[-1], baseline.runs[-1])
+        if mine:
+            notes.append(f"measured with {', '.join(mine)}; the baseline with {', '.join(its)}")
         if not is_significant((faster.low, faster.high), _NO_CHANGE):
             notes.append(NOT_SIGNIFICANT)
     return {"speed_up": tuple(notes)} if notes else {}
@@ -100,6 +107,25 @@ def _listing(devices: Iterable[str]) -> str:
     names = sorted(devices)
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more
+
+
+def few_questions(answered: int, most: int) -> str:
+    """Write why a row has no label, no gate and no part in a choice by requirement."""
+    return (
+        f"no label, front, gate or --require: {answered:,} of the {counted(most, 'question')} that another "
+        "row answered are too few"
+    )
+
+
+def unlike_readings(group: Group, others: Iterable[Group]) -> Iterator[str]:
+    """Write which rows a row's accuracy is not compared with, since they decode or split otherwise."""
+    for other in others:
+        assert group.reading is not None and other.reading is not None
+        pairs = [pair for pair in zip(group.reading, other.reading, strict=True) if pair[0] != pair[1]]
+        if pairs:
+            mine, its = (", ".join(side) for side in zip(*pairs, strict=True))
+            name = f"{other.name.model} {other.name.precision}"
+            yield f"not compared with {name}, which ran with {its}: this row ran with {mine}"
 
 
 def why_no_accuracy(group: Group) -> str | None:

@@ -14,6 +14,7 @@ from collector.comparison.notes import (
     metered_by,
     notes_of,
     speed_up_notes,
+    unlike_readings,
 )
 from collector.comparison_inputs.groups import Entrant, Group, paired_times
 from collector.findings.between_rows import Interval
@@ -35,7 +36,13 @@ _NOTHING_MEASURED: Final[dict[str, Any]] = {
 
 
 def make_row(
-    group: Group, baseline: Group | None, baseline_model: str, cache: FindingsCache, *, scorer: bool
+    group: Group,
+    baseline: Group | None,
+    baseline_model: str,
+    cache: FindingsCache,
+    *,
+    fp32: Group | None = None,
+    scorer: bool,
 ) -> Row:
     """Make the row of a group.
 
@@ -44,6 +51,7 @@ def make_row(
         baseline: the fp32 runs of the baseline in the same place; None if there are none.
         baseline_model: the baseline's name.
         cache: results that were computed before.
+        fp32: the fp32 runs of the same model in the same place; None if there are none.
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
@@ -56,6 +64,10 @@ def make_row(
     p50 = values.percentiles_ns.get("p50")
     source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
     notes = notes_of(group, scorer=scorer)
+    others = dict.fromkeys(other for other in (baseline, fp32) if other is not None)
+    unlike = tuple(unlike_readings(group, others))
+    if unlike and values.f1 is not None:
+        notes["f1"] = (*notes.get("f1", ()), *unlike)
     differing = tuple(spread_notes(apart))
     if differing:
         notes["p50_ms"] = (*differing, *notes.get("p50_ms", ()))
@@ -109,6 +121,7 @@ def make_row(
             (c.temperature_celsius for c in group.timelines if c.temperature_celsius is not None),
             default=None,
         ),
+        small=False,
         pareto=False,
         best_for=(),
         intervals=_intervals(values, faster),
@@ -145,6 +158,7 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         f1=_percent(values.f1),
         bertscore_f1=values.bertscore_f1,
         marks={},
+        small=False,
         pareto=False,
         best_for=(),
         intervals=_intervals(values, None),

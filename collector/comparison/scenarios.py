@@ -24,7 +24,7 @@ from contract.records import Outcome, RateTrial
 from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
 
 NO_OUTCOME: Final = "the run recorded no outcome"
-NO_ROW: Final = "no single-stream run on this hardware has a time with the same bundle and settings"
+NO_ROW: Final = "no single-stream run on this device has a time with the same bundle and settings"
 _TENTH: Final = 10
 
 
@@ -34,6 +34,13 @@ class _Endured(msgspec.Struct, frozen=True, kw_only=True):
     percentiles: dict[str, int]
     first: int | None
     last: int | None
+
+
+class _OneByOne(msgspec.Struct, frozen=True, kw_only=True):
+    """The mean time per question, one after the other, of questions that a batch also answered."""
+
+    questions: int
+    mean_ns: float
 
 
 def under_load(
@@ -72,8 +79,8 @@ def _found(store: Store, group: Group, alone: Group | None, cache: FindingsCache
     at = _recorded_rate(outcome)
     endured = _endured(group, cache) if scenario == SUSTAINED else None
     rate = outcome.questions_per_second
-    one_by_one = None if alone is None or not alone.measured.mean_ns else 1e9 / alone.measured.mean_ns
-    if rate is not None and one_by_one is None:
+    gained = _gain(group, alone, cache) if rate is not None else None
+    if rate is not None and gained is None:
         notes["times_one_by_one"].append(NO_ROW)
     clocks = [moment.clock_hz for moment in timeline.moments if moment.clock_hz is not None]
     return ScenarioRun(
@@ -105,7 +112,8 @@ def _found(store: Store, group: Group, alone: Group | None, cache: FindingsCache
         p99_bound_ms=None if at is None else _ms(at.bound_ns),
         batch_size=settings.batch_size if scenario == OFFLINE else None,
         questions_per_second=rate,
-        times_one_by_one=rate / one_by_one if rate is not None and one_by_one else None,
+        times_one_by_one=rate * gained.mean_ns / 1e9 if rate is not None and gained is not None else None,
+        times_one_by_one_questions=0 if gained is None else gained.questions,
         latency_bound_ms=_ms(settings.latency_bound_ns) if scenario == SERVER else None,
         valid_per_second=outcome.valid_qps,
         at_per_second=None if at is None else at.qps,
@@ -129,6 +137,24 @@ def _found(store: Store, group: Group, alone: Group | None, cache: FindingsCache
         },
         notes={field: tuple(sentences) for field, sentences in notes.items()},
     )
+
+
+def _gain(group: Group, alone: Group | None, cache: FindingsCache) -> _OneByOne | None:
+    """Average the time of the same questions one by one, on the same device; None without such times."""
+    alone = None if alone is None else alone.devices.get(group.run.device_id)
+    if alone is None:
+        return None
+
+    def compute() -> _OneByOne | None:
+        times = alone.question_ns
+        both = np.isin(times.question, group.columns.question)
+        return (
+            _OneByOne(questions=int(both.sum()), mean_ns=float(times.value[both].mean()))
+            if both.any()
+            else None
+        )
+
+    return cache.recall("one by one", (*alone.digests, "for", *group.digests), _OneByOne | None, compute)
 
 
 def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:

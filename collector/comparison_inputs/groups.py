@@ -32,9 +32,11 @@ class Entrant:
         withheld: why no accuracy is shown; None if it is shown.
         digests: hashes that identify all numbers behind the row.
         is_measured: whether the answers were measured on hardware.
+        reading: the decoding and the windows, which accuracies must share to be compared; None if any do.
     """
 
     is_measured = True
+    reading: tuple[str, ...] | None = None
 
     name: RowName
     questions: str
@@ -104,6 +106,8 @@ class Group(Entrant):
         )
         self.questions = run.questions_name
         self.withheld = derived.sets.withheld(run)
+        described = _described(run)
+        self.reading = tuple(described[name] for name in _READING)
         summaries = [derived.summary(run) for run in runs]
         self.digests = tuple(summary.digest for summary in summaries)
         if len({run.device_id for run in runs}) > 1:
@@ -279,6 +283,24 @@ def unlike_settings(run: Run, other: Run) -> tuple[str, ...]:
     return tuple(text for name, text in mine.items() if text != its.get(name)) + tuple(
         f"no {name}" for name in its if name not in mine
     )
+
+
+def otherwise(run: Run, other: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Write in which settings and versions two runs differ, except the bundle: those of each side."""
+    mine, its = _circumstances(run), _circumstances(other)
+    unlike = [name for name in {**mine, **its} if mine.get(name) != its.get(name)]
+    absent = {name: f"no {name}" for name in unlike}
+    return tuple({**absent, **mine}[name] for name in unlike), tuple(
+        {**absent, **its}[name] for name in unlike
+    )
+
+
+def _circumstances(run: Run) -> dict[str, str]:
+    versions = {name: f"{name} {version}" for name, version in run.device.versions.items()}
+    return {name: text for name, text in {**_described(run), **versions}.items() if name != "bundle"}
+
+
+_READING: Final = ("decoding", "windows", "answers")
 
 
 def _described(run: Run) -> dict[str, str]:

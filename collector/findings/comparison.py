@@ -86,7 +86,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     marks: dict[str, int]
     """How many answers each kind of disturbance marked; one answer may have several marks."""
     speed_up: float | None
-    """Median time of the baseline divided by that of this row, on the devices and questions that both have."""
+    """Median time of the baseline divided by that of this row, on the devices and questions of both."""
     speed_up_questions: int
     """How many questions `speed_up` is based on."""
     f1_per_ms: float | None
@@ -105,6 +105,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Highest resident memory of the process that answered, over the runs."""
     temperature_celsius: float | None
     """Highest temperature of any sample."""
+    small: bool
+    """Whether another row of the place answered more than twice as many questions: then this row has no label
+    and no gate, is not on the Pareto front, and takes no part in a choice by requirement."""
     pareto: bool
     """Whether the row is on the Pareto front of its place: no row is both faster and more accurate."""
     best_for: tuple[str, ...]
@@ -113,6 +116,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Intervals by field name, as far as known: exact_match, f1, p50_ms, p90_ms, p99_ms, speed_up."""
     notes: dict[str, tuple[str, ...]]
     """Notes by field name: why the field is None, or what limits it."""
+
+
+def name_of(row: Row) -> RowName:
+    """Return the name of a row."""
+    return RowName(
+        hardware_class=row.hardware_class,
+        machine=row.machine,
+        questions_sha256=row.questions_sha256,
+        model=row.model,
+        precision=row.precision,
+    )
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):

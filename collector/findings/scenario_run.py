@@ -86,7 +86,10 @@ class ScenarioRun(msgspec.Struct, frozen=True, kw_only=True):
     questions_per_second: float | None
     """`offline`: questions per second of the worker's time."""
     times_one_by_one: float | None
-    """`offline`: `questions_per_second` divided by that of the row with the same bundle and settings."""
+    """`offline`: `questions_per_second` divided by that of the same questions one by one, on the
+    same device with the same bundle and settings."""
+    times_one_by_one_questions: int
+    """`offline`: how many questions have a time for `times_one_by_one`."""
     latency_bound_ms: float | None
     """`server`: the limit for p99."""
     valid_per_second: float | None

@@ -73,6 +73,10 @@ def _throttled(row: Row) -> str | None:
     return str(max((row.marks.get(mark, 0) for mark in _THROTTLED), default=0)) if row.timed else None
 
 
+def _questions(row: Row) -> str | None:
+    return None if row.speed_up is None else f"{row.speed_up_questions:,}"
+
+
 def _per_ms(row: Row) -> str | None:
     return None if row.f1_per_ms is None else f"{row.f1_per_ms:,.3g}"
 
@@ -93,6 +97,7 @@ COLUMNS: Final[tuple[NotedColumn[Row], ...]] = (
         "questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2), detail=True
     ),
     NotedColumn("speed_up", "speed-up", lambda r: times(r.speed_up)),
+    NotedColumn("speed_up_questions", "on questions", _questions),
     NotedColumn("speed_up_interval", "speed-up 95 %", lambda r: span(r.intervals.get("speed_up"), 2)),
     NotedColumn("f1_per_ms", "F1 per ms", _per_ms, detail=True),
     NotedColumn("joules_per_question", "J/question", lambda r: decimals(r.joules_per_question, 2)),

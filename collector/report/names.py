@@ -37,17 +37,6 @@ class Names:
         return self._titles.get(model, model)
 
 
-def name_of(row: Row) -> RowName:
-    """Return the name of a row."""
-    return RowName(
-        hardware_class=row.hardware_class,
-        machine=row.machine,
-        questions_sha256=row.questions_sha256,
-        model=row.model,
-        precision=row.precision,
-    )
-
-
 def full_name(title: str, precision: str) -> str:
     """Join a title and a precision, as in `MiniLM-L6 int8`; imported predictions have no precision."""
     return f"{title} {precision}".strip()

@@ -52,6 +52,7 @@ def _best(comparison: Comparison) -> Table:
         Column("F1 %", lambda row: decimals(row.f1, 1)),
         Column("p50 ms", lambda row: decimals(row.p50_ms, 1)),
         Column("speed-up", lambda row: times(row.speed_up)),
+        Column("on questions", lambda row: None if row.speed_up is None else f"{row.speed_up_questions:,}"),
         Column("memory MB", lambda row: megabytes(row.peak_rss_bytes)),
     )
     return table_of("Recommended models", columns, (row for row in comparison.rows if row.best_for), names=3)

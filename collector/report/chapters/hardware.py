@@ -5,10 +5,10 @@ from typing import Final
 
 from collector.display.numbers import signed
 from collector.findings.between_rows import RowName, Unit
-from collector.findings.comparison import Comparison, Row
+from collector.findings.comparison import Comparison, Row, name_of
 from collector.report.charts.comparison_figures import figures
 from collector.report.columns import COLUMNS, noted_table
-from collector.report.names import Names, name_of
+from collector.report.names import Names
 from collector.report.page import Chapter, Heading, Section, Table, cells
 
 DEVICES: Final = (

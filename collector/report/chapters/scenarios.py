@@ -24,7 +24,7 @@ _TITLES: Final = {
 _WORDS: Final = {
     OFFLINE: "Questions are answered in batches, as fast as the machine can. The gain is the number of "
     "questions per second, divided by that of the same bundle answering one question after the other on the "
-    "same hardware.",
+    "same device, on the questions of both.",
     SERVER: "Questions arrive at random times, as users ask them, and wait in a queue. The times include "
     "this wait. They are shown for the highest rate at which p99 held the bound, or for the last rate tried "
     "if none held it.",
@@ -66,6 +66,11 @@ _OWN: Final[dict[str, _Columns]] = {
         NotedColumn("batch_size", "batch", lambda r: None if r.batch_size is None else str(r.batch_size)),
         NotedColumn("questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2)),
         NotedColumn("times_one_by_one", "gain", lambda r: times(r.times_one_by_one)),
+        NotedColumn(
+            "times_one_by_one_questions",
+            "on questions",
+            lambda r: f"{r.times_one_by_one_questions:,}" if r.times_one_by_one_questions else None,
+        ),
     ),
     SERVER: (
         NotedColumn("latency_bound_ms", "bound ms", lambda r: decimals(r.latency_bound_ms, 1)),

@@ -30,6 +30,7 @@ _HEADINGS: Final = (
     Heading("EM %"),
     Heading("F1 %"),
     Heading("speed-up"),
+    Heading("on questions"),
     Heading("best for", number=False),
 )
 
@@ -56,6 +57,7 @@ def _theirs(row: Study, method: str) -> tuple[Cell, ...]:
         decimals(row.exact_match, 1),
         decimals(row.f1, 1),
         f"{about}{row.speed_up:.1f}x",
+        None,
         row.best_for,
     )
 
@@ -70,5 +72,6 @@ def _ours(row: Row) -> tuple[Cell, ...]:
         decimals(row.exact_match, 1),
         decimals(row.f1, 1),
         times(row.speed_up),
+        None if row.speed_up is None else f"{row.speed_up_questions:,}",
         ", ".join(row.best_for) or None,
     )

@@ -5,9 +5,9 @@ from typing import Any
 
 from collector.display.numbers import decimals, percent
 from collector.findings.between_rows import RowName
-from collector.findings.comparison import Comparison, Row, RunTrace
+from collector.findings.comparison import Comparison, Row, RunTrace, name_of
 from collector.report.charts.colours import ModelColours, label
-from collector.report.names import full_name, name_of
+from collector.report.names import full_name
 from collector.report.page import Figure, Heading, Table, cells
 
 _FRACTIONS = (0.05, 0.25, 0.5, 0.75, 0.95)

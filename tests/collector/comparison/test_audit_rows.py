@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from collector.comparison.compare import compare
+from collector.comparison.regression import compare_runs
 from collector.comparison_inputs.machine import machine_of
 from collector.comparison_inputs.selection import Selection
 from collector.errors import BadInput
@@ -324,3 +325,71 @@ def test_the_machine_type_is_what_the_device_describes() -> None:
     assert machine_of(replace(I7, hardware_class="virtual-machine")) != machine_of(I7)
     unknown = replace(I7, cpu_model="unknown", model="unknown")
     assert machine_of(unknown).label == "Laptop, x86_64, 8 cores"
+
+
+def test_another_decoding_is_not_compared_in_accuracy(lab: Store) -> None:
+    measure(lab, BERT, ms=100.0, wrong=2)
+    measure(lab, MINILM)
+    measure(lab, manifest("distilbert"), ms=20.0, wrong=0, decoding="squad")
+    measure(lab, manifest("distilbert", "int8"), ms=15.0)
+    comparison = found(lab)
+    assert {d.row.model for d in comparison.differences} == {"minilm-l6", "distilbert"}
+    assert {d.row.precision for d in comparison.differences if d.row.model == "distilbert"} == {"int8"}
+    assert (comparison.gates, comparison.divergences) == ((), ())
+    text = screen(lab)
+    assert "high accuracy" in line(text, "Raspberry", "BERT-Large fp32")
+    assert "not compared with bert-large fp32, which ran with decoding pipeline: this row ran" in text
+    assert "not compared with distilbert fp32, which ran with decoding squad: this row ran" in text
+    assert "no label, since most rows of this section ran with another decoding" in text
+    assert "measured with decoding squad; the baseline with decoding pipeline" in text
+
+
+def test_a_speed_up_with_other_threads_names_them(lab: Store) -> None:
+    measure(lab, BERT, ms=100.0)
+    measure(lab, MINILM, threads=1)
+    measure(lab, manifest("distilbert"), replace(PI_A, versions={"python": "3.14.0"}), ms=20.0)
+    text = screen(lab)
+    assert "measured with 1 thread; the baseline with 4 threads" in text
+    assert "measured with python 3.14.0; the baseline with python 3.13.5" in text
+
+
+def test_forty_questions_take_no_label_beside_all_of_them(lab: Store) -> None:
+    measure(lab, BERT, ms=100.0, asked=range(20, 39), wrong=0)
+    measure(lab, manifest("bert-large", "int8"), ms=60.0, wrong=3)
+    measure(lab, MINILM)
+    comparison = found(lab, require="f1>=80")
+    text = render(comparison, "table", width=250)
+    assert "high accuracy" in line(text, "Raspberry", "BERT-Large int8", "92.5")
+    few = row_of(replace(comparison, rows=comparison.rows[:1]), "bert-large")
+    assert (few.small, few.f1, few.pareto, few.best_for) == (True, 100.0, False, ())
+    assert "no label, front, gate or --require: 19 of the 40 questions that another row answered" in text
+    assert comparison.gates == ()
+    assert comparison.requirement is not None
+    assert [name.precision for name in comparison.requirement.choices[0].met_by] == ["int8", "fp32"]
+    assert "bert-large" not in {
+        name.model for name in comparison.requirement.choices[0].met_by if name.precision == "fp32"
+    }
+    assert "19" in line(text, "MiniLM-L6", "40/40").split(), "the speed-up is on 19 questions"
+
+
+def test_half_of_the_questions_are_enough(lab: Store) -> None:
+    measure(lab, BERT, ms=100.0, asked=range(20), wrong=0)
+    measure(lab, MINILM)
+    assert "high accuracy" in line(screen(lab), "Raspberry", "BERT-Large fp32")
+
+
+def test_before_and_after_are_of_the_questions_of_both(lab: Store) -> None:
+    before = measure(lab, MINILM, asked=range(20))
+    after = measure(lab, MINILM, ms=10.0, threads=1)
+    score_answers(lab)
+    changes = {change.metric: change for change in compare_runs(lab, before, after, ()).changes}
+    assert (changes["em"].before, changes["em"].after, changes["em"].change) == (80.0, 80.0, 0.0)
+    assert (changes["f1"].before, changes["f1"].after, changes["f1"].questions) == (80.0, 80.0, 20)
+    assert (changes["p50"].questions, changes["memory"].questions) == (20, None)
+
+
+def test_runs_of_two_scenarios_are_not_compared(lab: Store) -> None:
+    before = measure(lab, MINILM)
+    after = measure(lab, MINILM, scenario="sustained")
+    with pytest.raises(BadInput, match=r"is of the scenario single-stream and run .* of sustained"):
+        compare_runs(lab, before, after, ())
