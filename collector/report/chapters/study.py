@@ -6,6 +6,7 @@ from collector.display.numbers import decimals, megabytes, times
 from collector.findings.comparison import Comparison, Row
 from collector.report.names import full_name
 from collector.report.page import Cell, Chapter, Heading, Section, Table, cells
+from commandline.counted import counted
 from contract.study import METHODS, STUDY, Study
 
 CAVEATS: Final = (
@@ -30,7 +31,6 @@ _HEADINGS: Final = (
     Heading("EM %"),
     Heading("F1 %"),
     Heading("speed-up"),
-    Heading("on questions"),
     Heading("best for", number=False),
 )
 
@@ -57,7 +57,6 @@ def _theirs(row: Study, method: str) -> tuple[Cell, ...]:
         decimals(row.exact_match, 1),
         decimals(row.f1, 1),
         f"{about}{row.speed_up:.1f}x",
-        None,
         row.best_for,
     )
 
@@ -71,7 +70,12 @@ def _ours(row: Row) -> tuple[Cell, ...]:
         row.distillation,
         decimals(row.exact_match, 1),
         decimals(row.f1, 1),
-        times(row.speed_up),
-        None if row.speed_up is None else f"{row.speed_up_questions:,}",
+        _speed_up(row),
         ", ".join(row.best_for) or None,
     )
+
+
+def _speed_up(row: Row) -> str | None:
+    if row.speed_up is None:
+        return None
+    return f"{times(row.speed_up)} on {counted(row.speed_up_questions, 'question')}"
