@@ -75,7 +75,8 @@ def compare(
 
     Runs of one machine type, question file, model and precision are one row if they also agree in bundle
     and settings. `groups` chooses the runs that stand for the row, and a note lists the others. Results
-    that take long to compute are saved in the database if it is open for writing.
+    that take long to compute are saved in the database if it is open for writing, and if all runs are
+    compared by machine type.
 
     Args:
         store: the database; all reads see the same state of it.
@@ -91,7 +92,7 @@ def compare(
     cache = FindingsCache(store)
     with store.reading():
         comparison = _compare(store, cache, baseline, require, selection, by_device)
-    if store.writable:
+    if store.writable and selection.is_everything and not by_device:  # saving drops what was not used
         cache.save(store)
     return comparison
 

@@ -393,3 +393,15 @@ def test_runs_of_two_scenarios_are_not_compared(lab: Store) -> None:
     after = measure(lab, MINILM, scenario="sustained")
     with pytest.raises(BadInput, match=r"is of the scenario single-stream and run .* of sustained"):
         compare_runs(lab, before, after, ())
+
+
+def test_a_report_of_some_runs_keeps_what_the_report_of_all_has_computed(lab: Store) -> None:
+    for on in (PI_A, PI_B):
+        measure(lab, BERT, on, ms=100.0)
+        measure(lab, MINILM, on)
+    found(lab)
+    kept = list(lab.tuples("SELECT digest FROM findings ORDER BY 1"))
+    assert kept
+    found(lab, selection=Selection(devices=("pi-a",)))
+    found(lab, by_device=True)
+    assert list(lab.tuples("SELECT digest FROM findings ORDER BY 1")) == kept
