@@ -1,9 +1,13 @@
 # distilbench: `make demo` and `make test` do all set-up themselves, in .venv.
+# `make test` is for every change, in minutes; `make proofs` holds the tests that take long, and searches
+# for examples that the quick ones have not tried. CI runs both.
 #
 #   PYTHON       the interpreter to start from (default python3; 3.11 to 3.14)
 #   TORCH_INDEX  a package index to prefer for torch. PyPI's torch for Linux is a CUDA build of several
 #                gigabytes; the CPU build is ten times smaller:
 #                  make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+#   WORKERS      how many processes share the tests, such as WORKERS=4 or, for one after the other, WORKERS=0;
+#                by default one per core and at most eight, since each that builds models takes a gigabyte
 #   DEMO         further options of the demo, such as DEMO="--limit 20"
 #   SPLIT, LIMIT, PRECISION, STUDY   of `make study`: validation (default) or train, a sample of so many
 #                questions, such as PRECISION=fp32,int8, and further options
@@ -14,6 +18,7 @@
 
 PYTHON ?= python3
 TORCH_INDEX ?=
+WORKERS ?= logical
 DEMO ?=
 SPLIT ?=
 LIMIT ?=
@@ -26,7 +31,9 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo study test check arm64 installer bench clean
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
+
+.PHONY: demo study test proofs check arm64 installer bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -37,7 +44,10 @@ study: .venv/ready
 		$(if $(PRECISION),--precision $(PRECISION)) $(STUDY)
 
 test: check
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+proofs: .venv/ready
+	$(PYTEST) -m 'proof or hypothesis' --hypothesis-profile searching --timeout 1800
 
 check: .venv/ready
 	$(BIN)/ruff check .

@@ -33,7 +33,7 @@ class NotDelivered(AgentError):
 
 
 class StateUnusable(AgentError):
-    """The state folder cannot be used: nothing can be measured until it can."""
+    """The state folder cannot be used: nothing can be measured until that is fixed."""
 
 
 class OutboxFull(StateUnusable):

@@ -163,7 +163,7 @@ class World:
         for device in devices:
             while device.code != 0:
                 if time.monotonic() > deadline:
-                    raise Failed("not everything was receipted in time")
+                    raise Failed("some records got no receipt in time")
                 self.collector.start()  # it gives up when its broker is away at the start
                 device.start()
                 device.wait(1.0)

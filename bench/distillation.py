@@ -50,9 +50,7 @@ _RESAMPLES = 10_000
 )
 @count("--seeds", 3, "Students per arm.")
 @count("--steps", 600, "Training steps per student.")
-@click.option(
-    "--learning-rate", type=float, default=3e-4, show_default=True, help="The highest of a training."
-)
+@click.option("--learning-rate", type=float, default=3e-4, show_default=True, help="Highest learning rate.")
 @click.option("--chosen-on", default=0.1, show_default=True, help="Share of the questions to choose by.")
 @click.option("--tested-on", default=0.25, show_default=True, help="Share of the questions to test on.")
 @click.option("--cache", type=options.NEW_FOLDER, help="Folder for what the teacher computed.")

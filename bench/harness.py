@@ -5,11 +5,11 @@
 Four parts, each with its own table (`--only` picks one):
 
 - overhead: the time that the agent adds to a question, in a run of the bundle and in one of a reader that
-  answers at once, so that nothing hides behind the network.
+  answers at once, so that the time of the network hides nothing.
 - publish: whether times change if results are published while they are measured. Two runs share one worker
   and take turns, a chunk each; one publishes live, to Mosquitto and a collector on this machine.
 - repeat: whether two runs of the bundle, one after the other, agree.
-- light: the parent's memory, and the time of `agent run` with one question beside loading and answering.
+- light: the parent's memory, and the time of `agent run` with one question, without loading and answering.
 """
 
 import os
@@ -96,7 +96,7 @@ class Cost(NamedTuple):
 
 
 def _overhead(plan: Plan, work: Path) -> None:
-    print("| reader | reported µs | worker beside it µs | % | pauses between chunks µs | % |")
+    print("| reader | reported µs | rest of the worker µs | % | pauses between chunks µs | % |")
     print("|---|--:|--:|--:|--:|--:|")
     found = {}
     for name, program in (("null", PROGRAM), ("of the bundle", None)):
@@ -210,7 +210,7 @@ def _light(arguments: Sequence[str | Path], work: Path, starts: int) -> None:
         beside = (last.load_ns or 0) + (last.first_ns or 0) + sum(time_ns(a) for a in _timed(records))
         taken.append(whole - beside)
     print(
-        f"- `agent run` with one question, from start to end, beside loading the bundle and answering: "
+        f"- `agent run` with one question, from start to end, without loading the bundle and answering: "
         f"{percentile(taken, 0.5) / 1e6:.0f} ms (median of {len(taken)}, at most {max(taken) / 1e6:.0f} ms)"
     )
 

@@ -1,4 +1,4 @@
-"""How many answers per second the collector stores, beside what the broker and SQLite could do alone.
+"""How many answers per second the collector stores, compared with the broker and SQLite alone.
 
     python -m bench.ingest --devices 20 --answers 200000 --crowd 200
 
@@ -150,7 +150,7 @@ def crowd_seconds(devices: int, folder: Path) -> tuple[float, float, float]:
     """Reconnect devices at the same moment, with 50 records each.
 
     Returns:
-        Seconds until half of the devices, and all, are receipted, and the longest time without another one.
+        Seconds until half of the devices, and all, have a receipt, and the longest time without another one.
     """
     folder.mkdir()
     parts = range(0, devices, _DEVICES_PER_PROCESS)  # paho waits with select(), which takes 1,024 descriptors
@@ -161,7 +161,7 @@ def crowd_seconds(devices: int, folder: Path) -> tuple[float, float, float]:
             (broker.url, first, min(_DEVICES_PER_PROCESS, devices - first), folder, begin_at)
             for first in parts
         ]
-        done_at = sorted(at for part in pool.starmap(receipted, jobs) for at in part)
+        done_at = sorted(at for part in pool.starmap(receipt_times, jobs) for at in part)
     if len(done_at) < devices:
         raise SystemExit(
             f"bench: {devices - len(done_at)} of {devices} devices got no receipt in {WAIT_SECONDS:.0f} s"
@@ -169,8 +169,8 @@ def crowd_seconds(devices: int, folder: Path) -> tuple[float, float, float]:
     return done_at[len(done_at) // 2], done_at[-1], max((b - a for a, b in pairwise(done_at)), default=0.0)
 
 
-def receipted(url: str, first: int, count: int, folder: Path, begin_at: float) -> list[float]:
-    """Devices of this process, each with its outbox and publisher; seconds until each was receipted."""
+def receipt_times(url: str, first: int, count: int, folder: Path, begin_at: float) -> list[float]:
+    """Devices of this process, each with its outbox and publisher; seconds until each had its receipt."""
     outboxes = [Outbox(folder / f"outbox-{first + index}.db") for index in range(count)]
     publishers = []
     for index, outbox in enumerate(outboxes):
@@ -238,7 +238,7 @@ def main(devices: int, answers: int, batch: int, crowd: int, subscriber: bool) -
         print(f"\nmemory of the collector: {middle:.0f} MB at half, {end:.0f} MB at the end")
         half, last, gap = crowd_seconds(crowd, folder / "crowd")
         print(
-            f"{crowd} devices at once: half receipted after {half:.1f} s, all after {last:.1f} s, "
+            f"{crowd} devices at once: half had a receipt after {half:.1f} s, all after {last:.1f} s, "
             f"longest gap {gap:.1f} s"
         )
 

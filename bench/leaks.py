@@ -12,7 +12,7 @@ resident size only, which mixes what is held with what the allocator keeps for l
 - sqlite: the part of them that SQLite reports as its own, mostly pages of both databases, of which it keeps
   at most 2 MB per connection.
 - free: bytes that were freed and that malloc keeps in its arenas.
-- resident: the process's size; and once more after `malloc_trim`, which returns what is free to the system.
+- resident: the process's size; and again after `malloc_trim`, which returns what is free to the system.
 
 A leak shows as a slope of objects, traced, or held without sqlite; fragmentation as one of the last two.
 """
@@ -98,7 +98,7 @@ def look(libc: ctypes.CDLL, sqlite: ctypes.CDLL) -> Memory:
 
 
 def deliver(publisher: Publisher, outbox: Outbox, number: int, records: int) -> None:
-    """Deliver one run until its last record is receipted.
+    """Deliver one run until its last record has a receipt.
 
     Raises:
         TimeoutError: that takes longer than a minute.
@@ -110,7 +110,7 @@ def deliver(publisher: Publisher, outbox: Outbox, number: int, records: int) -> 
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while outbox.pending():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"run {number} is not receipted: {publisher.problem}")
+            raise TimeoutError(f"run {number} got no receipt: {publisher.problem}")
         publisher.step(wait_seconds=_STEP_SECONDS)
         time.sleep(_STEP_SECONDS)  # a step returns at once while it waits to reconnect
 

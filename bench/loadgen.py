@@ -3,7 +3,7 @@
     python -m bench.loadgen BUNDLE
 
 The two take turns on one bundle, each in a process of its own. LoadGen draws its questions with replacement,
-so that a question can weigh more in its p90 than in ours. So ours is printed as it is, and once more over the
+so that a question can weigh more in its p90 than in ours. So ours is printed as it is, and again over the
 questions that LoadGen drew, with the times that we measured for them, one after the other. What is left are
 differences between the instruments, and the machine's noise.
 """

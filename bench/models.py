@@ -1,4 +1,4 @@
-"""How much faster each model is than BERT-Large, beside the ratio of their arithmetic.
+"""How much faster each model is than BERT-Large, next to the ratio of their arithmetic.
 
     python -m bench.models --bundles FOLDER [NAME...]
 

@@ -1,4 +1,4 @@
-"""How fast our reader is beside Hugging Face's pipelines and the bare network.
+"""How fast our reader is, compared with Hugging Face's pipelines and the bare network.
 
     python -m bench.reader --limit 600
 
@@ -120,9 +120,9 @@ def _checkpoint(request: BuildRequest, folder: Path) -> Path:
     return folder
 
 
-def _print(entries: list[Entry], told: list[list[TimedAnswer]], measured: str) -> None:
-    texts = [[t.text for t in one] for one in told]
-    times = [np.array([t.ns for t in one]) for one in told]
+def _print(entries: list[Entry], answered: list[list[TimedAnswer]], measured: str) -> None:
+    texts = [[t.text for t in one] for one in answered]
+    times = [np.array([t.ns for t in one]) for one in answered]
     print(f"{measured}\n")
     print("| way | precision | p50 ms | ratio of medians | median of ratios | same answers % |")
     print("|---|---|--:|--:|--:|--:|")
@@ -141,7 +141,9 @@ def _print(entries: list[Entry], told: list[list[TimedAnswer]], measured: str) -
     by_entry = {(entry.way, entry.precision): taken for entry, taken in zip(entries, times, strict=True)}
     for precision in dict.fromkeys(entry.precision for entry in entries if entry.way == "our reader"):
         more = by_entry["our reader", precision] - by_entry["bare network", precision]
-        print(f"\n{precision}: beside the network, our reader takes {np.median(more) / 1e6:.2f} ms (median).")
+        print(
+            f"\n{precision}: our reader takes {np.median(more) / 1e6:.2f} ms more than the network (median)."
+        )
 
 
 def _say(line: str) -> None:

@@ -1,12 +1,12 @@
-"""How long a report takes on a database with millions of answers, beside DuckDB on the same rows.
+"""How long a report takes on a database with millions of answers, compared with DuckDB on the same rows.
 
     python -m bench.report --devices 10 --questions 100000
 
 Builds the database of a made-up fleet as a bulk of results leaves it: 10 devices x 5 models x 2 precisions
 x 100,000 questions are 10 million answers and about 2 GB. Then the upkeep that `collector serve` starts makes
 all that reports read. Meanwhile results keep arriving, and a reader holds its view of the database open, so
-that nothing of the write-ahead log can be given back. `collector report` follows as a process: first with
-nothing new, then while results arrive. With each time stands the longest that a batch of results had to wait.
+that no part of the write-ahead log can be freed. `collector report` follows as a process: first with
+nothing new, then while results arrive. Each time is printed with the longest wait of a batch of results.
 DuckDB answers the core of the report (percentiles and means per row, no intervals) from the same rows.
 """
 
@@ -69,10 +69,10 @@ def main(devices: int, questions: int, alone: float) -> None:
             time.sleep(alone)
             print(f"| nothing else {coming} | {alone:g} | | {max(latencies) * 1e3:.0f} |")
             with _reader(database):
-                _print(f"upkeep of all of it {coming} and a reader holds on", upkeep, latencies)
-        _print("upkeep of what came meanwhile", upkeep)
+                _print(f"upkeep of all of it {coming} and with an open reader", upkeep, latencies)
+        _print("upkeep of the answers that came meanwhile", upkeep)
         _print("report", report)
-        _print("report once more", report)
+        _print("report again", report)
         with _ingesting(database) as latencies:
             time.sleep(alone)
             _print(f"report {coming}", report, latencies)

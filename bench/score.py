@@ -3,8 +3,8 @@
     python -m bench.score --questions 87599 --pairs 1000
 
 Exact Match and F1 of one run are computed into columns, by default over as many questions as SQuAD v1.1 train
-has. BERTScore of a comparison of three models runs beside the package, which scores every answer with every
-gold answer of each model.
+has. BERTScore of a comparison of three models is compared with the package, which scores every answer with
+every gold answer of each model.
 """
 
 import tempfile

@@ -49,7 +49,7 @@ parse() {
             *) usage "unknown argument '$1'" ;;
         esac
     done
-    [ -z "$wheels" ] || [ -z "$wheel" ] || usage "--wheels and --wheel exclude each other"
+    [ -z "$wheels" ] || [ -z "$wheel" ] || usage "--wheels and --wheel cannot be used together"
     if [ -z "$wheels$wheel" ] && [ -n "$(find "$here" -maxdepth 1 -name 'distilbench-*.whl')" ]; then
         wheels=$here
     fi

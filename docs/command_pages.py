@@ -35,7 +35,7 @@ STATUSES: Final = (
         "failed. `agent audit`: repeated questions were answered faster. `export-models build`, `verify`: "
         "answers differ too much.",
     ),
-    ("2", "Wrong usage: an unknown command or option, a missing one, or a value that it does not take."),
+    ("2", "Wrong usage: an unknown command or option, a missing one, or an invalid value."),
     (str(REGRESSED), "`collector compare --fail-if`: a limit is broken."),
     ("130", "Ctrl-C (SIGINT). `collector prune`: also if the question was answered with no."),
     ("143", "SIGTERM, for all commands but `collector serve`."),

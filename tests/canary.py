@@ -3,7 +3,8 @@
 Every password that a test makes begins with `CANARY`; one that a process of its made is registered with
 `made`. At the end all that was captured (of tests and of the processes that they ran) and every file that the
 session left is searched for them; only private files with nothing but passwords in them may hold one. One
-place where it shows fails the session.
+place where it shows fails the session. If several processes share the tests (pytest-xdist), each sends what
+it found and made to the one that started them, which searches the files.
 """
 
 import re
@@ -24,6 +25,8 @@ _PRIVATE = 0o600
 _SECRETS = re.compile(rb"((([a-z0-9._-]+:)?[^\s:]+)?\n)*([a-z0-9._-]+:)?[^\s:]*")
 """A file of passwords, or of users and their passwords, and nothing else. A line matches in one way
 only, so that a large file takes no longer than it must."""
+
+_FOUND = "canary"
 
 _made: set[str] = set()
 _places: list[str] = []
@@ -89,6 +92,11 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Look through the files, and fail if the password showed anywhere."""
+    to_controller = getattr(session.config, "workeroutput", None)
+    if to_controller is not None:
+        found = {"places": _places, "made": sorted(_made), "left_out": [str(file) for file in _left_out]}
+        to_controller[_FOUND] = found
+        return
     folders = getattr(session.config, "_tmp_path_factory", None)
     base = getattr(folders, "_basetemp", None)
     if base is not None:
@@ -97,6 +105,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
                 _look_into(path)
     if _places:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a process found and made that ran some of the tests; one that died sends nothing."""
+    found = getattr(node, "workeroutput", {}).get(_FOUND, {})
+    _places.extend(found.get("places", ()))
+    _made.update(found.get("made", ()))
+    _left_out.update(map(Path, found.get("left_out", ())))
 
 
 def _look_into(path: Path) -> None:

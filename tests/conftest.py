@@ -1,8 +1,10 @@
 """Fixtures that tests of several packages share.
 
-Bundles are built by the real export once a session, when asked for; the broker is a real Mosquitto.
+Bundles are built by the real export once a session, when asked for, and shared by all the processes that run
+its tests; the broker is a real Mosquitto.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,17 +13,26 @@ from hypothesis import settings
 
 from agent.outbox.outbox import Outbox
 from agent.stop_signal import Stop
-from contract.bundle import Precision
 from export.building.build import BuildRequest, build
 from export.models.catalog import find
 from tests.export.tiny_models import TINY, save_checkpoint
 from tests.mosquitto import Mosquitto
+from tests.once import once
 
 pytest_plugins = ["tests.canary"]
 
-# How long one example takes is the machine's business: a busy one would fail what is right.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# Examples are the same every time, so that a change fails for what it changes; `make proofs` searches for new
+# ones. How long one takes is the machine's business: a busy one would fail what is right.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("searching", deadline=None, print_blob=True)
+settings.load_profile("repeatable")
+
+if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
+    # Processes that share the tests (pytest-xdist) share the cores as well. Threads of torch and onnxruntime
+    # wait for each other by spinning: two processes that both use all cores take several times as long.
+    _cores = sorted(os.sched_getaffinity(0))
+    _number, _of = int(os.environ["PYTEST_XDIST_WORKER"][2:]), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.sched_setaffinity(0, _cores[_number % len(_cores) :: _of])
 
 READER = Path(__file__).parent.parent / "demo" / "reader"
 
@@ -30,54 +41,58 @@ def _silent(line: str) -> None:
     """Progress that no one reads."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hide the settings and the state folder of the user who runs the tests from the commands under test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("DISTILBENCH_")]:
+            patch.delenv(name)
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the session's bundles."""
-    return tmp_path_factory.mktemp("bundles")
+def _tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # Both precisions at once: the network is traced once.
+    request = BuildRequest(model=TINY, weights="random", precisions=("fp32", "int8"), seed=7)
+    return once(tmp_path_factory, "tiny-bundles", lambda folder: build(request, folder, _silent))
 
 
-def _tiny(bundles: Path, precision: Precision) -> Path:
-    request = BuildRequest(model=TINY, weights="random", precisions=(precision,), seed=7)
-    return build(request, bundles, _silent)[0]
-
-
-def _reader(bundles: Path, precision: Precision) -> Path:
-    # Both at once: whichever is asked for first, the network is traced once.
+@pytest.fixture(scope="session")
+def _reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     request = BuildRequest(model=find("minilm-l6"), weights=str(READER), precisions=("fp32", "int8"))
-    built = dict(zip(request.precisions, build(request, bundles, _silent), strict=True))
-    return built[precision]
+    return once(tmp_path_factory, "reader-bundles", lambda folder: build(request, folder, _silent))
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """TINY as a transformers folder: weights, tokenizer, card."""
-    folder = tmp_path_factory.mktemp("checkpoints") / "tiny-squad"
-    save_checkpoint(folder)
-    return folder
+    name = "tiny-squad"
+    return once(tmp_path_factory, "checkpoint", lambda folder: save_checkpoint(folder / name)) / name
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(bundles: Path) -> Path:
+def tiny_bundle(_tiny: Path) -> Path:
     """Random weights in a shrunken BERT, fp32: 4 MB, answers at random."""
-    return _tiny(bundles, "fp32")
+    return _tiny / "tiny-fp32"
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle_int8(bundles: Path) -> Path:
+def tiny_bundle_int8(_tiny: Path) -> Path:
     """`tiny_bundle` in int8."""
-    return _tiny(bundles, "int8")
+    return _tiny / "tiny-int8"
 
 
 @pytest.fixture(scope="session")
-def reader_bundle(bundles: Path) -> Path:
+def reader_bundle(_reader: Path) -> Path:
     """The demo's MiniLM-L6 reader, fp32: real answers."""
-    return _reader(bundles, "fp32")
+    return _reader / "minilm-l6-fp32"
 
 
 @pytest.fixture(scope="session")
-def reader_bundle_int8(bundles: Path) -> Path:
+def reader_bundle_int8(_reader: Path) -> Path:
     """`reader_bundle` in int8."""
-    return _reader(bundles, "int8")
+    return _reader / "minilm-l6-int8"
 
 
 @pytest.fixture

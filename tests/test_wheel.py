@@ -4,20 +4,35 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.once import once
+
 ROOT = Path(__file__).parent.parent
-PACKAGES = {"agent", "collector", "commandline", "contract", "demo", "export"}
+PACKAGES = {"agent", "collector", "commandline", "contract", "export"}
+PROGRAMS = ("agent", "collector", "export-models")
+MAX_BYTES = 1_000_000
+START = """
+import sys
+from importlib.metadata import entry_points
+(program,) = entry_points(group="console_scripts", name=sys.argv[1])
+del sys.argv[0]
+sys.exit(program.load()())
+"""
 
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
+    folder = once(
+        tmp_path_factory,
+        "wheel",
+        lambda folder: subprocess.run([*build, folder, ROOT], check=True, capture_output=True),
+    )
     (path,) = folder.glob("*.whl")
     return path
 
@@ -25,12 +40,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def base_install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `bin` folder of an environment that holds the wheel, its dependencies and nothing else."""
-    folder = tmp_path_factory.mktemp("base") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    constraints = str(ROOT / "constraints.txt")
-    subprocess.run([*pip, "--constraint", constraints, str(wheel)], check=True, capture_output=True)
-    return folder / "bin"
+
+    def install(folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        pip: list[str | Path] = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
+        subprocess.run(
+            [*pip, "--constraint", ROOT / "constraints.txt", wheel], check=True, capture_output=True
+        )
+
+    return once(tmp_path_factory, "base-install", install) / "bin"
 
 
 def test_the_wheel_holds_exactly_the_packages(wheel: Path) -> None:
@@ -38,42 +56,66 @@ def test_the_wheel_holds_exactly_the_packages(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == PACKAGES
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
-    assert {"demo/sample-questions.json", "demo/reader/adapter_model.safetensors"} <= set(names)
     assert not [name for name in names if "test" in name or "__pycache__" in name]
+    assert wheel.stat().st_size < MAX_BYTES, "a device downloads this over any network"
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_starts_from_the_wheel_with_no_source_beside_it(
+    wheel: Path, tmp_path: Path, program: str
+) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "wheel")
+    # With -S the environment's packages are found, and the clone that is installed editable there is not.
+    paths = (str(tmp_path / "wheel"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    python = (sys.executable, "-S", "-c", START)
+    helps_and_has_a_version([*python, program], os.pathsep.join(dict.fromkeys(paths)), tmp_path)
+    finds = "from importlib.util import find_spec; print(find_spec('agent').origin, find_spec('demo'))"
+    found = run([*python[:-1], finds], os.pathsep.join(dict.fromkeys(paths)), tmp_path)
+    assert found.stdout.split() == [str(tmp_path / "wheel" / "agent" / "__init__.py"), "None"]
+
+
+@pytest.mark.proof
 def test_the_base_install_alone_runs_the_agent(
     base_install: Path, reader_bundle_int8: Path, tmp_path: Path
 ) -> None:
-    environment = {**os.environ, "DISTILBENCH_STATE_DIR": str(tmp_path / "state"), "PYTHONPATH": ""}
     out = tmp_path / "results.jsonl"
     questions = ROOT / "demo" / "sample-questions.json"
-    command: list[str | Path] = [base_install / "agent", "run", reader_bundle_int8]
-    command += ["--limit", "3", "--to-file", out]
-    run = subprocess.run(
-        [*command, "--questions", questions],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
+    command: list[str | Path] = [base_install / "agent", "run", reader_bundle_int8, "--questions", questions]
+    done = run([*command, "--limit", "3", "--to-file", out], "", tmp_path)
+    assert done.returncode == 0, done.stderr
     records = [record for line in out.read_text().splitlines() for record in json.loads(line)["records"]]
     answers = [record for record in records if record["type"] == "answer"]
     assert len(answers) == 3
     assert all(answer["text"] for answer in answers)
 
 
-def test_the_base_install_says_what_the_others_need(base_install: Path, tmp_path: Path) -> None:
+@pytest.mark.proof
+def test_the_base_install_has_every_program_and_says_what_the_others_need(
+    base_install: Path, tmp_path: Path
+) -> None:
+    for program in PROGRAMS:
+        helps_and_has_a_version([base_install / program], "", tmp_path)
     for command, extra in (
         (("collector", "runs", "--db", "x.db"), "collector"),
         (("export-models", "build", "minilm-l6", "--weights", "random", "--to", "x"), "export"),
     ):
         program, *arguments = command
-        run = subprocess.run(
-            [base_install / program, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert run.returncode == 1
-        assert f"distilbench[{extra}]" in run.stderr
-        assert len(run.stderr.splitlines()) == 1
+        done = run([base_install / program, *arguments], "", tmp_path)
+        assert done.returncode == 1
+        assert f"distilbench[{extra}]" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def helps_and_has_a_version(program: list[str | Path], path: str, folder: Path) -> None:
+    for option, answer in (("--help", "Usage: "), ("--version", " 0.")):
+        done = run([*program, option], path, folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert answer in done.stdout
+
+
+def run(command: list[str | Path], path: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command outside the clone, whose modules it must not find by the way."""
+    state = {"DISTILBENCH_STATE_DIR": str(folder / "state"), "PYTHONPATH": path}
+    return subprocess.run(
+        command, env={**os.environ, **state}, cwd=folder, capture_output=True, text=True, check=False
+    )

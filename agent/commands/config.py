@@ -28,7 +28,7 @@ def _check(values: Mapping[str, Value]) -> None:
     if "device-id" in values:
         checked_device_id(str(values["device-id"]))
     if "broker" in values and "to-file" in values:
-        raise BadInput("broker and to-file exclude each other")
+        raise BadInput("broker and to-file cannot be set together: leave one out")
     if "broker" in values or "to-file" in values:
         destination(
             str(values["broker"]) if "broker" in values else None,

@@ -40,13 +40,16 @@ class Cores(click.ParamType):  # type: ignore[type-arg]  # generic in later vers
     name = "cores"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text if it is a list of cores."""
-        from agent.machine.device import cores_of
+        """Return the text if it is a list of cores that this machine has."""
+        from agent.machine.device import core_list, cores_of, usable_core_numbers
 
         try:
-            cores_of(str(value))
+            cores = cores_of(str(value))
         except ValueError:
             self.fail(f"{value!r} is not a list of cores: write it like 0,2-3.", param, ctx)
+        usable = usable_core_numbers()
+        if not cores <= usable:
+            self.fail(f"{value!r} cannot be used: this machine has cores {core_list(usable)}.", param, ctx)
         return str(value)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:

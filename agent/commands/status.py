@@ -29,8 +29,15 @@ def status(state_dir: Path | None, as_json: bool) -> None:
     for refused in summary.refused:
         click.echo(f"            {refused.count} refused: {printable(refused.reason)}")
     for gone in summary.gone:
-        click.echo(f"            {gone.count} gone: {printable(gone.reason)}")
+        click.echo(f"            {gone.count} deleted: {printable(gone.reason)}")
     click.echo(f"unfinished  {counted(summary.unfinished_runs, 'run')}")
+    for run in summary.unfinished:
+        click.echo(f"            run {run.run_id[:8]} after {counted(run.asked, 'question')}")
+    if summary.unfinished:
+        click.echo(
+            "            'agent run' with the same bundle, questions and settings continues a run; with "
+            "--no-resume it ends it and starts over"
+        )
     if summary.limit_bytes:
         full = f"{summary.used_bytes / 1_048_576:.1f} of {summary.limit_bytes / 1_048_576:.0f} MiB"
         left = summary.hours_left

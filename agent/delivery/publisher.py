@@ -1,4 +1,4 @@
-"""Delivers the outbox: keeps a connection to the broker, sends what is due, deletes what is receipted."""
+"""Delivers the outbox: keeps a connection to the broker, sends what is due, deletes what has a receipt."""
 
 import random
 import time

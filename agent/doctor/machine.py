@@ -109,7 +109,7 @@ def _clock() -> Finding:
         return Finding(
             about="clock",
             level="warn",
-            what="the system's clock is not synchronised: dates may be wrong, durations are not",
+            what="the system's clock is not synchronised: dates may be wrong, but durations are correct",
             advice="turn on a time service: sudo timedatectl set-ntp true",
         )
     unknown = "the system does not report whether it is synchronised"

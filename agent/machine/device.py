@@ -5,6 +5,7 @@ Everything is read below a root folder, so a captured `/proc` and `/sys` tree is
 
 import os
 import platform
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -68,8 +69,24 @@ def agent_version() -> str:
 
 def usable_cores(root: Path = Path("/")) -> int:
     """Number of logical cores that this process may use."""
+    return len(usable_core_numbers(root))
+
+
+def usable_core_numbers(root: Path = Path("/")) -> frozenset[int]:
+    """The logical cores that this process may use."""
     allowed = read_field(root / "proc/self/status", "Cpus_allowed_list:")
-    return len(cores_of(allowed)) if allowed is not None else os.cpu_count() or 1
+    return cores_of(allowed) if allowed is not None else frozenset(range(os.cpu_count() or 1))
+
+
+def core_list(cores: Iterable[int]) -> str:
+    """Write cores as `cores_of` reads them: `0,2-3`."""
+    ranges: list[list[int]] = []
+    for core in sorted(cores):
+        if ranges and core == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [core]
+        else:
+            ranges.append([core])
+    return ",".join("-".join(map(str, ends)) for ends in ranges)
 
 
 def cores_of(text: str) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""Finds what speaks against measuring now: a machine that is busy, hot, throttled or on battery.
+"""Finds reasons not to measure now: a machine that is busy, hot, throttled or on battery.
 
 The same remarks are printed before a run, recorded with it, and shown by `agent doctor`. They do not prevent
 a run: on an unattended board, a doubtful result with a remark is worth more than no result.
@@ -26,7 +26,7 @@ Pause = Callable[[float], None]
 
 
 class Remark(NamedTuple):
-    """One thing that speaks against measuring now."""
+    """One reason not to measure now."""
 
     about: str
     """`load`, `host`, `governor`, `temperature`, `power` or `throttling`."""

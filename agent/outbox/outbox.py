@@ -1,4 +1,4 @@
-"""Results that no collector has receipted yet: a SQLite file that survives kills and power cuts.
+"""Results that no collector has confirmed yet: a SQLite file that survives kills and power cuts.
 
 Every append is one transaction that is on the disk (synchronous FULL) before it returns. It contains the
 run's place with its records, so a run resumes after its last committed record. The journal is a write-ahead

@@ -43,6 +43,14 @@ class DroppedRecords(msgspec.Struct, frozen=True):
     count: int
 
 
+class UnfinishedRun(msgspec.Struct, frozen=True):
+    """A run that was interrupted and can be continued."""
+
+    run_id: str
+    asked: int
+    """How many questions it has recorded."""
+
+
 class Summary(msgspec.Struct, frozen=True):
     """What the outbox contains, for people."""
 
@@ -56,6 +64,8 @@ class Summary(msgspec.Struct, frozen=True):
     gone: tuple[DroppedRecords, ...] = ()
     unfinished_runs: int = 0
     """Number of runs that can be continued."""
+    unfinished: tuple[UnfinishedRun, ...] = ()
+    """These runs, the oldest first."""
     used_bytes: int = 0
     limit_bytes: int | None = None
     """Largest size of the outbox, as set for the latest agent; None if no agent has worked here."""
@@ -100,7 +110,10 @@ def summary(db: sqlite3.Connection) -> Summary:
     gone = tuple(
         DroppedRecords(*row) for row in db.execute("SELECT reason, count FROM dropped ORDER BY 2 DESC, 1")
     )
-    (unfinished,) = db.execute("SELECT count(*) FROM runs WHERE NOT finished").fetchone()
+    unfinished = tuple(
+        UnfinishedRun(*row)
+        for row in db.execute("SELECT run_id, asked FROM runs WHERE NOT finished ORDER BY rowid")
+    )
     (used,) = db.execute(f"SELECT {SIZE} FROM records").fetchone()  # noqa: S608  # our own words
     limit, link, problem, since = db.execute("SELECT limit_bytes, state, problem, since FROM link").fetchone()
     return Summary(
@@ -109,7 +122,8 @@ def summary(db: sqlite3.Connection) -> Summary:
         dropped=sum(r.count for r in refused) + sum(g.count for g in gone),
         refused=refused,
         gone=gone,
-        unfinished_runs=unfinished,
+        unfinished_runs=len(unfinished),
+        unfinished=unfinished,
         used_bytes=used,
         limit_bytes=limit,
         hours_left=_hours_left(db, limit - used) if limit else None,

@@ -82,7 +82,7 @@ class Plan(NamedTuple):
     questions: tuple[Question, ...]
     """The selected questions, in the order in which they are asked."""
     remarks: tuple[str, ...] = ()
-    """What speaks against measuring now."""
+    """Reasons not to measure now."""
     thread_trials: tuple[ThreadTrial, ...] = ()
     """The measured numbers of threads from which one was chosen."""
     ignore_memory: bool = False

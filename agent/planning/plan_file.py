@@ -8,7 +8,7 @@
     questions = "dev-v1.1.json"
     threads = [1, 4]
 
-A key of `[[run]]` is an option of `agent run` without its dashes; a list stands for one run with each of its
+A key of `[[run]]` is an option of `agent run` without its dashes; a list means one run with each of its
 values. Rounds are interleaved: every run once, then every run again. Paths are relative to the plan's
 folder. The command checks the values of options: see `agent/commands/run_plan.py`.
 """
@@ -99,7 +99,7 @@ def _schedule(tables: dict[str, Any], folder: Path, options: Collection[str]) ->
 
 
 def _runs(run: dict[str, Any], folder: Path, options: Collection[str]) -> list[dict[str, Value]]:
-    """The runs that a table stands for, one for each combination of its lists' values."""
+    """The runs of a table, one for each combination of its lists' values."""
     for key in run:
         check_key(key, {*_PATHS, *options}, "plan: [[run]]")
     for key in _PATHS:

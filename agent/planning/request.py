@@ -39,7 +39,7 @@ class RunRequest(NamedTuple):
             device: the measuring device.
             bundle: one of `bundles`, described.
             questions: the content of `question_file`.
-            remarks: what speaks against measuring now.
+            remarks: reasons not to measure now.
 
         Raises:
             BundleRefused: its manifest does not fit into a message.

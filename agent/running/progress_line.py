@@ -17,7 +17,7 @@ class ProgressLine:
     """Draws on standard error, only between two chunks of questions.
 
     Args:
-        pending: counts the results that no collector has receipted yet.
+        pending: counts the results that no collector has confirmed yet.
     """
 
     def __init__(self, pending: Callable[[], int]) -> None:

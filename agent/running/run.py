@@ -235,13 +235,15 @@ class Run:
         self._peak_rss_bytes = first.peak_rss_bytes
         warm = 0
         self._warm_ns = time_ns(outcome)
+        warm_ns = 0
         while warm < settings.warmup_questions:
             # Warm-up cycles through the run's questions, so that it sees the lengths that will be timed.
             at = warm % len(self._plan.questions)
             wanted = self._plan.questions[at : at + settings.warmup_questions - warm]
             outcomes = worker.ask(wanted, CHUNK_SECONDS).outcomes
             warm += len(outcomes)
-            self._warm_ns = sum(map(time_ns, outcomes)) // len(outcomes)
+            warm_ns += sum(map(time_ns, outcomes))
+            self._warm_ns = warm_ns // warm
 
     def _check_memory(self) -> None:
         if self._plan.ignore_memory:

@@ -1,4 +1,4 @@
-"""What a benchmark needs beside Python: checked before it starts, so that it does not fail after an hour."""
+"""What a benchmark needs besides Python: checked before it starts, so that it does not fail after an hour."""
 
 import ctypes
 import importlib

@@ -88,7 +88,7 @@ class Pace(NamedTuple):
 def main(
     state_dir: Path, device_id: str, broker: str, records: int, seconds: float, pause: float, drain: float
 ) -> None:
-    """Deliver made-up runs; the exit status is 0 once all records are receipted, and 3 if some are not."""
+    """Deliver made-up runs; the exit status is 0 once all records have a receipt, and 3 if some have none."""
     log = Log(state_dir.with_suffix(".log"))
     with (
         opened_state(state_dir, device_id, partial(print, file=sys.stderr)) as state,

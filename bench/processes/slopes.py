@@ -24,7 +24,7 @@ def stretches(values: list[float]) -> list[float]:
 def fit(at: list[float], values: list[float]) -> Slope:
     """The slope of a series, by least squares over the means of its stretches.
 
-    These are nearly independent, where samples a few seconds apart are not.
+    These are nearly independent; samples a few seconds apart are not.
     """
     x, y = np.array(stretches(at)), np.array(stretches(values))
     dx = x - x.mean()

@@ -82,7 +82,7 @@ class Watch:
             since = next(s.at for s in samples if s.pid == last) + warm_up_hours
             seen = [s for s in samples if s.pid == last and s.at >= since]
             if len(seen) < 2 * STRETCHES:
-                lines.append(f"| {name} | watched too briefly to tell | | | | | | |")
+                lines.append(f"| {name} | watched too briefly for a slope | | | | | | |")
                 continue
             hours = [s.at for s in seen]
             memory = fit(hours, [s.megabytes for s in seen])
@@ -98,7 +98,7 @@ class Watch:
             )
             course = " ".join(f"{mean:.1f}" for mean in stretches([s.own for s in seen]))
             courses.append(f"{name}: {course}")
-        return [*lines, "", "Its own MB by stretch, to tell what grows from what settles:", *courses]
+        return [*lines, "", "Its own MB by stretch, to show whether it keeps growing:", *courses]
 
     def growth(self) -> list[str]:
         """A row per kind of fault: by how much the own memory of each process grew after it.

@@ -124,13 +124,13 @@ def take_turns(contestants: Sequence[Contestant], count: int) -> list[list[Timed
     Returns:
         For each contestant its answers, in the order of the questions.
     """
-    told: list[list[TimedAnswer]] = [[] for _ in contestants]
+    answered: list[list[TimedAnswer]] = [[] for _ in contestants]
     for block, first in enumerate(range(0, count, BLOCK)):
         for turn in range(len(contestants)):
             place = (block + turn) % len(contestants)
             time.sleep(PAUSE_SECONDS)
-            told[place] += contestants[place].answer(first, min(BLOCK, count - first))
-    return told
+            answered[place] += contestants[place].answer(first, min(BLOCK, count - first))
+    return answered
 
 
 @contextmanager
@@ -165,12 +165,12 @@ def _serve(pipe: Connection, entry: Entry, questions: tuple[Question, ...]) -> N
     while True:
         first, count = pipe.recv()
         answer(questions[first])  # not timed: the caches hold another contestant's data
-        told = []
+        answered = []
         for question in questions[first : first + count]:
             begun = time.perf_counter_ns()
             text = answer(question)
-            told.append(TimedAnswer(text, time.perf_counter_ns() - begun))
-        pipe.send(told)
+            answered.append(TimedAnswer(text, time.perf_counter_ns() - begun))
+        pipe.send(answered)
         gc.collect()
 
 

@@ -124,7 +124,7 @@ def side_by_side(plan: Plan, folder: Path, url: str) -> Sides:
             records: dict[int, Record] = {}
 
             def between(progress: Progress) -> None:
-                # What is receipted is gone from the outbox.
+                # A receipt removes a record from the outbox.
                 records.update({record.seq: record for record in waiting(outbox)})
                 publisher.step(progress)
                 hand_over()

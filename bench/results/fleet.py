@@ -53,7 +53,7 @@ class Fleet(NamedTuple):
 
 
 def build(path: Path, fleet: Fleet) -> None:
-    """Make a database of the fleet's results, and its question file beside it."""
+    """Make a database of the fleet's results, and its question file in the same folder."""
     rng = np.random.default_rng(1)
     golds = [" ".join(rng.choice(_WORDS, rng.integers(1, 5))) for _ in range(fleet.questions)]
     others = rng.random((fleet.questions, 2)) < 0.4

@@ -19,7 +19,7 @@ def _check(values: Mapping[str, Value]) -> None:
 
     paths = {key: Path(str(values[key])) for key in values if key.endswith("-file")}
     if "broker" in values and values.get("embedded-broker"):
-        raise BadInput("broker and embedded-broker exclude each other")
+        raise BadInput("broker and embedded-broker cannot be set together: leave one out")
     if "broker" in values:
         parse_broker(
             str(values["broker"]),

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     """,
 )
 @selecting
-@as_json
+@option_group("Output", as_json)
 @database
 def runs(database: Path, as_json: bool, selection: "Selection") -> None:
-    """List the runs with device, model, progress and state."""
+    """List the runs with device, model, progress and state.
+
+    A run whose end has not arrived is running. It is abandoned once the device starts an equal run later, or
+    ends a later one.
+    """
     from collector.display import listing
     from collector.store.database import Store
     from collector.store.runs import read_runs
@@ -39,7 +43,7 @@ def runs(database: Path, as_json: bool, selection: "Selection") -> None:
 
 @click.command(cls=Command)
 @selecting
-@as_json
+@option_group("Output", as_json)
 @database
 def devices(database: Path, as_json: bool, selection: "Selection") -> None:
     """List the devices, as their latest runs describe them."""
@@ -96,6 +100,7 @@ def show(database: Path, run: str, as_json: bool) -> None:
 def query(database: Path, sql: str, form: "GridFormat") -> None:
     """Run a read-only SQL query and print its rows.
 
+    Values are printed as they are: numbers unrounded, NULL as an empty cell, a BLOB in hexadecimal.
     `collector schema` describes the tables and views.
     """
     from collector.display.grid import Grid, grid_text
@@ -103,7 +108,7 @@ def query(database: Path, sql: str, form: "GridFormat") -> None:
 
     with Store.open_to_read(database) as store:
         columns, rows = store.query(sql)
-    click.echo(grid_text(Grid(columns, rows, "no rows"), form, terminal_width()), nl=False)
+    click.echo(grid_text(Grid(columns, rows, "no rows", exact=True), form, terminal_width()), nl=False)
 
 
 @click.command(

@@ -37,7 +37,7 @@ def evaluate(questions: Path, predictions: Path) -> None:
 
 
 class _RunOrCommand(CommandGroup):
-    """A group in which a run instead of a command stands for `write RUN`."""
+    """A group in which a run instead of a command means `write RUN`."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -26,7 +26,7 @@ REGRESSED = 4
     collector report --db results.db
     collector report --format html --to report.html --db results.db
     collector report --require "f1>=80,p90_ms<=150,rss_mb<=400" --db results.db
-    collector report --device pi-5 --settings threads=4 --exclude 5ae36d61 --db results.db
+    collector report --device pi-5 --settings threads=4 --db results.db
     """,
 )
 @option_group(
@@ -34,13 +34,14 @@ REGRESSED = 4
     click.option(
         "--baseline",
         metavar="MODEL",
-        help="Compute speed-ups over this model in fp32. [default: bert-large]",
+        help="Compute speed-ups over this model in fp32, given by its name or title. Where it was not "
+        "measured, the largest fp32 model stands in. [default: bert-large]",
     ),
     click.option(
         "--require",
         metavar="EXPRESSION",
-        help="Show which models meet these limits, or come nearest: 'f1>=88,p90_ms<=150,rss_mb<=400'. An "
-        "unknown name prints the list of names.",
+        help="Show the models that meet these limits, or the nearest one. Example: "
+        "'f1>=88,p90_ms<=150,rss_mb<=400'. An unknown name prints the list of names.",
     ),
     click.option(
         "--by",
@@ -91,7 +92,7 @@ def report(
     report; `html` has charts.
     """
     if (full or section) and (form != "table" or (full and section)):
-        raise click.UsageError("--full and --section NAME need --format table, and exclude each other")
+        raise click.UsageError("--full and --section NAME need --format table, and cannot be used together")
     if form == "parquet":
         if target is None or baseline or require or not selection.is_everything:
             raise click.UsageError(
@@ -100,10 +101,10 @@ def report(
             )
         _export(database, target)
         return
-    from collector.comparison.compare import BASELINE, compare_file
+    from collector.comparison.compare import compare_file
     from collector.report.formats.render import render
 
-    comparison = compare_file(database, baseline or BASELINE, require, selection, by_device=unit == "device")
+    comparison = compare_file(database, baseline, require, selection, by_device=unit == "device")
     part = "full" if full else section or "first-screen"
     width = None if target else terminal_width()
     text = render(comparison, form, width=width, colour=in_colour() and not target, part=part)
@@ -158,5 +159,5 @@ def compare(database: Path, before: str, after: str, limits: str | None, as_json
         found = compare_runs(store, before, after, parsed)
     click.echo(changes_json(found) if as_json else changes_text(found, terminal_width()), nl=False)
     if found.broken:
-        say(f"regressed beyond {', '.join(found.broken)}")
+        say(f"the second run breaks {counted(len(found.broken), 'limit')}: {', '.join(found.broken)}")
     return REGRESSED if found.broken else 0

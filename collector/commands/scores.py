@@ -40,7 +40,7 @@ def list_questions(database: Path, as_json: bool) -> None:
 def add_questions(database: Path, file: Path, name: str | None) -> None:
     """Add a question file in SQuAD v1.1 format, with its gold answers.
 
-    Answers to these questions are scored now and when they arrive.
+    Stored answers to these questions are scored now, later ones when they arrive.
     """
     from collector.scoring.question_sets import add_questions as add
     from collector.store.database import Store
@@ -79,10 +79,13 @@ def add_questions(database: Path, file: Path, name: str | None) -> None:
     click.option(
         "--rescale",
         is_flag=True,
-        help="Rescale so that unrelated texts score 0, by the baseline that bert-score has for the encoder.",
+        help="Rescale so that unrelated texts score 0, with the baseline of the package bert-score for the "
+        "encoder.",
     ),
     click.option(
-        "--baseline-file", type=FILE, help="Rescale by this baseline, for an encoder that has none."
+        "--baseline-file",
+        type=FILE,
+        help="Rescale with this baseline, for an encoder for which bert-score has none.",
     ),
     click.option(
         "--device",

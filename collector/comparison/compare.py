@@ -16,6 +16,7 @@ from collector.comparison.requirement import choose, parse
 from collector.comparison.row import make_row, system_row
 from collector.comparison.scenarios import scenario_run, under_load
 from collector.comparison.time_split import time_splits
+from collector.comparison_inputs.baseline import Baselines
 from collector.comparison_inputs.groups import FULL, Group, device_as_type, groups, type_of
 from collector.comparison_inputs.provenance import provenance
 from collector.comparison_inputs.question_files import question_files
@@ -34,14 +35,13 @@ from collector.summaries.run_summary import Derived
 from commandline.clock import utc_now
 from commandline.counted import counted
 
-BASELINE: Final = "bert-large"
 _PRECISIONS: Final = ("fp32", "int8", "int4", "")
 TOO_FEW: Final = "needs two models with an F1 and a time on this hardware and these questions"
 
 
 def compare_file(
     database: Path,
-    baseline: str = BASELINE,
+    baseline: str | None = None,
     require: str | None = None,
     selection: Selection = EVERYTHING,
     *,
@@ -65,7 +65,7 @@ def compare_file(
 
 def compare(
     store: Store,
-    baseline: str = BASELINE,
+    baseline: str | None = None,
     require: str | None = None,
     selection: Selection = EVERYTHING,
     *,
@@ -80,13 +80,15 @@ def compare(
 
     Args:
         store: the database; all reads see the same state of it.
-        baseline: the model whose fp32 runs speed-ups are relative to.
+        baseline: name or title of the model whose fp32 runs speed-ups are relative to; None for BERT-Large.
+            Where it was not measured, the largest fp32 model stands in.
         require: an expression for `requirement.parse`; None for no requirement.
         selection: the runs to compare.
         by_device: whether each device has rows of its own, as if it were the only one of its type.
 
     Raises:
-        BadInput: the requirement is not valid, or the selection matches no run.
+        BadInput: the requirement is not valid, the selection matches no run, or the baseline was not
+            measured in any of the runs.
         StorageUnavailable: the database cannot be read, or it is open for writing but cannot be written.
     """
     cache = FindingsCache(store)
@@ -100,7 +102,7 @@ def compare(
 def _compare(
     store: Store,
     cache: FindingsCache,
-    baseline: str,
+    baseline: str | None,
     require: str | None,
     selection: Selection,
     by_device: bool,
@@ -112,13 +114,11 @@ def _compare(
     measured: list[Group] = []
     rows: list[Row] = []
     for together in _by_place(list(groups(runs, machine, derived, cache))):
-        against = reference(together, together[0], baseline)
-        for group in together:
-            fp32 = reference(together, group, group.name.model)
-            rows.append(
-                make_row(group, against, baseline, cache, fp32=fp32, scorer=derived.scorer is not None)
-            )
-            measured.append(group)
+        measured += together
+    baselines = Baselines(measured, baseline)
+    for group in measured:
+        fp32 = reference(measured, group, group.name.model)
+        rows.append(make_row(group, baselines, cache, fp32=fp32, scorer=derived.scorer is not None))
     loaded = under_load(runs, machine, derived, cache)
     added = [
         system
@@ -132,13 +132,14 @@ def _compare(
     return Comparison(
         generated_at=utc_now(),
         collector_id=store.collector_id,
-        baseline=baseline,
+        baseline=baselines.model,
+        baselines=baselines.found(),
         bertscore=_bertscore(store, derived.scorer),
         rows=tuple(rows),
         distributions=tuple(_distributions(measured)),
         traces=tuple(_traces(measured)),
         scenarios=tuple(scenario_run(store, group, measured, cache) for group in loaded),
-        differences=tuple(differences([*measured, *added], baseline, cache)),
+        differences=tuple(differences([*measured, *added], baselines, cache)),
         gates=found_gates,
         divergences=tuple(Divergences(store, derived, cache, found_gates).among(measured)),
         units=tuple(unit for group in measured for unit in units(group, cache)),
@@ -189,6 +190,7 @@ def _traces(measured: Sequence[Group]) -> Iterator[RunTrace]:
                 device_id=run.device_id,
                 started_at=run.started_at,
                 state=run.state,
+                ends=timeline.ends,
                 moments=timeline.moments,
             )
 

@@ -6,13 +6,13 @@ from typing import Final, TypeVar
 import msgspec
 import numpy as np
 
+from collector.comparison_inputs.baseline import REFERENCE_PRECISION, Baselines
 from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Difference, Gate, Interval
 from collector.store.findings_cache import FindingsCache
 from collector.summaries.columns import mean_scores, shared
 from collector.summaries.statistics import SIGNIFICANCE, is_significant, mcnemar, mean, ratio_of_means
 
-REFERENCE_PRECISION: Final = "fp32"
 E = TypeVar("E", bound=Entrant)
 _HALF: Final = 0.5
 
@@ -81,16 +81,13 @@ def _paired_scores(left: Entrant, right: Entrant) -> PairedScores | None:
     )
 
 
-def differences(entrants: Sequence[Entrant], baseline: str, cache: FindingsCache) -> Iterator[Difference]:
-    """Compare each row with the baseline of its place, and each precision with fp32 of its model.
-
-    Imported predictions were not measured on any hardware, so they are compared with the first baseline of
-    their questions.
-    """
+def differences(
+    entrants: Sequence[Entrant], baselines: Baselines, cache: FindingsCache
+) -> Iterator[Difference]:
+    """Compare each row with the baseline of its place, and each precision with fp32 of its model."""
     for entrant in entrants:
         compared: list[Entrant] = []
-        for model in dict.fromkeys((baseline, entrant.name.model)):
-            against = reference(entrants, entrant, model)
+        for against in (baselines.of(entrant), reference(entrants, entrant, entrant.name.model)):
             if against is None or against is entrant or not comparable(entrant, against):
                 continue
             if against not in compared:

@@ -5,6 +5,7 @@ It compares texts, so it needs no gold answers. Random weights are left out: the
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
 from typing import Final, NamedTuple
 
 import msgspec
@@ -46,14 +47,14 @@ class Divergences:
         self._gates = {gate.row: gate for gate in gates}
 
     def among(self, groups: Sequence[Group]) -> Iterator[Divergence]:
-        """Compare each precision with fp32 of its model, then each bundle on one processor with another."""
+        """Compare each precision with fp32 of its model, then each bundle on every two processors."""
         trained = [group for group in groups if group.run.bundle.weights.origin != "random"]
         for group in trained:
             against = reference(trained, group, group.name.model)
             if against is not None and against is not group and comparable(group, against):
                 yield from self._between("precision", *_on_one_processor(against, group))
-        for left, *others in _by_processor(trained):
-            for right in others:
+        for sides in _by_processor(trained):
+            for left, right in combinations(sides, 2):
                 yield from self._between("hardware", left, right)
 
     def _between(self, kind: str, left: _Side, right: _Side) -> Iterator[Divergence]:
@@ -73,6 +74,8 @@ class Divergences:
             right=right.group.name,
             left_on=processor(left.run),
             right_on=processor(right.run),
+            left_cpu=left.run.device.cpu_model,
+            right_cpu=right.run.device.cpu_model,
             questions=found.questions,
             differ=found.differ,
             percent_equal=100 * (1 - found.differ / found.questions),

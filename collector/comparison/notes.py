@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from collector.comparison_inputs.baseline import Baselines
 from collector.comparison_inputs.groups import Group, otherwise
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.runs import Run
 from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers
 from commandline.counted import counted
 
-NO_TIME: Final = "no answer has a time that counts"
+NO_TIME: Final = "no answer was timed without an error or a disturbance"
+NO_BASELINE: Final = "no fp32 model has a time on this hardware for these questions"
 NO_PEAK: Final = "the device does not report the memory of a process"
 NO_ENERGY: Final = "no energy source on the device"
 NO_BERTSCORE: Final = (
@@ -22,6 +24,7 @@ UNUSUAL: Final = (
     "are compared only between rows with the same"
 )
 FROM_ELSEWHERE: Final = "imported predictions: only their accuracy is known"
+_ENDED: Final = {"failed": "failed", "interrupted": "was interrupted", "running": "is still running"}
 FEW_FOR_P90: Final = 64
 """The fewest timings that bound a p90 in MLPerf's early stopping; `agent.stopping` uses the same rule."""
 FEW_FOR_P99: Final = 662
@@ -48,21 +51,29 @@ def notes_of(group: Group, *, scorer: bool) -> dict[str, tuple[str, ...]]:
     return {field: tuple(sentences) for field, sentences in notes.items()}
 
 
-def speed_up_notes(
-    group: Group, baseline: Group | None, faster: SpeedUp | None, baseline_model: str
-) -> dict[str, tuple[str, ...]]:
-    """Write why there is no speed-up, or that it is not significant.
+def speed_up_notes(group: Group, baselines: Baselines, faster: SpeedUp | None) -> dict[str, tuple[str, ...]]:
+    """Write why there is no speed-up, which model stands in for the baseline, or what is not significant.
 
     Args:
         group: the runs of a row.
-        baseline: the fp32 runs of the baseline in the same place; None if there are none.
+        baselines: the baselines of the comparison.
         faster: the speed-up; None if there is none.
-        baseline_model: the baseline's name.
     """
+    baseline = baselines.of(group)
+    if not group.measured.timed:
+        return {"speed_up": (NO_TIME,)}
+    if baseline is None:
+        return {"speed_up": (NO_BASELINE,)}
+    title = baseline.run.bundle.title
     if faster is None:
-        return {"speed_up": (_no_speed_up(group, baseline, baseline_model),)}
+        return {"speed_up": (_no_speed_up(group, baseline),)}
     notes = []
-    if baseline is not None and group is not baseline:
+    if baselines.stands_in(baseline):
+        notes.append(
+            f"over {title} fp32, the largest fp32 model measured on this hardware with these questions: "
+            f"{baselines.title} fp32 was not measured there"
+        )
+    if group is not baseline:
         both = group.devices.keys() & baseline.devices.keys()
         if len(both) < len(group.devices):
             notes.append(
@@ -77,15 +88,14 @@ def speed_up_notes(
     return {"speed_up": tuple(notes)} if notes else {}
 
 
-def _no_speed_up(group: Group, baseline: Group | None, baseline_model: str) -> str:
-    if not group.measured.timed:
-        return NO_TIME
-    if baseline is not None and not group.devices.keys() & baseline.devices.keys():
+def _no_speed_up(group: Group, baseline: Group) -> str:
+    title = baseline.run.bundle.title
+    if not group.devices.keys() & baseline.devices.keys():
         return (
-            f"{baseline_model} fp32 was measured on {_listing(baseline.devices)}, and this row on "
+            f"{title} fp32 was measured on {_listing(baseline.devices)}, and this row on "
             f"{_listing(group.devices)}: a speed-up needs both on one device"
         )
-    return f"{baseline_model} fp32 has no time on this hardware for any of these questions"
+    return f"{title} fp32 has no time on this hardware for any of these questions"
 
 
 def _unlike_machines(group: Group) -> list[str]:
@@ -152,8 +162,9 @@ def _note_runs(notes: _Notes, group: Group) -> None:
         if run.state == "complete":
             continue
         answers = counted(run.answers, "answer")
-        answered = f"run {run.run_id[:8]} of {run.device_id} is {run.state} after {answers}"
-        notes["answered"].append(f"{answered}: {run.reason}" if run.reason else answered)
+        ended = _ENDED.get(run.state, f"is {run.state}")
+        answered = f"run {run.run_id[:8]} of {run.device_id} {ended} after {answers}"
+        notes["answered"].append(f"{answered}: {run.explanation}" if run.explanation else answered)
     if group.measured.errors:
         notes["answered"].append(
             counted(
@@ -174,7 +185,7 @@ def _note_accuracy(notes: _Notes, group: Group, *, scorer: bool) -> None:
 
 
 def _unscored(group: Group) -> str:
-    return NOT_SCORED if group.measured.answered or group.measured.errors else "nothing was answered"
+    return NOT_SCORED if group.measured.answered or group.measured.errors else "no question was answered"
 
 
 def _note_time(notes: _Notes, group: Group) -> None:

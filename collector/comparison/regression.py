@@ -135,7 +135,7 @@ def _breaks(limit: Limit, changes: tuple[Change, ...]) -> bool:
         if change.metric == limit.metric:
             beyond = change.change > limit.bound if limit.above else change.change < limit.bound
             return beyond and change.significant is not False
-    raise BadInput(f"limit {limit.text!r} cannot be checked: not both runs have this number")
+    raise BadInput(f"limit {limit.text!r} cannot be checked: at least one of the runs lacks this number")
 
 
 def _times(before_ns: NDArray[Any], after_ns: NDArray[Any]) -> Iterator[Change]:

@@ -16,6 +16,7 @@ from collector.comparison.notes import (
     speed_up_notes,
     unlike_readings,
 )
+from collector.comparison_inputs.baseline import Baselines
 from collector.comparison_inputs.groups import Entrant, Group, paired_times
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
@@ -25,7 +26,7 @@ from collector.summaries.measured import Estimate, Measured
 from collector.summaries.statistics import SpeedUp, speed_up
 
 _NOTHING_MEASURED: Final[dict[str, Any]] = {
-    **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "speed_up_questions"), 0),
+    **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "throttled", "speed_up_questions"), 0),
     **dict.fromkeys(("parameters", "layers", "size_bytes"), None),
     **dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "questions_per_second", "speed_up", "f1_per_ms"), None),
     "p50_devices_ms": None,
@@ -37,8 +38,7 @@ _NOTHING_MEASURED: Final[dict[str, Any]] = {
 
 def make_row(
     group: Group,
-    baseline: Group | None,
-    baseline_model: str,
+    baselines: Baselines,
     cache: FindingsCache,
     *,
     fp32: Group | None = None,
@@ -48,8 +48,7 @@ def make_row(
 
     Args:
         group: the runs.
-        baseline: the fp32 runs of the baseline in the same place; None if there are none.
-        baseline_model: the baseline's name.
+        baselines: the baselines of the comparison.
         cache: results that were computed before.
         fp32: the fp32 runs of the same model in the same place; None if there are none.
         scorer: whether BERTScores were ever computed.
@@ -58,20 +57,20 @@ def make_row(
     apart = units(group, cache)
     of_units = [unit.p50_ms for unit in apart]
     bundle = run.bundle
-    faster = _speed_up(group, baseline, cache)
+    faster = _speed_up(group, baselines.of(group), cache)
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
     joules = joules_per_question(group)
     p50 = values.percentiles_ns.get("p50")
     source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
     notes = notes_of(group, scorer=scorer)
-    others = dict.fromkeys(other for other in (baseline, fp32) if other is not None)
+    others = dict.fromkeys(other for other in (baselines.of(group), fp32) if other is not None)
     unlike = tuple(unlike_readings(group, others))
     if unlike and values.f1 is not None:
         notes["f1"] = (*notes.get("f1", ()), *unlike)
     differing = tuple(spread_notes(apart))
     if differing:
         notes["p50_ms"] = (*differing, *notes.get("p50_ms", ()))
-    notes |= speed_up_notes(group, baseline, faster, baseline_model)
+    notes |= speed_up_notes(group, baselines, faster)
     if peak is None:
         notes["peak_rss_bytes"] = (NO_PEAK,)
     notes["joules_per_question"] = (NO_ENERGY if joules is None else metered_by(source),)
@@ -106,6 +105,7 @@ def make_row(
         timed=values.timed,
         untimed=values.marked + values.errors,
         marks=dict(sum((Counter(timeline.marks) for timeline in group.timelines), Counter())),
+        throttled=sum(moment.throttled_answers for found in group.timelines for moment in found.moments),
         speed_up=None if faster is None else faster.ratio,
         speed_up_questions=0 if faster is None else faster.questions,
         f1_per_ms=100 * values.f1.value / (p50.value / 1e6)
@@ -179,7 +179,7 @@ def _speed_up(group: Group, baseline: Group | None, cache: FindingsCache) -> Spe
 
 
 def joules_per_question(group: Group) -> float | None:
-    """Divide the joules of the devices' meters by the answers between their first and last readings."""
+    """Divide the last readings of the devices' meters by the answers up to these readings."""
     metered = [c for c in group.timelines if c.joules is not None and c.joules_answers]
     answers = sum(timeline.joules_answers for timeline in metered)
     return sum(timeline.joules or 0.0 for timeline in metered) / answers if answers else None

@@ -4,9 +4,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import msgspec
-import numpy as np
-
 from collector.comparison.notes import start_remark, why_no_accuracy
 from collector.comparison.row import joules_per_question
 from collector.comparison_inputs.groups import Group, type_of, variant
@@ -15,32 +12,19 @@ from collector.findings.scenario_run import COMPARED, FOUND, Rate, ScenarioRun
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run
-from collector.summaries.columns import ERROR, Columns
+from collector.summaries.columns import ERROR, shared
 from collector.summaries.run_summary import Derived
-from collector.summaries.statistics import percentile
+from collector.summaries.statistics import SpeedUp, percentile, ratio_of_means
 from commandline.counted import counted
 from commandline.outcome_text import left_out_line, loadgen_p90_ns, loadgen_valid, no_rate_line
 from contract.records import Outcome, RateTrial
 from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
 
 NO_OUTCOME: Final = "the run recorded no outcome"
-NO_ROW: Final = "no single-stream run on this device has a time with the same bundle and settings"
-_TENTH: Final = 10
-
-
-class _Endured(msgspec.Struct, frozen=True, kw_only=True):
-    """The times of all answers without error, including disturbed answers, in nanoseconds."""
-
-    percentiles: dict[str, int]
-    first: int | None
-    last: int | None
-
-
-class _OneByOne(msgspec.Struct, frozen=True, kw_only=True):
-    """The mean time per question, one after the other, of questions that a batch also answered."""
-
-    questions: int
-    mean_ns: float
+NO_ROW: Final = (
+    "no single-stream run of this device has times of the same questions with the same bundle and settings"
+)
+NO_ENDS: Final = "the run has fewer than 60 answers without error: too few to compare its ends"
 
 
 def under_load(
@@ -77,10 +61,11 @@ def _found(store: Store, group: Group, alone: Group | None, cache: FindingsCache
     }
     times = _times(group, outcome, cache)
     at = _recorded_rate(outcome)
-    endured = _endured(group, cache) if scenario == SUSTAINED else None
-    rate = outcome.questions_per_second
-    gained = _gain(group, alone, cache) if rate is not None else None
-    if rate is not None and gained is None:
+    ends = timeline.ends if scenario == SUSTAINED else None
+    if scenario == SUSTAINED and ends is None:
+        notes["last_over_first"].append(NO_ENDS)
+    gain = _gain(group, alone, cache) if scenario == OFFLINE else None
+    if scenario == OFFLINE and gain is None:
         notes["times_one_by_one"].append(NO_ROW)
     clocks = [moment.clock_hz for moment in timeline.moments if moment.clock_hz is not None]
     return ScenarioRun(
@@ -111,15 +96,17 @@ def _found(store: Store, group: Group, alone: Group | None, cache: FindingsCache
         p99_ms=times.get("p99_ms"),
         p99_bound_ms=None if at is None else _ms(at.bound_ns),
         batch_size=settings.batch_size if scenario == OFFLINE else None,
-        questions_per_second=rate,
-        times_one_by_one=rate * gained.mean_ns / 1e9 if rate is not None and gained is not None else None,
-        times_one_by_one_questions=0 if gained is None else gained.questions,
+        questions_per_second=outcome.questions_per_second,
+        times_one_by_one=None if gain is None else gain.ratio,
+        gain_questions=0 if gain is None else gain.questions,
         latency_bound_ms=_ms(settings.latency_bound_ns) if scenario == SERVER else None,
         valid_per_second=outcome.valid_qps,
         at_per_second=None if at is None else at.qps,
         rates=tuple(map(_rate, outcome.rates)),
-        first_p50_ms=None if endured is None else _ms(endured.first),
-        last_p50_ms=None if endured is None else _ms(endured.last),
+        first_p50_ms=None if ends is None else ends.first_p50_ms,
+        last_p50_ms=None if ends is None else ends.last_p50_ms,
+        last_over_first=None if ends is None else ends.ratio,
+        end_answers=0 if ends is None else ends.answers,
         slowed_down_after_seconds=_slowed_down_after(store, run) if scenario == SUSTAINED else None,
         lowest_clock_hz=min(clocks, default=None),
         temperature_celsius=timeline.temperature_celsius,
@@ -131,30 +118,16 @@ def _found(store: Store, group: Group, alone: Group | None, cache: FindingsCache
         left_out=outcome.left_out,
         moments=timeline.moments if scenario == SUSTAINED else (),
         intervals={
-            field: (100 * estimate.interval[0], 100 * estimate.interval[1])
-            for field, estimate in accuracy.items()
-            if estimate.interval is not None
+            **{
+                field: (100 * estimate.interval[0], 100 * estimate.interval[1])
+                for field, estimate in accuracy.items()
+                if estimate.interval is not None
+            },
+            **({} if gain is None else {"times_one_by_one": (gain.low, gain.high)}),
+            **({} if ends is None else {"last_over_first": ends.interval}),
         },
         notes={field: tuple(sentences) for field, sentences in notes.items()},
     )
-
-
-def _gain(group: Group, alone: Group | None, cache: FindingsCache) -> _OneByOne | None:
-    """Average the time of the same questions one by one, on the same device; None without such times."""
-    alone = None if alone is None else alone.devices.get(group.run.device_id)
-    if alone is None:
-        return None
-
-    def compute() -> _OneByOne | None:
-        times = alone.question_ns
-        both = np.isin(times.question, group.columns.question)
-        return (
-            _OneByOne(questions=int(both.sum()), mean_ns=float(times.value[both].mean()))
-            if both.any()
-            else None
-        )
-
-    return cache.recall("one by one", (*alone.digests, "for", *group.digests), _OneByOne | None, compute)
 
 
 def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
@@ -164,7 +137,8 @@ def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
     if run.outcome is None:
         notes[found].append(NO_OUTCOME)
     if run.state != "complete":
-        notes["state"].append(f"{run.state}: {run.reason}" if run.reason else f"the run is {run.state}")
+        why = run.explanation
+        notes["state"].append(f"the run is {run.state}: {why}" if why else f"the run is {run.state}")
     if outcome.left_out:
         notes[found].append(left_out_line(outcome.left_out))
     if outcome.rates and outcome.valid_qps is None:
@@ -197,25 +171,41 @@ def _times(group: Group, outcome: Outcome, cache: FindingsCache) -> dict[str, fl
         at = _recorded_rate(outcome)
         return {} if at is None else {"p50_ms": at.p50_ns / 1e6, "p99_ms": at.p99_ns / 1e6}
     if scenario == SUSTAINED:
-        return {f"{name}_ms": ns / 1e6 for name, ns in _endured(group, cache).percentiles.items()}
+        return {f"{name}_ms": ns / 1e6 for name, ns in _endured(group, cache).items()}
     if scenario == OFFLINE:
         return {}
     return {f"{name}_ms": found.value / 1e6 for name, found in group.measured.percentiles_ns.items()}
 
 
-def _endured(group: Group, cache: FindingsCache) -> _Endured:
-    def compute() -> _Endured:
-        columns: Columns = group.columns
-        counted = columns.state != ERROR
-        times = columns.time_ns[counted][np.argsort(columns.seq[counted])]
-        tenth = len(times) // _TENTH
-        return _Endured(
-            percentiles={f"p{p}": percentile(times, p / 100) for p in (50, 90, 99) if len(times)},
-            first=percentile(times[:tenth], 0.5) if tenth else None,
-            last=percentile(times[-tenth:], 0.5) if tenth else None,
-        )
+def _endured(group: Group, cache: FindingsCache) -> dict[str, int]:
+    """Compute percentiles of the times of all answers without error, disturbed answers included."""
 
-    return cache.recall("endured", group.digests, _Endured, compute)
+    def compute() -> dict[str, int]:
+        columns = group.columns
+        times = columns.time_ns[columns.state != ERROR]
+        return {f"p{p}": percentile(times, p / 100) for p in (50, 90, 99) if len(times)}
+
+    return cache.recall("endured", group.digests, dict[str, int], compute)
+
+
+def _gain(group: Group, alone: Group | None, cache: FindingsCache) -> SpeedUp | None:
+    """Divide the mean time of questions asked one by one by that of the same questions in batches.
+
+    Both are of one device. The time of a question in a batch is its share of the batch's time.
+    """
+    one_by_one = None if alone is None else alone.devices.get(group.run.device_id)
+    if one_by_one is None:
+        return None
+
+    def compute() -> SpeedUp | None:
+        before, after = shared(one_by_one.question_ns, group.question_ns)
+        if not len(after) or not after.any():
+            return None
+        found = ratio_of_means(before, after)
+        return SpeedUp(found.value, len(after), found.low, found.high)
+
+    digests = (*one_by_one.digests, "over", *group.digests)
+    return cache.recall("gain", digests, SpeedUp | None, compute)
 
 
 def _recorded_rate(outcome: Outcome) -> RateTrial | None:

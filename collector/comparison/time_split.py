@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.comparison_inputs.groups import FULL, Group
-from collector.findings.between_rows import Effect, PairTime, TimeSplit
+from collector.findings.between_rows import Effect, PairTime, SplitOmission, TimeSplit
 from collector.store.findings_cache import FindingsCache
 from collector.summaries.statistics import geometric_mean
 
@@ -110,6 +110,12 @@ def time_splits(groups: Sequence[Group], cache: FindingsCache) -> Iterator[TimeS
             cells=tuple(
                 _cell(pair, classes[pair[1]], times.get(pair), found.predicted[pair])
                 for pair in sorted(found.predicted, key=lambda pair: (pair[1], pair[0]))
+            ),
+            most_questions=most,
+            left_out=tuple(
+                SplitOmission(row=group.name, questions=group.measured.answered)
+                for group in timed
+                if group not in full
             ),
             typical_error=found.typical_error,
         )

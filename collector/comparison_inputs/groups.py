@@ -30,7 +30,7 @@ class Entrant:
         name: the name of the row.
         questions: the name of the question file.
         withheld: why no accuracy is shown; None if it is shown.
-        digests: hashes that identify all numbers behind the row.
+        digests: hashes that identify all numbers that the row is computed from.
         is_measured: whether the answers were measured on hardware.
         reading: the decoding and the windows, which accuracies must share to be compared; None if any do.
     """

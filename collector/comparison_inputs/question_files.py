@@ -1,4 +1,4 @@
-"""Describes the question files behind a report's rows, and chooses a sample question from each."""
+"""Describes the question files of a report's rows, and chooses a sample question from each."""
 
 import re
 from collections import Counter

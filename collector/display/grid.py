@@ -11,7 +11,7 @@ from collector.display.untrusted_text import plain
 
 GridFormat = Literal["table", "csv", "json"]
 
-_DASH: Final = "–"  # noqa: RUF001  # an en dash stands for "nothing" in a table
+_DASH: Final = "–"  # noqa: RUF001  # an en dash means "no value" in a table
 
 
 class Grid(NamedTuple):
@@ -21,6 +21,8 @@ class Grid(NamedTuple):
     rows: Sequence[tuple[object, ...]]
     empty: str
     """The sentence that a terminal shows if there are no rows."""
+    exact: bool = False
+    """Whether a table shows names and values as they are: numbers unrounded, nothing as an empty cell."""
 
 
 def grid_text(grid: Grid, form: GridFormat, width: int | None = None) -> str:
@@ -49,13 +51,14 @@ def _table(grid: Grid, width: int | None) -> str:
     for i, column in enumerate(grid.columns):
         numbers = all(isinstance(row[i], int | float | None) for row in grid.rows)
         table.add_column(
-            Text(plain(column.replace("_", " "))),
+            Text(plain(column if grid.exact else column.replace("_", " "))),
             justify="right" if numbers else "left",
             no_wrap=width is None or i == 0,
             overflow="fold",
         )
+    write = _exact if grid.exact else _cell
     for row in grid.rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(write(value)) for value in row))
     return console_text([table], width)
 
 
@@ -65,6 +68,10 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return plain(str(_bytes_as_hex(value)))
+
+
+def _exact(value: object) -> str:
+    return "" if value is None else plain(str(_bytes_as_hex(value)))
 
 
 def _bytes_as_hex(value: object) -> object:

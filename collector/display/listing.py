@@ -44,7 +44,7 @@ def runs(found: Iterable[Run]) -> Grid:
                 run.answers,
                 run.questions_selected,
                 run.state,
-                run.reason or None,
+                run.explanation,
                 run.started_at,
             )
             for run in found
@@ -123,7 +123,7 @@ def rejected(store: Store) -> Grid:
 
 
 def for_people(grid: Grid) -> Grid:
-    """Shorten the ids of a list to what tells them apart, and its times to seconds.
+    """Shorten the ids of a list to as many characters as make them differ, and its times to seconds.
 
     A machine type stands in for the hardware class.
     """

@@ -92,7 +92,7 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
                 f"over {counted(times.count, 'answer')}",
             ),
             (
-                "parts of it",
+                "time by step",
                 None
                 if times is None
                 else f"tokenise {times.tokenize_p50_ms:,.2f} ms, infer {times.infer_p50_ms:,.2f} ms, "

@@ -47,8 +47,8 @@ def examine_broker(address: BrokerAddress) -> Iterator[Finding]:
     yield Finding(
         "queue",
         "ok",
-        "brokers do not report how much they queue for a collector that is away; devices send again what "
-        "overflows",
+        "a broker does not report how many messages it queues for a collector that is away; devices send "
+        "again what it drops",
     )
 
 
@@ -156,7 +156,7 @@ def _session(address: BrokerAddress, name: str) -> Finding:
     return Finding(
         "session",
         "warn",
-        "the broker forgets the collector's session at once; devices send again what is lost with it",
+        "the broker forgets the collector's session at once; devices send the lost results again",
         "let the broker keep sessions",
     )
 

@@ -145,7 +145,10 @@ def _clock(database: Path | None) -> Finding:
             )
     if synchronised() is False:
         return Finding(
-            "clock", "warn", "the clock follows no time server", "times of arrival may be wrong: set up NTP"
+            "clock",
+            "warn",
+            "the system's clock is not synchronised",
+            "times of arrival may be wrong: set up NTP",
         )
     return Finding("clock", "ok", f"the time is {now:%F %T} UTC")
 

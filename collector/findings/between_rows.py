@@ -32,6 +32,15 @@ class RowName(msgspec.Struct, frozen=True, kw_only=True):
     precision: str
 
 
+class PlaceBaseline(msgspec.Struct, frozen=True, kw_only=True):
+    """The row that the speed-ups and the differences of a place are relative to."""
+
+    place: Place
+    row: RowName
+    stands_in: bool
+    """Whether it is the largest fp32 model there, because the chosen baseline has no fp32 times there."""
+
+
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """One of the equal parts of a run's duration. A reading is None if there is none in this part."""
 
@@ -45,8 +54,27 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """Lowest clock."""
     throttled: bool
     """Whether an answer or a sample reports that the processor was throttled, capped or short of voltage."""
+    answers: int
+    """How many questions were asked in the part."""
+    throttled_answers: int
+    """How many of these have a mark because the processor was throttled, capped or short of voltage."""
     energy_joules: float | None
     """The last reading of the meter in the part: energy since the start of the run."""
+
+
+class RunEnds(msgspec.Struct, frozen=True, kw_only=True):
+    """The times of the first and of the last tenth of a run's answers, errors left out."""
+
+    answers: int
+    """How many answers each of the two tenths has, at least 6."""
+    first_p50_ms: float
+    """Median of the first tenth, including disturbed answers."""
+    last_p50_ms: float
+    """Median of the last tenth, including disturbed answers."""
+    ratio: float
+    """`last_p50_ms` / `first_p50_ms`; above 1 if the run became slower."""
+    interval: Interval
+    """Interval of `ratio`, by bootstrap; wide for few answers, because the tenths asked other questions."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +162,10 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     """Processor of the left side: its architecture and the instruction sets that decide how int8 runs."""
     right_on: str
     """Processor of the right side, in the same form."""
+    left_cpu: str
+    """Model of the left side's processor."""
+    right_cpu: str
+    """Model of the right side's processor."""
     questions: int
     """How many questions both sides answered without error."""
     differ: int
@@ -173,6 +205,14 @@ class PairTime(msgspec.Struct, frozen=True, kw_only=True):
     """`measured_ms` / `predicted_ms`; above 1 if the model is slower here than the two effects predict."""
 
 
+class SplitOmission(msgspec.Struct, frozen=True, kw_only=True):
+    """A measured row that a split of time leaves out, because it has too few questions."""
+
+    row: RowName
+    questions: int
+    """How many questions it answered, fewer than half as many as the largest row."""
+
+
 class TimeSplit(msgspec.Struct, frozen=True, kw_only=True):
     """The logarithmic times of the models of one precision, split into model, hardware and interaction."""
 
@@ -186,6 +226,10 @@ class TimeSplit(msgspec.Struct, frozen=True, kw_only=True):
     hardware: tuple[Effect, ...]
     cells: tuple[PairTime, ...]
     """Every pair, ordered by machine type."""
+    most_questions: int
+    """How many questions the largest row answered."""
+    left_out: tuple[SplitOmission, ...]
+    """The measured rows that are left out."""
     typical_error: float | None
     """The factor by which predictions are off, measured by leaving out one measured pair at a time; None if
     there are too few measured pairs."""

@@ -1,4 +1,4 @@
-"""The comparison behind every report. Encoded as JSON, it is the report's format `json`.
+"""The comparison that every report shows. Encoded as JSON, it is the report's format `json`.
 
 Every interval covers 95 %.
 """
@@ -11,8 +11,10 @@ from collector.findings.between_rows import (
     Gate,
     Interval,
     Moment,
+    PlaceBaseline,
     Requirement,
     RowName,
+    RunEnds,
     TimeSplit,
     Unit,
 )
@@ -58,7 +60,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     answered: int
     """How many questions were answered without error."""
     selected: int
-    """How many questions were to be asked."""
+    """How many questions were to be asked: the most of one run, or all that the runs asked together."""
     partial: bool
     """Whether no run of the row is complete."""
     errors: int
@@ -85,8 +87,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """How many answers have no time that counts, because they are marked as disturbed or are errors."""
     marks: dict[str, int]
     """How many answers each kind of disturbance marked; one answer may have several marks."""
+    throttled: int
+    """How many answers are marked because the processor was throttled, capped or short of voltage."""
     speed_up: float | None
-    """Median time of the baseline divided by that of this row, on the devices and questions of both."""
+    """Median time of the baseline of the place, divided by that of this row, on the devices and questions of
+    both."""
     speed_up_questions: int
     """How many questions `speed_up` is based on."""
     f1_per_ms: float | None
@@ -147,6 +152,8 @@ class RunTrace(msgspec.Struct, frozen=True, kw_only=True):
     device_id: str
     started_at: str
     state: str
+    ends: RunEnds | None
+    """The times at the end of the run, compared with those at its start; None with fewer than 60 answers."""
     moments: tuple[Moment, ...]
 
 
@@ -234,6 +241,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     generated_at: str
     collector_id: str
     baseline: str
+    """The name of the chosen baseline."""
+    baselines: tuple[PlaceBaseline, ...]
+    """The baseline of each place, which is another one where the chosen one was not measured."""
     bertscore: BertScoreModel | None
     rows: tuple[Row, ...]
     distributions: tuple[Distribution, ...]

@@ -86,10 +86,10 @@ class ScenarioRun(msgspec.Struct, frozen=True, kw_only=True):
     questions_per_second: float | None
     """`offline`: questions per second of the worker's time."""
     times_one_by_one: float | None
-    """`offline`: `questions_per_second` divided by that of the same questions one by one, on the
-    same device with the same bundle and settings."""
-    times_one_by_one_questions: int
-    """`offline`: how many questions have a time for `times_one_by_one`."""
+    """`offline`: mean time of questions asked one by one, divided by that of the same questions in batches,
+    on the same device with the same bundle and settings."""
+    gain_questions: int
+    """`offline`: how many questions `times_one_by_one` is based on."""
     latency_bound_ms: float | None
     """`server`: the limit for p99."""
     valid_per_second: float | None
@@ -100,9 +100,13 @@ class ScenarioRun(msgspec.Struct, frozen=True, kw_only=True):
     rates: tuple[Rate, ...]
     """`server`: the rates in the order in which they were tried."""
     first_p50_ms: float | None
-    """`sustained`: median of the first tenth of the answers."""
+    """`sustained`: median of the first tenth of the answers; None with fewer than 60 answers."""
     last_p50_ms: float | None
-    """`sustained`: median of the last tenth of the answers."""
+    """`sustained`: median of the last tenth of the answers; None with fewer than 60 answers."""
+    last_over_first: float | None
+    """`sustained`: `last_p50_ms` / `first_p50_ms`."""
+    end_answers: int
+    """`sustained`: how many answers each of the two tenths has; 0 if they are not compared."""
     slowed_down_after_seconds: float | None
     """`sustained`: when the machine was first seen throttled, capped or short of voltage; None if it never
     was."""
@@ -125,6 +129,6 @@ class ScenarioRun(msgspec.Struct, frozen=True, kw_only=True):
     moments: tuple[Moment, ...]
     """`sustained`: the course of the run over its duration."""
     intervals: dict[str, Interval]
-    """Intervals by field name, as far as known: exact_match, f1."""
+    """Intervals by field name, as far as known: exact_match, f1, times_one_by_one, last_over_first."""
     notes: dict[str, tuple[str, ...]]
     """Notes by field name: why the field is None, or what limits it."""

@@ -65,12 +65,8 @@ def noted_table(
     return table, tuple(numbers)
 
 
-_THROTTLED: Final = ("throttled", "under_voltage", "frequency_capped", "soft_temperature_limit")
-
-
 def _throttled(row: Row) -> str | None:
-    # One answer can have several marks, so the most frequent mark is the least number of throttled answers.
-    return str(max((row.marks.get(mark, 0) for mark in _THROTTLED), default=0)) if row.timed else None
+    return str(row.throttled) if row.timed or row.throttled else None
 
 
 def _questions(row: Row) -> str | None:

@@ -6,7 +6,7 @@ Every format writes the same chapters, so all formats show the same numbers.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-DASH: Final = "–"  # noqa: RUF001  # an en dash stands for "no number" in a table
+DASH: Final = "–"  # noqa: RUF001  # an en dash means "no number" in a table
 PARTS: Final = ("answer", "hardware", "scenarios", "evidence", "study", "questions", "method", "provenance")
 """Names of the chapters in reading order; `collector report --section` takes one of them."""
 

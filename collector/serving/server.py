@@ -132,7 +132,7 @@ class Server:
                 outcome = ingest(self._store, deliveries)
             except StorageUnavailable as error:
                 if not complained:
-                    self._say(f"{error}; nothing is acknowledged until it can")
+                    self._say(f"{error}; nothing is acknowledged until it works again")
                     complained = True
                 if self._stopped_within(RETRY_SECONDS):
                     return False

@@ -45,13 +45,28 @@ class Run(NamedTuple):
     outcome: Outcome | None
     peak_rss_bytes: int | None
     """The highest value that the worker reported or a sample shows."""
+    superseded: bool
+    """Whether a later run of the device shows that this one, which has no end, was given up."""
+    last_at_ns: int
+    """Time from the start of the run to its last answer or sample."""
 
     @property
     def state(self) -> str:
-        """How the run ended; `running` before its end, `incomplete` if earlier records are missing."""
+        """How the run ended.
+
+        Before its end it is `running`, or `abandoned` if it was given up; `incomplete` if earlier records are
+        missing.
+        """
         if self.missing:
             return "incomplete"
-        return self.status or "running"
+        return self.status or ("abandoned" if self.superseded else "running")
+
+    @property
+    def explanation(self) -> str | None:
+        """Why the run ended like this, if there is a reason; without an end, when it last recorded."""
+        if self.status is None:
+            return f"its last record is from {self.last_at_ns / 1e9:,.0f} s after its start"
+        return self.reason or None
 
 
 class LeftOut(NamedTuple):
@@ -91,6 +106,17 @@ SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, set
     stored.last_seq + 1 - stored.records AS missing,
     nullif(max(ifnull(peak_rss_bytes, 0), (SELECT ifnull(max(worker_rss_bytes), 0)
         FROM samples WHERE samples.stream = runs.stream)), 0) AS peak_rss_bytes,
+    -- An agent continues an unfinished run before it starts an equal one, and ends a run before it ends a
+    -- later one. This compares no clocks: streams are numbered in the order in which they first arrived.
+    finishes.seq IS NULL AND EXISTS (SELECT 1 FROM streams AS later JOIN runs AS next USING (stream)
+        LEFT JOIN finishes AS ended USING (stream)
+        WHERE later.device_id = streams.device_id AND later.stream > runs.stream
+        AND (ended.seq IS NOT NULL OR (next.bundle_sha256 = runs.bundle_sha256
+            AND next.questions_sha256 = runs.questions_sha256 AND next.settings = runs.settings)))
+        AS superseded,
+    max(ifnull((SELECT at_ns FROM answers WHERE answers.stream = runs.stream ORDER BY seq DESC LIMIT 1), 0),
+        ifnull((SELECT at_ns FROM samples WHERE samples.stream = runs.stream ORDER BY seq DESC LIMIT 1), 0))
+        AS last_at_ns,
     -- A run with such a sum never gets columns, so a run with columns need not be checked.
     NOT EXISTS (SELECT 1 FROM run_columns
         WHERE run_columns.stream = runs.stream AND run_columns.records = stored.records)
@@ -164,6 +190,7 @@ def _run(row: dict[str, Any]) -> Run | LeftOut:
             remarks=_REMARKS.decode(row.pop("remarks")),
             outcome=None if (outcome := row.pop("outcome")) is None else _OUTCOME.decode(outcome),
             thread_trials=_TRIALS.decode(row.pop("thread_trials")),
+            superseded=bool(row.pop("superseded")),
             **row,
         )
     except (ContractError, msgspec.MsgspecError) as error:

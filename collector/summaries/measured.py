@@ -12,8 +12,11 @@ from collector.findings.between_rows import Interval
 from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, first_texts, mean_scores
 from collector.summaries.statistics import mean, percentile, percentile_interval, share_interval
 
-QUANTILES: Final = (*(i / 50 for i in range(50)), 0.99, 0.995, 0.999, 1.0)
-"""The fractions of a distribution: enough to draw its curve, including the tail of long times."""
+QUANTILES: Final = tuple(
+    sorted((*(i / 50 for i in range(50)), 0.05, 0.25, 0.75, 0.95, 0.99, 0.995, 0.999, 1.0))
+)
+"""The fractions of a distribution: enough to draw its curve, including the tail of long times, and those that
+the report's table shows."""
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """The details of one run: its measurements, telemetry and settings, and its slowest and worst answers."""
 
+from statistics import median
 from typing import Final
 
 import msgspec
@@ -9,7 +10,6 @@ from collector.store.database import Store
 from collector.store.runs import find_run
 from collector.summaries.measured import Estimate, Measured, measured
 from collector.summaries.run_summary import Derived
-from collector.summaries.statistics import percentile
 from collector.summaries.timeline import Timeline
 from contract.bundle import Manifest
 from contract.device import Device
@@ -20,7 +20,7 @@ SHOWN: Final = 5
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
-    """The times of the answers whose time counts, in milliseconds."""
+    """The times of the answers whose time counts, in milliseconds; those of the parts are medians."""
 
     count: int
     p50_ms: float
@@ -41,9 +41,9 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     highest_clock_mhz: float | None
     throttled_samples: int
     energy_joules: float | None
-    """Energy between the first and the last sample with a reading of the meter."""
+    """The last reading of the meter, which starts with the first question."""
     energy_answers: int
-    """How many answers there are between these two samples."""
+    """How many answers there are up to this reading."""
 
 
 class StandsOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +123,7 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
             device_id=run.device_id,
             questions=run.questions_name,
             state=run.state,
-            reason=run.reason or None,
+            reason=run.explanation,
             started_at=run.started_at,
             elapsed_seconds=_scaled(finish.get("elapsed_ns"), 1e9),
             load_ms=_scaled(finish.get("load_ns"), 1e6),
@@ -168,9 +168,9 @@ def _times(store: Store, stream: int, values: Measured) -> Times | None:
         p50_ms=whole["p50"],
         p90_ms=whole["p90"],
         p99_ms=whole["p99"],
-        tokenize_p50_ms=percentile(tokenize, 0.5) / 1e6,
-        infer_p50_ms=percentile(infer, 0.5) / 1e6,
-        decode_p50_ms=percentile(decode, 0.5) / 1e6,
+        tokenize_p50_ms=median(tokenize) / 1e6,
+        infer_p50_ms=median(infer) / 1e6,
+        decode_p50_ms=median(decode) / 1e6,
     )
 
 

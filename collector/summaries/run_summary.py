@@ -1,7 +1,7 @@
 """Keeps the scores and columns of each run up to date. Both can be computed again from the stored rows.
 
 Rows of a run are added but never changed. So its columns are up to date if they were made from as many
-records as are stored, with the BERTScores of the BERTScore model that was used last.
+records as are stored, with the BERTScores of the BERTScore model that was used last, by the present rules.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from collector.scoring.withholding import GoldSets
 from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, Keys
-from collector.summaries.timeline import Answered, Timeline, timeline
+from collector.summaries.timeline import RULES, Answered, Timeline, timeline
 from contract.codec import encode
 
 COLUMNS_HELD: Final = 12
@@ -138,8 +138,11 @@ class Derived:
             )
 
     def _stored(self, run: Run, fields: str) -> Any:
-        sql = f"SELECT {fields} FROM run_columns WHERE stream = ? AND records = ? AND scorer IS ?"  # noqa: S608  # our own names
-        return next(self._store.tuples(sql, run.stream, run.records, self.scorer), None)
+        sql = (
+            f"SELECT {fields} FROM run_columns WHERE stream = ? AND records = ? AND scorer IS ? "  # noqa: S608  # our own names
+            "AND json_extract(course, '$.rules') IS ?"
+        )
+        return next(self._store.tuples(sql, run.stream, run.records, self.scorer, RULES), None)
 
     def _make(self, run: Run) -> _Made:
         return _make(self._store, run, self.sets.of(run), self.scorer, self._keys)

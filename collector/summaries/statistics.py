@@ -5,6 +5,7 @@ Intervals cover 95 %. Random draws use a fixed seed, so the same numbers give th
 
 import math
 from collections.abc import Collection, Sequence
+from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -54,8 +55,20 @@ def percentile(values: ArrayLike | Collection[int], fraction: float) -> int:
         fraction: above 0, at most 1; 0.5 for the median.
     """
     array = np.asarray(values)
-    rank = math.ceil(fraction * len(array)) - 1
+    rank = nearest_rank(fraction, len(array)) - 1
     return int(np.partition(array, rank)[rank])
+
+
+def nearest_rank(fraction: float, count: int) -> int:
+    """Compute the rank, from 1, of the smallest of `count` values that `fraction` of them do not exceed.
+
+    The product is that of the fraction as it is written: in floating point, 0.28 * 25 is above 7.
+
+    Args:
+        fraction: above 0, at most 1.
+        count: how many values there are, at least one.
+    """
+    return math.ceil(Fraction(str(float(fraction))) * count)
 
 
 def percentile_interval(values: ArrayLike, fraction: float) -> Interval | None:
@@ -125,6 +138,19 @@ def ratio_of_means(values: ArrayLike, reference: ArrayLike) -> Mean:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = (drawn @ over) / (drawn @ under)
     return Mean(value, *_enclosing(ratios[np.isfinite(ratios)], value))
+
+
+def ratio_of_medians(values: ArrayLike, reference: ArrayLike) -> Mean:
+    """Compute median(values) / median(reference) of two independent samples, with a bootstrap interval.
+
+    Args:
+        values: at least one time.
+        reference: at least one time above 0.
+    """
+    above, below = np.asarray(values, np.int64), np.asarray(reference, np.int64)
+    value = float(np.median(above) / np.median(below))
+    (over,), (under,) = _resampled_medians(above, seed=SEED), _resampled_medians(below, seed=SEED + 1)
+    return Mean(value, *_enclosing(over / np.maximum(under, 1), value))
 
 
 def share_interval(hits: float, count: int) -> Interval:
@@ -242,14 +268,14 @@ def _resampled_counts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return drawn
 
 
-def _resampled_medians(*columns: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def _resampled_medians(*columns: NDArray[np.int64], seed: int = SEED) -> list[NDArray[np.int64]]:
     """Draw nearest-rank medians of paired resamples, in shape (REPLICATES,) for each column.
 
     The median of a resample lies within six standard errors of the middle rank, with one exception in 10^9.
     So of values further out, only the numbers below and above are drawn. The distribution is that of the
     plain bootstrap, and only the values in the middle cost time.
     """
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     count = len(columns[0])
     middle = math.ceil(count / 2)
     reach = math.ceil(3 * math.sqrt(count)) + 1

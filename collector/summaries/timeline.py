@@ -7,13 +7,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.findings.between_rows import Moment
+from collector.findings.between_rows import Moment, RunEnds
 from collector.store.database import Store
 from collector.summaries.columns import ERROR, TIMED
-from collector.summaries.statistics import drift, outliers
+from collector.summaries.statistics import drift, outliers, ratio_of_medians
 
+RULES: Final = 1
+"""Version of the rules of this module; raise it when one changes, and stored timelines are made again."""
 MOMENTS: Final = 60
 """How many equal parts the duration of a run is divided into."""
+_TENTH: Final = 10
+_FEWEST_IN_A_TENTH: Final = 6
+"""The fewest values whose range encloses the median with 95 %."""
 _THROTTLED: Final = frozenset({"throttled", "frequency_capped", "soft_temperature_limit", "under_voltage"})
 
 
@@ -32,16 +37,20 @@ class Answered(NamedTuple):
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """What follows from the order of a run's answers and samples."""
 
+    rules: int
+    """The `RULES` that it was made by."""
     marks: dict[str, int]
     """How many answers each kind of disturbance marked."""
     drift: float | None
     """The ratio that `statistics.drift` computes."""
     outliers: int
     """The number that `statistics.outliers` computes."""
+    ends: RunEnds | None
+    """The first and the last tenth of the answers; None if a tenth is fewer than `_FEWEST_IN_A_TENTH`."""
     joules: float | None
-    """Energy between the first and the last reading of the meter."""
+    """The last reading of the meter, which starts with the first question."""
     joules_answers: int
-    """How many answers there are between these two readings."""
+    """How many answers there are up to this reading."""
     temperature_celsius: float | None
     """Highest temperature of any sample."""
     moments: tuple[Moment, ...]
@@ -69,19 +78,36 @@ def timeline(store: Store, stream: int, answers: Answered) -> Timeline:
     marks = Counter(mark for marks in answers.marks.values() for mark in marks.split(","))
     metered = [s for s in samples if s.energy_joules is not None]
     joules, metered_answers = None, 0
-    if len(metered) > 1:
-        first, last = metered[0], metered[-1]
-        joules = (last.energy_joules or 0.0) - (first.energy_joules or 0.0)
-        between = (answers.at_ns >= first.at_ns) & (answers.at_ns < last.at_ns)
-        metered_answers = int(np.count_nonzero(between))
+    if metered:
+        joules = metered[-1].energy_joules
+        metered_answers = int(np.count_nonzero(answers.at_ns < metered[-1].at_ns))
     return Timeline(
+        rules=RULES,
         marks=dict(sorted(marks.items())),
         drift=drift(times),
         outliers=outliers(times, answers.tokens[timed]),
+        ends=_ends(answers.time_ns[answers.state != ERROR]),
         joules=joules,
         joules_answers=metered_answers,
         temperature_celsius=_highest(samples),
         moments=tuple(_moments(answers, samples)),
+    )
+
+
+def _ends(times_ns: NDArray[np.int64]) -> RunEnds | None:
+    tenth = len(times_ns) // _TENTH
+    if tenth < _FEWEST_IN_A_TENTH:
+        return None
+    first, last = times_ns[:tenth], times_ns[-tenth:]
+    if not np.median(first):
+        return None
+    found = ratio_of_medians(last, first)
+    return RunEnds(
+        answers=tenth,
+        first_p50_ms=float(np.median(first)) / 1e6,
+        last_p50_ms=float(np.median(last)) / 1e6,
+        ratio=found.value,
+        interval=(found.low, found.high),
     )
 
 
@@ -93,18 +119,28 @@ def _moments(answers: Answered, samples: list[_Sample]) -> list[Moment]:
     for sample in samples:
         sampled[min(int(sample.at_ns // width), MOMENTS - 1)].append(sample)
     marked: list[set[str]] = [set() for _ in range(MOMENTS)]
+    throttled = [0] * MOMENTS
     for place, marks in answers.marks.items():
-        marked[part_of_answer[place]].update(marks.split(","))
+        part, names = part_of_answer[place], marks.split(",")
+        marked[part].update(names)
+        throttled[part] += not _THROTTLED.isdisjoint(names)
     moments = []
     for i in range(MOMENTS):
         in_part = part_of_answer == i
         if in_part.any() or sampled[i]:
             times = answers.time_ns[in_part & (answers.state != ERROR)]
-            moments.append(_moment((i + 0.5) * width / 1e9, times, marked[i], sampled[i]))
+            counts = int(np.count_nonzero(in_part)), throttled[i]
+            moments.append(_moment((i + 0.5) * width / 1e9, times, marked[i], sampled[i], counts))
     return moments
 
 
-def _moment(seconds: float, times_ns: NDArray[Any], marks: set[str], samples: list[_Sample]) -> Moment:
+def _moment(
+    seconds: float,
+    times_ns: NDArray[Any],
+    marks: set[str],
+    samples: list[_Sample],
+    counts: tuple[int, int],
+) -> Moment:
     seen = marks.union(*(s.throttle.split(",") for s in samples if s.throttle))
     return Moment(
         seconds=round(seconds, 3),
@@ -112,6 +148,8 @@ def _moment(seconds: float, times_ns: NDArray[Any], marks: set[str], samples: li
         temperature_celsius=_highest(samples),
         clock_hz=min((s.clock_hz for s in samples if s.clock_hz is not None), default=None),
         throttled=not _THROTTLED.isdisjoint(seen),
+        answers=counts[0],
+        throttled_answers=counts[1],
         energy_joules=next((s.energy_joules for s in reversed(samples) if s.energy_joules is not None), None),
     )
 

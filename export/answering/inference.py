@@ -36,7 +36,7 @@ class Window(NamedTuple):
     in_context: NDArray[np.bool_]
     """Whether each token belongs to the context, shape (tokens,)."""
     offsets: list[tuple[int, int]]
-    """Range of characters that each token stands for."""
+    """Range of characters that each token covers."""
 
 
 Network = Callable[[Window], Logits]

@@ -100,7 +100,7 @@ def _named(folder: Path, manifest: Manifest) -> Reference:
     wanted = "an fp32 bundle of the same weights or " if manifest.precision != "fp32" else ""
     raise BadInput(
         f"cannot find a reference for '{folder}': its weights came from {named.source!r} ({named.origin}), "
-        f"and their present place is not known; give {wanted}the folder of the weights with --against"
+        f"and it is not known where they are now; give {wanted}the folder of the weights with --against"
     )
 
 

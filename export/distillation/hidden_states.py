@@ -145,7 +145,7 @@ def _projections(network: "PreTrainedModel") -> "dict[tuple[str, int], nn.Module
             found[kind, int(layer[2]) + 1] = module
     if not found:
         raise BadInput(
-            f"nothing is known about the attention of a model of type {network.config.model_type!r}: "
+            f"distilbench cannot read the attention of a model of type {network.config.model_type!r}: "
             "leave out the losses attention, self_attention and values"
         )
     return found

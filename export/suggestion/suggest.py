@@ -102,7 +102,7 @@ def _check_shapes(usable: Sequence[Measurement], left_out: Sequence[str]) -> Non
         but = f" (left out {_NO_NUMBERS}: {', '.join(left_out)})" if left_out else ""
         raise BadInput(
             f"a prediction needs measurements of two or more shapes, but {len(shapes) or 'none'} was "
-            f"measured there{but}: measure other shapes; random weights will do "
+            f"measured there{but}: measure other shapes; random weights are enough "
             "(export-models build NAME --weights random)"
         )
 
@@ -206,12 +206,12 @@ def _remarks(
     if line.spread is None:
         yield (
             f"{len(usable)} measurements are too few for an interval, so no student gets the verdict 'should "
-            "meet': measure more shapes; random weights will do"
+            "meet': measure more shapes; random weights are enough"
         )
     elif line.freedom < _FEW:
         yield (
             f"the interval is wide, because it has only {counted(line.freedom, 'degree')} of freedom: "
-            "measure more shapes; random weights will do"
+            "measure more shapes; random weights are enough"
         )
     if line.slope <= 0:
         yield "latency does not grow with arithmetic in these measurements: do not trust the prediction"
@@ -230,11 +230,11 @@ def _remarks(
     most_scored = max(m.scored for m in (*measured.here, *measured.elsewhere))
     if master.f1 is None:
         title = master.manifest.title
-        yield f"nothing is known about the accuracy of the teacher, {title}, on these questions"
+        yield f"the accuracy of the teacher, {title}, on these questions is unknown"
     elif master.scored < most_scored:
         yield (
             f"the teacher's accuracy was measured on {master.scored:,} question{'s' * (master.scored != 1)}, "
-            f"that of others on up to {most_scored:,}: run it on as many before you rely on it"
+            f"that of others on up to {most_scored:,}: measure it on as many before you rely on it"
         )
     for condition in conditions:
         if FIELDS[condition.field] == "accuracy":
@@ -248,7 +248,7 @@ def _remarks(
             else:
                 yield f"{condition} is not predicted: it depends on the training, so measure the student"
     if not any(c.verdict in {"should meet", "may meet"} for c in candidates):
-        yield "no student that has something to start from is predicted to be fast and small enough"
+        yield "no student with weights to start from is predicted to be fast and small enough"
     if master.manifest.weights.origin != "hub" and not given:
         folder = _named(master)
         yield f"the teacher's weights came from a folder called {folder!r}: give its path with --teacher"

@@ -72,7 +72,7 @@ def ranked(
 
 
 def _shapes(teacher: Architecture, asked: Measurement) -> Iterator[tuple[str, str, Architecture]]:
-    """The students that compute less than their teacher and have something to start from.
+    """The students that compute less than their teacher and have weights to start from.
 
     They start from fewer layers of the teacher, or from a base model of the catalog.
     """

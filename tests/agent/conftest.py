@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLE_QUESTIONS = ROOT / "demo" / "sample-questions.json"
+LONG_QUESTIONS = 80
 
 Agent = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -52,7 +53,7 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def long_questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Questions on contexts of two windows: seconds of work for a reader, more than connecting takes."""
-    return write_questions(tmp_path_factory.mktemp("long"), 160, sentences=25)
+    return write_questions(tmp_path_factory.mktemp("long"), LONG_QUESTIONS, sentences=25)
 
 
 def write_questions(folder: Path, count: int, sentences: int) -> Path:

@@ -42,7 +42,8 @@ def test_one_result_and_one_unfinished_run(tmp_path: Path) -> None:
     with opened_state(state_dir, "device", print) as state:
         fill(state.outbox, begin(state.outbox), 1)
     status = CliRunner().invoke(cli, ["status", "--state-dir", str(state_dir)]).stdout
-    assert "pending     1, oldest" in status and "unfinished  1 run\n" in status
+    assert "pending     1, oldest" in status and "unfinished  1 run\n            run " in status
+    assert "with --no-resume it ends it and starts over\n" in status
     checks = CliRunner().invoke(cli, ["doctor", "--state-dir", str(state_dir)]).stdout
     assert "1 result waits\n" in checks
     deliver_waiting(ResultFile(tmp_path / "results.jsonl"), state_dir, "device", printed.append)

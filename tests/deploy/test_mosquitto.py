@@ -13,7 +13,8 @@ from collector.broker.credentials import provision, write_secret
 from commandline.broker_address import parse_broker
 from commandline.finding import Finding
 from tests.faults.certificates import Authority
-from tests.mosquitto import free_port, mosquitto_binary
+from tests.installed import program
+from tests.mosquitto import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "mosquitto"
 DEBIAN = """
@@ -60,7 +61,7 @@ def test_it_starts_and_lets_in_who_was_provisioned(tmp_path: Path, main: str) ->
     write_secret(tmp_path / "right", password)
     write_secret(tmp_path / "wrong", "another")
     with (tmp_path / "said").open("wb") as said:
-        broker = subprocess.Popen([mosquitto_binary(), "-c", conf], stdout=said, stderr=said)
+        broker = subprocess.Popen([program("mosquitto"), "-c", conf], stdout=said, stderr=said)
     try:
         wait_until_it_listens(broker, port, tmp_path / "said")
         let_in, refused = (asked(port, tmp_path / name, tmp_path) for name in ("right", "wrong"))

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -10,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.installed import program
 from tests.mosquitto import Mosquitto
 
-UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "distilbench-agent.systemd_notify"
+UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "distilbench-agent.service"
 DENY_WRITE_EXECUTE = """
 import ctypes, os, sys
 assert ctypes.CDLL(None, use_errno=True).prctl(65, 1, 0, 0, 0) == 0, os.strerror(ctypes.get_errno())
@@ -27,19 +27,12 @@ DISPENSABLE = {
 }
 
 
-def tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed")
-    return found
-
-
 def system_calls(name: str) -> set[str]:
     """Of a systemd group such as `@system-service`, or a system call itself."""
     if not name.startswith("@"):
         return {name}
     said = subprocess.run(
-        [tool("systemd-analyze"), "syscall-filter", name], capture_output=True, text=True, check=True
+        [program("systemd-analyze"), "syscall-filter", name], capture_output=True, text=True, check=True
     ).stdout
     members = [line.strip() for line in said.splitlines()[1:]]
     return all_of(member for member in members if member and member[0] != "#")
@@ -83,13 +76,13 @@ def run_plan(folder: Path, bundle: Path, broker: Mosquitto, agent: list[str | Pa
 def test_the_agent_does_with_the_system_calls_that_its_unit_allows(
     broker: Mosquitto, tiny_bundle: Path, tmp_path: Path
 ) -> None:
-    if subprocess.run([tool("strace"), "-qq", "-o", "/dev/null", "true"], check=False).returncode:
+    if subprocess.run([program("strace"), "-qq", "-o", "/dev/null", "true"], check=False).returncode:
         pytest.skip("strace may not trace here")
     log = tmp_path / "calls"
     # A question mark lets strace pass over names that it doesn't know.
     allowed = ",".join(f"?{name}" for name in sorted(allowed_by(UNIT)))
     strace: list[str | Path] = [
-        tool("strace"),
+        program("strace"),
         "-f",
         "-qq",
         "-o",

@@ -11,7 +11,8 @@ import pytest
 from tests.e2e.programs import command, run
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.proof
+@pytest.mark.timeout(1800)
 def test_the_demo_measures_scores_and_reports(tmp_path: Path) -> None:
     folder = tmp_path / "demo-results"
     done = subprocess.run(

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.programs import QUESTIONS, Collector, command, run, wait_until
 from tests.mosquitto import Mosquitto
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.proof]
 
 
 def test_killing_collector_and_broker_loses_nothing(

@@ -13,25 +13,28 @@ from export.models.load import load
 from tests.conftest import READER
 from tests.export.hubserver import HubServer
 from tests.export.tiny_models import TINY
+from tests.once import once
 
 
-def _traced(request: BuildRequest, folder: Path) -> Path:
-    graph.trace(load(request.model, find_source(request)), folder / "traced.onnx")
-    return folder / "traced.onnx"
+def _traced(folders: pytest.TempPathFactory, request: BuildRequest) -> Path:
+    def trace(folder: Path) -> None:
+        graph.trace(load(request.model, find_source(request)), folder / "traced.onnx")
+
+    return once(folders, f"traced-{request.model.name}", trace) / "traced.onnx"
 
 
 @pytest.fixture(scope="session")
 def tiny_traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The graph that `tiny_bundle` is made of, as the exporter gives it."""
     request = BuildRequest(model=TINY, weights="random", precisions=("fp32",), seed=7)
-    return _traced(request, tmp_path_factory.mktemp("tiny"))
+    return _traced(tmp_path_factory, request)
 
 
 @pytest.fixture(scope="session")
 def reader_traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The graph that `reader_bundle` is made of, as the exporter gives it."""
     request = BuildRequest(model=find("minilm-l6"), weights=str(READER), precisions=("fp32",))
-    return _traced(request, tmp_path_factory.mktemp("reader"))
+    return _traced(tmp_path_factory, request)
 
 
 @pytest.fixture

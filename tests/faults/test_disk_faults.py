@@ -104,7 +104,7 @@ def test_f11_a_damaged_outbox_is_moved_aside_and_the_device_goes_on(tmp_path: Pa
     assert "damaged" in alarm or "malformed" in alarm
     (aside,) = tmp_path.glob("outbox.db.damaged-*Z")
     assert str(aside) in alarm
-    assert "what waited in it is not delivered" in alarm
+    assert "results in it are not delivered" in alarm
 
 
 def test_f11_a_damaged_database_stops_the_collector_with_a_sentence(database: Path) -> None:

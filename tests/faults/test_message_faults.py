@@ -74,7 +74,9 @@ def test_f19_two_devices_with_one_id_get_a_hint(broker: Mosquitto, outbox: Outbo
 
         def hinted() -> bool:
             second.step()
-            return any("is another device called 'pi-5' too?" in str(c.problem) for c in (first, second))
+            return any(
+                "does another device also have the id 'pi-5'?" in str(c.problem) for c in (first, second)
+            )
 
         until(first, hinted)
         second.close()

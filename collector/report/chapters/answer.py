@@ -8,9 +8,10 @@ from collector.findings.between_rows import Choice, PairTime, TimeSplit
 from collector.findings.comparison import Comparison, Row
 from collector.report.names import Names, full_name
 from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
+from commandline.counted import counted
 
 NOTHING_TO_CHOOSE: Final = (
-    "No hardware has two models with both an F1 and a time, so there is nothing to choose."
+    "No hardware has two models with both an F1 and a time, so no model can be recommended."
 )
 
 
@@ -18,7 +19,8 @@ def answer(comparison: Comparison) -> Chapter:
     """Show the best models on each hardware, those that meet a requirement, and the times of all pairs."""
     names = Names(comparison)
     best = _best(comparison)
-    sections = [Section("Best for what", () if best.rows else (NOTHING_TO_CHOOSE,), (best,))]
+    words = (*(() if best.rows else (NOTHING_TO_CHOOSE,)), *_stand_ins(names, comparison))
+    sections = [Section("Best for what", words, (best,))]
     if comparison.requirement is not None:
         sections.append(
             Section(
@@ -33,6 +35,23 @@ def answer(comparison: Comparison) -> Chapter:
 
 def _model(row: Row) -> str:
     return full_name(row.title, row.precision) + " (partial)" * row.partial
+
+
+def _stand_ins(names: Names, comparison: Comparison) -> list[str]:
+    """Write which model stands in for the baseline on which hardware."""
+    one_file = len({found.place.questions_sha256 for found in comparison.baselines}) == 1
+    where: dict[str, list[str]] = {}
+    for found in comparison.baselines:
+        if found.stands_in:
+            place = found.place.machine
+            on = place if one_file else f"{place} ({found.place.questions})"
+            where.setdefault(names.row(found.row), []).append(on)
+    wanted = names.model(comparison.baseline)
+    return [
+        f"Speed-ups on {', '.join(places)} are over {row}, the largest fp32 model measured there: "
+        f"{wanted} fp32 was not."
+        for row, places in where.items()
+    ]
 
 
 def _best(comparison: Comparison) -> Table:
@@ -82,18 +101,30 @@ def _all_pairs(names: Names, splits: tuple[TimeSplit, ...]) -> Section:
         "Geometric mean of the time per question, in milliseconds. The factors in the last row and the last "
         "column are the effects of each hardware and each model on the overall mean.",
     ]
+    predicted = [split for split in splits if any(cell.measured_ms is None for cell in split.cells)]
     off = [
         f"{_off(split.typical_error)} ({split.precision})"
-        for split in splits
+        for split in predicted
         if split.typical_error is not None
     ]
-    if any(c.measured_ms is None and c.predicted_ms is not None for split in splits for c in split.cells):
+    if predicted:
         error = f" Predictions are off by about {' and '.join(off)}." if off else ""
         words.append(
             f"≈ marks a pair that was not measured; its time is predicted from the two factors.{error}"
         )
+    words += [_left_out(names, split) for split in splits if split.left_out]
     tables = tuple(_matrix(names, split) for split in splits)
     return Section("Every model on every hardware", tuple(words), tables, first_screen=False)
+
+
+def _left_out(names: Names, split: TimeSplit) -> str:
+    rows = ", ".join(
+        f"{names.row(x.row)} on {x.row.machine} ({counted(x.questions, 'question')})" for x in split.left_out
+    )
+    return (
+        f"Left out, although measured: {rows}. A row needs at least half of the {split.most_questions} "
+        "questions of the largest row, since all times here are of the same questions."
+    )
 
 
 def _off(factor: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from collector.display.numbers import percent, signed, span
-from collector.findings.between_rows import Difference, Disagreement, Divergence, Gate
+from collector.findings.between_rows import Difference, Disagreement, Divergence, Gate, RowName
 from collector.findings.comparison import Comparison
 from collector.report.names import Names
 from collector.report.page import Chapter, Column, Section, Table, table_of
@@ -28,8 +28,8 @@ def evidence(comparison: Comparison) -> Chapter:
         Section(
             "F1 of each precision relative to fp32",
             (
-                "MLPerf requires 99 % or 99.9 % of the accuracy of fp32. If the interval includes such a "
-                "gate, other questions might decide otherwise.",
+                "MLPerf requires 99 % or 99.9 % of the accuracy of fp32. If the interval includes a gate, "
+                "the result may be different with other questions.",
             ),
             (_gates(names, sorted(comparison.gates, key=lambda gate: names.place(gate.row))),),
         ),
@@ -83,7 +83,8 @@ def _divergences(names: Names, found: tuple[Divergence, ...]) -> list[Section]:
         (
             "hardware",
             "Answers that change with the processor",
-            "The same bundle ran on processors with different instruction sets.",
+            "The same bundle ran on processors with different instruction sets. Every two of them are "
+            "compared, by the newest run on each.",
         ),
     ):
         alike = sorted((d for d in found if d.kind == kind), key=lambda d: names.place(d.left))
@@ -92,9 +93,13 @@ def _divergences(names: Names, found: tuple[Divergence, ...]) -> list[Section]:
 
 
 def _rates(names: Names, found: Sequence[Divergence]) -> Table:
+    def side(d: Divergence, row: RowName, cpu: str, on: str) -> str:
+        named = f"{names.row(row)}, {row.machine}"
+        return f"{named}, {cpu} ({on})" if d.kind == "hardware" else named
+
     columns: tuple[Column[Divergence], ...] = (
-        Column("one side", lambda d: f"{names.row(d.left)}, {d.left.machine}", number=False),
-        Column("other side", lambda d: f"{names.row(d.right)}, {d.right.machine}", number=False),
+        Column("one side", lambda d: side(d, d.left, d.left_cpu, d.left_on), number=False),
+        Column("other side", lambda d: side(d, d.right, d.right_cpu, d.right_on), number=False),
         Column("questions", lambda d: str(d.questions)),
         Column("different answers", lambda d: str(d.differ)),
         Column("equal answers", lambda d: percent(d.percent_equal)),

@@ -20,14 +20,15 @@ METHOD: Final = (
 METRICS: Final = (
     (
         "EM, F1",
-        "Exact Match and token F1 of the official SQuAD v1.1 script, in percent: best over the gold answers, "
-        "mean over the questions. An error counts as a wrong answer.",
+        "Exact Match and token F1 of the official SQuAD v1.1 script, in percent. A question counts with the "
+        "best score over its gold answers, and the row shows the mean over the questions. An error counts as "
+        "a wrong answer.",
     ),
     (
         "BERTScore F1",
-        "Similarity between the token vectors of the answer and of the gold answer: best over the gold "
-        "answers, mean over the questions. Not rescaled unless its name says so: unrelated texts score well "
-        "above 0.",
+        "Similarity between the token vectors of the answer and of the gold answer. A question counts with "
+        "the best score over its gold answers, and the row shows the mean over the questions. It is "
+        "rescaled only if its name says so; otherwise, unrelated texts score well above 0.",
     ),
     (
         "time",
@@ -38,12 +39,13 @@ METRICS: Final = (
     (
         "speed-up",
         "Median time of the baseline in fp32 divided by that of the model, on the devices and the "
-        "questions that both answered. Its interval is a paired bootstrap over questions.",
+        "questions that both answered. Where the baseline was not measured, the largest fp32 model measured "
+        "there stands in. Its interval is a paired bootstrap over questions.",
     ),
     (
         "energy",
-        "Joules that the device's own meter measured during a run, divided by the number of answers. Idle "
-        "power is included.",
+        "Last reading of the device's own meter, which starts with the first question, divided by the number "
+        "of answers up to it. Idle power is included.",
     ),
     (
         "95 %",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from collector.display.numbers import decimals, times
+from collector.display.numbers import decimals, span, times
 from collector.findings.comparison import Comparison
 from collector.findings.scenario_run import FOUND, ScenarioRun
 from collector.report.charts.colours import ModelColours
@@ -22,17 +22,17 @@ _TITLES: Final = {
     LOADGEN: "LoadGen: timed by MLPerf LoadGen",
 }
 _WORDS: Final = {
-    OFFLINE: "Questions are answered in batches, as fast as the machine can. The gain is the number of "
-    "questions per second, divided by that of the same bundle answering one question after the other on the "
-    "same device, on the questions of both.",
+    OFFLINE: "Questions are answered in batches, as fast as the machine can. The gain is the mean time "
+    "of questions that the same bundle answered one after the other on the same device, divided by their "
+    "mean time in batches.",
     SERVER: "Questions arrive at random times, as users ask them, and wait in a queue. The times include "
-    "this wait. They are shown for the highest rate at which p99 held the bound, or for the last rate tried "
-    "if none held it.",
+    "this wait. The valid rate is the highest one at which p99 was within the bound. The times are those of "
+    "the valid rate, or of the last rate tried if no rate was valid.",
     SUSTAINED: "Questions are asked one after the other for minutes, to show how times change as the machine "
     "heats up. All answers count, including those of a throttled machine. First p50 and last p50 are the "
     "medians of the first and the last tenth of the answers.",
     LOADGEN: "MLPerf LoadGen asks one question after the other and times the answers. The agent's own p50, "
-    "p90 and p99 of the same answers are shown beside LoadGen's p90.",
+    "p90 and p99 of the same answers are shown next to LoadGen's p90.",
 }
 
 
@@ -40,8 +40,12 @@ def _minutes(seconds: float | None) -> str | None:
     return None if seconds is None else decimals(seconds / 60, 1)
 
 
-def _slower(found: ScenarioRun) -> str | None:
-    return times(found.last_p50_ms / found.first_p50_ms) if found.first_p50_ms and found.last_p50_ms else None
+def _ends(found: ScenarioRun) -> str | None:
+    return span(found.intervals.get("last_over_first"), 2)
+
+
+def _count(number: int) -> str | None:
+    return f"{number:,}" if number else None
 
 
 def _throttled_after(found: ScenarioRun) -> str | None:
@@ -66,15 +70,12 @@ _OWN: Final[dict[str, _Columns]] = {
         NotedColumn("batch_size", "batch", lambda r: None if r.batch_size is None else str(r.batch_size)),
         NotedColumn("questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2)),
         NotedColumn("times_one_by_one", "gain", lambda r: times(r.times_one_by_one)),
-        NotedColumn(
-            "times_one_by_one_questions",
-            "on questions",
-            lambda r: f"{r.times_one_by_one_questions:,}" if r.times_one_by_one_questions else None,
-        ),
+        NotedColumn("gain_interval", "gain 95 %", lambda r: span(r.intervals.get("times_one_by_one"), 2)),
+        NotedColumn("gain_questions", "gain over questions", lambda r: _count(r.gain_questions)),
     ),
     SERVER: (
         NotedColumn("latency_bound_ms", "bound ms", lambda r: decimals(r.latency_bound_ms, 1)),
-        NotedColumn("valid_per_second", "rate held per second", lambda r: decimals(r.valid_per_second, 2)),
+        NotedColumn("valid_per_second", "valid rate per second", lambda r: decimals(r.valid_per_second, 2)),
         NotedColumn("at_per_second", "rate shown per second", lambda r: decimals(r.at_per_second, 2)),
         NotedColumn("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
         NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
@@ -86,7 +87,9 @@ _OWN: Final[dict[str, _Columns]] = {
         NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1)),
         NotedColumn("first_p50_ms", "first p50 ms", lambda r: decimals(r.first_p50_ms, 1)),
         NotedColumn("last_p50_ms", "last p50 ms", lambda r: decimals(r.last_p50_ms, 1)),
-        NotedColumn("slower", "last / first", _slower),
+        NotedColumn("last_over_first", "last / first", lambda r: times(r.last_over_first)),
+        NotedColumn("ends_interval", "last / first 95 %", _ends),
+        NotedColumn("end_answers", "answers per tenth", lambda r: _count(r.end_answers)),
         NotedColumn("slowed_down_after_seconds", "throttled after min", _throttled_after),
         NotedColumn("lowest_clock_hz", "lowest MHz", _megahertz),
     ),
@@ -131,7 +134,7 @@ def scenarios(comparison: Comparison) -> Chapter:
 def _section(scenario: str, found: Sequence[ScenarioRun], colours: ModelColours) -> Section:
     columns = (*_NAMES, *_OWN.get(scenario, ()), *_COMMON)
     table, footnotes = noted_table(
-        "Runs", columns, found, {FOUND.get(scenario, "answers"), "times_one_by_one", "f1"}
+        "Runs", columns, found, {FOUND.get(scenario, "answers"), "times_one_by_one", "last_over_first", "f1"}
     )
     tables = (table, _rates(found)) if any(run.rates for run in found) else (table,)
     words = (_WORDS[scenario],) if scenario in _WORDS else ()

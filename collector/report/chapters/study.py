@@ -15,8 +15,7 @@ CAVEATS: Final = (
     "they are not comparable with an accuracy on questions that a model has not seen.",
     "The study prints 6 layers for MiniLM, but 33 million parameters belong to the MiniLM with 12 layers "
     "and a hidden size of 384.",
-    "A dash stands for a number that does not exist or would mislead; the table of that hardware explains "
-    "why.",
+    "A dash means that a number does not exist or would mislead; the table of that hardware explains why.",
 )
 
 _BASELINE: Final = 1.0

@@ -1,9 +1,9 @@
-"""Charts of what is behind a row: the distribution of its times, and the temperature over its runs."""
+"""Charts of a row's measurements: the distribution of its times, and the temperature over its runs."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from collector.display.numbers import decimals, percent
+from collector.display.numbers import decimals, percent, span
 from collector.findings.between_rows import RowName
 from collector.findings.comparison import Comparison, Row, RunTrace, name_of
 from collector.report.charts.colours import ModelColours, label
@@ -11,6 +11,7 @@ from collector.report.names import full_name
 from collector.report.page import Figure, Heading, Table, cells
 
 _FRACTIONS = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""All of them are in `measured.QUANTILES`, so the table shows quantiles of the times and never estimates."""
 
 
 def distributions(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> Figure | None:
@@ -92,7 +93,7 @@ def heat(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> 
         + (
             "Crosses mark when the processor was throttled."
             if throttled
-            else "The processor was never seen throttled."
+            else "No sample shows a throttled processor."
         ),
         _heat_table(shown, titles),
         [
@@ -134,8 +135,10 @@ def _heat_table(traces: Sequence[RunTrace], titles: dict[RowName, str]) -> Table
             Heading("first °C"),
             Heading("highest °C"),
             Heading("lowest MHz"),
-            Heading("share of time throttled"),
+            Heading("answers"),
+            Heading("answers throttled"),
             Heading("last / first p50"),
+            Heading("95 %"),
         ),
         tuple(_heat_row(trace, titles[trace.row]) for trace in traces),
     )
@@ -144,15 +147,18 @@ def _heat_table(traces: Sequence[RunTrace], titles: dict[RowName, str]) -> Table
 def _heat_row(trace: RunTrace, title: str) -> tuple[Any, ...]:
     heats = [m.temperature_celsius for m in trace.moments if m.temperature_celsius is not None]
     clocks = [m.clock_hz for m in trace.moments if m.clock_hz is not None]
-    times = [m.p50_ms for m in trace.moments if m.p50_ms]
+    answers = sum(m.answers for m in trace.moments)
+    throttled = sum(m.throttled_answers for m in trace.moments)
     return cells(
         title,
         trace.device_id,
         decimals(heats[0], 0),
         decimals(max(heats), 0),
         decimals(min(clocks) / 1e6, 0) if clocks else None,
-        percent(100 * sum(m.throttled for m in trace.moments) / len(trace.moments)),
-        f"{times[-1] / times[0]:.2f}" if times else None,
+        f"{answers:,}",
+        percent(100 * throttled / answers) if answers else None,
+        None if trace.ends is None else f"{trace.ends.ratio:.2f}",
+        None if trace.ends is None else span(trace.ends.interval, 2),
     )
 
 
@@ -160,5 +166,5 @@ def _titles(rows: Sequence[Row]) -> dict[RowName, str]:
     return {name_of(row): full_name(row.title, row.precision) for row in rows}
 
 
-def _quantile(fractions: Sequence[float], ms: Sequence[float], fraction: float) -> float:
-    return next((t for f, t in zip(fractions, ms, strict=True) if f >= fraction), ms[-1])
+def _quantile(fractions: Sequence[float], ms: Sequence[float], fraction: float) -> float | None:
+    return dict(zip(fractions, ms, strict=True)).get(fraction)

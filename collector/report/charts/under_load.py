@@ -46,7 +46,7 @@ def endurance(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
         + (
             "A dotted line marks when the machine was first throttled."
             if throttled
-            else "The machine was never seen throttled."
+            else "No sample shows a throttled machine."
         ),
         _moments(runs, names),
         [
@@ -108,8 +108,12 @@ def latency_against_rate(runs: Sequence[ScenarioRun], colours: ModelColours) -> 
     return Figure(
         f"p99 against rate: {runs[0].machine}, {runs[0].questions}",
         "The 99th percentile of the time from a question's arrival to its answer, against the number of "
-        "questions that arrive per second. Both axes are logarithmic. Filled marks are rates that hold the "
-        + (f"latency bound, the dotted line at {limits}." if limits else "latency bound."),
+        "questions that arrive per second. Both axes are logarithmic. Filled marks show rates with p99 "
+        + (
+            f"within the latency bound (the dotted line at {limits})."
+            if limits
+            else "within the latency bound."
+        ),
         table_of("The numbers", columns, rates, names=1),
         [
             {

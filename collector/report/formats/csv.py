@@ -8,6 +8,7 @@ from collector.findings.comparison import Comparison, Row
 from collector.findings.scenario_run import COMPARED, Rate, ScenarioRun
 
 _WITH_INTERVAL: Final = ("exact_match", "f1", "p50_ms", "p90_ms", "p99_ms", "speed_up")
+_OF_SCENARIO_INTERVALS: Final = ("times_one_by_one", "last_over_first")
 
 _NESTED: Final = {"marks", "intervals", "notes", "rates", "loadgen", "moments"}
 
@@ -26,23 +27,28 @@ def as_csv(comparison: Comparison) -> str:
     `rates` and `loadgen` hold the details of those scenarios.
     """
     ends = [f"{field}_{end}" for field in _WITH_INTERVAL for end in ("low", "high")]
-    header = (*_FIELDS, *ends, "marks", "notes", *_OF_SCENARIOS, "rates", "loadgen")
+    more = [f"{field}_{end}" for field in _OF_SCENARIO_INTERVALS for end in ("low", "high")]
+    header = (*_FIELDS, *ends, "marks", "notes", *_OF_SCENARIOS, "rates", "loadgen", *more)
     return csv_text(header, map(_values, comparison.entries))
 
 
 def _values(row: Row | ScenarioRun) -> list[object]:
-    ends = [end for field in _WITH_INTERVAL for end in row.intervals.get(field, (None, None))]
     marks = _pairs(row.marks) if isinstance(row, Row) else None
     notes = "; ".join(f"{field}: {text}" for field, texts in row.notes.items() for text in texts)
     return [
         *(getattr(row, field, None) for field in _FIELDS),
-        *ends,
+        *_ends(row, _WITH_INTERVAL),
         marks,
         notes,
         *(_of_scenario(row, field) for field in _OF_SCENARIOS),
         None if isinstance(row, Row) else "; ".join(map(_rate, row.rates)),
         None if isinstance(row, Row) else _pairs(row.loadgen),
+        *_ends(row, _OF_SCENARIO_INTERVALS),
     ]
+
+
+def _ends(row: Row | ScenarioRun, fields: tuple[str, ...]) -> list[float | None]:
+    return [end for field in fields for end in row.intervals.get(field, (None, None))]
 
 
 def _of_scenario(row: Row | ScenarioRun, field: str) -> object:

@@ -58,12 +58,13 @@ def _in_brief(comparison: Comparison) -> str:
     rows, runs = len(comparison.rows), len(comparison.scenarios)
     kinds = len({row.machine for row in comparison.rows if row.runs})
     where = f" on {counted(kinds, 'kind')} of hardware" if kinds else ""
+    used = dict.fromkeys(found.row.model for found in comparison.baselines) or (comparison.baseline,)
     return " · ".join(
         (
             f"{comparison.generated_at[:16].replace('T', ' ')} UTC",
             *([counted(rows, "row") + where] if rows else []),
             *([counted(runs, "run") + " under load"] if runs else []),
-            f"baseline {comparison.baseline} fp32",
+            f"baseline {', '.join(used)} fp32",
         )
     )
 

@@ -90,7 +90,7 @@ def test_a_new_file_explains_every_key_and_is_right(tmp_path: Path) -> None:
         ('broker = "mqtt://me:secret@here"', "holds a password"),
         ('broker = "mqtts://me@here"\npassword-file = "gone"', "cannot read the password file"),
         ('broker = "mqtts://here"\nca-file = "gone"', "cannot read the file of certificates"),
-        ('broker = "mqtt://here"\nto-file = "x"', "exclude each other"),
+        ('broker = "mqtt://here"\nto-file = "x"', "cannot be set together"),
         ('device-id = "Küche"', "is not a device id"),
     ],
 )

@@ -222,7 +222,7 @@ def test_certificates_that_end_soon(tmp_path: Path) -> None:
         address = f"mqtts://127.0.0.1:{running.port}"
         broker = parse_broker(address, None, authority.root.certificate, own.certificate, own.key)
         found = [f for f in probe(broker, DEVICE) if f.about == "certificate"]
-    assert [(f.level, f.what.split(" ends")[0]) for f in found] == [
+    assert [(f.level, f.what.split(" expires")[0]) for f in found] == [
         ("warn", "this device's certificate"),
         ("ok", "the broker's certificate"),
     ]

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.machine.device import inspect_device, physical_cores, usable_cores
+from agent.machine.device import core_list, cores_of, inspect_device, physical_cores, usable_cores
 from contract.codec import encode
 from contract.device import HARDWARE_CLASSES, Device
 
@@ -100,3 +100,11 @@ def test_a_machine_that_says_nothing_is_unknown(tmp_path: Path) -> None:
 def test_other_machines(name: str, architecture: str, expected: str, cpu: str) -> None:
     device = board(name, architecture)
     assert (device.hardware_class, device.cpu_model) == (expected, cpu)
+
+
+@pytest.mark.parametrize(
+    ("cores", "text"), [((0, 1), "0-1"), ((0,), "0"), ((5, 0, 2, 3, 4), "0,2-5"), ((0, 2, 4), "0,2,4")]
+)
+def test_cores_are_written_as_they_are_read(cores: tuple[int, ...], text: str) -> None:
+    assert core_list(cores) == text
+    assert cores_of(text) == set(cores)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent.delivery.batches import MAX_RECORDS, pack
 from agent.errors import OutboxRolledBack, StateUnusable
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, Place
-from agent.outbox.summary import RefusedRecords, Summary, summarise
+from agent.outbox.summary import RefusedRecords, Summary, UnfinishedRun, summarise
 from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
 from contract.records import Answer, Record
 from tests.agent.conftest import agent_environment
@@ -92,6 +92,7 @@ def test_what_is_refused_is_kept_with_its_reason_and_not_sent(outbox: Outbox, tm
         dropped=2,
         refused=(RefusedRecords("unknown mark", 2),),
         unfinished_runs=1,
+        unfinished=(UnfinishedRun(RUN_A, 0),),
         used_bytes=outbox.summary().used_bytes,
         limit_bytes=DEFAULT_LIMIT_BYTES,
     )

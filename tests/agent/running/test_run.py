@@ -19,7 +19,7 @@ from contract.messages import Batch, decode_message
 from contract.questions import decode_questions
 from contract.records import Answer, Record, RunFinished, RunStarted, Sample
 from tests.agent.collector import FakeCollector
-from tests.agent.conftest import Agent, agent_command, agent_environment
+from tests.agent.conftest import LONG_QUESTIONS, Agent, agent_command, agent_environment
 from tests.mosquitto import Mosquitto
 
 SECONDS = 60.0
@@ -164,17 +164,16 @@ def test_an_interrupted_run_goes_on_where_it_was(
     command = ("run", reader_bundle_int8, "--questions", long_questions, "--to-file", out)
     process = start(state_dir, *command)
     wait_until(lambda: has_answers(state_dir))
-    begun = time.monotonic()
     process.send_signal(number)
     _, stderr = process.communicate(timeout=SECONDS)
     assert process.returncode == code
-    assert time.monotonic() - begun < 5.0
     assert not out.exists()
     if number != signal.SIGKILL:
         assert "the same command resumes from here" in stderr
     ended = agent(*command)
     assert ended.returncode == 0
-    (before,) = map(int, re.findall(r"continuing after (\d+) of 160 questions", ended.stderr))
+    (before,) = map(int, re.findall(rf"continuing after (\d+) of {LONG_QUESTIONS} questions", ended.stderr))
+    assert before < LONG_QUESTIONS / 2, "it ends soon, not when it has finished"
     ((_, records),) = read_runs(out).items()
     finished = check_run(records, ids(long_questions))
     assert finished.status == "complete"
@@ -235,7 +234,7 @@ def test_results_are_published_while_they_are_made(
         records = [record for _, record in sorted(collector.records.items())]
     assert check_run(records, ids(long_questions)).status == "complete"
     under_way = [state for state in collector.states if state.run_id is not None]
-    assert under_way and under_way[0].selected == 160
+    assert under_way and under_way[0].selected == LONG_QUESTIONS
     assert not [r for r in records if isinstance(r, Answer) and r.marks], "the parent was quiet"
     assert pending(agent) == 0
 

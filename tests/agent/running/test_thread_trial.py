@@ -48,7 +48,9 @@ def test_what_is_tried() -> None:
 def test_a_trial_is_made_once(plan: Plan, stop: Stop, tmp_path: Path) -> None:
     messages: list[str] = []
     found = with_fastest_threads(plan, tmp_path, stop, messages.append)
-    assert messages[0].startswith(f"tiny fp32: {found.settings.threads} threads are fastest (1: ")
+    threads = found.settings.threads
+    verb = "thread is" if threads == 1 else "threads are"
+    assert messages[0].startswith(f"tiny fp32: {threads} {verb} fastest (1: ")
     assert found.settings.threads == fastest(found.thread_trials)
     assert {t.threads for t in found.thread_trials} >= {1, plan.settings.threads}
     assert all(t.p50_ns > 0 for t in found.thread_trials)

@@ -1,7 +1,7 @@
 import json
+import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,9 +92,6 @@ def test_a_reader_that_has_seen_enough_is_no_error(database: Path, results_file:
 
 
 def test_help_answers_at_once() -> None:
-    fastest = 10.0
-    for _ in range(3):
-        start = time.perf_counter()
-        assert "report" in said("--help")
-        fastest = min(fastest, time.perf_counter() - start)
-    assert fastest < 0.5
+    before = os.times().children_user  # how long it waits for a busy machine says nothing
+    assert "report" in said("--help")
+    assert os.times().children_user - before < 0.4

@@ -58,7 +58,7 @@ def test_what_is_wrong_in_a_file_is_quoted(tmp_path: Path, text: str, complaint:
         ('broker = "http://here"', "is not a broker: write mqtt://"),
         ('broker = "mqtt://me:secret@here"', "holds a password"),
         ('broker = "mqtt://me@here"\npassword-file = "gone"', "cannot read the password file"),
-        ('broker = "mqtt://here"\nembedded-broker = true', "exclude each other"),
+        ('broker = "mqtt://here"\nembedded-broker = true', "cannot be set together"),
         ('credentials = "gone"', "cannot read the credentials file"),
     ],
 )

@@ -109,6 +109,15 @@ def test_a_query_answers_in_three_formats(filled: Path) -> None:
     assert "laptop" in said("query", sql, "--db", filled)
 
 
+def test_a_query_prints_values_as_they_are(filled: Path) -> None:
+    sql = "SELECT 1234567.891 AS p50_ms, 99.999 AS b, 0.1 + 0.2 AS c, 12345678 AS d, NULL AS e, 'x' AS f"
+    head, row = said("query", sql, "--db", filled).splitlines()
+    assert head.split() == ["p50_ms", "b", "c", "d", "e", "f"]
+    assert row.split() == ["1234567.891", "99.999", "0.30000000000000004", "12345678", "x"]
+    csv_row = said("query", sql, "--format", "csv", "--db", filled).splitlines()[1]
+    assert csv_row == "1234567.891,99.999,0.30000000000000004,12345678,,x"
+
+
 def test_a_query_that_writes_is_one_sentence(filled: Path) -> None:
     done = collector("query", "DELETE FROM runs", "--db", filled)
     assert (done.returncode, done.stdout) == (1, "")

@@ -190,7 +190,7 @@ def test_a_row_of_partial_runs_only_is_marked(lab: Store) -> None:
     text = screen(lab)
     assert "86.7" in line(text, "MiniLM-L6", "30/40 partial")
     assert "real time" in line(text, "MiniLM-L6 fp32 (partial)")
-    assert "is interrupted after 30 answers" in text
+    assert "was interrupted after 30 answers" in text
     assert "partial" not in line(text, "BERT-Large", "40/40")
 
 
@@ -240,10 +240,11 @@ def test_two_unlike_laptops_are_two_places(lab: Store) -> None:
     slow = text[text.index("\nLaptop, Intel N100, 8 cores, numbers\n") :]
     (row,) = [line for line in slow.splitlines() if line.startswith("MiniLM-L6")]
     assert float(row.split()[9]) == pytest.approx(60, rel=0.05)
-    assert "bert-large fp32 has no time on this hardware" in slow
+    assert "over MiniLM-L6 fp32, the largest fp32 model measured on this hardware" in slow
+    assert "BERT-Large fp32 was not measured there" in slow
     fast, slow_row = (r for r in found(lab).rows if r.model == "minilm-l6")
     assert fast.speed_up == pytest.approx(10.0, rel=0.05)
-    assert slow_row.speed_up is None
+    assert (slow_row.speed_up, fast.speed_up_questions) == (1.0, QUESTIONS)
 
 
 def test_two_pis_are_units_of_one_type_and_each_counts_once(lab: Store) -> None:
@@ -288,13 +289,16 @@ def test_by_device_gives_each_its_rows(lab: Store) -> None:
     measure(lab, BERT, PI_A, ms=100.0)
     measure(lab, MINILM, PI_A)
     measure(lab, MINILM, PI_B, ms=13.0)
-    rows = found(lab, by_device=True).rows
+    comparison = found(lab, by_device=True)
+    rows = comparison.rows
     assert [(row.machine.split(":")[0], row.model, row.devices) for row in rows] == [
         ("pi-a", "bert-large", 1),
         ("pi-a", "minilm-l6", 1),
         ("pi-b", "minilm-l6", 1),
     ]
-    assert rows[2].speed_up is None
+    assert rows[1].speed_up == pytest.approx(10.0, rel=0.05)
+    places = [(b.row.machine.split(":")[0], b.row.model, b.stands_in) for b in comparison.baselines]
+    assert places == [("pi-a", "bert-large", False), ("pi-b", "minilm-l6", True)]
 
 
 def test_a_speed_up_is_over_the_devices_that_ran_both(lab: Store) -> None:
@@ -311,7 +315,7 @@ def test_without_a_device_that_ran_both_there_is_no_speed_up(lab: Store) -> None
     measure(lab, MINILM, PI_B)
     text = screen(lab)
     assert row_of(found(lab), "minilm-l6").speed_up is None
-    assert "bert-large fp32 was measured on pi-a, and this row on pi-b: a speed-up needs both" in text
+    assert "BERT-Large fp32 was measured on pi-a, and this row on pi-b: a speed-up needs both" in text
 
 
 def test_the_machine_type_is_what_the_device_describes() -> None:

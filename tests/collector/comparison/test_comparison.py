@@ -6,8 +6,10 @@ from msgspec.structs import replace
 
 from agent.stopping.percentile_bounds import needed
 from collector.comparison.compare import TOO_FEW, compare
-from collector.comparison.notes import FEW_FOR_P90, FEW_FOR_P99, NO_BERTSCORE, NO_TIME
+from collector.comparison.notes import FEW_FOR_P90, FEW_FOR_P99, NO_BASELINE, NO_BERTSCORE, NO_TIME
+from collector.errors import BadInput
 from collector.findings.comparison import Comparison, Row
+from collector.report.formats.render import render
 from collector.scoring import withholding as accuracy
 from collector.scoring.question_sets import add_questions
 from collector.store.database import Store
@@ -53,8 +55,8 @@ def test_numbers_by_hand(store_with_golds: Store) -> None:
     assert row.exact_match == pytest.approx(50.0)
     assert row.f1 == pytest.approx(100 * (1 + 2 / 3 + 1 / 2 + 1) / 4)
     assert (row.p50_ms, row.p90_ms) == (12.0, 30.0)  # of 10, 12, 14, 30 by nearest rank
-    # per question BERT-Large takes 100 (of 100 and 900), 200, 300, 400: median 200
-    assert row.speed_up == pytest.approx(200 / 12)
+    # per question BERT-Large takes 500 (of 100 and 900), 200, 300, 400: p50 300
+    assert row.speed_up == pytest.approx(300 / 12)
     assert row.speed_up_questions == 4
     assert (row.answered, row.selected, row.timed, row.untimed) == (4, 4, 4, 0)
     assert (row.size_bytes, row.peak_rss_bytes) == (90_700_000, 180_000_000)
@@ -156,18 +158,68 @@ def test_what_is_missing_has_a_note(store: Store) -> None:
     assert row.notes["p50_ms"] == row.notes["speed_up"] == (NO_TIME,)
     assert row.notes["bertscore_f1"] == (accuracy.NO_GOLDS,)
     assert row.notes["best_for"] == (TOO_FEW,)
-    assert row.notes["answered"] == ("run 00000000 of pi-5 is running after 0 answers",)
+    assert row.notes["answered"] == (
+        "run 00000000 of pi-5 is still running after 0 answers: its last record is from 1 s after its start",
+    )
 
 
-def test_without_a_baseline_there_is_no_speed_up(store_with_golds: Store) -> None:
-    take(store_with_golds, batch(run_records()))
+def test_the_largest_fp32_stands_in_where_the_baseline_was_not_measured(store_with_golds: Store) -> None:
+    for model, precision, ms in (
+        ("minilm-l6", "fp32", 10.0),
+        ("distilbert", "fp32", 30.0),
+        ("minilm-l6", "int8", 5.0),
+    ):
+        records = run_records([("q1", "sea", ms), ("q2", "x", ms)], manifest(model, precision))
+        take(store_with_golds, batch(records))
     other = device("server", "server")
     take(store_with_golds, batch(run_records(bundle=manifest("bert-large"), on=other), device_id="server"))
     score_answers(store_with_golds)
-    rows = by_name(compare(store_with_golds))
-    assert rows["minilm-l6 fp32"].speed_up is None
-    assert "bert-large fp32 has no time on this hardware" in rows["minilm-l6 fp32"].notes["speed_up"][0]
+    comparison = compare(store_with_golds)
+    rows = by_name(comparison)
+    assert (rows["minilm-l6 fp32"].speed_up, rows["minilm-l6 int8"].speed_up) == (3.0, 6.0)
+    assert rows["minilm-l6 int8"].notes["speed_up"] == (
+        "over DistilBERT fp32, the largest fp32 model measured on this hardware with these questions: "
+        "BERT-Large fp32 was not measured there",
+    )
+    assert rows["bert-large fp32"].speed_up == 1.0 and "speed_up" not in rows["bert-large fp32"].notes
     assert rows["minilm-l6 fp32"].notes["bertscore_f1"] == (NO_BERTSCORE,)
+    assert (
+        "Speed-ups on Raspberry Pi 5 Model B, 4 cores are over DistilBERT fp32, the largest fp32 model "
+        "measured there: BERT-Large fp32 was not." in render(comparison, "table")
+    )
+    against = {(d.row.model, d.row.precision): d.against.model for d in comparison.differences}
+    assert against["minilm-l6", "fp32"] == "distilbert"
+
+
+def test_without_fp32_there_is_no_speed_up(store: Store) -> None:
+    take(store, batch(run_records(bundle=manifest(precision="int8"))))
+    row = only(compare(store))
+    assert (row.speed_up, row.notes["speed_up"]) == (None, (NO_BASELINE,))
+
+
+def test_a_baseline_goes_by_its_name_or_its_title(store: Store) -> None:
+    for model in ("bert-large", "distilbert", "minilm-l6"):
+        take(store, batch(run_records([("q1", "x", 10.0)], manifest(model))))
+    take(store, batch(run_records([("q1", "x", 10.0)], manifest("tiny", "int8"))))
+    for wanted in ("minilm-l6", "MiniLM-L6", "minilm-L6 "):
+        comparison = compare(store, wanted)
+        assert (comparison.baseline, comparison.baselines[0].row.model) == ("minilm-l6", "minilm-l6")
+    for wanted, advice in (
+        ("bert", "did you mean 'bert-large'?"),
+        ("bert-lage", "did you mean 'bert-large'?"),
+        ("distillbert", "did you mean 'distilbert'?"),
+        ("tiny", "the models measured in it are bert-large, distilbert, minilm-l6"),
+    ):
+        with pytest.raises(BadInput) as refused:
+            compare(store, wanted)
+        assert str(refused.value) == f"no model {wanted!r} was measured in fp32: {advice}"
+
+
+def test_a_title_of_two_models_names_no_baseline(store: Store) -> None:
+    for model in ("first", "second"):
+        take(store, batch(run_records([("q1", "x", 10.0)], manifest(model, title="Reader"))))
+    with pytest.raises(BadInput, match="several models are called 'reader': name one of first, second"):
+        compare(store, "reader")
 
 
 def test_the_newest_of_equal_bundles_counts_and_a_note_lists_the_other(store_with_golds: Store) -> None:

@@ -5,13 +5,15 @@ from msgspec.structs import replace
 
 from collector.comparison.compare import compare
 from collector.findings.comparison import Comparison
+from collector.report.chapters.answer import answer as answer_chapter
+from collector.report.chapters.evidence import evidence
 from collector.report.chapters.provenance import provenance
 from collector.report.page import Table
 from collector.store.database import Store
 from collector.summaries.refresh import score_answers
 from contract.bundle import Manifest, Weights
 from contract.device import Device
-from contract.records import Outcome
+from contract.records import Mark, Outcome, RunStarted
 from tests.collector.delivering import take
 from tests.collector.factory import answer, batch, device, finished, manifest, run_records, sample, started
 from tests.collector.reports import texts, under_load
@@ -77,6 +79,48 @@ def test_a_bundle_that_answers_otherwise_elsewhere_may_flip_a_gate(store_with_go
     assert (int8.left_percent_of_fp32, int8.right_percent_of_fp32) == (100.0, 75.0)
 
 
+def test_every_two_processors_are_compared_and_named(store_with_golds: Store) -> None:
+    fast = device(
+        "lap-a", "laptop", architecture="x86_64", cpu_model="Core i7", cpu_flags=("avx2", "avx_vnni")
+    )
+    slow = device("lap-b", "laptop", architecture="x86_64", cpu_model="Atom N100", cpu_flags=("avx2",))
+    ingest_run(store_with_golds, manifest("minilm-l6"))
+    ingest_run(store_with_golds, manifest("minilm-l6"), fast, q1="Elbe")
+    ingest_run(store_with_golds, manifest("minilm-l6"), slow, q1="sea", q2="1")
+    comparison = found(store_with_golds)
+    assert [(d.left_cpu, d.right_cpu, d.differ) for d in comparison.divergences] == [
+        ("Cortex-A76", "Core i7", 1),
+        ("Cortex-A76", "Atom N100", 2),
+        ("Core i7", "Atom N100", 2),
+    ]
+    section = next(s for s in evidence(comparison).sections if "processor" in s.title)
+    sides = [row[:2] for row in texts(section.tables[0])]
+    assert [
+        "MiniLM-L6 fp32, Laptop, Core i7, 4 cores, Core i7 (x86_64 avx2 avx_vnni)",
+        "MiniLM-L6 fp32, Laptop, Atom N100, 4 cores, Atom N100 (x86_64 avx2)",
+    ] in sides
+    assert len({tuple(row) for row in sides}) == 3
+
+
+def test_a_split_says_what_it_leaves_out_and_how_far_its_predictions_are_off(store_with_golds: Store) -> None:
+    for precision, on, ms in (("fp32", None, 40.0), ("fp32", SERVER, 10.0), ("int8", SERVER, 4.0)):
+        for model, times in (("distilbert", 2.0), ("minilm-l6", 1.0)):
+            ingest_run(store_with_golds, manifest(model, precision), on, ms=times * ms)
+    ingest_run(store_with_golds, manifest("minilm-l6", "int8"), ms=16.0)
+    answers = [("q1", "the North Sea", 900.0)]
+    take(store_with_golds, batch(run_records(answers, manifest("bert-large"))))
+    comparison = found(store_with_golds)
+    fp32 = next(split for split in comparison.splits if split.precision == "fp32")
+    assert [(left.row.model, left.questions) for left in fp32.left_out] == [("bert-large", 1)]
+    words = next(s for s in answer_chapter(comparison).sections if s.title.startswith("Every model")).words
+    assert words[-1].startswith(
+        "Left out, although measured: BERT-Large fp32 on Raspberry Pi 5 Model B, 4 cores (1 question). "
+    )
+    assert "half of the 4 questions" in words[-1]
+    predicted = next(line for line in words if line.startswith("≈"))
+    assert "fp32" not in predicted, "all of its pairs are measured"
+
+
 def test_random_weights_give_no_finding_about_answers(store_with_golds: Store) -> None:
     for precision in ("fp32", "int8"):
         ingest_run(store_with_golds, manifest("minilm-l6", precision, weights=RANDOM))
@@ -114,9 +158,9 @@ def test_energy_load_and_heat_by_hand(store_with_golds: Store) -> None:
     take(store_with_golds, batch(records))
     comparison = found(store_with_golds)
     (row,) = comparison.rows
-    # 6 joules between the samples for the two answers between them; one of three answers matches
-    assert row.joules_per_question == pytest.approx(3.0)
-    assert row.joules_per_correct == pytest.approx(9.0)
+    # the meter, which starts with the first question, reads 11 joules after two answers; one of three matches
+    assert row.joules_per_question == pytest.approx(5.5)
+    assert row.joules_per_correct == pytest.approx(16.5)
     assert (row.energy_source, row.load_ms, row.first_ms) == ("pmic", 250.0, 33.0)
     assert (row.temperature_celsius, row.marks) == (71.5, {"throttled": 1})
     assert row.questions_per_second == pytest.approx(50.0)
@@ -124,6 +168,31 @@ def test_energy_load_and_heat_by_hand(store_with_golds: Store) -> None:
     moments = comparison.traces[0].moments
     assert [m.temperature_celsius for m in moments if m.temperature_celsius] == [50.0, 71.5]
     assert [m.throttled for m in moments].count(True) == 1
+    assert (sum(m.answers for m in moments), sum(m.throttled_answers for m in moments)) == (3, 1)
+
+
+def test_throttled_answers_are_counted_once_whatever_their_marks(store_with_golds: Store) -> None:
+    marks: tuple[tuple[Mark, ...], ...] = (
+        ("throttled",),
+        ("under_voltage",),
+        ("throttled", "frequency_capped"),
+        ("agent_busy",),
+    )
+    answers = [answer(seq, f"q{seq}", ms=10.0, marks=marked) for seq, marked in enumerate(marks, start=1)]
+    take(store_with_golds, batch((started(), *answers, finished(5))))
+    (row,) = found(store_with_golds).rows
+    assert row.throttled == 3
+    assert row.marks == {"agent_busy": 1, "frequency_capped": 1, "throttled": 2, "under_voltage": 1}
+
+
+def test_the_questions_of_two_seeds_are_counted_together(store_with_golds: Store) -> None:
+    for asked in (("q1", "q2"), ("q3", "q4")):
+        first, *rest = run_records([(question, "x", 10.0) for question in asked])
+        assert isinstance(first, RunStarted)
+        first = replace(first, questions=replace(first.questions, selected=2))
+        take(store_with_golds, batch((first, *rest)))
+    (row,) = found(store_with_golds).rows
+    assert (row.runs, row.answered, row.selected) == (2, 4, 4)
 
 
 def test_too_few_times_and_a_speed_up_of_none_have_notes(store_with_golds: Store) -> None:

@@ -81,7 +81,7 @@ def test_the_exit_status_shows_whether_it_regressed(
     done = collector("compare", "0a", "0b", "--fail-if", limits, "--json", "--db", database)
     assert done.returncode == status
     assert json.loads(done.stdout)["broken"] == broken
-    assert done.stderr == ("regressed beyond p50>5%\n" if broken else "")
+    assert done.stderr == ("the second run breaks 1 limit: p50>5%\n" if broken else "")
 
 
 def test_people_get_a_table(filled: Store, database: Path) -> None:

@@ -2,9 +2,7 @@
 
 import html
 import json
-import os
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +16,7 @@ from collector.report.formats.render import render
 from collector.report.layout import lay_out
 from collector.store.database import Store
 from tests.collector.reports import hostile, three_models
+from tests.installed import program
 
 pytestmark = pytest.mark.browser
 
@@ -42,11 +41,7 @@ Dump = Callable[..., tuple[str, str]]
 @pytest.fixture
 def dump(tmp_path: Path) -> Dump:
     """Return a function that loads a page and returns the resulting document and the browser's log."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None and os.environ.get("CI") == "true":
-        pytest.fail("Chromium is not installed, and CI=true")
-    if browser is None:
-        pytest.skip("Chromium is not installed")
+    browser = program("chromium", "google-chrome")
 
     def load(text: str, *options: str) -> tuple[str, str]:
         page = tmp_path / "page.html"

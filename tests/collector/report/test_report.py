@@ -22,7 +22,7 @@ from collector.summaries.run_detail import run_detail
 from contract.bundle import Weights
 from contract.records import Outcome
 from tests.collector.delivering import take
-from tests.collector.factory import answer, batch, device, finished, manifest, run_records, started
+from tests.collector.factory import answer, batch, device, finished, manifest, run_records, sample, started
 from tests.collector.reports import (
     HtmlTables,
     Rows,
@@ -114,7 +114,7 @@ def test_one_model_leaves_nothing_to_choose(store_with_golds: Store) -> None:
     take(store_with_golds, batch(run_records()))
     comparison = compare(store_with_golds)
     for form in ("table", "markdown", "html"):
-        assert "there is nothing to choose" in render(comparison, form)
+        assert "no model can be recommended" in render(comparison, form)
     assert "best for  model" not in render(comparison, "table")
 
 
@@ -263,16 +263,16 @@ def test_a_run_with_one_temperature_has_a_point(store_with_golds: Store) -> None
     take(store_with_golds, batch(run_records()))
     heat = next(f for f in place(compare(store_with_golds)).figures if f.title == "Temperature over each run")
     assert [trace["mode"] for trace in heat.traces] == ["markers"]
-    assert "never seen throttled" in heat.summary
+    assert "No sample shows a throttled processor" in heat.summary
 
 
 def test_a_page_sums_up_its_contents(store_with_golds: Store) -> None:
     take(store_with_golds, batch(run_records()))
     one = compare(store_with_golds)
-    assert "UTC · 1 row on 1 kind of hardware · baseline bert-large fp32" in render(one, "html")
+    assert "UTC · 1 row on 1 kind of hardware · baseline minilm-l6 fp32" in render(one, "html")
     loaded(store_with_golds)
     found = msgspec.structs.replace(compare(store_with_golds), rows=())
-    assert "UTC · 4 runs under load · baseline bert-large fp32" in render(found, "html")
+    assert "UTC · 4 runs under load · baseline minilm-l6 fp32" in render(found, "html")
 
 
 def test_random_weights_are_in_no_chart_and_no_table_of_accuracy(comparison: Comparison) -> None:
@@ -388,6 +388,35 @@ def test_html_allows_only_our_scripts_and_requests_nothing(attack: Comparison) -
     assert "<img" not in text
     assert not re.search(r"<(link|iframe|script[^>]*src)", text)
     assert len(re.findall(r"<script", text)) == 3
+
+
+def test_the_table_of_times_has_the_quantiles_that_it_names(store: Store) -> None:
+    ms = [100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, *range(1100, 4100, 100)]  # 40 times, shuffled:
+    take(store, batch(run_records([(f"q{7 * t % 41}", "x", t) for t in ms])))
+    shown = next(f for f in place(compare(store)).figures if f.title == "Distribution of times").table
+    assert [heading.text for heading in shown.headings][1:] == [
+        "5% within ms",
+        "25% within ms",
+        "50% within ms",
+        "75% within ms",
+        "95% within ms",
+    ]
+    assert texts(shown)[0][1:] == ["200.0", "1,000.0", "2,000.0", "3,000.0", "3,800.0"], "not 6, 26, 76, 96 %"
+
+
+def test_a_run_is_throttled_in_a_share_of_its_answers(store: Store) -> None:
+    answers = [
+        answer(2 * n + 1, f"q{n}", ms=10.0, at_ns=n * 10**9, marks=("throttled",) if n < 2 else ())
+        for n in range(12)
+    ]
+    # Two of twelve answers; but in all parts of the run but a few, a sample saw it.
+    seen = [sample(2 * n + 2, at_ns=n * 10**9, throttle=("throttled",)) for n in range(12)]
+    between = [record for pair in zip(answers, seen, strict=True) for record in pair]
+    take(store, batch((started(), *between, finished(25, 12))))
+    heat = next(f for f in place(compare(store)).figures if f.title == "Temperature over each run").table
+    row = dict(zip([h.text for h in heat.headings], texts(heat)[0], strict=True))
+    assert (row["answers"], row["answers throttled"]) == ("12", "16.7 %")
+    assert (row["last / first p50"], row["95 %"]) == (DASH, DASH), "12 answers are too few"
 
 
 def test_every_chart_has_words_and_a_table(comparison: Comparison) -> None:

@@ -13,6 +13,7 @@ from tests.collector.command import ROOT
 from tests.collector.delivering import take
 from tests.collector.factory import batch, run_records
 from tests.collector.reports import loaded
+from tests.installed import module
 
 DATASETTE = ROOT / "deploy" / "datasette" / "metadata.yaml"
 GRAFANA = ROOT / "deploy" / "grafana" / "distilbench.json"
@@ -103,8 +104,7 @@ def test_panels_do_not_overlap() -> None:
 
 
 def test_every_query_of_datasette_runs(reading: Store) -> None:
-    yaml = pytest.importorskip("yaml")
-    described = yaml.safe_load(DATASETTE.read_text())["databases"]["results-copy"]
+    described = module("yaml").safe_load(DATASETTE.read_text())["databases"]["results-copy"]
     with reading:
         answers = {
             name: reading.query(re.sub(r":question_id\b", "'q1'", query["sql"]))

@@ -11,6 +11,7 @@ from contract.bundle import Weights
 from tests.collector.command import collector
 from tests.collector.delivering import take
 from tests.collector.factory import batch, manifest, run_records
+from tests.installed import module
 
 RUN, NOISE = "0a" + "1" * 30, "0b" + "2" * 30
 
@@ -25,7 +26,7 @@ def filled(store_with_golds: Store) -> Store:
 
 
 def test_every_answer_is_a_row(filled: Store, database: Path, tmp_path: Path) -> None:
-    pq = pytest.importorskip("pyarrow.parquet")
+    pq = module("pyarrow.parquet")
     del filled
     target = tmp_path / "answers.parquet"
     done = collector("report", "--format", "parquet", "--to", target, "--db", database)
@@ -40,7 +41,7 @@ def test_every_answer_is_a_row(filled: Store, database: Path, tmp_path: Path) ->
 
 
 def test_parts_of_a_run_are_one_file(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pq = pytest.importorskip("pyarrow.parquet")
+    pq = module("pyarrow.parquet")
     monkeypatch.setattr("collector.store.parquet.ROWS_AT_ONCE", 3)
     assert write_parquet(filled, tmp_path / "answers.parquet") == 8
     assert [row["seq"] for row in pq.read_table(tmp_path / "answers.parquet").to_pylist()] == [1, 2, 3, 4] * 2

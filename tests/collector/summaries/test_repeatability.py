@@ -67,7 +67,7 @@ def test_energy_is_spread_over_the_answers_that_it_was_metered_for(store_with_go
     records = [begin, one, two, three, *metered, *(replace(r, seq=r.seq + 2) for r in rest)]
     take(store_with_golds, batch(records, FIRST))
     found = run_detail(store_with_golds, FIRST).telemetry
-    assert (found.energy_joules, found.energy_answers) == (8.0, 2)
+    assert (found.energy_joules, found.energy_answers) == (8.5, 2)
 
 
 def test_one_run_has_the_numbers_of_its_row(store_with_golds: Store) -> None:
@@ -93,7 +93,8 @@ def test_one_run_has_the_numbers_of_its_row(store_with_golds: Store) -> None:
     assert (detail.exact_match, detail.f1, detail.errors) == (row.exact_match, row.f1, row.errors)
     assert detail.exact_match == 37.5  # q1, and half of q4's two answers
     heat = detail.telemetry
-    assert heat.energy_joules == 6.0 and heat.energy_joules / heat.energy_answers == row.joules_per_question
+    assert (heat.energy_joules, heat.energy_answers) == (9.0, 5), "all of the meter, all answers up to it"
+    assert row.joules_per_question == 9.0 / 5
     assert (heat.first_celsius, heat.highest_celsius) == (55.0, row.temperature_celsius)
     assert detail.marks == row.marks == {"agent_busy": 1, "throttled": 1}
 

@@ -1,7 +1,9 @@
 import sqlite3
+import statistics
 import threading
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -124,7 +126,6 @@ def test_what_was_computed_is_not_computed_again(grown: Store, monkeypatch: pyte
     expected = numbers(compare(grown))
     monkeypatch.setattr(Columns, "from_bytes", None)  # nothing may ask for columns
     assert numbers(compare(grown)) == expected
-    assert numbers(compare(grown, baseline="nobody")).rows[1].speed_up is None
 
 
 def test_golds_that_change_renew_what_was_made_with_the_old(grown: Store, questions_file: Path) -> None:
@@ -145,12 +146,17 @@ def test_reports_and_ingest_do_not_hold_each_other_up(store_with_golds: Store, d
     for first in range(1, count + 1, 500):
         answers = [answer(seq, f"q{seq % 4 + 1}") for seq in range(first, first + 500)]
         assert take(store_with_golds, batch(answers, "c" * 32)).stored == 500
-    stop, slowest, errors = threading.Event(), [0.0], []
+    stop = threading.Event()
+    reports: list[float] = []
+    waits: list[float] = []
+    errors: list[Exception] = []
 
     def report() -> None:
         try:
             while not stop.is_set():
+                start = time.perf_counter()
                 compare_file(database)
+                reports.append(time.perf_counter() - start)
         except Exception as error:  # checked in the test's own thread
             errors.append(error)
 
@@ -158,19 +164,18 @@ def test_reports_and_ingest_do_not_hold_each_other_up(store_with_golds: Store, d
     reporting.start()
     try:
         seq = count + 1
-        deadline = time.monotonic() + 3
-        while time.monotonic() < deadline:
+        while (len(reports) < 5 or len(waits) < 50) and not errors:
             more: list[Answer] = [answer(seq + i, "q1") for i in range(20)]
             start = time.perf_counter()
             ingest(store_with_golds, [by_topic(batch(more, "c" * 32))])
-            slowest.append(time.perf_counter() - start)
+            waits.append(time.perf_counter() - start)
             seq += 20
             time.sleep(0.01)
     finally:
         stop.set()
         reporting.join()
     assert not errors
-    assert sorted(slowest)[len(slowest) * 9 // 10] < 0.1
+    assert sorted(waits)[len(waits) * 9 // 10] < statistics.median(reports) / 2, "one waits for the other"
     assert compare_file(database).rows[0].timed == seq - 1
 
 
@@ -199,7 +204,7 @@ def test_columns_come_back_from_the_bytes_of_their_parts(
 
 
 @given(ANSWERS)
-def test_a_questions_time_is_the_nearest_rank_median_of_those_that_count(
+def test_a_questions_time_is_the_median_of_those_that_count(
     answers: list[tuple[str, int, int]],
 ) -> None:
     expected: dict[int, list[int]] = {}
@@ -208,7 +213,7 @@ def test_a_questions_time_is_the_nearest_rank_median_of_those_that_count(
             expected.setdefault(Keys().of([question])[0], []).append(ns)
     found = median_times(columns(answers))
     assert dict(zip(found.question.tolist(), found.value.tolist(), strict=True)) == {
-        key: sorted(times)[(len(times) - 1) // 2] for key, times in expected.items()
+        key: int(median(times)) for key, times in expected.items()
     }
 
 
@@ -219,6 +224,31 @@ def test_shared_questions_lie_side_by_side(left: set[int], right: set[int]) -> N
 
     ours, theirs = shared(numbered(left), numbered(right))
     assert ours.tolist() == theirs.tolist() == [10 * key for key in sorted(left & right)]
+
+
+def test_a_question_asked_twice_has_the_mean_of_its_two_times() -> None:
+    found = median_times(columns([("a", 100, 0), ("a", 900, 0), ("b", 7, 0)]))
+    assert sorted(found.value.tolist()) == [7, 500]
+
+
+def test_who_is_run_twice_does_not_win(store: Store) -> None:
+    noise = np.random.default_rng(1)
+    for model, runs in (("bert-large", 1), ("minilm-l6", 2)):  # equally fast
+        for _ in range(runs):
+            times = [(f"q{n}", "x", ms) for n, ms in enumerate(100 * np.exp(noise.normal(0, 0.1, 400)))]
+            take(store, batch(run_records(times, manifest(model))))
+    row = next(row for row in compare(store).rows if row.model == "minilm-l6")
+    assert row.speed_up == pytest.approx(1.0, abs=0.02), "it was 1.06 by the faster of two times"
+
+
+def test_summaries_by_older_rules_are_made_again(grown: Store) -> None:
+    score_answers(grown)
+    expected = numbers(compare(grown))
+    with grown.writing() as conn:
+        conn.execute("UPDATE run_columns SET course = '{\"marks\":{}}'")
+    assert numbers(compare(grown)) == expected
+    score_answers(grown)
+    assert grown.value("SELECT count(*) FROM run_columns WHERE json_extract(course, '$.rules') > 0") == 2
 
 
 def test_runs_of_one_row_are_pooled(store: Store) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from collector.comparison.recommendation import Candidate, best_for, pareto_front
 from collector.summaries.columns import PerQuestion, shared
-from collector.summaries.statistics import percentile, speed_up
+from collector.summaries.statistics import percentile, ratio_of_medians, speed_up
 
 TIMES = st.lists(st.integers(1, 10**12), min_size=1, max_size=50)
 CANDIDATES = st.lists(
@@ -15,19 +15,38 @@ CANDIDATES = st.lists(
 
 @pytest.mark.parametrize(
     ("values", "fraction", "expected"),
-    [([5], 0.5, 5), ([1, 2], 0.5, 1), ([3, 1, 2], 0.5, 2), (range(1, 11), 0.9, 9), (range(1, 12), 0.9, 10)],
+    [
+        ([5], 0.5, 5),
+        ([1, 2], 0.5, 1),
+        ([3, 1, 2], 0.5, 2),
+        (range(1, 11), 0.9, 9),
+        (range(1, 12), 0.9, 10),
+        (range(1, 26), 0.28, 7),  # 0.28 * 25 is 7.000000000000001
+        (range(1, 51), 0.56, 28),
+        (range(1, 1001), 0.999, 999),
+    ],
 )
 def test_percentiles_by_hand(values: list[int], fraction: float, expected: int) -> None:
     assert percentile(values, fraction) == expected
 
 
-@given(TIMES, st.floats(0.01, 1.0))
+@given(TIMES, st.integers(1, 1000))
 def test_a_percentile_is_the_smallest_that_the_fraction_does_not_exceed(
-    values: list[int], fraction: float
+    values: list[int], thousandths: int
 ) -> None:
-    found = percentile(values, fraction)
-    assert sum(v <= found for v in values) >= fraction * len(values)
-    assert sum(v < found for v in values) < fraction * len(values)
+    found = percentile(values, thousandths / 1000)
+    assert 1000 * sum(v <= found for v in values) >= thousandths * len(values)
+    assert 1000 * sum(v < found for v in values) < thousandths * len(values)
+
+
+def test_a_ratio_of_two_samples_covers_the_truth_of_a_steady_machine() -> None:
+    rng = np.random.default_rng(3)
+    covered = 0
+    for _ in range(200):
+        first, last = (np.exp(rng.normal(18, 0.7, 33)).astype(np.int64) for _ in range(2))
+        found = ratio_of_medians(last, first)
+        covered += found.low <= 1 <= found.high
+    assert covered >= 180
 
 
 def test_a_speed_up_rests_on_shared_questions_only() -> None:

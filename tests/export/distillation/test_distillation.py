@@ -160,7 +160,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("at", random.Random().sample(range(1, 7), 2))
+@pytest.mark.parametrize("at", range(1, 7))
 def test_a_training_that_was_killed_resumes_as_if_it_was_not(
     whole: Path, teacher: Path, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:

@@ -33,7 +33,7 @@ class Session:
 
     def __init__(self, bundle: Path) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 2
+        options.intra_op_num_threads = 1
         model = str(bundle / "model.onnx")
         self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self.tokenizer = Tokenizer.from_file(str(bundle / "tokenizer.json"))

@@ -20,6 +20,7 @@ from export.quantisation.calibration import Activation
 from export.quantisation.int8 import Integers, quantise_linears
 from export.quantisation.smoothing import STRENGTHS, smooth
 from export.questions import question_file
+from tests.export.tiny_models import TINY
 
 ROOT = Path(__file__).parent.parent.parent.parent
 CHANNELS = 64
@@ -108,6 +109,17 @@ def test_a_missing_calibration_file_is_named(tmp_path: Path) -> None:
         question_file.questions(tmp_path / "nowhere.json")
 
 
+def test_portable_int8_is_smoothed_and_says_so(checkpoint: Path, tmp_path: Path) -> None:
+    asked = BuildRequest(
+        model=TINY, weights=str(checkpoint), precisions=("int8",), target="portable", verify=0
+    )
+    (portable,) = build(asked, tmp_path, lambda line: None)
+    manifest = decode_manifest((portable / "manifest.json").read_bytes())
+    assert portable.name == "tiny-int8-portable" and manifest.verification is None
+    assert manifest.recipe["target"] == "portable" and len(manifest.recipe["smoothing_strengths"]) == 8
+
+
+@pytest.mark.proof
 def test_portable_int8_keeps_the_reader_s_answers(reader_bundle: Path, tmp_path: Path) -> None:
     request = BuildRequest(
         model=find("minilm-l6"),

@@ -22,7 +22,7 @@ from export.models.catalog import find
 from export.suggestion import requirement
 from export.suggestion.flops import gigaflops, parameters
 from export.suggestion.latency import Point, fit, t_quantile
-from export.suggestion.measurements import Length
+from export.suggestion.measurements import Length, read
 from export.suggestion.suggest import suggest
 from tests.collector import factory
 from tests.collector.delivering import take
@@ -129,6 +129,14 @@ def add(path: Path, records: Sequence[Record]) -> None:
         score_answers(store)
 
 
+def test_an_accuracy_is_the_mean_over_questions_as_in_the_report(tmp_path: Path) -> None:
+    path = database(tmp_path, ())
+    texts = [("q4", "Dresden"), ("q1", "x"), ("q1", "x"), ("q1", "x")]  # one right, one wrong thrice
+    add(path, factory.run_records([(question, text, 10.0) for question, text in texts], bundle(6, "fp32")))
+    (found,) = read(path, "raspberry-pi-5").here
+    assert (found.f1, found.exact_match, found.scored) == (50.0, 50.0, 2)
+
+
 def test_students_are_fewer_layers_of_the_most_accurate_teacher(tmp_path: Path) -> None:
     found = suggest(database(tmp_path), "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
     assert (found.teacher, found.points, found.threads) == ("example/model-12", 5, 4)
@@ -172,7 +180,7 @@ def test_a_teacher_that_knew_the_articles_has_no_accuracy(tmp_path: Path) -> Non
     assert (found.teacher, found.points) == ("example/model-12", 6)
     chosen = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", "example/model-24")
     assert chosen.teacher_f1 is None
-    assert any(remark.startswith("nothing is known about the accuracy") for remark in chosen.remarks)
+    assert any(remark.startswith("the accuracy of the teacher,") for remark in chosen.remarks)
 
 
 def test_unfinished_runs_and_other_scenarios_do_not_count(tmp_path: Path) -> None:
@@ -192,7 +200,7 @@ def test_a_teacher_that_was_asked_few_questions_gets_a_remark(tmp_path: Path) ->
     add(path, factory.run_records([("q4", "Dresden", 250.0)], bundle(24, "fp32")))
     found = suggest(path, "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
     assert found.teacher == "example/model-24"
-    assert any("was measured on 1 question, that of others on up to 4: run" in r for r in found.remarks)
+    assert any("was measured on 1 question, that of others on up to 4: measure" in r for r in found.remarks)
 
 
 def test_too_few_measurements_get_a_remark(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""The states of runs without an end: whether they may still be running, or were given up."""
+
+from msgspec.structs import replace
+
+from collector.display import listing
+from collector.store.database import Store
+from collector.store.runs import Run, all_runs
+from contract.records import Record, RunStarted
+from tests.collector.delivering import take
+from tests.collector.factory import answer, batch, device, finished, manifest, run_records, started
+
+FIRST, SECOND = "a" * 32, "b" * 32
+
+
+def begun(model: str = "minilm-l6") -> tuple[Record, ...]:
+    return started(manifest(model)), answer(1, "q1"), answer(2, "q2", at_ns=61_000_000_000)
+
+
+def states(store: Store) -> dict[str, str]:
+    return {run.run_id[0]: run.state for run in all_runs(store)}
+
+
+def only(store: Store) -> Run:
+    (run,) = all_runs(store)
+    return run
+
+
+def test_a_run_that_may_go_on_is_running_and_says_when_it_last_recorded(store: Store) -> None:
+    take(store, batch(begun(), FIRST))
+    assert (only(store).state, only(store).explanation) == (
+        "running",
+        "its last record is from 61 s after its start",
+    )
+    row = dict(zip(listing.runs([only(store)]).columns, listing.runs([only(store)]).rows[0], strict=True))
+    assert (row["state"], row["reason"]) == ("running", "its last record is from 61 s after its start")
+
+
+def test_an_equal_run_that_starts_later_shows_that_a_run_was_given_up(store: Store) -> None:
+    take(store, batch(begun(), FIRST))
+    take(store, batch(begun("distilbert"), SECOND))
+    assert states(store) == {"a": "running", "b": "running"}, "they may take turns"
+    take(store, batch(begun(), "c" * 32))
+    assert states(store) == {"a": "abandoned", "b": "running", "c": "running"}
+
+
+def test_a_later_run_that_ends_shows_that_a_run_was_given_up(store: Store) -> None:
+    first, *rest = begun()
+    assert isinstance(first, RunStarted)
+    # The device's clock is years ahead in the first run; nothing depends on it.
+    take(store, batch((replace(first, started_at="2038-01-01T00:00:00Z"), *rest), FIRST))
+    take(store, batch(run_records(bundle=manifest("distilbert")), SECOND))
+    assert states(store) == {"a": "abandoned", "b": "complete"}
+    take(store, batch((finished(3, 2),), FIRST))  # the agent continued it after all
+    assert states(store) == {"a": "complete", "b": "complete"}
+
+
+def test_runs_of_another_device_show_nothing(store: Store) -> None:
+    take(store, batch(begun(), FIRST))
+    take(store, batch(run_records(on=device("pi-6")), SECOND, device_id="pi-6"))
+    assert states(store) == {"a": "running", "b": "complete"}
