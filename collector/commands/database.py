@@ -6,16 +6,25 @@ from typing import TYPE_CHECKING
 import click
 
 from collector.commands.options import as_json, database, in_colour, say, show_list, terminal_width
+from collector.commands.selecting import selecting
 from commandline.help import Command, option_group
 
 if TYPE_CHECKING:
+    from collector.comparison_inputs.selection import Selection
     from collector.display.grid import GridFormat
 
 
-@click.command(cls=Command)
-@as_json
+@click.command(
+    cls=Command,
+    examples="""
+    collector runs --db results.db
+    collector runs --device pi-5 --since 2026-01-31 --db results.db
+    """,
+)
+@selecting
+@option_group("Output", as_json)
 @database
-def runs(database: Path, as_json: bool) -> None:
+def runs(database: Path, as_json: bool, selection: "Selection") -> None:
     """List the runs with device, model, progress and state.
 
     A run whose end has not arrived is running. It is abandoned once the device starts an equal run later, or
@@ -27,21 +36,24 @@ def runs(database: Path, as_json: bool) -> None:
 
     with Store.open_to_read(database) as store:
         found, left_out = read_runs(store)
-    show_list(listing.runs(found), as_json)
+    show_list(listing.runs(selection.of(found)), as_json)
     for run in left_out:
         say(str(run))
 
 
 @click.command(cls=Command)
-@as_json
+@selecting
+@option_group("Output", as_json)
 @database
-def devices(database: Path, as_json: bool) -> None:
+def devices(database: Path, as_json: bool, selection: "Selection") -> None:
     """List the devices, as their latest runs describe them."""
     from collector.display import listing
     from collector.store.database import Store
+    from collector.store.runs import all_runs
 
     with Store.open_to_read(database) as store:
-        show_list(listing.devices(store), as_json)
+        found = all_runs(store)
+    show_list(listing.devices(selection.of(found)), as_json)
 
 
 @click.command(

@@ -1,14 +1,19 @@
 """Commands that compare: the report of all runs, and one run with another."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from collector.commands.options import FILE, as_json, database, in_colour, say, terminal_width
+from collector.commands.selecting import selecting
 from collector.errors import BadInput
 from collector.report.page import PARTS
 from commandline.counted import counted
 from commandline.help import Command, option_group
+
+if TYPE_CHECKING:
+    from collector.comparison_inputs.selection import Selection
 
 FORMATS = ("table", "markdown", "csv", "json", "html", "parquet")
 REGRESSED = 4
@@ -21,6 +26,7 @@ REGRESSED = 4
     collector report --db results.db
     collector report --format html --to report.html --db results.db
     collector report --require "f1>=80,p90_ms<=150,rss_mb<=400" --db results.db
+    collector report --device pi-5 --settings threads=4 --db results.db
     """,
 )
 @option_group(
@@ -37,7 +43,16 @@ REGRESSED = 4
         help="Show the models that meet these limits, or the nearest one. Example: "
         "'f1>=88,p90_ms<=150,rss_mb<=400'. An unknown name prints the list of names.",
     ),
+    click.option(
+        "--by",
+        "unit",
+        type=click.Choice(("machine", "device")),
+        default="machine",
+        show_default=True,
+        help="What has rows of its own: each type of machine, or each device.",
+    ),
 )
+@selecting
 @option_group(
     "Output",
     click.option(
@@ -65,26 +80,31 @@ def report(
     form: str,
     baseline: str | None,
     require: str | None,
+    unit: str,
     full: bool,
     section: str | None,
     target: Path | None,
+    selection: "Selection",
 ) -> None:
     """Compare all models: accuracy, time, memory, size.
 
-    The table shows on one screen which model suits which hardware class. The other formats contain the whole
+    The table shows on one screen which model suits which machine. The other formats contain the whole
     report; `html` has charts.
     """
     if (full or section) and (form != "table" or (full and section)):
         raise click.UsageError("--full and --section NAME need --format table, and cannot be used together")
     if form == "parquet":
-        if target is None or baseline or require:
-            raise click.UsageError("--format parquet needs --to FILE, and takes no --baseline or --require")
+        if target is None or baseline or require or not selection.is_everything:
+            raise click.UsageError(
+                "--format parquet needs --to FILE, and takes no --baseline, no --require and no choice of "
+                "runs"
+            )
         _export(database, target)
         return
     from collector.comparison.compare import compare_file
     from collector.report.formats.render import render
 
-    comparison = compare_file(database, baseline, require)
+    comparison = compare_file(database, baseline, require, selection, by_device=unit == "device")
     part = "full" if full else section or "first-screen"
     width = None if target else terminal_width()
     text = render(comparison, form, width=width, colour=in_colour() and not target, part=part)

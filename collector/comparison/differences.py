@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 import msgspec
 import numpy as np
 
-from collector.comparison.baseline import REFERENCE_PRECISION, Baselines
+from collector.comparison_inputs.baseline import REFERENCE_PRECISION, Baselines
 from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Difference, Gate, Interval
 from collector.store.findings_cache import FindingsCache
@@ -30,13 +30,24 @@ class PairedScores(msgspec.Struct, frozen=True, kw_only=True):
     f1: float
     """Mean difference of F1, group minus reference, -1 to 1."""
     f1_interval: Interval
+    exact_match_left: float
+    """Mean EM of the group on these questions, 0 to 1."""
+    exact_match_right: float
+    f1_left: float
+    """Mean F1 of the group on these questions, 0 to 1."""
+    f1_right: float
     of_reference: float | None
     """The group's F1 divided by the reference's; None if the reference's F1 is 0."""
     of_reference_interval: Interval
 
 
 def paired_scores(left: Entrant, right: Entrant, cache: FindingsCache) -> PairedScores | None:
-    """Compare the scores of two groups; None if one has no scores or they share no question."""
+    """Compare the scores of two entrants; None if one has no scores or they share no question.
+
+    Only devices that both ran on count. If there are none, all do, since they are of one machine type.
+    """
+    if isinstance(left, Group) and isinstance(right, Group):
+        left, right = left.shared_with(right), right.shared_with(left)
     if left.measured.f1 is None or right.measured.f1 is None:
         return None
     digests = (*left.digests, "against", *right.digests)
@@ -61,6 +72,10 @@ def _paired_scores(left: Entrant, right: Entrant) -> PairedScores | None:
         p_value=mcnemar(only_left, only_right),
         f1=gained.value,
         f1_interval=(gained.low, gained.high),
+        exact_match_left=float(hits[0].mean()),
+        exact_match_right=float(hits[1].mean()),
+        f1_left=float(f1.mean()),
+        f1_right=float(reference.mean()),
         of_reference=None if kept is None else kept.value,
         of_reference_interval=(0.0, 0.0) if kept is None else (kept.low, kept.high),
     )
@@ -73,7 +88,9 @@ def differences(
     for entrant in entrants:
         compared: list[Entrant] = []
         for against in (baselines.of(entrant), reference(entrants, entrant, entrant.name.model)):
-            if against is not None and against is not entrant and against not in compared:
+            if against is None or against is entrant or not comparable(entrant, against):
+                continue
+            if against not in compared:
                 compared.append(against)
                 found = paired_scores(entrant, against, cache)
                 if found is not None:
@@ -84,7 +101,7 @@ def gates(groups: Sequence[Group], cache: FindingsCache) -> Iterator[Gate]:
     """Compute how much of fp32's F1 every other precision keeps."""
     for group in groups:
         against = reference(groups, group, group.name.model)
-        if against is None or against is group:
+        if against is None or against is group or not comparable(group, against):
             continue
         found = paired_scores(group, against, cache)
         if found is not None and found.of_reference is not None:
@@ -99,18 +116,22 @@ def gates(groups: Sequence[Group], cache: FindingsCache) -> Iterator[Gate]:
             )
 
 
+def comparable(left: Entrant, right: Entrant) -> bool:
+    """Return whether accuracies may be compared: only with the same decoding and windows."""
+    return left.reading is None or right.reading is None or left.reading == right.reading
+
+
 def reference(among: Sequence[E], entrant: Entrant, model: str) -> E | None:
-    """Find the fp32 row of a model in the place of an entrant; on any hardware if it was not measured."""
+    """Find the fp32 row of a model in the place of an entrant; on any hardware if it was not measured.
+
+    Its accuracy may be compared with the entrant's only if they are `comparable`.
+    """
     for other in among:
         same = (other.name.model, other.name.precision) == (model, REFERENCE_PRECISION)
-        place = other.name.hardware_class in {entrant.name.hardware_class, *_anywhere(entrant, other)}
+        place = not entrant.is_measured or other.place == entrant.place
         if same and place and other.name.questions_sha256 == entrant.name.questions_sha256:
             return other
     return None
-
-
-def _anywhere(entrant: Entrant, other: Entrant) -> tuple[str, ...]:
-    return () if entrant.is_measured else (other.name.hardware_class,)
 
 
 def _difference(group: Entrant, against: Entrant, found: PairedScores) -> Difference:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from collector.comparison.differences import reference
+from collector.comparison.differences import comparable, reference
 from collector.comparison_inputs.groups import Group
 from collector.findings.between_rows import Disagreement, Divergence, Gate
 from collector.store.database import Store
@@ -51,7 +51,7 @@ class Divergences:
         trained = [group for group in groups if group.run.bundle.weights.origin != "random"]
         for group in trained:
             against = reference(trained, group, group.name.model)
-            if against is not None and against is not group:
+            if against is not None and against is not group and comparable(group, against):
                 yield from self._between("precision", *_on_one_processor(against, group))
         for sides in _by_processor(trained):
             for left, right in combinations(sides, 2):

@@ -1,10 +1,11 @@
 """Notes on the numbers of a row: why a number is missing, and what limits it."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from collector.comparison.baseline import Baselines
-from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.baseline import Baselines
+from collector.comparison_inputs.groups import Group, otherwise
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.runs import Run
 from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers
@@ -18,6 +19,10 @@ NO_BERTSCORE: Final = (
     "BERTScore was not computed; to compute it: collector score --bertscore-model MODEL --layers N"
 )
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
+UNUSUAL: Final = (
+    "no label, since most rows of this section ran with another decoding or other windows, and accuracies "
+    "are compared only between rows with the same"
+)
 FROM_ELSEWHERE: Final = "imported predictions: only their accuracy is known"
 _ENDED: Final = {"failed": "failed", "interrupted": "was interrupted", "running": "is still running"}
 FEW_FOR_P90: Final = 64
@@ -25,6 +30,8 @@ FEW_FOR_P90: Final = 64
 FEW_FOR_P99: Final = 662
 """The fewest timings that bound a p99 in MLPerf's early stopping."""
 _DRIFT: Final = 0.05
+_LISTED: Final = 4
+"""How many other bundles and settings a row's note lists."""
 _NO_CHANGE: Final = 1.0
 
 _Notes = dict[str, list[str]]
@@ -59,16 +66,76 @@ def speed_up_notes(group: Group, baselines: Baselines, faster: SpeedUp | None) -
         return {"speed_up": (NO_BASELINE,)}
     title = baseline.run.bundle.title
     if faster is None:
-        return {"speed_up": (f"{title} fp32 has no time on this hardware for any of these questions",)}
+        return {"speed_up": (_no_speed_up(group, baseline),)}
     notes = []
     if baselines.stands_in(baseline):
         notes.append(
             f"over {title} fp32, the largest fp32 model measured on this hardware with these questions: "
             f"{baselines.title} fp32 was not measured there"
         )
-    if group is not baseline and not is_significant((faster.low, faster.high), _NO_CHANGE):
-        notes.append(NOT_SIGNIFICANT)
+    if group is not baseline:
+        both = group.devices.keys() & baseline.devices.keys()
+        if len(both) < len(group.devices):
+            notes.append(
+                f"{_listing(both)} only, which also ran the baseline; this row is of "
+                f"{counted(len(group.devices), 'device')}"
+            )
+        mine, its = otherwise(group.runs[-1], baseline.runs[-1])
+        if mine:
+            notes.append(f"measured with {', '.join(mine)}; the baseline with {', '.join(its)}")
+        if not is_significant((faster.low, faster.high), _NO_CHANGE):
+            notes.append(NOT_SIGNIFICANT)
     return {"speed_up": tuple(notes)} if notes else {}
+
+
+def _no_speed_up(group: Group, baseline: Group) -> str:
+    title = baseline.run.bundle.title
+    if not group.devices.keys() & baseline.devices.keys():
+        return (
+            f"{title} fp32 was measured on {_listing(baseline.devices)}, and this row on "
+            f"{_listing(group.devices)}: a speed-up needs both on one device"
+        )
+    return f"{title} fp32 has no time on this hardware for any of these questions"
+
+
+def _unlike_machines(group: Group) -> list[str]:
+    """Write in which circumstances that do not make another machine type the runs differ."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for run in group.runs:
+        found["kernels"].add(run.device.kernel)
+        found["governors"].add(run.device.governor or "none")
+        for name, version in run.device.versions.items():
+            found[f"versions of {name}"].add(version)
+    return [
+        f"the runs are of different {what}: {', '.join(sorted(values))}"
+        for what, values in found.items()
+        if len(values) > 1
+    ]
+
+
+def _listing(devices: Iterable[str]) -> str:
+    names = sorted(devices)
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def few_questions(answered: int, most: int) -> str:
+    """Write why a row has no label, no gate and no part in a choice by requirement."""
+    return (
+        f"no label, front, gate or --require: {answered:,} of the {counted(most, 'question')} that another "
+        "row answered are too few"
+    )
+
+
+def unlike_readings(group: Group, others: Iterable[Group]) -> Iterator[str]:
+    """Write which rows a row's accuracy is not compared with, since they decode or split otherwise."""
+    for other in others:
+        assert group.reading is not None and other.reading is not None
+        pairs = [pair for pair in zip(group.reading, other.reading, strict=True) if pair[0] != pair[1]]
+        if pairs:
+            mine, its = (", ".join(side) for side in zip(*pairs, strict=True))
+            name = f"{other.name.model} {other.name.precision}"
+            yield f"not compared with {name}, which ran with {its}: this row ran with {mine}"
 
 
 def why_no_accuracy(group: Group) -> str | None:
@@ -87,14 +154,10 @@ def start_remark(run: Run, remark: str) -> str:
 
 
 def _note_runs(notes: _Notes, group: Group) -> None:
-    if group.left_out:
-        notes["title"].append(
-            counted(
-                group.left_out,
-                "older run with another bundle or other settings is left out",
-                "older runs with another bundle or other settings are left out",
-            )
-        )
+    if group.also:
+        listed = "; ".join(group.also[:_LISTED])
+        more = f"; and {len(group.also) - _LISTED} more" if len(group.also) > _LISTED else ""
+        notes["title"].append(f"also measured: {listed}{more}")
     for run in group.runs:
         if run.state == "complete":
             continue
@@ -149,6 +212,7 @@ def _note_time(notes: _Notes, group: Group) -> None:
     for run in group.runs:
         for remark in run.remarks:
             notes["p50_ms"].append(start_remark(run, remark))
+    notes["p50_ms"] += _unlike_machines(group)
     for field, fewest in (("p90_ms", FEW_FOR_P90), ("p99_ms", FEW_FOR_P99)):
         if values.timed < fewest:
             notes[field].append(

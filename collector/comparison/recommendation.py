@@ -1,6 +1,6 @@
-"""Chooses the "best for" labels: which model on one hardware class to use for what.
+"""Chooses the "best for" labels: which model on one machine type to use for what.
 
-The rule is also in `docs/report.md`. It compares the rows of one hardware class and question file that have
+The rule is also in `docs/report.md`. It compares the rows of one machine type and question file that have
 an F1 and a time. There must be at least two such rows:
 
 - `high accuracy`: the highest F1;
@@ -24,7 +24,7 @@ _FEWEST: Final = 2
 
 
 class Candidate(NamedTuple):
-    """A model on one hardware class, as `best_for` compares it."""
+    """A model on one machine type, as `best_for` compares it."""
 
     f1: float
     time: float

@@ -13,7 +13,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from collector.comparison.differences import PairedScores, paired_scores
-from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.groups import Group, type_of
 from collector.errors import BadInput
 from collector.findings.between_rows import Interval
 from collector.store.database import Store
@@ -47,6 +47,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """The unit of `before` and `after`."""
     before: float
     after: float
+    questions: int | None
+    """How many questions of both runs `before` and `after` are over; None for load and memory."""
     change: float
     """Percent of `before`; points for em and f1."""
     interval: Interval | None
@@ -84,8 +86,8 @@ def compare_runs(store: Store, before: str, after: str, limits: tuple[Limit, ...
     """Compare two runs, each named by the beginning of its id.
 
     Raises:
-        BadInput: a run does not exist, the runs asked different question files, or a limit is on a number
-            that one of them does not have.
+        BadInput: a run does not exist, the runs asked different question files or are of different
+            scenarios, or a limit is on a number that one of them does not have.
     """
     with store.reading():
         cache, derived = FindingsCache(store), Derived(store)
@@ -95,12 +97,18 @@ def compare_runs(store: Store, before: str, after: str, limits: tuple[Limit, ...
                 f"run {before!r} asked {runs[0].questions_name!r} and run {after!r} asked "
                 f"{runs[1].questions_name!r}: only runs of the same question file can be compared"
             )
-        groups = [Group([run], 0, derived, cache) for run in runs]
+        scenarios = [run.settings.scenario for run in runs]
+        if scenarios[0] != scenarios[1]:
+            raise BadInput(
+                f"run {before!r} is of the scenario {scenarios[0]} and run {after!r} of {scenarios[1]}: "
+                "their times do not mean the same, so only runs of one scenario can be compared"
+            )
+        groups = [Group([run], type_of(run), derived, cache) for run in runs]
         times = shared(*(group.question_ns for group in groups))
         changes = (
             *_times(*times),
             *_once(runs[0], runs[1]),
-            *_answers(groups, paired_scores(groups[1], groups[0], cache)),
+            *_answers(paired_scores(groups[1], groups[0], cache)),
         )
     return Regression(
         before=runs[0].run_id,
@@ -138,7 +146,7 @@ def _times(before_ns: NDArray[Any], after_ns: NDArray[Any]) -> Iterator[Change]:
         before, after = (percentile(times, fraction) / 1e6 for times in (before_ns, after_ns))
         interval = (_slower(faster.high), _slower(faster.low)) if metric == "p50" else None
         significant = None if interval is None else is_significant(interval, 0.0)
-        yield _relative(metric, "ms", before, after, interval, significant)
+        yield _relative(metric, "ms", before, after, len(before_ns), interval, significant)
 
 
 def _slower(ratio: float) -> float:
@@ -154,35 +162,39 @@ def _once(before: Run, after: Run) -> Iterator[Change]:
     for metric, unit, value in found:
         old, new = value(before), value(after)
         if old and new:
-            yield _relative(metric, unit, old / 1e6, new / 1e6, None, None)
+            yield _relative(metric, unit, old / 1e6, new / 1e6, None, None, None)
 
 
 def _relative(
-    metric: str, unit: str, before: float, after: float, interval: Interval | None, significant: bool | None
+    metric: str,
+    unit: str,
+    before: float,
+    after: float,
+    questions: int | None,
+    interval: Interval | None,
+    significant: bool | None,
 ) -> Change:
     return Change(
         metric=metric,
         unit=unit,
         before=before,
         after=after,
+        questions=questions,
         change=100 * (after / before - 1) if before else 0.0,
         interval=interval,
         significant=significant,
     )
 
 
-def _answers(groups: list[Group], found: PairedScores | None) -> Iterator[Change]:
+def _answers(found: PairedScores | None) -> Iterator[Change]:
     if found is None:
         return
-    (em_before, em_after), (f1_before, f1_after) = (
-        [100 * share.value for share in shares if share is not None]
-        for shares in zip(*((g.measured.exact_match, g.measured.f1) for g in groups), strict=True)
-    )
     yield Change(
         metric="em",
         unit="%",
-        before=em_before,
-        after=em_after,
+        before=100 * found.exact_match_right,
+        after=100 * found.exact_match_left,
+        questions=found.questions,
         change=100 * (found.only_left - found.only_right) / found.questions,
         interval=None,
         significant=found.p_value < SIGNIFICANCE,
@@ -190,8 +202,9 @@ def _answers(groups: list[Group], found: PairedScores | None) -> Iterator[Change
     yield Change(
         metric="f1",
         unit="%",
-        before=f1_before,
-        after=f1_after,
+        before=100 * found.f1_right,
+        after=100 * found.f1_left,
+        questions=found.questions,
         change=100 * found.f1,
         interval=(100 * found.f1_interval[0], 100 * found.f1_interval[1]),
         significant=is_significant(found.f1_interval, 0.0),
@@ -213,6 +226,7 @@ _CIRCUMSTANCES: Final[dict[str, Callable[[Run], object]]] = {
     "bundle": lambda run: run.bundle_sha256,
     "device": lambda run: run.device_id,
     "hardware class": lambda run: run.device.hardware_class,
+    "machine": lambda run: type_of(run).label,
     "kernel": lambda run: run.device.kernel,
     "governor": lambda run: run.device.governor,
     "settings": lambda run: msgspec.structs.replace(run.settings, seed=0, limit=None),

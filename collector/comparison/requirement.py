@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from collector.errors import BadInput
-from collector.findings.between_rows import Choice, Place, Requirement, RowName
-from collector.findings.comparison import Row
+from collector.findings.between_rows import Choice, Place, Requirement
+from collector.findings.comparison import Row, name_of
 from commandline import requirement
 from commandline.requirement import Condition
 
@@ -46,14 +46,21 @@ def parse(expression: str) -> tuple[Condition, ...]:
 def choose(expression: str, rows: Sequence[Row]) -> Requirement:
     """Find the rows that meet a requirement in each place, or the row that comes nearest.
 
+    Rows that are small for their place take no part.
+
     Raises:
         BadInput: see `parse`.
     """
     conditions = parse(expression)
     places: dict[Place, list[Row]] = {}
     for row in rows:
+        if row.small:
+            continue
         place = Place(
-            hardware_class=row.hardware_class, questions=row.questions, questions_sha256=row.questions_sha256
+            hardware_class=row.hardware_class,
+            machine=row.machine,
+            questions=row.questions,
+            questions_sha256=row.questions_sha256,
         )
         places.setdefault(place, []).append(row)
     return Requirement(
@@ -66,10 +73,10 @@ def _choice(place: Place, rows: Sequence[Row], conditions: Sequence[Condition]) 
     met = [row for row in rows if all(c.met(FIELDS[c.field](row)) for c in conditions)]
     if met:
         met.sort(key=lambda row: (-(row.f1 or 0.0), row.p50_ms or math.inf))
-        return Choice(place=place, met_by=tuple(map(_name, met)), nearest=None, misses=())
+        return Choice(place=place, met_by=tuple(map(name_of, met)), nearest=None, misses=())
     nearest = min(rows, key=lambda row: _distance(row, conditions))
     misses = tuple(_misses(nearest, conditions))
-    return Choice(place=place, met_by=(), nearest=_name(nearest), misses=misses)
+    return Choice(place=place, met_by=(), nearest=name_of(nearest), misses=misses)
 
 
 def _distance(row: Row, conditions: Sequence[Condition]) -> tuple[int, float]:
@@ -91,12 +98,3 @@ def _misses(row: Row, conditions: Sequence[Condition]) -> Iterator[str]:
             yield f"{condition.field} is not known"
         elif not condition.met(value):
             yield f"{condition.field} is {value:,.4g}, not {condition.operator} {condition.bound:g}"
-
-
-def _name(row: Row) -> RowName:
-    return RowName(
-        hardware_class=row.hardware_class,
-        questions_sha256=row.questions_sha256,
-        model=row.model,
-        precision=row.precision,
-    )

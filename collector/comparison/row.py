@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any, Final
 
-from collector.comparison.baseline import Baselines
+from collector.comparison.devices import spread_notes, units
 from collector.comparison.notes import (
     FROM_ELSEWHERE,
     NO_BERTSCORE,
@@ -14,13 +14,14 @@ from collector.comparison.notes import (
     metered_by,
     notes_of,
     speed_up_notes,
+    unlike_readings,
 )
-from collector.comparison_inputs.groups import Entrant, Group
+from collector.comparison_inputs.baseline import Baselines
+from collector.comparison_inputs.groups import Entrant, Group, paired_times
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.findings_cache import FindingsCache
-from collector.summaries.columns import shared
 from collector.summaries.measured import Estimate, Measured
 from collector.summaries.statistics import SpeedUp, speed_up
 
@@ -28,22 +29,33 @@ _NOTHING_MEASURED: Final[dict[str, Any]] = {
     **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "throttled", "speed_up_questions"), 0),
     **dict.fromkeys(("parameters", "layers", "size_bytes"), None),
     **dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "questions_per_second", "speed_up", "f1_per_ms"), None),
+    "p50_devices_ms": None,
     **dict.fromkeys(("joules_per_question", "joules_per_correct", "energy_source"), None),
     **dict.fromkeys(("load_ms", "first_ms", "peak_rss_bytes", "temperature_celsius"), None),
 }
 """The values of the measured fields in a row that was not measured on any hardware."""
 
 
-def make_row(group: Group, baselines: Baselines, cache: FindingsCache, *, scorer: bool) -> Row:
+def make_row(
+    group: Group,
+    baselines: Baselines,
+    cache: FindingsCache,
+    *,
+    fp32: Group | None = None,
+    scorer: bool,
+) -> Row:
     """Make the row of a group.
 
     Args:
         group: the runs.
         baselines: the baselines of the comparison.
         cache: results that were computed before.
+        fp32: the fp32 runs of the same model in the same place; None if there are none.
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
+    apart = units(group, cache)
+    of_units = [unit.p50_ms for unit in apart]
     bundle = run.bundle
     faster = _speed_up(group, baselines.of(group), cache)
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
@@ -51,6 +63,13 @@ def make_row(group: Group, baselines: Baselines, cache: FindingsCache, *, scorer
     p50 = values.percentiles_ns.get("p50")
     source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
     notes = notes_of(group, scorer=scorer)
+    others = dict.fromkeys(other for other in (baselines.of(group), fp32) if other is not None)
+    unlike = tuple(unlike_readings(group, others))
+    if unlike and values.f1 is not None:
+        notes["f1"] = (*notes.get("f1", ()), *unlike)
+    differing = tuple(spread_notes(apart))
+    if differing:
+        notes["p50_ms"] = (*differing, *notes.get("p50_ms", ()))
     notes |= speed_up_notes(group, baselines, faster)
     if peak is None:
         notes["peak_rss_bytes"] = (NO_PEAK,)
@@ -58,6 +77,7 @@ def make_row(group: Group, baselines: Baselines, cache: FindingsCache, *, scorer
     right = None if values.exact_match is None else values.exact_match.value
     return Row(
         hardware_class=run.device.hardware_class,
+        machine=group.name.machine,
         questions=run.questions_name,
         questions_sha256=run.questions_sha256,
         model=bundle.model,
@@ -72,6 +92,7 @@ def make_row(group: Group, baselines: Baselines, cache: FindingsCache, *, scorer
         devices=len({r.device_id for r in group.runs}),
         answered=values.answered,
         selected=max(values.asked, *(r.questions_selected for r in group.runs)),
+        partial=group.partial,
         errors=values.errors,
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
@@ -80,6 +101,7 @@ def make_row(group: Group, baselines: Baselines, cache: FindingsCache, *, scorer
         p90_ms=_milliseconds(values, "p90"),
         p99_ms=_milliseconds(values, "p99"),
         questions_per_second=None if not values.mean_ns else 1e9 / values.mean_ns,
+        p50_devices_ms=(min(of_units), max(of_units)) if len(of_units) > 1 else None,
         timed=values.timed,
         untimed=values.marked + values.errors,
         marks=dict(sum((Counter(timeline.marks) for timeline in group.timelines), Counter())),
@@ -99,6 +121,7 @@ def make_row(group: Group, baselines: Baselines, cache: FindingsCache, *, scorer
             (c.temperature_celsius for c in group.timelines if c.temperature_celsius is not None),
             default=None,
         ),
+        small=False,
         pareto=False,
         best_for=(),
         intervals=_intervals(values, faster),
@@ -120,6 +143,7 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         notes["bertscore_f1"] = (NOT_SCORED if scorer else NO_BERTSCORE,)
     return Row(
         hardware_class=system.name.hardware_class,
+        machine=system.name.machine,
         questions=system.questions,
         questions_sha256=system.name.questions_sha256,
         model=system.name.model,
@@ -129,10 +153,12 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         weights_origin="predictions",
         answered=values.answered,
         selected=values.answered + values.errors,
+        partial=False,
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
         bertscore_f1=values.bertscore_f1,
         marks={},
+        small=False,
         pareto=False,
         best_for=(),
         intervals=_intervals(values, None),
@@ -146,9 +172,9 @@ def _speed_up(group: Group, baseline: Group | None, cache: FindingsCache) -> Spe
         return None
 
     def compute() -> SpeedUp | None:
-        return speed_up(*shared(baseline.question_ns, group.question_ns))
+        return speed_up(*paired_times(baseline, group))
 
-    digests = (*baseline.digests, "over", *group.digests)
+    digests = (*baseline.digests, *baseline.devices, "over", *group.digests, *group.devices)
     return cache.recall("speed_up", digests, SpeedUp | None, compute)
 
 

@@ -1,12 +1,13 @@
 """Sums up the runs of scenarios other than single-stream, which are never in a row of the comparison."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from collector.comparison.notes import start_remark, why_no_accuracy
 from collector.comparison.row import joules_per_question
-from collector.comparison_inputs.groups import Group, variant
+from collector.comparison_inputs.groups import Group, type_of, variant
+from collector.comparison_inputs.machine import Machine
 from collector.findings.scenario_run import COMPARED, FOUND, Rate, ScenarioRun
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
@@ -26,10 +27,12 @@ NO_ROW: Final = (
 NO_ENDS: Final = "the run has fewer than 60 answers without error: too few to compare its ends"
 
 
-def under_load(runs: Iterable[Run], derived: Derived, cache: FindingsCache) -> list[Group]:
+def under_load(
+    runs: Iterable[Run], machine: Callable[[Run], Machine], derived: Derived, cache: FindingsCache
+) -> list[Group]:
     """Make one group per run of the other scenarios, in order of scenario, hardware and model."""
     chosen = sorted((run for run in runs if run.settings.scenario != COMPARED), key=_order)
-    return [Group([run], 0, derived, cache) for run in chosen]
+    return [Group([run], machine(run), derived, cache) for run in chosen]
 
 
 def scenario_run(store: Store, group: Group, measured: Iterable[Group], cache: FindingsCache) -> ScenarioRun:
@@ -41,8 +44,8 @@ def scenario_run(store: Store, group: Group, measured: Iterable[Group], cache: F
         measured: the rows of the comparison; the gain of a batch is relative to the row of the same bundle.
         cache: results that were computed before.
     """
-    alike = _alike(group.run)
-    alone = next((row for row in measured if _alike(row.run) == alike), None)
+    alike = _alike(group)
+    alone = next((row for row in measured if _alike(row) == alike), None)
     return _found(store, group, alone, cache)
 
 
@@ -68,6 +71,7 @@ def _found(store: Store, group: Group, alone: Group | None, cache: FindingsCache
     return ScenarioRun(
         scenario=scenario,
         hardware_class=run.device.hardware_class,
+        machine=group.name.machine,
         questions=run.questions_name,
         questions_sha256=run.questions_sha256,
         model=run.bundle.model,
@@ -189,9 +193,7 @@ def _gain(group: Group, alone: Group | None, cache: FindingsCache) -> SpeedUp | 
 
     Both are of one device. The time of a question in a batch is its share of the batch's time.
     """
-    if alone is None:
-        return None
-    one_by_one = alone.of_device(group.run.device_id)
+    one_by_one = None if alone is None else alone.devices.get(group.run.device_id)
     if one_by_one is None:
         return None
 
@@ -230,15 +232,15 @@ def _slowed_down_after(store: Store, run: Run) -> float | None:
     return min(known) / 1e9 if known else None
 
 
-def _alike(run: Run) -> tuple[object, ...]:
-    return run.device.hardware_class, run.questions_sha256, variant(run)
+def _alike(group: Group) -> tuple[object, ...]:
+    return group.place, variant(group.run)
 
 
 def _order(run: Run) -> tuple[object, ...]:
     known, scenario = list(FOUND), run.settings.scenario
     place = known.index(scenario) if scenario in known else len(known)
     bundle = run.bundle
-    where = run.device.hardware_class, run.questions_name
+    where = run.device.hardware_class, type_of(run).label, run.questions_name
     return place, scenario, *where, -bundle.parameters, bundle.model, bundle.precision, run.stream
 
 

@@ -3,18 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.groups import FULL, Group
 from collector.findings.between_rows import Effect, PairTime, SplitOmission, TimeSplit
 from collector.store.findings_cache import FindingsCache
 from collector.summaries.statistics import geometric_mean
 
 Pair = tuple[str, str]
-"""The names of a model and a hardware class."""
+"""The names of a model and a machine type."""
 
 
 class Split(NamedTuple):
@@ -25,9 +25,9 @@ class Split(NamedTuple):
     models: dict[str, float]
     """The factor of each model on time."""
     hardware: dict[str, float]
-    """The factor of each hardware class on time."""
+    """The factor of each machine type on time."""
     predicted: dict[Pair, float]
-    """The predicted time of every pair of these models and hardware classes."""
+    """The predicted time of every pair of these models and machine types."""
     typical_error: float | None
     """The factor by which predictions are off, as a geometric mean over measured pairs that are left out one
     at a time; None if no pair can be left out, because the other pairs do not determine it."""
@@ -37,7 +37,7 @@ def split(times: Mapping[Pair, float]) -> Split | None:
     """Split times above 0, all of one unit, by model and hardware.
 
     Returns:
-        The split. None if there are fewer than two models or two hardware classes, or if no chain of measured
+        The split. None if there are fewer than two models or two machine types, or if no chain of measured
         pairs connects them all.
     """
     models, hardware = sorted({m for m, _ in times}), sorted({h for _, h in times})
@@ -71,7 +71,7 @@ def _fit(times: Mapping[Pair, float], models: list[str], hardware: list[str]) ->
 
 
 def _connected(pairs: Mapping[Pair, float]) -> bool:
-    """Whether a chain of pairs that share a model or a hardware class connects all pairs."""
+    """Whether a chain of pairs that share a model or a machine type connects all pairs."""
     reached: set[Pair] = set()
     waiting = list(pairs)[:1]
     while waiting:
@@ -82,21 +82,21 @@ def _connected(pairs: Mapping[Pair, float]) -> bool:
     return len(reached) == len(pairs)
 
 
-_FULL: Final = 0.5
-"""Rows with fewer questions than this share of the largest row are left out: they would reduce the questions
-that all rows share."""
-
-
 def time_splits(groups: Sequence[Group], cache: FindingsCache) -> Iterator[TimeSplit]:
-    """Split the times of each precision on all hardware, over the questions that all its rows share."""
+    """Split the times of each precision on all hardware, over the questions that all its rows share.
+
+    Rows with fewer questions than `FULL` of the largest row are left out: they would reduce the questions
+    that all rows share.
+    """
     together: dict[tuple[str, str], list[Group]] = defaultdict(list)
     for group in groups:
         if group.measured.timed:
             together[group.name.questions_sha256, group.name.precision].append(group)
     for (sha256, precision), timed in together.items():
         most = max(group.measured.answered for group in timed)
-        full = [group for group in timed if group.measured.answered >= _FULL * most]
+        full = [group for group in timed if group.measured.answered >= FULL * most]
         times = _times(full, cache)
+        classes = {group.name.machine: group.name.hardware_class for group in full}
         found = split(times)
         if found is None:
             continue
@@ -108,7 +108,7 @@ def time_splits(groups: Sequence[Group], cache: FindingsCache) -> Iterator[TimeS
             models=tuple(Effect(name=name, factor=factor) for name, factor in found.models.items()),
             hardware=tuple(Effect(name=name, factor=factor) for name, factor in found.hardware.items()),
             cells=tuple(
-                _cell(pair, times.get(pair), found.predicted[pair])
+                _cell(pair, classes[pair[1]], times.get(pair), found.predicted[pair])
                 for pair in sorted(found.predicted, key=lambda pair: (pair[1], pair[0]))
             ),
             most_questions=most,
@@ -121,10 +121,11 @@ def time_splits(groups: Sequence[Group], cache: FindingsCache) -> Iterator[TimeS
         )
 
 
-def _cell(pair: Pair, measured_ms: float | None, predicted_ms: float) -> PairTime:
+def _cell(pair: Pair, hardware_class: str, measured_ms: float | None, predicted_ms: float) -> PairTime:
     return PairTime(
         model=pair[0],
-        hardware_class=pair[1],
+        hardware_class=hardware_class,
+        machine=pair[1],
         measured_ms=measured_ms,
         predicted_ms=predicted_ms,
         interaction=None if measured_ms is None else measured_ms / predicted_ms,
@@ -135,7 +136,7 @@ def _times(groups: Sequence[Group], cache: FindingsCache) -> dict[Pair, float]:
     """Compute geometric mean milliseconds by model and hardware; empty if the groups share no question."""
     digests = [digest for group in groups for digest in ("group", *group.digests)]
     means = cache.recall("geometric means", digests, list[float], lambda: _means_ms(groups))
-    pairs = [(group.name.model, group.name.hardware_class) for group in groups]
+    pairs = [(group.name.model, group.name.machine) for group in groups]
     return dict(zip(pairs, means, strict=True)) if means else {}
 
 

@@ -1,1 +1,1 @@
-"""What a comparison reads: groups of runs, imported predictions, question files and provenance."""
+"""What a comparison reads: groups of runs, baselines, imported predictions, question files and provenance."""

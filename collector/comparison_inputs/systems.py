@@ -56,6 +56,7 @@ class System(Entrant):
         )
         self.name = RowName(
             hardware_class=ANY_HARDWARE,
+            machine=ANY_HARDWARE,
             questions_sha256=questions_sha256,
             model=model,
             precision="",

@@ -18,10 +18,11 @@ def changes_text(found: Regression, width: int | None = None) -> str:
     """Write one line per metric, and what else differs between the runs."""
     points = {"em": "points", "f1": "points"}
     grid = Grid(
-        ("metric", "before", "after", "change", "95 %", "verdict"),
+        ("metric", "questions", "before", "after", "change", "95 %", "verdict"),
         [
             (
                 change.metric,
+                change.questions,
                 f"{change.before:,.1f} {change.unit}",
                 f"{change.after:,.1f} {change.unit}",
                 f"{signed(change.change, 1)} {points.get(change.metric, '%')}",

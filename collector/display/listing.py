@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from collector.comparison_inputs.machine import machine_of
 from collector.display.grid import Grid
 from collector.store.database import Store
 from collector.store.runs import Run
@@ -19,6 +20,7 @@ def runs(found: Iterable[Run]) -> Grid:
             "run",
             "device",
             "hardware_class",
+            "machine",
             "model",
             "precision",
             "scenario",
@@ -34,6 +36,7 @@ def runs(found: Iterable[Run]) -> Grid:
                 run.run_id,
                 run.device_id,
                 run.device.hardware_class,
+                machine_of(run.device).label,
                 run.bundle.model,
                 run.bundle.precision,
                 run.settings.scenario,
@@ -50,13 +53,34 @@ def runs(found: Iterable[Run]) -> Grid:
     )
 
 
-def devices(store: Store) -> Grid:
-    """List devices by name, one per row, as the latest run of each describes it."""
-    return _selected(
-        store,
+def devices(found: Iterable[Run]) -> Grid:
+    """List the devices of runs by name, one per row, as the latest of these runs describes each."""
+    runs_of: dict[str, list[Run]] = {}
+    for run in found:
+        runs_of.setdefault(run.device_id, []).append(run)
+    rows = []
+    for device_id, runs in sorted(runs_of.items()):
+        device = runs[-1].device
+        rows.append(
+            (
+                device_id,
+                device.hardware_class,
+                machine_of(device).label,
+                device.model,
+                device.architecture,
+                device.cpu_model,
+                device.cores,
+                device.memory_bytes / 1e6,
+                device.os,
+                len(runs),
+                runs[-1].started_at,
+            )
+        )
+    return Grid(
         (
             "device_id",
             "hardware_class",
+            "machine",
             "model",
             "architecture",
             "cpu_model",
@@ -66,7 +90,7 @@ def devices(store: Store) -> Grid:
             "runs",
             "latest_run_at",
         ),
-        "FROM v_devices ORDER BY device_id",
+        rows,
         "no device has sent a run yet",
     )
 
@@ -99,7 +123,16 @@ def rejected(store: Store) -> Grid:
 
 
 def for_people(grid: Grid) -> Grid:
-    """Shorten the ids of a list to as many characters as make them differ, and its times to seconds."""
+    """Shorten the ids of a list to as many characters as make them differ, and its times to seconds.
+
+    A machine type stands in for the hardware class.
+    """
+    if "machine" in grid.columns:
+        kept = [i for i, name in enumerate(grid.columns) if name != "hardware_class"]
+        grid = grid._replace(
+            columns=tuple(grid.columns[i] for i in kept),
+            rows=[tuple(row[i] for i in kept) for row in grid.rows],
+        )
     shortened = [_shorten(name, [row[i] for row in grid.rows]) for i, name in enumerate(grid.columns)]
     return grid._replace(rows=list(zip(*shortened, strict=True)))
 

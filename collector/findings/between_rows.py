@@ -11,9 +11,11 @@ Interval = tuple[float, float]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """One hardware class and one question file, within which numbers may be compared."""
+    """One machine type and one question file, within which numbers may be compared."""
 
     hardware_class: str
+    machine: str
+    """Type of the machine: devices of one type are units of it."""
     questions: str
     """Name of the question file."""
     questions_sha256: str
@@ -23,6 +25,8 @@ class RowName(msgspec.Struct, frozen=True, kw_only=True):
     """Names one row of a comparison."""
 
     hardware_class: str
+    machine: str
+    """Type of the machine: devices of one type are units of it."""
     questions_sha256: str
     model: str
     precision: str
@@ -102,8 +106,23 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `f1_interval` leaves out 0."""
 
 
+class Unit(msgspec.Struct, frozen=True, kw_only=True):
+    """One device of a row that has several, and how its time differs from the type's."""
+
+    row: RowName
+    device_id: str
+    runs: int
+    questions: int
+    """How many questions this device and another device of the row have a time for."""
+    p50_ms: float
+    """Median time of all its answers that count."""
+    deviation: float
+    """Percent by which its time per question differs from the median of all devices of the row; above 0 is
+    slower. It is the median over the questions."""
+
+
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of fp32's F1 a precision keeps, on the same hardware and the questions that both answered."""
+    """How much of fp32's F1 a precision keeps, on the devices and questions that both have."""
 
     row: RowName
     questions: int
@@ -164,19 +183,20 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """The effect of a model or a hardware class on time, in all pairs that contain it."""
+    """The effect of a model or a machine type on time, in all pairs that contain it."""
 
     name: str
-    """The model or the hardware class."""
+    """The model or the machine type."""
     factor: float
     """Factor on the overall geometric mean; above 1 is slower."""
 
 
 class PairTime(msgspec.Struct, frozen=True, kw_only=True):
-    """One pair of a model and a hardware class in a split of time."""
+    """One pair of a model and a machine type in a split of time."""
 
     model: str
     hardware_class: str
+    machine: str
     measured_ms: float | None
     """Geometric mean of the measured times over the questions; None if the pair was not measured."""
     predicted_ms: float | None
@@ -205,7 +225,7 @@ class TimeSplit(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[Effect, ...]
     hardware: tuple[Effect, ...]
     cells: tuple[PairTime, ...]
-    """Every pair, ordered by hardware class."""
+    """Every pair, ordered by machine type."""
     most_questions: int
     """How many questions the largest row answered."""
     left_out: tuple[SplitOmission, ...]

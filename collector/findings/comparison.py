@@ -16,6 +16,7 @@ from collector.findings.between_rows import (
     RowName,
     RunEnds,
     TimeSplit,
+    Unit,
 )
 from collector.findings.scenario_run import ScenarioRun
 
@@ -31,12 +32,14 @@ class BertScoreModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """The results of one model in one precision on one hardware class and one question file.
+    """The results of one model in one precision on one machine type and one question file.
 
     A row of imported predictions has an accuracy but no measurements; its `weights_origin` is `predictions`.
     """
 
     hardware_class: str
+    machine: str
+    """Type of the machine: devices of one type are units of it."""
     questions: str
     """Name of the question file."""
     questions_sha256: str
@@ -53,11 +56,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     runs: int
     """How many runs the row sums up."""
     devices: int
-    """How many devices made these runs."""
+    """How many devices made these runs. Times are medians over the devices: each device counts once."""
     answered: int
     """How many questions were answered without error."""
     selected: int
     """How many questions were to be asked: the most of one run, or all that the runs asked together."""
+    partial: bool
+    """Whether no run of the row is complete."""
     errors: int
     """How many answers are errors, which count as wrong and have no time."""
     exact_match: float | None
@@ -74,6 +79,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """99th percentile of the same times."""
     questions_per_second: float | None
     """Questions per second, one after the other: the inverse of the mean time."""
+    p50_devices_ms: Interval | None
+    """`p50_ms` of the fastest and of the slowest device; None if there is only one device."""
     timed: int
     """How many answers have a time that counts."""
     untimed: int
@@ -83,7 +90,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     throttled: int
     """How many answers are marked because the processor was throttled, capped or short of voltage."""
     speed_up: float | None
-    """Median time of the baseline of the place, divided by that of this row, on the same questions."""
+    """Median time of the baseline of the place, divided by that of this row, on the devices and questions of
+    both."""
     speed_up_questions: int
     """How many questions `speed_up` is based on."""
     f1_per_ms: float | None
@@ -102,6 +110,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Highest resident memory of the process that answered, over the runs."""
     temperature_celsius: float | None
     """Highest temperature of any sample."""
+    small: bool
+    """Whether another row of the place answered more than twice as many questions: then this row has no label
+    and no gate, is not on the Pareto front, and takes no part in a choice by requirement."""
     pareto: bool
     """Whether the row is on the Pareto front of its place: no row is both faster and more accurate."""
     best_for: tuple[str, ...]
@@ -110,6 +121,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Intervals by field name, as far as known: exact_match, f1, p50_ms, p90_ms, p99_ms, speed_up."""
     notes: dict[str, tuple[str, ...]]
     """Notes by field name: why the field is None, or what limits it."""
+
+
+def name_of(row: Row) -> RowName:
+    """Return the name of a row."""
+    return RowName(
+        hardware_class=row.hardware_class,
+        machine=row.machine,
+        questions_sha256=row.questions_sha256,
+        model=row.model,
+        precision=row.precision,
+    )
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,7 +237,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a report shows. Encoded as JSON it is the `json` format."""
 
     format: str = "distilbench-comparison"
-    version: int = 2
+    version: int = 3
     generated_at: str
     collector_id: str
     baseline: str
@@ -230,6 +252,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     differences: tuple[Difference, ...]
     gates: tuple[Gate, ...]
     divergences: tuple[Divergence, ...]
+    units: tuple[Unit, ...]
     splits: tuple[TimeSplit, ...]
     requirement: Requirement | None
     questions: tuple[Questions, ...]

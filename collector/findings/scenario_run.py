@@ -42,6 +42,8 @@ class ScenarioRun(msgspec.Struct, frozen=True, kw_only=True):
 
     scenario: str
     hardware_class: str
+    machine: str
+    """Type of the machine: devices of one type are units of it."""
     questions: str
     """Name of the question file."""
     questions_sha256: str

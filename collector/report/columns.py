@@ -69,6 +69,10 @@ def _throttled(row: Row) -> str | None:
     return str(row.throttled) if row.timed or row.throttled else None
 
 
+def _questions(row: Row) -> str | None:
+    return None if row.speed_up is None else f"{row.speed_up_questions:,}"
+
+
 def _per_ms(row: Row) -> str | None:
     return None if row.f1_per_ms is None else f"{row.f1_per_ms:,.3g}"
 
@@ -76,18 +80,20 @@ def _per_ms(row: Row) -> str | None:
 COLUMNS: Final[tuple[NotedColumn[Row], ...]] = (
     NotedColumn("title", "model", lambda r: r.title, number=False),
     NotedColumn("precision", "precision", lambda r: r.precision, number=False),
-    NotedColumn("answered", "questions", lambda r: f"{r.answered}/{r.selected}"),
+    NotedColumn("answered", "questions", lambda r: f"{r.answered}/{r.selected}" + " partial" * r.partial),
     NotedColumn("exact_match", "EM %", lambda r: decimals(r.exact_match, 1)),
     NotedColumn("f1", "F1 %", lambda r: decimals(r.f1, 1)),
     NotedColumn("f1_interval", "F1 95 %", lambda r: span(r.intervals.get("f1"), 1)),
     NotedColumn("bertscore_f1", "BERTScore F1", lambda r: decimals(r.bertscore_f1, 3)),
     NotedColumn("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
+    NotedColumn("p50_devices_ms", "p50 by device", lambda r: span(r.p50_devices_ms, 1)),
     NotedColumn("p90_ms", "p90 ms", lambda r: decimals(r.p90_ms, 1)),
     NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1), detail=True),
     NotedColumn(
         "questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2), detail=True
     ),
     NotedColumn("speed_up", "speed-up", lambda r: times(r.speed_up)),
+    NotedColumn("speed_up_questions", "on questions", _questions),
     NotedColumn("speed_up_interval", "speed-up 95 %", lambda r: span(r.intervals.get("speed_up"), 2)),
     NotedColumn("f1_per_ms", "F1 per ms", _per_ms, detail=True),
     NotedColumn("joules_per_question", "J/question", lambda r: decimals(r.joules_per_question, 2)),

@@ -1,7 +1,7 @@
-"""The names of models, rows and hardware in a report."""
+"""The names of models and rows in a report."""
 
 from collections.abc import Set
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -12,21 +12,6 @@ from collector.findings.scenario_run import ScenarioRun
 
 Entry = TypeVar("Entry", Row, ScenarioRun)
 
-_HARDWARE: Final = {
-    "raspberry-pi-5": "Raspberry Pi 5",
-    "raspberry-pi-4": "Raspberry Pi 4",
-    "raspberry-pi-3": "Raspberry Pi 3",
-    "raspberry-pi-zero-2": "Raspberry Pi Zero 2",
-    "jetson": "Jetson",
-    "phone": "Phone",
-    "laptop": "Laptop",
-    "desktop": "Desktop",
-    "server": "Server",
-    "virtual-machine": "Virtual machine",
-    "emulated": "Emulated hardware",
-    "unknown": "Unknown hardware",
-}
-
 
 class Names:
     """The titles of the rows of one comparison."""
@@ -34,7 +19,7 @@ class Names:
     def __init__(self, comparison: Comparison) -> None:
         self._titles = {entry.model: entry.title for entry in comparison.entries}
         self._places = {
-            (r.hardware_class, r.questions_sha256, r.model, r.precision): number
+            (r.machine, r.questions_sha256, r.model, r.precision): number
             for number, r in enumerate(comparison.rows)
         }
 
@@ -44,7 +29,7 @@ class Names:
 
     def place(self, name: RowName) -> int:
         """Return a row's position in the report, to sort by."""
-        key = (name.hardware_class, name.questions_sha256, name.model, name.precision)
+        key = (name.machine, name.questions_sha256, name.model, name.precision)
         return self._places.get(key, len(self._places))
 
     def model(self, model: str) -> str:
@@ -74,8 +59,3 @@ def _with_distinct_title(entry: Entry, shared: Set[str]) -> Entry:
     if plain(entry.title) not in shared or entry.title == entry.model:
         return entry
     return msgspec.structs.replace(entry, title=f"{entry.title} ({entry.model})")
-
-
-def hardware(hardware_class: str) -> str:
-    """Write a hardware class of the contract in words; return any other class unchanged."""
-    return _HARDWARE.get(hardware_class, hardware_class)

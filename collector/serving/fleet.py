@@ -9,10 +9,12 @@ from typing import Final
 import msgspec
 
 from collector.broker.client import Arrival, Event, Failed, Lost, Ready, Watcher
+from collector.comparison_inputs.machine import machine_of
 from collector.display.grid import Grid
 from collector.errors import BrokerUnavailable
 from collector.store.database import Store
 from commandline.broker_address import BrokerAddress
+from contract.device import Device
 from contract.errors import ContractError
 from contract.messages import State, decode_message
 from contract.topics import parse_topic
@@ -23,10 +25,12 @@ QUIET_SECONDS: Final = 0.5
 """Retained states arrive right after the subscription; after this many seconds without one, all are here."""
 REFRESH_SECONDS: Final = 1.0
 
+_DEVICE: Final = msgspec.json.Decoder(Device)
 _COLUMNS: Final = (
     "device",
     "state",
     "run",
+    "machine",
     "model",
     "answered",
     "asked",
@@ -77,7 +81,7 @@ class Fleet:
         self._note_rate(device_id, state, now)
 
     def grid(self, store: Store) -> Grid:
-        """Return one row per device, by name; the model and the last temperature are from the database."""
+        """Return one row per device, by name. Machine, model and last temperature are from the database."""
         return Grid(
             _COLUMNS,
             [self._row(store, device_id, self._states[device_id]) for device_id in sorted(self._states)],
@@ -101,11 +105,13 @@ class Fleet:
         seconds_left = None
         if rate and state.selected is not None and state.answered is not None:
             seconds_left = max(0.0, (state.selected - state.answered) / rate)
-        model, celsius = next(store.tuples(_RUN, state.run_id), (None, None))
+        device, model, celsius = next(store.tuples(_RUN, state.run_id), (None, None, None))
+        machine = None if device is None else machine_of(_DEVICE.decode(device)).label
         return (
             device_id,
             state.state,
             state.run_id,
+            machine,
             model,
             state.answered,
             state.selected,
@@ -119,7 +125,7 @@ class Fleet:
 
 
 _RUN = """
-SELECT title || ' ' || precision, (SELECT temperature_celsius FROM samples
+SELECT device, title || ' ' || precision, (SELECT temperature_celsius FROM samples
     WHERE samples.stream = runs.stream AND temperature_celsius IS NOT NULL ORDER BY seq DESC LIMIT 1)
 FROM runs JOIN streams USING (stream) WHERE run_id = ?
 """

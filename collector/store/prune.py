@@ -17,7 +17,7 @@ from commandline.counted import counted
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-class Selection(NamedTuple):
+class Removal(NamedTuple):
     """What to remove."""
 
     streams: tuple[int, ...]
@@ -38,7 +38,7 @@ class Selection(NamedTuple):
         return " and ".join(parts)
 
 
-def select(store: Store, runs: Iterable[str], before: str | None, *, rejected: bool) -> Selection:
+def select(store: Store, runs: Iterable[str], before: str | None, *, rejected: bool) -> Removal:
     """Find what a request would remove, without changing anything.
 
     Args:
@@ -54,14 +54,14 @@ def select(store: Store, runs: Iterable[str], before: str | None, *, rejected: b
     if before is not None:
         found = store.tuples("SELECT stream FROM streams WHERE first_received_at < ?", _day(before))
         streams.update(stream for (stream,) in found)
-    return Selection(
+    return Removal(
         tuple(sorted(streams)),
         sum(store.value("SELECT count(*) FROM answers WHERE stream = ?", stream) for stream in streams),
         store.value("SELECT count(*) FROM rejected") if rejected else None,
     )
 
 
-def prune(store: Store, selection: Selection) -> None:
+def prune(store: Store, selection: Removal) -> None:
     """Remove a selection, and what was derived from it, in one transaction."""
     tables = [
         name

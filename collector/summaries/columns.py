@@ -120,6 +120,26 @@ def median_times(answers: Columns) -> PerQuestion:
     return PerQuestion(question[starts], lower + (upper - lower) // 2)
 
 
+def mean_times(parts: Sequence[PerQuestion], *, of_all: bool = True) -> PerQuestion:
+    """Average the times that several devices need for each question, as geometric means.
+
+    Args:
+        parts: the times of each device.
+        of_all: whether to leave out a question that not all devices have a time for, unless they have none
+            in common. If not, a mean is over the devices that have a time.
+    """
+    question = np.concatenate([part.question for part in parts])
+    logs = np.log(np.maximum(np.concatenate([part.value for part in parts]), 1))
+    order = np.argsort(question, kind="stable")
+    starts, counts = _groups(question[order])
+    if not len(starts):
+        return PerQuestion(question, np.empty(0, np.int64))
+    means = np.exp(np.add.reduceat(logs[order], starts) / counts)
+    everywhere = counts == len(parts)
+    kept = everywhere if of_all and everywhere.any() else np.full(len(counts), True)
+    return PerQuestion(question[order][starts][kept], np.rint(means[kept]).astype(np.int64))
+
+
 def mean_scores(answers: Columns, scores: NDArray[Any]) -> PerQuestion:
     """Average a score over the answers of each question, so a repeated question does not weigh more."""
     starts, counts = _groups(answers.question)

@@ -1,5 +1,7 @@
 """Sums up what a group of equal runs measured, from its columns."""
 
+from collections.abc import Sequence
+from statistics import median
 from typing import Any, Final
 
 import msgspec
@@ -26,7 +28,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """The sums over the answers of equal runs: one bundle, the same settings and one hardware class."""
+    """The sums over the answers of equal runs: one bundle, the same settings and one machine type."""
 
     answered: int
     """How many questions have at least one answer that is not an error."""
@@ -76,6 +78,38 @@ def measured(answers: Columns) -> Measured:
         exact_match=None if exact_match is None else _share(exact_match),
         f1=None if f1 is None else _mean(f1),
         bertscore_f1=None if bertscore_f1 is None else float(bertscore_f1.mean()),
+    )
+
+
+def over_devices(together: Measured, units: Sequence[Measured]) -> Measured:
+    """Replace the times of a row by the medians over its devices, so that each device counts once.
+
+    The ends of an interval are the medians of the devices' ends.
+
+    Args:
+        together: the sums over the answers of all devices.
+        units: the sums over the answers of each device.
+    """
+    timed = [unit for unit in units if unit.timed]
+    if not timed:
+        return together
+    percentiles = {}
+    for name in together.percentiles_ns:
+        found = [unit.percentiles_ns[name] for unit in timed]
+        intervals = [estimate.interval for estimate in found if estimate.interval is not None]
+        percentiles[name] = Estimate(
+            value=median(estimate.value for estimate in found),
+            interval=(median(low for low, _ in intervals), median(high for _, high in intervals))
+            if len(intervals) == len(found)
+            else None,
+        )
+    return msgspec.structs.replace(
+        together,
+        mean_ns=median(unit.mean_ns for unit in timed if unit.mean_ns is not None),
+        percentiles_ns=percentiles,
+        quantiles_ns=tuple(
+            round(median(values)) for values in zip(*(unit.quantiles_ns for unit in timed), strict=True)
+        ),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from collector.display.numbers import decimals, megabytes, times
 from collector.findings.between_rows import Choice, PairTime, TimeSplit
 from collector.findings.comparison import Comparison, Row
-from collector.report.names import Names, full_name, hardware
+from collector.report.names import Names, full_name
 from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
 from commandline.counted import counted
 
@@ -33,13 +33,17 @@ def answer(comparison: Comparison) -> Chapter:
     return Chapter("answer", "Which model on which hardware", tuple(sections), first_screen=True)
 
 
+def _model(row: Row) -> str:
+    return full_name(row.title, row.precision) + " (partial)" * row.partial
+
+
 def _stand_ins(names: Names, comparison: Comparison) -> list[str]:
     """Write which model stands in for the baseline on which hardware."""
     one_file = len({found.place.questions_sha256 for found in comparison.baselines}) == 1
     where: dict[str, list[str]] = {}
     for found in comparison.baselines:
         if found.stands_in:
-            place = hardware(found.place.hardware_class)
+            place = found.place.machine
             on = place if one_file else f"{place} ({found.place.questions})"
             where.setdefault(names.row(found.row), []).append(on)
     wanted = names.model(comparison.baseline)
@@ -55,14 +59,19 @@ def _best(comparison: Comparison) -> Table:
     columns: tuple[Column[Row], ...] = (
         Column(
             "hardware",
-            lambda row: hardware(row.hardware_class) + ("" if one_file else f", {row.questions}"),
+            lambda row: row.machine + ("" if one_file else f", {row.questions}"),
             number=False,
         ),
         Column("best for", lambda row: ", ".join(row.best_for), number=False),
-        Column("model", lambda row: full_name(row.title, row.precision), number=False),
+        Column(
+            "model",
+            _model,
+            number=False,
+        ),
         Column("F1 %", lambda row: decimals(row.f1, 1)),
         Column("p50 ms", lambda row: decimals(row.p50_ms, 1)),
         Column("speed-up", lambda row: times(row.speed_up)),
+        Column("on questions", lambda row: None if row.speed_up is None else f"{row.speed_up_questions:,}"),
         Column("memory MB", lambda row: megabytes(row.peak_rss_bytes)),
     )
     return table_of("Recommended models", columns, (row for row in comparison.rows if row.best_for), names=3)
@@ -70,7 +79,7 @@ def _best(comparison: Comparison) -> Table:
 
 def _choices(names: Names, choices: tuple[Choice, ...]) -> Table:
     columns: tuple[Column[Choice], ...] = (
-        Column("hardware", lambda choice: hardware(choice.place.hardware_class), number=False),
+        Column("hardware", lambda choice: choice.place.machine, number=False),
         Column("questions", lambda choice: choice.place.questions, number=False),
         Column(
             "met by, best first",
@@ -110,8 +119,7 @@ def _all_pairs(names: Names, splits: tuple[TimeSplit, ...]) -> Section:
 
 def _left_out(names: Names, split: TimeSplit) -> str:
     rows = ", ".join(
-        f"{names.row(x.row)} on {hardware(x.row.hardware_class)} ({counted(x.questions, 'question')})"
-        for x in split.left_out
+        f"{names.row(x.row)} on {x.row.machine} ({counted(x.questions, 'question')})" for x in split.left_out
     )
     return (
         f"Left out, although measured: {rows}. A row needs at least half of the {split.most_questions} "
@@ -124,7 +132,7 @@ def _off(factor: float) -> str:
 
 
 def _matrix(names: Names, split: TimeSplit) -> Table:
-    pairs = {(cell.model, cell.hardware_class): cell for cell in split.cells}
+    pairs = {(cell.model, cell.machine): cell for cell in split.cells}
     rows = [
         cells(
             names.model(model.name),
@@ -138,7 +146,7 @@ def _matrix(names: Names, split: TimeSplit) -> Table:
         f"{split.precision}, {split.questions}",
         (
             Heading("model", number=False),
-            *(Heading(hardware(machine.name)) for machine in split.hardware),
+            *(Heading(machine.name) for machine in split.hardware),
             Heading("all hardware"),
         ),
         tuple(rows),

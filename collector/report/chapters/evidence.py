@@ -6,7 +6,7 @@ from typing import Final
 from collector.display.numbers import percent, signed, span
 from collector.findings.between_rows import Difference, Disagreement, Divergence, Gate, RowName
 from collector.findings.comparison import Comparison
-from collector.report.names import Names, hardware
+from collector.report.names import Names
 from collector.report.page import Chapter, Column, Section, Table, table_of
 
 _SMALLEST_P: Final = 0.001
@@ -41,7 +41,7 @@ def evidence(comparison: Comparison) -> Chapter:
 
 def _differences(names: Names, found: Sequence[Difference]) -> Table:
     columns: tuple[Column[Difference], ...] = (
-        Column("hardware", lambda d: hardware(d.row.hardware_class), number=False),
+        Column("hardware", lambda d: d.row.machine, number=False),
         Column("model", lambda d: names.row(d.row), number=False),
         Column("against", lambda d: names.row(d.against), number=False),
         Column("questions", lambda d: str(d.questions)),
@@ -61,7 +61,7 @@ def _significance(significant: bool) -> str:
 
 def _gates(names: Names, found: Sequence[Gate]) -> Table:
     columns: tuple[Column[Gate], ...] = (
-        Column("hardware", lambda gate: hardware(gate.row.hardware_class), number=False),
+        Column("hardware", lambda gate: gate.row.machine, number=False),
         Column("model", lambda gate: names.row(gate.row), number=False),
         Column("questions", lambda gate: str(gate.questions)),
         Column("% of fp32's F1", lambda gate: f"{gate.percent_of_fp32:.2f}"),
@@ -94,7 +94,7 @@ def _divergences(names: Names, found: tuple[Divergence, ...]) -> list[Section]:
 
 def _rates(names: Names, found: Sequence[Divergence]) -> Table:
     def side(d: Divergence, row: RowName, cpu: str, on: str) -> str:
-        named = f"{names.row(row)}, {hardware(row.hardware_class)}"
+        named = f"{names.row(row)}, {row.machine}"
         return f"{named}, {cpu} ({on})" if d.kind == "hardware" else named
 
     columns: tuple[Column[Divergence], ...] = (
@@ -113,7 +113,7 @@ def _examples(names: Names, found: Sequence[Divergence]) -> tuple[Table, ...]:
     columns: tuple[Column[tuple[Divergence, Disagreement]], ...] = (
         Column(
             "model",
-            lambda x: f"{names.model(x[0].model)}, {hardware(x[0].right.hardware_class)}",
+            lambda x: f"{names.model(x[0].model)}, {x[0].right.machine}",
             number=False,
         ),
         Column("question", lambda x: x[1].question_id, number=False),

@@ -38,7 +38,7 @@ METRICS: Final = (
     ),
     (
         "speed-up",
-        "Median time of the baseline in fp32 divided by that of the model, on the same hardware and on the "
+        "Median time of the baseline in fp32 divided by that of the model, on the devices and the "
         "questions that both answered. Where the baseline was not measured, the largest fp32 model measured "
         "there stands in. Its interval is a paired bootstrap over questions.",
     ),

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from collector.findings.comparison import Comparison, Provenance
-from collector.report.names import Names, hardware
+from collector.report.names import Names
 from collector.report.page import Chapter, Column, Section, Table, table_of
 from commandline.counted import counted
 from contract.records import Settings
@@ -48,7 +48,7 @@ def _bundles(names: Names, found: tuple[Provenance, ...]) -> Table:
 
 def _devices(names: Names, found: tuple[Provenance, ...]) -> Table:
     columns: tuple[Column[Provenance], ...] = (
-        Column("hardware", lambda p: hardware(p.row.hardware_class), number=False),
+        Column("hardware", lambda p: p.row.machine, number=False),
         Column("model", lambda p: names.row(p.row), number=False),
         Column("devices", lambda p: ", ".join(p.devices), number=False),
         Column("board", lambda p: p.device_model, number=False),

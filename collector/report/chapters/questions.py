@@ -4,7 +4,7 @@ from functools import partial
 
 from collector.display.numbers import decimals
 from collector.findings.comparison import Comparison, Questions, SampleQuestion
-from collector.report.names import Names, hardware
+from collector.report.names import Names
 from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
 
 
@@ -55,7 +55,7 @@ def _sample(names: Names, file: str, sample: SampleQuestion) -> Section:
     rows: dict[tuple[str, str, str], list[str]] = {}
     for answer in sample.answers:
         key = (names.row(answer.row), answer.text or "(empty)", verdicts[answer.exact_match])
-        rows.setdefault(key, []).append(hardware(answer.row.hardware_class))
+        rows.setdefault(key, []).append(answer.row.machine)
     return Section(
         f"A sample question from {file}: {sample.title}"
         if sample.title

@@ -9,7 +9,7 @@ from collector.findings.scenario_run import FOUND, ScenarioRun
 from collector.report.charts.colours import ModelColours
 from collector.report.charts.under_load import endurance, latency_against_rate
 from collector.report.columns import NotedColumn, noted_table
-from collector.report.names import full_name, hardware
+from collector.report.names import full_name
 from collector.report.page import Chapter, Figure, Heading, Section, Table, cells
 from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
 
@@ -62,7 +62,7 @@ def _valid(found: ScenarioRun) -> str | None:
 
 
 _NAMES: Final[_Columns] = (
-    NotedColumn("hardware_class", "hardware", lambda r: hardware(r.hardware_class), number=False),
+    NotedColumn("machine", "hardware", lambda r: r.machine, number=False),
     NotedColumn("title", "model", lambda r: full_name(r.title, r.precision), number=False),
 )
 _OWN: Final[dict[str, _Columns]] = {
@@ -159,7 +159,7 @@ def _rates(found: Sequence[ScenarioRun]) -> Table:
         ),
         tuple(
             cells(
-                hardware(run.hardware_class),
+                run.machine,
                 full_name(run.title, run.precision),
                 decimals(rate.per_second, 2),
                 f"{rate.answers:,}",
@@ -182,5 +182,5 @@ def _figures(scenario: str, found: Sequence[ScenarioRun], colours: ModelColours)
     places: dict[tuple[str, str], list[ScenarioRun]] = {}
     for run in found:
         if run.moments or run.rates:
-            places.setdefault((run.hardware_class, run.questions_sha256), []).append(run)
+            places.setdefault((run.machine, run.questions_sha256), []).append(run)
     return tuple(draw(runs, colours) for runs in places.values()) if draw else ()

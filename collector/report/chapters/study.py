@@ -4,8 +4,9 @@ from typing import Final
 
 from collector.display.numbers import decimals, megabytes, times
 from collector.findings.comparison import Comparison, Row
-from collector.report.names import full_name, hardware
+from collector.report.names import full_name
 from collector.report.page import Cell, Chapter, Heading, Section, Table, cells
+from commandline.counted import counted
 from contract.study import METHODS, STUDY, Study
 
 CAVEATS: Final = (
@@ -61,13 +62,19 @@ def _theirs(row: Study, method: str) -> tuple[Cell, ...]:
 
 def _ours(row: Row) -> tuple[Cell, ...]:
     return cells(
-        hardware(row.hardware_class),
+        row.machine,
         full_name(row.title, row.precision),
         megabytes(row.parameters),
         None if row.layers is None else str(row.layers),
         row.distillation,
         decimals(row.exact_match, 1),
         decimals(row.f1, 1),
-        times(row.speed_up),
+        _speed_up(row),
         ", ".join(row.best_for) or None,
     )
+
+
+def _speed_up(row: Row) -> str | None:
+    if row.speed_up is None:
+        return None
+    return f"{times(row.speed_up)} on {counted(row.speed_up_questions, 'question')}"

@@ -44,7 +44,8 @@ def _trade(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
     if not shown:
         return None
     points = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0) for row in shown]
-    front = [points[i] for i in pareto_front(points)]
+    ahead = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0) for row in shown if row.pareto]
+    front = [ahead[i] for i in pareto_front(ahead)]
     return Figure(
         "Accuracy against time",
         "F1 over the median time per question, on a logarithmic axis: higher and further left is better. The "
@@ -135,7 +136,7 @@ def _time(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
         "Time per question",
         "The median, the 90th and the 99th percentile of the time per question, in milliseconds, on a "
         "logarithmic axis: further left is faster.",
-        _table(shown, "p50_ms", "p90_ms", "p99_ms", "speed_up", "speed_up_interval"),
+        _table(shown, "p50_ms", "p90_ms", "p99_ms", "speed_up", "speed_up_questions", "speed_up_interval"),
         [
             {
                 "type": "scatter",

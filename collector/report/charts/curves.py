@@ -5,7 +5,7 @@ from typing import Any
 
 from collector.display.numbers import decimals, percent, span
 from collector.findings.between_rows import RowName
-from collector.findings.comparison import Comparison, Row, RunTrace
+from collector.findings.comparison import Comparison, Row, RunTrace, name_of
 from collector.report.charts.colours import ModelColours, label
 from collector.report.names import full_name
 from collector.report.page import Figure, Heading, Table, cells
@@ -163,15 +163,7 @@ def _heat_row(trace: RunTrace, title: str) -> tuple[Any, ...]:
 
 
 def _titles(rows: Sequence[Row]) -> dict[RowName, str]:
-    return {
-        RowName(
-            hardware_class=row.hardware_class,
-            questions_sha256=row.questions_sha256,
-            model=row.model,
-            precision=row.precision,
-        ): full_name(row.title, row.precision)
-        for row in rows
-    }
+    return {name_of(row): full_name(row.title, row.precision) for row in rows}
 
 
 def _quantile(fractions: Sequence[float], ms: Sequence[float], fraction: float) -> float | None:

@@ -8,7 +8,7 @@ from collector.display.numbers import decimals
 from collector.findings.between_rows import Moment
 from collector.findings.scenario_run import Rate, ScenarioRun
 from collector.report.charts.colours import ModelColours, label
-from collector.report.names import full_name, hardware
+from collector.report.names import full_name
 from collector.report.page import Column, Figure, Heading, Table, cells, table_of
 
 _PANEL_PIXELS: Final = 150
@@ -41,7 +41,7 @@ def endurance(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
     panels = [p for p in _PANELS if any(p.read(m) is not None for run in runs for m in run.moments)]
     throttled = [run for run in runs if run.slowed_down_after_seconds is not None]
     return Figure(
-        f"Under sustained load: {hardware(runs[0].hardware_class)}, {runs[0].questions}",
+        f"Under sustained load: {runs[0].machine}, {runs[0].questions}",
         f"{', '.join(panel.words for panel in panels)} over the minutes of each run. ".capitalize()
         + (
             "A dotted line marks when the machine was first throttled."
@@ -106,7 +106,7 @@ def latency_against_rate(runs: Sequence[ScenarioRun], colours: ModelColours) -> 
     )
     rates = [(run, rate) for run in runs for rate in tried[run.run_id]]
     return Figure(
-        f"p99 against rate: {hardware(runs[0].hardware_class)}, {runs[0].questions}",
+        f"p99 against rate: {runs[0].machine}, {runs[0].questions}",
         "The 99th percentile of the time from a question's arrival to its answer, against the number of "
         "questions that arrive per second. Both axes are logarithmic. Filled marks show rates with p99 "
         + (

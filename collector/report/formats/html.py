@@ -56,7 +56,7 @@ def as_html(comparison: Comparison) -> str:
 
 def _in_brief(comparison: Comparison) -> str:
     rows, runs = len(comparison.rows), len(comparison.scenarios)
-    kinds = len({row.hardware_class for row in comparison.rows if row.runs})
+    kinds = len({row.machine for row in comparison.rows if row.runs})
     where = f" on {counted(kinds, 'kind')} of hardware" if kinds else ""
     used = dict.fromkeys(found.row.model for found in comparison.baselines) or (comparison.baseline,)
     return " · ".join(

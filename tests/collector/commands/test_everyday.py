@@ -150,3 +150,21 @@ def test_the_shell_completes_commands() -> None:
     words = {"COMP_WORDS": "collector sh", "COMP_CWORD": "1", "_COLLECTOR_COMPLETE": "bash_complete"}
     done = collector(**words)
     assert "plain,show" in done.stdout
+
+
+def test_runs_are_chosen_by_name(filled: Path) -> None:
+    db = {"DISTILBENCH_DB": str(filled)}
+    assert [run["run"] for run in json.loads(said("runs", "--json", "--device", "laptop", **db))] == [OTHER]
+    chosen = json.loads(said("runs", "--json", "--precision", "int8", "--settings", "threads=4", **db))
+    assert [run["run"] for run in chosen] == [SECOND]
+    (only,) = json.loads(said("devices", "--json", "--exclude", "0b", **db))
+    assert (only["device_id"], only["machine"]) == ("pi-5", "Raspberry Pi 5 Model B, 4 cores")
+    report = json.loads(
+        said("report", "--format", "json", "--hardware", "raspberry-pi-5-model-b-4-cores", **db)
+    )
+    assert {row["device_id"] for row in report["traces"]} == {"pi-5"}
+    by_device = json.loads(said("report", "--format", "json", "--by", "device", "--model", "minilm-l6", **db))
+    assert {row["machine"] for row in by_device["rows"]} == {"pi-5: Raspberry Pi 5 Model B, 4 cores"}
+    done = collector("report", "--model", "minilm", **db)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "collector: there is no model 'minilm'; the nearest is 'minilm-l6'\n"

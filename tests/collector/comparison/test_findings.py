@@ -96,8 +96,8 @@ def test_every_two_processors_are_compared_and_named(store_with_golds: Store) ->
     section = next(s for s in evidence(comparison).sections if "processor" in s.title)
     sides = [row[:2] for row in texts(section.tables[0])]
     assert [
-        "MiniLM-L6 fp32, Laptop, Core i7 (x86_64 avx2 avx_vnni)",
-        "MiniLM-L6 fp32, Laptop, Atom N100 (x86_64 avx2)",
+        "MiniLM-L6 fp32, Laptop, Core i7, 4 cores, Core i7 (x86_64 avx2 avx_vnni)",
+        "MiniLM-L6 fp32, Laptop, Atom N100, 4 cores, Atom N100 (x86_64 avx2)",
     ] in sides
     assert len({tuple(row) for row in sides}) == 3
 
@@ -114,7 +114,7 @@ def test_a_split_says_what_it_leaves_out_and_how_far_its_predictions_are_off(sto
     assert [(left.row.model, left.questions) for left in fp32.left_out] == [("bert-large", 1)]
     words = next(s for s in answer_chapter(comparison).sections if s.title.startswith("Every model")).words
     assert words[-1].startswith(
-        "Left out, although measured: BERT-Large fp32 on Raspberry Pi 5 (1 question). "
+        "Left out, although measured: BERT-Large fp32 on Raspberry Pi 5 Model B, 4 cores (1 question). "
     )
     assert "half of the 4 questions" in words[-1]
     predicted = next(line for line in words if line.startswith("≈"))

@@ -121,7 +121,7 @@ def test_one_model_leaves_nothing_to_choose(store_with_golds: Store) -> None:
 def test_the_first_screen_answers_and_names_the_other_chapters(comparison: Comparison) -> None:
     text = render(comparison, "table")
     titles = [line for line, below in itertools.pairwise(text.splitlines()) if below == "─" * len(line)]
-    assert titles == ["Which model on which hardware", "Raspberry Pi 5, rivers"]
+    assert titles == ["Which model on which hardware", "Raspberry Pi 5 Model B, 4 cores, rivers"]
     assert "What meets f1>=99" in text and "Every model on every hardware" not in text
     assert text.splitlines()[-1] == f"More: --section {'|'.join(PARTS)}, --full, or charts with --format html"
     lines = [re.split(r" {2,}", line) for line in text.splitlines()]

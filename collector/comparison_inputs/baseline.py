@@ -40,9 +40,9 @@ class Baselines:
         self.model = BASELINE if wanted is None else _named(wanted, groups)
         titles = {group.name.model: group.run.bundle.title for group in groups}
         self.title = titles.get(self.model, self.model)
-        self._by_place: dict[tuple[str, str], Group] = {}
+        self._by_place: dict[tuple[str, str, str], Group] = {}
         for group in timed:
-            place = group.name.hardware_class, group.name.questions_sha256
+            place = _place(group)
             known = self._by_place.get(place)
             if known is None or self._rank(group) > self._rank(known):
                 self._by_place[place] = group
@@ -55,7 +55,7 @@ class Baselines:
         """
         name = entrant.name
         if entrant.is_measured:
-            return self._by_place.get((name.hardware_class, name.questions_sha256))
+            return self._by_place.get(_place(entrant))
         found = [b for b in self._by_place.values() if b.name.questions_sha256 == name.questions_sha256]
         return next((b for b in found if not self.stands_in(b)), found[0] if found else None)
 
@@ -72,6 +72,10 @@ class Baselines:
 
     def _rank(self, group: Group) -> tuple[bool, int, str]:
         return not self.stands_in(group), group.run.bundle.parameters, group.name.model
+
+
+def _place(entrant: Entrant) -> tuple[str, str, str]:
+    return entrant.name.hardware_class, entrant.name.machine, entrant.name.questions_sha256
 
 
 def _named(wanted: str, groups: Sequence[Group]) -> str:

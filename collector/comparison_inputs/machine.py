@@ -1,0 +1,74 @@
+"""The machine type of a device: devices of one type are units of it, and share the rows of a report."""
+
+import re
+from typing import Final, NamedTuple
+
+from commandline.counted import counted
+from contract.device import HARDWARE_CLASSES, Device
+
+_WORDS: Final = {
+    "raspberry-pi-5": "Raspberry Pi 5",
+    "raspberry-pi-4": "Raspberry Pi 4",
+    "raspberry-pi-3": "Raspberry Pi 3",
+    "raspberry-pi-zero-2": "Raspberry Pi Zero 2",
+    "jetson": "Jetson",
+    "phone": "Phone",
+    "laptop": "Laptop",
+    "desktop": "Desktop",
+    "server": "Server",
+    "virtual-machine": "Virtual machine",
+    "emulated": "Emulated hardware",
+    "unknown": "Unknown hardware",
+}
+_BOARDS: Final = frozenset(
+    {"raspberry-pi-5", "raspberry-pi-4", "raspberry-pi-3", "raspberry-pi-zero-2", "jetson", "phone"}
+)
+"""The classes whose model, as the firmware calls it, determines the processor."""
+_UNKNOWN: Final = "unknown"
+_REVISION: Final = re.compile(r"\s+Rev\s+[\w.]+$")
+_MARKS: Final = re.compile(r"\((?:R|TM)\)|\bCPU\b|\bProcessor\b", re.IGNORECASE)
+_NOT_IN_KEY: Final = re.compile(r"[^\w.]+")
+
+
+class Machine(NamedTuple):
+    """A type of machine."""
+
+    key: str
+    """The label in lower case with hyphens, which is easy to type."""
+    label: str
+    """Names the type in a report, as in `Raspberry Pi 5 Model B, 4 cores`."""
+
+
+def machine_of(device: Device) -> Machine:
+    """Determine the type of a device's machine.
+
+    A class that the user named is a type by itself. The type of a board is its model without its revision,
+    and its usable cores; that of any other machine is its class, processor and usable cores. A virtual
+    machine's class is `virtual-machine`. Governor, kernel and versions of programs are not part of it.
+    """
+    if device.hardware_class not in HARDWARE_CLASSES:
+        return named(device.hardware_class)
+    words = _WORDS[device.hardware_class]
+    cores = counted(device.cores, "core")
+    if device.hardware_class in _BOARDS and device.model.casefold() != _UNKNOWN:
+        return named(f"{_without_revision(device.model)}, {cores}")
+    parts = (words, _processor(device), cores)
+    return named(", ".join(part for part in parts if part))
+
+
+def named(label: str) -> Machine:
+    """Make a machine type from its label."""
+    return Machine(_NOT_IN_KEY.sub("-", label.casefold()).strip("-"), label)
+
+
+def _without_revision(model: str) -> str:
+    return _REVISION.sub("", model.strip())
+
+
+def _processor(device: Device) -> str:
+    """Return the processor's name; where it is not known, the model of the machine or its architecture."""
+    if device.cpu_model.casefold() not in {"", _UNKNOWN}:
+        return " ".join(_MARKS.sub(" ", device.cpu_model).split())
+    if device.model.casefold() not in {"", _UNKNOWN}:
+        return f"{device.model} {device.architecture}"
+    return device.architecture
