@@ -287,8 +287,8 @@ load_options: Final = all_of(
             "--rounds",
             metavar="N",
             type=click.IntRange(1, 1000),
-            help="Share the questions out over N rounds. In each round every bundle has its turn, with a freshly "
-            "loaded model. Only for single-stream. [default: 5]",
+            help="Share the questions out over N rounds. In each round every bundle has its turn, with a "
+            "freshly loaded model. Only for single-stream. [default: 5]",
         ),
         click.option(
             "--min-queries",

@@ -44,15 +44,17 @@ def machine_of(device: Device) -> Machine:
 
     A class that the user named is a type by itself. The type of a board is its model without its revision,
     and its usable cores; that of any other machine is its class, processor and usable cores. A virtual
-    machine's class is `virtual-machine`. Governor, kernel and versions of programs are not part of it.
+    machine's class is `virtual-machine`, and its hypervisor belongs to its type if the device names it.
+    Governor, kernel and versions of programs are not part of it.
     """
-    if device.hardware_class not in HARDWARE_CLASSES:
+    if device.class_named or device.hardware_class not in HARDWARE_CLASSES:
         return named(device.hardware_class)
     words = _WORDS[device.hardware_class]
     cores = counted(device.cores, "core")
     if device.hardware_class in _BOARDS and device.model.casefold() != _UNKNOWN:
         return named(f"{_without_revision(device.model)}, {cores}")
-    parts = (words, _processor(device), cores)
+    hypervisor = None if device.hypervisor == _UNKNOWN else device.hypervisor
+    parts = (words, _processor(device), cores, hypervisor)
     return named(", ".join(part for part in parts if part))
 
 

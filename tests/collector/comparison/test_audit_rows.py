@@ -322,6 +322,11 @@ def test_the_machine_type_is_what_the_device_describes() -> None:
     assert machine_of(PI_A) == machine_of(replace(PI_B, model="Raspberry Pi 5 Model B Rev 1.1", kernel="7"))
     assert machine_of(PI_A) != machine_of(replace(PI_A, cores=2))
     assert machine_of(replace(PI_A, hardware_class="kitchen")) == ("kitchen", "kitchen")
+    assert machine_of(replace(I7, class_named=True)) == machine_of(
+        replace(PI_A, hardware_class="laptop", class_named=True)
+    )
+    assert machine_of(replace(I7, hypervisor="kvm")) != machine_of(I7)
+    assert machine_of(replace(I7, hypervisor="unknown")) == machine_of(I7), "as a version-1 agent sends it"
     assert machine_of(I7) == (
         "laptop-intel-core-i7-1260p-8-cores",
         "Laptop, Intel Core i7-1260P, 8 cores",
