@@ -159,7 +159,7 @@ def main(
     """Print Markdown tables of memory, open files and processor time of each process."""
     needed.mosquitto()
     measured = minutes * 60
-    with tempfile.TemporaryDirectory(prefix="distilbench-soak-") as name:
+    with tempfile.TemporaryDirectory(prefix="distilbench-soak-", ignore_cleanup_errors=True) as name:
         soak = Soak(Path(name), Devices(devices, pause, records), measured)
         try:
             watch = Watch(min(measured / 360, 10.0))
