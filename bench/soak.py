@@ -159,6 +159,7 @@ def main(
     """Print Markdown tables of memory, open files and processor time of each process."""
     needed.mosquitto()
     measured = minutes * 60
+    # A collector that was killed leaves its upkeep process, which may write until it notices.
     with tempfile.TemporaryDirectory(prefix="distilbench-soak-", ignore_cleanup_errors=True) as name:
         soak = Soak(Path(name), Devices(devices, pause, records), measured)
         try:

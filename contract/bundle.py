@@ -5,6 +5,7 @@ files with their sizes and SHA-256. A file that it does not list is not part of 
 """
 
 import re
+from collections.abc import Collection
 from typing import Any, Final, Literal
 
 import msgspec
@@ -59,6 +60,10 @@ class Weights(_Part, frozen=True, kw_only=True):
     training_articles: tuple[Text, ...] = ()
     """Titles of the articles that the head was trained on, if known, spelled as in question files. Questions
     about these articles do not test the model."""
+
+    def trained_on(self, titles: Collection[str]) -> tuple[str, ...]:
+        """Those of the titles whose articles the head is listed as trained on, in alphabetical order."""
+        return tuple(sorted(set(titles).intersection(self.training_articles)))
 
 
 class FileEntry(_Part, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Final
 from collector.store.database import Store
 from collector.store.runs import Run
 from commandline.counted import counted
+from contract.bundle import Weights
 
 RANDOM_WEIGHTS: Final = (
     "random weights: time, memory and size are those of the true architecture, but an accuracy would mean "
@@ -45,7 +46,7 @@ class GoldSets:
         question_set = self._sets.get(run.questions_sha256)
         if question_set is None:
             return NO_GOLDS
-        return _trained_on(weights.training_articles, self._asked_about(question_set))
+        return _trained_on(weights, self._asked_about(question_set))
 
     def _asked_about(self, question_set: int) -> frozenset[str]:
         if question_set not in self._titles:
@@ -54,8 +55,8 @@ class GoldSets:
         return self._titles[question_set]
 
 
-def _trained_on(articles: tuple[str, ...], asked_about: frozenset[str]) -> str | None:
-    known = sorted(asked_about.intersection(articles))
+def _trained_on(weights: Weights, asked_about: frozenset[str]) -> str | None:
+    known = weights.trained_on(asked_about)
     if not known:
         return None
     named = ", ".join(known[:_TITLES_NAMED])

@@ -177,7 +177,7 @@ def _measurement(connection: sqlite3.Connection, run: _Run, titles: frozenset[st
     times = [row["ms"] for row in rows]
     exact_match, f1, scored = connection.execute(_ACCURACY, (stream,)).fetchone()
     weights = run.manifest.weights
-    means_something = weights.origin != "random" and titles.isdisjoint(weights.training_articles)
+    means_something = weights.origin != "random" and not weights.trained_on(titles)
     return Measurement(
         run.manifest,
         run.row["hardware_class"],
