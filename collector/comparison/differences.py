@@ -9,9 +9,11 @@ import numpy as np
 from collector.comparison_inputs.baseline import REFERENCE_PRECISION, Baselines
 from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Difference, Gate, Interval
+from collector.statistics.confidence import SIGNIFICANCE, is_significant
+from collector.statistics.means import mean, ratio_of_means
+from collector.statistics.shares import mcnemar
 from collector.store.findings_cache import FindingsCache
 from collector.summaries.columns import mean_scores, shared
-from collector.summaries.statistics import SIGNIFICANCE, is_significant, mcnemar, mean, ratio_of_means
 
 E = TypeVar("E", bound=Entrant)
 _HALF: Final = 0.5

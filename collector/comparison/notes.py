@@ -7,8 +7,10 @@ from typing import Final
 from collector.comparison_inputs.baseline import Baselines
 from collector.comparison_inputs.groups import Group, otherwise
 from collector.scoring.withholding import NOT_SCORED
+from collector.statistics.confidence import is_significant
+from collector.statistics.outliers import SLOWER, too_many_outliers
+from collector.statistics.ratios import SpeedUp
 from collector.store.runs import Run
-from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers
 from commandline.counted import counted
 
 NO_TIME: Final = "no answer was timed without an error or a disturbance"

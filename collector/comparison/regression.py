@@ -16,12 +16,14 @@ from collector.comparison.differences import PairedScores, paired_scores
 from collector.comparison_inputs.groups import Group, type_of
 from collector.errors import BadInput
 from collector.findings.between_rows import Interval
+from collector.statistics.confidence import SIGNIFICANCE, is_significant
+from collector.statistics.percentiles import percentile
+from collector.statistics.ratios import speed_up
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run, find_run
 from collector.summaries.columns import shared
 from collector.summaries.run_summary import Derived
-from collector.summaries.statistics import SIGNIFICANCE, is_significant, percentile, speed_up
 
 METRICS: Final = ("p50", "p90", "p99", "load", "memory", "em", "f1")
 _POINTS: Final = {"em", "f1"}

@@ -21,9 +21,9 @@ from collector.comparison_inputs.groups import Entrant, Group, paired_times
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.scoring.withholding import NOT_SCORED
+from collector.statistics.ratios import SpeedUp, speed_up
 from collector.store.findings_cache import FindingsCache
 from collector.summaries.measured import Estimate, Measured
-from collector.summaries.statistics import SpeedUp, speed_up
 
 _NOTHING_MEASURED: Final[dict[str, Any]] = {
     **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "throttled", "speed_up_questions"), 0),

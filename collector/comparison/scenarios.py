@@ -9,12 +9,14 @@ from collector.comparison.row import joules_per_question
 from collector.comparison_inputs.groups import Group, type_of, variant
 from collector.comparison_inputs.machine import Machine
 from collector.findings.scenario_run import COMPARED, FOUND, Rate, ScenarioRun
+from collector.statistics.means import ratio_of_means
+from collector.statistics.percentiles import percentile
+from collector.statistics.ratios import SpeedUp
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run
 from collector.summaries.columns import ERROR, shared
 from collector.summaries.run_summary import Derived
-from collector.summaries.statistics import SpeedUp, percentile, ratio_of_means
 from commandline.counted import counted
 from commandline.outcome_text import left_out_line, loadgen_p90_ns, loadgen_valid, no_rate_line
 from contract.records import Outcome, RateTrial

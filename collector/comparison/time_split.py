@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from collector.comparison_inputs.groups import FULL, Group
 from collector.findings.between_rows import Effect, PairTime, SplitOmission, TimeSplit
+from collector.statistics.ratios import geometric_mean
 from collector.store.findings_cache import FindingsCache
-from collector.summaries.statistics import geometric_mean
 
 Pair = tuple[str, str]
 """The names of a model and a machine type."""

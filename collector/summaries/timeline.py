@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.findings.between_rows import Moment, RunEnds
+from collector.statistics.drift import drift
+from collector.statistics.outliers import outliers
+from collector.statistics.ratios import ratio_of_medians
 from collector.store.database import Store
 from collector.summaries.columns import ERROR, TIMED
-from collector.summaries.statistics import drift, outliers, ratio_of_medians
 from contract.fields import MAX_INT
 
 RULES: Final = 2

@@ -5,19 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.summaries import statistics
-from collector.summaries.statistics import (
-    drift,
-    geometric_mean,
-    mcnemar,
-    mean,
-    outliers,
-    percentile,
-    percentile_interval,
-    ratio_of_means,
-    share_interval,
-    speed_up,
-)
+from collector.statistics.confidence import is_significant
+from collector.statistics.drift import drift
+from collector.statistics.means import mean, ratio_of_means
+from collector.statistics.outliers import outliers
+from collector.statistics.percentiles import percentile, percentile_interval
+from collector.statistics.ratios import geometric_mean, speed_up
+from collector.statistics.shares import mcnemar, share_interval
 
 TIMES = st.lists(st.integers(1, 10**12), min_size=1, max_size=300)
 PAIRED_TIMES = st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)), min_size=1, max_size=200)
@@ -135,9 +129,9 @@ def test_outliers_and_drift_by_hand() -> None:
 
 
 def test_a_difference_is_significant_when_its_interval_leaves_nothing_out() -> None:
-    assert statistics.is_significant((0.1, 0.3), 0.0)
-    assert not statistics.is_significant((-0.1, 0.3), 0.0)
-    assert not statistics.is_significant((1.0, 1.0), 1.0)
+    assert is_significant((0.1, 0.3), 0.0)
+    assert not is_significant((-0.1, 0.3), 0.0)
+    assert not is_significant((1.0, 1.0), 1.0)
 
 
 @given(st.integers(1, 2**32), st.sampled_from([150, 1000, 20_000]), st.floats(0.0, 0.04))
