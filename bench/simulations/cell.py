@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-HEAD = "| situation | what is counted | draws | found | ± | required |  |\n|---|---|--:|--:|--:|--:|---|"
+HEAD: Final = (
+    "| situation | what is counted | draws | found | ± | required |  |\n|---|---|--:|--:|--:|--:|---|"
+)
 """Head of the table that `row` belongs to."""
-_ERRORS_ALLOWED = 2
+_ERRORS_ALLOWED: Final = 2
 
 
 class Required(NamedTuple):
@@ -16,9 +18,11 @@ class Required(NamedTuple):
     at_most: float | None = None
 
     def __str__(self) -> str:
-        return (
-            "" if self == Required() else f"≥ {self.at_least:g}" if self.at_least else f"≤ {self.at_most:g}"
-        )
+        return "" if self == NOTHING else f"≥ {self.at_least:g}" if self.at_least else f"≤ {self.at_most:g}"
+
+
+NOTHING: Final = Required()
+"""The number is only shown."""
 
 
 class Cell(NamedTuple):
@@ -33,7 +37,7 @@ class Cell(NamedTuple):
     """A share from 0 to 1, or a factor."""
     error: float
     """Monte-Carlo standard error of `observed`; 0 if it is unknown."""
-    required: Required = Required()
+    required: Required = NOTHING
 
     @property
     def holds(self) -> bool:
@@ -47,14 +51,14 @@ class Cell(NamedTuple):
     @property
     def row(self) -> str:
         """The cell as a line of a Markdown table."""
-        verdict = "" if self.required == Required() else "holds" if self.holds else "BROKEN"
+        verdict = "" if self.required == NOTHING else "holds" if self.holds else "BROKEN"
         return (
             f"| {self.name} | {self.claims} | {self.draws:,} | {self.observed:.3f} | {self.error:.3f} "
             f"| {self.required} | {verdict} |"
         )
 
 
-def share(name: str, claims: str, outcomes: Iterable[bool], required: Required = Required()) -> Cell:
+def share(name: str, claims: str, outcomes: Iterable[bool], required: Required = NOTHING) -> Cell:
     """Make the cell of a share of draws.
 
     Args:
