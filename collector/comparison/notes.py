@@ -9,7 +9,7 @@ from collector.comparison_inputs.groups import Group, otherwise
 from collector.scoring.withholding import NOT_SCORED
 from collector.statistics.confidence import is_significant
 from collector.statistics.outliers import SLOWER, too_many_outliers
-from collector.statistics.ratios import SpeedUp
+from collector.statistics.medians import SpeedUp
 from collector.store.runs import Run
 from commandline.counted import counted
 

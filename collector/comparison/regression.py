@@ -18,7 +18,7 @@ from collector.errors import BadInput
 from collector.findings.between_rows import Interval
 from collector.statistics.confidence import SIGNIFICANCE, is_significant
 from collector.statistics.percentiles import percentile
-from collector.statistics.ratios import speed_up
+from collector.statistics.medians import speed_up
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run, find_run

@@ -21,7 +21,7 @@ from collector.comparison_inputs.groups import Entrant, Group, paired_times
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.scoring.withholding import NOT_SCORED
-from collector.statistics.ratios import SpeedUp, speed_up
+from collector.statistics.medians import SpeedUp, speed_up
 from collector.store.findings_cache import FindingsCache
 from collector.summaries.measured import Estimate, Measured
 

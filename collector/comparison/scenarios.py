@@ -11,7 +11,7 @@ from collector.comparison_inputs.machine import Machine
 from collector.findings.scenario_run import COMPARED, FOUND, Rate, ScenarioRun
 from collector.statistics.means import ratio_of_means
 from collector.statistics.percentiles import percentile
-from collector.statistics.ratios import SpeedUp
+from collector.statistics.medians import SpeedUp
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run
