@@ -6,7 +6,8 @@ from commandline.student_t import f_probability
 
 FEWEST_POOLED: Final = 4
 """With fewer comparisons, adjusting for their number costs little power, and pooling gains little."""
-_DISAGREES: Final = 0.05
+_SMALLER: Final = 0.05
+_LARGER: Final = 0.1
 _GAIN: Final = 2
 """How many times the degrees of freedom of one comparison a pooled variance has. All comparisons contain the
 variation of the baseline; if all rows vary equally, that limits the factor to 4 for any number of them. Half
@@ -25,7 +26,7 @@ class Spread(NamedTuple):
 def pooled(spreads: list[Spread]) -> list[Spread]:
     """Pool the spreads of comparisons that share a baseline and its rounds, as far as they agree.
 
-    The pooled variance is the mean of those that agree: as long as the largest or else the smallest differs
+    The pooled variance is the mean of those that agree: as long as the smallest or else the largest differs
     significantly from the mean by an F test, it is left out. Those left out keep their own, and so do those
     above the pooled one, with the degrees of freedom of the pooled one. So a row that varies more than the
     others does not pass for as steady as they are.
@@ -39,10 +40,10 @@ def pooled(spreads: list[Spread]) -> list[Spread]:
     agreeing = sorted(spreads)
     while len(agreeing) >= FEWEST_POOLED:
         together = _mean(agreeing)
-        if not _agree(agreeing[-1], together):
-            agreeing.pop()
-        elif not _agree(agreeing[0], together):
+        if _below(agreeing[0], together) < _SMALLER:
             agreeing.pop(0)
+        elif _below(agreeing[-1], together) > 1 - _LARGER:
+            agreeing.pop()
         else:
             least, most = agreeing[0].variance, agreeing[-1].variance
             return [
@@ -59,8 +60,8 @@ def _mean(spreads: list[Spread]) -> Spread:
     return Spread(sum(variances) / len(spreads), _GAIN * sum(freedoms) / len(spreads))
 
 
-def _agree(own: Spread, together: Spread) -> bool:
+def _below(own: Spread, together: Spread) -> float:
+    """The probability of a variance ratio as small as this, if the true variances are equal."""
     if not together.variance:
-        return True
-    below = f_probability(own.variance / together.variance, own.freedom, together.freedom)
-    return _DISAGREES <= below <= 1 - _DISAGREES
+        return 0.5
+    return f_probability(own.variance / together.variance, own.freedom, together.freedom)

@@ -122,8 +122,9 @@ def test_spreads_that_agree_are_pooled_and_the_larger_stay_larger() -> None:
 
 
 def test_a_spread_that_disagrees_keeps_its_own() -> None:
-    quiet = [Spread(0.0001, 4)] * 5
-    found = pooled([*quiet, Spread(0.1, 4)])
-    assert found[-1] == (0.1, 4)
-    assert found[0] == pytest.approx((0.0001, 8))
+    alike = [Spread(0.0001, 4)] * 9
+    found = pooled([*alike, Spread(0.001, 4), Spread(0.0000001, 4)])
+    assert found[0].freedom == 8
+    assert found[-2:] == [(0.001, 4), (0.0000001, 4)]
+    assert pooled([*alike, Spread(0.1, 4)]) == [*alike, Spread(0.1, 4)], "too few agree with their mean"
     assert pooled([Spread(0.0, 4)] * 4) == [Spread(0.0, 8)] * 4
