@@ -9,7 +9,7 @@ import numpy as np
 from bench.simulations.cell import NOTHING, Cell, Required, factor, share
 from bench.simulations.machine import Machine, SimulatedRun, command, drawn_tokens
 from collector.statistics.confidence import SIGNIFICANCE, is_significant
-from collector.statistics.holm import holm
+from collector.statistics.multiple import holm
 from collector.statistics.ratios import TimeRatio, log_ratios, ratio_at_different_times, ratio_in_rounds
 from collector.statistics.rounds import RoundMean
 from collector.statistics.spread import Spread, pooled
