@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from collector.comparison_inputs.baseline import Baselines
-from collector.comparison_inputs.groups import Group, otherwise
+from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.standing import otherwise
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.runs import Run
 from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers

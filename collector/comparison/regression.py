@@ -12,15 +12,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from numpy.typing import NDArray
 
-from collector.comparison.differences import PairedScores, paired_scores
-from collector.comparison_inputs.groups import Group, type_of
+from collector.comparison_inputs.run_pair import RunPair, gather_pair
+from collector.comparison_inputs.standing import type_of
+from collector.comparison_inputs.tasks.contrast import PairedScores
 from collector.errors import BadInput
 from collector.findings.between_rows import Interval
 from collector.store.database import Store
-from collector.store.findings_cache import FindingsCache
-from collector.store.runs import Run, find_run
-from collector.summaries.columns import shared
-from collector.summaries.run_summary import Derived
+from collector.store.runs import Run
 from collector.summaries.statistics import SIGNIFICANCE, is_significant, percentile, speed_up
 
 METRICS: Final = ("p50", "p90", "p99", "load", "memory", "em", "f1")
@@ -89,32 +87,22 @@ def compare_runs(store: Store, before: str, after: str, limits: tuple[Limit, ...
         BadInput: a run does not exist, the runs asked different question files or are of different
             scenarios, or a limit is on a number that one of them does not have.
     """
-    with store.reading():
-        cache, derived = FindingsCache(store), Derived(store)
-        runs = [find_run(store, beginning) for beginning in (before, after)]
-        if runs[0].questions_sha256 != runs[1].questions_sha256:
-            raise BadInput(
-                f"run {before!r} asked {runs[0].questions_name!r} and run {after!r} asked "
-                f"{runs[1].questions_name!r}: only runs of the same question file can be compared"
-            )
-        scenarios = [run.settings.scenario for run in runs]
-        if scenarios[0] != scenarios[1]:
-            raise BadInput(
-                f"run {before!r} is of the scenario {scenarios[0]} and run {after!r} of {scenarios[1]}: "
-                "their times do not mean the same, so only runs of one scenario can be compared"
-            )
-        groups = [Group([run], type_of(run), derived, cache) for run in runs]
-        times = shared(*(group.question_ns for group in groups))
-        changes = (
-            *_times(*times),
-            *_once(runs[0], runs[1]),
-            *_answers(paired_scores(groups[1], groups[0], cache)),
-        )
+    return regression(gather_pair(store, before, after), limits)
+
+
+def regression(pair: RunPair, limits: tuple[Limit, ...]) -> Regression:
+    """Describe what changed between two runs.
+
+    Raises:
+        BadInput: a limit is on a number that one of the runs does not have.
+    """
+    before, after = pair.before.run, pair.after.run
+    changes = (*_times(pair.before_ns, pair.after_ns), *_once(before, after), *_answers(pair.scores))
     return Regression(
-        before=runs[0].run_id,
-        after=runs[1].run_id,
-        questions=len(times[0]),
-        unlike=tuple(_unlike(runs[0], runs[1])),
+        before=before.run_id,
+        after=after.run_id,
+        questions=len(pair.before_ns),
+        unlike=tuple(_unlike(before, after)),
         changes=changes,
         broken=tuple(limit.text for limit in limits if _breaks(limit, changes)),
     )

@@ -17,13 +17,12 @@ from collector.comparison.notes import (
     unlike_readings,
 )
 from collector.comparison_inputs.baseline import Baselines
-from collector.comparison_inputs.groups import Entrant, Group, paired_times
+from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.scoring.withholding import NOT_SCORED
-from collector.store.findings_cache import FindingsCache
 from collector.summaries.measured import Estimate, Measured
-from collector.summaries.statistics import SpeedUp, speed_up
+from collector.summaries.statistics import SpeedUp
 
 _NOTHING_MEASURED: Final[dict[str, Any]] = {
     **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "throttled", "speed_up_questions"), 0),
@@ -39,7 +38,7 @@ _NOTHING_MEASURED: Final[dict[str, Any]] = {
 def make_row(
     group: Group,
     baselines: Baselines,
-    cache: FindingsCache,
+    faster: SpeedUp | None,
     *,
     fp32: Group | None = None,
     scorer: bool,
@@ -49,15 +48,14 @@ def make_row(
     Args:
         group: the runs.
         baselines: the baselines of the comparison.
-        cache: results that were computed before.
+        faster: the speed-up over the baseline; None if there is none.
         fp32: the fp32 runs of the same model in the same place; None if there are none.
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
-    apart = units(group, cache)
+    apart = units(group)
     of_units = [unit.p50_ms for unit in apart]
     bundle = run.bundle
-    faster = _speed_up(group, baselines.of(group), cache)
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
     joules = joules_per_question(group)
     p50 = values.percentiles_ns.get("p50")
@@ -165,17 +163,6 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         notes=notes,
         **_NOTHING_MEASURED,
     )
-
-
-def _speed_up(group: Group, baseline: Group | None, cache: FindingsCache) -> SpeedUp | None:
-    if baseline is None:
-        return None
-
-    def compute() -> SpeedUp | None:
-        return speed_up(*paired_times(baseline, group))
-
-    digests = (*baseline.digests, *baseline.devices, "over", *group.digests, *group.devices)
-    return cache.recall("speed_up", digests, SpeedUp | None, compute)
 
 
 def joules_per_question(group: Group) -> float | None:

@@ -186,7 +186,7 @@ ANSWERS = st.lists(
 
 def columns(answers: list[tuple[str, int, int]]) -> Columns:
     rows = [
-        (question, seq, ns, state, "t", 1.0, 0.5, float("nan"))
+        (question, seq, ns, 40, state, "t", 1.0, 0.5, float("nan"))
         for seq, (question, ns, state) in enumerate(answers)
     ]
     return Columns.of(rows, Keys())
