@@ -103,6 +103,7 @@ def comparison_of(inputs: Inputs, require: str | None = None) -> Comparison:
             baselines,
             inputs.speed_ups.get(group.name),
             fp32=reference(groups, group, group.name.model),
+            spread=inputs.spread_between_commands(group),
             scorer=scorer,
         )
         for group in groups

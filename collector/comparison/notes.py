@@ -1,10 +1,12 @@
 """Notes on the numbers of a row: why a number is missing, and what limits it."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from collector.comparison_inputs.baseline import Baselines
+from collector.comparison_inputs.commands import CommandSpread, share_rounds
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.standing import otherwise
 from collector.scoring.withholding import NOT_SCORED
@@ -20,6 +22,10 @@ NO_BERTSCORE: Final = (
     "BERTScore was not computed; to compute it: collector score --bertscore-model MODEL --layers N"
 )
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
+OTHER_TIMES: Final = (
+    "not told apart from the baseline: measured at different times, and no repeat on this hardware says how "
+    "much that changes; to compare, measure both in one command: agent run BASELINE MODEL"
+)
 UNUSUAL: Final = (
     "no label, since most rows of this section ran with another decoding or other windows, and accuracies "
     "are compared only between rows with the same"
@@ -52,13 +58,16 @@ def notes_of(group: Group, *, scorer: bool) -> dict[str, tuple[str, ...]]:
     return {field: tuple(sentences) for field, sentences in notes.items()}
 
 
-def speed_up_notes(group: Group, baselines: Baselines, faster: SpeedUp | None) -> dict[str, tuple[str, ...]]:
+def speed_up_notes(
+    group: Group, baselines: Baselines, faster: SpeedUp | None, spread: CommandSpread | None
+) -> dict[str, tuple[str, ...]]:
     """Write why there is no speed-up, which model stands in for the baseline, or what is not significant.
 
     Args:
         group: the runs of a row.
         baselines: the baselines of the comparison.
         faster: the speed-up; None if there is none.
+        spread: how much times differ between commands on this hardware; None if that is not known.
     """
     baseline = baselines.of(group)
     if not group.measured.timed:
@@ -84,9 +93,20 @@ def speed_up_notes(group: Group, baselines: Baselines, faster: SpeedUp | None) -
         mine, its = otherwise(group.runs[-1], baseline.runs[-1])
         if mine:
             notes.append(f"measured with {', '.join(mine)}; the baseline with {', '.join(its)}")
+        if not share_rounds(group, baseline):
+            notes.append(OTHER_TIMES if spread is None else other_times(spread))
         if not is_significant((faster.low, faster.high), _NO_CHANGE):
             notes.append(NOT_SIGNIFICANT)
     return {"speed_up": tuple(notes)} if notes else {}
+
+
+def other_times(spread: CommandSpread) -> str:
+    """Write how much the times of two commands differ by themselves."""
+    percent = 100 * math.expm1(math.sqrt(2) * spread.log_sd)
+    return (
+        f"measured at another time than the baseline: between two times, one model changes by {percent:.1f} "
+        f"% on this hardware (standard deviation over {counted(spread.repeats, 'repeat')})"
+    )
 
 
 def _no_speed_up(group: Group, baseline: Group) -> str:

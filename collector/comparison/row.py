@@ -17,6 +17,7 @@ from collector.comparison.notes import (
     unlike_readings,
 )
 from collector.comparison_inputs.baseline import Baselines
+from collector.comparison_inputs.commands import CommandSpread
 from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
@@ -41,6 +42,7 @@ def make_row(
     faster: SpeedUp | None,
     *,
     fp32: Group | None = None,
+    spread: CommandSpread | None = None,
     scorer: bool,
 ) -> Row:
     """Make the row of a group.
@@ -50,6 +52,7 @@ def make_row(
         baselines: the baselines of the comparison.
         faster: the speed-up over the baseline; None if there is none.
         fp32: the fp32 runs of the same model in the same place; None if there are none.
+        spread: how much times differ between commands on this hardware; None if that is not known.
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
@@ -68,7 +71,7 @@ def make_row(
     differing = tuple(spread_notes(apart))
     if differing:
         notes["p50_ms"] = (*differing, *notes.get("p50_ms", ()))
-    notes |= speed_up_notes(group, baselines, faster)
+    notes |= speed_up_notes(group, baselines, faster, spread)
     if peak is None:
         notes["peak_rss_bytes"] = (NO_PEAK,)
     notes["joules_per_question"] = (NO_ENERGY if joules is None else metered_by(source),)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from collector.comparison_inputs.answers import PredictionSet, RunSet, Source
+from collector.comparison_inputs.rounds import Turn, turns_of
 from collector.comparison_inputs.standing import Standing, is_complete, reading
 from collector.comparison_inputs.tasks.summing import (
     FEWEST_DEVICES,
@@ -15,6 +16,7 @@ from collector.comparison_inputs.tasks.summing import (
 )
 from collector.comparison_inputs.tasks.task import Memo
 from collector.findings.between_rows import Place, RowName
+from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.measured import Measured
 from collector.summaries.repeatability import Repeat
@@ -72,6 +74,8 @@ class Group(Entrant):
     """The timeline of each run."""
     of_devices: dict[str, Measured]
     """The sums of each device, in order of the devices' names."""
+    turns: frozenset[Turn]
+    """The turns that the rounds of the runs belong to; none in version 1."""
     repeats: tuple[Repeat, ...] = ()
     """How well consecutive runs of one device agree."""
     deviations: dict[str, Deviation]
@@ -100,11 +104,12 @@ class Group(Entrant):
         return self.source.devices
 
 
-def group_of(stands: Standing, derived: Derived, memo: Memo) -> Group:
+def group_of(stands: Standing, store: Store, derived: Derived, memo: Memo) -> Group:
     """Sum up the runs that stand for a row.
 
     Args:
         stands: the runs.
+        store: the database, for the turns of the rounds.
         derived: the digests and timelines of runs.
         memo: recalls or computes what takes long.
     """
@@ -131,6 +136,7 @@ def group_of(stands: Standing, derived: Derived, memo: Memo) -> Group:
         reading=reading(run),
         timelines=tuple(summary.timeline for summary in summaries),
         of_devices=of_devices,
+        turns=frozenset(turn for run in stands.runs for turn in turns_of(store, run)),
         repeats=memo.recall(repeated(source)) if len(stands.runs) > 1 else (),
         deviations=memo.recall(deviations(source)) if several else {},
         also=stands.also,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from collector.comparison_inputs.answers import Answers
 from collector.comparison_inputs.baseline import Baselines, comparable, reference
+from collector.comparison_inputs.commands import CommandSpread, MachineType, command_spreads
 from collector.comparison_inputs.groups import Entrant, Group, System, group_of
 from collector.comparison_inputs.loaded import LoadedRun, loaded_run, under_load
 from collector.comparison_inputs.machine import Machine
@@ -54,6 +55,8 @@ class Inputs(NamedTuple):
     """Each row against the baseline of its place, and each precision against fp32 of its model."""
     side_pairs: tuple[SidePair, ...]
     time_tables: tuple[TimeTable, ...]
+    command_spreads: dict[MachineType, CommandSpread]
+    """How much times differ between commands, on the machine types where that is known."""
     questions: tuple[Questions, ...]
     left_out: tuple[LeftOut, ...]
     """The runs that cannot be used."""
@@ -61,6 +64,10 @@ class Inputs(NamedTuple):
     """How many runs are left out because their first records have not arrived."""
     rejected: int
     """How many messages were rejected."""
+
+    def spread_between_commands(self, group: Group) -> CommandSpread | None:
+        """Return how much times differ between commands on a group's machine type, if it is known."""
+        return self.command_spreads.get((group.name.hardware_class, group.name.machine))
 
 
 def gather(
@@ -97,9 +104,10 @@ class _Gatherer:
         store, memo = self._store, self._memo
         found, left_out = read_runs(store)
         runs = selection.of(found)
-        groups = [group_of(rows, self._derived, memo) for rows in _by_place(standing(runs, machine))]
+        groups = [group_of(rows, store, self._derived, memo) for rows in _by_place(standing(runs, machine))]
         baselines = Baselines(groups, baseline)
-        loaded = [group_of(Standing((run,), machine(run)), self._derived, memo) for run in under_load(runs)]
+        alone = (Standing((run,), machine(run)) for run in under_load(runs))
+        loaded = [group_of(stands, store, self._derived, memo) for stands in alone]
         added = [
             system
             for system in systems(store, memo, self._derived.scorer)
@@ -116,6 +124,7 @@ class _Gatherer:
             contrasts=tuple(self._contrasts([*groups, *added], baselines)),
             side_pairs=tuple(side_pairs(groups, memo)),
             time_tables=tuple(time_tables(groups, memo)),
+            command_spreads=command_spreads(store, found, machine, self._derived, memo),
             questions=tuple(question_files(store, groups, memo)),
             left_out=tuple(left_out),
             headless=headless(store),

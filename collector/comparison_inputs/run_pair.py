@@ -53,6 +53,6 @@ def gather_pair(store: Store, before: str, after: str) -> RunPair:
                 f"run {before!r} is of the scenario {scenarios[0]} and run {after!r} of {scenarios[1]}: "
                 "their times do not mean the same, so only runs of one scenario can be compared"
             )
-        old, new = (group_of(Standing((run,), type_of(run)), derived, memo) for run in runs)
+        old, new = (group_of(Standing((run,), type_of(run)), store, derived, memo) for run in runs)
         times = shared(answers.question_ns(old.source), answers.question_ns(new.source))
         return RunPair(old, new, *times, memo.recall(contrast(new.source, old.source)))

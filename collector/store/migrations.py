@@ -295,11 +295,11 @@ _ROUNDS: Final = (
     -- Raw: a further process continued the run.
     stream INTEGER NOT NULL REFERENCES streams,
     seq INTEGER NOT NULL,
-    epoch TEXT NOT NULL,  -- the process, a random number
+    epoch TEXT NOT NULL,  -- the command, a random number: runs that take turns share it
     resumed_at TEXT NOT NULL,
     PRIMARY KEY (stream, seq)
 ) STRICT, WITHOUT ROWID""",
-    # The process that started the run; NULL if its agent knows no epochs. Such a run has no rounds either.
+    # The command that started the run; NULL if its agent knows no epochs. Such a run has no rounds either.
     "ALTER TABLE runs ADD COLUMN epoch TEXT",
     """CREATE VIEW rounds AS
     -- One row per start of a round, with its end. Records whose seq is above `started_seq` belong to it, up
