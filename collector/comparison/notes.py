@@ -104,8 +104,8 @@ def other_times(spread: CommandSpread) -> str:
     """Write how much the times of two commands differ by themselves."""
     percent = 100 * math.expm1(math.sqrt(2) * spread.log_sd)
     return (
-        f"measured at another time than the baseline: between two times, one model changes by {percent:.1f} "
-        f"% on this hardware (standard deviation over {counted(spread.repeats, 'repeat')})"
+        f"measured at different times: from one time to another, a model's time changes by {percent:.1f} % "
+        f"on this hardware (standard deviation over {counted(spread.repeats, 'repeat')})"
     )
 
 
@@ -148,15 +148,20 @@ def few_questions(answered: int, most: int) -> str:
     )
 
 
-def unlike_readings(group: Group, others: Iterable[Group]) -> Iterator[str]:
+def not_compared(group: Group, others: Iterable[Group]) -> Iterator[str]:
     """Write which rows a row's accuracy is not compared with, since they decode or split otherwise."""
     for other in others:
-        assert group.reading is not None and other.reading is not None
-        pairs = [pair for pair in zip(group.reading, other.reading, strict=True) if pair[0] != pair[1]]
-        if pairs:
-            mine, its = (", ".join(side) for side in zip(*pairs, strict=True))
+        mine, its = (", ".join(side) for side in unlike_readings(group, other))
+        if mine:
             name = f"{other.name.model} {other.name.precision}"
             yield f"not compared with {name}, which ran with {its}: this row ran with {mine}"
+
+
+def unlike_readings(group: Group, other: Group) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Write in which decoding and windows two groups differ: those of each side."""
+    assert group.reading is not None and other.reading is not None
+    pairs = [pair for pair in zip(group.reading, other.reading, strict=True) if pair[0] != pair[1]]
+    return tuple(mine for mine, _ in pairs), tuple(its for _, its in pairs)
 
 
 def why_no_accuracy(group: Group) -> str | None:

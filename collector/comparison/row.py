@@ -12,9 +12,9 @@ from collector.comparison.notes import (
     NO_ENERGY,
     NO_PEAK,
     metered_by,
+    not_compared,
     notes_of,
     speed_up_notes,
-    unlike_readings,
 )
 from collector.comparison_inputs.baseline import Baselines
 from collector.comparison_inputs.commands import CommandSpread
@@ -65,7 +65,7 @@ def make_row(
     source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
     notes = notes_of(group, scorer=scorer)
     others = dict.fromkeys(other for other in (baselines.of(group), fp32) if other is not None)
-    unlike = tuple(unlike_readings(group, others))
+    unlike = tuple(not_compared(group, others))
     if unlike and values.f1 is not None:
         notes["f1"] = (*notes.get("f1", ()), *unlike)
     differing = tuple(spread_notes(apart))

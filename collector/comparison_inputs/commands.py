@@ -44,7 +44,7 @@ def share_rounds(left: Group, right: Group) -> bool:
     They share rounds if a command measured both, one after the other in each round. Groups without a common
     device share none.
     """
-    if left is right:
+    if left.runs == right.runs:
         return True
     common = left.devices.keys() & right.devices.keys()
     both = {turn.device_id for turn in left.turns & right.turns}

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from collector.comparison_inputs.answers import Answers
+from collector.comparison_inputs.baseline import comparable
+from collector.comparison_inputs.commands import CommandSpread, command_spreads, share_rounds
 from collector.comparison_inputs.groups import Group, group_of
 from collector.comparison_inputs.standing import Standing, type_of
 from collector.comparison_inputs.tasks.contrast import PairedScores, contrast
@@ -12,7 +14,7 @@ from collector.comparison_inputs.tasks.task import Memo
 from collector.errors import BadInput
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
-from collector.store.runs import find_run
+from collector.store.runs import all_runs, find_run
 from collector.summaries.columns import shared
 from collector.summaries.run_summary import Derived
 
@@ -27,7 +29,11 @@ class RunPair(NamedTuple):
     after_ns: NDArray[Any]
     """The later run's time of the same questions, in the same order."""
     scores: PairedScores | None
-    """How the scores of the later run differ; None if one has none or they share no question."""
+    """How the scores of the later run differ; None if one has none, if they share no question, or if the runs
+    decode or split otherwise."""
+    spread: CommandSpread | None
+    """How much times differ between commands on the later run's machine type; None if that is not known, or
+    if the runs share rounds."""
 
 
 def gather_pair(store: Store, before: str, after: str) -> RunPair:
@@ -55,4 +61,17 @@ def gather_pair(store: Store, before: str, after: str) -> RunPair:
             )
         old, new = (group_of(Standing((run,), type_of(run)), store, derived, memo) for run in runs)
         times = shared(answers.question_ns(old.source), answers.question_ns(new.source))
-        return RunPair(old, new, *times, memo.recall(contrast(new.source, old.source)))
+        return RunPair(
+            old,
+            new,
+            *times,
+            memo.recall(contrast(new.source, old.source)) if comparable(old, new) else None,
+            None if share_rounds(old, new) else _spread(store, new, derived, memo),
+        )
+
+
+def _spread(store: Store, group: Group, derived: Derived, memo: Memo) -> CommandSpread | None:
+    machine = type_of(group.run)
+    alike = (run for run in all_runs(store) if type_of(run) == machine)
+    found = command_spreads(store, alike, type_of, derived, memo)
+    return found.get((group.name.hardware_class, machine.label))

@@ -128,7 +128,7 @@ def test_repeats_say_how_much_commands_differ(store: Store) -> None:
     assert inputs.command_spreads.keys() == {HARDWARE}
     (note, *_) = speed_up_notes(store)
     assert note == (
-        "measured at another time than the baseline: between two times, one model changes by 10.0 % on this "
+        "measured at different times: from one time to another, a model's time changes by 10.0 % on this "
         "hardware (standard deviation over 2 repeats)"
     )
 
