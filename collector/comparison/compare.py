@@ -122,7 +122,9 @@ def comparison_of(inputs: Inputs, require: str | None = None) -> Comparison:
         rows=tuple(rows),
         distributions=tuple(_distributions(groups)),
         traces=tuple(_traces(groups)),
-        scenarios=tuple(map(scenario_run, inputs.loaded)),
+        scenarios=tuple(
+            scenario_run(loaded, inputs.spread_between_commands(loaded.group)) for loaded in inputs.loaded
+        ),
         differences=tuple(differences(inputs.contrasts)),
         gates=found_gates,
         divergences=tuple(divergences(inputs.side_pairs, found_gates)),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from collector.comparison_inputs.baseline import Baselines
-from collector.comparison_inputs.commands import CommandSpread, share_rounds
+from collector.comparison_inputs.between_commands import CommandSpread, share_rounds
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.standing import otherwise
 from collector.scoring.withholding import NOT_SCORED
@@ -22,10 +22,10 @@ NO_BERTSCORE: Final = (
     "BERTScore was not computed; to compute it: collector score --bertscore-model MODEL --layers N"
 )
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
-OTHER_TIMES: Final = (
-    "not told apart from the baseline: measured at different times, and no repeat on this hardware says how "
-    "much that changes; to compare, measure both in one command: agent run BASELINE MODEL"
+NOT_TOLD_APART: Final = (
+    "not told apart: measured at different times, and no repeat on this hardware says how much times change"
 )
+ONE_COMMAND: Final = "to compare with the baseline, measure both in one command: agent run BASELINE MODEL"
 UNUSUAL: Final = (
     "no label, since most rows of this section ran with another decoding or other windows, and accuracies "
     "are compared only between rows with the same"
@@ -94,14 +94,16 @@ def speed_up_notes(
         if mine:
             notes.append(f"measured with {', '.join(mine)}; the baseline with {', '.join(its)}")
         if not share_rounds(group, baseline):
-            notes.append(OTHER_TIMES if spread is None else other_times(spread))
+            notes += (other_times(spread), ONE_COMMAND)
         if not is_significant((faster.low, faster.high), _NO_CHANGE):
             notes.append(NOT_SIGNIFICANT)
     return {"speed_up": tuple(notes)} if notes else {}
 
 
-def other_times(spread: CommandSpread) -> str:
-    """Write how much the times of two commands differ by themselves."""
+def other_times(spread: CommandSpread | None) -> str:
+    """Write how much the times of two commands differ by themselves, as far as it is known."""
+    if spread is None:
+        return NOT_TOLD_APART
     percent = 100 * math.expm1(math.sqrt(2) * spread.log_sd)
     return (
         f"measured at different times: from one time to another, a model's time changes by {percent:.1f} % "

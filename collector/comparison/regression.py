@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from collector.comparison.notes import other_times, unlike_readings
 from collector.comparison_inputs.baseline import comparable
-from collector.comparison_inputs.commands import share_rounds
+from collector.comparison_inputs.between_commands import share_rounds
 from collector.comparison_inputs.run_pair import RunPair, gather_pair
 from collector.comparison_inputs.standing import otherwise, type_of
 from collector.comparison_inputs.tasks.contrast import PairedScores
@@ -24,10 +24,6 @@ from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.statistics import SIGNIFICANCE, is_significant, percentile, speed_up
 
-NOT_TOLD_APART: Final = (
-    "times are not told apart: measured at different times, and no repeat on this hardware says how much "
-    "that changes"
-)
 METRICS: Final = ("p50", "p90", "p99", "load", "memory", "em", "f1")
 _POINTS: Final = {"em", "f1"}
 _LIMIT: Final = re.compile(r"\s*(\w+)\s*([<>])\s*([-+]?\d+(?:\.\d+)?)\s*(%?)\s*", re.ASCII)
@@ -224,7 +220,7 @@ def _notes(pair: RunPair) -> Iterator[str]:
             "compared only with the same decoding and windows"
         )
     if len(pair.before_ns) and not share_rounds(pair.before, pair.after):
-        yield NOT_TOLD_APART if pair.spread is None else other_times(pair.spread)
+        yield other_times(pair.spread)
 
 
 def _unlike(before: Run, after: Run) -> Iterator[str]:

@@ -17,7 +17,7 @@ from collector.comparison.notes import (
     speed_up_notes,
 )
 from collector.comparison_inputs.baseline import Baselines
-from collector.comparison_inputs.commands import CommandSpread
+from collector.comparison_inputs.between_commands import CommandSpread
 from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row

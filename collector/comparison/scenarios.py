@@ -3,8 +3,9 @@
 from collections import defaultdict
 from typing import Final
 
-from collector.comparison.notes import start_remark, why_no_accuracy
+from collector.comparison.notes import other_times, start_remark, why_no_accuracy
 from collector.comparison.row import joules_per_question
+from collector.comparison_inputs.between_commands import CommandSpread
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.loaded import LoadedRun
 from collector.findings.scenario_run import FOUND, Rate, ScenarioRun
@@ -20,8 +21,13 @@ NO_ROW: Final = (
 NO_ENDS: Final = "the run has fewer than 60 answers without error: too few to compare its ends"
 
 
-def scenario_run(loaded: LoadedRun) -> ScenarioRun:
-    """Sum up one run of another scenario."""
+def scenario_run(loaded: LoadedRun, spread: CommandSpread | None) -> ScenarioRun:
+    """Sum up one run of another scenario.
+
+    Args:
+        loaded: the run.
+        spread: how much times differ between commands on this hardware; None if that is not known.
+    """
     group = loaded.group
     run, values, timeline = group.run, group.measured, group.timelines[0]
     settings, outcome = run.settings, run.outcome or Outcome()
@@ -38,8 +44,8 @@ def scenario_run(loaded: LoadedRun) -> ScenarioRun:
     if scenario == SUSTAINED and ends is None:
         notes["last_over_first"].append(NO_ENDS)
     gain = loaded.gain
-    if scenario == OFFLINE and gain is None:
-        notes["times_one_by_one"].append(NO_ROW)
+    if scenario == OFFLINE:  # the questions one by one are always of another command
+        notes["times_one_by_one"].append(NO_ROW if gain is None else other_times(spread))
     clocks = [moment.clock_hz for moment in timeline.moments if moment.clock_hz is not None]
     return ScenarioRun(
         scenario=scenario,

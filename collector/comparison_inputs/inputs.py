@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from collector.comparison_inputs.answers import Answers
 from collector.comparison_inputs.baseline import Baselines, comparable, reference
-from collector.comparison_inputs.commands import CommandSpread, MachineType, command_spreads
+from collector.comparison_inputs.between_commands import CommandSpread, MachineType, command_spreads
 from collector.comparison_inputs.groups import Entrant, Group, System, group_of
 from collector.comparison_inputs.loaded import LoadedRun, loaded_run, under_load
 from collector.comparison_inputs.machine import Machine
@@ -76,7 +76,17 @@ def gather(
     """Read what a comparison needs; all reads see the same state of the database.
 
     Results that take long to compute are saved in the database if it is open for writing, and if all runs are
-    gathered by machine type. Arguments and errors are those of `compare`.
+    gathered by machine type.
+
+    Args:
+        store: the database.
+        baseline: name or title of the model whose fp32 runs speed-ups are relative to; None for BERT-Large.
+        selection: the runs to gather.
+        by_device: whether each device has rows of its own, as if it were the only one of its type.
+
+    Raises:
+        BadInput: the selection matches no run, or the baseline was not measured in any of the runs.
+        StorageUnavailable: the database cannot be read, or it is open for writing but cannot be written.
     """
     with store.reading():
         gatherer = _Gatherer(store)
@@ -97,8 +107,7 @@ class _Gatherer:
         self.cache = FindingsCache(store)
         self._store = store
         self._derived = Derived(store)
-        self._answers = Answers(store, self._derived)
-        self._memo = Memo(self._answers, self.cache)
+        self._memo = Memo(Answers(store, self._derived), self.cache)
 
     def gather(self, baseline: str | None, selection: Selection, machine: Callable[[Run], Machine]) -> Inputs:
         store, memo = self._store, self._memo

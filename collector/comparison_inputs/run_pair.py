@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from collector.comparison_inputs.answers import Answers
 from collector.comparison_inputs.baseline import comparable
-from collector.comparison_inputs.commands import CommandSpread, command_spreads, share_rounds
+from collector.comparison_inputs.between_commands import CommandSpread, command_spreads, share_rounds
 from collector.comparison_inputs.groups import Group, group_of
 from collector.comparison_inputs.standing import Standing, type_of
 from collector.comparison_inputs.tasks.contrast import PairedScores, contrast

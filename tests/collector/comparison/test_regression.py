@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from collector.comparison.regression import NOT_TOLD_APART, Regression, compare_runs, parse_limits
+from collector.comparison.notes import NOT_TOLD_APART
+from collector.comparison.regression import Regression, compare_runs, parse_limits
 from collector.errors import BadInput
 from collector.store.database import Store
 from collector.summaries.refresh import score_answers

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from collector.comparison.compare import compare
-from collector.comparison.notes import OTHER_TIMES
-from collector.comparison_inputs.commands import CommandSpread, share_rounds
+from collector.comparison.notes import NOT_TOLD_APART
+from collector.comparison_inputs.between_commands import CommandSpread, share_rounds
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.inputs import Inputs, gather
 from collector.comparison_inputs.selection import Selection
@@ -80,7 +80,7 @@ def test_the_bundles_of_one_command_share_rounds(store: Store) -> None:
     _, bert, minilm = pair(store)
     assert bert.turns == minilm.turns and len(bert.turns) == 2
     assert share_rounds(bert, minilm)
-    assert OTHER_TIMES not in speed_up_notes(store)
+    assert NOT_TOLD_APART not in speed_up_notes(store)
 
 
 def test_two_commands_are_not_told_apart(store: Store) -> None:
@@ -89,7 +89,7 @@ def test_two_commands_are_not_told_apart(store: Store) -> None:
     inputs, bert, minilm = pair(store)
     assert not share_rounds(bert, minilm)
     assert inputs.spread_between_commands(minilm) is None
-    assert OTHER_TIMES in speed_up_notes(store)
+    assert NOT_TOLD_APART in speed_up_notes(store)
 
 
 def test_runs_of_version_1_share_no_rounds_but_with_themselves(store: Store) -> None:
@@ -98,7 +98,7 @@ def test_runs_of_version_1_share_no_rounds_but_with_themselves(store: Store) -> 
     _, bert, minilm = pair(store)
     assert not share_rounds(bert, minilm)
     assert share_rounds(bert, bert)
-    assert OTHER_TIMES in speed_up_notes(store)
+    assert NOT_TOLD_APART in speed_up_notes(store)
 
 
 def test_rounds_are_shared_on_every_device_or_not_at_all(store: Store) -> None:
