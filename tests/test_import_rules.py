@@ -37,6 +37,7 @@ WINGS = {
             "serving",
             "report",
             "display",
+            "regression",
             "comparison",
             "comparison_inputs",
             "intake",

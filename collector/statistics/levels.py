@@ -1,58 +1,51 @@
-"""Percentiles of the times of one device, whose intervals know both questions and rounds."""
-
-from typing import NamedTuple
+"""How well rounds determine the level of the times of a device, and what that adds to its percentiles."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from collector.findings.between_rows import Interval
 from collector.statistics.lengths import relative_logs
-from collector.statistics.percentiles import FEWEST, percentile, percentile_interval, widened
-from collector.statistics.ratios import Scope
-from collector.statistics.rounds import Estimate, mean_over_rounds
+from collector.statistics.percentiles import widened
+from collector.statistics.rounds import Estimate, RoundMean, mean_over_rounds
 from collector.statistics.spread import Spread
 
 
-class PercentileEstimate(NamedTuple):
-    """A percentile of the times of questions like these, on the device that was measured."""
+def level(times: ArrayLike, tokens: ArrayLike, rounds: ArrayLike) -> RoundMean:
+    """Compute how much the level of a device's times varies between rounds.
 
-    value: int
-    interval: Interval | None
-    """None if there are too few times."""
-    scope: Scope
-    """`this device`, or `one run` if the times are of a single round."""
-
-
-def percentile_in_rounds(
-    times: ArrayLike,
-    tokens: ArrayLike,
-    rounds: ArrayLike,
-    fraction: float,
-    *,
-    distinct: int | None = None,
-    known: Spread | None = None,
-) -> PercentileEstimate:
-    """Compute a percentile with its interval: order statistics, widened by the spread between rounds.
-
-    For the spread, each time is taken relative to those usual for its number of tokens. So the long and the
-    short contexts that a round happens to have do not count as variation of the machine.
+    Each time is taken relative to those usual for its number of tokens. So the long and the short contexts
+    that a round happens to have do not count as variation of the machine.
 
     Args:
         times: times above 0, at least one.
         tokens: how many tokens were read for each of these times.
         rounds: a number for the round of each.
-        fraction: 0.5, 0.9 or 0.99.
-        distinct: how many distinct questions the times are of; None if no question was repeated.
-        known: how much times vary between rounds of such devices, if the database knows it; for one round.
     """
-    values = np.asarray(times)
-    value = percentile(values, fraction)
-    level = mean_over_rounds(relative_logs(values, tokens), rounds)
-    scope: Scope = "this device" if level.spread.freedom else "one run"
-    questions = len(values) if distinct is None else distinct
-    interval = percentile_interval(values, fraction, questions) if questions >= FEWEST[fraction] else None
-    spread = level.spread if level.spread.freedom else known
-    if interval is not None and spread is not None and value:
-        reach = Estimate(0.0, spread.variance / level.rounds, spread.freedom).reach
-        interval = widened(interval, value, reach)
-    return PercentileEstimate(value, interval, scope)
+    return mean_over_rounds(relative_logs(times, tokens), rounds)
+
+
+def in_all_rounds(
+    value: float, interval: Interval | None, of_rounds: RoundMean, known: Spread | None
+) -> Interval | None:
+    """Widen the interval of a percentile, which knows questions only, by the spread between rounds.
+
+    Args:
+        value: the percentile, above 0.
+        interval: its interval if only questions varied; None if there are too few.
+        of_rounds: how much the level varies between the rounds.
+        known: for a single round, how much it varies on such devices; None if that is not known.
+    """
+    spread = of_rounds.spread if of_rounds.spread.freedom else known
+    if interval is None or spread is None or not value:
+        return interval
+    reach = Estimate(0.0, spread.variance / of_rounds.rounds, spread.freedom).reach
+    return widened(interval, value, reach)
+
+
+def pooled_level(levels: list[RoundMean]) -> Spread | None:
+    """Average how much levels vary between rounds; None if no level is of several rounds."""
+    known = [found.spread for found in levels if found.spread.freedom]
+    if not known:
+        return None
+    variances, freedoms = np.array(known).T
+    return Spread(float(variances @ freedoms / freedoms.sum()), float(freedoms.sum()))

@@ -14,9 +14,9 @@ from collector.statistics.binomial import binomial_cumulative
 from collector.statistics.confidence import SIGNIFICANCE
 from commandline.student_t import beta_probability
 
-FEWEST: Final = {0.5: 1, 0.9: 64, 0.99: 662}
-"""The fewest questions for which a percentile has an interval: for p90 and p99 those that MLPerf's early
-stopping needs, as in `agent.stopping`."""
+FEWEST: Final = {0.5: 6, 0.9: 64, 0.99: 662}
+"""The fewest questions for which a percentile has an interval. The extremes of six enclose the median; p90
+and p99 need what MLPerf's early stopping needs for them, as in `agent.stopping`."""
 
 
 def percentile(values: ArrayLike | Collection[int], fraction: float) -> int:

@@ -1,4 +1,4 @@
-"""Compares the times of rows on the questions that they share."""
+"""Compares mean times on the questions that rows share."""
 
 from collections.abc import Sequence
 from functools import partial, reduce
@@ -10,15 +10,9 @@ from numpy.typing import NDArray
 from collector.comparison_inputs.answers import Answers, RunSet
 from collector.comparison_inputs.tasks.task import Task
 from collector.statistics.means import ratio_of_means
-from collector.statistics.medians import SpeedUp, speed_up
+from collector.statistics.medians import SpeedUp
 from collector.statistics.ratios import geometric_mean
-from collector.summaries.columns import PerQuestion, mean_times, shared
-
-
-def faster(baseline: RunSet, row: RunSet) -> Task[SpeedUp | None]:
-    """Compute the speed-up of a row over its baseline, on the devices that both ran on."""
-    of = (*baseline.digests, *baseline.devices, "over", *row.digests, *row.devices)
-    return Task("speed_up", of, SpeedUp | None, partial(_faster, baseline, row))
+from collector.summaries.columns import shared
 
 
 def batch_gain(one_by_one: RunSet, batched: RunSet) -> Task[SpeedUp | None]:
@@ -37,30 +31,6 @@ def geometric_means(rows: Sequence[RunSet]) -> Task[list[float]]:
     """
     of = tuple(digest for row in rows for digest in ("group", *row.digests))
     return Task("geometric means", of, list[float], partial(_geometric_means, tuple(rows)))
-
-
-def paired_times(left: RunSet, right: RunSet, answers: Answers) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the times of the questions that both answered on the same device.
-
-    Over several devices they are geometric means over those that answered a question for both.
-    """
-    lefts: list[PerQuestion] = []
-    rights: list[PerQuestion] = []
-    of_left, of_right = left.devices, right.devices
-    for device_id in sorted(of_left.keys() & of_right.keys()):
-        ours, theirs = answers.question_ns(of_left[device_id]), answers.question_ns(of_right[device_id])
-        both = np.intersect1d(ours.question, theirs.question, assume_unique=True)
-        for times, found in ((ours, lefts), (theirs, rights)):
-            found.append(PerQuestion(both, times.value[np.isin(times.question, both, assume_unique=True)]))
-    if not lefts:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    if len(lefts) == 1:
-        return lefts[0].value, rights[0].value
-    return mean_times(lefts, of_all=False).value, mean_times(rights, of_all=False).value
-
-
-def _faster(baseline: RunSet, row: RunSet, answers: Answers) -> SpeedUp | None:
-    return speed_up(*paired_times(baseline, row, answers))
 
 
 def _batch_gain(one_by_one: RunSet, batched: RunSet, answers: Answers) -> SpeedUp | None:
