@@ -9,11 +9,11 @@ import numpy as np
 from bench.simulations.cell import Cell, Required, factor, share
 from bench.simulations.machine import Machine, SimulatedRun, command
 from bench.simulations.time_ratios import SPREADS, differs, percent
-from collector.statistics.confidence import SIGNIFICANCE
 from collector.findings.between_rows import Interval
-from collector.statistics.levels import in_all_rounds, level
+from collector.statistics.confidence import SIGNIFICANCE
 from collector.statistics.percentiles import FEWEST, percentile, percentile_interval
-from collector.statistics.ratios import log_ratios_of_percentiles, ratio_in_rounds
+from collector.statistics.timing.levels import in_all_rounds, level
+from collector.statistics.timing.ratios import log_ratios_of_percentiles, ratio_in_rounds
 
 _FRACTIONS: Final = (0.5, 0.9, 0.99)
 _COVERAGE: Final = Required(at_least=0.93)

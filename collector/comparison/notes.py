@@ -12,9 +12,9 @@ from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.standing import otherwise
 from collector.scoring.withholding import NOT_SCORED
 from collector.statistics.confidence import is_significant
-from collector.statistics.outliers import SLOWER, too_many_outliers
 from collector.statistics.percentiles import FEWEST
-from collector.statistics.steadiness import Steadiness
+from collector.statistics.timing.outliers import SLOWER, too_many_outliers
+from collector.statistics.timing.steadiness import Steadiness
 from collector.store.runs import Run
 from commandline.counted import counted
 

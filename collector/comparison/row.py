@@ -23,7 +23,7 @@ from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.scoring.withholding import NOT_SCORED
-from collector.statistics.spread import Spread
+from collector.statistics.timing.spread import Spread
 from collector.summaries.measured import Estimate, Measured
 
 _NOTHING_MEASURED: Final[dict[str, Any]] = {

@@ -11,18 +11,18 @@ from collector.comparison_inputs.inputs import Inputs
 from collector.comparison_inputs.tasks.pairing import DevicePair, Pairing
 from collector.findings.between_rows import Interval, Place, RowName
 from collector.statistics.confidence import SIGNIFICANCE, is_significant
-from collector.statistics.levels import in_all_rounds
 from collector.statistics.multiple import holm
 from collector.statistics.percentiles import widened
-from collector.statistics.ratios import (
+from collector.statistics.timing.levels import in_all_rounds
+from collector.statistics.timing.ratios import (
     FEWEST_DEVICES,
     Scope,
     TimeRatio,
     ratio_at_different_times,
     ratio_in_rounds,
 )
-from collector.statistics.rounds import of_units
-from collector.statistics.spread import Spread, pooled
+from collector.statistics.timing.rounds import of_units
+from collector.statistics.timing.spread import Spread, pooled
 
 _NO_CHANGE: Final = 1.0
 

@@ -18,7 +18,7 @@ from collector.comparison_inputs.standing import otherwise, variant
 from collector.comparison_inputs.tasks.level import level_change
 from collector.comparison_inputs.tasks.task import Memo
 from collector.findings.scenario_run import COMPARED
-from collector.statistics.spread import Spread
+from collector.statistics.timing.spread import Spread
 from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.run_summary import Derived

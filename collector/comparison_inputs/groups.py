@@ -17,7 +17,7 @@ from collector.comparison_inputs.tasks.summing import (
 )
 from collector.comparison_inputs.tasks.task import Memo
 from collector.findings.between_rows import Place, RowName
-from collector.statistics.rounds import RoundMean
+from collector.statistics.timing.rounds import RoundMean
 from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.measured import Measured

@@ -21,8 +21,8 @@ from collector.comparison_inputs.tasks.task import Memo
 from collector.comparison_inputs.time_tables import TimeTable, time_tables
 from collector.findings.between_rows import RowName
 from collector.findings.comparison import BertScoreModel, Questions
-from collector.statistics.levels import pooled_level
-from collector.statistics.spread import Spread
+from collector.statistics.timing.levels import pooled_level
+from collector.statistics.timing.spread import Spread
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import LeftOut, Run, headless, read_runs

@@ -12,8 +12,8 @@ from collector.comparison_inputs.standing import Standing, type_of
 from collector.comparison_inputs.tasks.contrast import PairedScores, contrast
 from collector.comparison_inputs.tasks.task import Memo
 from collector.errors import BadInput
-from collector.statistics.ratios import log_ratios
-from collector.statistics.rounds import RoundMean
+from collector.statistics.timing.ratios import log_ratios
+from collector.statistics.timing.rounds import RoundMean
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import Run, all_runs, find_run

@@ -19,7 +19,7 @@ from collector.regression.changes import Change, Regression
 from collector.regression.limits import POINTS, Limit, judged
 from collector.regression.time_changes import time_changes
 from collector.statistics.confidence import SIGNIFICANCE, is_significant
-from collector.statistics.ratios import TimeRatio, ratio_in_rounds
+from collector.statistics.timing.ratios import TimeRatio, ratio_in_rounds
 from collector.store.database import Store
 from collector.store.runs import Run
 

@@ -11,7 +11,7 @@ from collector.regression.changes import Change
 from collector.statistics.confidence import SIGNIFICANCE, is_significant
 from collector.statistics.multiple import holm
 from collector.statistics.percentiles import FEWEST, percentile
-from collector.statistics.ratios import (
+from collector.statistics.timing.ratios import (
     TimeRatio,
     geometric_mean,
     log_ratios,
@@ -19,7 +19,7 @@ from collector.statistics.ratios import (
     ratio_at_different_times,
     ratio_in_rounds,
 )
-from collector.statistics.rounds import RoundMean
+from collector.statistics.timing.rounds import RoundMean
 
 _RANKS: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 

@@ -74,16 +74,16 @@ def percentile_interval(values: ArrayLike, fraction: float, distinct: int | None
 
 
 def widened(interval: Interval, value: float, reach: float) -> Interval:
-    """Widen the interval of a time by what varies besides the questions, such as the machine between rounds.
+    """Widen an interval by what varies besides the questions, such as the machine between rounds.
 
     The two add as independent errors do, on the scale of logarithms.
 
     Args:
-        interval: the interval if only questions varied.
-        value: the time, above 0, within the interval.
+        interval: the interval if only questions varied; both ends are above 0.
+        value: the time or the ratio, within the interval.
         reach: half the width of a 95 % interval for the other variation, in logarithms.
     """
-    down, up = math.log(value / max(interval[0], 1)), math.log(max(interval[1], 1) / value)
+    down, up = math.log(value / interval[0]), math.log(interval[1] / value)
     return value * math.exp(-math.hypot(down, reach)), value * math.exp(math.hypot(up, reach))
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from collector.comparison_inputs.answers import Answers, RunSet
 from collector.comparison_inputs.rounds import PairedTimes, in_turns, turns_of
 from collector.comparison_inputs.tasks.task import Task
-from collector.statistics.levels import level
-from collector.statistics.ratios import log_ratios
-from collector.statistics.rounds import RoundMean
+from collector.statistics.timing.levels import level
+from collector.statistics.timing.ratios import log_ratios
+from collector.statistics.timing.rounds import RoundMean
 from collector.summaries.columns import shared
 
 

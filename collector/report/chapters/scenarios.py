@@ -70,7 +70,7 @@ _OWN: Final[dict[str, _Columns]] = {
         NotedColumn("batch_size", "batch", lambda r: None if r.batch_size is None else str(r.batch_size)),
         NotedColumn("questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2)),
         NotedColumn("times_one_by_one", "gain", lambda r: times(r.times_one_by_one)),
-        NotedColumn("gain_interval", "gain 95 %", lambda r: span(r.intervals.get("times_one_by_one"), 2)),
+        NotedColumn("gain_interval", "gain 95 %", _gain_interval),
         NotedColumn("gain_questions", "gain over questions", lambda r: _count(r.gain_questions)),
     ),
     SERVER: (

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from collector.findings.between_rows import Interval
-from collector.statistics.lengths import relative_logs
 from collector.statistics.percentiles import widened
-from collector.statistics.rounds import Estimate, RoundMean, mean_over_rounds
-from collector.statistics.spread import Spread
+from collector.statistics.timing.lengths import relative_logs
+from collector.statistics.timing.rounds import LogEstimate, RoundMean, mean_over_rounds
+from collector.statistics.timing.spread import Spread
 
 
 def level(times: ArrayLike, tokens: ArrayLike, rounds: ArrayLike) -> RoundMean:
@@ -36,9 +36,9 @@ def in_all_rounds(
         known: for a single round, how much it varies on such devices; None if that is not known.
     """
     spread = of_rounds.spread if of_rounds.spread.freedom else known
-    if interval is None or spread is None or not value:
+    if interval is None or spread is None or not interval[0]:
         return interval
-    reach = Estimate(0.0, spread.variance / of_rounds.rounds, spread.freedom).reach
+    reach = LogEstimate(0.0, spread.variance / of_rounds.rounds, spread.freedom).reach
     return widened(interval, value, reach)
 
 
