@@ -49,10 +49,10 @@ def _interval(name: str, found: list[SimulatedRun], machine: Machine, fraction: 
         return
     intervals = [interval for run in found if (interval := _reported(run, fraction)) is not None]
     covered = (low <= math.exp(truth) <= high for low, high in intervals)
-    yield share(name, "the interval covers it", covered, _COVERAGE)
+    yield share(name, "the interval of a percentile covers the truth", covered, _COVERAGE)
     spread = float(np.std([math.log(percentile(run.time_ns, fraction)) for run in found]))
     widths = np.array([math.log(high / low) for low, high in intervals])
-    narrow = "median width over that of an interval that knows the spread"
+    narrow = "median width of a percentile's interval, over that of one that knows the spread"
     yield factor(name, narrow, widths / (2 * _NORMAL * spread), Required(at_most=1.6))
 
 
@@ -71,15 +71,13 @@ def _changes(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
         pairs = [command(rng, machine, questions=2000, bundles=(0, 0)) for _ in range(max(draws // 4, 1))]
         for fraction in _FRACTIONS:
             alarms = [_changed(pair, fraction) for pair in pairs]
-            claims = f"p{100 * fraction:g} of two equal bundles is called different"
-            yield share(name, claims, alarms, Required(at_most=SIGNIFICANCE))
+            claims = "a percentile of two equal bundles is called different"
+            yield share(f"{name}: p{100 * fraction:g}", claims, alarms, Required(at_most=SIGNIFICANCE))
     pairs = [command(rng, Machine(rounds=0.01), bundles=(math.log1p(0.05), 0)) for _ in range(draws)]
     for fraction in _FRACTIONS[:2]:
         hits = [_changed(pair, fraction) for pair in pairs]
-        claims = f"a change of p{100 * fraction:g} by 5 % is found"
-        yield share(
-            "5 rounds, 334 questions, spread between rounds 1 %", claims, hits, Required(at_least=0.9)
-        )
+        name = f"5 rounds, 334 questions, spread between rounds 1 %: p{100 * fraction:g}"
+        yield share(name, "a change of a percentile by 5 % is found", hits, Required(at_least=0.9))
 
 
 def _changed(pair: list[SimulatedRun], fraction: float) -> bool:

@@ -73,6 +73,8 @@ def _questions(row: Row) -> str | None:
     return None if row.speed_up is None else f"{row.speed_up_questions:,}"
 
 
+NOT_APART: Final = "not told apart"
+"""Stands for the interval of a ratio of two rows that were measured at different times."""
 _OF: Final = {
     "machine type": ", machine type",
     "these devices": ", these devices",
@@ -86,7 +88,7 @@ def _speed_up_interval(row: Row) -> str | None:
     """Write the interval of a speed-up, and what it is about; without one, the rows are not told apart."""
     interval = row.intervals.get("speed_up")
     if interval is None:
-        return None if row.speed_up is None else "not told apart"
+        return None if row.speed_up is None else NOT_APART
     found = span(interval, 2)
     return None if found is None else found + _OF.get(row.speed_up_of or "", "")
 

@@ -8,7 +8,7 @@ from collector.findings.comparison import Comparison
 from collector.findings.scenario_run import FOUND, ScenarioRun
 from collector.report.charts.colours import ModelColours
 from collector.report.charts.under_load import endurance, latency_against_rate
-from collector.report.columns import NotedColumn, noted_table
+from collector.report.columns import NOT_APART, NotedColumn, noted_table
 from collector.report.names import full_name
 from collector.report.page import Chapter, Figure, Heading, Section, Table, cells
 from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
@@ -59,6 +59,12 @@ def _megahertz(found: ScenarioRun) -> str | None:
 
 def _valid(found: ScenarioRun) -> str | None:
     return None if found.loadgen_valid is None else "valid" if found.loadgen_valid else "invalid"
+
+
+def _gain_interval(found: ScenarioRun) -> str | None:
+    """Write the interval of a gain; the questions one by one are always of another command."""
+    interval = found.intervals.get("times_one_by_one")
+    return NOT_APART if interval is None and found.times_one_by_one is not None else span(interval, 2)
 
 
 _NAMES: Final[_Columns] = (
