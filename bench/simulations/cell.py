@@ -64,7 +64,7 @@ class Cell(NamedTuple):
 
 
 def summary(cells: Sequence[Cell]) -> list[str]:
-    """Write one line of a table per statement: its number of situations, and the extremes of what was found."""
+    """Write one line of a table per statement: its number of situations, and the extremes found."""
     together: dict[tuple[str, Required], list[Cell]] = {}
     for cell in cells:
         together.setdefault((cell.claims, cell.required), []).append(cell)

@@ -131,7 +131,8 @@ SMALLEST = {
         broker=True,
     ),
     "truth": Smallest(
-        lambda _: ("--draws", "5"), rf"time: 5 draws.*\n\n\| situation .*\n.*\n\| .* \| {NUMBER} \|"
+        lambda _: ("--draws", "5", "--only", "time"),
+        rf"time: 5 draws.*\n\n\| situation .*\n.*\n\| .* \| {NUMBER} \|",
     ),
 }
 
