@@ -87,6 +87,7 @@ def test_from_five_devices_on_it_is_of_the_machine_type(store: Store, count: int
     assert (row.speed_up_of, row.times_of, row.speed_up_rounds) == (scope, scope, 5 * count)
     assert row.speed_up_devices == pytest.approx((9.96 / (1 + (count - 1) / 10), 9.96), rel=0.01)
     if scope == "machine type":
+        assert row.speed_up_devices is not None
         ratios = [math.log(row.speed_up_devices[1] / (1 + n / 10)) for n in range(count)]
         reach = t_quantile(count - 1) * stdev(ratios) / math.sqrt(count)
         low, high = row.intervals["speed_up"]
