@@ -12,9 +12,9 @@ from agent.machine.remarks import remarks
 from agent.outbox.state_folder import OpenedState, opened_state
 from agent.planning.plan import Plan, read_questions
 from agent.planning.request import RunRequest
+from agent.planning.rounds import LEAST_QUESTIONS, planned, with_possible_rounds
 from agent.progress import Progress
 from agent.running.progress_line import ProgressLine
-from agent.running.rounds import LEAST_QUESTIONS, planned, with_possible_rounds
 from agent.running.run_log import end_runs_of_older_versions
 from agent.running.runs import Runs
 from agent.running.thread_trial import with_fastest_threads

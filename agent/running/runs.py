@@ -6,8 +6,9 @@ from agent.errors import OutboxRolledBack
 from agent.machine.remarks import remarks
 from agent.outbox.state_folder import OpenedState
 from agent.planning.plan import Plan
-from agent.running.rounds import turns
-from agent.running.run import Between, Meanwhile, Run
+from agent.planning.rounds import turns
+from agent.running.round import Meanwhile
+from agent.running.run import Between, Run
 from agent.stop_signal import Stopped
 from contract.records import RunFinished
 

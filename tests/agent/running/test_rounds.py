@@ -18,10 +18,7 @@ from agent.machine.device import inspect_device
 from agent.outbox.outbox import Outbox
 from agent.outbox.state_folder import OpenedState, opened_state
 from agent.planning.plan import Load, Plan, plan_run, read_questions, settings_for
-from agent.progress import Progress
-from agent.running import run as run_module
-from agent.running import runs as runs_module
-from agent.running.rounds import (
+from agent.planning.rounds import (
     LEAST_QUESTIONS,
     Shares,
     planned,
@@ -30,6 +27,9 @@ from agent.running.rounds import (
     warmup_of,
     with_possible_rounds,
 )
+from agent.progress import Progress
+from agent.running import round as round_module
+from agent.running import runs as runs_module
 from agent.running.run import Run
 from agent.running.runs import Runs
 from agent.stop_signal import Stopped
@@ -183,7 +183,7 @@ def test_an_interrupted_command_resumes_all_its_runs(
     plans: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted in the third round, within a share of three chunks, and again some chunks later."""
-    monkeypatch.setattr(run_module, "CHUNK_QUESTIONS", 5)
+    monkeypatch.setattr(round_module, "CHUNK_QUESTIONS", 5)
     said: list[str] = []
     folder = tmp_path / "state"
     for stop_after in (20, 4):
