@@ -127,15 +127,13 @@ def measure_all(
 
     runs = Runs(plans, state, tell, resume=resume)
     runs.measure_rounds(between, meanwhile)
-    finished = []
-    for number, plan in enumerate(plans):
-        run_id, last = runs.finish(number, between, meanwhile)
-        line.clear()
+    finished = runs.finish(between, meanwhile)
+    line.clear()
+    for plan, (run_id, last) in zip(plans, finished, strict=True):
         delivery.run_ended(run_id)
-        finished.append(last)
         _say_result(plan, last, say)
     delivery.finish()
-    return finished
+    return [last for _, last in finished]
 
 
 def _say_result(plan: Plan, last: RunFinished, say: Say) -> None:

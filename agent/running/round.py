@@ -23,13 +23,22 @@ from agent.stopping.tally import Tally
 from agent.worker.process import WorkerProcess
 from agent.worker.protocol import Answered
 from contract import scenarios
-from contract.records import RoundFinished
+from contract.records import RoundFinished, Settings
 
 CHUNK_QUESTIONS: Final = 64
 _NO_LIMIT_SECONDS: Final = 1e9
 
 Meanwhile = Callable[[], None]
 """Called while the worker computes for minutes: must cost next to nothing."""
+
+
+def meter_of(settings: Settings, root: Path) -> Meter | None:
+    """What measures the energy of a run; None without a meter, and for a search.
+
+    A search asks many more questions than it records.
+    """
+    searches = settings.scenario == scenarios.SERVER and settings.qps is None
+    return None if searches else find_meter(root)
 
 
 class Tell(Protocol):
@@ -121,10 +130,7 @@ class Round:
         self.peak_rss_bytes = ready.peak_rss_bytes
         self._log.start_round(self._number, ready.load_ns, ready.first_ns, remarks)
         self._open = True
-        settings = self._plan.settings
-        # Joules count from the start of the round; and a search asks many more questions than it records.
-        searches = settings.scenario == scenarios.SERVER and settings.qps is None
-        self._meter = None if searches else find_meter(self._root)
+        self._meter = meter_of(self._plan.settings, self._root)  # joules count from the start of the round
         return ready
 
     def ask(self) -> None:

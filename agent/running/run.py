@@ -16,7 +16,7 @@ from agent.planning.plan import Plan
 from agent.planning.rounds import Shares, planned, warmup_of
 from agent.planning.selection import Passes
 from agent.progress import Progress
-from agent.running.round import Meanwhile, Round
+from agent.running.round import Meanwhile, Round, meter_of
 from agent.running.run_log import RunLog
 from agent.running.warm_up import Prepared
 from agent.stop_signal import Stop
@@ -163,6 +163,9 @@ class Run:
             status, reason = verdict(
                 self._plan.settings, len(self._plan.questions), self._log.asked, self._tally
             )
+        if self._log.asked and not self._prepared:  # an earlier process has measured all rounds
+            meter = meter_of(self._plan.settings, self._root)
+            self._energy_source = meter.source if meter else None
         cold = [each.first_ns for each in self._prepared if each.first_ns is not None]
         return self._log.finish(
             status,

@@ -46,15 +46,20 @@ class Runs:
                 if self._runs[place].next_round == number:
                     self._measure_round(place, between, meanwhile)
 
-    def finish(self, place: int, between: Between, meanwhile: Meanwhile) -> tuple[str, RunFinished]:
-        """Write the last record of the run of a plan, by the plan's place.
+    def finish(self, between: Between, meanwhile: Meanwhile) -> list[tuple[str, RunFinished]]:
+        """Write the last record of every run, in the order in which the runs began.
 
         Returns:
-            The run's id, and its last record.
+            The id and the last record of each run, in the order of the plans.
 
         Raises:
             Stopped: a signal came.
         """
+        began = turns(len(self._runs), self._seed, 0)
+        finished = {place: self._finish(place, between, meanwhile) for place in began}
+        return [finished[place] for place in range(len(self._runs))]
+
+    def _finish(self, place: int, between: Between, meanwhile: Meanwhile) -> tuple[str, RunFinished]:
         while True:
             run = self._runs[place]
             try:
