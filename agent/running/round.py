@@ -5,8 +5,9 @@ in chunks. Between two chunks the worker is silent and this process works: it co
 machine and lets results be delivered; `agent/worker/main.py` explains why.
 """
 
+import time
 from collections.abc import Callable
-from math import inf
+from math import inf, log
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -21,7 +22,7 @@ from agent.stopping.rate_search import RateSearch, arrivals_ns, queries_for
 from agent.stopping.stop_rule import may_end
 from agent.stopping.tally import Tally
 from agent.worker.process import WorkerProcess
-from agent.worker.protocol import Answered
+from agent.worker.protocol import Answered, time_ns
 from contract import scenarios
 from contract.records import RoundFinished, Settings
 
@@ -94,8 +95,17 @@ class Round:
         self._root = root
         self._telemetry = Telemetry(root)
         self._meter: Meter | None = None
-        self._warm_ns = 0
         self._open = False
+        self._log_sum, self._timed = 0.0, 0
+        self._asking_since_ns = 0
+        self.ready: Prepared | None = None
+        """What was measured before the round began; None if it has not begun."""
+        self.start_ns = 0
+        """Time until the worker was loaded and had answered its first question."""
+        self.asked = 0
+        """How many questions it has asked."""
+        self.asking_ns = 0
+        """Time in which it has asked them, pauses included."""
         self.peak_rss_bytes: int | None = None
         """Highest resident memory of the worker."""
         self.temperature_celsius: float | None = None
@@ -113,7 +123,12 @@ class Round:
             return None
         return RoundFinished(seq=0, round=self._number, at_ns=0, peak_rss_bytes=self.peak_rss_bytes)
 
-    def prepare(self, warmup: int, remarks: tuple[str, ...]) -> Prepared:
+    @property
+    def log_time(self) -> float | None:
+        """Mean logarithm of its undisturbed times in nanoseconds; None if there are none."""
+        return self._log_sum / self._timed if self._timed else None
+
+    def prepare(self, warmup: int, remarks: tuple[str, ...]) -> None:
         """Load and warm up the worker, and commit the start of the round.
 
         Args:
@@ -125,13 +140,13 @@ class Round:
             WorkerDied: the process ended.
             Stopped: a signal came.
         """
+        begun_ns = time.monotonic_ns()
         ready = prepare(self._worker, self._plan, warmup, lambda what: self._tell(preparing=what))
-        self._warm_ns = ready.warm_ns
+        self.start_ns = max(time.monotonic_ns() - begun_ns - warmup * ready.warm_ns, 0)
         self.peak_rss_bytes = ready.peak_rss_bytes
         self._log.start_round(self._number, ready.load_ns, ready.first_ns, remarks)
-        self._open = True
+        self.ready, self._open = ready, True
         self._meter = meter_of(self._plan.settings, self._root)  # joules count from the start of the round
-        return ready
 
     def ask(self) -> None:
         """Ask the questions of the round that are not recorded yet.
@@ -141,6 +156,7 @@ class Round:
             WorkerDied: the process ended.
             Stopped: a signal came; everything up to the last chunk is committed.
         """
+        self._asking_since_ns = time.monotonic_ns()
         match self._plan.settings.scenario:
             case scenarios.SERVER:
                 self._serve()
@@ -170,6 +186,8 @@ class Round:
         look = watch.look if self._meter is not None and self._meter.samples_power else None
         answered = self._worker.ask(wanted, CHUNK_SECONDS, look, batch_size=settings.batch_size)
         self._record(answered, watch.end())
+        self.asked += len(answered.outcomes)
+        self.asking_ns = time.monotonic_ns() - self._asking_since_ns
 
     def _serve(self) -> None:
         """Try rates. Nothing is committed or sent during one: it would delay the questions that wait.
@@ -179,7 +197,7 @@ class Round:
         """
         settings = self._plan.settings
         bound_ns = settings.latency_bound_ns or 0
-        search = RateSearch(settings, self._warm_ns, self._log.kept)
+        search = RateSearch(settings, self.ready.warm_ns if self.ready else 0, self._log.kept)
         while (qps := search.next()) is not None:
             seconds_left = None
             if settings.max_seconds is not None:
@@ -224,6 +242,9 @@ class Round:
         self._note(answered, stretches)
         answers = self._log.answers(answered.outcomes, stretches)
         self._tally.add(answers, answered.busy_ns, answered.loadgen)
+        logs = [log(max(time_ns(each), 1)) for each in answers if each.error is None and not each.marks]
+        self._log_sum += sum(logs)
+        self._timed += len(logs)
         # The end of a round is committed with its last answers, so that no interruption comes in between.
         over = self._end is not None and self._log.asked + len(answers) >= self._end
         self._log.add(answers, stretches, answered.rss_bytes, ends=self.end_record if over else None)

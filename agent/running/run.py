@@ -12,12 +12,14 @@ from typing import Final
 from agent.errors import BundleRefused, OutOfMemory, WorkerDied
 from agent.machine.memory_estimate import shortage
 from agent.outbox.outbox import Outbox
+from agent.planning.history import Pace
 from agent.planning.plan import Plan
 from agent.planning.rounds import Shares, planned, warmup_of
 from agent.planning.selection import Passes
 from agent.progress import Progress
+from agent.running.forecast import Work, pace_of, seconds_left
 from agent.running.round import Meanwhile, Round, meter_of
-from agent.running.run_log import RunLog
+from agent.running.run_log import Ending, RunLog
 from agent.running.warm_up import Prepared
 from agent.stop_signal import Stop
 from agent.stopping.rate_search import RateSearch
@@ -64,19 +66,17 @@ class Run:
         self._start_worker = start_worker
         self._root = root
         self._failure: str | None = None
-        self._prepared: list[Prepared] = []
         self._number = 0
-        self._round: Round | None = None
-        self._peak_rss_bytes: int | None = None
-        self._temperature_celsius: float | None = None
-        self._energy_source: str | None = None
+        self._rounds: list[Round] = []
+        self._whole: dict[int, Round] = {}
+        self._measuring = False
         self._shares = Shares(planned(plan.settings, len(plan.questions)), plan.settings.rounds)
         self._passes = Passes(
             plan.questions, plan.settings.seed, shuffled=plan.settings.scenario != scenarios.OFFLINE
         )
         self._between: Between = lambda _: None
         self._log = RunLog(
-            plan, outbox, self._passes, resume=resume, wait=self._wait_for_room, besides=besides
+            plan, outbox, self._passes, resume=resume, wait=self.wait_for_room, besides=besides
         )
         self._tally = Tally(plan.settings.scenario, self._log.resumed_at)
 
@@ -97,10 +97,10 @@ class Run:
     @property
     def next_round(self) -> int | None:
         """The number of the round that is to be measured next; None if the run only has to be finished."""
-        if self._failure is not None or (self._prepared and self._plan.settings.rounds == 1):
+        if self._failure is not None or (self._ready and self._plan.settings.rounds == 1):
             return None
         # A stop rule that counts the times of this process needs a first round to count any.
-        known = self._prepared or self._plan.settings.percentile is None
+        known = self._ready or self._plan.settings.percentile is None
         if self._asks_in_chunks and known and self._may_end():
             return None
         return self._shares.round_of(self._log.asked)
@@ -140,17 +140,30 @@ class Run:
         """
         self._between = between
         self._log.begin()
-        self._number, self._round = self._shares.round_of(self._log.asked), None
+        self._number = self._shares.round_of(self._log.asked)
+        self._measuring = True
         try:
             self._check_memory()
             with self._log.clock(), self._start_worker(self._stop, self._plan.settings) as worker:
                 self._measure(worker, meanwhile, remarks)
         except (WorkerDied, BundleRefused, OutOfMemory) as failure:
             self._failure = str(failure)
+        finally:
+            self._measuring = False
         return self._failure
 
     def finish(self, between: Between = lambda _: None) -> RunFinished:
         """Commit the last record and return it; no round is measured after it.
+
+        Args:
+            between: called while the outbox has no room.
+        """
+        ending = self.ending(between)
+        self._log.end(ending)
+        return ending.last
+
+    def ending(self, between: Between = lambda _: None) -> Ending:
+        """The last record, not committed yet.
 
         Args:
             between: called while the outbox has no room.
@@ -163,23 +176,54 @@ class Run:
             status, reason = verdict(
                 self._plan.settings, len(self._plan.questions), self._log.asked, self._tally
             )
-        if self._log.asked and not self._prepared:  # an earlier process has measured all rounds
+        last = self._rounds[-1] if self._rounds else None
+        sources = [one.energy_source for one in self._rounds]
+        if last is None and self._log.asked:  # an earlier process has measured all rounds
             meter = meter_of(self._plan.settings, self._root)
-            self._energy_source = meter.source if meter else None
-        cold = [each.first_ns for each in self._prepared if each.first_ns is not None]
-        return self._log.finish(
+            sources = [meter.source if meter else None]
+        cold = [ready.first_ns for ready in self._ready if ready.first_ns is not None]
+        return self._log.ending(
             status,
             reason,
             self._tally.outcome(),
-            load_ns=round(median(each.load_ns for each in self._prepared)) if self._prepared else None,
+            load_ns=round(median(ready.load_ns for ready in self._ready)) if self._ready else None,
             first_ns=round(median(cold)) if cold else None,
-            peak_rss_bytes=self._peak_rss_bytes,
-            energy_source=self._energy_source,
-            ends=self._round.end_record if self._round and self._failure is None else None,
+            peak_rss_bytes=max((r.peak_rss_bytes or 0 for r in self._rounds), default=0) or None,
+            energy_source=next((source for source in reversed(sources) if source), None),
+            ends=last.end_record if last and self._failure is None else None,
         )
 
+    @property
+    def pace(self) -> Pace | None:
+        """How long the parts of the run take, as this process has measured; None before it has."""
+        return pace_of(self._rounds)
+
+    @property
+    def log_times(self) -> dict[int, float]:
+        """Mean logarithm of the times of each round that this process has measured from start to end."""
+        return {number: one.log_time for number, one in self._whole.items() if one.log_time is not None}
+
+    def seconds_left(self, expected: Pace | None) -> float | None:
+        """About how long the rest of the run takes; None if it is not known.
+
+        Args:
+            expected: its pace in an earlier command, used until this process has measured one.
+        """
+        if not self._measuring and self.next_round is None:
+            return 0.0
+        settings = self._plan.settings
+        open_now = bool(self._measuring and self._rounds and self._rounds[-1].end_record)
+        starts = max(settings.rounds - self._shares.round_of(self._log.asked) - open_now, 0)
+        questions = max(planned(settings, len(self._plan.questions)) - self._log.asked, 0)
+        if not questions and settings.percentile is not None:
+            return None  # it depends on the times
+        warmups = [warmup_of(settings, first=not self._ready and number == 0) for number in range(starts)]
+        work = Work(starts, questions + sum(warmups), self._log.elapsed_ns / 1e9)
+        return seconds_left(settings, work, self.pace or expected)
+
     def _measure(self, worker: WorkerProcess, meanwhile: Meanwhile, remarks: tuple[str, ...]) -> None:
-        self._round = Round(
+        warmup = warmup_of(self._plan.settings, first=not self._ready)
+        now = Round(
             self._plan,
             self._number,
             self._shares.end(self._number),
@@ -191,14 +235,16 @@ class Run:
             meanwhile,
             self._root,
         )
-        try:
-            warmup = warmup_of(self._plan.settings, first=not self._prepared)
-            self._prepared.append(self._round.prepare(warmup, remarks))
-            self._energy_source = self._round.energy_source
-            self._round.ask()
-        finally:
-            peaks = (self._peak_rss_bytes, self._round.peak_rss_bytes)
-            self._peak_rss_bytes = max((peak for peak in peaks if peak is not None), default=None)
+        self._rounds.append(now)
+        began_at = self._log.asked
+        now.prepare(warmup, remarks)
+        now.ask()
+        if began_at == (self._shares.end(self._number - 1) if self._number else 0):
+            self._whole[self._number] = now
+
+    @property
+    def _ready(self) -> list[Prepared]:
+        return [one.ready for one in self._rounds if one.ready is not None]
 
     @property
     def _asks_in_chunks(self) -> bool:
@@ -217,7 +263,12 @@ class Run:
                 f"out of memory (estimated): {lacking.sentence}; --ignore-memory tries it anyway"
             )
 
-    def _wait_for_room(self, reason: str) -> None:
+    def wait_for_room(self, reason: str) -> None:
+        """Wait a moment while the outbox is full, and let results be delivered.
+
+        Raises:
+            Stopped: a signal came.
+        """
         self._tell(paused=reason)
         self._stop.wait(PAUSE_SECONDS)
         self._stop.check()
@@ -225,8 +276,7 @@ class Run:
     def _tell(
         self, *, paused: str | None = None, stage: str | None = None, preparing: str | None = None
     ) -> None:
-        if self._round is not None and self._round.temperature_celsius is not None:
-            self._temperature_celsius = self._round.temperature_celsius
+        temperatures = (one.temperature_celsius for one in reversed(self._rounds))
         rounds = self._plan.settings.rounds
         number = f"round {self._number + 1}" + (f" of {rounds}" if self._number < rounds else "")
         self._between(
@@ -236,7 +286,7 @@ class Run:
                 answered=self._log.asked,
                 selected=len(self._plan.questions),
                 times_ns=self._tally.times_ns,
-                temperature_celsius=self._temperature_celsius,
+                temperature_celsius=next(filter(None, temperatures), None),
                 paused=paused,
                 stage=stage,
                 preparing=preparing,

@@ -18,6 +18,8 @@ ROUNDS, LIMIT = 5, 60
 AGENT = """
 import os, signal, sys
 from agent.cli import main
+from agent.outbox import state_folder
+from agent.outbox.outbox import Outbox
 from agent.running import round, runs
 from agent.worker import process
 from agent.worker.protocol import Ask, LoadBundle
@@ -44,10 +46,17 @@ def looking():
     strike("between")
     return remarks()
 
-process.send, runs.remarks = sending, looking
+class Ending(Outbox):
+    def append_together(self, added, at):
+        if len(added) > 1:
+            strike("end")
+        super().append_together(added, at)
+
+process.send, runs.remarks, state_folder.Outbox = sending, looking, Ending
 sys.exit(main())
 """
-"""The agent, which gets a signal at one moment: while a worker loads or computes, or between two turns."""
+"""The agent, which gets a signal at one moment: while a worker loads or computes, between two turns or before
+the last records."""
 
 INTERRUPTIONS = (
     ("load", 2, signal.SIGKILL),
@@ -56,6 +65,7 @@ INTERRUPTIONS = (
     ("load", 3, signal.SIGINT),
     ("chunk", 8, signal.SIGKILL),
     ("between", 4, signal.SIGKILL),
+    ("end", 1, signal.SIGKILL),
 )
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from agent.delivery.batches import MAX_RECORDS, pack
 from agent.errors import OutboxRolledBack, StateUnusable
+from agent.outbox.interrupted import end_runs_of_older_versions
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, Place
 from agent.outbox.summary import RefusedRecords, Summary, UnfinishedRun, summarise
-from agent.running.run_log import end_runs_of_older_versions
 from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
 from contract.records import Answer, Record, RunFinished
 from tests.agent.conftest import agent_environment

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agent.bundles.bundle import describe
-from agent.errors import WorkerDied
+from agent.errors import OutboxFull, WorkerDied
 from agent.machine.device import inspect_device
 from agent.outbox.outbox import Outbox
 from agent.outbox.state_folder import OpenedState, opened_state
@@ -209,6 +209,35 @@ def test_an_interrupted_command_resumes_all_its_runs(
         assert isinstance(records[-1], RunFinished)
         resumes = [record.epoch for record in records if isinstance(record, RunResumed)]
         assert 1 <= len(resumes) == len(set(resumes)) <= 2
+
+
+def test_of_an_interrupted_command_all_runs_have_ended_or_none(
+    plans: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outbox has no room for the last records, and then a signal comes."""
+
+    def full(*_: object) -> None:
+        raise OutboxFull("there is no room")
+
+    def stop(progress: Progress) -> None:
+        if progress.paused is not None:
+            raise Stopped(signal.SIGINT)
+
+    said: list[str] = []
+    with opened_state(tmp_path / "state", "device", said.append) as state:
+        runs = Runs(plans, state, said.append, resume=True)
+        runs.measure_rounds(stop, lambda: None)
+        monkeypatch.setattr(state.outbox, "append_together", full)
+        with pytest.raises(Stopped):
+            runs.finish(stop, lambda: None)
+    assert said[-1].endswith("stopped by SIGINT; the same command resumes from here")
+    with opened_state(tmp_path / "state", "device", said.append) as state:
+        finished, seen = measure(plans, state, said)
+        records = by_run(state.outbox)
+    assert [last.status for last in finished] == ["complete"] * 3 and not seen
+    assert len(records) == 3
+    for of_run in records.values():
+        assert isinstance(of_run[-2], RunResumed) and isinstance(of_run[-1], RunFinished)
 
 
 def test_a_bundle_that_dies_in_a_round_drops_out_and_the_others_go_on(
