@@ -177,6 +177,8 @@ def test_bundles_of_a_run_take_turns_in_its_rounds(
     kinds = [record["type"] for record in records(out)]
     assert kinds.count("run_finished") == 4 and kinds.count("round_finished") == 12
     assert "continuing" not in ended.stderr, "every run again"
+    assert ended.stderr.count("2 bundles take turns in 3 rounds of 10 questions: ") == 2
+    assert ended.stderr.count("detectable difference in time: ") == 2
 
 
 @pytest.mark.parametrize("how", ['scenario = "offline"', "rounds = 1"])
