@@ -174,5 +174,6 @@ def test_an_interrupted_command_gives_the_rows_of_an_undisturbed_one(
         other = rows["cut"][name]
         for field in ("runs", "answered", "selected", "partial", "errors", "exact_match", "f1"):
             assert row[field] == other[field], (name, field)
-        for field in ("p50_ms", "load_ms", "first_ms", "peak_rss_bytes"):
-            assert 1 / 4 < row[field] / other[field] < 4, (name, field)
+        # Other programs may use the machine meanwhile, which changes times far more than memory.
+        for field, most in (("p50_ms", 5), ("load_ms", 20), ("first_ms", 20), ("peak_rss_bytes", 1.5)):
+            assert 1 / most < row[field] / other[field] < most, (name, field)
