@@ -43,8 +43,8 @@ class Progress(NamedTuple):
 
     @property
     def left(self) -> str:
-        """The time left in words, after a comma; empty if it is not known."""
-        return "" if self.seconds_left is None else f", {about(self.seconds_left)} left"
+        """The time left in words, after a comma; empty if it is not known, or if nothing is left."""
+        return f", {about(self.seconds_left)} left" if self.seconds_left else ""
 
 
 def about(seconds: float) -> str:
