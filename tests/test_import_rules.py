@@ -26,7 +26,7 @@ ONE_IMPORTER = {
 
 WINGS = {
     "agent": (
-        *("__main__", "cli", "commands", "doctor", "running", "stopping", "planning", "worker", "delivery"),
+        *("__main__", "cli", "commands", "doctor", "running", "planning", "stopping", "worker", "delivery"),
         *("reading", "outbox", "machine", "bundles", "systemd_notify", "progress", "stop_signal", "errors"),
     ),
     "collector": (

@@ -15,6 +15,7 @@ from agent.machine.device import inspect_device
 from agent.outbox.outbox import Outbox
 from agent.planning.plan import Load, Plan, plan_run, read_questions, settings_for
 from agent.progress import Progress
+from agent.running import round as round_module
 from agent.running import run
 from agent.running.run import Run
 from agent.running.run_log import RunLog
@@ -61,7 +62,7 @@ def test_within_a_rate_the_machine_is_looked_at(
 ) -> None:
     board = Board(tmp_path / "board")
     monkeypatch.setattr(process, "MEANWHILE_SECONDS", 0.03)
-    monkeypatch.setattr(run, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(round_module, "LOOK_SECONDS", 0.1)
     moments = iter([*[(50, 0)] * 12, *[(85, 0b100)] * 12])
     measure(
         plan(qps=60.0, min_queries=80),
