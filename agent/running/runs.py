@@ -1,5 +1,6 @@
 """The runs of one command, which take turns: one round of each, then the next round of each."""
 
+import secrets
 from collections.abc import Callable, Sequence
 
 from agent.errors import OutboxFull, OutboxRolledBack
@@ -36,6 +37,7 @@ class Runs:
         self._resume = resume
         self._history = History(state.folder)
         self._expected = [self._history.pace(plan) for plan in plans]
+        self._epoch = secrets.token_hex(8)
         self._runs: list[Run] = []
         for plan in plans:
             self._runs.append(self._started(plan))
@@ -129,6 +131,7 @@ class Runs:
             self._state.outbox,
             self._state.stop,
             resume=self._resume,
+            epoch=self._epoch,
             besides=[other.run_id for other in self._runs],
         )
         if run.resumed_after is not None:

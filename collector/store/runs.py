@@ -133,11 +133,12 @@ SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, set
     max(ifnull((SELECT at_ns FROM answers WHERE answers.stream = runs.stream ORDER BY seq DESC LIMIT 1), 0),
         ifnull((SELECT at_ns FROM samples WHERE samples.stream = runs.stream ORDER BY seq DESC LIMIT 1), 0))
         AS last_at_ns,
-    -- A run with such a sum never gets columns, so a run with columns need not be checked.
-    NOT EXISTS (SELECT 1 FROM run_columns
-        WHERE run_columns.stream = runs.stream AND run_columns.records = stored.records)
-    AND EXISTS (SELECT 1 FROM answers WHERE answers.stream = runs.stream
-        AND typeof(tokenize_ns + infer_ns + decode_ns) = 'real') AS too_long
+    -- A run with such a sum never gets columns, so a run with columns need not be checked. SQLite computes
+    -- both sides of AND, and only one branch of CASE.
+    CASE WHEN EXISTS (SELECT 1 FROM run_columns
+        WHERE run_columns.stream = runs.stream AND run_columns.records = stored.records) THEN 0
+    ELSE EXISTS (SELECT 1 FROM answers WHERE answers.stream = runs.stream
+        AND typeof(tokenize_ns + infer_ns + decode_ns) = 'real') END AS too_long
 FROM runs JOIN streams USING (stream) LEFT JOIN finishes USING (stream)
 JOIN (SELECT stream, sum(last_seq - first_seq + 1) AS records, max(last_seq) AS last_seq
     FROM ranges GROUP BY stream) AS stored USING (stream)
