@@ -41,7 +41,7 @@ WINGS = {
             "comparison_inputs",
             "intake",
         ),
-        *("summaries", "scoring", "doctor", "store", "broker", "findings", "errors"),
+        *("summaries", "scoring", "doctor", "store", "broker", "statistics", "findings", "errors"),
     ),
     "export": (
         *("__main__", "cli", "commands", "building", "recipes", "distillation", "quantisation", "suggestion"),

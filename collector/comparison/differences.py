@@ -8,7 +8,7 @@ from collector.comparison_inputs.groups import Entrant
 from collector.comparison_inputs.inputs import Contrast
 from collector.comparison_inputs.standing import FULL
 from collector.findings.between_rows import Difference, Gate, Place
-from collector.summaries.statistics import SIGNIFICANCE, is_significant
+from collector.statistics.confidence import SIGNIFICANCE, is_significant
 
 
 def differences(contrasts: Sequence[Contrast]) -> Iterator[Difference]:

@@ -10,8 +10,10 @@ from collector.comparison_inputs.between_commands import CommandSpread, share_ro
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.standing import otherwise
 from collector.scoring.withholding import NOT_SCORED
+from collector.statistics.confidence import is_significant
+from collector.statistics.medians import SpeedUp
+from collector.statistics.outliers import SLOWER, too_many_outliers
 from collector.store.runs import Run
-from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers
 from commandline.counted import counted
 
 NO_TIME: Final = "no answer was timed without an error or a disturbance"

@@ -20,9 +20,11 @@ from collector.comparison_inputs.standing import otherwise, type_of
 from collector.comparison_inputs.tasks.contrast import PairedScores
 from collector.errors import BadInput
 from collector.findings.between_rows import Interval
+from collector.statistics.confidence import SIGNIFICANCE, is_significant
+from collector.statistics.medians import speed_up
+from collector.statistics.percentiles import percentile
 from collector.store.database import Store
 from collector.store.runs import Run
-from collector.summaries.statistics import SIGNIFICANCE, is_significant, percentile, speed_up
 
 METRICS: Final = ("p50", "p90", "p99", "load", "memory", "em", "f1")
 _POINTS: Final = {"em", "f1"}

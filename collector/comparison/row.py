@@ -22,8 +22,8 @@ from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.scoring.withholding import NOT_SCORED
+from collector.statistics.medians import SpeedUp
 from collector.summaries.measured import Estimate, Measured
-from collector.summaries.statistics import SpeedUp
 
 _NOTHING_MEASURED: Final[dict[str, Any]] = {
     **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "throttled", "speed_up_questions"), 0),

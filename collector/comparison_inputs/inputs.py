@@ -21,11 +21,11 @@ from collector.comparison_inputs.tasks.task import Memo
 from collector.comparison_inputs.time_tables import TimeTable, time_tables
 from collector.findings.between_rows import RowName
 from collector.findings.comparison import BertScoreModel, Questions
+from collector.statistics.medians import SpeedUp
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import LeftOut, Run, headless, read_runs
 from collector.summaries.run_summary import Derived
-from collector.summaries.statistics import SpeedUp
 
 
 class Contrast(NamedTuple):

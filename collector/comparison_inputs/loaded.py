@@ -9,9 +9,9 @@ from collector.comparison_inputs.tasks.endurance import endured
 from collector.comparison_inputs.tasks.speed import batch_gain
 from collector.comparison_inputs.tasks.task import Memo
 from collector.findings.scenario_run import COMPARED, FOUND
+from collector.statistics.medians import SpeedUp
 from collector.store.database import Store
 from collector.store.runs import Run
-from collector.summaries.statistics import SpeedUp
 from contract.scenarios import OFFLINE, SUSTAINED
 
 

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.findings.between_rows import Interval
+from collector.statistics.means import mean
+from collector.statistics.percentiles import percentile, percentile_interval
+from collector.statistics.shares import share_interval
 from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, first_texts, mean_scores
-from collector.summaries.statistics import mean, percentile, percentile_interval, share_interval
 
 QUANTILES: Final = tuple(
     sorted((*(i / 50 for i in range(50)), 0.05, 0.25, 0.75, 0.95, 0.99, 0.995, 0.999, 1.0))

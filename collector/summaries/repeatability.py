@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from collector.statistics.confidence import is_significant
+from collector.statistics.medians import speed_up
 from collector.summaries.columns import Columns, median_times, shared
-from collector.summaries.statistics import is_significant, speed_up
 
 AGREEMENT: Final = 0.03
 """The largest difference between the medians of two runs that still agree, as a share."""

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_CONFIDENCE: Final = 0.95
+from commandline.student_t import t_quantile
+
 _REFERENCE: Final = "fp32"
 _LARGEST: Final = 700.0
 """Largest logarithm that is converted back: slightly larger ones overflow a float."""
@@ -100,27 +101,3 @@ def fit(points: Sequence[Point]) -> Line:
 def _row(gigaflops: float, precision: str, precisions: tuple[str, ...]) -> NDArray[np.float64]:
     others = [float(precision == other) for other in precisions[1:]]
     return np.array([1.0, math.log(gigaflops), *others])
-
-
-def t_quantile(freedom: int, confidence: float = _CONFIDENCE) -> float:
-    """The t for which the share `confidence` of Student's distribution lies between -t and t.
-
-    Computed by bisection of the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4.
-    """
-    low, high = 0.0, math.pi / 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _within(middle, freedom) < confidence else (low, middle)
-    return math.tan(low) * math.sqrt(freedom)
-
-
-def _within(angle: float, freedom: int) -> float:
-    """Probability that |t| is less than tan(angle) times the root of the degrees of freedom."""
-    cosine, sine = math.cos(angle), math.sin(angle)
-    odd = freedom % 2
-    term = cosine if odd else 1.0
-    total = 0.0 if freedom == 1 else term
-    for k in range(3 if odd else 2, freedom - 1, 2):
-        term *= cosine**2 * (k - 1) / k
-        total += term
-    return 2 / math.pi * (angle + sine * total) if odd else sine * total

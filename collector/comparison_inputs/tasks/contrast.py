@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from collector.comparison_inputs.answers import Answers, RunSet, Source
 from collector.comparison_inputs.tasks.task import Task
 from collector.findings.between_rows import Interval
+from collector.statistics.means import mean, ratio_of_means
+from collector.statistics.shares import mcnemar
 from collector.summaries.columns import mean_scores, shared
-from collector.summaries.statistics import mcnemar, mean, ratio_of_means
 
 _HALF: Final = 0.5
 

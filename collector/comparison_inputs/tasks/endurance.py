@@ -4,8 +4,8 @@ from functools import partial
 
 from collector.comparison_inputs.answers import Answers, RunSet
 from collector.comparison_inputs.tasks.task import Task
+from collector.statistics.percentiles import percentile
 from collector.summaries.columns import ERROR
-from collector.summaries.statistics import percentile
 
 
 def endured(source: RunSet) -> Task[dict[str, int]]:

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from collector.comparison_inputs.answers import Answers, RunSet
 from collector.comparison_inputs.tasks.task import Task
+from collector.statistics.means import ratio_of_means
+from collector.statistics.medians import SpeedUp, speed_up
+from collector.statistics.ratios import geometric_mean
 from collector.summaries.columns import PerQuestion, mean_times, shared
-from collector.summaries.statistics import SpeedUp, geometric_mean, ratio_of_means, speed_up
 
 
 def faster(baseline: RunSet, row: RunSet) -> Task[SpeedUp | None]:

@@ -21,7 +21,7 @@ from export.errors import BadInput
 from export.models.catalog import find
 from export.suggestion import requirement
 from export.suggestion.flops import gigaflops, parameters
-from export.suggestion.latency import Point, fit, t_quantile
+from export.suggestion.latency import Point, fit
 from export.suggestion.measurements import Length, read
 from export.suggestion.suggest import suggest
 from tests.collector import factory
@@ -40,13 +40,6 @@ def shape(layers: int, width: int = 384) -> Architecture:
         vocab_size=30_522,
         max_positions=512,
     )
-
-
-@pytest.mark.parametrize(
-    ("freedom", "t"), [(1, 12.7062), (2, 4.3027), (3, 3.1824), (6, 2.4469), (31, 2.0395)]
-)
-def test_t_is_that_of_the_tables(freedom: int, t: float) -> None:
-    assert t_quantile(freedom) == pytest.approx(t, abs=1e-4)
 
 
 def test_the_parameters_are_those_that_transformers_counts() -> None:

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.comparison.recommendation import Candidate, best_for, pareto_front
+from collector.statistics.medians import ratio_of_medians, speed_up
+from collector.statistics.percentiles import percentile
 from collector.summaries.columns import PerQuestion, shared
-from collector.summaries.statistics import percentile, ratio_of_medians, speed_up
 
 TIMES = st.lists(st.integers(1, 10**12), min_size=1, max_size=50)
 CANDIDATES = st.lists(
