@@ -91,7 +91,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_seconds: Seconds | None = None
     """The run ends after this many seconds, however many questions were asked; None for no limit."""
     percentile: Count | None = None
-    """The questions are repeated until this percentile, 90 or 99, has an upper bound; None to need none."""
+    """The questions are repeated until this percentile, 90 or 99, has an upper bound, or at once ends if there
+    are too few different questions for one; None to need no bound."""
     batch_size: Count = 1
     """`offline`: how many questions the network processes at once."""
     qps: Rate | None = None
@@ -223,11 +224,11 @@ class PercentileBound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
     percent: Count
     queries: Count
-    """How many times the bound is computed from: those of answered questions without marks."""
+    """How many different questions the bound is computed from, each with its newest time without marks."""
     needed: Count
-    """The smallest number of times that gives a bound."""
+    """The smallest number of questions that gives a bound."""
     value_ns: Nanoseconds | None = None
-    """The bound; None if there are too few times."""
+    """The bound; None if there are too few questions."""
 
 
 class RateTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
