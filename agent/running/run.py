@@ -19,14 +19,14 @@ from agent.machine.memory_estimate import shortage
 from agent.machine.telemetry import Telemetry
 from agent.outbox.outbox import Outbox
 from agent.planning.plan import Plan
-from agent.planning.selection import Passes
+from agent.planning.selection import Passes, shuffled
 from agent.progress import Progress
 from agent.running.marks import LOOK_SECONDS, MachineWatch, Stretch
 from agent.running.rounds import Shares, planned, warmup_of
 from agent.running.run_log import RunLog
 from agent.running.warm_up import CHUNK_SECONDS, Prepared, prepare
 from agent.stop_signal import Stop
-from agent.stopping.rate_search import RateSearch, arrivals_ns, queries_for
+from agent.stopping.rate_search import RateSearch, arrivals_ns
 from agent.stopping.stop_rule import may_end, verdict
 from agent.stopping.tally import Tally
 from agent.worker.process import WorkerProcess
@@ -245,11 +245,11 @@ class Run:
                 if seconds_left <= 0:
                     break
             self._between(self._progress(stage=search.stage))
-            count = queries_for(qps, settings, seconds_left)
+            count = search.queries(qps, seconds_left)
             arrivals = arrivals_ns(qps, count, settings.seed)
             watch = self._watch(worker, LOOK_SECONDS)
             answered = worker.ask(
-                [self._passes.at(place, 1)[0] for place in range(count)],
+                shuffled(self._plan.questions, settings.seed, count),
                 _NO_LIMIT_SECONDS if seconds_left is None else seconds_left + bound_ns / 1e9,
                 self._while_it_computes(watch),
                 arrivals_ns=arrivals,

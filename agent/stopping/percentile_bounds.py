@@ -5,7 +5,8 @@ that at most t times exceed it with a probability of at most 1 %. Then the t-th 
 that holds with 99 % confidence. That is what LoadGen computes for SingleStream (`loadgen/results.cc` and
 `early_stopping.cc` of mlcommons/inference, with a tolerance of 0): 64 times suffice for p90, 662 for p99.
 
-Two times of one question are not independent: a long question is slow each time. So each question counts once.
+Two times of one question are not independent, since a long question is slow each time. So each question
+counts once.
 """
 
 from collections.abc import Collection

@@ -6,7 +6,7 @@ from agent.stopping.percentile_bounds import CONFIDENCE, needed
 from agent.stopping.rate_search import steps
 from agent.stopping.tally import Tally
 from commandline.counted import counted
-from commandline.outcome_text import no_rate_line
+from commandline.outcome_text import no_rate_line, undecided_line
 from contract import scenarios
 from contract.records import Outcome, RunStatus, Settings
 
@@ -79,12 +79,9 @@ def _of_server(settings: Settings, outcome: Outcome) -> tuple[RunStatus, str]:
         return "inconclusive", (
             f"--max-seconds ended it after {len(outcome.rates)} of {counted(steps(settings), 'rate')}"
         )
-    best = next((t for t in outcome.rates if t.held and t.qps == outcome.valid_qps), None)
-    if best is None:
-        return "inconclusive", no_rate_line(settings)
-    if best.bound_ns is None:
-        return "inconclusive", (
-            f"p99 needs {needed(99)} questions for {CONFIDENCE:.0%} confidence, "
-            f"and the trial of the best rate had {best.queries}"
-        )
-    return "complete", ""
+    if outcome.valid_qps is not None:
+        return "complete", ""
+    only = outcome.rates[0]
+    if settings.qps is not None and only.undecided:
+        return "inconclusive", undecided_line(settings, only)
+    return "inconclusive", no_rate_line(settings)

@@ -7,7 +7,7 @@ import pytest
 from agent.bundles.bundle import describe
 from agent.planning.plan import settings_for
 from agent.reading.reader import Reader
-from commandline.outcome_text import no_rate_line, outcome_lines
+from commandline.outcome_text import no_rate_line, outcome_lines, undecided_line
 from contract.records import Answer, RunFinished, RunStarted, Sample
 from tests.agent.conftest import Agent, write_questions
 from tests.agent.running.test_run import read_runs
@@ -125,7 +125,7 @@ def test_a_batch_gives_the_answers_of_single_questions(reader_bundle: Path) -> N
         assert (together.windows, together.tokens) == (alone.windows, alone.tokens)
 
 
-def test_at_a_low_rate_nobody_waits_and_the_bound_holds(
+def test_at_a_low_rate_nobody_waits_but_few_questions_decide_nothing(
     agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
 ) -> None:
     how = ("--scenario", "server", "--qps", "40", "--latency-bound", "5000", "--min-queries", "40")
@@ -134,8 +134,9 @@ def test_at_a_low_rate_nobody_waits_and_the_bound_holds(
     assert len(answers) == 40
     assert finished.outcome is not None
     (trial,) = finished.outcome.rates
-    assert (trial.qps, trial.queries, trial.held, finished.outcome.valid_qps) == (40.0, 40, True, 40.0)
-    assert finished.status == "inconclusive" and "p99 needs 662 questions" in finished.reason
+    assert (trial.qps, trial.queries, trial.dropped, trial.held) == (40.0, 36, 4, False)
+    assert finished.status == "inconclusive" and finished.reason == undecided_line(started.settings, trial)
+    assert trial.undecided == "it takes more than 40 questions (--min-queries)"
     assert answers[-1].at_ns - answers[0].at_ns > 0.2e9, "they came over time"
 
 
@@ -148,6 +149,7 @@ def test_beyond_capacity_questions_wait_ever_longer(
     waited = [answer.waited_ns for answer in answers]
     assert waited[-1] > waited[10] > 0
     assert waited == sorted(waited)
+    assert finished.outcome is not None and (finished.outcome.rates[0].load or 0) > 1
 
 
 def test_the_agent_prints_what_a_run_found_in_the_shared_words(
