@@ -60,6 +60,11 @@ def no_rate_line(settings: Settings) -> str:
     return f"no rate that was tried is known to keep p99 within {_bound_ms(settings)} ms"
 
 
+def verdict_on(trial: RateTrial) -> str:
+    """Whether a rate held, in one or two words."""
+    return "held" if trial.held else "not decided" if trial.undecided else "not held"
+
+
 def lowest_undecided(outcome: Outcome) -> RateTrial | None:
     """The lowest rate of which it is not known whether it holds, if it is above the highest that does."""
     open_ = [trial for trial in outcome.rates if trial.undecided and trial.qps > (outcome.valid_qps or 0.0)]

@@ -31,16 +31,16 @@ Floats = NDArray[np.float64]
 BATCHES: Final = 30
 FEWEST: Final = 2 * BATCHES
 """The fewest times that can be replayed."""
-_DRAWN: Final = 20
-"""Batches that a replay draws. All 30 would give a range that is too narrow for a limited number of batches:
-`python -m bench.truth --only server` counts how often it holds."""
+_DRAWN: Final = 15
+"""Batches that a replay draws. As many as there are would vary too little, and the range would hold too
+seldom: `python -m bench.truth --only server` counts how often it does."""
 _REPLAYS: Final = 100
-"""The highest of so many is exceeded with a probability of 1 %."""
+"""Another replay would exceed the highest of these with a probability of 1 %."""
 _SHORTEST: Final = 20_000
 _RELAXATIONS: Final = 60
 """Length of a replay, in questions and in relaxation times, whichever is longer."""
 _STRETCH: Final = 7
-"""A replay has at most so many times the questions of the trial, if that is longer than the shortest."""
+"""A replay has at most this many times the questions of the trial, unless that is below the shortest."""
 _T: Final = 2.763
 """99.5 % of Student's t with 28 degrees of freedom lie below: two halves of 15 batches each."""
 

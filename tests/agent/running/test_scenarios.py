@@ -158,7 +158,7 @@ def test_the_agent_prints_what_a_run_found_in_the_shared_words(
     out = tmp_path / "out"
     for how in (
         ("--scenario", "offline", "--limit", "8"),
-        ("--scenario", "server", "--qps", "100000", "--latency-bound", "0.01", "--min-queries", "20"),
+        ("--scenario", "server", "--qps", "100000", "--latency-bound", "0.01", "--min-queries", "100"),
     ):
         ended = agent("run", tiny_bundle, "--questions", questions, *how, "--to-file", out)
         assert ended.returncode == 0, ended.stderr

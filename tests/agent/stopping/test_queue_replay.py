@@ -42,7 +42,7 @@ def test_the_range_holds_the_p99_of_queueing_theory(load: float) -> None:
     # With exponential times the time from arrival to answer is exponential with mean s / (1 - load).
     truth = -math.log(0.01) * 1e7 / (1 - load)
     found = replayed_p99(exponential(1e7, 3000), qps=load * 100, seed=1)
-    assert 0.6 * truth < found.low_ns < truth < found.high_ns < 2 * truth
+    assert 0.6 * truth < found.low_ns < truth < found.high_ns < 3 * truth
 
 
 def test_a_queue_that_may_grow_for_ever_has_no_highest_p99() -> None:

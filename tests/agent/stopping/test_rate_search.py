@@ -210,7 +210,7 @@ def searched(bound_ms: float, service_ns: int) -> RateSearch:
 
 def test_the_search_ends_beside_the_highest_rate_that_holds() -> None:
     search = searched(bound_ms=60, service_ns=10_000_000)
-    assert search.best_qps is not None and 65 < search.best_qps < 90, "p99 is 60 ms at about 85 per second"
+    assert search.best_qps is not None and 45 < search.best_qps < 71, "p99 is 60 ms at about 71 per second"
     assert all(trial.held == (trial.qps <= search.best_qps) for trial in search.trials)
 
 
@@ -289,5 +289,5 @@ def test_questions_that_were_given_up_count_as_late() -> None:
     assert not search.record(50.0, at(50.0, 1324), given_up_ns=[150_000_000] * 20)
     before, trial = search.trials
     assert (before.queries, before.dropped, trial.queries) == (1192, 132, 1212)
-    assert (trial.p99_ns, trial.p50_ns) == (150_000_000, before.p50_ns)
+    assert before.p99_ns < 100_000_000 < trial.p99_ns == 150_000_000
     assert trial.undecided.startswith("p99 was 150.0 ms, but is at most")
