@@ -2,27 +2,28 @@
 
 The reader is simulated: a file of 334 questions whose times are log-normal, with 3 % of noise on every
 answer. The truth is a queue of millions of these questions. Judging a rate replays it a hundred times, so
-trials and searches have fewer draws than the other parts.
+there are fewer draws than in the other parts.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import cycle
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 
 from agent.planning.selection import shuffled
-from agent.stopping.percentile_bounds import percentile_bound
 from agent.stopping.queue_replay import Floats, sojourns_ns
 from agent.stopping.rate_search import RateSearch, arrivals_ns
 from agent.stopping.rate_trial import tried
 from agent.stopping.stop_rule import hopeless
+from agent.stopping.tally import Tally
 from bench.simulations.cell import Cell, Required, share
 from bench.simulations.served import served
 from contract.questions import Question
-from contract.records import Settings
+from contract.records import Answer, Settings
 
 _QUESTIONS: Final = 334
 _SPREAD: Final = 0.7
@@ -33,6 +34,7 @@ _TRUTH: Final = 3_000_000
 """Questions of the queue that is the truth."""
 _TRIALS_PER_DRAW: Final = 0.1
 _SEARCHES_PER_DRAW: Final = 0.25
+_FEWEST: Final = 20
 _HOLDS: Final = Required(at_least=0.98)
 _LATE: Final = Required(at_most=0.02)
 _LOADS: Final = (0.5, 0.7, 0.8, 0.9, 0.95)
@@ -50,27 +52,36 @@ def cells(draws: int, seed: int) -> Iterator[Cell]:
     """
     for percent in (90, 99):
         for questions in _FEW:
-            yield _repeated(percent, questions, draws, seed)
+            yield _repeated(percent, questions, _fewer(draws, _TRIALS_PER_DRAW), seed)
     for load in _LOADS:
-        yield _bound(load, max(20, int(draws * _TRIALS_PER_DRAW)), seed)
-    yield from _searches(max(20, int(draws * _SEARCHES_PER_DRAW)), seed)
+        yield _bound(load, _fewer(draws, _TRIALS_PER_DRAW), seed)
+    yield from _searches(_fewer(draws, _SEARCHES_PER_DRAW), seed)
+
+
+def _fewer(draws: int, share_of_them: float) -> int:
+    return max(_FEWEST, int(draws * share_of_them))
 
 
 def _repeated(percent: int, questions: int, draws: int, seed: int) -> Cell:
     """Single-stream: the questions are drawn from a wide population, and asked three times each."""
-    random = np.random.default_rng(seed)
     name = f"single-stream, {questions} questions, asked three times, p{percent}"
-    if hopeless(_settings(percentile=percent, scenario="single-stream"), questions) is not None:
-        value = percentile_bound(range(questions), percent).value_ns
-        return share(name, "is said to be undecidable, and has no bound", [value is None], Required(1.0))
-    truth = float(np.quantile(np.exp(random.normal(0, np.hypot(_SPREAD, _NOISE), 4_000_000)), percent / 100))
-    held = []
+    settings = _settings(percentile=percent, scenario="single-stream")
+    undecidable = hopeless(settings, questions) is not None
+    random = np.random.default_rng(seed)
+    spread = math.hypot(_SPREAD, _NOISE)
+    truth = _MEAN_NS * math.exp(spread * NormalDist().inv_cdf(percent / 100))
+    outcomes = []
     for _ in range(draws):
-        lengths = random.normal(0, _SPREAD, questions)
-        newest = _MEAN_NS * np.exp(lengths + random.normal(0, _NOISE, questions))
-        bound = percentile_bound(newest.astype(int).tolist(), percent).value_ns
-        held.append(bound is not None and bound >= _MEAN_NS * truth)
-    return share(name, "the 99 % bound holds", held, _HOLDS)
+        lengths = np.tile(random.normal(0, _SPREAD, questions), 3)
+        times = _MEAN_NS * np.exp(lengths + random.normal(0, _NOISE, 3 * questions))
+        tally = Tally(settings.scenario, left_out=0)
+        one_by_one = np.concatenate(([0.0], np.cumsum(times)[:-1]))
+        tally.add(served(one_by_one, times, [*range(questions)] * 3), 0, {})
+        (bound,) = (found.value_ns for found in tally.outcome().bounds if found.percent == percent)
+        outcomes.append(bound is None if undecidable else bound is not None and bound >= truth)
+    if undecidable:
+        return share(name, "is announced as undecidable, and has no bound", outcomes, Required(1.0))
+    return share(name, "the 99 % bound holds", outcomes, _HOLDS)
 
 
 def _bound(load: float, draws: int, seed: int) -> Cell:
@@ -112,7 +123,7 @@ def _searches(draws: int, seed: int) -> Iterator[Cell]:
         yield Cell(name, "load at the rate that is reported, median", len(loads), _median(loads), 0.0)
 
 
-def _answers(qps: float, count: int, seed: int) -> tuple[object, ...]:
+def _answers(qps: float, count: int, seed: int) -> tuple[Answer, ...]:
     random = np.random.default_rng(seed)
     asked = [int(question.id) for question in shuffled(_questions(), seed, count)]
     times = _MEAN_NS * _file()[asked] * np.exp(random.normal(0, _NOISE, count))
@@ -123,7 +134,8 @@ def _answers(qps: float, count: int, seed: int) -> tuple[object, ...]:
 def _file() -> Floats:
     """The times of the questions of the file, with a mean of 1, noise included."""
     times: Floats = np.exp(np.random.default_rng(0).normal(0, _SPREAD, _QUESTIONS))
-    return times / times.mean() / np.exp(_NOISE**2 / 2)
+    times /= times.mean() * np.exp(_NOISE**2 / 2)
+    return times
 
 
 @cache
