@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from agent.stopping.percentile_bounds import needed
-from agent.stopping.rate_trial import Service, tried
+from agent.stopping.rate_trial import MOST_QUESTIONS, ServiceTime, tried
 from contract.codec import encode
 from contract.records import Answer, RateTrial, Settings
 
@@ -29,7 +29,6 @@ def arrivals_ns(qps: float, count: int, seed: int) -> tuple[int, ...]:
 _STEPS: Final = 6
 """Number of rates in a search: it ends within 1/64 of the rate of one question after the other."""
 
-_MAX_QUERIES: Final = 20_000
 _SPARE: Final = 1.5
 """A trial asks this many times the questions that it takes by what is known before it."""
 
@@ -73,7 +72,7 @@ class RateSearch:
         """The highest rate that held; None if none did."""
         self.settings = settings
         self._steps = steps(settings)
-        self._service = Service(before.service_ns, before.squared_variation)
+        self._service = ServiceTime(before.service_ns, before.squared_variation)
         self._lowest_failed: float | None = None
         for trial in before.trials:
             self._note(trial)
@@ -96,11 +95,11 @@ class RateSearch:
         settings = self.settings
         count = max(settings.min_queries or 2 * needed(99), ceil(qps * settings.min_seconds))
         wanted = self._service.questions(qps)
-        if settings.min_queries == 0 and wanted <= _MAX_QUERIES:
+        if settings.min_queries == 0 and wanted <= MOST_QUESTIONS:
             count = max(count, ceil(_SPARE * wanted))
         if seconds_left is not None:
             count = min(count, ceil(qps * seconds_left))
-        return max(1, min(count, _MAX_QUERIES))
+        return max(1, min(count, MOST_QUESTIONS))
 
     @property
     def stage(self) -> str:

@@ -6,13 +6,12 @@ its queue. The busier the reader, the longer that is; at its capacity, no trial 
 """
 
 from collections.abc import Sequence
-from math import ceil, inf, isfinite
+from math import ceil, inf, isfinite, isinf
 from typing import Final, NamedTuple
 
 from agent.stopping.percentile_bounds import needed
 from agent.stopping.queue_replay import (
     FEWEST,
-    Floats,
     Range,
     occupied_ns,
     relaxation,
@@ -26,9 +25,11 @@ from contract.records import Answer, RateTrial
 
 TENTH: Final = 10
 """One of this many questions is dropped at the start, and a trial has this many relaxation times."""
+MOST_QUESTIONS: Final = 20_000
+"""A trial has at most this many questions: the worker holds them all."""
 
 
-class Service(NamedTuple):
+class ServiceTime(NamedTuple):
     """How long the reader is occupied by a question."""
 
     mean_ns: float
@@ -50,7 +51,7 @@ class Tried(NamedTuple):
     """The result of a trial."""
 
     trial: RateTrial
-    service: Service | None
+    service: ServiceTime | None
     """None if too few questions were answered to know it."""
 
 
@@ -73,13 +74,13 @@ def tried(
     ordered = sorted([*times, *given_up_ns]) or [bound_ns + 1]
     p99_ns = ordered[ceil(0.99 * len(ordered)) - 1]
     occupied = occupied_ns(steady)
-    service, likely = None, Range(0, inf)
+    service, likely, slower = None, Range(0, inf), 1.0
     if len(steady) >= FEWEST and occupied.any():
-        service = Service(float(occupied.mean()), squared_variation(occupied))
-        likely = replayed_p99(occupied, qps, seed)
+        service = ServiceTime(float(occupied.mean()), squared_variation(occupied))
+        likely, slower = replayed_p99(occupied, qps, seed), slowdown(occupied)
     above = not times or likely.low_ns > bound_ns
-    why = "" if above else _undecided(qps, len(answers), p99_ns, likely, bound_ns, service, occupied)
-    enough = service is not None and len(answers) >= service.questions(qps)
+    unsteady = _unsteady(qps, len(answers), service, slower)
+    why = unsteady or _unsure(len(answers), p99_ns, likely, bound_ns)
     return Tried(
         RateTrial(
             qps=qps,
@@ -87,43 +88,39 @@ def tried(
             dropped=dropped,
             p50_ns=ordered[ceil(0.5 * len(ordered)) - 1],
             p99_ns=p99_ns,
-            bound_ns=ceil(likely.high_ns) if enough and isfinite(likely.high_ns) else None,
+            bound_ns=None if unsteady or isinf(likely.high_ns) else ceil(likely.high_ns),
             load=None if service is None else service.load(qps),
             held=not above and not why,
-            undecided=why,
+            undecided="" if above else why,
         ),
         service,
     )
 
 
-def _undecided(
-    qps: float,
-    asked: int,
-    p99_ns: int,
-    likely: Range,
-    bound_ns: int,
-    service: Service | None,
-    occupied: Floats,
-) -> str:
-    """Why it is not known whether a rate holds; empty if it does."""
+def _unsteady(qps: float, asked: int, service: ServiceTime | None, slower: float) -> str:
+    """Why a trial does not show a queue in its steady state; empty if it does."""
     if service is None:
         return f"it takes more than {counted(asked, 'question')} (--min-queries)"
-    wanted = service.questions(qps)
-    if not isfinite(wanted):
-        return f"questions arrive as fast as they are answered (load {service.load(qps):.0%})"
+    wanted, load = service.questions(qps), f"{service.load(qps):.0%}"
+    if isinf(wanted):
+        return f"questions arrive as fast as they are answered (load {load})"
+    if wanted > MOST_QUESTIONS:
+        return f"it takes {wanted:,} questions at a load of {load}, more than a rate is tried with"
     if asked < wanted:
-        load = f"{service.load(qps):.0%}"
         return f"it takes {wanted:,} questions at a load of {load}, and {asked:,} were asked (--min-queries)"
-    if (slower := slowdown(occupied)) > 1:
+    if slower > 1:
         return f"the machine became {slower - 1:.0%} slower meanwhile, so the queue was not steady"
+    return ""
+
+
+def _unsure(asked: int, p99_ns: int, likely: Range, bound_ns: int) -> str:
+    """Why it is not known whether p99 of a steady queue is within the bound; empty if it is."""
     if likely.high_ns > bound_ns:
         low, high = _ms(likely.low_ns), _ms(likely.high_ns)
-        found = (
-            f"between {low} and {high} ms"
-            if isfinite(likely.high_ns)
-            else f"at least {low} ms, and the queue may grow for ever"
-        )
-        return f"p99 is {found}; more questions tell (--min-queries)"
+        more = "" if asked >= MOST_QUESTIONS else "; more questions tell (--min-queries)"
+        if isinf(likely.high_ns):
+            return f"p99 is at least {low} ms, and the queue may grow for ever{more}"
+        return f"p99 is between {low} and {high} ms{more}"
     if p99_ns > bound_ns:
         return f"p99 was {_ms(p99_ns)} ms, but is at most {_ms(likely.high_ns)} ms according to the replays"
     return ""

@@ -247,6 +247,20 @@ def test_a_trial_that_is_too_short_decides_nothing() -> None:
     )
 
 
+def test_a_machine_that_becomes_slower_decides_nothing() -> None:
+    search = RateSearch(replace(server(50.0), latency_bound_ns=10**12), 10_000_000)
+    faster, slower = (at(50.0, 1324, service_ms) for service_ms in (10, 15))
+    assert not search.record(50.0, (*faster[:662], *slower[662:]))
+    (trial,) = search.trials
+    assert trial.undecided.startswith("the machine became ") and trial.bound_ns is None
+
+
+def test_a_number_of_questions_that_is_never_asked_is_not_advised() -> None:
+    search = RateSearch(replace(server(97.5), latency_bound_ns=10**12), 10_000_000)
+    search.record(97.5, at(97.5, 2000, service_ms=9.99))
+    assert "more than a rate is tried with" in search.trials[0].undecided
+
+
 def test_a_rate_that_breaks_the_bound_is_decided_by_few_questions() -> None:
     search = RateSearch(replace(server(200.0), latency_bound_ns=20_000_000), 10_000_000)
     assert not search.record(200.0, at(200.0, 100))
