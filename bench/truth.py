@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from bench.commandline.options import command, count
-from bench.simulations import accuracy, labels, server, time
+from bench.simulations import accuracy, labels, server, suggestion, time
 from bench.simulations.cell import HEAD, Cell
 
 _PARTS: Final[dict[str, Callable[[int, int], Iterator[Cell]]]] = {
@@ -21,6 +21,7 @@ _PARTS: Final[dict[str, Callable[[int, int], Iterator[Cell]]]] = {
     "accuracy": accuracy.cells,
     "labels": labels.cells,
     "server": server.cells,
+    "suggestion": suggestion.cells,
 }
 _QUICK_DRAWS: Final = 200
 

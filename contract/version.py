@@ -7,7 +7,8 @@
 
 Version 2 in detail: `RoundStarted`, `RoundFinished` and `Settings.rounds`; `RunStarted.epoch` and
 `RunResumed`; `Sample.energy_joules` counts from the start of the round; `Device.class_named` and
-`Device.hypervisor`.
+`Device.hypervisor`; `RateTrial.dropped`, `load` and `undecided`; `PercentileBound.queries` counts different
+questions instead of answers.
 
 A change that an older reader would misread or refuse needs the next number, an entry above, and a step
 in `codec.UPGRADES` that converts the version before it. Readers upgrade older data and refuse newer data.

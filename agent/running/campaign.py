@@ -18,6 +18,7 @@ from agent.progress import Progress, about
 from agent.running.progress_line import ProgressLine
 from agent.running.runs import Runs
 from agent.running.thread_trial import with_fastest_threads
+from agent.stopping.stop_rule import hopeless
 from agent.systemd_notify import Service
 from commandline.counted import counted
 from commandline.outcome_text import outcome_lines
@@ -63,7 +64,8 @@ def measure(
         plans = _in_possible_rounds(plans, say)
         with suppress(OutboxFull):  # a later command ends them
             end_runs_of_older_versions(state.outbox)
-        for sentence in warnings:
+        undecided = hopeless(plans[0].settings, len(plans[0].questions))
+        for sentence in warnings if undecided is None else (*warnings, undecided):
             say(f"warning: {sentence}")
         if request.threads == "auto":
             plans = [with_fastest_threads(plan, state.folder, state.stop, say) for plan in plans]

@@ -13,7 +13,7 @@ from agent.planning.plan import Plan
 from agent.planning.rounds import planned
 from agent.progress import about
 from agent.running.round import Round
-from agent.stopping.rate_search import queries_for, steps
+from agent.stopping.rate_search import RateSearch, steps
 from commandline.counted import counted
 from contract.records import Settings
 from contract.scenarios import SERVER, SINGLE_STREAM
@@ -62,9 +62,10 @@ def seconds_left(settings: Settings, work: Work, pace: Pace | None) -> float | N
     if most is not None and settings.min_seconds == settings.max_seconds:
         return most
     if settings.scenario == SERVER:
-        if settings.qps is None:
+        if settings.qps is None or (pace is None and not settings.min_queries):
             return None
-        seconds = queries_for(settings.qps, settings, None) / settings.qps
+        search = RateSearch(settings, pace.question_ns if pace else 0)
+        seconds = search.queries(settings.qps, None) / settings.qps
         seconds += _starting(work, pace) if pace else 0.0
     elif pace is None:
         return None

@@ -14,11 +14,11 @@ from typing import Final, Protocol
 from agent.machine.energy import Meter, find_meter
 from agent.machine.telemetry import Telemetry
 from agent.planning.plan import Plan
-from agent.planning.selection import Passes
+from agent.planning.selection import Passes, shuffled
 from agent.running.marks import LOOK_SECONDS, MachineWatch, Stretch
 from agent.running.run_log import RunLog
 from agent.running.warm_up import CHUNK_SECONDS, Prepared, prepare
-from agent.stopping.rate_search import RateSearch, arrivals_ns, queries_for
+from agent.stopping.rate_search import RateSearch, arrivals_ns
 from agent.stopping.stop_rule import may_end
 from agent.stopping.tally import Tally
 from agent.worker.process import WorkerProcess
@@ -205,11 +205,11 @@ class Round:
                 if seconds_left <= 0:
                     break
             self._tell(stage=search.stage)
-            count = queries_for(qps, settings, seconds_left)
+            count = search.queries(qps, seconds_left)
             arrivals = arrivals_ns(qps, count, settings.seed)
             watch = self._watch(LOOK_SECONDS)
             answered = self._worker.ask(
-                [self._passes.at(place, 1)[0] for place in range(count)],
+                shuffled(self._plan.questions, settings.seed, count),
                 _NO_LIMIT_SECONDS if seconds_left is None else seconds_left + bound_ns / 1e9,
                 self._while_it_computes(watch),
                 arrivals_ns=arrivals,

@@ -35,9 +35,9 @@ UNUSUAL: Final = (
 FROM_ELSEWHERE: Final = "imported predictions: only their accuracy is known"
 _ENDED: Final = {"failed": "failed", "interrupted": "was interrupted", "running": "is still running"}
 FEW_FOR_P90: Final = 64
-"""The fewest timings that bound a p90 in MLPerf's early stopping; `agent.stopping` uses the same rule."""
+"""The fewest questions that bound a p90 in MLPerf's early stopping; `agent.stopping` uses the same rule."""
 FEW_FOR_P99: Final = 662
-"""The fewest timings that bound a p99 in MLPerf's early stopping."""
+"""The fewest questions that bound a p99 in MLPerf's early stopping."""
 _DRIFT: Final = 0.05
 _LISTED: Final = 4
 """How many other bundles and settings a row's note lists."""
@@ -244,9 +244,10 @@ def _note_time(notes: _Notes, group: Group) -> None:
             notes["p50_ms"].append(start_remark(run, remark))
     notes["p50_ms"] += _unlike_machines(group)
     for field, fewest in (("p90_ms", FEW_FOR_P90), ("p99_ms", FEW_FOR_P99)):
-        if values.timed < fewest:
+        # A question that was asked again counts once, as in the agent's bounds.
+        if (questions := min(values.timed, values.answered)) < fewest:
             notes[field].append(
-                f"only {counted(values.timed, 'timing')}; this percentile needs at least {fewest}"
+                f"only {counted(questions, 'different question')}; this percentile needs at least {fewest}"
             )
     for run, timeline in zip(group.runs, group.timelines, strict=True):
         name = f"run {run.run_id[:8]} of {run.device_id}"
