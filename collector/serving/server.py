@@ -15,6 +15,7 @@ from collector.intake.ingest import Ingested, ingest
 from collector.serving.upkeep import Upkeep
 from collector.store.database import Store
 from commandline.broker_address import BrokerAddress
+from commandline.mqtt_client import client_id, kept_secret
 
 MAX_GROUP_MESSAGES: Final = 200
 MAX_GROUP_BYTES: Final = 8 * 1_048_576
@@ -61,8 +62,9 @@ class Server:
         self._short_connections = 0
         self._events: Events = SimpleQueue()
         self._upkeep = Upkeep(store.path, say)
-        client_id = f"distilbench-collector-{store.collector_id}"
-        self._subscriber = Subscriber(address, client_id, self._events, group)
+        # The file lies beside the database, not in it: databases are copied, merged and published.
+        secret = kept_secret(store.path.with_name(f"{store.path.name}-session"))
+        self._subscriber = Subscriber(address, client_id("collector", secret), self._events, group)
 
     def run(self, ready: str) -> None:
         """Serve; prints `ready` once, when results can arrive.
