@@ -34,6 +34,8 @@ POLL_SECONDS: Final = 0.1
 SHORT_CONNECTION_SECONDS: Final = 10.0
 SHORT_CONNECTIONS: Final = 3
 """This many in a row suggest two agents that take over each other's session; few brokers report it."""
+FOREIGN_RECEIPTS: Final = 3
+"""This many receipts for runs that this agent never sent suggest a second device with its id."""
 SILENCE_SECONDS: Final = 180.0
 """If no receipt arrives for this long although a collector is there, a new connection is tried."""
 
@@ -63,6 +65,8 @@ class Publisher:
         self._state_due_at = 0.0
         self._secret = new_secret() if secret_file is None else kept_secret(secret_file)
         self._takeovers = TakeoverPatience()
+        self._own_runs: set[str] = set()
+        self._foreign_receipts = 0
         self._version = MqttVersion()
         self._ready_at: float | None = None
         self._short_connections = 0
@@ -195,6 +199,13 @@ class Publisher:
                 continue
             if self._sender.take(receipt):
                 self._delivered()
+            if any(stream.stored and stream.run_id not in self._own_runs for stream in receipt.streams):
+                self._foreign_receipts += 1
+        if self._foreign_receipts >= FOREIGN_RECEIPTS:
+            self.problem = (
+                f"receipts come for runs of another device: does another device also have the id "
+                f"'{self._device_id}'?"
+            )
         hold = False
         for packed, verdict, reason in uplink.acknowledged():
             self._sender.acknowledged(packed)
@@ -233,6 +244,7 @@ class Publisher:
             self._publish_state(uplink, "degraded" if paused else "connected", progress)
             self._state_due_at = time.monotonic() + STATE_SECONDS
         while uplink.has_room and (packed := self._sender.next(uplink.max_bytes)) is not None:
+            self._own_runs.add(packed.rows[0].run_id)
             uplink.send(packed)
 
     def _publish_state(

@@ -19,7 +19,8 @@ from agent.stop_signal import Stop
 from collector.broker.embedded import embedded_broker
 from collector.store.database import Store
 from commandline.broker_address import BrokerAddress, parse_broker
-from contract.messages import State, encode_message
+from contract.messages import Batch, State, encode_message
+from contract.records import Sample
 from contract.topics import topic
 from tests.collector.command import collector
 from tests.collector.factory import batch, run_records
@@ -128,6 +129,28 @@ def test_f38_odd_properties_stop_no_agent(
         with publisher_to(broker.url, outbox) as publisher:
             publisher.drain(SECONDS, stop)
     assert outbox.pending() == 0
+
+
+def test_f38_a_device_that_sends_sparse_runs_does_not_keep_others_waiting(
+    broker: Mosquitto, database: Path, tmp_path: Path
+) -> None:
+    """Every second record: each message once cost more than the one before, for minutes."""
+    with Collector("--broker", broker.url, "--db", database) as running:
+        with client(broker.port) as hostile, connected_device(parse_broker(broker.url)) as device:
+            for number in range(12):
+                first = 1 + 10_000 * number
+                records = [Sample(seq=first + 2 * place, at_ns=0) for place in range(5_000)]
+                sparse = Batch(device_id="dev-b", run_id=LATER, records=tuple(records))
+                hostile.publish(topic("dev-b", "results"), encode_message(sparse), qos=1)
+            begun = time.monotonic()
+            device.publish(batch(run_records(), RUN))
+            wait_until(lambda: device.has_receipt_through(RUN, 6), "the honest device's receipt")
+            assert time.monotonic() - begun < 10.0
+        begun = time.monotonic()
+        assert running.end() == 0
+        assert time.monotonic() - begun < 6.0
+    refused = collector("rejected", "--db", database)
+    assert "would have more than 4,096 gaps" in " ".join(refused.stdout.split())
 
 
 def client_ids(broker: Mosquitto, role: str) -> set[str]:
