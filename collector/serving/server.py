@@ -20,6 +20,8 @@ from commandline.mqtt_client import client_id, kept_secret
 MAX_GROUP_MESSAGES: Final = 200
 MAX_GROUP_BYTES: Final = 8 * 1_048_576
 RETRY_SECONDS: Final = 1.0
+LOCK_SECONDS: Final = 1.0
+"""How long to wait for another process that writes to the database before looking for a signal."""
 TICK_SECONDS: Final = 1.0
 """How long to wait for events before checking whether derived data needs an update."""
 SHORT_CONNECTION_SECONDS: Final = 10.0
@@ -56,6 +58,7 @@ class Server:
         """
         self.stored = self.duplicates = self.rejected = 0
         self._store = store
+        store.lock_patience_seconds = LOCK_SECONDS
         self._say = say
         self._stopping = False
         self._connected_at: float | None = None
