@@ -76,8 +76,8 @@ def test_the_installer_takes_distilbench_from_a_file_only(tmp_path: Path) -> Non
         refused = run(alone, *arguments)
         assert (refused.returncode, refused.stderr) == (
             2,
-            "install-agent.sh: name what to install: --wheels FOLDER, which make-wheelhouse.sh makes, or --wheel "
-            "FILE; see --help\n",
+            "install-agent.sh: name what to install: --wheels FOLDER, which make-wheelhouse.sh makes, or "
+            "--wheel FILE; see --help\n",
         )
     installs = [line.strip() for line in alone.read_text().splitlines() if line.strip().startswith("$pip ")]
     assert len(installs) == 2
@@ -87,9 +87,8 @@ def test_the_installer_takes_distilbench_from_a_file_only(tmp_path: Path) -> Non
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
 def test_a_script_runs_no_code_of_the_current_folder(script: Path, tmp_path: Path) -> None:
     (tmp_path / "pip.py").write_text("print('code of the current folder')")
-    settings = [
-        line.partition(" #")[0] for line in script.read_text().splitlines() if "PYTHONSAFEPATH" in line
-    ]
+    lines = script.read_text().splitlines()
+    settings = [line.partition(" #")[0] for line in lines if "PYTHONSAFEPATH" in line]
     command = [*settings, f"{sys.executable} -m pip --version", f"{sys.executable} -c 'import pip'"]
     done = subprocess.run(
         ["sh", "-euc", "\n".join(command)], cwd=tmp_path, capture_output=True, text=True, check=True
