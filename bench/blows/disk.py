@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.faults.disks import SmallDisk
-
 _ENOUGH: Final = "2g"
 
 
@@ -24,32 +22,29 @@ class Disk:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self.folder = folder
-        command = ["mount", "-t", "tmpfs", "-o", f"size={_ENOUGH}", "tmpfs", str(folder)]
-        self._mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
+        self._mounted = self._mount("-t", "tmpfs", "-o", f"size={_ENOUGH}", "tmpfs")
         if not self._mounted:
             if os.environ.get("CI") == "true":
                 raise SystemExit("bench: a tmpfs cannot be mounted, and CI=true")
             print("bench: disks are not filled, since that needs root", file=sys.stderr)
 
     def fill(self) -> None:
-        """Leave no free byte."""
+        """Leave no free byte, unless more is written at the same moment."""
         if self._mounted:
             found = os.statvfs(self.folder)
             used = (found.f_blocks - found.f_bfree) * found.f_frsize
-            self._resize(str(used))
+            self._mount("-o", f"remount,size={max(used, found.f_frsize)}")  # 0 would be no limit, for ever
 
     def free(self) -> None:
         """Make room again."""
         if self._mounted:
-            self._resize(_ENOUGH)
+            assert self._mount("-o", f"remount,size={_ENOUGH}")
 
     def close(self) -> None:
         """Unmount it; what it holds is lost."""
         if self._mounted:
             subprocess.run(["umount", "--lazy", self.folder], check=True)  # noqa: S603, S607
 
-    def _resize(self, size: str) -> None:
-        try:
-            SmallDisk(self.folder).resize(size)
-        except subprocess.CalledProcessError:
-            return  # more is used by now: it stays as large as it is
+    def _mount(self, *options: str) -> bool:
+        command = ["mount", *options, str(self.folder)]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603

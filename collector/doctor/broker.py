@@ -176,7 +176,7 @@ def _strangers(address: BrokerAddress) -> Finding:
     return Finding(
         "strangers",
         "warn",
-        "clients without credentials are accepted: they can forge results",
+        "clients without credentials are accepted: they can forge results, and delete what devices measured",
         "set up passwords and ACL as in deploy/mosquitto/",
     )
 

@@ -13,6 +13,7 @@ from collector.intake import ingest as intake
 from collector.intake import rejected
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import ingest
+from collector.intake.results_file import ingest_file
 from collector.store import database as store_module
 from collector.store.database import Store
 from collector.store.migrations import MIGRATIONS
@@ -111,6 +112,16 @@ def test_the_list_is_printed_at_once(database: Path) -> None:
     assert shown.stderr == "only the newest 1,000 messages are listed\n"
     listed = json.loads(collector("rejected", "--json", "--db", database).stdout)
     assert len(listed) == rejected.MOST_LISTED
+
+
+def test_a_file_of_something_else_does_not_fill_the_database(database: Path, tmp_path: Path) -> None:
+    """Such as /dev/urandom, or a log."""
+    file = tmp_path / "results.jsonl"
+    file.write_bytes(b"".join(b"line %d " % number + b"x" * 2_000 + b"\n" for number in range(8_000)))
+    with Store.open(database, create=True) as store:
+        assert ingest_file(store, file).rejected == 8_000
+        assert store.value("SELECT count(*) FROM rejected") == rejected.MOST_LISTED
+    assert database.stat().st_size < 5_000_000
 
 
 def test_what_is_kept_whole_is_bounded_however_small_it_is(
