@@ -14,11 +14,12 @@ def test_a_full_disk_takes_nothing_until_it_is_free(tmp_path: Path, content: byt
         pytest.skip("mounting a tmpfs needs root")
     try:
         (disk.folder / "before").write_bytes(content)
-        for _ in range(2):
+        for number in range(2):
+            more = disk.folder / f"more-{number}"
             disk.fill()
             with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-                (disk.folder / "more").write_bytes(b"x" * 10_000)
+                more.write_bytes(b"x" * 10_000)
             disk.free()
-            (disk.folder / "more").write_bytes(b"x" * 1_000_000)
+            more.write_bytes(b"x" * 1_000_000)
     finally:
         disk.close()
