@@ -35,7 +35,7 @@ SHORT_CONNECTION_SECONDS: Final = 10.0
 SHORT_CONNECTIONS: Final = 3
 """This many in a row suggest two agents that take over each other's session; few brokers report it."""
 FOREIGN_RECEIPTS: Final = 3
-"""This many receipts for runs that this agent never sent suggest a second device with its id."""
+"""This many receipts for runs that this agent does not know suggest a second device with its id."""
 SILENCE_SECONDS: Final = 180.0
 """If no receipt arrives for this long although a collector is there, a new connection is tried."""
 
@@ -197,10 +197,10 @@ class Publisher:
                 continue
             if not isinstance(receipt, Receipt) or receipt.device_id != self._device_id:
                 continue
+            if any(stream.stored and not self._knows(stream.run_id) for stream in receipt.streams):
+                self._foreign_receipts += 1
             if self._sender.take(receipt):
                 self._delivered()
-            if any(stream.stored and stream.run_id not in self._own_runs for stream in receipt.streams):
-                self._foreign_receipts += 1
         if self._foreign_receipts >= FOREIGN_RECEIPTS:
             self.problem = (
                 f"receipts come for runs of another device: does another device also have the id "
@@ -219,6 +219,12 @@ class Publisher:
                 hold = True
         if hold:
             self._sender.hold()
+
+    def _knows(self, run_id: str) -> bool:
+        """Whether a run is of this agent; the outbox may forget it once it is delivered."""
+        if run_id not in self._own_runs and self._outbox.knows(run_id):
+            self._own_runs.add(run_id)
+        return run_id in self._own_runs
 
     def _delivered(self) -> None:
         self.problem = None
@@ -244,7 +250,6 @@ class Publisher:
             self._publish_state(uplink, "degraded" if paused else "connected", progress)
             self._state_due_at = time.monotonic() + STATE_SECONDS
         while uplink.has_room and (packed := self._sender.next(uplink.max_bytes)) is not None:
-            self._own_runs.add(packed.rows[0].run_id)
             uplink.send(packed)
 
     def _publish_state(

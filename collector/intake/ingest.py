@@ -172,6 +172,8 @@ def _sparseness_problem(
     run_id: str, stored: tuple[SeqRange, ...], fresh: Collection[int]
 ) -> Malformed | None:
     """Return why records with these `seq`s cannot be added, if they leave too many gaps, or None."""
+    if len(stored) + len(fresh) <= MAX_RANGES:
+        return None
     place, between = _changed(stored, fresh)
     growth = len(between) - len(stored[place])
     if growth <= 0 or len(stored) + growth <= MAX_RANGES:

@@ -20,23 +20,13 @@ def merged(ranges: Iterable[SeqRange], more: Iterable[SeqRange]) -> tuple[SeqRan
 
 def holds(ranges: Sequence[SeqRange], seq: int) -> bool:
     """Return whether a number is in one of the ranges."""
-    return _last_before(ranges, seq) >= seq
+    before = bisect_right(ranges, (seq, math.inf))  # how many begin at this number or before it
+    return before > 0 and seq <= ranges[before - 1][1]
 
 
 def place_of(ranges: Sequence[SeqRange], first: int, last: int) -> slice:
     """Return which ranges can change when numbers from `first` to `last` are added."""
-    start = _count_from(ranges, first)
-    if _last_before(ranges, first) >= first - 1:
-        start -= 1
-    return slice(start, _count_from(ranges, last + 1))
-
-
-def _count_from(ranges: Sequence[SeqRange], seq: int) -> int:
-    """How many ranges begin at this number or before it."""
-    return bisect_right(ranges, (seq, math.inf))
-
-
-def _last_before(ranges: Sequence[SeqRange], seq: int) -> int:
-    """The last number of the latest range that begins at this number or before it; -2 if there is none."""
-    count = _count_from(ranges, seq)
-    return ranges[count - 1][1] if count else -2
+    start = bisect_right(ranges, (first, math.inf))
+    if start > 0 and ranges[start - 1][1] >= first - 1:
+        start -= 1  # it holds the first number, or ends beside it
+    return slice(start, bisect_right(ranges, (last + 1, math.inf)))

@@ -30,8 +30,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 MAX_CONNECTIONS: Final = 256
 MAX_PER_ADDRESS: Final = 128
 HEAD_SECONDS: Final = 10.0
-BLOCK_BYTES: Final = 65_536
-BLOCK_SECONDS: Final = 30.0
+BLOCK_BYTES: Final = 262_144
+BLOCK_SECONDS: Final = 60.0
 RETRY_AFTER_SECONDS: Final = 5
 _CHECK_SECONDS: Final = 1.0
 _KEEP_ALIVE_SECONDS: Final = 5

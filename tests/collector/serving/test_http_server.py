@@ -20,7 +20,7 @@ from agent.bundles.fetch import fetch
 from collector.errors import BadInput
 from collector.serving import bundle_server
 from tests import installed
-from tests.collector.running_collector import wait_until
+from tests.collector.running_collector import Collector, wait_until
 
 BOARDS = 50
 SLOW = 32
@@ -176,6 +176,25 @@ def test_what_is_no_request_is_answered_or_ended(
         assert ended(odd, 15.0)
     assert get(url).status == 200
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_collector_that_serves_bundles_ends_though_clients_are_stuck(
+    tmp_path: Path, tiny_bundle: Path, database: Path
+) -> None:
+    installed.module("uvicorn")
+    shutil.copytree(tiny_bundle, tmp_path / "shelf" / "tiny")
+    where = ("--bundles", tmp_path / "shelf", "--bundles-at", "127.0.0.1:0")
+    with Collector("--embedded-broker", "--db", database, *where) as running, ExitStack() as stack:
+        wait_until(lambda: len(running.said) > 1, "the ready lines")
+        url = running.said[0].split()[4].removesuffix("NAME,")
+        assert running.said[0] == f"serving 1 bundle at {url}NAME, for agent fetch"
+        for request in (b"GET /a", b"GET /tiny/model.onnx HTTP/1.1\r\nHost: x\r\n\r\n"):
+            stack.enter_context(connection(url)).sendall(request)
+        assert fetch(f"{url}tiny", tmp_path / "here", silent).new
+        begun = time.monotonic()
+        assert running.end() == 0
+        assert time.monotonic() - begun < 8.0
+        assert len(running.said) == 3, running.said
 
 
 def test_the_port_of_another_and_what_is_no_folder_are_one_sentence(tmp_path: Path) -> None:
