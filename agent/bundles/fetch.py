@@ -163,8 +163,8 @@ def _fetch_file(url: str, path: Path, entry: FileEntry, show: Show) -> None:
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, OSError) and error.filename is not None:
                 raise  # the error is about the file on this disk, not about the network
-            if path.exists() and path.stat().st_size > received:
-                retries = Retries()  # some of it arrived
+            if path.exists() and path.stat().st_size - received >= _BLOCK_BYTES:
+                retries = Retries()  # enough of it arrived
             if not retries.wait(error):
                 raise NotFetched(
                     f"'{printable(url)[:200]}' broke off: {_reason(error)}; run the same command again to "

@@ -40,7 +40,10 @@ class Retries:
             self._failures += 1
             if self._failures >= TRIES:
                 return False
-        asked = 0.0 if answer is None else _retry_after(answer)
+        asked = 0.0
+        if answer is not None:
+            asked = _retry_after(answer)
+            answer.close()
         jitter = 1.0 + random.random()  # noqa: S311 - spreads requests, no secret
         time.sleep(max(asked, self._wait) * jitter)
         self._wait = min(2 * self._wait, MAX_WAIT_SECONDS)
@@ -48,7 +51,7 @@ class Retries:
 
 
 def _retry_after(error: urllib.error.HTTPError) -> float:
-    """Return for how many seconds a server asks to wait (RFC 9110, 10.2.3), within bounds."""
+    """Return how many seconds a server asks to wait (RFC 9110, 10.2.3), within bounds; 0 if it does not."""
     text = (error.headers.get("Retry-After") or "").strip()
     if text.isascii() and text.isdecimal() and len(text) < 10:
         seconds = float(text)

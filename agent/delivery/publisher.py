@@ -203,7 +203,7 @@ class Publisher:
                 self._delivered()
         if self._foreign_receipts >= FOREIGN_RECEIPTS:
             self.problem = (
-                f"receipts come for runs of another device: does another device also have the id "
+                "receipts come for runs of another device: does another device also have the id "
                 f"'{self._device_id}'?"
             )
         hold = False

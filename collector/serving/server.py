@@ -20,7 +20,7 @@ from commandline.mqtt_client import client_id, kept_secret
 MAX_GROUP_MESSAGES: Final = 200
 MAX_GROUP_BYTES: Final = 8 * 1_048_576
 RETRY_SECONDS: Final = 1.0
-LOCK_SECONDS: Final = 1.0
+LOCK_SECONDS: Final = 2.0
 """How long to wait for another process that writes to the database before looking for a signal."""
 TICK_SECONDS: Final = 1.0
 """How long to wait for events before checking whether derived data needs an update."""

@@ -37,6 +37,7 @@ def url(tmp_path: Path, tiny_bundle: Path) -> Iterator[str]:
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Smaller limits of the server, by name."""
+    installed.module("uvicorn")
     for name, value in request.param.items():
         monkeypatch.setattr(f"collector.serving.http_server.{name}", value)
 
