@@ -53,15 +53,15 @@ def test_a_run_with_thousands_of_gaps_is_refused_by_name(store: Store) -> None:
 
 def test_sparse_messages_cost_no_more_than_others(store: Store) -> None:
     """Twelve messages of 240 kB, which once kept the collector busy for minutes."""
-    begun = time.monotonic()
+    begun = time.process_time()
     for number in range(12):
         take(store, sparse(1 + 10_000 * number, 4_096 if number == 0 else 5_000))
-    assert time.monotonic() - begun < 5.0
+    assert time.process_time() - begun < 5.0
     small = by_topic(sparse(1, 1))
-    begun = time.monotonic()
+    begun = time.process_time()
     outcome = ingest(store, [small] * 200)
     assert outcome.duplicates == 200
-    assert time.monotonic() - begun < 2.0
+    assert time.process_time() - begun < 2.0
 
 
 def bad(number: int, length: int = 250_000) -> bytes:
@@ -107,7 +107,7 @@ def test_the_list_is_printed_at_once(database: Path) -> None:
         ingest(store, deliveries)
     begun = time.monotonic()
     shown = collector("rejected", "--db", database)
-    assert time.monotonic() - begun < 15.0
+    assert time.monotonic() - begun < 60.0, "such a list once took minutes"
     assert shown.returncode == 0
     assert shown.stderr == "only the newest 1,000 messages are listed\n"
     listed = json.loads(collector("rejected", "--json", "--db", database).stdout)

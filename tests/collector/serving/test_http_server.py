@@ -115,7 +115,7 @@ def test_clients_that_drip_a_head_shut_nobody_out_and_are_ended(url: str, tmp_pa
         dripping.start()
         begun = time.monotonic()
         assert fetch(f"{url}tiny", tmp_path / "here", silent).new
-        assert time.monotonic() - begun < 10.0
+        assert time.monotonic() - begun < 30.0, "they once shut it for as long as they liked"
         assert all(ended(each, 10.0) for each in slow)
         done.set()
         dripping.join()
@@ -194,7 +194,7 @@ def test_a_collector_that_serves_bundles_ends_though_clients_are_stuck(
         assert fetch(f"{url}tiny", tmp_path / "here", silent).new
         begun = time.monotonic()
         assert running.end() == 0
-        assert time.monotonic() - begun < 8.0
+        assert time.monotonic() - begun < 15.0
         assert len(running.said) == 3, running.said
 
 
