@@ -254,6 +254,12 @@ class Outbox:
             (count,) = self._db.execute("SELECT count(*) FROM records WHERE refused IS NULL").fetchone()
         return int(count)
 
+    def knows(self, run_id: str) -> bool:
+        """Whether a run was begun here and is not delivered yet."""
+        with translated(self._path):
+            found = self._db.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        return found is not None
+
     def other_devices(self, device_id: str) -> list[str]:
         """Other devices whose results wait here."""
         with translated(self._path):
