@@ -127,7 +127,7 @@ def test_a_percentile_knows_its_rounds_and_needs_enough_questions(store: Store) 
     assert width(unsteady) > 1.3 * width(steady)
     assert "p90_ms" in steady.intervals
     assert steady.notes["p99_ms"] == (
-        f"no interval: only {QUESTIONS} questions with a time; p99 needs at least 662",
+        f"no interval: only {QUESTIONS} different questions timed; p99 needs at least 662",
     )
 
 
