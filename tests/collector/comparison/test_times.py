@@ -10,7 +10,7 @@ from collector.comparison.notes import NOT_SIGNIFICANT, NOT_TOLD_APART, WITHIN_O
 from collector.findings.comparison import Row
 from collector.report.formats.render import render
 from collector.store.database import Store
-from commandline.student_t import t_quantile
+from commandline.distributions.student_t import t_quantile
 from tests.collector.factory import device
 from tests.collector.turns import QUESTIONS, take_turns
 
