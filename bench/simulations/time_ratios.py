@@ -10,15 +10,20 @@ from bench.simulations.cell import NOTHING, Cell, Required, factor, share
 from bench.simulations.machine import Machine, SimulatedRun, command, drawn_tokens
 from collector.statistics.confidence import SIGNIFICANCE, is_significant
 from collector.statistics.multiple import holm
-from collector.statistics.ratios import TimeRatio, log_ratios, ratio_at_different_times, ratio_in_rounds
-from collector.statistics.rounds import RoundMean
-from collector.statistics.spread import Spread, pooled
-from collector.statistics.steadiness import steadiness
+from collector.statistics.timing.ratios import (
+    TimeRatio,
+    log_ratios,
+    ratio_at_different_times,
+    ratio_in_rounds,
+)
+from collector.statistics.timing.rounds import RoundMean
+from collector.statistics.timing.spread import Spread, pooled
+from collector.statistics.timing.steadiness import steadiness
 
 SPREADS: Final = (0.0, 0.005, 0.01, 0.02, 0.05)
 _FALSE_ALARM: Final = "two equal bundles are called different"
-_COVERS: Final = "the interval of the ratio covers it"
-_WIDTH: Final = "median width over that of an interval that knows the spread"
+_COVERS: Final = "the interval of a ratio covers the truth"
+_WIDTH: Final = "median width of a ratio's interval, over that of one that knows the spread"
 _AT_MOST: Final = Required(at_most=SIGNIFICANCE)
 _COVERAGE: Final = Required(at_least=0.93)
 _NARROW: Final = Required(at_most=1.6)
@@ -77,7 +82,7 @@ def _single(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
             differs(ratio_in_rounds([compared(*pair)])) and not any(map(is_remarked, pair)) for pair in pairs
         ]
         yield share(
-            f"5 rounds, 334 questions, {what}", f"{_FALSE_ALARM}, without a remark on one", alarms, _AT_MOST
+            f"5 rounds, 334 questions, {what}", f"{_FALSE_ALARM}, and no remark stands", alarms, _AT_MOST
         )
     machine = Machine(rounds=0.01)
     for effect, required in ((0.05, Required(at_least=0.9)), (0.02, NOTHING)):
@@ -102,12 +107,12 @@ def _tables(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
         equal = [0.0] * len(spreads)
         alarms = [any(_table(rng, equal, spreads)) for _ in range(tables)]
         yield share(
-            f"a table of {name}", "any of them is called different, though all are equal", alarms, _AT_MOST
+            f"a table of {name}", "any row of a table of equal rows is called different", alarms, _AT_MOST
         )
     faster = [0.0, -math.log1p(0.05), *([0.0] * 19)]
     hits = [_table(rng, faster, (0.01,) * 21)[0] for _ in range(tables)]
     yield share(
-        "a table of 20 rows, spread 1 %", "one that is 5 % faster is found", hits, Required(at_least=0.9)
+        "a table of 20 rows, spread 1 %", "a row that is 5 % faster is found", hits, Required(at_least=0.9)
     )
 
 
@@ -151,8 +156,8 @@ def _devices(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
             truths.append(float(own.mean()) if found[-1].scope == "these devices" else 0.0)
         of = "these devices" if count < 5 else "the machine type"
         yield share(
-            f"{count} devices that differ by 5 %",
-            f"the interval of the ratio of {of} covers it",
+            f"{count} devices that differ by 5 %, of {of}",
+            _COVERS,
             map(_covers, found, truths),
             _COVERAGE,
         )
@@ -166,7 +171,8 @@ def _devices(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
             )
         name = f"1 round, 334 questions, spread between rounds {percent(spread)}, known from 8 others"
         yield from _interval(name, found, 0.0, _oracle(machine, 334, 1))
-        yield share(name, _FALSE_ALARM, map(differs, found), Required(at_most=0.0))
+        claims = "of one round, two equal bundles are called different"
+        yield share(name, claims, map(differs, found), Required(at_most=0.0))
 
 
 def _oracle(machine: Machine, questions: int, rounds: int) -> float:
@@ -179,7 +185,10 @@ def _interval(
 ) -> Iterator[Cell]:
     yield share(name, _COVERS, (_covers(one, truth) for one in found), _COVERAGE)
     widths = [math.log(one.interval[1] / one.interval[0]) for one in found if one.interval is not None]
-    yield factor(name, _WIDTH, np.array(widths) / (2 * _NORMAL * error), _NARROW if narrow else NOTHING)
+    widths_over = np.array(widths) / (2 * _NORMAL * error)
+    yield factor(
+        name, _WIDTH if narrow else f"{_WIDTH}, of few rounds", widths_over, _NARROW if narrow else NOTHING
+    )
 
 
 def _covers(found: TimeRatio, truth: float) -> bool:

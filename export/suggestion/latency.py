@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from commandline.student_t import t_quantile
+from commandline.distributions.student_t import t_quantile
 
 _REFERENCE: Final = "fp32"
 _LARGEST: Final = 700.0
