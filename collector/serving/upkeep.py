@@ -20,9 +20,14 @@ QUIET_SECONDS: Final = 5.0
 LONGEST_SECONDS: Final = 300.0
 """An update starts after this many seconds even if results never stop arriving."""
 _STOP_SECONDS: Final = 10.0
-# A file in the current folder that is named like a library must not be imported (-P), and the process must run
-# the same copy of this package as the server.
-_PROGRAM: Final = "import sys; sys.path.append(sys.argv.pop(1)); from collector.serving.upkeep import main; sys.exit(main())"
+# A file in the current folder that is named like a library must not be imported (-P), and the process must
+# run the same copy of this package as the server.
+_PROGRAM: Final = """
+import sys
+sys.path.append(sys.argv.pop(1))
+from collector.serving.upkeep import main
+sys.exit(main())
+"""
 
 
 class Upkeep:
