@@ -64,7 +64,8 @@ def replacing(path: Path, mode: int = PRIVATE, *, denied: int = 0) -> Iterator[I
     """Write a new content for a file, which replaces the old one when the block ends; or create the file.
 
     Readers find the whole old content or the whole new one, which is on the disk then. After an error they
-    find the old one. A link is followed. The file keeps its mode, and its owner if this user may give it away.
+    find the old one. A link is followed. The file keeps its mode, and its owner if this user may give it
+    away.
 
     Args:
         path: the file.
@@ -134,13 +135,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def not_replaceable(place: Path) -> str | None:
-    """Why what is at a path must not be replaced by a new bundle; None if it is a bundle and nothing else.
+    """Why what is at a path must not be replaced by a new bundle, as the end of a sentence; None if it may.
 
-    Replacing a folder deletes the old one. So it must be a real folder that holds nothing but what its
-    manifest names, or what every bundle has if its manifest is damaged.
-
-    Returns:
-        The end of a sentence that begins with the path.
+    Replacing a folder deletes the old one. So it must be a folder and no link, and hold a bundle only.
 
     Raises:
         OSError: the folder cannot be read.
@@ -149,17 +146,24 @@ def not_replaceable(place: Path) -> str | None:
         return None
     if place.is_symlink() or not place.is_dir() or not (place / MANIFEST_FILE).is_file():
         return "already exists and is not a bundle"
+    stranger = stranger_in(place)
+    return None if stranger is None else f"holds '{printable(stranger)}', which is not part of the bundle"
+
+
+def stranger_in(folder: Path) -> str | None:
+    """The name of something in a folder that is no file of its bundle; None if there is nothing else.
+
+    If the manifest is missing or damaged, only the files that every bundle has are those of a bundle.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
     own = {MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE}
-    try:
-        with open(open_plain(place / MANIFEST_FILE), "rb") as file:
-            own.update(decode_manifest(file.read(MAX_MANIFEST_BYTES + 1)).files)
-    except (OSError, ContractError):
-        pass  # what is damaged may be replaced
-    with os.scandir(place) as entries:
-        for entry in entries:
-            if entry.name not in own or not entry.is_file(follow_symlinks=False):
-                return f"holds '{printable(entry.name)}', which is not part of the bundle"
-    return None
+    with suppress(OSError, ContractError), os.fdopen(open_plain(folder / MANIFEST_FILE), "rb") as file:
+        own.update(decode_manifest(file.read(MAX_MANIFEST_BYTES + 1)).files)
+    with os.scandir(folder) as entries:
+        others = (e.name for e in entries if e.name not in own or not e.is_file(follow_symlinks=False))
+        return next(others, None)
 
 
 def put_in_place(draft: Path, place: Path) -> None:
