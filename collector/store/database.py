@@ -211,9 +211,10 @@ class Store:
         """Read from one unchanging snapshot of the database during the block."""
         with _translated(self._path):
             self._db.conn.execute("BEGIN")
-            try:
-                yield
-            finally:
+        try:
+            yield
+        finally:
+            with _translated(self._path):
                 self._db.conn.execute("ROLLBACK")
 
     def rows(self, sql: str, *parameters: object) -> Iterator[dict[str, Any]]:
