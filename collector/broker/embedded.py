@@ -23,8 +23,8 @@ from contract.messages import MAX_MESSAGE_BYTES
 
 LOOPBACK: Final = "127.0.0.1"
 NO_RIGHTS: Final = (
-    "the embedded broker has no access rights: each device can send results as another device, and delete what "
-    "others have not delivered yet"
+    "the embedded broker has no access rights: each device can send results as another device, and delete "
+    "what others have not delivered yet"
 )
 EXPOSED: Final = (
     f"{NO_RIGHTS}; without --cert-file and --key-file others can read everything, passwords included"
