@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from commandline.broker_address import may_hold_password
-from commandline.config import ConfigFile, config_file, variable
+from commandline.config import ConfigFile, Setting, config_file, variable
 from commandline.counted import counted
 from commandline.help import Command, CommandGroup, option_group
 from contract.codec import encode, json_text, printable
@@ -105,7 +105,7 @@ def _show(config: ConfigFile) -> click.Command:
     @click.pass_context
     def show(context: click.Context, /, as_json: bool, **values: Any) -> None:
         """Print every option, its current value, and its source."""
-        found = [entry._replace(value=_without_password(entry.value)) for entry in config.shown(context)]
+        found = [_without_password(entry) for entry in config.shown(context)]
         if as_json:
             by_key = {entry.key: {"value": _plain(entry.value), "source": entry.source} for entry in found}
             click.echo(json_text(encode(by_key), -1), nl=False)
@@ -132,9 +132,9 @@ def _keys(config: ConfigFile) -> list[Key]:
     ]
 
 
-def _without_password(value: Any) -> Any:
-    hidden = isinstance(value, str) and "@" in value and may_hold_password(value)
-    return "(not shown: it may hold a password)" if hidden else value
+def _without_password(entry: Setting) -> Setting:
+    hidden = entry.key == "broker" and entry.value is not None and may_hold_password(entry.value)
+    return entry._replace(value="(not shown: it may hold a password)") if hidden else entry
 
 
 def _plain(value: Any) -> Any:

@@ -21,6 +21,7 @@ TIMEOUT_SECONDS: Final = 30.0
 PROGRESS_SECONDS: Final = 60.0
 """Within this time, an answer must begin; after that, and again each time, `PROGRESS_BYTES` must arrive."""
 PROGRESS_BYTES: Final = 65_536
+_AGAIN_SECONDS: Final = 1.0
 
 
 class Answer:
@@ -96,7 +97,7 @@ class _Deadline:
     """Shuts connections that are slow."""
 
     def __init__(self) -> None:
-        self.passed = False
+        self.passed = self._ended = False
         self._connections: list[http.client.HTTPConnection] = []
         self._timer: threading.Timer | None = None
 
@@ -107,6 +108,7 @@ class _Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended = True
         self._cancel()
 
     def watch(self, connection: http.client.HTTPConnection) -> None:
@@ -115,7 +117,11 @@ class _Deadline:
     def renew(self) -> None:
         """Begin again to wait."""
         self._cancel()
-        self._timer = threading.Timer(PROGRESS_SECONDS, self._pass)
+        if not self.passed:
+            self._start(PROGRESS_SECONDS)
+
+    def _start(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._pass)
         self._timer.daemon = True
         self._timer.start()
 
@@ -128,6 +134,8 @@ class _Deadline:
         for connection in self._connections:
             with suppress(OSError, AttributeError):  # not connected yet, or closed
                 connection.sock.shutdown(socket.SHUT_RDWR)
+        if not self._ended:
+            self._start(_AGAIN_SECONDS)  # for a connection that is made only now
 
 
 class _Watched:

@@ -356,6 +356,7 @@ def _translated(path: Path) -> Iterator[None]:
         if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
             raise StorageUnavailable(f"database {str(path)!r} cannot be used now: {error}") from error
         # SQLITE_ERROR is about a statement: all are our own, so the tables are not what they were.
-        raise NotADatabase(f"database {str(path)!r} is damaged: {printable(str(error))}") from error
+        updated = ", or was updated by a later distilbench" if code == sqlite3.SQLITE_ERROR else ""
+        raise NotADatabase(f"database {str(path)!r} is damaged{updated}: {printable(str(error))}") from error
     except OSError as error:
         raise StorageUnavailable(f"{str(path)!r} cannot be used: {error.strerror or error}") from error
