@@ -24,7 +24,7 @@ PROGRESS_BYTES: Final = 65_536
 _AGAIN_SECONDS: Final = 1.0
 
 
-class Answer:
+class WebAnswer:
     """A web server's answer, while it arrives."""
 
     def __init__(self, response: http.client.HTTPResponse, deadline: "_Deadline") -> None:
@@ -68,7 +68,7 @@ class Answer:
 
 
 @contextmanager
-def opened(url: str, start: int = 0) -> Iterator[Answer]:
+def opened(url: str, start: int = 0) -> Iterator[WebAnswer]:
     """Ask for what is at an address, from a byte on.
 
     Raises:
@@ -86,7 +86,7 @@ def opened(url: str, start: int = 0) -> Iterator[Answer]:
             except ValueError:
                 raise urllib.error.URLError("it redirects to what is not an address") from None
             with response:
-                yield Answer(response, deadline)
+                yield WebAnswer(response, deadline)
         except (OSError, http.client.HTTPException):
             if deadline.passed:
                 raise TimeoutError(f"it sends less than {PROGRESS_BYTES // 1024} KiB per minute") from None
