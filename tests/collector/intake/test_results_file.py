@@ -4,12 +4,15 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from collector.errors import BadInput
 from collector.intake import results_file
+from collector.intake.incoming import Delivery
+from collector.intake.ingest import Ingested, ingest
 from collector.intake.results_file import ingest_file
 from collector.store.database import Store
 from contract.codec import encode
@@ -106,9 +109,13 @@ def test_devices_and_folders_are_refused(store: Store, path: str) -> None:
 
 def test_a_group_is_bounded_in_bytes(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     groups: list[int] = []
-    real = results_file.ingest
+
+    def counted(store: Store, group: Sequence[Delivery]) -> Ingested:
+        groups.append(len(group))
+        return ingest(store, group)
+
     monkeypatch.setattr(results_file, "BYTES_AT_ONCE", 2 * len(MESSAGE))
-    monkeypatch.setattr(results_file, "ingest", lambda s, group: groups.append(len(group)) or real(s, group))
+    monkeypatch.setattr(results_file, "ingest", counted)
     path = tmp_path / "results.jsonl"
     path.write_bytes(b"\n".join([MESSAGE] * 5))
     counts = ingest_file(store, path)

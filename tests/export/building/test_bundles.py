@@ -156,7 +156,7 @@ def test_a_file_beside_a_bundle_is_not_deleted_with_it(tmp_path: Path) -> None:
     (bundle,) = build(TINY_RANDOM, tmp_path, silent)
     (bundle / "notes.txt").write_text("mine")
     with pytest.raises(BadInput, match=r"tiny-fp32' holds 'notes\.txt', which is not part of the bundle"):
-        build(TINY_RANDOM._replace(seed=12), tmp_path, silent)
+        build(BuildRequest(model=TINY, weights="random", seed=12), tmp_path, silent)
     assert (bundle / "notes.txt").read_text() == "mine"
 
 
