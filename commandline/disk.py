@@ -121,15 +121,20 @@ def public_mode() -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names of a folder's files to the disk.
+    """Bring the names of a folder's files to the disk; nothing where the file system cannot do that.
 
     Raises:
-        OSError: the folder cannot be opened.
+        OSError: the folder cannot be opened, or its disk reports an error.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with suppress(OSError):  # some network shares cannot, and keep names in their own way
-            os.fsync(descriptor)
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (
+            errno.EINVAL,
+            errno.ENOTSUP,
+        ):  # of network shares, which have ways of their own
+            raise
     finally:
         os.close(descriptor)
 
