@@ -12,11 +12,12 @@ from collector.findings.verdict import FAILS, NOT_DECIDED, Verdict
 from collector.regression.changes import Change, Regression
 from collector.regression.limits import TIMES
 from commandline.counted import counted
+from contract.codec import json_text
 
 
 def changes_json(found: Regression) -> str:
     """Encode a comparison of two runs as indented JSON, with the fields of `Regression`."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
+    return json_text(msgspec.json.encode(found))
 
 
 def changes_text(found: Regression, width: int | None = None) -> str:
