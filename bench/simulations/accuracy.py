@@ -134,9 +134,9 @@ def _differences(rng: np.random.Generator, draws: int, of: _Situation) -> Iterat
     found, alarms = _Estimates(0.0), []
     for _ in range(draws):
         clusters, (left, right) = sit(rng, of.sizes, [ability_of(_F1)] * 2)
-        contrast = difference(left, right, clusters)
-        found.add(contrast.value, contrast.low, contrast.high)
-        alarms.append(contrast.p_value < SIGNIFICANCE)
+        compared = difference(left, right, clusters)
+        found.add(compared.value, compared.low, compared.high)
+        alarms.append(compared.p_value < SIGNIFICANCE)
     name = f"{of.name}, two equal readers"
     yield from found.cells(name, "the difference of F1", of.covers, of.width)
     yield share(name, "F1 is called different", alarms, _FALSE_ALARMS)
@@ -147,8 +147,8 @@ def _power(rng: np.random.Generator, draws: int, of: _Situation) -> Cell:
     found = []
     for _ in range(draws):
         clusters, (left, right) = sit(rng, of.sizes, abilities)
-        contrast = difference(left, right, clusters)
-        found.append(contrast.p_value < SIGNIFICANCE and contrast.value > 0)
+        compared = difference(left, right, clusters)
+        found.append(compared.p_value < SIGNIFICANCE and compared.value > 0)
     name = f"{of.name}, F1 {100 * _F1:.0f} and {100 * (_F1 - _FOUND):.0f} %"
     return share(name, "the difference is found", found, Required(at_least=0.8))
 
@@ -163,9 +163,9 @@ def _few_changes(rng: np.random.Generator, draws: int, questions: int, changes: 
             sitting = precisions(
                 rng, sizes, ability_of(_F1), flickers=0.0 if lost else changes, lost=changes if lost else 0.0
             )
-            contrast = difference(sitting.scores[1], sitting.scores[0], sitting.clusters)
-            found.add(contrast.value, contrast.low, contrast.high)
-            alarms.append(contrast.p_value < SIGNIFICANCE)
+            compared = difference(sitting.scores[1], sitting.scores[0], sitting.clusters)
+            found.add(compared.value, compared.low, compared.high)
+            alarms.append(compared.p_value < SIGNIFICANCE)
         changed = "lost" if lost else "given again"
         name = f"{questions} questions, {100 * changes:g} % of the answers {changed}"
         yield from found.cells(name, "the difference of F1", _COVERS)

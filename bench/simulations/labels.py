@@ -16,7 +16,7 @@ from collector.comparison.recommendation import (
     Recommendation,
     recommend,
 )
-from collector.statistics.scores import Contrast, difference
+from collector.statistics.scores import MeanDifference, difference
 from commandline.student_t import t_p_value, t_quantile
 
 _WRONG: Final = Required(at_most=0.05)
@@ -95,14 +95,14 @@ def _labelled(rng: np.random.Generator, rows: _Rows) -> Recommendation:
         for of_row, times in zip(scores, logs, strict=True)
     ]
 
-    def accuracy(left: int, right: int) -> Contrast:
+    def accuracy(left: int, right: int) -> MeanDifference:
         found = difference(scores[left], scores[right], clusters)
-        return Contrast(100 * found.value, 100 * found.low, 100 * found.high, found.p_value)
+        return MeanDifference(100 * found.value, 100 * found.low, 100 * found.high, found.p_value)
 
     return recommend(candidates, accuracy, lambda left, right: _faster(logs[right] - logs[left]))
 
 
-def _faster(gains: NDArray[np.float64]) -> Contrast:
+def _faster(gains: NDArray[np.float64]) -> MeanDifference:
     value, error = float(gains.mean()), float(gains.std(ddof=1)) / len(gains) ** 0.5
     half = t_quantile(len(gains) - 1) * error
-    return Contrast(value, value - half, value + half, t_p_value(value / error, len(gains) - 1))
+    return MeanDifference(value, value - half, value + half, t_p_value(value / error, len(gains) - 1))

@@ -112,8 +112,8 @@ def _nearest(
 
     def may_be_as_near(i: int) -> bool:
         at_best = (
-            f1 + by_accuracy.contrasts[i, nearest].high,
-            log_time - by_speed.contrasts[i, nearest].high,
+            f1 + by_accuracy.differences[i, nearest].high,
+            log_time - by_speed.differences[i, nearest].high,
         )
         return distance(*at_best) <= distance(f1, log_time)
 

@@ -14,7 +14,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a number is what it has to be, as far as its interval tells."""
 
     outcome: Outcome
-    """`passes` if both ends of the interval are what is required, `fails` if neither is, else `not decided`."""
+    """`passes` if both ends of the interval are what is required; `fails` if neither is."""
     needs: int | None = None
     """If it is not decided: about how many questions or rounds would decide it, if the number stays what it
     is. None if no number would, because the number is the bound itself, or nearly so."""

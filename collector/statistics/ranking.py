@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from collector.statistics.confidence import SIGNIFICANCE
 from collector.statistics.multiple import holm
-from collector.statistics.scores import Contrast
+from collector.statistics.scores import MeanDifference
 
-Pairwise = Callable[[int, int], Contrast | None]
+Pairwise = Callable[[int, int], MeanDifference | None]
 """Compares two of several, by position, with a value above 0 if the first is better. None if they share too
 little to be compared."""
 
@@ -16,7 +16,7 @@ little to be compared."""
 class Ranking(NamedTuple):
     """What the tests of all pairs show, adjusted for their number by Holm's method."""
 
-    contrasts: dict[tuple[int, int], Contrast]
+    differences: dict[tuple[int, int], MeanDifference]
     """Of every two, the first one's value less the second one's."""
     beats: frozenset[tuple[int, int]]
     """The pairs of which the first is shown to be better than the second."""
@@ -33,16 +33,18 @@ def ranking(count: int, pairwise: Pairwise) -> Ranking | None:
     Returns:
         The ranking; None if two of them cannot be compared.
     """
-    contrasts: dict[tuple[int, int], Contrast] = {}
+    differences: dict[tuple[int, int], MeanDifference] = {}
     beats = set()
     pairs = list(combinations(range(count), 2))
     for left, right in pairs:
         found = pairwise(left, right)
         if found is None:
             return None
-        contrasts[left, right] = found
-        contrasts[right, left] = Contrast(-found.value, -found.high, -found.low, found.p_value)
-    for (left, right), p_value in zip(pairs, holm([contrasts[pair].p_value for pair in pairs]), strict=True):
+        differences[left, right] = found
+        differences[right, left] = MeanDifference(-found.value, -found.high, -found.low, found.p_value)
+    for (left, right), p_value in zip(
+        pairs, holm([differences[pair].p_value for pair in pairs]), strict=True
+    ):
         if p_value < SIGNIFICANCE:
-            beats.add((left, right) if contrasts[left, right].value > 0 else (right, left))
-    return Ranking(contrasts, frozenset(beats))
+            beats.add((left, right) if differences[left, right].value > 0 else (right, left))
+    return Ranking(differences, frozenset(beats))

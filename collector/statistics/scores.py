@@ -16,7 +16,7 @@ from collector.statistics.sign_flip import sign_flip
 from commandline.student_t import t_p_value, t_quantile
 
 
-class Contrast(NamedTuple):
+class MeanDifference(NamedTuple):
     """A mean difference of two sides with its interval, and whether chance may explain it."""
 
     value: float
@@ -51,7 +51,7 @@ def mean_score(values: ArrayLike, clusters: Clusters) -> Mean:
     return Mean(mean, min(bottom + (top - bottom) * low, mean), max(bottom + (top - bottom) * high, mean))
 
 
-def difference(left: ArrayLike, right: ArrayLike, clusters: Clusters) -> Contrast:
+def difference(left: ArrayLike, right: ArrayLike, clusters: Clusters) -> MeanDifference:
     """Compare the mean scores of two sides on the same questions.
 
     The interval is Student's, of the questions and two imagined ones: one that only the left side answers,
@@ -71,7 +71,7 @@ def difference(left: ArrayLike, right: ArrayLike, clusters: Clusters) -> Contras
     reach = _reach(ours, theirs)
     error, freedom = _error(differences - value, reach, clusters)
     if not freedom:
-        return Contrast(value, -reach, reach, 1.0)
+        return MeanDifference(value, -reach, reach, 1.0)
     half = t_quantile(freedom) * error
     low, high = max(value - half, -reach), min(value + half, reach)
     p_value = sign_flip(clusters.totals(differences))
@@ -79,7 +79,7 @@ def difference(left: ArrayLike, right: ArrayLike, clusters: Clusters) -> Contras
         p_value = max(p_value, t_p_value(value / error, freedom))
     elif p_value >= SIGNIFICANCE:
         low, high = min(low, 0.0), max(high, 0.0)
-    return Contrast(value, low, high, p_value)
+    return MeanDifference(value, low, high, p_value)
 
 
 def kept(left: ArrayLike, right: ArrayLike, clusters: Clusters) -> Mean:

@@ -26,7 +26,7 @@ class _File(NamedTuple):
 class Articles:
     """The articles of the question files in a database, read once per file.
 
-    A paragraph without a title is an article by itself.
+    A paragraph without a title is an article by itself, unless no paragraph of the file has one.
     """
 
     def __init__(self, store: Store) -> None:
@@ -52,7 +52,10 @@ class Articles:
         rows = list(self._store.tuples(_QUESTIONS, questions_sha256))
         question = np.array(Keys().of(row[0] for row in rows), np.uint64)
         paragraph = np.array([row[1] for row in rows], np.int64)
-        numbers: dict[object, int] = {}
-        article = np.array([numbers.setdefault(row[2] or row[1], len(numbers)) for row in rows], np.int64)
+        titled = any(title for _, _, title in rows)
+        numbers: dict[str | int, int] = {}
+        article = np.array(
+            [numbers.setdefault(title or place * titled, len(numbers)) for _, place, title in rows], np.int64
+        )
         order = np.argsort(question)
         return _File(question[order], paragraph[order], article[order])

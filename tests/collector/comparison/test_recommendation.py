@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from collector.comparison.recommendation import NOTHING, Candidate, Recommendation, recommend
 from collector.statistics.ranking import Pairwise
-from collector.statistics.scores import Contrast
+from collector.statistics.scores import MeanDifference
 
 CANDIDATES = st.lists(
     st.builds(Candidate, f1=st.floats(0, 100), time=st.floats(0.1, 1e6), memory=st.integers(10**6, 10**9)),
@@ -19,9 +19,9 @@ CANDIDATES = st.lists(
 def known_within(noise: float, value: Sequence[float]) -> Pairwise:
     """Compare numbers by themselves: they differ if they are more than `noise` apart."""
 
-    def compare(left: int, right: int) -> Contrast:
+    def compare(left: int, right: int) -> MeanDifference:
         found = value[left] - value[right]
-        return Contrast(found, found - noise, found + noise, 0.0 if abs(found) > noise else 1.0)
+        return MeanDifference(found, found - noise, found + noise, 0.0 if abs(found) > noise else 1.0)
 
     return compare
 
@@ -74,7 +74,7 @@ def test_of_two_between_that_may_be_equally_near_both_are_balanced() -> None:
 
 
 def test_without_a_comparison_of_two_rows_there_is_no_label() -> None:
-    def speed(left: int, right: int) -> Contrast | None:
+    def speed(left: int, right: int) -> MeanDifference | None:
         return None
 
     accuracy = known_within(0.0, [93.0, 87.0])
