@@ -16,8 +16,8 @@ from agent.planning.selection import select
 from bench.commandline import options
 from bench.commandline.options import command
 from bench.races.contestants import Entry, compare
+from collector.statistics.medians import speed_up
 from collector.statistics.percentiles import percentile
-from collector.statistics.ratios import speed_up
 from contract.questions import decode_questions
 
 

@@ -1,4 +1,4 @@
-"""Student's t distribution: its quantiles and p values, for any number of degrees of freedom.
+"""Student's t, Fisher's F and the beta distribution, for any number of degrees of freedom, also fractions.
 
 They are here because both the collector and the export print intervals of few measurements, and neither of
 them installs SciPy.
@@ -39,11 +39,25 @@ def t_p_value(t: float, freedom: float) -> float:
     """
     if math.isinf(freedom):
         return math.erfc(abs(t) / math.sqrt(2))
-    return _incomplete_beta(freedom / (freedom + t * t), t * t / (freedom + t * t), freedom / 2, 0.5)
+    return beta_probability(freedom / (freedom + t * t), t * t / (freedom + t * t), freedom / 2, 0.5)
 
 
-def _incomplete_beta(x: float, complement: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function (Press and others, Numerical Recipes, 6.4).
+def f_probability(ratio: float, above: float, below: float) -> float:
+    """The probability that Fisher's F is at most `ratio`.
+
+    Args:
+        ratio: the ratio of two variances, 0 or more.
+        above: degrees of freedom of the variance above the line.
+        below: degrees of freedom of the variance below the line.
+    """
+    whole = above * ratio + below
+    return beta_probability(above * ratio / whole, below / whole, above / 2, below / 2)
+
+
+def beta_probability(x: float, complement: float, a: float, b: float) -> float:
+    """The probability that the beta distribution with parameters `a` and `b` assigns to 0 to `x`.
+
+    It is the regularised incomplete beta function (Press and others, *Numerical Recipes*, 6.4).
 
     Args:
         x: 0 to 1.

@@ -139,14 +139,15 @@ class RunStarted(_Record, tag="run_started", frozen=True, kw_only=True):
     thread_trials: tuple[ThreadTrial, ...] = ()
     """The trials that `settings.threads` was chosen from; empty if there were none."""
     epoch: Epoch | None = None
-    """Identifies the process that started the run; None in version 1."""
+    """Identifies the command that started the run; None in version 1. Runs with equal epochs took turns, so
+    their rounds with equal numbers were measured side by side."""
 
 
 class RunResumed(_Record, tag="run_resumed", frozen=True, kw_only=True):
     """A further process continues the run: the first record that it adds."""
 
     epoch: Epoch
-    """Identifies the process."""
+    """Identifies the command that the process belongs to, as in `RunStarted`."""
     resumed_at: UtcTime
 
 

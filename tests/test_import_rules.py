@@ -134,6 +134,21 @@ def test_bert_score_is_imported_when_used() -> None:
     assert not [i for i in imports("collector") if i.package == "bert_score" and i.at_module_level]
 
 
+def test_a_comparison_reads_no_database() -> None:
+    """What is compared was gathered before; only the two entries hand a database to the gathering."""
+    readers = {
+        f"{path.name} {name.name}"
+        for path in sorted((ROOT / "collector/comparison").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+        for name in node.names
+        if node.module.startswith("collector.store")
+        or node.module in {"collector.summaries.run_summary", "collector.comparison_inputs.answers"}
+    }
+    values = {"notes.py Run", "regression.py Run"}
+    assert readers - values == {"compare.py Store", "regression.py Store"}
+
+
 def wing_of(package: str, module: str) -> str:
     """The part of a package that a module is in: `running` of `agent.running.run`; else empty."""
     rest = module.removeprefix(f"{package}.")

@@ -7,6 +7,7 @@ machine and lets results be delivered; `agent/worker/main.py` explains why. Betw
 other runs of the command have their turn.
 """
 
+import secrets
 from collections.abc import Callable, Collection
 from math import inf
 from pathlib import Path
@@ -55,6 +56,7 @@ class Run:
         stop: ends the run early; it can be resumed.
         resume: continue an interrupted run of the same identity, if there is one.
         besides: ids of the command's other runs, which are not continued here.
+        epoch: the number that the command's runs share; None for a number of its own.
         root: where the machine's `/proc`, `/sys` and programs are.
         start_worker: starts the process that answers.
     """
@@ -67,6 +69,7 @@ class Run:
         *,
         resume: bool = True,
         besides: Collection[str] = (),
+        epoch: str | None = None,
         root: Path = Path("/"),
         start_worker: Callable[[Stop, Settings], WorkerProcess] = WorkerProcess,
     ) -> None:
@@ -92,7 +95,13 @@ class Run:
         self._between: Between = lambda _: None
         self._meanwhile: Meanwhile = lambda: None
         self._log = RunLog(
-            plan, outbox, self._passes, resume=resume, wait=self._wait_for_room, besides=besides
+            plan,
+            outbox,
+            self._passes,
+            resume=resume,
+            wait=self._wait_for_room,
+            besides=besides,
+            epoch=epoch or secrets.token_hex(8),
         )
         self._tally = Tally(plan.settings.scenario, self._log.resumed_at)
 

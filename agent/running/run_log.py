@@ -3,7 +3,6 @@
 The run has a clock of its own, which runs during its rounds only.
 """
 
-import secrets
 import time
 import uuid
 from collections import Counter
@@ -44,6 +43,7 @@ class RunLog:
         resume: continue a run of the same identity, if there is one; otherwise it is recorded as interrupted.
         wait: called with the reason while the outbox is full: it may deliver, wait a moment, or raise.
         besides: ids of the command's other runs, which are not resumed here.
+        epoch: the number that the command's runs share.
     """
 
     def __init__(
@@ -55,8 +55,10 @@ class RunLog:
         resume: bool,
         wait: Callable[[str], None],
         besides: Collection[str] = (),
+        epoch: str,
     ) -> None:
         self._plan = plan
+        self._epoch = epoch
         self._outbox = outbox
         self._wait = wait
         unfinished = outbox.unfinished(plan.identity, besides)
@@ -107,12 +109,11 @@ class RunLog:
         """Commit the first record of this process, unless that is done already."""
         if self._begun:
             return
-        epoch = secrets.token_hex(8)
         first: RunStarted | RunResumed
         if self._place.next_seq == 0:
-            first = _started(self._plan, epoch)
+            first = _started(self._plan, self._epoch)
         else:
-            first = RunResumed(seq=self._place.next_seq, epoch=epoch, resumed_at=utc_now())
+            first = RunResumed(seq=self._place.next_seq, epoch=self._epoch, resumed_at=utc_now())
         self._commit([first], self._place)
         self._begun = True
 

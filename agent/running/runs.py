@@ -1,5 +1,6 @@
 """The runs of one command, which take turns: one round of each, then the next round of each."""
 
+import secrets
 from collections.abc import Callable, Sequence
 
 from agent.errors import OutboxRolledBack
@@ -30,6 +31,7 @@ class Runs:
         self._say = say
         self._seed = plans[0].settings.seed
         self._resume = resume
+        self._epoch = secrets.token_hex(8)
         self._runs: list[Run] = []
         for plan in plans:
             self._runs.append(self._started(plan))
@@ -85,6 +87,7 @@ class Runs:
             self._state.outbox,
             self._state.stop,
             resume=self._resume,
+            epoch=self._epoch,
             besides=[other.run_id for other in self._runs],
         )
         if run.resumed_after is not None:

@@ -4,6 +4,9 @@ import math
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 HEAD: Final = (
     "| situation | what is counted | draws | found | ± | required |  |\n|---|---|--:|--:|--:|--:|---|"
 )
@@ -73,3 +76,16 @@ def share(name: str, claims: str, outcomes: Iterable[bool], required: Required =
     # Agresti and Coull's two more of each: a share of 0 or 1 has a standard error too
     smoothed = (sum(counted) + 2) / (draws + 4)
     return Cell(name, claims, draws, observed, math.sqrt(smoothed * (1 - smoothed) / (draws + 4)), required)
+
+
+def factor(name: str, claims: str, values: NDArray[np.float64], required: Required = NOTHING) -> Cell:
+    """Make the cell of a median of draws.
+
+    Args:
+        name: the situation.
+        claims: what the median is of.
+        values: one per draw, at least one.
+        required: what the median has to be.
+    """
+    error = 1.2533 * float(np.std(values)) / math.sqrt(len(values))  # of the median of a normal distribution
+    return Cell(name, claims, len(values), float(np.median(values)), error, required)

@@ -1,7 +1,8 @@
-"""Time: intervals of percentiles and ratios, and which differences are called significant."""
+"""Time: which differences are called significant, intervals of ratios and percentiles, and remarks."""
 
 from collections.abc import Iterator
 
+from bench.simulations import time_percentiles, time_ratios, time_remarks
 from bench.simulations.cell import Cell
 
 
@@ -12,4 +13,6 @@ def cells(draws: int, seed: int) -> Iterator[Cell]:
         draws: how many runs or pairs of runs are drawn for each situation.
         seed: seed of the random draws.
     """
-    yield from ()
+    yield from time_ratios.cells(draws, seed)
+    yield from time_percentiles.cells(draws, seed)
+    yield from time_remarks.cells(draws, seed)

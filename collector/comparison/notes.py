@@ -1,15 +1,18 @@
 """Notes on the numbers of a row: why a number is missing, and what limits it."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from collector.comparison_inputs.baseline import Baselines
-from collector.comparison_inputs.groups import Group, otherwise
+from collector.comparison_inputs.between_commands import CommandSpread, share_rounds
+from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.standing import otherwise
 from collector.scoring.withholding import NOT_SCORED
 from collector.statistics.confidence import is_significant
+from collector.statistics.medians import SpeedUp
 from collector.statistics.outliers import SLOWER, too_many_outliers
-from collector.statistics.ratios import SpeedUp
 from collector.store.runs import Run
 from commandline.counted import counted
 
@@ -21,6 +24,10 @@ NO_BERTSCORE: Final = (
     "BERTScore was not computed; to compute it: collector score --bertscore-model MODEL --layers N"
 )
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
+NOT_TOLD_APART: Final = (
+    "not told apart: measured at different times, and no repeat on this hardware says how much times change"
+)
+ONE_COMMAND: Final = "to compare with the baseline, measure both in one command: agent run BASELINE MODEL"
 UNUSUAL: Final = (
     "no label, since most rows of this section ran with another decoding or other windows, and accuracies "
     "are compared only between rows with the same"
@@ -53,13 +60,16 @@ def notes_of(group: Group, *, scorer: bool) -> dict[str, tuple[str, ...]]:
     return {field: tuple(sentences) for field, sentences in notes.items()}
 
 
-def speed_up_notes(group: Group, baselines: Baselines, faster: SpeedUp | None) -> dict[str, tuple[str, ...]]:
+def speed_up_notes(
+    group: Group, baselines: Baselines, faster: SpeedUp | None, spread: CommandSpread | None
+) -> dict[str, tuple[str, ...]]:
     """Write why there is no speed-up, which model stands in for the baseline, or what is not significant.
 
     Args:
         group: the runs of a row.
         baselines: the baselines of the comparison.
         faster: the speed-up; None if there is none.
+        spread: how much times differ between commands on this hardware; None if that is not known.
     """
     baseline = baselines.of(group)
     if not group.measured.timed:
@@ -85,9 +95,22 @@ def speed_up_notes(group: Group, baselines: Baselines, faster: SpeedUp | None) -
         mine, its = otherwise(group.runs[-1], baseline.runs[-1])
         if mine:
             notes.append(f"measured with {', '.join(mine)}; the baseline with {', '.join(its)}")
+        if not share_rounds(group, baseline):
+            notes += (other_times(spread), ONE_COMMAND)
         if not is_significant((faster.low, faster.high), _NO_CHANGE):
             notes.append(NOT_SIGNIFICANT)
     return {"speed_up": tuple(notes)} if notes else {}
+
+
+def other_times(spread: CommandSpread | None) -> str:
+    """Write how much the times of two commands differ by themselves, as far as it is known."""
+    if spread is None:
+        return NOT_TOLD_APART
+    percent = 100 * math.expm1(math.sqrt(2) * spread.log_sd)
+    return (
+        f"measured at different times: from one time to another, a model's time changes by {percent:.1f} % "
+        f"on this hardware (standard deviation over {counted(spread.repeats, 'repeat')})"
+    )
 
 
 def _no_speed_up(group: Group, baseline: Group) -> str:
@@ -129,15 +152,20 @@ def few_questions(answered: int, most: int) -> str:
     )
 
 
-def unlike_readings(group: Group, others: Iterable[Group]) -> Iterator[str]:
+def not_compared(group: Group, others: Iterable[Group]) -> Iterator[str]:
     """Write which rows a row's accuracy is not compared with, since they decode or split otherwise."""
     for other in others:
-        assert group.reading is not None and other.reading is not None
-        pairs = [pair for pair in zip(group.reading, other.reading, strict=True) if pair[0] != pair[1]]
-        if pairs:
-            mine, its = (", ".join(side) for side in zip(*pairs, strict=True))
+        mine, its = (", ".join(side) for side in unlike_readings(group, other))
+        if mine:
             name = f"{other.name.model} {other.name.precision}"
             yield f"not compared with {name}, which ran with {its}: this row ran with {mine}"
+
+
+def unlike_readings(group: Group, other: Group) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Write in which decoding and windows two groups differ: those of each side."""
+    assert group.reading is not None and other.reading is not None
+    pairs = [pair for pair in zip(group.reading, other.reading, strict=True) if pair[0] != pair[1]]
+    return tuple(mine for mine, _ in pairs), tuple(its for _, its in pairs)
 
 
 def why_no_accuracy(group: Group) -> str | None:

@@ -12,18 +12,19 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from numpy.typing import NDArray
 
-from collector.comparison.differences import PairedScores, paired_scores
-from collector.comparison_inputs.groups import Group, type_of
+from collector.comparison.notes import other_times, unlike_readings
+from collector.comparison_inputs.baseline import comparable
+from collector.comparison_inputs.between_commands import share_rounds
+from collector.comparison_inputs.run_pair import RunPair, gather_pair
+from collector.comparison_inputs.standing import otherwise, type_of
+from collector.comparison_inputs.tasks.contrast import PairedScores
 from collector.errors import BadInput
 from collector.findings.between_rows import Interval
 from collector.statistics.confidence import SIGNIFICANCE, is_significant
+from collector.statistics.medians import speed_up
 from collector.statistics.percentiles import percentile
-from collector.statistics.ratios import speed_up
 from collector.store.database import Store
-from collector.store.findings_cache import FindingsCache
-from collector.store.runs import Run, find_run
-from collector.summaries.columns import shared
-from collector.summaries.run_summary import Derived
+from collector.store.runs import Run
 
 METRICS: Final = ("p50", "p90", "p99", "load", "memory", "em", "f1")
 _POINTS: Final = {"em", "f1"}
@@ -70,6 +71,8 @@ class Regression(msgspec.Struct, frozen=True, kw_only=True):
     """How many questions have a time in both runs."""
     unlike: tuple[str, ...]
     """Other differences between the runs, which may be the cause."""
+    notes: tuple[str, ...]
+    """What is not compared or not tested, and what else limits the changes."""
     changes: tuple[Change, ...]
     broken: tuple[str, ...]
     """The limits that a change broke."""
@@ -91,34 +94,30 @@ def compare_runs(store: Store, before: str, after: str, limits: tuple[Limit, ...
         BadInput: a run does not exist, the runs asked different question files or are of different
             scenarios, or a limit is on a number that one of them does not have.
     """
-    with store.reading():
-        cache, derived = FindingsCache(store), Derived(store)
-        runs = [find_run(store, beginning) for beginning in (before, after)]
-        if runs[0].questions_sha256 != runs[1].questions_sha256:
-            raise BadInput(
-                f"run {before!r} asked {runs[0].questions_name!r} and run {after!r} asked "
-                f"{runs[1].questions_name!r}: only runs of the same question file can be compared"
-            )
-        scenarios = [run.settings.scenario for run in runs]
-        if scenarios[0] != scenarios[1]:
-            raise BadInput(
-                f"run {before!r} is of the scenario {scenarios[0]} and run {after!r} of {scenarios[1]}: "
-                "their times do not mean the same, so only runs of one scenario can be compared"
-            )
-        groups = [Group([run], type_of(run), derived, cache) for run in runs]
-        times = shared(*(group.question_ns for group in groups))
-        changes = (
-            *_times(*times),
-            *_once(runs[0], runs[1]),
-            *_answers(paired_scores(groups[1], groups[0], cache)),
-        )
+    return regression(gather_pair(store, before, after), limits)
+
+
+def regression(pair: RunPair, limits: tuple[Limit, ...]) -> Regression:
+    """Describe what changed between two runs.
+
+    Raises:
+        BadInput: a limit is on a number that one of the runs does not have.
+    """
+    before, after = pair.before.run, pair.after.run
+    tested = share_rounds(pair.before, pair.after) or pair.spread is not None
+    changes = (
+        *_times(pair.before_ns, pair.after_ns, tested=tested),
+        *_once(before, after),
+        *_answers(pair.scores),
+    )
     return Regression(
-        before=runs[0].run_id,
-        after=runs[1].run_id,
-        questions=len(times[0]),
-        unlike=tuple(_unlike(runs[0], runs[1])),
+        before=before.run_id,
+        after=after.run_id,
+        questions=len(pair.before_ns),
+        unlike=tuple(_unlike(before, after)),
+        notes=tuple(_notes(pair)),
         changes=changes,
-        broken=tuple(limit.text for limit in limits if _breaks(limit, changes)),
+        broken=tuple(limit.text for limit in limits if _breaks(limit, changes, pair)),
     )
 
 
@@ -132,21 +131,23 @@ def _limit(text: str) -> Limit:
     return Limit(text.strip(), match[1], match[2] == ">", float(match[3]))
 
 
-def _breaks(limit: Limit, changes: tuple[Change, ...]) -> bool:
+def _breaks(limit: Limit, changes: tuple[Change, ...], pair: RunPair) -> bool:
     for change in changes:
         if change.metric == limit.metric:
             beyond = change.change > limit.bound if limit.above else change.change < limit.bound
             return beyond and change.significant is not False
-    raise BadInput(f"limit {limit.text!r} cannot be checked: at least one of the runs lacks this number")
+    alike = limit.metric not in _POINTS or comparable(pair.before, pair.after)
+    why = "at least one of the runs lacks this number" if alike else "the runs decode or split otherwise"
+    raise BadInput(f"limit {limit.text!r} cannot be checked: {why}")
 
 
-def _times(before_ns: NDArray[Any], after_ns: NDArray[Any]) -> Iterator[Change]:
+def _times(before_ns: NDArray[Any], after_ns: NDArray[Any], *, tested: bool) -> Iterator[Change]:
     faster = speed_up(before_ns, after_ns)
     if faster is None:
         return
     for metric, fraction in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
         before, after = (percentile(times, fraction) / 1e6 for times in (before_ns, after_ns))
-        interval = (_slower(faster.high), _slower(faster.low)) if metric == "p50" else None
+        interval = (_slower(faster.high), _slower(faster.low)) if metric == "p50" and tested else None
         significant = None if interval is None else is_significant(interval, 0.0)
         yield _relative(metric, "ms", before, after, len(before_ns), interval, significant)
 
@@ -213,17 +214,33 @@ def _answers(found: PairedScores | None) -> Iterator[Change]:
     )
 
 
+def _notes(pair: RunPair) -> Iterator[str]:
+    mine, its = unlike_readings(pair.before, pair.after)
+    if mine:
+        yield (
+            f"em and f1 are left out: {', '.join(mine)} before and {', '.join(its)} after; accuracies are "
+            "compared only with the same decoding and windows"
+        )
+    if len(pair.before_ns) and not share_rounds(pair.before, pair.after):
+        yield other_times(pair.spread)
+
+
 def _unlike(before: Run, after: Run) -> Iterator[str]:
     for what, value in _CIRCUMSTANCES.items():
         if value(before) != value(after):
             yield what
-    names = {*before.device.versions, *after.device.versions}
-    for name in sorted(names):
-        old, new = before.device.versions.get(name), after.device.versions.get(name)
-        if old != new:
-            yield f"{name} {old or 'absent'} → {new or 'absent'}"
+    for old, new in zip(*otherwise(before, after), strict=True):
+        yield f"{old} → {new}"
 
 
+_NAMED: Final[dict[str, Any]] = {
+    "seed": 0,
+    "limit": None,
+    "decoding": "",
+    "options": {},
+    **dict.fromkeys(("max_tokens", "stride_tokens", "max_answer_tokens", "threads"), 0),
+}
+"""Settings that are no difference, or that `otherwise` names."""
 _CIRCUMSTANCES: Final[dict[str, Callable[[Run], object]]] = {
     "bundle": lambda run: run.bundle_sha256,
     "device": lambda run: run.device_id,
@@ -231,5 +248,5 @@ _CIRCUMSTANCES: Final[dict[str, Callable[[Run], object]]] = {
     "machine": lambda run: type_of(run).label,
     "kernel": lambda run: run.device.kernel,
     "governor": lambda run: run.device.governor,
-    "settings": lambda run: msgspec.structs.replace(run.settings, seed=0, limit=None),
+    "other settings": lambda run: msgspec.structs.replace(run.settings, **_NAMED),
 }

@@ -12,17 +12,17 @@ from collector.comparison.notes import (
     NO_ENERGY,
     NO_PEAK,
     metered_by,
+    not_compared,
     notes_of,
     speed_up_notes,
-    unlike_readings,
 )
 from collector.comparison_inputs.baseline import Baselines
-from collector.comparison_inputs.groups import Entrant, Group, paired_times
+from collector.comparison_inputs.between_commands import CommandSpread
+from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.scoring.withholding import NOT_SCORED
-from collector.statistics.ratios import SpeedUp, speed_up
-from collector.store.findings_cache import FindingsCache
+from collector.statistics.medians import SpeedUp
 from collector.summaries.measured import Estimate, Measured
 
 _NOTHING_MEASURED: Final[dict[str, Any]] = {
@@ -39,9 +39,10 @@ _NOTHING_MEASURED: Final[dict[str, Any]] = {
 def make_row(
     group: Group,
     baselines: Baselines,
-    cache: FindingsCache,
+    faster: SpeedUp | None,
     *,
     fp32: Group | None = None,
+    spread: CommandSpread | None = None,
     scorer: bool,
 ) -> Row:
     """Make the row of a group.
@@ -49,28 +50,28 @@ def make_row(
     Args:
         group: the runs.
         baselines: the baselines of the comparison.
-        cache: results that were computed before.
+        faster: the speed-up over the baseline; None if there is none.
         fp32: the fp32 runs of the same model in the same place; None if there are none.
+        spread: how much times differ between commands on this hardware; None if that is not known.
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
-    apart = units(group, cache)
+    apart = units(group)
     of_units = [unit.p50_ms for unit in apart]
     bundle = run.bundle
-    faster = _speed_up(group, baselines.of(group), cache)
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
     joules = joules_per_question(group)
     p50 = values.percentiles_ns.get("p50")
     source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
     notes = notes_of(group, scorer=scorer)
     others = dict.fromkeys(other for other in (baselines.of(group), fp32) if other is not None)
-    unlike = tuple(unlike_readings(group, others))
+    unlike = tuple(not_compared(group, others))
     if unlike and values.f1 is not None:
         notes["f1"] = (*notes.get("f1", ()), *unlike)
     differing = tuple(spread_notes(apart))
     if differing:
         notes["p50_ms"] = (*differing, *notes.get("p50_ms", ()))
-    notes |= speed_up_notes(group, baselines, faster)
+    notes |= speed_up_notes(group, baselines, faster, spread)
     if peak is None:
         notes["peak_rss_bytes"] = (NO_PEAK,)
     notes["joules_per_question"] = (NO_ENERGY if joules is None else metered_by(source),)
@@ -165,17 +166,6 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         notes=notes,
         **_NOTHING_MEASURED,
     )
-
-
-def _speed_up(group: Group, baseline: Group | None, cache: FindingsCache) -> SpeedUp | None:
-    if baseline is None:
-        return None
-
-    def compute() -> SpeedUp | None:
-        return speed_up(*paired_times(baseline, group))
-
-    digests = (*baseline.digests, *baseline.devices, "over", *group.digests, *group.devices)
-    return cache.recall("speed_up", digests, SpeedUp | None, compute)
 
 
 def joules_per_question(group: Group) -> float | None:

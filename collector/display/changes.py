@@ -38,6 +38,7 @@ def changes_text(found: Regression, width: int | None = None) -> str:
     lines = [
         f"{found.after[:8]} against {found.before[:8]}, {counted(found.questions, 'question')} timed in both",
         *([f"also different: {plain(', '.join(found.unlike))}"] if found.unlike else []),
+        *(plain(note) for note in found.notes),
         "",
         grid_text(grid, "table", width).rstrip("\n"),
     ]

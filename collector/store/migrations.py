@@ -295,11 +295,11 @@ _ROUNDS: Final = (
     -- Raw: a further process continued the run.
     stream INTEGER NOT NULL REFERENCES streams,
     seq INTEGER NOT NULL,
-    epoch TEXT NOT NULL,  -- the process, a random number
+    epoch TEXT NOT NULL,  -- the command, a random number: runs that take turns share it
     resumed_at TEXT NOT NULL,
     PRIMARY KEY (stream, seq)
 ) STRICT, WITHOUT ROWID""",
-    # The process that started the run; NULL if its agent knows no epochs. Such a run has no rounds either.
+    # The command that started the run; NULL if its agent knows no epochs. Such a run has no rounds either.
     "ALTER TABLE runs ADD COLUMN epoch TEXT",
     """CREATE VIEW rounds AS
     -- One row per start of a round, with its end. Records whose seq is above `started_seq` belong to it, up
@@ -310,6 +310,28 @@ FROM round_starts AS begun LEFT JOIN round_finishes AS ended
 ON ended.stream = begun.stream AND ended.round = begun.round AND ended.seq > begun.seq
     AND NOT EXISTS (SELECT 1 FROM round_starts AS later
         WHERE later.stream = begun.stream AND later.seq > begun.seq AND later.seq < ended.seq)""",
+)
+
+_TOKENS: Final = (
+    "DELETE FROM run_columns",
+    "DROP TABLE column_parts",
+    """CREATE TABLE column_parts (
+    -- Derived: the answers of a run in order of question, a little-endian array for each field, so that a
+    -- report reads megabytes instead of millions of rows. In parts of 10,000 answers: a larger one would
+    -- hold up results that come in while it is written.
+    stream INTEGER NOT NULL REFERENCES streams,
+    part INTEGER NOT NULL,  -- from 0
+    question BLOB NOT NULL,  -- uint64: BLAKE2b of the question id
+    seq BLOB NOT NULL,  -- int64
+    time_ns BLOB NOT NULL,  -- int64
+    tokens BLOB NOT NULL,  -- int64, over all windows
+    state BLOB NOT NULL,  -- uint8: 0 timed, 1 marked, 2 error
+    text BLOB NOT NULL,  -- uint64: BLAKE2b of the text
+    exact_match BLOB NOT NULL,  -- float32, NaN where not scored
+    f1 BLOB NOT NULL,  -- float64, the same
+    bertscore_f1 BLOB NOT NULL,  -- float64, the same
+    PRIMARY KEY (stream, part)
+) STRICT""",
 )
 
 
@@ -332,5 +354,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     # Views of these results; and summaries are computed again, by the present rule of outliers.
     _made_by(*SCENARIO_VIEWS, "DELETE FROM run_columns"),
     _made_by(*_ROUNDS),  # the rounds of a run, and the processes that added to it
+    _made_by(*_TOKENS),  # the lengths of questions, in the columns; these are computed again
 )
 """`PRAGMA user_version` is the number of these steps that a database has had."""

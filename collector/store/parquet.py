@@ -20,6 +20,8 @@ _COLUMNS: Final = (
     ("bundle_sha256", "string"),
     ("questions", "string"),
     ("seq", "int64"),
+    ("epoch", "string"),
+    ("round", "int64"),
     ("question_id", "string"),
     ("repeat", "int64"),
     ("at_ns", "int64"),
@@ -36,7 +38,11 @@ _COLUMNS: Final = (
     ("exact_match", "bool"),
     ("f1", "double"),
 )
-"""Name and Arrow type of each column. If a run's accuracy is withheld, `exact_match` and `f1` are null."""
+"""Name and Arrow type of each column. If a run's accuracy is withheld, `exact_match` and `f1` are null.
+
+Answers of one device with equal `epoch` and `round` were measured side by side. The epoch is null in version
+1, in which a run is one round.
+"""
 
 _RUNS: Final = """
 SELECT stream, run_id, device_id, hardware_class, model, precision,
@@ -45,7 +51,12 @@ SELECT stream, run_id, device_id, hardware_class, model, precision,
 FROM runs JOIN streams USING (stream) ORDER BY stream
 """
 _ANSWERS: Final = """
-SELECT seq, question_id, repeat, at_ns, text, confidence, tokenize_ns, infer_ns, decode_ns, waited_ns,
+SELECT seq,
+    ifnull((SELECT epoch FROM resumes WHERE resumes.stream = answers.stream AND resumes.seq < answers.seq
+        ORDER BY seq DESC LIMIT 1), (SELECT epoch FROM runs WHERE runs.stream = answers.stream)),
+    ifnull((SELECT round FROM round_starts AS starts WHERE starts.stream = answers.stream
+        AND starts.seq < answers.seq ORDER BY seq DESC LIMIT 1), 0),
+    question_id, repeat, at_ns, text, confidence, tokenize_ns, infer_ns, decode_ns, waited_ns,
     windows, tokens, marks, error, exact_match, f1
 FROM answers LEFT JOIN scores USING (stream, seq) WHERE stream = ? ORDER BY seq
 """

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from collector.statistics.confidence import is_significant
-from collector.statistics.ratios import speed_up
+from collector.statistics.medians import speed_up
 from collector.summaries.columns import Columns, median_times, shared
 
 AGREEMENT: Final = 0.03

@@ -1,4 +1,4 @@
-"""Student's t against published tables and closed forms."""
+"""Student's t and Fisher's F against published tables and closed forms."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commandline.student_t import t_p_value, t_quantile
+from commandline.student_t import f_probability, t_p_value, t_quantile
 
 FREEDOM = st.floats(0.5, 1e6)
 
@@ -49,3 +49,15 @@ def test_a_quantile_has_the_p_value_of_its_confidence(freedom: float, confidence
 def test_many_degrees_of_freedom_are_the_normal_distribution() -> None:
     assert t_p_value(1.5, 1e7) == pytest.approx(t_p_value(1.5, math.inf), rel=1e-6)
     assert t_p_value(0.0, 3) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "f"), [(1, 1, 161.448), (4, 4, 6.3882), (4, 16, 3.0069), (10, 20, 2.3479)]
+)
+def test_f_is_that_of_the_tables(above: float, below: float, f: float) -> None:
+    assert f_probability(f, above, below) == pytest.approx(0.95, abs=1e-5)
+    assert f_probability(1 / f, below, above) == pytest.approx(0.05, abs=1e-5)
+
+
+def test_f_begins_at_zero() -> None:
+    assert f_probability(0.0, 4, 4) == 0.0

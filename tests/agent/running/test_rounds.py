@@ -120,6 +120,12 @@ def title_of(records: list[Record]) -> str:
     return records[0].bundle.title
 
 
+def epochs(runs: dict[str, list[Record]]) -> set[str | None]:
+    """The epochs of all records that start or resume a run."""
+    begun = (RunStarted, RunResumed)
+    return {record.epoch for records in runs.values() for record in records if isinstance(record, begun)}
+
+
 def check(records: list[Record], plan: Plan) -> list[Answer]:
     """The laws of a run in five rounds, however often it was interrupted."""
     assert [record.seq for record in records] == list(range(len(records)))
@@ -177,6 +183,7 @@ def test_three_bundles_take_turns_in_five_rounds(plans: list[Plan], tmp_path: Pa
         check(records, plan)
         assert [len(ids) for ids in per_round(records)] == [12] * 5
         assert not any(isinstance(record, RunResumed) for record in records)
+    assert len(epochs(runs)) == 1, "the runs of one command share its epoch"
 
 
 def test_an_interrupted_command_resumes_all_its_runs(
@@ -201,6 +208,7 @@ def test_an_interrupted_command_resumes_all_its_runs(
         finished, _ = measure(plans, state, said)
         runs = by_run(state.outbox)
     assert len(runs) == 3
+    assert len(epochs(runs)) == 3, "one per command"
     assert [(last.status, last.answered) for last in finished] == [("complete", 60)] * 3
     for records in runs.values():
         plan = next(plan for plan in plans if plan.bundle.manifest.title == title_of(records))

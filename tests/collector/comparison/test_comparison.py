@@ -6,7 +6,15 @@ from msgspec.structs import replace
 
 from agent.stopping.percentile_bounds import needed
 from collector.comparison.compare import TOO_FEW, compare
-from collector.comparison.notes import FEW_FOR_P90, FEW_FOR_P99, NO_BASELINE, NO_BERTSCORE, NO_TIME
+from collector.comparison.notes import (
+    FEW_FOR_P90,
+    FEW_FOR_P99,
+    NO_BASELINE,
+    NO_BERTSCORE,
+    NO_TIME,
+    NOT_TOLD_APART,
+    ONE_COMMAND,
+)
 from collector.errors import BadInput
 from collector.findings.comparison import Comparison, Row
 from collector.report.formats.render import render
@@ -180,6 +188,8 @@ def test_the_largest_fp32_stands_in_where_the_baseline_was_not_measured(store_wi
     assert rows["minilm-l6 int8"].notes["speed_up"] == (
         "over DistilBERT fp32, the largest fp32 model measured on this hardware with these questions: "
         "BERT-Large fp32 was not measured there",
+        NOT_TOLD_APART,
+        ONE_COMMAND,
     )
     assert rows["bert-large fp32"].speed_up == 1.0 and "speed_up" not in rows["bert-large fp32"].notes
     assert rows["minilm-l6 fp32"].notes["bertscore_f1"] == (NO_BERTSCORE,)

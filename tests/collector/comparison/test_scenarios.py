@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from collector.comparison.compare import compare
+from collector.comparison.notes import NOT_TOLD_APART
 from collector.comparison.scenarios import NO_ENDS, NO_OUTCOME, NO_ROW
 from collector.display.run_page import run_page
 from collector.findings.scenario_run import COMPARED, ScenarioRun
@@ -78,6 +79,7 @@ def test_offline_is_what_a_batch_gains(found: dict[str, ScenarioRun]) -> None:
     assert run.gain_questions == 4
     low, high = run.intervals["times_one_by_one"]
     assert low < one_by_one / (4 * 20.0) < high
+    assert run.notes["times_one_by_one"] == (NOT_TOLD_APART,), "another command asked them one by one"
     # "sea" is one of the two words of "North Sea", and none of any other answer.
     assert run.exact_match == 0.0
     assert run.f1 == pytest.approx(100 * (2 / 3) / 4)

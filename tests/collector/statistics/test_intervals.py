@@ -6,11 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.statistics.confidence import is_significant
-from collector.statistics.drift import drift
 from collector.statistics.means import mean, ratio_of_means
+from collector.statistics.medians import speed_up
 from collector.statistics.outliers import outliers
-from collector.statistics.percentiles import percentile, percentile_interval
-from collector.statistics.ratios import geometric_mean, speed_up
+from collector.statistics.percentiles import (
+    percentile,
+    percentile_interval,
+    smooth_log_percentile,
+    widened,
+)
+from collector.statistics.ratios import geometric_mean
 from collector.statistics.shares import mcnemar, share_interval
 
 TIMES = st.lists(st.integers(1, 10**12), min_size=1, max_size=300)
@@ -32,6 +37,35 @@ def test_an_interval_contains_its_percentile(values: list[int], fraction: float)
     interval = percentile_interval(values, fraction)
     if interval is not None:
         assert interval[0] <= percentile(values, fraction) <= interval[1]
+
+
+def test_repeated_questions_count_once() -> None:
+    once = list(range(1, 101))
+    for fraction in (0.5, 0.9):
+        assert percentile_interval(5 * once, fraction, distinct=100) == percentile_interval(once, fraction)
+
+
+@given(TIMES, FRACTIONS, st.floats(0, 1))
+def test_a_widened_interval_holds_the_narrow_one(values: list[int], fraction: float, reach: float) -> None:
+    interval = percentile_interval(values, fraction)
+    if interval is not None:
+        value = percentile(values, fraction)
+        low, high = widened(interval, value, reach)
+        assert low <= interval[0] * (1 + 1e-9)
+        assert high >= interval[1] * (1 - 1e-9)
+        assert widened(interval, value, 0.0) == pytest.approx(interval)
+
+
+def test_a_reach_adds_as_an_independent_error() -> None:
+    low, high = widened((100.0 * math.exp(-0.3), 100.0 * math.exp(0.3)), 100, 0.4)
+    assert (low, high) == pytest.approx((100 * math.exp(-0.5), 100 * math.exp(0.5)))
+
+
+def test_harrell_and_davis_by_hand() -> None:
+    # The weights of two values are both 1/2; those of three are of Beta(2, 2): 7/27, 13/27, 7/27.
+    assert smooth_log_percentile([1, math.e**2], 0.5) == pytest.approx(1.0)
+    assert smooth_log_percentile([1, 1, math.e], 0.5) == pytest.approx(7 / 27)
+    assert smooth_log_percentile(np.full(100, math.e), 0.99) == pytest.approx(1.0)
 
 
 @given(TIMES)
@@ -116,16 +150,13 @@ def test_geometric_mean_by_hand() -> None:
     assert geometric_mean([1, 4, 16]) == pytest.approx(4.0)
 
 
-def test_outliers_and_drift_by_hand() -> None:
+def test_outliers_by_hand() -> None:
     steady = [100, 101, 99, 102, 98, 100, 103, 97] * 10
     same = [100] * len(steady)
     assert outliers(steady, same) == 0
     assert outliers([*steady, 1000, 10], [*same, 100, 100]) == 1  # nothing makes a machine faster
     assert outliers([5, 5, 5], [1, 1, 1]) == 0
     assert outliers([], []) == 0
-    assert drift(steady) is None
-    assert drift([*steady, *(2 * ms for ms in steady)]) == pytest.approx(2.0)
-    assert drift([1, 2, 3]) is None
 
 
 def test_a_difference_is_significant_when_its_interval_leaves_nothing_out() -> None:

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.statistics.medians import ratio_of_medians, speed_up
 from collector.statistics.percentiles import percentile
-from collector.statistics.ratios import ratio_of_medians, speed_up
 from collector.summaries.columns import PerQuestion, shared
 
 TIMES = st.lists(st.integers(1, 10**12), min_size=1, max_size=50)

@@ -10,7 +10,7 @@ from collector.summaries.refresh import score_answers
 from contract.bundle import Weights
 from tests.collector.command import collector
 from tests.collector.delivering import take
-from tests.collector.factory import batch, manifest, run_records
+from tests.collector.factory import batch, manifest, run_of_two_rounds, run_records
 from tests.installed import module
 
 RUN, NOISE = "0a" + "1" * 30, "0b" + "2" * 30
@@ -38,6 +38,20 @@ def test_every_answer_is_a_row(filled: Store, database: Path, tmp_path: Path) ->
     assert (first["question_id"], first["text"], first["infer_ns"]) == ("q1", "the North Sea", 9_300_000)
     assert (first["exact_match"], first["f1"], first["marks"]) == (True, 1.0, None)
     assert {row["f1"] for row in rows[4:]} == {None}
+
+
+def test_answers_have_their_command_and_round(store: Store, tmp_path: Path) -> None:
+    pq = module("pyarrow.parquet")
+    take(store, batch(run_of_two_rounds()), batch(run_records()))
+    write_parquet(store, tmp_path / "answers.parquet")
+    rows = pq.read_table(tmp_path / "answers.parquet").to_pylist()
+    assert [(row["question_id"], row["epoch"], row["round"]) for row in rows] == [
+        ("q1", "1d" * 8, 0),
+        ("q2", "1d" * 8, 0),
+        ("q3", "1d" * 8, 1),
+        ("q4", "2e" * 8, 1),
+        *((f"q{n}", None, 0) for n in range(1, 5)),
+    ]
 
 
 def test_parts_of_a_run_are_one_file(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,81 @@
+"""Percentiles of times: intervals, and the tests of their change between two runs."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from bench.simulations.cell import Cell, Required, factor, share
+from bench.simulations.machine import Machine, SimulatedRun, command
+from bench.simulations.time_ratios import SPREADS, differs, percent
+from collector.statistics.confidence import SIGNIFICANCE
+from collector.statistics.levels import percentile_in_rounds
+from collector.statistics.ratios import log_ratios_of_percentiles, ratio_in_rounds
+
+_FRACTIONS: Final = (0.5, 0.9, 0.99)
+_COVERAGE: Final = Required(at_least=0.93)
+_NORMAL: Final = 1.96
+
+
+def cells(draws: int, seed: int) -> Iterator[Cell]:
+    """Simulate intervals of percentiles, and changes of percentiles from one bundle to another."""
+    rng = np.random.default_rng(seed)
+    yield from _intervals(rng, draws)
+    yield from _changes(rng, draws)
+
+
+def _intervals(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
+    situations = [
+        *((5, 334, lengths, spread) for lengths in (0.7, 0.2) for spread in (0.005, 0.02, 0.05)),
+        (5, 2000, 0.7, 0.02),
+        (5, 100, 0.7, 0.02),
+        (4, 40, 0.7, 0.02),
+    ]
+    for rounds, questions, lengths, spread in situations:
+        alike = "" if lengths > 0.5 else " of similar length"
+        name = f"{rounds} rounds, {questions:,} questions{alike}, spread between rounds {percent(spread)}"
+        machine = Machine(rounds=spread, lengths=lengths)
+        found = [command(rng, machine, questions=questions, rounds=rounds)[0] for _ in range(draws)]
+        for fraction in _FRACTIONS:
+            yield from _interval(f"{name}: p{100 * fraction:g}", found, machine, fraction)
+
+
+def _interval(name: str, found: list[SimulatedRun], machine: Machine, fraction: float) -> Iterator[Cell]:
+    known = [percentile_in_rounds(run.time_ns, run.tokens, run.round, fraction) for run in found]
+    truth = machine.log_percentile(fraction)
+    intervals = [one.interval for one in known if one.interval is not None]
+    if not intervals:
+        return
+    covered = (low <= math.exp(truth) <= high for low, high in intervals)
+    yield share(name, "the interval covers it", covered, _COVERAGE)
+    spread = float(np.std([math.log(one.value) for one in known]))
+    widths = np.array([math.log(high / low) for low, high in intervals])
+    narrow = "median width over that of an interval that knows the spread"
+    yield factor(name, narrow, widths / (2 * _NORMAL * spread), Required(at_most=1.6))
+
+
+def _changes(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
+    """Simulate `collector compare` of two bundles that took turns: its test at each rank."""
+    for spread in SPREADS:
+        machine = Machine(rounds=spread)
+        name = f"5 rounds, 2,000 questions, spread between rounds {percent(spread)}"
+        pairs = [command(rng, machine, questions=2000, bundles=(0, 0)) for _ in range(max(draws // 4, 1))]
+        for fraction in _FRACTIONS:
+            alarms = [_changed(pair, fraction) for pair in pairs]
+            claims = f"p{100 * fraction:g} of two equal bundles is called different"
+            yield share(name, claims, alarms, Required(at_most=SIGNIFICANCE))
+    pairs = [command(rng, Machine(rounds=0.01), bundles=(math.log1p(0.05), 0)) for _ in range(draws)]
+    for fraction in _FRACTIONS[:2]:
+        hits = [_changed(pair, fraction) for pair in pairs]
+        claims = f"a change of p{100 * fraction:g} by 5 % is found"
+        yield share(
+            "5 rounds, 334 questions, spread between rounds 1 %", claims, hits, Required(at_least=0.9)
+        )
+
+
+def _changed(pair: list[SimulatedRun], fraction: float) -> bool:
+    slower, faster = pair
+    found = log_ratios_of_percentiles(slower.time_ns, faster.time_ns, slower.round, fraction)
+    assert found is not None, "there are several rounds"
+    return differs(ratio_in_rounds([found]))

@@ -1,0 +1,53 @@
+"""Remarks that a machine was not steady: rare on steady machines, frequent where intervals are too narrow."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from bench.simulations.cell import NOTHING, Cell, Required, share
+from bench.simulations.machine import NS_PER_TOKEN, Machine, SimulatedRun, command
+from bench.simulations.time_ratios import is_remarked
+from collector.statistics.rounds import mean_over_rounds, over_devices
+
+_PROMISED: Final = 0.93
+_REMARK: Final = "a remark says that the machine was not steady"
+_STEADY: Final = {
+    "spread between rounds 0 %": Machine(),
+    "spread between rounds 1 %": Machine(rounds=0.01),
+    "spread between rounds 5 %": Machine(rounds=0.05),
+}
+_CHANGING: Final = {
+    "wandering by 5 %, with a memory of 10 answers": Machine(wandering=0.05, memory=0.9),
+    "wandering by 5 %, with a memory of 50 answers": Machine(wandering=0.05, memory=0.98),
+    "wandering by 5 %, with a memory of 100 answers": Machine(wandering=0.05, memory=0.99),
+    "wandering by 10 %, with a memory of 200 answers": Machine(wandering=0.1, memory=0.995),
+    "drift of 10 %, spread between rounds 0.5 %": Machine(drift=0.1, rounds=0.005),
+    "drift of 30 %, spread between rounds 1 %": Machine(drift=0.3, rounds=0.01),
+}
+
+
+def cells(draws: int, seed: int) -> Iterator[Cell]:
+    """Simulate runs of one bundle, on machines that are steady and on machines that are not."""
+    rng = np.random.default_rng(seed)
+    for name, machine in {**_STEADY, **_CHANGING}.items():
+        runs = [command(rng, machine)[0] for _ in range(draws)]
+        situation = f"5 rounds, 334 questions, {name}"
+        covers = share(situation, "the interval of the level covers that of the machine", map(_covers, runs))
+        yield covers
+        required = (
+            Required(at_most=0.05)
+            if name in _STEADY
+            else Required(at_least=0.9)
+            if covers.observed < _PROMISED
+            else NOTHING
+        )
+        yield share(situation, _REMARK, map(is_remarked, runs), required)
+
+
+def _covers(run: SimulatedRun) -> bool:
+    """Whether the t interval over rounds holds the level, for questions whose usual time is known exactly."""
+    level = mean_over_rounds(np.log(run.time_ns / run.tokens), run.round)
+    estimate = over_devices([level], [level.spread])
+    return abs(estimate.log - math.log(NS_PER_TOKEN)) <= estimate.reach
