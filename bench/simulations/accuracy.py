@@ -19,9 +19,9 @@ from bench.simulations.readers import (
     whole,
 )
 from collector.findings.verdict import FAILS, PASSES
+from collector.statistics.accuracy.scores import difference, kept, mean_score
 from collector.statistics.confidence import SIGNIFICANCE
 from collector.statistics.decision import decide
-from collector.statistics.scores import difference, kept, mean_score
 
 _COVERS: Final = Required(at_least=0.93)
 _WIDTH: Final = Required(at_most=1.6)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bench.simulations.cell import Cell, Required, share
 from bench.simulations.readers import Sizes, ability_of, equal, sit, whole
-from collector.comparison.recommendation import (
+from collector.comparison.labels.recommendation import (
     BALANCE,
     HIGH_ACCURACY,
     REAL_TIME,
@@ -16,7 +16,7 @@ from collector.comparison.recommendation import (
     Recommendation,
     recommend,
 )
-from collector.statistics.scores import MeanDifference, difference
+from collector.statistics.accuracy.scores import MeanDifference, difference
 from commandline.student_t import t_p_value, t_quantile
 
 _WRONG: Final = Required(at_most=0.05)

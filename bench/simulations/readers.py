@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.statistics.clusters import Clusters
+from collector.statistics.accuracy.clusters import Clusters
 
 Scores = NDArray[np.float64]
 _PARTIAL: Final = np.array([0.25, 0.4, 0.5, 2 / 3, 0.8])

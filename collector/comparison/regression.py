@@ -26,8 +26,8 @@ from collector.statistics.percentiles import percentile
 from collector.store.database import Store
 from collector.store.runs import Run
 
-METRICS: Final = ("p50", "p90", "p99", "load", "memory", "em", "f1")
-_POINTS: Final = {"em", "f1"}
+METRICS: Final = ("p50", "p90", "p99", "load", "memory", "em", "f1", "bertscore")
+_POINTS: Final = {"em", "f1", "bertscore"}
 _LIMIT: Final = re.compile(r"\s*(\w+)\s*([<>])\s*([-+]?\d+(?:\.\d+)?)\s*(%?)\s*", re.ASCII)
 
 
@@ -192,26 +192,19 @@ def _relative(
 def _answers(found: PairedScores | None) -> Iterator[Change]:
     if found is None:
         return
-    yield Change(
-        metric="em",
-        unit="%",
-        before=100 * found.exact_match_right,
-        after=100 * found.exact_match_left,
-        questions=found.questions,
-        change=100 * (found.only_left - found.only_right) / found.questions,
-        interval=None,
-        significant=found.p_value < SIGNIFICANCE,
-    )
-    yield Change(
-        metric="f1",
-        unit="%",
-        before=100 * found.f1_right,
-        after=100 * found.f1_left,
-        questions=found.questions,
-        change=100 * found.f1,
-        interval=(100 * found.f1_interval[0], 100 * found.f1_interval[1]),
-        significant=is_significant(found.f1_interval, 0.0),
-    )
+    for metric, score in (("em", found.exact_match), ("f1", found.f1), ("bertscore", found.bertscore_f1)):
+        if score is not None:
+            value, low, high, p_value = score.difference
+            yield Change(
+                metric=metric,
+                unit="%",
+                before=100 * score.right,
+                after=100 * score.left,
+                questions=found.questions,
+                change=100 * value,
+                interval=(100 * low, 100 * high),
+                significant=p_value < SIGNIFICANCE,
+            )
 
 
 def _notes(pair: RunPair) -> Iterator[str]:

@@ -97,7 +97,7 @@ def make_row(
         errors=values.errors,
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
-        bertscore_f1=values.bertscore_f1,
+        bertscore_f1=None if values.bertscore_f1 is None else values.bertscore_f1.value,
         p50_ms=_milliseconds(values, "p50"),
         p90_ms=_milliseconds(values, "p90"),
         p99_ms=_milliseconds(values, "p99"),
@@ -125,6 +125,7 @@ def make_row(
         small=False,
         pareto=False,
         best_for=(),
+        drawn=values.drawn,
         intervals=_intervals(values, faster),
         notes=notes,
     )
@@ -157,11 +158,12 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         partial=False,
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
-        bertscore_f1=values.bertscore_f1,
+        bertscore_f1=None if values.bertscore_f1 is None else values.bertscore_f1.value,
         marks={},
         small=False,
         pareto=False,
         best_for=(),
+        drawn=values.drawn,
         intervals=_intervals(values, None),
         notes=notes,
         **_NOTHING_MEASURED,
@@ -193,6 +195,7 @@ def _intervals(values: Measured, faster: SpeedUp | None) -> dict[str, Interval]:
     found: list[tuple[str, Estimate | None, float]] = [
         ("exact_match", values.exact_match, 100.0),
         ("f1", values.f1, 100.0),
+        ("bertscore_f1", values.bertscore_f1, 1.0),
         *((f"{name}_ms", estimate, 1e-6) for name, estimate in values.percentiles_ns.items()),
     ]
     intervals = {

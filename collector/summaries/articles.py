@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.statistics.clusters import Clusters
+from collector.statistics.accuracy.clusters import Clusters
 from collector.store.database import Store
 from collector.summaries.columns import Keys
 

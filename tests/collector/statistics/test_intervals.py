@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.statistics.confidence import is_significant
-from collector.statistics.means import mean, ratio_of_means
+from collector.statistics.means import ratio_of_means
 from collector.statistics.medians import speed_up
 from collector.statistics.outliers import outliers
 from collector.statistics.percentiles import (
@@ -16,7 +16,6 @@ from collector.statistics.percentiles import (
     widened,
 )
 from collector.statistics.ratios import geometric_mean
-from collector.statistics.shares import mcnemar, share_interval
 
 TIMES = st.lists(st.integers(1, 10**12), min_size=1, max_size=300)
 PAIRED_TIMES = st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)), min_size=1, max_size=200)
@@ -109,14 +108,6 @@ def test_the_bootstrap_of_medians_is_the_plain_one() -> None:
 
 
 @settings(max_examples=30)
-@given(SCORES)
-def test_a_mean_has_an_interval_in_the_range_of_its_values(values: list[float]) -> None:
-    found = mean(values)
-    assert min(values) - 1e-12 <= found.low <= found.value <= found.high <= max(values) + 1e-12
-    assert found == mean(list(reversed(values))), "the order of questions does not matter"
-
-
-@settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.5, 1.0])), min_size=1))
 def test_the_ratio_of_equal_scores_is_one(pairs: list[tuple[float, float]]) -> None:
     scores, reference = zip(*pairs, strict=True)
@@ -124,26 +115,6 @@ def test_the_ratio_of_equal_scores_is_one(pairs: list[tuple[float, float]]) -> N
     found = ratio_of_means(scores, reference)
     assert found.value == pytest.approx(sum(scores) / sum(reference))
     assert found.low <= found.value <= found.high
-
-
-def test_wilson_by_hand() -> None:
-    z2 = 1.959963984540054**2
-    assert share_interval(4, 4) == pytest.approx((4 / (4 + z2), 1.0))
-    assert share_interval(0, 10) == pytest.approx((0.0, z2 / (10 + z2)))
-
-
-@given(st.integers(0, 400), st.integers(0, 400))
-def test_mcnemar_is_the_sign_test_of_the_discordant(left: int, right: int) -> None:
-    smaller, total = min(left, right), left + right
-    tail = sum(math.comb(total, k) for k in range(smaller + 1)) / 2**total
-    assert mcnemar(left, right) == pytest.approx(min(1.0, 2 * tail), rel=1e-9, abs=1e-30)
-    assert mcnemar(left, right) == mcnemar(right, left)
-
-
-def test_mcnemar_by_hand() -> None:
-    assert mcnemar(0, 6) == pytest.approx(2 / 64)
-    assert mcnemar(5, 15) == pytest.approx(0.0413894653)
-    assert mcnemar(0, 0) == 1.0
 
 
 def test_geometric_mean_by_hand() -> None:

@@ -19,7 +19,7 @@ import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from collector.statistics.ranking import Pairwise, Ranking, ranking
+from collector.statistics.accuracy.ranking import Pairwise, Ranking, ranking
 
 HIGH_ACCURACY: Final = "high accuracy"
 REAL_TIME: Final = "real time"

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.comparison.recommendation import NOTHING, Candidate, Recommendation, recommend
-from collector.statistics.ranking import Pairwise
-from collector.statistics.scores import MeanDifference
+from collector.comparison.labels.recommendation import NOTHING, Candidate, Recommendation, recommend
+from collector.statistics.accuracy.ranking import Pairwise
+from collector.statistics.accuracy.scores import MeanDifference
 
 CANDIDATES = st.lists(
     st.builds(Candidate, f1=st.floats(0, 100), time=st.floats(0.1, 1e6), memory=st.integers(10**6, 10**9)),

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.statistics.clusters import Clusters
-from collector.statistics.scores import difference, kept, mean_score
+from collector.statistics.accuracy.clusters import Clusters
+from collector.statistics.accuracy.scores import difference, kept, mean_score
 from commandline.student_t import t_quantile
 
 SCORE = st.sampled_from([0.0, 0.5, 2 / 3, 0.8, 1.0])

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.statistics import sign_flip as module
-from collector.statistics.sign_flip import sign_flip
+from collector.statistics.accuracy import sign_flip as module
+from collector.statistics.accuracy.sign_flip import sign_flip
 
 FEW = st.lists(st.sampled_from([-1.0, -0.5, -1 / 3, 0.0, 0.25, 1.0]), max_size=9)
 

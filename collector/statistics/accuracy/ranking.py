@@ -4,9 +4,9 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import NamedTuple
 
+from collector.statistics.accuracy.scores import MeanDifference
 from collector.statistics.confidence import SIGNIFICANCE
 from collector.statistics.multiple import holm
-from collector.statistics.scores import MeanDifference
 
 Pairwise = Callable[[int, int], MeanDifference | None]
 """Compares two of several, by position, with a value above 0 if the first is better. None if they share too

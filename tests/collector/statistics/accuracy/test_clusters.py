@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from collector.statistics.clusters import Clusters
+from collector.statistics.accuracy.clusters import Clusters
 
 
 def unit(found: Clusters) -> tuple[str, int]:

@@ -1,5 +1,5 @@
-from collector.statistics.ranking import ranking
-from collector.statistics.scores import MeanDifference
+from collector.statistics.accuracy.ranking import ranking
+from collector.statistics.accuracy.scores import MeanDifference
 
 
 def difference(value: float, p_value: float) -> MeanDifference:

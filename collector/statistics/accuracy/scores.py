@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from collector.statistics.clusters import Clusters
+from collector.statistics.accuracy.clusters import Clusters
+from collector.statistics.accuracy.sign_flip import sign_flip
 from collector.statistics.confidence import SIGNIFICANCE, Mean
-from collector.statistics.sign_flip import sign_flip
 from commandline.student_t import t_p_value, t_quantile
 
 

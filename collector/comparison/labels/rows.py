@@ -1,0 +1,137 @@
+"""Labels the rows of each place, and marks those that have no label by rule."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Final, NamedTuple
+
+import msgspec
+
+from collector.comparison.labels.recommendation import NOTHING, Candidate, Recommendation, recommend
+from collector.comparison.notes import UNUSUAL, few_questions
+from collector.comparison_inputs.inputs import Inputs
+from collector.comparison_inputs.standing import FULL
+from collector.findings.accuracy import Label
+from collector.findings.between_rows import Place
+from collector.findings.comparison import Row, name_of
+from collector.statistics.accuracy.clusters import FEWEST
+from collector.statistics.accuracy.ranking import Pairwise
+from collector.statistics.accuracy.scores import MeanDifference
+
+TOO_FEW: Final = "needs two models with an F1 and a time on this hardware and these questions"
+_PERCENT: Final = 100.0
+
+
+class Labelled(NamedTuple):
+    """The rows of a comparison with their labels."""
+
+    rows: tuple[Row, ...]
+    labels: tuple[Label, ...]
+
+
+def labelled(rows: Sequence[Row], inputs: Inputs) -> Labelled:
+    """Label what rows are best for, and mark those that are small or on the Pareto front."""
+    by_place: dict[Place, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_place[_place(row)].append(row)
+    marked: list[Row] = []
+    labels: list[Label] = []
+    for place, together in by_place.items():
+        found = _PlaceRows(together, inputs)
+        marked += found.marked()
+        labels += found.labels(place)
+    return Labelled(tuple(marked), tuple(labels))
+
+
+class _PlaceRows:
+    """The rows of one place."""
+
+    def __init__(self, rows: Sequence[Row], inputs: Inputs) -> None:
+        self._rows = rows
+        self._inputs = inputs
+        self._most = max(row.answered for row in rows)
+        scored = [row for row in rows if row.f1 is not None and row.p50_ms is not None]
+        large = [row for row in scored if not self._is_small(row)]
+        readings = {group.name: group.reading for group in inputs.groups}
+        ways = [readings.get(name_of(row)) for row in large]
+        usual = max(ways, key=ways.count, default=None)
+        self._unlike = {name_of(row) for row, way in zip(large, ways, strict=True) if way != usual}
+        self._names = [name_of(row) for row in large if name_of(row) not in self._unlike]
+        self._found, self._reason = self._recommended([row for row in large if name_of(row) in self._names])
+
+    def labels(self, place: Place) -> Iterator[Label]:
+        """Return the labels of the place."""
+        for label, positions in self._found.labels.items():
+            yield Label(place=place, label=label, rows=tuple(self._names[i] for i in positions))
+
+    def marked(self) -> Iterator[Row]:
+        """Return the rows with their labels, or with the reason for none."""
+        front = {self._names[i] for i in self._found.front}
+        for row in self._rows:
+            name = name_of(row)
+            mine = tuple(
+                label
+                for label, positions in self._found.labels.items()
+                if name in {self._names[i] for i in positions}
+            )
+            reason = (
+                few_questions(row.answered, self._most)
+                if self._is_small(row)
+                else UNUSUAL
+                if name in self._unlike
+                else self._reason
+            )
+            yield msgspec.structs.replace(
+                row,
+                small=self._is_small(row),
+                best_for=mine,
+                pareto=name in front,
+                notes=row.notes if reason is None else {**row.notes, "best_for": (reason,)},
+            )
+
+    def _is_small(self, row: Row) -> bool:
+        return row.answered < FULL * self._most
+
+    def _recommended(self, rows: Sequence[Row]) -> tuple[Recommendation, str | None]:
+        """Recommend rows, and say why a label is missing."""
+        candidates = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0, row.peak_rss_bytes) for row in rows]
+        if len(candidates) < 2:
+            return NOTHING, TOO_FEW
+        found = recommend(candidates, self._accuracy, self._speed)
+        without = {"accuracies": self._untold(self._accuracy), "times": self._untold(self._speed)}
+        reasons = [f"the {what} of {pair} cannot be compared" for what, pair in without.items() if pair]
+        return found, f"no label that needs it: {' and '.join(reasons)}" if reasons else None
+
+    def _untold(self, pairwise: Pairwise) -> str | None:
+        for left, right in combinations(range(len(self._names)), 2):
+            if pairwise(left, right) is None:
+                return " and ".join(
+                    f"{name.model} {name.precision}" for name in (self._names[left], self._names[right])
+                )
+        return None
+
+    def _accuracy(self, left: int, right: int) -> MeanDifference | None:
+        rivals = self._inputs.rivals.get((self._names[left], self._names[right]))
+        if rivals is None or rivals.scores is None or rivals.scores.drawn.units < FEWEST:
+            return None
+        found = rivals.scores.f1.difference
+        return MeanDifference(
+            _PERCENT * found.value, _PERCENT * found.low, _PERCENT * found.high, found.p_value
+        )
+
+    def _speed(self, left: int, right: int) -> MeanDifference | None:
+        rivals = self._inputs.rivals.get((self._names[left], self._names[right]))
+        if rivals is None or rivals.times is None:
+            return None
+        logs = [math.log(ratio) for ratio in (rivals.times.ratio, rivals.times.low, rivals.times.high)]
+        return MeanDifference(-logs[0], -logs[2], -logs[1], float(logs[1] <= 0 <= logs[2]))
+
+
+def _place(row: Row) -> Place:
+    return Place(
+        hardware_class=row.hardware_class,
+        machine=row.machine,
+        questions=row.questions,
+        questions_sha256=row.questions_sha256,
+    )
