@@ -15,7 +15,7 @@ JOIN passages USING (question_set, passage) WHERE sha256 = ?
 """
 
 
-class _File(NamedTuple):
+class _Members(NamedTuple):
     """The questions of a file, in order of their hashes."""
 
     question: NDArray[np.uint64]
@@ -31,7 +31,7 @@ class Articles:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._files: dict[str, _File] = {}
+        self._files: dict[str, _Members] = {}
 
     def clusters(self, questions_sha256: str, questions: NDArray[np.uint64]) -> Clusters:
         """Group questions by the largest unit of which there are enough.
@@ -48,7 +48,7 @@ class Articles:
             return Clusters.alone(len(questions))
         return Clusters.coarsest(file.article[places], file.paragraph[places])
 
-    def _read(self, questions_sha256: str) -> _File:
+    def _read(self, questions_sha256: str) -> _Members:
         rows = list(self._store.tuples(_QUESTIONS, questions_sha256))
         question = np.array(Keys().of(row[0] for row in rows), np.uint64)
         paragraph = np.array([row[1] for row in rows], np.int64)
@@ -58,4 +58,4 @@ class Articles:
             [numbers.setdefault(title or place * titled, len(numbers)) for _, place, title in rows], np.int64
         )
         order = np.argsort(question)
-        return _File(question[order], paragraph[order], article[order])
+        return _Members(question[order], paragraph[order], article[order])

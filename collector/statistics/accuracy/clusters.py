@@ -12,7 +12,7 @@ _LEAST: Final = 0.25
 """The variance between units is not below this part of that of questions alone, unless by chance."""
 
 
-class Spread(NamedTuple):
+class ClusterSpread(NamedTuple):
     """How far chance moves the sum of some residuals."""
 
     variance: float
@@ -74,7 +74,7 @@ class Clusters(NamedTuple):
         np.add.at(totals, self.of, np.asarray(values, np.float64))
         return totals
 
-    def spread(self, residuals: ArrayLike) -> Spread:
+    def spread(self, residuals: ArrayLike) -> ClusterSpread:
         """Estimate the variance of a sum of residuals from the units' sums, whatever units have in common.
 
         A unit pulls the mean towards itself by its share, so its square is divided by what is left (Bell and
@@ -87,8 +87,8 @@ class Clusters(NamedTuple):
             residuals: one per question; their sum is 0.
         """
         if self.units == 1:
-            return Spread(0.0, 0.0)
+            return ClusterSpread(0.0, 0.0)
         values = np.asarray(residuals, np.float64)
         between = float((self.totals(values) ** 2 / (1 - self.shares)).sum())
         alone = float((values**2).sum()) * len(values) / (len(values) - 1)
-        return Spread(max(between, _LEAST * alone), self.effective - 1)
+        return ClusterSpread(max(between, _LEAST * alone), self.effective - 1)
