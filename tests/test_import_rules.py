@@ -37,6 +37,7 @@ WINGS = {
             "serving",
             "report",
             "display",
+            "regression",
             "comparison",
             "comparison_inputs",
             "intake",
@@ -138,7 +139,8 @@ def test_a_comparison_reads_no_database() -> None:
     """What is compared was gathered before; only the two entries hand a database to the gathering."""
     readers = {
         f"{path.name} {name.name}"
-        for path in sorted((ROOT / "collector/comparison").glob("*.py"))
+        for wing in ("comparison", "regression")
+        for path in sorted((ROOT / "collector" / wing).glob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ImportFrom) and node.module is not None
         for name in node.names

@@ -9,9 +9,11 @@ import numpy as np
 from bench.simulations.cell import Cell, Required, factor, share
 from bench.simulations.machine import Machine, SimulatedRun, command
 from bench.simulations.time_ratios import SPREADS, differs, percent
+from collector.findings.between_rows import Interval
 from collector.statistics.confidence import SIGNIFICANCE
-from collector.statistics.levels import percentile_in_rounds
-from collector.statistics.ratios import log_ratios_of_percentiles, ratio_in_rounds
+from collector.statistics.percentiles import FEWEST, percentile, percentile_interval
+from collector.statistics.timing.levels import in_all_rounds, level
+from collector.statistics.timing.ratios import log_ratios_of_percentiles, ratio_in_rounds
 
 _FRACTIONS: Final = (0.5, 0.9, 0.99)
 _COVERAGE: Final = Required(at_least=0.93)
@@ -42,17 +44,23 @@ def _intervals(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
 
 
 def _interval(name: str, found: list[SimulatedRun], machine: Machine, fraction: float) -> Iterator[Cell]:
-    known = [percentile_in_rounds(run.time_ns, run.tokens, run.round, fraction) for run in found]
     truth = machine.log_percentile(fraction)
-    intervals = [one.interval for one in known if one.interval is not None]
-    if not intervals:
+    if len(found[0].time_ns) < FEWEST[fraction]:
         return
+    intervals = [interval for run in found if (interval := _reported(run, fraction)) is not None]
     covered = (low <= math.exp(truth) <= high for low, high in intervals)
     yield share(name, "the interval covers it", covered, _COVERAGE)
-    spread = float(np.std([math.log(one.value) for one in known]))
+    spread = float(np.std([math.log(percentile(run.time_ns, fraction)) for run in found]))
     widths = np.array([math.log(high / low) for low, high in intervals])
     narrow = "median width over that of an interval that knows the spread"
     yield factor(name, narrow, widths / (2 * _NORMAL * spread), Required(at_most=1.6))
+
+
+def _reported(run: SimulatedRun, fraction: float) -> Interval | None:
+    """The interval of a percentile in a report."""
+    of_questions = percentile_interval(run.time_ns, fraction)
+    of_rounds = level(run.time_ns, run.tokens, run.round)
+    return in_all_rounds(percentile(run.time_ns, fraction), of_questions, of_rounds, None)
 
 
 def _changes(rng: np.random.Generator, draws: int) -> Iterator[Cell]:

@@ -10,10 +10,15 @@ from bench.simulations.cell import NOTHING, Cell, Required, factor, share
 from bench.simulations.machine import Machine, SimulatedRun, command, drawn_tokens
 from collector.statistics.confidence import SIGNIFICANCE, is_significant
 from collector.statistics.multiple import holm
-from collector.statistics.ratios import TimeRatio, log_ratios, ratio_at_different_times, ratio_in_rounds
-from collector.statistics.rounds import RoundMean
-from collector.statistics.spread import Spread, pooled
-from collector.statistics.steadiness import steadiness
+from collector.statistics.timing.ratios import (
+    TimeRatio,
+    log_ratios,
+    ratio_at_different_times,
+    ratio_in_rounds,
+)
+from collector.statistics.timing.rounds import RoundMean
+from collector.statistics.timing.spread import Spread, pooled
+from collector.statistics.timing.steadiness import steadiness
 
 SPREADS: Final = (0.0, 0.005, 0.01, 0.02, 0.05)
 _FALSE_ALARM: Final = "two equal bundles are called different"

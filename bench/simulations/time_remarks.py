@@ -9,7 +9,7 @@ import numpy as np
 from bench.simulations.cell import NOTHING, Cell, Required, share
 from bench.simulations.machine import NS_PER_TOKEN, Machine, SimulatedRun, command
 from bench.simulations.time_ratios import is_remarked
-from collector.statistics.rounds import mean_over_rounds, over_devices
+from collector.statistics.timing.rounds import mean_over_rounds, over_devices
 
 _PROMISED: Final = 0.93
 _REMARK: Final = "a remark says that the machine was not steady"

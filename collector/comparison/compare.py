@@ -12,6 +12,7 @@ from collector.comparison.requirement import choose, parse
 from collector.comparison.row import make_row, system_row
 from collector.comparison.scenarios import scenario_run
 from collector.comparison.time_split import time_splits
+from collector.comparison.times import speed_ups
 from collector.comparison_inputs.baseline import reference
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.inputs import Inputs, gather
@@ -90,13 +91,15 @@ def comparison_of(inputs: Inputs, require: str | None = None) -> Comparison:
         BadInput: the requirement is not valid.
     """
     groups, baselines, scorer = inputs.groups, inputs.baselines, inputs.bertscore is not None
+    faster = speed_ups(inputs)
     rows = [
         make_row(
             group,
             baselines,
-            inputs.speed_ups.get(group.name),
+            faster.get(group.name),
             fp32=reference(groups, group, group.name.model),
             spread=inputs.spread_between_commands(group),
+            rounds=inputs.spread_between_rounds(group),
             scorer=scorer,
         )
         for group in groups

@@ -5,14 +5,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from collector.comparison.times import Percentiles, SpeedUp
 from collector.comparison_inputs.baseline import Baselines
-from collector.comparison_inputs.between_commands import CommandSpread, share_rounds
+from collector.comparison_inputs.between_commands import CommandSpread
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.standing import otherwise
 from collector.scoring.withholding import NOT_SCORED
 from collector.statistics.confidence import is_significant
-from collector.statistics.medians import SpeedUp
-from collector.statistics.outliers import SLOWER, too_many_outliers
+from collector.statistics.percentiles import FEWEST
+from collector.statistics.timing.outliers import SLOWER, too_many_outliers
+from collector.statistics.timing.steadiness import Steadiness
 from collector.store.runs import Run
 from commandline.counted import counted
 
@@ -24,6 +26,10 @@ NO_BERTSCORE: Final = (
     "BERTScore was not computed; to compute it: collector score --bertscore-model MODEL --layers N"
 )
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
+WITHIN_ONE_RUN: Final = (
+    "within one run: a single round says nothing about others, so nothing is called significant; to compare, "
+    "measure in several rounds"
+)
 NOT_TOLD_APART: Final = (
     "not told apart: measured at different times, and no repeat on this hardware says how much times change"
 )
@@ -34,29 +40,24 @@ UNUSUAL: Final = (
 )
 FROM_ELSEWHERE: Final = "imported predictions: only their accuracy is known"
 _ENDED: Final = {"failed": "failed", "interrupted": "was interrupted", "running": "is still running"}
-FEW_FOR_P90: Final = 64
-"""The fewest timings that bound a p90 in MLPerf's early stopping; `agent.stopping` uses the same rule."""
-FEW_FOR_P99: Final = 662
-"""The fewest timings that bound a p99 in MLPerf's early stopping."""
-_DRIFT: Final = 0.05
 _LISTED: Final = 4
 """How many other bundles and settings a row's note lists."""
-_NO_CHANGE: Final = 1.0
 
 _Notes = dict[str, list[str]]
 
 
-def notes_of(group: Group, *, scorer: bool) -> dict[str, tuple[str, ...]]:
+def notes_of(group: Group, times: Percentiles, *, scorer: bool) -> dict[str, tuple[str, ...]]:
     """Write the notes on a group's runs, accuracy and times, by the field of the row.
 
     Args:
         group: the runs.
+        times: the percentiles of their times.
         scorer: whether BERTScores were ever computed.
     """
     notes: _Notes = defaultdict(list)
     _note_runs(notes, group)
     _note_accuracy(notes, group, scorer=scorer)
-    _note_time(notes, group)
+    _note_time(notes, group, times)
     return {field: tuple(sentences) for field, sentences in notes.items()}
 
 
@@ -95,11 +96,27 @@ def speed_up_notes(
         mine, its = otherwise(group.runs[-1], baseline.runs[-1])
         if mine:
             notes.append(f"measured with {', '.join(mine)}; the baseline with {', '.join(its)}")
-        if not share_rounds(group, baseline):
-            notes += (other_times(spread), ONE_COMMAND)
-        if not is_significant((faster.low, faster.high), _NO_CHANGE):
-            notes.append(NOT_SIGNIFICANT)
+        notes += _told_apart(faster, spread)
     return {"speed_up": tuple(notes)} if notes else {}
+
+
+def _told_apart(faster: SpeedUp, spread: CommandSpread | None) -> Iterator[str]:
+    """Write what limits a speed-up as a statement on the two rows."""
+    scope = faster.times.scope
+    if scope == "one run":
+        yield WITHIN_ONE_RUN
+    if scope == "different times":
+        yield other_times(spread)
+        yield ONE_COMMAND
+    if faster.adjusted_p_value is None or faster.significant:
+        return
+    if is_significant(faster.times.interval or (0.0, 0.0), 1.0):
+        yield (
+            f"not significant: p is {faster.adjusted_p_value:.2f} after adjusting for "
+            f"{counted(faster.compared, 'comparison')} in this section (Holm)"
+        )
+    else:
+        yield NOT_SIGNIFICANT
 
 
 def other_times(spread: CommandSpread | None) -> str:
@@ -218,7 +235,7 @@ def _unscored(group: Group) -> str:
     return NOT_SCORED if group.measured.answered or group.measured.errors else "no question was answered"
 
 
-def _note_time(notes: _Notes, group: Group) -> None:
+def _note_time(notes: _Notes, group: Group, times: Percentiles) -> None:
     values = group.measured
     if not values.timed:
         for field in ("p50_ms", "p90_ms", "p99_ms"):
@@ -243,18 +260,27 @@ def _note_time(notes: _Notes, group: Group) -> None:
         for remark in run.remarks:
             notes["p50_ms"].append(start_remark(run, remark))
     notes["p50_ms"] += _unlike_machines(group)
-    for field, fewest in (("p90_ms", FEW_FOR_P90), ("p99_ms", FEW_FOR_P99)):
-        if values.timed < fewest:
-            notes[field].append(
-                f"only {counted(values.timed, 'timing')}; this percentile needs at least {fewest}"
+    timed = min(sums.timed_questions for sums in group.of_devices.values() if sums.timed)
+    for fraction, fewest in FEWEST.items():
+        name = f"p{100 * fraction:g}"
+        if name not in times.intervals_ns:
+            notes[f"{name}_ms"].append(
+                f"no interval: only {counted(timed, 'question')} with a time; {name} needs at least {fewest}"
             )
     for run, timeline in zip(group.runs, group.timelines, strict=True):
         name = f"run {run.run_id[:8]} of {run.device_id}"
-        if timeline.drift is not None and abs(timeline.drift - 1) > _DRIFT:
-            change = f"{100 * abs(timeline.drift - 1):.0f} % {'slower' if timeline.drift > 1 else 'faster'}"
+        steady = Steadiness(timeline.drift, timeline.persistent)
+        if steady.drift is not None and steady.drifts:
+            change = f"{100 * abs(steady.drift - 1):.0f} % {'slower' if steady.drift > 1 else 'faster'}"
             notes["p50_ms"].append(
                 f"{name} was {change} at its end than at its start: check temperature and clock, cool the "
                 "device and run again"
+            )
+        if steady.persistent is not None:
+            notes["p50_ms"].append(
+                f"the machine changed slowly during {name}, by about {100 * steady.persistent:.1f} %: a "
+                "round resembles the next one, so intervals may be too narrow; stop other programs and run "
+                "again"
             )
         if too_many_outliers(timeline.outliers, run.answers):
             notes["p99_ms"].append(

@@ -16,17 +16,21 @@ from collector.comparison.notes import (
     notes_of,
     speed_up_notes,
 )
+from collector.comparison.times import Percentiles, SpeedUp, percentiles
 from collector.comparison_inputs.baseline import Baselines
 from collector.comparison_inputs.between_commands import CommandSpread
 from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.scoring.withholding import NOT_SCORED
-from collector.statistics.medians import SpeedUp
+from collector.statistics.timing.spread import Spread
 from collector.summaries.measured import Estimate, Measured
 
 _NOTHING_MEASURED: Final[dict[str, Any]] = {
-    **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "throttled", "speed_up_questions"), 0),
+    **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "throttled"), 0),
+    **dict.fromkeys(("speed_up_questions", "speed_up_rounds"), 0),
+    **dict.fromkeys(("times_of", "speed_up_of", "speed_up_devices"), None),
+    **dict.fromkeys(("speed_up_p_value", "speed_up_significant"), None),
     **dict.fromkeys(("parameters", "layers", "size_bytes"), None),
     **dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "questions_per_second", "speed_up", "f1_per_ms"), None),
     "p50_devices_ms": None,
@@ -43,6 +47,7 @@ def make_row(
     *,
     fp32: Group | None = None,
     spread: CommandSpread | None = None,
+    rounds: Spread | None = None,
     scorer: bool,
 ) -> Row:
     """Make the row of a group.
@@ -53,6 +58,7 @@ def make_row(
         faster: the speed-up over the baseline; None if there is none.
         fp32: the fp32 runs of the same model in the same place; None if there are none.
         spread: how much times differ between commands on this hardware; None if that is not known.
+        rounds: how much times vary between rounds on this hardware; None if that is not known.
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
@@ -61,9 +67,10 @@ def make_row(
     bundle = run.bundle
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
     joules = joules_per_question(group)
-    p50 = values.percentiles_ns.get("p50")
+    times = percentiles(group, rounds)
+    p50_ns = times.values_ns.get("p50")
     source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
-    notes = notes_of(group, scorer=scorer)
+    notes = notes_of(group, times, scorer=scorer)
     others = dict.fromkeys(other for other in (baselines.of(group), fp32) if other is not None)
     unlike = tuple(not_compared(group, others))
     if unlike and values.f1 is not None:
@@ -98,20 +105,24 @@ def make_row(
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
         bertscore_f1=None if values.bertscore_f1 is None else values.bertscore_f1.value,
-        p50_ms=_milliseconds(values, "p50"),
-        p90_ms=_milliseconds(values, "p90"),
-        p99_ms=_milliseconds(values, "p99"),
+        p50_ms=_milliseconds(times, "p50"),
+        p90_ms=_milliseconds(times, "p90"),
+        p99_ms=_milliseconds(times, "p99"),
         questions_per_second=None if not values.mean_ns else 1e9 / values.mean_ns,
         p50_devices_ms=(min(of_units), max(of_units)) if len(of_units) > 1 else None,
         timed=values.timed,
         untimed=values.marked + values.errors,
         marks=dict(sum((Counter(timeline.marks) for timeline in group.timelines), Counter())),
         throttled=sum(moment.throttled_answers for found in group.timelines for moment in found.moments),
-        speed_up=None if faster is None else faster.ratio,
+        times_of=times.scope,
+        speed_up=None if faster is None else faster.times.ratio,
         speed_up_questions=0 if faster is None else faster.questions,
-        f1_per_ms=100 * values.f1.value / (p50.value / 1e6)
-        if values.f1 is not None and p50 is not None and p50.value
-        else None,
+        speed_up_rounds=0 if faster is None else faster.times.rounds,
+        speed_up_of=None if faster is None else faster.times.scope,
+        speed_up_devices=None if faster is None else faster.times.of_devices,
+        speed_up_p_value=None if faster is None else faster.adjusted_p_value,
+        speed_up_significant=None if faster is None else faster.significant,
+        f1_per_ms=100 * values.f1.value / (p50_ns / 1e6) if values.f1 is not None and p50_ns else None,
         joules_per_question=joules,
         joules_per_correct=joules / right if joules is not None and right else None,
         energy_source=source,
@@ -126,7 +137,7 @@ def make_row(
         pareto=False,
         best_for=(),
         drawn=values.drawn,
-        intervals=_intervals(values, faster),
+        intervals=_intervals(values, times, faster),
         notes=notes,
     )
 
@@ -164,7 +175,7 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         pareto=False,
         best_for=(),
         drawn=values.drawn,
-        intervals=_intervals(values, None),
+        intervals=_intervals(values, Percentiles(None, {}, {}), None),
         notes=notes,
         **_NOTHING_MEASURED,
     )
@@ -181,9 +192,9 @@ def _percent(share: Estimate | None) -> float | None:
     return None if share is None else 100 * share.value
 
 
-def _milliseconds(values: Measured, name: str) -> float | None:
-    found = values.percentiles_ns.get(name)
-    return None if found is None else found.value / 1e6
+def _milliseconds(times: Percentiles, name: str) -> float | None:
+    found = times.values_ns.get(name)
+    return None if found is None else found / 1e6
 
 
 def _median_ms(durations_ns: Iterable[int | None]) -> float | None:
@@ -191,20 +202,20 @@ def _median_ms(durations_ns: Iterable[int | None]) -> float | None:
     return median(known) / 1e6 if known else None
 
 
-def _intervals(values: Measured, faster: SpeedUp | None) -> dict[str, Interval]:
-    found: list[tuple[str, Estimate | None, float]] = [
+def _intervals(values: Measured, times: Percentiles, faster: SpeedUp | None) -> dict[str, Interval]:
+    scores: tuple[tuple[str, Estimate | None, float], ...] = (
         ("exact_match", values.exact_match, 100.0),
         ("f1", values.f1, 100.0),
         ("bertscore_f1", values.bertscore_f1, 1.0),
-        *((f"{name}_ms", estimate, 1e-6) for name, estimate in values.percentiles_ns.items()),
-    ]
+    )
     intervals = {
         field: _scaled(estimate.interval, scale)
-        for field, estimate, scale in found
+        for field, estimate, scale in scores
         if estimate is not None and estimate.interval is not None
     }
-    if faster is not None:
-        intervals["speed_up"] = (faster.low, faster.high)
+    intervals |= {f"{name}_ms": _scaled(interval, 1e-6) for name, interval in times.intervals_ns.items()}
+    if faster is not None and faster.times.interval is not None:
+        intervals["speed_up"] = faster.times.interval
     return intervals
 
 

@@ -8,7 +8,11 @@ from collector.comparison.row import joules_per_question
 from collector.comparison_inputs.between_commands import CommandSpread
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.loaded import LoadedRun
+from collector.comparison_inputs.tasks.speed import Gain
+from collector.findings.between_rows import Interval
 from collector.findings.scenario_run import FOUND, Rate, ScenarioRun
+from collector.statistics.percentiles import widened
+from collector.statistics.timing.rounds import LogEstimate
 from commandline.counted import counted
 from commandline.outcome_text import left_out_line, loadgen_p90_ns, loadgen_valid, no_rate_line
 from contract.records import Outcome, RateTrial
@@ -102,11 +106,20 @@ def scenario_run(loaded: LoadedRun, spread: CommandSpread | None) -> ScenarioRun
                 for field, estimate in accuracy.items()
                 if estimate.interval is not None
             },
-            **({} if gain is None else {"times_one_by_one": (gain.low, gain.high)}),
+            **_gain_interval(gain, spread),
             **({} if ends is None else {"last_over_first": ends.interval}),
         },
         notes={field: tuple(sentences) for field, sentences in notes.items()},
     )
+
+
+def _gain_interval(gain: Gain | None, spread: CommandSpread | None) -> dict[str, Interval]:
+    """Widen the interval of a gain by what changes between commands; without knowing that, there is none."""
+    if gain is None or spread is None:
+        return {}
+    known = spread.spread
+    reach = LogEstimate(0.0, 2 * known.variance, known.freedom).reach
+    return {"times_one_by_one": widened(gain.interval, gain.ratio, reach)}
 
 
 def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:

@@ -18,6 +18,7 @@ from collector.comparison_inputs.standing import otherwise, variant
 from collector.comparison_inputs.tasks.level import level_change
 from collector.comparison_inputs.tasks.task import Memo
 from collector.findings.scenario_run import COMPARED
+from collector.statistics.timing.spread import Spread
 from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.run_summary import Derived
@@ -35,7 +36,16 @@ class CommandSpread(NamedTuple):
     log_sd: float
     """Standard deviation of the logarithm of a command's times. Two commands differ by √2 of it."""
     repeats: int
-    """How many repeated measurements it is computed from: its degrees of freedom."""
+    """How many repeated measurements it is computed from."""
+
+    @property
+    def spread(self) -> Spread:
+        """The variance with its degrees of freedom.
+
+        A run between two repeats is part of both, so there are fewer degrees than repeats: those of the mean
+        square successive difference (von Neumann and others, 1941).
+        """
+        return Spread(self.log_sd**2, 2 * self.repeats**2 / (3 * self.repeats - 1))
 
 
 def share_rounds(left: Group, right: Group) -> bool:

@@ -6,6 +6,7 @@ from functools import cached_property
 from collector.comparison_inputs.answers import PredictionSet, RunSet, Source
 from collector.comparison_inputs.rounds import Turn, turns_of
 from collector.comparison_inputs.standing import Standing, is_complete, reading
+from collector.comparison_inputs.tasks.pairing import level_of_rounds
 from collector.comparison_inputs.tasks.summing import (
     FEWEST_DEVICES,
     Deviation,
@@ -16,6 +17,7 @@ from collector.comparison_inputs.tasks.summing import (
 )
 from collector.comparison_inputs.tasks.task import Memo
 from collector.findings.between_rows import Place, RowName
+from collector.statistics.timing.rounds import RoundMean
 from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.measured import Measured
@@ -74,6 +76,8 @@ class Group(Entrant):
     """The timeline of each run."""
     of_devices: dict[str, Measured]
     """The sums of each device, in order of the devices' names."""
+    levels: dict[str, RoundMean]
+    """How much the times of each device vary between rounds; without the devices that have no time."""
     turns: frozenset[Turn]
     """The turns that the rounds of the runs belong to; none in version 1."""
     repeats: tuple[Repeat, ...] = ()
@@ -118,6 +122,7 @@ def group_of(stands: Standing, store: Store, derived: Derived, memo: Memo) -> Gr
     source = RunSet(stands.runs, tuple(summary.digest for summary in summaries))
     devices = source.devices
     of_devices = {device_id: memo.recall(sums(device)) for device_id, device in devices.items()}
+    levels = {device_id: memo.recall(level_of_rounds(device)) for device_id, device in devices.items()}
     several = len(devices) >= FEWEST_DEVICES
     return Group(
         name=RowName(
@@ -136,6 +141,7 @@ def group_of(stands: Standing, store: Store, derived: Derived, memo: Memo) -> Gr
         reading=reading(run),
         timelines=tuple(summary.timeline for summary in summaries),
         of_devices=of_devices,
+        levels={device_id: level for device_id, level in levels.items() if level is not None},
         turns=frozenset(turn for run in stands.runs for turn in turns_of(store, run)),
         repeats=memo.recall(repeated(source)) if len(stands.runs) > 1 else (),
         deviations=memo.recall(deviations(source)) if several else {},

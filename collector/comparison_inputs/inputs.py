@@ -16,13 +16,14 @@ from collector.comparison_inputs.sides import SidePair, side_pairs
 from collector.comparison_inputs.standing import Standing, device_as_type, standing, type_of
 from collector.comparison_inputs.systems import systems
 from collector.comparison_inputs.tasks.contrast import PairedScores, contrast
+from collector.comparison_inputs.tasks.pairing import Pairing, pairing
 from collector.comparison_inputs.tasks.question_files import question_files
-from collector.comparison_inputs.tasks.speed import faster
 from collector.comparison_inputs.tasks.task import Memo
 from collector.comparison_inputs.time_tables import TimeTable, time_tables
 from collector.findings.between_rows import RowName
 from collector.findings.comparison import BertScoreModel, Questions
-from collector.statistics.medians import SpeedUp
+from collector.statistics.timing.levels import pooled_level
+from collector.statistics.timing.spread import Spread
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.runs import LeftOut, Run, headless, read_runs
@@ -40,10 +41,12 @@ class Contrast(NamedTuple):
 class Rivals(NamedTuple):
     """Two measured rows of one place that may be best for something."""
 
+    left: Group
+    right: Group
     scores: PairedScores | None
     """How the scores of the first differ; None if the two share no question."""
-    times: SpeedUp | None
-    """How many times faster the second row is; None if the two share no question with a time."""
+    times: Pairing
+    """The first row's times paired with the second row's."""
 
 
 class Inputs(NamedTuple):
@@ -59,13 +62,12 @@ class Inputs(NamedTuple):
     loaded: tuple[LoadedRun, ...]
     """The runs of other scenarios than single-stream."""
     baselines: Baselines
-    speed_ups: dict[RowName, SpeedUp]
-    """The speed-up of each measured row that has one."""
+    pairings: dict[RowName, Pairing]
+    """The times of each measured row paired with those of its baseline, if both ran on a device."""
     contrasts: tuple[Contrast, ...]
     """Each row against the baseline of its place, and each precision against fp32 of its model."""
     rivals: dict[tuple[RowName, RowName], Rivals]
-    """Every two measured rows of a place whose accuracies are shown and may be compared, in the order of
-    `groups`."""
+    """Every two measured rows of a place whose accuracies are shown and may be compared, in either order."""
     side_pairs: tuple[SidePair, ...]
     time_tables: tuple[TimeTable, ...]
     command_spreads: dict[MachineType, CommandSpread]
@@ -81,6 +83,12 @@ class Inputs(NamedTuple):
     def spread_between_commands(self, group: Group) -> CommandSpread | None:
         """Return how much times differ between commands on a group's machine type, if it is known."""
         return self.command_spreads.get((group.name.hardware_class, group.name.machine))
+
+    def spread_between_rounds(self, group: Group) -> Spread | None:
+        """Return how much times vary between rounds on a group's machine type, if any run had several."""
+        where = group.name.hardware_class, group.name.machine
+        alike = (other for other in self.groups if (other.name.hardware_class, other.name.machine) == where)
+        return pooled_level([level for other in alike for level in other.levels.values()])
 
 
 def gather(
@@ -142,7 +150,7 @@ class _Gatherer:
             systems=tuple(added),
             loaded=tuple(loaded_run(store, group, groups, memo) for group in loaded),
             baselines=baselines,
-            speed_ups=dict(self._speed_ups(groups, baselines)),
+            pairings=dict(self._pairings(groups, baselines)),
             contrasts=tuple(self._contrasts([*groups, *added], baselines)),
             rivals=dict(self._rivals(groups)),
             side_pairs=tuple(side_pairs(groups, memo)),
@@ -154,12 +162,13 @@ class _Gatherer:
             rejected=store.value("SELECT sum(times) FROM rejected") or 0,
         )
 
-    def _speed_ups(self, groups: Sequence[Group], baselines: Baselines) -> Iterator[tuple[RowName, SpeedUp]]:
+    def _pairings(self, groups: Sequence[Group], baselines: Baselines) -> Iterator[tuple[RowName, Pairing]]:
         for group in groups:
             baseline = baselines.of(group)
-            found = None if baseline is None else self._memo.recall(faster(baseline.source, group.source))
-            if found is not None:
-                yield group.name, found
+            if baseline is not None:
+                found = self._memo.recall(pairing(baseline.source, group.source))
+                if found.devices:
+                    yield group.name, found
 
     def _contrasts(self, entrants: Sequence[Entrant], baselines: Baselines) -> Iterator[Contrast]:
         for entrant in entrants:
@@ -177,8 +186,8 @@ class _Gatherer:
         for left, right in combinations(shown, 2):
             if left.place == right.place and comparable(left, right):
                 scores = self._memo.recall(contrast(left.source, right.source))
-                times = self._memo.recall(faster(left.source, right.source))
-                yield (left.name, right.name), Rivals(scores, times)
+                times = self._memo.recall(pairing(left.source, right.source))
+                yield (left.name, right.name), Rivals(left, right, scores, times)
 
     def _bertscore(self) -> BertScoreModel | None:
         for model, layers, digest in self._store.tuples(

@@ -6,10 +6,9 @@ from typing import NamedTuple
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.standing import type_of, variant
 from collector.comparison_inputs.tasks.endurance import endured
-from collector.comparison_inputs.tasks.speed import batch_gain
+from collector.comparison_inputs.tasks.speed import Gain, batch_gain
 from collector.comparison_inputs.tasks.task import Memo
 from collector.findings.scenario_run import COMPARED, FOUND
-from collector.statistics.medians import SpeedUp
 from collector.store.database import Store
 from collector.store.runs import Run
 from contract.scenarios import OFFLINE, SUSTAINED
@@ -22,7 +21,7 @@ class LoadedRun(NamedTuple):
     """A group of this run only."""
     endured_ns: dict[str, int]
     """`sustained`: p50, p90 and p99 of all answers without error."""
-    gain: SpeedUp | None
+    gain: Gain | None
     """`offline`: how many times faster a batch is than questions one by one; None if that is not known."""
     throttled_at_ns: int | None
     """`sustained`: the time of the first sample that shows throttling."""

@@ -4,8 +4,8 @@ Times within a round share what the machine was like at that moment and the luck
 between rounds, and not the spread between questions, says how well a time is known.
 """
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.columns import Columns, median_times
+
+_LOADS: Final = "SELECT round, load_ns FROM round_starts WHERE stream = ? ORDER BY seq"
 
 
 class Turn(NamedTuple):
@@ -74,12 +76,67 @@ def rounds_of(store: Store, run: Run, answers: Columns) -> Iterator[Round]:
             )
 
 
+def loads_of(store: Store, run: Run) -> dict[int, int]:
+    """Read the load time of each round of a run, in nanoseconds; none in version 1."""
+    return dict(store.tuples(_LOADS, run.stream))
+
+
 def turns_of(store: Store, run: Run) -> Iterator[Turn]:
     """Find the turns that the rounds of a run belong to; none in version 1."""
     for number, epoch in {start.number: start.epoch for start in _starts(store, run)}.items():
         turn = _turn(run, epoch, number)
         if turn is not None:
             yield turn
+
+
+class PairedTimes(NamedTuple):
+    """The times of the questions that two sides answered. The arrays have one entry per question."""
+
+    left_ns: NDArray[np.int64]
+    right_ns: NDArray[np.int64]
+    question: NDArray[np.uint64]
+    round: NDArray[np.int64]
+    """A number for the round of each: the place of the common turn, or else the round of the right side."""
+    turns: tuple[Turn, ...]
+    """The turns that both sides took part in; empty if they were measured at different times."""
+
+
+def in_turns(left: Iterable[Round], right: Iterable[Round]) -> PairedTimes | None:
+    """Pair the times of two sides within the turns that both took part in; None if they share none."""
+    theirs = {found.turn: found for found in right}
+    turns: list[Turn] = []
+    parts: list[tuple[NDArray[Any], ...]] = []
+    for mine in left:
+        its = theirs.get(mine.turn)
+        if mine.turn is None or its is None:
+            continue
+        both, at_left, at_right = np.intersect1d(
+            mine.question, its.question, assume_unique=True, return_indices=True
+        )
+        if len(both):
+            number = np.full(len(both), len(turns))
+            parts.append((mine.time_ns[at_left], its.time_ns[at_right], both, number))
+            turns.append(mine.turn)
+    if not turns:
+        return None
+    left_ns, right_ns, question, number = map(np.concatenate, zip(*parts, strict=True))
+    return PairedTimes(left_ns, right_ns, question, number, tuple(turns))
+
+
+def at_different_times(left: Sequence[Round], right: Sequence[Round]) -> PairedTimes:
+    """Pair the times of two runs question by question; a repeated question counts in its first round."""
+    question, at_left, at_right = np.intersect1d(_questions(left), _questions(right), return_indices=True)
+    numbers = np.repeat([found.number for found in right], [len(found.question) for found in right])
+    left_ns, right_ns = _times_ns(left)[at_left], _times_ns(right)[at_right]
+    return PairedTimes(left_ns, right_ns, question, numbers[at_right].astype(np.int64), ())
+
+
+def _questions(rounds: Sequence[Round]) -> NDArray[np.uint64]:
+    return np.concatenate([np.empty(0, np.uint64), *(found.question for found in rounds)])
+
+
+def _times_ns(rounds: Sequence[Round]) -> NDArray[np.int64]:
+    return np.concatenate([np.empty(0, np.int64), *(found.time_ns for found in rounds)])
 
 
 class _Start(NamedTuple):

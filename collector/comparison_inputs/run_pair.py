@@ -1,21 +1,22 @@
 """Gathers what a comparison of two runs is made of, in one read of the database."""
 
-from typing import Any, NamedTuple
-
-from numpy.typing import NDArray
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from collector.comparison_inputs.answers import Answers
 from collector.comparison_inputs.baseline import comparable
-from collector.comparison_inputs.between_commands import CommandSpread, command_spreads, share_rounds
+from collector.comparison_inputs.between_commands import CommandSpread, command_spreads
 from collector.comparison_inputs.groups import Group, group_of
+from collector.comparison_inputs.rounds import PairedTimes, at_different_times, in_turns, loads_of
 from collector.comparison_inputs.standing import Standing, type_of
 from collector.comparison_inputs.tasks.contrast import PairedScores, contrast
 from collector.comparison_inputs.tasks.task import Memo
 from collector.errors import BadInput
+from collector.statistics.timing.ratios import log_ratios
+from collector.statistics.timing.rounds import RoundMean
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
-from collector.store.runs import all_runs, find_run
-from collector.summaries.columns import shared
+from collector.store.runs import Run, all_runs, find_run
 from collector.summaries.run_summary import Derived
 
 
@@ -24,10 +25,10 @@ class RunPair(NamedTuple):
 
     before: Group
     after: Group
-    before_ns: NDArray[Any]
-    """The earlier run's time of each question that has a time in both."""
-    after_ns: NDArray[Any]
-    """The later run's time of the same questions, in the same order."""
+    times: PairedTimes
+    """The times of the questions that have one in both; the earlier run is on the left."""
+    loads: RoundMean | None
+    """The log ratios of the later run's load times to the earlier one's, by common round; None without."""
     scores: PairedScores | None
     """How the scores of the later run differ; None if one has none, if they share no question, or if the runs
     decode or split otherwise."""
@@ -60,14 +61,24 @@ def gather_pair(store: Store, before: str, after: str) -> RunPair:
                 "their times do not mean the same, so only runs of one scenario can be compared"
             )
         old, new = (group_of(Standing((run,), type_of(run)), store, derived, memo) for run in runs)
-        times = shared(answers.question_ns(old.source), answers.question_ns(new.source))
+        rounds = [answers.rounds(group.source) for group in (old, new)]
+        turns = in_turns(*rounds)
         return RunPair(
-            old,
-            new,
-            *times,
-            memo.recall(contrast(new.source, old.source)) if comparable(old, new) else None,
-            None if share_rounds(old, new) else _spread(store, new, derived, memo),
+            before=old,
+            after=new,
+            times=at_different_times(*rounds) if turns is None else turns,
+            loads=None if turns is None else _loads(store, runs, turns),
+            scores=memo.recall(contrast(new.source, old.source)) if comparable(old, new) else None,
+            spread=_spread(store, new, derived, memo) if turns is None else None,
         )
+
+
+def _loads(store: Store, runs: Sequence[Run], times: PairedTimes) -> RoundMean | None:
+    before, after = (loads_of(store, run) for run in runs)
+    common = [turn.number for turn in times.turns if before.get(turn.number) and after.get(turn.number)]
+    if not common:
+        return None
+    return log_ratios([after[n] for n in common], [before[n] for n in common], common)
 
 
 def _spread(store: Store, group: Group, derived: Derived, memo: Memo) -> CommandSpread | None:

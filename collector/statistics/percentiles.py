@@ -14,9 +14,9 @@ from collector.statistics.binomial import binomial_cumulative
 from collector.statistics.confidence import SIGNIFICANCE
 from commandline.student_t import beta_probability
 
-FEWEST: Final = {0.5: 1, 0.9: 64, 0.99: 662}
-"""The fewest questions for which a percentile has an interval: for p90 and p99 those that MLPerf's early
-stopping needs, as in `agent.stopping`."""
+FEWEST: Final = {0.5: 6, 0.9: 64, 0.99: 662}
+"""The fewest questions for which a percentile has an interval. The extremes of six enclose the median; p90
+and p99 need what MLPerf's early stopping needs for them, as in `agent.stopping`."""
 
 
 def percentile(values: ArrayLike | Collection[int], fraction: float) -> int:
@@ -74,16 +74,16 @@ def percentile_interval(values: ArrayLike, fraction: float, distinct: int | None
 
 
 def widened(interval: Interval, value: float, reach: float) -> Interval:
-    """Widen the interval of a time by what varies besides the questions, such as the machine between rounds.
+    """Widen an interval by what varies besides the questions, such as the machine between rounds.
 
     The two add as independent errors do, on the scale of logarithms.
 
     Args:
-        interval: the interval if only questions varied.
-        value: the time, above 0, within the interval.
+        interval: the interval if only questions varied; both ends are above 0.
+        value: the time or the ratio, within the interval.
         reach: half the width of a 95 % interval for the other variation, in logarithms.
     """
-    down, up = math.log(value / max(interval[0], 1)), math.log(max(interval[1], 1) / value)
+    down, up = math.log(value / interval[0]), math.log(interval[1] / value)
     return value * math.exp(-math.hypot(down, reach)), value * math.exp(math.hypot(up, reach))
 
 

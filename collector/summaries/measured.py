@@ -12,7 +12,7 @@ from collector.findings.accuracy import Drawn
 from collector.findings.between_rows import Interval
 from collector.statistics.accuracy.clusters import Clusters
 from collector.statistics.accuracy.scores import mean_score
-from collector.statistics.percentiles import percentile, percentile_interval
+from collector.statistics.percentiles import FEWEST, percentile, percentile_interval
 from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, first_texts, mean_scores
 
 QUANTILES: Final = tuple(
@@ -41,12 +41,15 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """How many answers are errors."""
     timed: int
     """How many answers have a time that counts."""
+    timed_questions: int
+    """How many distinct questions have a time that counts."""
     marked: int
     """How many answers have a time that does not count, because something disturbed them."""
     mean_ns: float | None
     """Mean of the times that count; None without such times."""
     percentiles_ns: dict[str, Estimate]
-    """`p50`, `p90` and `p99` of the times that count; empty without such times."""
+    """`p50`, `p90` and `p99` of the times that count; empty without such times. The intervals know questions
+    only, not rounds."""
     quantiles_ns: tuple[int, ...]
     """Quantiles of the times that count, at `QUANTILES`; empty without such times."""
     exact_match: Estimate | None
@@ -66,18 +69,23 @@ def measured(answers: Columns, clusters: Clusters) -> Measured:
         answers: the answers.
         clusters: the units of their distinct questions, in ascending order of their hashes.
     """
-    times = np.sort(answers.time_ns[answers.state == TIMED])
+    timed = answers.state == TIMED
+    times, questions = np.sort(answers.time_ns[timed]), len(np.unique(answers.question[timed]))
     f1 = _over_questions(answers, answers.f1, clusters)
     return Measured(
         answered=len(first_texts(answers).question),
         asked=len(np.unique(answers.question)),
         errors=int(np.count_nonzero(answers.state == ERROR)),
         timed=len(times),
+        timed_questions=questions,
         marked=int(np.count_nonzero(answers.state == MARKED)),
         mean_ns=float(times.mean()) if len(times) else None,
         percentiles_ns={
             f"p{percent}": Estimate(
-                value=percentile(times, percent / 100), interval=percentile_interval(times, percent / 100)
+                value=percentile(times, percent / 100),
+                interval=percentile_interval(times, percent / 100, questions)
+                if questions >= FEWEST[percent / 100]
+                else None,
             )
             for percent in (50, 90, 99)
             if len(times)

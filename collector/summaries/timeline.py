@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.findings.between_rows import Moment, RunEnds
-from collector.statistics.medians import ratio_of_medians
-from collector.statistics.outliers import outliers
-from collector.statistics.steadiness import steadiness
+from collector.statistics.timing.medians import ratio_of_medians
+from collector.statistics.timing.outliers import outliers
+from collector.statistics.timing.steadiness import steadiness
 from collector.store.database import Store
 from collector.summaries.columns import ERROR, TIMED
 from contract.fields import MAX_INT

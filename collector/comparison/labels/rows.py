@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import Final, NamedTuple
 
@@ -10,7 +10,8 @@ import msgspec
 
 from collector.comparison.labels.recommendation import NOTHING, Candidate, Recommendation, recommend
 from collector.comparison.notes import UNUSUAL, few_questions
-from collector.comparison_inputs.inputs import Inputs
+from collector.comparison.times import time_ratio
+from collector.comparison_inputs.inputs import Inputs, Rivals
 from collector.comparison_inputs.standing import FULL
 from collector.findings.accuracy import Label
 from collector.findings.between_rows import Place
@@ -112,20 +113,40 @@ class _PlaceRows:
         return None
 
     def _accuracy(self, left: int, right: int) -> MeanDifference | None:
-        rivals = self._inputs.rivals.get((self._names[left], self._names[right]))
-        if rivals is None or rivals.scores is None or rivals.scores.drawn.units < FEWEST:
-            return None
-        found = rivals.scores.f1.difference
-        return MeanDifference(
-            _PERCENT * found.value, _PERCENT * found.low, _PERCENT * found.high, found.p_value
-        )
+        return self._of_pair(left, right, _accuracy)
 
     def _speed(self, left: int, right: int) -> MeanDifference | None:
-        rivals = self._inputs.rivals.get((self._names[left], self._names[right]))
-        if rivals is None or rivals.times is None:
-            return None
-        logs = [math.log(ratio) for ratio in (rivals.times.ratio, rivals.times.low, rivals.times.high)]
-        return MeanDifference(-logs[0], -logs[2], -logs[1], float(logs[1] <= 0 <= logs[2]))
+        return self._of_pair(left, right, lambda rivals: _speed(rivals, self._inputs))
+
+    def _of_pair(
+        self, left: int, right: int, compare: Callable[[Rivals], MeanDifference | None]
+    ) -> MeanDifference | None:
+        """Compare two rows, of which the inputs have either order."""
+        first, second = self._names[left], self._names[right]
+        if (first, second) in self._inputs.rivals:
+            return compare(self._inputs.rivals[first, second])
+        rivals = self._inputs.rivals.get((second, first))
+        found = None if rivals is None else compare(rivals)
+        return None if found is None else found.turned
+
+
+def _accuracy(rivals: Rivals) -> MeanDifference | None:
+    """Compare the F1 of two rows, in percentage points; None if they share too few questions."""
+    if rivals.scores is None or rivals.scores.drawn.units < FEWEST:
+        return None
+    value, low, high, p_value = rivals.scores.f1.difference
+    return MeanDifference(_PERCENT * value, _PERCENT * low, _PERCENT * high, p_value)
+
+
+def _speed(rivals: Rivals, inputs: Inputs) -> MeanDifference | None:
+    """Compare the speed of two rows, as a difference of logarithms; None if there is no test."""
+    if not rivals.times.devices:
+        return None
+    found = time_ratio(rivals.left, rivals.times, inputs)
+    if found.interval is None or found.p_value is None:
+        return None
+    value, low, high = (math.log(ratio) for ratio in (found.ratio, *found.interval))
+    return MeanDifference(value, low, high, found.p_value).turned  # a ratio above 1: the second is faster
 
 
 def _place(row: Row) -> Place:

@@ -8,7 +8,7 @@ from collector.findings.comparison import Comparison
 from collector.findings.scenario_run import FOUND, ScenarioRun
 from collector.report.charts.colours import ModelColours
 from collector.report.charts.under_load import endurance, latency_against_rate
-from collector.report.columns import NotedColumn, noted_table
+from collector.report.columns import NOT_APART, NotedColumn, noted_table
 from collector.report.names import full_name
 from collector.report.page import Chapter, Figure, Heading, Section, Table, cells
 from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
@@ -61,6 +61,12 @@ def _valid(found: ScenarioRun) -> str | None:
     return None if found.loadgen_valid is None else "valid" if found.loadgen_valid else "invalid"
 
 
+def _gain_interval(found: ScenarioRun) -> str | None:
+    """Write the interval of a gain; the questions one by one are always of another command."""
+    interval = found.intervals.get("times_one_by_one")
+    return NOT_APART if interval is None and found.times_one_by_one is not None else span(interval, 2)
+
+
 _NAMES: Final[_Columns] = (
     NotedColumn("machine", "hardware", lambda r: r.machine, number=False),
     NotedColumn("title", "model", lambda r: full_name(r.title, r.precision), number=False),
@@ -70,7 +76,7 @@ _OWN: Final[dict[str, _Columns]] = {
         NotedColumn("batch_size", "batch", lambda r: None if r.batch_size is None else str(r.batch_size)),
         NotedColumn("questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2)),
         NotedColumn("times_one_by_one", "gain", lambda r: times(r.times_one_by_one)),
-        NotedColumn("gain_interval", "gain 95 %", lambda r: span(r.intervals.get("times_one_by_one"), 2)),
+        NotedColumn("gain_interval", "gain 95 %", _gain_interval),
         NotedColumn("gain_questions", "gain over questions", lambda r: _count(r.gain_questions)),
     ),
     SERVER: (

@@ -41,7 +41,7 @@ def ranking(count: int, pairwise: Pairwise) -> Ranking | None:
         if found is None:
             return None
         differences[left, right] = found
-        differences[right, left] = MeanDifference(-found.value, -found.high, -found.low, found.p_value)
+        differences[right, left] = found.turned
     for (left, right), p_value in zip(
         pairs, holm([differences[pair].p_value for pair in pairs]), strict=True
     ):

@@ -26,6 +26,11 @@ class MeanDifference(NamedTuple):
     p_value: float
     """Two-sided; below 0.05 exactly if the interval leaves out 0."""
 
+    @property
+    def turned(self) -> "MeanDifference":
+        """Right minus left."""
+        return MeanDifference(-self.value, -self.high, -self.low, self.p_value)
+
 
 def mean_score(values: ArrayLike, clusters: Clusters) -> Mean:
     """Compute a mean score with its interval: Wilson's, with the spread between units and Student's t.

@@ -102,5 +102,5 @@ def test_every_task_can_be_sent_to_another_process(
     with everything.writing() as conn:
         conn.execute("DELETE FROM findings")
     assert numbers(compare(everything)) == expected
-    assert {"measured", "repeats", "devices", "speed_up", "contrast", "divergence"} < set(kinds)
-    assert {"geometric means", "endured", "gain", "questions", "sample"} < set(kinds)
+    assert {"measured", "repeats", "devices", "pairing", "level of rounds", "contrast"} < set(kinds)
+    assert {"divergence", "geometric means", "endured", "gain", "questions", "sample"} < set(kinds)

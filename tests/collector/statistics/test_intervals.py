@@ -7,18 +7,16 @@ from hypothesis import strategies as st
 
 from collector.statistics.confidence import is_significant
 from collector.statistics.means import ratio_of_means
-from collector.statistics.medians import speed_up
-from collector.statistics.outliers import outliers
 from collector.statistics.percentiles import (
     percentile,
     percentile_interval,
     smooth_log_percentile,
     widened,
 )
-from collector.statistics.ratios import geometric_mean
+from collector.statistics.timing.outliers import outliers
+from collector.statistics.timing.ratios import geometric_mean
 
 TIMES = st.lists(st.integers(1, 10**12), min_size=1, max_size=300)
-PAIRED_TIMES = st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)), min_size=1, max_size=200)
 SCORES = st.lists(st.sampled_from([0.0, 0.5, 2 / 3, 0.8, 1.0]), min_size=1, max_size=200)
 FRACTIONS = st.sampled_from([0.5, 0.9, 0.99])
 
@@ -82,29 +80,6 @@ def test_an_interval_covers_as_often_as_it_claims() -> None:
         low, high = percentile_interval(sample, 0.9) or (0.0, 0.0)
         hits += low <= 0.9 * 10**9 <= high
     assert 0.94 <= hits / 1000 <= 0.99
-
-
-@settings(max_examples=30)
-@given(PAIRED_TIMES)
-def test_a_bootstrap_holds_its_estimate_and_repeats(pairs: list[tuple[int, int]]) -> None:
-    slow, fast = zip(*pairs, strict=True)
-    found = speed_up(slow, fast)
-    assert found is not None
-    assert found.low <= found.ratio <= found.high
-    assert found == speed_up(slow, fast)
-
-
-def test_the_bootstrap_of_medians_is_the_plain_one() -> None:
-    rng = np.random.default_rng(2)
-    length = rng.lognormal(0, 0.4, 3000)
-    slow = (length * rng.lognormal(0, 0.2, 3000) * 1e8).astype(np.int64)
-    fast = (length * rng.lognormal(0, 0.2, 3000) * 1e7).astype(np.int64)
-    drawn = rng.integers(3000, size=(2000, 3000))
-    plain = np.sort(slow[drawn], axis=1)[:, 1499] / np.sort(fast[drawn], axis=1)[:, 1499]
-    found = speed_up(slow, fast)
-    assert found is not None
-    width = found.high - found.low
-    assert (found.low, found.high) == pytest.approx(np.percentile(plain, [2.5, 97.5]), abs=0.1 * width)
 
 
 @settings(max_examples=30)

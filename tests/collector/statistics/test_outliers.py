@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from collector.statistics.outliers import outliers, too_many_outliers
+from collector.statistics.timing.outliers import outliers, too_many_outliers
 
 Floats = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, int], Floats]

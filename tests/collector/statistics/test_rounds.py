@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.statistics.ratios import (
+from collector.statistics.timing.ratios import (
     log_ratios,
     log_ratios_of_percentiles,
     ratio_at_different_times,
     ratio_in_rounds,
 )
-from collector.statistics.rounds import RoundMean, mean_over_rounds, of_units, over_devices
-from collector.statistics.spread import Spread, pooled
+from collector.statistics.timing.rounds import RoundMean, mean_over_rounds, of_units, over_devices
+from collector.statistics.timing.spread import Spread, pooled
 
 EQUAL = [0, 0, 1, 1, 2, 2]
 

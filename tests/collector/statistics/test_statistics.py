@@ -3,9 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.statistics.medians import ratio_of_medians, speed_up
 from collector.statistics.percentiles import percentile
-from collector.summaries.columns import PerQuestion, shared
+from collector.statistics.timing.medians import ratio_of_medians
 
 TIMES = st.lists(st.integers(1, 10**12), min_size=1, max_size=50)
 
@@ -44,17 +43,3 @@ def test_a_ratio_of_two_samples_covers_the_truth_of_a_steady_machine() -> None:
         found = ratio_of_medians(last, first)
         covered += found.low <= 1 <= found.high
     assert covered >= 180
-
-
-def test_a_speed_up_rests_on_shared_questions_only() -> None:
-    baseline = PerQuestion(np.array([1, 2, 3], np.uint64), np.array([100, 200, 300]))
-    model = PerQuestion(np.array([2, 3, 4], np.uint64), np.array([20, 30, 1]))
-    found = speed_up(*shared(baseline, model))
-    assert found is not None
-    assert found[:2] == (10.0, 2)
-    assert speed_up([], []) is None
-
-
-@given(TIMES)
-def test_nothing_is_faster_than_itself(values: list[int]) -> None:
-    assert speed_up(values, values) == (1.0, len(values), 1.0, 1.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from collector.statistics.steadiness import Steadiness, steadiness
+from collector.statistics.timing.steadiness import Steadiness, steadiness
 
 ROUNDS = np.arange(400) // 80
 Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from collector.findings.between_rows import Interval
-from collector.statistics.spread import Spread
+from collector.statistics.timing.spread import Spread
 from commandline.student_t import t_p_value, t_quantile
 
 _FEWEST_ROUNDS: Final = 1.5
@@ -33,7 +33,7 @@ class RoundMean(NamedTuple):
     """Variance of `log` if only questions varied, and not rounds."""
 
 
-class Estimate(NamedTuple):
+class LogEstimate(NamedTuple):
     """A mean logarithm with its squared standard error."""
 
     log: float
@@ -57,12 +57,12 @@ class Estimate(NamedTuple):
             return float(not self.log)
         return t_p_value(self.log / math.sqrt(self.variance), self.freedom)
 
-    def widened(self, variance: float) -> "Estimate":
+    def widened(self, variance: float) -> "LogEstimate":
         """Add a variance that is known well, such as that of many questions."""
         total = self.variance + variance
         if not self.variance:
-            return Estimate(self.log, total, math.inf)
-        return Estimate(self.log, total, self.freedom * (total / self.variance) ** 2)
+            return LogEstimate(self.log, total, math.inf)
+        return LogEstimate(self.log, total, self.freedom * (total / self.variance) ** 2)
 
 
 def mean_over_rounds(logs: ArrayLike, rounds: ArrayLike) -> RoundMean:
@@ -99,7 +99,7 @@ def mean_of_rounds(values: ArrayLike, questions: ArrayLike, within: float) -> Ro
     return RoundMean(log, Spread(variance * effective, effective - 1), effective, within)
 
 
-def over_devices(means: Sequence[RoundMean], spreads: Sequence[Spread]) -> Estimate:
+def over_devices(means: Sequence[RoundMean], spreads: Sequence[Spread]) -> LogEstimate:
     """Average the means of several devices, with Welch and Satterthwaite's degrees of freedom.
 
     Args:
@@ -114,10 +114,10 @@ def over_devices(means: Sequence[RoundMean], spreads: Sequence[Spread]) -> Estim
     log = sum(mean.log for mean in means) / count
     variance = sum(part.variance for part in parts)
     terms = sum(part.variance**2 / part.freedom for part in parts)
-    return Estimate(log, variance, variance**2 / terms if terms else parts[0].freedom)
+    return LogEstimate(log, variance, variance**2 / terms if terms else parts[0].freedom)
 
 
-def of_units(logs: Sequence[float]) -> Estimate:
+def of_units(logs: Sequence[float]) -> LogEstimate:
     """Average equal units, such as the devices of one type, with Student's t over them; at least two."""
     values = np.asarray(logs, np.float64)
-    return Estimate(float(values.mean()), float(values.var(ddof=1)) / len(values), len(values) - 1)
+    return LogEstimate(float(values.mean()), float(values.var(ddof=1)) / len(values), len(values) - 1)

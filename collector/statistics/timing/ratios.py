@@ -13,15 +13,15 @@ from numpy.typing import ArrayLike
 
 from collector.findings.between_rows import Interval
 from collector.statistics.percentiles import smooth_log_percentile
-from collector.statistics.rounds import (
-    Estimate,
+from collector.statistics.timing.rounds import (
+    LogEstimate,
     RoundMean,
     mean_of_rounds,
     mean_over_rounds,
     of_units,
     over_devices,
 )
-from collector.statistics.spread import Spread
+from collector.statistics.timing.spread import Spread
 
 FEWEST_DEVICES: Final = 5
 """From this number of devices on, an interval is of the machine type."""
@@ -134,7 +134,7 @@ def ratio_at_different_times(
         return _result(devices, "different times", None, None)
     variance = sum(known.variance * (1 / first + 1 / second) for first, second in commands)
     log = sum(device.log for device in devices) / len(devices)
-    found = Estimate(log, variance / len(devices) ** 2, known.freedom)
+    found = LogEstimate(log, variance / len(devices) ** 2, known.freedom)
     return _result(devices, "different times", found.interval, found.p_value)
 
 

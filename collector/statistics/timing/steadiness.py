@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from collector.statistics.lengths import relative_logs
+from collector.statistics.timing.lengths import relative_logs
 from commandline.student_t import f_probability, t_p_value
 
 _DRIFT_LEVEL: Final = 0.015

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from collector.statistics.lengths import relative_logs
+from collector.statistics.timing.lengths import relative_logs
 
 SLOWER: Final = 1.5
 """An outlier is a time above this factor on the typical time of the same number of tokens."""
