@@ -94,7 +94,11 @@ def test_a_report_picks_by_it(store_with_golds: Store) -> None:
     for model in ("bert-large", "minilm-l6"):
         take(store_with_golds, batch(run_records(bundle=manifest(model))))
     score_answers(store_with_golds)
-    requirement = compare(store_with_golds, require="f1>=50").requirement
+    requirement = compare(store_with_golds, require="f1>=10,rss_mb<=200").requirement
     assert requirement is not None
     assert [name.model for name in requirement.choices[0].met_by] == ["bert-large", "minilm-l6"]
+    requirement = compare(store_with_golds, require="f1>=50").requirement
+    assert requirement is not None
+    assert requirement.choices[0].met_by == ()
+    assert [found.row.model for found in requirement.choices[0].not_decided] == ["bert-large", "minilm-l6"]
     assert compare(store_with_golds).requirement is None

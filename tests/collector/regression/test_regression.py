@@ -69,7 +69,7 @@ def test_changes_by_hand(filled: Store) -> None:
 
 
 def test_a_run_against_itself_changes_nothing(filled: Store) -> None:
-    found = compare_runs(filled, "0a", "0a", parse_limits("p50>0%,p90>0%,memory>0%,em<0,f1<0"))
+    found = compare_runs(filled, "0a", "0a", parse_limits("p50>0%,p90>0%,memory>0%"))
     assert set(changes(found).values()) == {0.0}
     assert {judged.verdict.outcome for judged in found.limits} == {"passes"}
     assert found.unlike == ()
@@ -196,11 +196,11 @@ def test_accuracies_of_another_decoding_or_windows_are_left_out(
     score_answers(filled)
     found = compare_runs(filled, "0a", "0d", ())
     assert changes(found).keys() == {"time", "p50", "p90", "p99", "load", "memory"}
-    assert found.notes[0].startswith("em and f1 are left out: ") and f" and {its} after; " in found.notes[0]
+    assert found.notes[0].startswith("accuracies are left out: ") and f" and {its} after; " in found.notes[0]
     assert len(found.unlike) == 1 and found.unlike[0].endswith(f" → {its}")
     with pytest.raises(BadInput, match=r"'f1<-0\.5' cannot be checked: the runs decode or split otherwise"):
         compare_runs(filled, "0a", "0d", parse_limits("f1<-0.5"))
-    assert "em and f1 are left out" in collector("compare", "0a", "0d", "--db", database).stdout
+    assert "accuracies are left out" in collector("compare", "0a", "0d", "--db", database).stdout
 
 
 def test_without_an_accuracy_there_is_no_limit_on_it(filled: Store) -> None:
@@ -218,7 +218,7 @@ def test_what_is_no_limit_is_quoted(text: str) -> None:
 @pytest.mark.parametrize(
     ("limits", "status", "outcomes"),
     [
-        ("p50>5%,f1<-0.5", 0, {"p50>5%": "not decided", "f1<-0.5": "passes"}),
+        ("p50>5%,em<-100", 0, {"p50>5%": "not decided", "em<-100": "passes"}),
         ("memory>-1%", 4, {"memory>-1%": "fails"}),
     ],
 )
