@@ -1,7 +1,7 @@
 """One simulated situation: how often a statement of the report was right, and how often it has to be."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,6 +11,8 @@ HEAD: Final = (
     "| situation | what is counted | draws | found | ± | required |  |\n|---|---|--:|--:|--:|--:|---|"
 )
 """Head of the table that `row` belongs to."""
+SUMMARY_HEAD: Final = "| what is counted | situations | found | required |\n|---|--:|--:|--:|"
+"""Head of the table of `summary`."""
 _ERRORS_ALLOWED: Final = 2
 
 
@@ -59,6 +61,19 @@ class Cell(NamedTuple):
             f"| {self.name} | {self.claims} | {self.draws:,} | {self.observed:.3f} | {self.error:.3f} "
             f"| {self.required} | {verdict} |"
         )
+
+
+def summary(cells: Sequence[Cell]) -> list[str]:
+    """Write one line of a table per statement: its number of situations, and the extremes found."""
+    together: dict[tuple[str, Required], list[Cell]] = {}
+    for cell in cells:
+        together.setdefault((cell.claims, cell.required), []).append(cell)
+    lines = []
+    for (claims, required), alike in together.items():
+        low, high = (f"{pick(cell.observed for cell in alike):.3f}" for pick in (min, max))
+        found = low if low == high else f"{low} to {high}"
+        lines.append(f"| {claims} | {len(alike)} | {found} | {required} |")
+    return lines
 
 
 def share(name: str, claims: str, outcomes: Iterable[bool], required: Required = NOTHING) -> Cell:

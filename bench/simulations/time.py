@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.simulations import time_percentiles, time_ratios, time_remarks
+from bench.simulations import time_changes, time_percentiles, time_ratios, time_remarks
 from bench.simulations.cell import Cell
 
 
@@ -15,4 +15,5 @@ def cells(draws: int, seed: int) -> Iterator[Cell]:
     """
     yield from time_ratios.cells(draws, seed)
     yield from time_percentiles.cells(draws, seed)
+    yield from time_changes.cells(draws, seed)
     yield from time_remarks.cells(draws, seed)

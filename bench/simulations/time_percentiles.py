@@ -1,4 +1,4 @@
-"""Percentiles of times: intervals, and the tests of their change between two runs."""
+"""Percentiles of times: their intervals."""
 
 import math
 from collections.abc import Iterator
@@ -8,12 +8,10 @@ import numpy as np
 
 from bench.simulations.cell import Cell, Required, factor, share
 from bench.simulations.machine import Machine, SimulatedRun, command
-from bench.simulations.time_ratios import SPREADS, differs, percent
+from bench.simulations.time_ratios import percent
 from collector.findings.between_rows import Interval
-from collector.statistics.confidence import SIGNIFICANCE
 from collector.statistics.percentiles import FEWEST, percentile, percentile_interval
 from collector.statistics.timing.levels import in_all_rounds, level
-from collector.statistics.timing.ratios import log_ratios_of_percentiles, ratio_in_rounds
 
 _FRACTIONS: Final = (0.5, 0.9, 0.99)
 _COVERAGE: Final = Required(at_least=0.93)
@@ -21,10 +19,9 @@ _NORMAL: Final = 1.96
 
 
 def cells(draws: int, seed: int) -> Iterator[Cell]:
-    """Simulate intervals of percentiles, and changes of percentiles from one bundle to another."""
+    """Simulate runs of one bundle, on questions of unlike and of similar length."""
     rng = np.random.default_rng(seed)
     yield from _intervals(rng, draws)
-    yield from _changes(rng, draws)
 
 
 def _intervals(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
@@ -49,10 +46,10 @@ def _interval(name: str, found: list[SimulatedRun], machine: Machine, fraction: 
         return
     intervals = [interval for run in found if (interval := _reported(run, fraction)) is not None]
     covered = (low <= math.exp(truth) <= high for low, high in intervals)
-    yield share(name, "the interval covers it", covered, _COVERAGE)
+    yield share(name, "the interval of a percentile covers the truth", covered, _COVERAGE)
     spread = float(np.std([math.log(percentile(run.time_ns, fraction)) for run in found]))
     widths = np.array([math.log(high / low) for low, high in intervals])
-    narrow = "median width over that of an interval that knows the spread"
+    narrow = "median width of a percentile's interval, over that of one that knows the spread"
     yield factor(name, narrow, widths / (2 * _NORMAL * spread), Required(at_most=1.6))
 
 
@@ -61,29 +58,3 @@ def _reported(run: SimulatedRun, fraction: float) -> Interval | None:
     of_questions = percentile_interval(run.time_ns, fraction)
     of_rounds = level(run.time_ns, run.tokens, run.round)
     return in_all_rounds(percentile(run.time_ns, fraction), of_questions, of_rounds, None)
-
-
-def _changes(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
-    """Simulate `collector compare` of two bundles that took turns: its test at each rank."""
-    for spread in SPREADS:
-        machine = Machine(rounds=spread)
-        name = f"5 rounds, 2,000 questions, spread between rounds {percent(spread)}"
-        pairs = [command(rng, machine, questions=2000, bundles=(0, 0)) for _ in range(max(draws // 4, 1))]
-        for fraction in _FRACTIONS:
-            alarms = [_changed(pair, fraction) for pair in pairs]
-            claims = f"p{100 * fraction:g} of two equal bundles is called different"
-            yield share(name, claims, alarms, Required(at_most=SIGNIFICANCE))
-    pairs = [command(rng, Machine(rounds=0.01), bundles=(math.log1p(0.05), 0)) for _ in range(draws)]
-    for fraction in _FRACTIONS[:2]:
-        hits = [_changed(pair, fraction) for pair in pairs]
-        claims = f"a change of p{100 * fraction:g} by 5 % is found"
-        yield share(
-            "5 rounds, 334 questions, spread between rounds 1 %", claims, hits, Required(at_least=0.9)
-        )
-
-
-def _changed(pair: list[SimulatedRun], fraction: float) -> bool:
-    slower, faster = pair
-    found = log_ratios_of_percentiles(slower.time_ns, faster.time_ns, slower.round, fraction)
-    assert found is not None, "there are several rounds"
-    return differs(ratio_in_rounds([found]))

@@ -22,8 +22,8 @@ from collector.statistics.timing.steadiness import steadiness
 
 SPREADS: Final = (0.0, 0.005, 0.01, 0.02, 0.05)
 _FALSE_ALARM: Final = "two equal bundles are called different"
-_COVERS: Final = "the interval of the ratio covers it"
-_WIDTH: Final = "median width over that of an interval that knows the spread"
+_COVERS: Final = "the interval of a ratio covers the truth"
+_WIDTH: Final = "median width of a ratio's interval, over that of one that knows the spread"
 _AT_MOST: Final = Required(at_most=SIGNIFICANCE)
 _COVERAGE: Final = Required(at_least=0.93)
 _NARROW: Final = Required(at_most=1.6)
@@ -82,7 +82,7 @@ def _single(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
             differs(ratio_in_rounds([compared(*pair)])) and not any(map(is_remarked, pair)) for pair in pairs
         ]
         yield share(
-            f"5 rounds, 334 questions, {what}", f"{_FALSE_ALARM}, without a remark on one", alarms, _AT_MOST
+            f"5 rounds, 334 questions, {what}", f"{_FALSE_ALARM}, and no remark stands", alarms, _AT_MOST
         )
     machine = Machine(rounds=0.01)
     for effect, required in ((0.05, Required(at_least=0.9)), (0.02, NOTHING)):
@@ -107,12 +107,12 @@ def _tables(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
         equal = [0.0] * len(spreads)
         alarms = [any(_table(rng, equal, spreads)) for _ in range(tables)]
         yield share(
-            f"a table of {name}", "any of them is called different, though all are equal", alarms, _AT_MOST
+            f"a table of {name}", "any row of a table of equal rows is called different", alarms, _AT_MOST
         )
     faster = [0.0, -math.log1p(0.05), *([0.0] * 19)]
     hits = [_table(rng, faster, (0.01,) * 21)[0] for _ in range(tables)]
     yield share(
-        "a table of 20 rows, spread 1 %", "one that is 5 % faster is found", hits, Required(at_least=0.9)
+        "a table of 20 rows, spread 1 %", "a row that is 5 % faster is found", hits, Required(at_least=0.9)
     )
 
 
@@ -156,8 +156,8 @@ def _devices(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
             truths.append(float(own.mean()) if found[-1].scope == "these devices" else 0.0)
         of = "these devices" if count < 5 else "the machine type"
         yield share(
-            f"{count} devices that differ by 5 %",
-            f"the interval of the ratio of {of} covers it",
+            f"{count} devices that differ by 5 %, of {of}",
+            _COVERS,
             map(_covers, found, truths),
             _COVERAGE,
         )

@@ -276,7 +276,7 @@ def _note_time(notes: _Notes, group: Group, times: Percentiles) -> None:
                 f"{name} was {change} at its end than at its start: check temperature and clock, cool the "
                 "device and run again"
             )
-        if steady.persistent is not None:
+        if steady.persistent is not None and steady.wanders:
             notes["p50_ms"].append(
                 f"the machine changed slowly during {name}, by about {100 * steady.persistent:.1f} %: a "
                 "round resembles the next one, so intervals may be too narrow; stop other programs and run "

@@ -49,7 +49,7 @@ def compare_runs(
 def regression(pair: RunPair, limits: tuple[Limit, ...], noise: float = NOISE) -> Regression:
     """Describe what changed between two runs. Arguments and errors are those of `compare_runs`."""
     before, after = pair.before.run, pair.after.run
-    changes = (*time_changes(pair), *_once(pair), *_answers(pair.scores))
+    changes = (*time_changes(pair.times, pair.spread), *_once(pair), *_answers(pair.scores))
     for limit in limits:
         if limit.metric not in {change.metric for change in changes}:
             raise BadInput(f"limit {limit.text!r} cannot be checked: {_why_missing(limit, pair)}")

@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from collector.comparison_inputs.run_pair import RunPair
+from collector.comparison_inputs.between_commands import CommandSpread
+from collector.comparison_inputs.rounds import PairedTimes
 from collector.findings.between_rows import Interval
 from collector.regression.changes import Change
 from collector.statistics.confidence import SIGNIFICANCE, is_significant
@@ -32,25 +33,29 @@ class _Timed(NamedTuple):
     """The time after over the time before; None if there is too little data for an interval."""
 
 
-def time_changes(pair: RunPair) -> Iterator[Change]:
+def time_changes(times: PairedTimes, between: CommandSpread | None) -> Iterator[Change]:
     """Compare the geometric mean of times and their percentiles, on the questions that both runs have.
 
     The p values are adjusted by Holm's method, since all four are asked whether the later run differs.
+
+    Args:
+        times: the times of the earlier run on the left, and those of the later one.
+        between: for runs of different commands, how much times differ between them, if that is known.
     """
-    if not len(pair.times.question):
+    if not len(times.question):
         return
-    found = list(_times(pair))
+    found = list(_times(times, between))
     tests = [timed.tested for timed in found if timed.tested is not None]
     adjusted = iter(holm([test.p_value for test in tests if test.p_value is not None]))
     for timed in found:
         tested = timed.tested is not None and timed.tested.p_value is not None
-        yield _change(timed, len(pair.times.question), next(adjusted) if tested else None)
+        yield _change(timed, len(times.question), next(adjusted) if tested else None)
 
 
-def _times(pair: RunPair) -> Iterator[_Timed]:
-    before, after, rounds = pair.times.left_ns, pair.times.right_ns, pair.times.round
+def _times(times: PairedTimes, between: CommandSpread | None) -> Iterator[_Timed]:
+    before, after, rounds = times.left_ns, times.right_ns, times.round
     first, second = (geometric_mean(np.maximum(times, 1)) for times in (before, after))
-    yield _Timed("time", first, second, _tested(pair, log_ratios(after, before, rounds)))
+    yield _Timed("time", first, second, _tested(times, between, log_ratios(after, before, rounds)))
     for metric, fraction in _RANKS.items():
         in_rounds = log_ratios_of_percentiles(after, before, rounds, fraction)
         enough = in_rounds is not None and len(before) >= FEWEST[fraction]
@@ -58,16 +63,16 @@ def _times(pair: RunPair) -> Iterator[_Timed]:
             metric,
             percentile(before, fraction),
             percentile(after, fraction),
-            _tested(pair, in_rounds) if enough and in_rounds is not None else None,
+            _tested(times, between, in_rounds) if enough and in_rounds is not None else None,
         )
 
 
-def _tested(pair: RunPair, in_rounds: RoundMean) -> TimeRatio | None:
-    if pair.times.turns:
+def _tested(times: PairedTimes, between: CommandSpread | None, in_rounds: RoundMean) -> TimeRatio | None:
+    if times.turns:
         return ratio_in_rounds([in_rounds])
-    if pair.spread is None:
+    if between is None:
         return None
-    return ratio_at_different_times([in_rounds], [(1, 1)], pair.spread.spread)
+    return ratio_at_different_times([in_rounds], [(1, 1)], between.spread)
 
 
 def _change(timed: _Timed, questions: int, p_value: float | None) -> Change:

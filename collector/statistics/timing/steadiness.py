@@ -17,6 +17,7 @@ from commandline.student_t import f_probability, t_p_value
 _DRIFT_LEVEL: Final = 0.015
 _PERSISTENCE_LEVEL: Final = 0.03
 _DRIFT: Final = 0.05
+_WANDERS: Final = 0.01
 _FEWEST_ROUNDS: Final = 3
 _PARTS: Final = 5
 """Into how many parts a run of one or two rounds is divided."""
@@ -34,13 +35,18 @@ class Steadiness(NamedTuple):
 
     @property
     def is_remarkable(self) -> bool:
-        """Whether a user should know: the drift is above 5 %, or changes persist."""
-        return self.persistent is not None or self.drifts
+        """Whether a user should know: the drift is above 5 %, or changes of more than 1 % persist."""
+        return self.drifts or self.wanders
 
     @property
     def drifts(self) -> bool:
         """Whether the drift is above 5 %, which is more than a machine usually warms up."""
         return self.drift is not None and abs(self.drift - 1) > _DRIFT
+
+    @property
+    def wanders(self) -> bool:
+        """Whether slow changes are above 1 %; what is less matters little for any decision."""
+        return self.persistent is not None and self.persistent > _WANDERS
 
 
 def steadiness(times: ArrayLike, tokens: ArrayLike, rounds: ArrayLike) -> Steadiness:
