@@ -1,5 +1,6 @@
 """Labels: which rows are called the best, and which are not told apart."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -17,7 +18,8 @@ from collector.comparison.labels.recommendation import (
     recommend,
 )
 from collector.statistics.accuracy.scores import MeanDifference, difference
-from commandline.student_t import t_p_value, t_quantile
+from collector.statistics.timing.ratios import ratio_in_rounds
+from collector.statistics.timing.rounds import mean_of_rounds
 
 _WRONG: Final = Required(at_most=0.05)
 _ROUNDS: Final = 5
@@ -103,6 +105,7 @@ def _labelled(rng: np.random.Generator, rows: _Rows) -> Recommendation:
 
 
 def _faster(gains: NDArray[np.float64]) -> MeanDifference:
-    value, error = float(gains.mean()), float(gains.std(ddof=1)) / len(gains) ** 0.5
-    half = t_quantile(len(gains) - 1) * error
-    return MeanDifference(value, value - half, value + half, t_p_value(value / error, len(gains) - 1))
+    """Compare the times of two rows that took turns, by the log ratio of each round."""
+    found = ratio_in_rounds([mean_of_rounds(gains, np.ones(len(gains)), within=0.0)])
+    low, high = found.interval or (0.0, math.inf)
+    return MeanDifference(math.log(found.ratio), math.log(low), math.log(high), found.p_value or 0.0)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from collector.display.numbers import decimals, megabytes, times
+from collector.display.verdicts import what_would_decide
 from collector.findings.between_rows import Choice, OpenCondition, OpenRow, PairTime, TimeSplit
 from collector.findings.comparison import Comparison, Row, name_of
 from collector.report.names import Names, full_name
@@ -110,9 +111,8 @@ def _open(names: Names, found: OpenRow) -> str:
 
 def _condition(open_one: OpenCondition) -> str:
     interval = "no interval" if open_one.interval is None else "{:,.4g} to {:,.4g}".format(*open_one.interval)
-    needs = open_one.verdict.needs
-    would = "" if needs is None else f", about {counted(needs, open_one.verdict.unit)} would decide"
-    return f"{open_one.condition} is {open_one.value:,.4g} ({interval}){would}"
+    wanted = what_would_decide(open_one.verdict)
+    return f"{open_one.condition} is {open_one.value:,.4g} ({interval})" + (f", {wanted}" if wanted else "")
 
 
 def _choices(names: Names, choices: tuple[Choice, ...]) -> Table:

@@ -73,7 +73,8 @@ def _differences(names: Names, found: Sequence[Difference]) -> Iterator[Table]:
                 number=False,
             ),
         )
-        yield table_of(f"Differences of {name}", columns, scored, names=3)
+        if scored:
+            yield table_of(f"Differences of {name}", columns, scored, names=3)
 
 
 def _span(scored: _Scored) -> str:

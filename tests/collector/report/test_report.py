@@ -150,11 +150,7 @@ def test_json_and_csv_hold_the_full_numbers(comparison: Comparison) -> None:
                 assert text == value, field
         for field, (low, high) in row["intervals"].items():
             assert (float(record[f"{field}_low"]), float(record[f"{field}_high"])) == (low, high)
-    assert [row["best_for"] for row in full["rows"]] == [
-        [],
-        ["high accuracy"],
-        ["real time", "low resource"],
-    ]
+    assert [row["best_for"] for row in full["rows"]] == [[], [], []], "four questions tell nothing apart"
 
 
 def test_the_cells_are_the_numbers_rounded(comparison: Comparison) -> None:
