@@ -10,7 +10,7 @@ def written(verdict: Verdict) -> str:
 
 
 def what_would_decide(verdict: Verdict) -> str | None:
-    """Write how much data would decide, as in `about 1,200 questions would decide`; None if that is unknown."""
+    """Write how much data would decide, as in `about 1,200 questions would decide`; None if unknown."""
     if verdict.outcome != NOT_DECIDED or verdict.needs is None:
         return None
     return f"about {verdict.needs:,} {verdict.unit}s would decide"

@@ -200,7 +200,9 @@ def test_numbers_that_were_worked_out_by_hand_are_in_every_format(store_with_gol
     headings = [heading.text for heading in shown.headings]
     name = ["MiniLM-L6", "fp32"]
     as_html = next(rows for rows in HtmlTables(render(comparison, "html")).tables if rows[-1][:2] == name)[-1]
-    as_markdown = next(t for t in markdown_tables(render(comparison, "markdown")) if t[-1][:2] == name)[-1]
+    as_markdown = next(t for t in markdown_tables(render(comparison, "markdown")) if t and t[-1][:2] == name)[
+        -1
+    ]
     on_terminal = [re.split(r" {2,}", line) for line in render(comparison, "table", part="full").splitlines()]
     as_lines = next(line for line in on_terminal if line[:2] == name)
     for cells in (as_html, as_markdown, as_lines):
