@@ -95,7 +95,7 @@ def _verdict(row: Row, condition: Condition) -> Verdict:
     value, interval = FIELDS[condition.field](row), row.intervals.get(condition.field)
     if value is not None and interval is not None:
         accurate = condition.field in _ACCURACIES
-        count, unit = (row.answered, "question") if accurate else (row.runs, "round")
+        count, unit = (row.answered, "question") if accurate else (row.speed_up_rounds or row.runs, "round")
         return decide(condition.met, Mean(value, *interval), condition.bound, count, unit)
     if value is not None and condition.field in _PERCENTILES:
         return Verdict(outcome=NOT_DECIDED, unit="round")

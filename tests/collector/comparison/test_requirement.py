@@ -74,7 +74,7 @@ def test_a_row_whose_interval_holds_the_bound_is_not_decided(row: Row) -> None:
 
 
 def test_times_are_decided_by_rounds_and_too_few_decide_nothing(row: Row) -> None:
-    timed = replace(row, runs=5, p50_ms=10.0, p90_ms=20.0, intervals={"p50_ms": (8.0, 12.0)})
+    timed = replace(row, speed_up_rounds=5, p50_ms=10.0, p90_ms=20.0, intervals={"p50_ms": (8.0, 12.0)})
     (choice,) = choose("p50_ms<=11,p90_ms<=1000,rss_mb<=200", [timed]).choices
     p50, p90 = choice.not_decided[0].open
     assert p50.verdict == Verdict(outcome="not decided", needs=20, unit="round")
