@@ -171,7 +171,8 @@ def _devices(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
             )
         name = f"1 round, 334 questions, spread between rounds {percent(spread)}, known from 8 others"
         yield from _interval(name, found, 0.0, _oracle(machine, 334, 1))
-        yield share(name, _FALSE_ALARM, map(differs, found), Required(at_most=0.0))
+        claims = "of one round, two equal bundles are called different"
+        yield share(name, claims, map(differs, found), Required(at_most=0.0))
 
 
 def _oracle(machine: Machine, questions: int, rounds: int) -> float:
@@ -184,7 +185,10 @@ def _interval(
 ) -> Iterator[Cell]:
     yield share(name, _COVERS, (_covers(one, truth) for one in found), _COVERAGE)
     widths = [math.log(one.interval[1] / one.interval[0]) for one in found if one.interval is not None]
-    yield factor(name, _WIDTH, np.array(widths) / (2 * _NORMAL * error), _NARROW if narrow else NOTHING)
+    widths_over = np.array(widths) / (2 * _NORMAL * error)
+    yield factor(
+        name, _WIDTH if narrow else f"{_WIDTH}, of few rounds", widths_over, _NARROW if narrow else NOTHING
+    )
 
 
 def _covers(found: TimeRatio, truth: float) -> bool:

@@ -11,8 +11,8 @@ from bench.simulations.machine import NS_PER_TOKEN, Machine, SimulatedRun, comma
 from bench.simulations.time_ratios import is_remarked
 from collector.statistics.timing.rounds import mean_over_rounds, over_devices
 
-_COVERS: Final = "the interval of the level covers the machine's"
-_REMARK: Final = "a remark says that the machine was not steady"
+_COVERS: Final = "the interval of the level covers that of {}"
+_REMARK: Final = "a remark stands on {}"
 _COVERAGE: Final = Required(at_least=0.93)
 _STEADY: Final = {
     "spread between rounds 0 %": Machine(),
@@ -36,16 +36,16 @@ _PERSISTENT: Final = {
 def cells(draws: int, seed: int) -> Iterator[Cell]:
     """Simulate runs of one bundle, on machines that are steady and on machines that are not."""
     rng = np.random.default_rng(seed)
-    for machines, covered, remarked in (
-        (_STEADY, _COVERAGE, Required(at_most=0.05)),
-        (_CHANGING, _COVERAGE, NOTHING),
-        (_PERSISTENT, NOTHING, Required(at_least=0.9)),
+    for what, machines, covered, remarked in (
+        ("a steady machine", _STEADY, _COVERAGE, Required(at_most=0.05)),
+        ("a changing machine", _CHANGING, _COVERAGE, NOTHING),
+        ("a machine that changes slowly", _PERSISTENT, NOTHING, Required(at_least=0.9)),
     ):
         for name, machine in machines.items():
             runs = [command(rng, machine)[0] for _ in range(draws)]
             situation = f"5 rounds, 334 questions, {name}"
-            yield share(situation, _COVERS, map(_covers, runs), covered)
-            yield share(situation, _REMARK, map(is_remarked, runs), remarked)
+            yield share(situation, _COVERS.format(what), map(_covers, runs), covered)
+            yield share(situation, _REMARK.format(what), map(is_remarked, runs), remarked)
 
 
 def _covers(run: SimulatedRun) -> bool:

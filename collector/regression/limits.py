@@ -93,6 +93,7 @@ def _verdict(limit: Limit, change: Change, rounds: int) -> Verdict:
             return decide(limit.keeps, estimate, limit.bound, count, unit)
         low, high = (limit.keeps(end) for end in change.interval)
         return passes(low) if low == high else Verdict(outcome=NOT_DECIDED, unit=unit)
-    if change.significant or limit.metric == _AS_IT_IS or limit.keeps(change.change):
-        return passes(limit.keeps(change.change))
+    kept = limit.keeps(change.change)
+    if change.significant or limit.metric == _AS_IT_IS or (kept and change.significant is False):
+        return passes(kept)
     return Verdict(outcome=NOT_DECIDED, unit=unit)

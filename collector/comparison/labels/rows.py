@@ -52,7 +52,7 @@ class _PlaceRows:
         self._rows = rows
         self._inputs = inputs
         self._most = max(row.answered for row in rows)
-        scored = [row for row in rows if row.f1 is not None and row.p50_ms is not None]
+        scored = [row for row in rows if row.f1 is not None and row.p50_ms]
         large = [row for row in scored if not self._is_small(row)]
         readings = {group.name: group.reading for group in inputs.groups}
         ways = [readings.get(name_of(row)) for row in large]

@@ -68,11 +68,18 @@ def test_changes_by_hand(filled: Store) -> None:
     assert (f1.before, f1.significant) == (100.0, False)
 
 
-def test_a_run_against_itself_changes_nothing(filled: Store) -> None:
-    found = compare_runs(filled, "0a", "0a", parse_limits("p50>0%,p90>0%,memory>0%"))
+def test_a_run_against_itself_changes_nothing(store_with_golds: Store) -> None:
+    rounds(store_with_golds, OLD, MORNING, *STEADY)
+    found = compare_runs(store_with_golds, OLD, OLD, parse_limits("time>0%,p50>0%,load>0%,memory>0%"))
     assert set(changes(found).values()) == {0.0}
     assert {judged.verdict.outcome for judged in found.limits} == {"passes"}
-    assert found.unlike == ()
+    assert (found.unlike, found.notes) == ((), ())
+
+
+def test_a_time_without_an_interval_decides_nothing(filled: Store) -> None:
+    found = compare_runs(filled, "0a", "0b", parse_limits("p50>60%,time>60%,memory>5%,em<-1"))
+    outcomes = [judged.verdict.outcome for judged in found.limits]
+    assert outcomes == ["not decided", "not decided", "passes", "not decided"]
 
 
 def test_a_change_that_may_be_chance_breaks_no_limit(filled: Store) -> None:
