@@ -93,13 +93,14 @@ class _Estimates:
         self._widths.append(high - low)
         self._hits.append(low - 1e-12 <= self._truth <= high + 1e-12)
 
-    def cells(self, name: str, what: str, covers: Required, width: Required = NOTHING) -> Iterator[Cell]:
-        """Make the cell of the coverage, and that of the width unless the estimates never differ."""
+    def cells(self, name: str, what: str, width: Required | None, covers: Required) -> Iterator[Cell]:
+        """Make the cells of the coverage and, unless it is None, of the width: 0 if nothing varies."""
         yield share(name, f"95 % interval of {what} covers", self._hits, covers)
-        known = 2 * _Z * float(np.std(self._values))
-        if known:
+        if width is not None:
+            known = 2 * _Z * float(np.std(self._values))
+            factor = float(np.median(self._widths)) / known if known else 0.0
             claims = f"median width of the interval of {what}, over that with the true spread known"
-            yield Cell(name, claims, len(self._values), float(np.median(self._widths)) / known, 0.0, width)
+            yield Cell(name, claims, len(self._values), factor, 0.0, width)
 
 
 def _means(rng: np.random.Generator, draws: int, of: _Situation) -> Iterator[Cell]:
@@ -115,7 +116,7 @@ def _means(rng: np.random.Generator, draws: int, of: _Situation) -> Iterator[Cel
         for name, (_, turned) in scored.items():
             estimates[name].add(*mean_score(turned(scores), clusters))
     for name, found in estimates.items():
-        yield from found.cells(of.name, name, of.covers, of.width)
+        yield from found.cells(of.name, name, of.width, of.covers)
 
 
 def _means_near_one(
@@ -126,7 +127,7 @@ def _means_near_one(
         sitting = sit(rng, equal(questions, 1), [0.0])
         scores = (rng.random(questions) < f1) * 1.0
         found.add(*mean_score(scores, sitting.clusters))
-    yield from found.cells(name, "F1", _COVERS)
+    yield from found.cells(name, "F1", NOTHING if f1 < 1 else None, _COVERS)
 
 
 def _differences(rng: np.random.Generator, draws: int, of: _Situation) -> Iterator[Cell]:
@@ -138,7 +139,7 @@ def _differences(rng: np.random.Generator, draws: int, of: _Situation) -> Iterat
         found.add(compared.value, compared.low, compared.high)
         alarms.append(compared.p_value < SIGNIFICANCE)
     name = f"{of.name}, two equal readers"
-    yield from found.cells(name, "the difference of F1", of.covers, of.width)
+    yield from found.cells(name, "the difference of F1", of.width, of.covers)
     yield share(name, "F1 is called different", alarms, _FALSE_ALARMS)
 
 
@@ -168,8 +169,8 @@ def _few_changes(rng: np.random.Generator, draws: int, questions: int, changes: 
             alarms.append(compared.p_value < SIGNIFICANCE)
         changed = "lost" if lost else "given again"
         name = f"{questions} questions, {100 * changes:g} % of the answers {changed}"
-        yield from found.cells(name, "the difference of F1", _COVERS)
-        if not truth:
+        yield from found.cells(name, "the difference of F1", NOTHING if changes else None, _COVERS)
+        if not lost:
             yield share(name, "F1 is called different", alarms, _FALSE_ALARMS)
 
 
@@ -183,6 +184,6 @@ def _gates(rng: np.random.Generator, draws: int, questions: int, true: float) ->
         verdict = decide(lambda part: part >= 0.99, estimate, 0.99, questions)
         wrong.append(verdict.outcome == (PASSES if true < 0.99 else FAILS))
     name = f"{questions} questions, {100 * true:g} % of fp32's F1"
-    yield from found.cells(name, "the part of fp32's F1", _COVERS)
+    yield from found.cells(name, "the part of fp32's F1", NOTHING, _COVERS)
     claims = f"the 99 % gate {PASSES if true < 0.99 else FAILS}"
     yield share(name, claims, wrong, Required(at_most=0.05))

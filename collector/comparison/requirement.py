@@ -1,8 +1,8 @@
 """Chooses models by a requirement such as `f1>=88,p90_ms<=150,rss_mb<=400`.
 
 A number that has an interval meets a condition if both ends do, and fails it if neither does. Otherwise it
-is not decided, and so is a percentile with too few times for an interval. All other numbers are taken as they
-are.
+is not decided, and so is a percentile or a speed-up that the data give no interval for. All other numbers are
+taken as they are.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from collector.errors import BadInput
 from collector.findings.between_rows import Choice, OpenCondition, OpenRow, Place, Requirement
-from collector.findings.comparison import Row, name_of
+from collector.findings.comparison import Row, name_of, place_of
 from collector.findings.verdict import FAILS, NOT_DECIDED, Verdict, passes
 from collector.statistics.confidence import Mean
 from collector.statistics.decision import decide
@@ -20,7 +20,7 @@ from commandline.requirement import Condition
 
 _MEGA: Final = 1e6
 _ACCURACIES: Final = {"exact_match", "f1", "bertscore_f1"}
-_PERCENTILES: Final = {"p50_ms", "p90_ms", "p99_ms"}
+_TIMES: Final = {"p50_ms", "p90_ms", "p99_ms", "speed_up"}
 
 FIELDS: Final[dict[str, Callable[[Row], float | None]]] = {
     "exact_match": lambda r: r.exact_match,
@@ -77,14 +77,8 @@ def choose(expression: str, rows: Sequence[Row]) -> Requirement:
     for row in rows:
         if row.small:
             continue
-        place = Place(
-            hardware_class=row.hardware_class,
-            machine=row.machine,
-            questions=row.questions,
-            questions_sha256=row.questions_sha256,
-        )
         judged = _Judged(row, tuple((condition, _verdict(row, condition)) for condition in conditions))
-        places.setdefault(place, []).append(judged)
+        places.setdefault(place_of(row), []).append(judged)
     return Requirement(
         expression=expression,
         choices=tuple(_choice(place, together, conditions) for place, together in places.items()),
@@ -97,7 +91,7 @@ def _verdict(row: Row, condition: Condition) -> Verdict:
         accurate = condition.field in _ACCURACIES
         count, unit = (row.answered, "question") if accurate else (row.speed_up_rounds or row.runs, "round")
         return decide(condition.met, Mean(value, *interval), condition.bound, count, unit)
-    if value is not None and condition.field in _PERCENTILES:
+    if value is not None and condition.field in _TIMES:
         return Verdict(outcome=NOT_DECIDED, unit="round")
     return passes(condition.met(value))
 

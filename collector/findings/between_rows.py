@@ -200,7 +200,7 @@ class OpenCondition(msgspec.Struct, frozen=True, kw_only=True):
     value: float
     """The row's number."""
     interval: Interval | None
-    """Its interval; None for a percentile of too few times."""
+    """Its interval; None for a percentile or a speed-up that the data give none for."""
     verdict: Verdict
 
 

@@ -10,6 +10,7 @@ from collector.findings.between_rows import (
     Divergence,
     Interval,
     Moment,
+    Place,
     PlaceBaseline,
     Requirement,
     RowName,
@@ -149,6 +150,16 @@ def name_of(row: Row) -> RowName:
         questions_sha256=row.questions_sha256,
         model=row.model,
         precision=row.precision,
+    )
+
+
+def place_of(row: Row) -> Place:
+    """Return the place of a row, within which it may be compared."""
+    return Place(
+        hardware_class=row.hardware_class,
+        machine=row.machine,
+        questions=row.questions,
+        questions_sha256=row.questions_sha256,
     )
 
 

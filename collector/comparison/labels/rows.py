@@ -8,19 +8,30 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from collector.comparison.labels.recommendation import NOTHING, Candidate, Recommendation, recommend
+from collector.comparison.labels.recommendation import (
+    BALANCE,
+    HIGH_ACCURACY,
+    LOW_RESOURCE,
+    NOTHING,
+    REAL_TIME,
+    Candidate,
+    Recommendation,
+    recommend,
+)
 from collector.comparison.notes import UNUSUAL, few_questions
 from collector.comparison.times import time_ratio
 from collector.comparison_inputs.inputs import Inputs, Rivals
 from collector.comparison_inputs.standing import FULL
 from collector.findings.accuracy import Label
 from collector.findings.between_rows import Place
-from collector.findings.comparison import Row, name_of
+from collector.findings.comparison import Row, name_of, place_of
 from collector.statistics.accuracy.clusters import FEWEST
 from collector.statistics.accuracy.ranking import Pairwise
 from collector.statistics.accuracy.scores import MeanDifference
 
 TOO_FEW: Final = "needs two models with an F1 and a time on this hardware and these questions"
+_NEED_BOTH: Final = f"{LOW_RESOURCE!r} and {BALANCE!r} need both"
+_FEWEST: Final = 2
 _PERCENT: Final = 100.0
 
 
@@ -35,7 +46,7 @@ def labelled(rows: Sequence[Row], inputs: Inputs) -> Labelled:
     """Label what rows are best for, and mark those that are small or on the Pareto front."""
     by_place: dict[Place, list[Row]] = defaultdict(list)
     for row in rows:
-        by_place[_place(row)].append(row)
+        by_place[place_of(row)].append(row)
     marked: list[Row] = []
     labels: list[Label] = []
     for place, together in by_place.items():
@@ -97,19 +108,24 @@ class _PlaceRows:
     def _recommended(self, rows: Sequence[Row]) -> tuple[Recommendation, str | None]:
         """Recommend rows, and say why a label is missing."""
         candidates = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0, row.peak_rss_bytes) for row in rows]
-        if len(candidates) < 2:
+        if len(candidates) < _FEWEST:
             return NOTHING, TOO_FEW
-        found = recommend(candidates, self._accuracy, self._speed)
-        without = {"accuracies": self._untold(self._accuracy), "times": self._untold(self._speed)}
-        reasons = [f"the {what} of {pair} cannot be compared" for what, pair in without.items() if pair]
-        return found, f"no label that needs it: {' and '.join(reasons)}" if reasons else None
+        return recommend(candidates, self._accuracy, self._speed), self._why_missing()
+
+    def _why_missing(self) -> str | None:
+        """Say which two rows leave a label without a test; None if there are none."""
+        reasons = []
+        if (pair := self._untold(self._accuracy)) is not None:
+            reasons.append(f"no {HIGH_ACCURACY!r}, since {pair} share fewer than {FEWEST} questions")
+        if (pair := self._untold(self._speed)) is not None:
+            reasons.append(f"no {REAL_TIME!r}, since no test compares the times of {pair}")
+        return "; ".join((*reasons, _NEED_BOTH)) if reasons else None
 
     def _untold(self, pairwise: Pairwise) -> str | None:
         for left, right in combinations(range(len(self._names)), 2):
             if pairwise(left, right) is None:
-                return " and ".join(
-                    f"{name.model} {name.precision}" for name in (self._names[left], self._names[right])
-                )
+                names = (self._names[left], self._names[right])
+                return " and ".join(f"{name.model} {name.precision}" for name in names)
         return None
 
     def _accuracy(self, left: int, right: int) -> MeanDifference | None:
@@ -147,12 +163,3 @@ def _speed(rivals: Rivals, inputs: Inputs) -> MeanDifference | None:
         return None
     value, low, high = (math.log(ratio) for ratio in (found.ratio, *found.interval))
     return MeanDifference(value, low, high, found.p_value).turned  # a ratio above 1: the second is faster
-
-
-def _place(row: Row) -> Place:
-    return Place(
-        hardware_class=row.hardware_class,
-        machine=row.machine,
-        questions=row.questions,
-        questions_sha256=row.questions_sha256,
-    )

@@ -79,6 +79,8 @@ def test_times_are_decided_by_rounds_and_too_few_decide_nothing(row: Row) -> Non
     p50, p90 = choice.not_decided[0].open
     assert p50.verdict == Verdict(outcome="not decided", needs=20, unit="round")
     assert (p90.interval, p90.verdict.needs) == (None, None)
+    (choice,) = choose("speed_up>=2", [replace(row, speed_up=9.0, intervals={})]).choices
+    assert choice.not_decided[0].open[0].value == 9.0
 
 
 def test_every_field_can_be_asked_for(row: Row) -> None:

@@ -167,7 +167,7 @@ def test_rows_that_share_no_question_are_not_ranked(lab: Store) -> None:
     measure(lab, TINY, 15.0, 0.5, asked=range(1, QUESTIONS, 2))
     comparison = found(lab)
     assert comparison.labels == ()
-    note = "no label that needs it: the accuracies of bert-large fp32 and minilm-l6 fp32 cannot be compared"
+    note = "no 'high accuracy', since bert-large fp32 and minilm-l6 fp32 share fewer than 6 questions; "
     assert all(row.notes["best_for"][0].startswith(note) for row in comparison.rows)
 
 
@@ -177,6 +177,7 @@ def test_one_round_tells_no_times_apart(lab: Store) -> None:
     comparison = found(lab)
     assert labels(comparison) == {"high accuracy": ["bert-large fp32"]}
     (note,) = comparison.rows[0].notes["best_for"]
-    assert (
-        note == "no label that needs it: the times of bert-large fp32 and minilm-l6 fp32 cannot be compared"
+    assert note == (
+        "no 'real time', since no test compares the times of bert-large fp32 and minilm-l6 fp32; "
+        "'low resource' and 'balance' need both"
     )
