@@ -13,8 +13,8 @@ _ALL_FLIPS: Final = 14
 """Up to this many units, all flips of signs are tried."""
 _FLIPS: Final = 9_999
 """How many flips are drawn for more units."""
-_MANY: Final = 1_000
-"""For more units than this, the normal distribution takes the place of flips."""
+_MANY: Final = 200
+"""If the units are worth more equal ones than this, the normal distribution takes the place of flips."""
 _AT_ONCE: Final = 100
 _ROUNDING: Final = 1e-9
 
@@ -24,8 +24,8 @@ def sign_flip(differences: ArrayLike) -> float:
 
     It is exact for up to 14 differences other than 0, and where all have one size; then it is the sign test,
     and for Exact Match by question McNemar's exact test. For more of them it comes from 9,999 seeded flips,
-    each of them counted as if the data were one more (Phipson and Smyth, 2010); above 1,000 it comes from the
-    normal distribution, which flips then have.
+    each of them counted as if the data were one more (Phipson and Smyth, 2010). If they are worth more than
+    200 differences of one size, it comes from the normal distribution, which flips then have.
 
     Args:
         differences: one per independent unit.
@@ -40,8 +40,9 @@ def sign_flip(differences: ArrayLike) -> float:
         return 1.0
     if np.ptp(sizes) <= _ROUNDING * sizes[0]:
         return _sign_test(int(np.count_nonzero(values > 0)), len(values))
-    if len(values) > _MANY:
-        return max(math.erfc(abs(values.sum()) / math.sqrt(2 * (sizes**2).sum())), math.ulp(0.0))
+    squares = float((sizes**2).sum())
+    if squares**2 > _MANY * float((sizes**4).sum()):
+        return max(math.erfc(abs(float(values.sum())) / math.sqrt(2 * squares)), math.ulp(0.0))
     least = abs(values.sum()) - _ROUNDING * sizes.sum()
     if len(values) <= _ALL_FLIPS:
         # The first sign stays: the other half of all flips are the same with all signs turned.

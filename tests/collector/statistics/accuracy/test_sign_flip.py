@@ -51,11 +51,19 @@ def test_drawn_flips_agree_with_all_flips(seed: int) -> None:
 
 
 def test_for_many_differences_flips_are_normal() -> None:
-    values = np.random.default_rng(1).normal(0.06, 1, 1001)
+    # 700 differences between -1 and 1 are worth 389 of one size
+    values = np.random.default_rng(1).uniform(-1, 1, 700) + 0.04
     normal = sign_flip(values)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "_MANY", 2000)
-        assert sign_flip(values) == pytest.approx(normal, rel=0.1)
+        assert sign_flip(values) == pytest.approx(normal, abs=0.01)
+    assert 0.01 < normal < 0.5
+
+
+def test_a_few_large_differences_among_many_small_ones_are_flipped() -> None:
+    values = np.concatenate((np.full(5, 10.0), np.tile([0.01, -0.01], 500)))
+    # all five large ones go one way in 1 of 16, and in half of these the small ones do not go the other way
+    assert sign_flip(values) == pytest.approx(0.5 / 16, abs=0.01)
 
 
 def test_the_same_differences_have_the_same_p_value_whatever_their_sign() -> None:
