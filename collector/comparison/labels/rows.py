@@ -23,7 +23,7 @@ from collector.comparison.times import time_ratio
 from collector.comparison_inputs.inputs import Inputs, Rivals
 from collector.comparison_inputs.standing import FULL
 from collector.findings.accuracy import Label
-from collector.findings.between_rows import Place
+from collector.findings.between_rows import Place, RowName
 from collector.findings.comparison import Row, name_of, place_of
 from collector.statistics.accuracy.clusters import FEWEST
 from collector.statistics.accuracy.ranking import Pairwise
@@ -74,33 +74,37 @@ class _PlaceRows:
 
     def labels(self, place: Place) -> Iterator[Label]:
         """Return the labels of the place."""
-        for label, positions in self._found.labels.items():
-            yield Label(place=place, label=label, rows=tuple(self._names[i] for i in positions))
+        for label, rows in self._holders().items():
+            yield Label(place=place, label=label, rows=rows)
 
     def marked(self) -> Iterator[Row]:
-        """Return the rows with their labels, or with the reason for none."""
+        """Return the rows with their labels, and with notes on those that are missing or shared."""
         front = {self._names[i] for i in self._found.front}
         for row in self._rows:
             name = name_of(row)
-            mine = tuple(
-                label
-                for label, positions in self._found.labels.items()
-                if name in {self._names[i] for i in positions}
-            )
-            reason = (
-                few_questions(row.answered, self._most)
-                if self._is_small(row)
-                else UNUSUAL
-                if name in self._unlike
-                else self._reason
-            )
+            mine = {label: rows for label, rows in self._holders().items() if name in rows}
+            notes = (*self._missing(row), *(_not_alone(name, label, rows) for label, rows in mine.items()))
+            found = tuple(note for note in notes if note is not None)
             yield msgspec.structs.replace(
                 row,
                 small=self._is_small(row),
-                best_for=mine,
+                best_for=tuple(mine),
                 pareto=name in front,
-                notes=row.notes if reason is None else {**row.notes, "best_for": (reason,)},
+                notes={**row.notes, "best_for": found} if found else row.notes,
             )
+
+    def _holders(self) -> dict[str, tuple[RowName, ...]]:
+        return {
+            label: tuple(self._names[i] for i in positions) for label, positions in self._found.labels.items()
+        }
+
+    def _missing(self, row: Row) -> Iterator[str]:
+        if self._is_small(row):
+            yield few_questions(row.answered, self._most)
+        elif name_of(row) in self._unlike:
+            yield UNUSUAL
+        elif self._reason is not None:
+            yield self._reason
 
     def _is_small(self, row: Row) -> bool:
         return row.answered < FULL * self._most
@@ -124,8 +128,7 @@ class _PlaceRows:
     def _untold(self, pairwise: Pairwise) -> str | None:
         for left, right in combinations(range(len(self._names)), 2):
             if pairwise(left, right) is None:
-                names = (self._names[left], self._names[right])
-                return " and ".join(f"{name.model} {name.precision}" for name in names)
+                return f"{_named(self._names[left])} and {_named(self._names[right])}"
         return None
 
     def _accuracy(self, left: int, right: int) -> MeanDifference | None:
@@ -144,6 +147,16 @@ class _PlaceRows:
         rivals = self._inputs.rivals.get((second, first))
         found = None if rivals is None else compare(rivals)
         return None if found is None else found.turned
+
+
+def _not_alone(name: RowName, label: str, rows: Sequence[RowName]) -> str | None:
+    """Write which other rows share a label of a row; None if none does."""
+    others = [_named(other) for other in rows if other != name]
+    return f"{label}: not told apart from {', '.join(others)}" if others else None
+
+
+def _named(name: RowName) -> str:
+    return f"{name.model} {name.precision}"
 
 
 def _accuracy(rivals: Rivals) -> MeanDifference | None:

@@ -212,8 +212,9 @@ def test_accuracies_of_another_decoding_or_windows_are_left_out(
 
 def test_without_an_accuracy_there_is_no_limit_on_it(filled: Store) -> None:
     assert "f1" not in changes(compare_runs(filled, "0a", "0c", ()))
-    with pytest.raises(BadInput, match="'f1<0'"):
-        compare_runs(filled, "0a", "0c", parse_limits("f1<0"))
+    for limit in ("f1<0", "bertscore<-1"):
+        with pytest.raises(BadInput, match=f"{limit!r} cannot be checked"):
+            compare_runs(filled, "0a", "0c", parse_limits(limit))
 
 
 @pytest.mark.parametrize("text", ["p50>5", "f1<-1%", "speed>5%", "p50=5%", "", "p50>5%,", "p50>5%;f1<0"])

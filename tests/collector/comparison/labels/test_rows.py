@@ -125,6 +125,7 @@ def test_two_precisions_that_are_not_told_apart_share_a_label(lab: Store) -> Non
         assert "high accuracy: BERT-Large fp32 and BERT-Large int8 are not told apart." in text
         assert "high accuracy (one of 2)" in text
     assert ["high accuracy" in row.best_for for row in comparison.rows] == [True, True, False]
+    assert "high accuracy: not told apart from bert-large int8" in comparison.rows[0].notes["best_for"]
     (gate,) = comparison.gates
     assert gate.gate_99.outcome == "not decided" and gate.gate_99.needs is not None
     evidence = render(comparison, "table", width=250, part="evidence")
