@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from bench.commandline.options import command, count
-from bench.simulations import accuracy, labels, server, time
+from bench.simulations import accuracy, labels, server, suggestion, time
 from bench.simulations.cell import HEAD, SUMMARY_HEAD, Cell, summary
 
 PARTS: Final[dict[str, Callable[[int, int], Iterator[Cell]]]] = {
@@ -22,6 +22,7 @@ PARTS: Final[dict[str, Callable[[int, int], Iterator[Cell]]]] = {
     "accuracy": accuracy.cells,
     "labels": labels.cells,
     "server": server.cells,
+    "suggestion": suggestion.cells,
 }
 QUICK_DRAWS: Final = 200
 

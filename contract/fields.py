@@ -15,6 +15,8 @@ Nanoseconds = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
 Rate = Annotated[float, Meta(ge=0.0, le=1e9)]
 """How many per second."""
+Ratio = Annotated[float, Meta(ge=0.0, le=1e9)]
+"""A number without a unit."""
 Bytes = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]

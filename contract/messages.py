@@ -9,7 +9,7 @@ from contract import codec
 from contract.errors import Malformed
 from contract.fields import Count, DeviceId, Name, RunId, Text, UtcTime
 from contract.records import Record
-from contract.version import FORMAT_VERSION
+from contract.version import FORMAT_VERSION, RECEIPT_VERSION
 
 MAX_MESSAGE_BYTES: Final = 262_144
 """Size limit of a message: no sender makes a larger one, and receivers reject a larger one."""
@@ -101,10 +101,10 @@ _DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 def encode_message(message: Message) -> bytes:
     """Return the JSON of a message. The caller keeps it within `MAX_MESSAGE_BYTES`.
 
-    A receipt is written in version 1, which holds all of its fields: agents of that version read it.
+    A receipt is written in the first version that has all of its fields: older agents read it.
     """
     if isinstance(message, Receipt):
-        message = replace(message, format_version=1)
+        message = replace(message, format_version=RECEIPT_VERSION)
     return codec.encode(message)
 
 

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from agent.bundles.bundle import verify
+from agent.bundles.retries import Retries
 from agent.errors import BadInput, BundleRefused, NotFetched
 from commandline.disk import put_in_place
 from contract.bundle import (
@@ -31,8 +32,6 @@ from contract.codec import printable
 from contract.errors import ContractError
 
 TIMEOUT_SECONDS: Final = 30.0
-TRIES: Final = 5
-"""Attempts per file; what arrived before a break is kept."""
 _BLOCK_BYTES: Final = 262_144
 
 Show = Callable[[str, int, int], None]
@@ -125,21 +124,28 @@ _OPENER: Final = urllib.request.build_opener(_SameScheme)
 
 
 def _small(url: str) -> bytes:
-    try:
-        with _open(url) as response:
-            return response.read(MAX_MANIFEST_BYTES + 1)
-    except urllib.error.HTTPError as error:
-        raise NotFetched(f"'{printable(url)[:200]}' answers {error.code} {printable(error.reason)}") from None
-    except (OSError, http.client.HTTPException) as error:
-        raise NotFetched(f"cannot fetch '{printable(url)[:200]}': {_reason(error)}") from None
+    retries = Retries()
+    while True:
+        try:
+            with _open(url) as response:
+                return response.read(MAX_MANIFEST_BYTES + 1)
+        except urllib.error.HTTPError as error:
+            if not retries.wait(error):
+                raise NotFetched(
+                    f"'{printable(url)[:200]}' answers {error.code} {printable(error.reason)}"
+                ) from None
+        except (OSError, http.client.HTTPException) as error:
+            # Nobody is there, or the address is wrong: say so at once.
+            if isinstance(error, urllib.error.URLError) or not retries.wait(error):
+                raise NotFetched(f"cannot fetch '{printable(url)[:200]}': {_reason(error)}") from None
 
 
 def _fetch_file(url: str, path: Path, entry: FileEntry, show: Show) -> None:
     size = entry.bytes
     if path.is_symlink() or (path.exists() and not path.is_file()):
         path.unlink()
-    problem = ""
-    for _ in range(TRIES):
+    retries = Retries()
+    while True:
         received = path.stat().st_size if path.exists() else 0
         if received > size:
             path.unlink()
@@ -149,17 +155,21 @@ def _fetch_file(url: str, path: Path, entry: FileEntry, show: Show) -> None:
         try:
             _continue(url, path, received, size, show)
         except urllib.error.HTTPError as error:
-            if error.code in (404, 403, 410):
-                raise NotFetched(f"'{printable(url)[:200]}' answers {error.code}") from None
-            problem = f"{error.code} {printable(error.reason)}"
+            if not retries.wait(error):
+                raise NotFetched(
+                    f"'{printable(url)[:200]}' answers {error.code} {printable(error.reason)}; run the same "
+                    "command again to resume"
+                ) from None
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, OSError) and error.filename is not None:
                 raise  # the error is about the file on this disk, not about the network
-            problem = _reason(error)
-    if not path.exists() or path.stat().st_size != size:
-        raise NotFetched(
-            f"'{printable(url)[:200]}' broke off: {problem}; run the same command again to resume"
-        )
+            if path.exists() and path.stat().st_size - received >= _BLOCK_BYTES:
+                retries = Retries()  # enough of it arrived
+            if not retries.wait(error):
+                raise NotFetched(
+                    f"'{printable(url)[:200]}' broke off: {_reason(error)}; run the same command again to "
+                    "resume"
+                ) from None
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != entry.sha256:

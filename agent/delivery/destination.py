@@ -20,6 +20,8 @@ from contract.messages import SeqRange
 if TYPE_CHECKING:
     from agent.delivery.publisher import Publisher
 
+CLIENT_FILE: Final = "client-secret"
+"""The file of the state folder that keeps the secret part of the agent's name at brokers."""
 UNREACHED_SECONDS: Final = 10.0
 """Longest wait at the end for a broker that was never reached."""
 
@@ -108,7 +110,7 @@ def delivering(where: Destination, state: OpenedState, say: Say) -> Iterator[Del
         return
     from agent.delivery.publisher import Publisher
 
-    publisher = Publisher(where.broker, state.device_id, state.outbox)
+    publisher = Publisher(where.broker, state.device_id, state.outbox, state.folder / CLIENT_FILE)
     try:
         if where.live:
             publisher.step()

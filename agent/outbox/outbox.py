@@ -41,6 +41,14 @@ class Place(NamedTuple):
     """State that is not in its records yet and is needed to resume the run."""
 
 
+class Added(NamedTuple):
+    """Records that are added to a run; see `Outbox.append`."""
+
+    place: Place
+    """Of the run after these records."""
+    records: Sequence[Record]
+
+
 class Row(NamedTuple):
     """A waiting record, encoded as it was when it was written."""
 
@@ -138,31 +146,45 @@ class Outbox:
             OutboxFull: nothing was committed; the same call may succeed when there is room.
             OutboxRolledBack: a collector has other records with these numbers; the run cannot continue.
         """
-        if place.run_id in self._rolled_back:
-            raise OutboxRolledBack(
-                f"a collector has records of run {place.run_id[:8]} that this outbox does not know: "
-                f"'{printable(str(self._path))}' was restored from an older copy, so the run starts over"
-            )
-        bodies = [encode(record) for record in records]
-        size = sum(len(body) + ROW_BYTES for body in bodies)
+        self.append_together([Added(place, records)], at)
+
+    def append_together(self, added: Sequence[Added], at: str) -> None:
+        """Commit records of several runs at once, as `append` does for one."""
+        for run in added:
+            if self.rolled_back(run.place.run_id):
+                raise OutboxRolledBack(
+                    f"a collector has records of run {run.place.run_id[:8]} that this outbox does not know: "
+                    f"'{printable(str(self._path))}' was restored from an older copy, so the run starts over"
+                )
+        bodies = [[encode(record) for record in run.records] for run in added]
+        size = sum(len(body) + ROW_BYTES for of_run in bodies for body in of_run)
         if self._used and self._used + size > self._limit_bytes:
             self._make_room(size)
         with self._transaction():
-            (expected,) = self._db.execute(
-                "SELECT next_seq FROM runs WHERE run_id = ?", (place.run_id,)
-            ).fetchone()
-            seqs = [record.seq for record in records]
-            assert seqs == list(range(expected, place.next_seq)), "records of a run have no gaps"
-            self._db.executemany(
-                "INSERT INTO records (run_id, seq, body, appended_at) VALUES (?, ?, ?, ?)",
-                [(place.run_id, record.seq, body, at) for record, body in zip(records, bodies, strict=True)],
-            )
-            self._db.execute(
-                "UPDATE runs SET next_seq = ?, asked = ?, errors = ?, elapsed_ns = ?, finished = ?, kept = ? "
-                "WHERE run_id = ?",
-                (*place[1:], place.run_id),
-            )
+            for run, of_run in zip(added, bodies, strict=True):
+                self._add(run, of_run, at)
         self._used += size
+
+    def rolled_back(self, run_id: str) -> bool:
+        """Whether a collector has records of a run that this outbox does not know."""
+        return run_id in self._rolled_back
+
+    def _add(self, added: Added, bodies: Sequence[bytes], at: str) -> None:
+        place, records = added
+        (expected,) = self._db.execute(
+            "SELECT next_seq FROM runs WHERE run_id = ?", (place.run_id,)
+        ).fetchone()
+        seqs = [record.seq for record in records]
+        assert seqs == list(range(expected, place.next_seq)), "records of a run have no gaps"
+        self._db.executemany(
+            "INSERT INTO records (run_id, seq, body, appended_at) VALUES (?, ?, ?, ?)",
+            [(place.run_id, seq, body, at) for seq, body in zip(seqs, bodies, strict=True)],
+        )
+        self._db.execute(
+            "UPDATE runs SET next_seq = ?, asked = ?, errors = ?, elapsed_ns = ?, finished = ?, kept = ? "
+            "WHERE run_id = ?",
+            (*place[1:], place.run_id),
+        )
 
     def rows(self, after: int, limit: int, run_id: str | None = None) -> list[Row]:
         """Waiting records after a position, of all runs or of one, in order."""
@@ -231,6 +253,12 @@ class Outbox:
         with translated(self._path):
             (count,) = self._db.execute("SELECT count(*) FROM records WHERE refused IS NULL").fetchone()
         return int(count)
+
+    def knows(self, run_id: str) -> bool:
+        """Whether a run was begun here and is not delivered yet."""
+        with translated(self._path):
+            found = self._db.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        return found is not None
 
     def other_devices(self, device_id: str) -> list[str]:
         """Other devices whose results wait here."""

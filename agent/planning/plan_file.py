@@ -9,8 +9,9 @@
     threads = [1, 4]
 
 A key of `[[run]]` is an option of `agent run` without its dashes; a list means one run with each of its
-values. Rounds are interleaved: every run once, then every run again. Paths are relative to the plan's
-folder. The command checks the values of options: see `agent/commands/run_plan.py`.
+values. A list of bundles is one run that measures all of them, as `agent run A B` does. The plan's own rounds
+are interleaved: every run once, then every run again. Paths are relative to the plan's folder. The command
+checks the values of options: see `agent/commands/run_plan.py`.
 """
 
 import hashlib
@@ -30,7 +31,11 @@ from contract.config import MAX_CONFIG_BYTES, Value, check_key, decode_toml
 from contract.errors import Malformed
 
 MAX_RUNS: Final = 10_000
-_PATHS: Final = ("bundles", "questions")
+BUNDLES: Final = "bundles"
+_PATHS: Final = (BUNDLES, "questions")
+
+RunValues = dict[str, Value | tuple[Value, ...]]
+"""The values of one run by key; several bundles are a tuple."""
 
 
 class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -51,7 +56,7 @@ class Schedule(msgspec.Struct, frozen=True):
     """What a plan asks for."""
 
     timing: Timing
-    runs: tuple[dict[str, Value], ...]
+    runs: tuple[RunValues, ...]
     """The values of each run by key, in the order of one round; `bundles` and `questions` are whole paths."""
 
 
@@ -98,8 +103,8 @@ def _schedule(tables: dict[str, Any], folder: Path, options: Collection[str]) ->
     return Schedule(timing, single)
 
 
-def _runs(run: dict[str, Any], folder: Path, options: Collection[str]) -> list[dict[str, Value]]:
-    """The runs of a table, one for each combination of its lists' values."""
+def _runs(run: dict[str, Any], folder: Path, options: Collection[str]) -> list[RunValues]:
+    """The runs of a table, one for each combination of its lists' values; the bundles stay together."""
     for key in run:
         check_key(key, {*_PATHS, *options}, "plan: [[run]]")
     for key in _PATHS:
@@ -109,7 +114,7 @@ def _runs(run: dict[str, Any], folder: Path, options: Collection[str]) -> list[d
     return [dict(zip(run, picked, strict=True)) for picked in itertools.product(*choices)]
 
 
-def _choices(key: str, value: Any, folder: Path) -> list[Value]:
+def _choices(key: str, value: Any, folder: Path) -> Sequence[Value | tuple[Value, ...]]:
     values: Sequence[Any] = value if isinstance(value, list) else [value]
     if not values:
         raise Malformed(f"plan: {key!r} is an empty list")
@@ -118,7 +123,10 @@ def _choices(key: str, value: Any, folder: Path) -> list[Value]:
             raise Malformed(f"plan: {key!r} must be a text, a number, true or false, or a list of those")
         if key in _PATHS and isinstance(one, bool):
             raise Malformed(f"plan: {key!r} must be a path or a list of paths")
-    return [str(folder / str(one)) if key in _PATHS else one for one in values]
+    if key not in _PATHS:
+        return values
+    paths = tuple(str(folder / str(one)) for one in values)
+    return [paths] if key == BUNDLES else paths
 
 
 class Position(msgspec.Struct, frozen=True):

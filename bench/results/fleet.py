@@ -122,9 +122,10 @@ def _run(
     count = len(ids)
     speed = MODELS[model] * (1 + device / 2) * (0.5 if precision == "int8" else 1.0) * 1e6
     length = np.random.default_rng(2).lognormal(0, 0.4, count)  # of the questions, the same for all
-    shares = np.array_split(np.arange(count), fleet.rounds)
-    number = np.repeat(np.arange(fleet.rounds), [len(share) for share in shares])
-    level = rng.lognormal(0, 0.01, fleet.rounds)
+    rounds = min(fleet.rounds, count)
+    shares = np.array_split(np.arange(count), rounds)
+    number = np.repeat(np.arange(rounds), [len(share) for share in shares])
+    level = rng.lognormal(0, 0.01, rounds)
     times = (speed * length * level[number] * rng.lognormal(0, 0.05, count)).astype(np.int64)
     at = np.cumsum(times)
     seqs = np.arange(count) + 2 * number + 2  # after the first record, and the starts and ends of rounds
@@ -150,7 +151,7 @@ def _run(
             conn,
             stream,
             [
-                started(asked, device, model, precision, fleet.rounds),
+                started(asked, device, model, precision, rounds),
                 *borders,
                 *(_sample(first_sample + i, at_ns) for i, at_ns in enumerate(moments)),
                 _finished(last, count, int(at[-1])),

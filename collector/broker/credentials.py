@@ -5,7 +5,6 @@ of Mosquitto's hash do not matter.
 """
 
 import base64
-import fcntl
 import hashlib
 import os
 import re
@@ -18,6 +17,7 @@ from typing import Final
 
 from collector.errors import BadInput, StorageUnavailable
 from commandline.broker_address import check_private
+from commandline.disk import lock
 from contract.config import encode_config
 from contract.device import checked_device_id
 from contract.errors import Malformed
@@ -25,6 +25,7 @@ from contract.errors import Malformed
 COLLECTOR: Final = "collector"
 """The user name of collectors in `deploy/mosquitto/acl`; no device may have it as its id."""
 _PASSWORD_BYTES: Final = 32
+_LOCK_SECONDS: Final = 30.0
 _ROUNDS: Final = 101  # mosquitto_passwd's own number
 _PLAIN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,1024}")
 
@@ -69,7 +70,7 @@ def provision(file: Path, user: str, *, hashed: bool, replace: bool) -> str:
             others.append(f"{user}:{_mosquitto_hash(password) if hashed else password}")
             _replace(file, "".join(f"{line}\n" for line in others))
     except OSError as error:
-        raise StorageUnavailable(f"{str(file)!r} cannot be written: {error.strerror}") from None
+        raise StorageUnavailable(f"{str(file)!r} cannot be written: {error.strerror or error}") from None
     return password
 
 
@@ -168,7 +169,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """Make other processes wait: each would replace the file by one without the users that the others add."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor, f"the folder {str(folder)!r}", _LOCK_SECONDS)
         yield
     finally:
         os.close(descriptor)

@@ -22,7 +22,10 @@ from contract.config import encode_value
 from contract.messages import MAX_MESSAGE_BYTES
 
 LOOPBACK: Final = "127.0.0.1"
-NO_RIGHTS: Final = "the embedded broker has no access rights: each device can send results as another device"
+NO_RIGHTS: Final = (
+    "the embedded broker has no access rights: each device can send results as another device, and delete "
+    "what another has measured"
+)
 EXPOSED: Final = (
     f"{NO_RIGHTS}; without --cert-file and --key-file others can read everything, passwords included"
 )

@@ -265,7 +265,8 @@ def _note_time(notes: _Notes, group: Group, times: Percentiles) -> None:
         name = f"p{100 * fraction:g}"
         if name not in times.intervals_ns:
             notes[f"{name}_ms"].append(
-                f"no interval: only {counted(timed, 'question')} with a time; {name} needs at least {fewest}"
+                f"no interval: only {counted(timed, 'different question')} timed; {name} needs at least "
+                f"{fewest}"
             )
     for run, timeline in zip(group.runs, group.timelines, strict=True):
         name = f"run {run.run_id[:8]} of {run.device_id}"

@@ -14,7 +14,15 @@ from collector.findings.scenario_run import FOUND, Rate, ScenarioRun
 from collector.statistics.percentiles import widened
 from collector.statistics.timing.rounds import LogEstimate
 from commandline.counted import counted
-from commandline.outcome_text import left_out_line, loadgen_p90_ns, loadgen_valid, no_rate_line
+from commandline.outcome_text import (
+    left_out_line,
+    loadgen_p90_ns,
+    loadgen_valid,
+    lowest_undecided,
+    no_rate_line,
+    undecided_line,
+    verdict_on,
+)
 from contract.records import Outcome, RateTrial
 from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
 
@@ -136,6 +144,8 @@ def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
         notes[found].append(left_out_line(outcome.left_out))
     if outcome.rates and outcome.valid_qps is None:
         notes["valid_per_second"].append(no_rate_line(run.settings))
+    if (undecided := lowest_undecided(outcome)) is not None:
+        notes["valid_per_second"].append(undecided_line(run.settings, undecided))
     if run.settings.scenario == LOADGEN and group.measured.marked:
         notes["p50_ms"].append(
             f"LoadGen counts {counted(group.measured.marked, 'disturbed answer')} that the agent's times "
@@ -180,10 +190,14 @@ def _rate(trial: RateTrial) -> Rate:
     return Rate(
         per_second=trial.qps,
         answers=trial.queries,
+        dropped=trial.dropped,
         p50_ms=trial.p50_ns / 1e6,
         p99_ms=trial.p99_ns / 1e6,
         p99_bound_ms=_ms(trial.bound_ns),
+        load=trial.load,
         held=trial.held,
+        undecided=trial.undecided,
+        verdict=verdict_on(trial),
     )
 
 

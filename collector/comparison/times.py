@@ -44,8 +44,6 @@ class SpeedUp(NamedTuple):
     times: TimeRatio
     questions: int
     """How many questions it is over."""
-    devices: int
-    """How many devices it is over."""
     adjusted_p_value: float | None
     """The p value, adjusted by Holm's method for all comparisons of the place; None if there is no test."""
     compared: int
@@ -120,9 +118,7 @@ def speed_ups(inputs: Inputs) -> dict[RowName, SpeedUp]:
         ]
         adjusted = dict(zip(tested, holm([ratios[name].p_value or 0.0 for name in tested]), strict=True))
         for name, ratio in ratios.items():
-            pairing = pairings[name]
-            count = len(pairing.devices)
-            found[name] = SpeedUp(ratio, pairing.questions, count, adjusted.get(name), len(tested))
+            found[name] = SpeedUp(ratio, pairings[name].questions, adjusted.get(name), len(tested))
     return found
 
 

@@ -113,7 +113,7 @@ def question_sets(store: Store) -> Grid:
 
 
 def rejected(store: Store) -> Grid:
-    """List rejected messages, one row per message and reason, the latest first."""
+    """List rejected messages, one row per message, the latest first."""
     return _selected(
         store,
         ("last_received_at", "times", "bytes", "sha256", "source", "reason"),

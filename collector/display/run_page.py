@@ -9,7 +9,7 @@ from collector.display.console_text import console_text
 from collector.display.untrusted_text import plain
 from collector.summaries.run_detail import RunDetail, StandsOut
 from commandline.counted import counted
-from commandline.outcome_text import outcome_lines
+from commandline.outcome_text import outcome_lines, verdict_on
 from contract.records import RateTrial
 
 if TYPE_CHECKING:
@@ -59,9 +59,12 @@ def _parts(detail: RunDetail) -> "Iterator[RenderableType]":
 
 
 def _rate(trial: RateTrial) -> str:
-    held = "held" if trial.held else "not held"
     answers = counted(trial.queries, "answer")
-    return f"{trial.qps:,.2f} per second: p99 {trial.p99_ns / 1e6:,.1f} ms over {answers}, {held}"
+    why = f": {trial.undecided}" if trial.undecided else ""
+    return (
+        f"{trial.qps:,.2f} per second: p99 {trial.p99_ns / 1e6:,.1f} ms over {answers}, "
+        f"{verdict_on(trial)}{why}"
+    )
 
 
 def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:

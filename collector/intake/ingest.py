@@ -5,14 +5,14 @@ are stored in one transaction, and the receipts are true once it is committed.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from collector.intake import record_rows as rows
 from collector.intake import rejected
 from collector.intake.incoming import Delivery, claim
 from collector.intake.round_order import rounds_problem
-from collector.intake.seq_ranges import holds, merged
+from collector.intake.seq_ranges import holds, merged, place_of
 from collector.store.database import Store
 from commandline.clock import utc_now
 from contract.bundle import decode_manifest
@@ -25,6 +25,10 @@ from contract.topics import parse_topic
 
 MAX_RECEIPT_RANGES: Final = 4096
 """The most ranges in a receipt, so that it fits into a message; it may name fewer than are stored."""
+MAX_RANGES: Final = MAX_RECEIPT_RANGES
+"""The most ranges of a run. Each message of a run reads them: a run with millions would stop all others."""
+MAX_RECEIPT_REFUSALS: Final = 50
+"""The most refusals in a receipt, for the same reason; what is not named is sent, and refused, again."""
 
 
 class Ingested(NamedTuple):
@@ -59,7 +63,7 @@ class Tally:
                     Stream(
                         run_id=run_id,
                         stored=self.ranges.get((device_id, run_id), ())[:MAX_RECEIPT_RANGES],
-                        refused=tuple(self.refused.get((device_id, run_id), ())),
+                        refused=tuple(self.refused.get((device_id, run_id), ())[:MAX_RECEIPT_REFUSALS]),
                     ),
                 ),
             )
@@ -83,6 +87,8 @@ def ingest(store: Store, deliveries: Sequence[Delivery]) -> Ingested:
             problem = batch if isinstance(batch, ContractError) else store_batch(conn, batch, tally)
             if problem is not None:
                 _reject(conn, delivery, problem, tally)
+        if tally.rejected:
+            rejected.trim(conn)
     return Ingested(tally.stored, tally.duplicates, tally.rejected, tally.receipts(collector_id))
 
 
@@ -150,6 +156,8 @@ def _store_new_records(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> 
             return Malformed(f"run {batch.run_id} has records after {finish}, which ends it")
         if (problem := rounds_problem(conn, stream, fresh.values())) is not None:
             return problem
+        if (problem := _sparseness_problem(batch.run_id, stored, fresh)) is not None:
+            return problem
         if stream is None:
             stream = add_stream(conn, batch.run_id, batch.device_id, utc_now())
         rows.insert(conn, stream, fresh.values())
@@ -158,6 +166,22 @@ def _store_new_records(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> 
     tally.duplicates += len(batch.records) - len(fresh)
     tally.ranges[batch.device_id, batch.run_id] = stored
     return None
+
+
+def _sparseness_problem(
+    run_id: str, stored: tuple[SeqRange, ...], fresh: Collection[int]
+) -> Malformed | None:
+    """Return why records with these `seq`s cannot be added, if they leave too many gaps, or None."""
+    if len(stored) + len(fresh) <= MAX_RANGES:
+        return None
+    place, between = _changed(stored, fresh)
+    growth = len(between) - len(stored[place])
+    if growth <= 0 or len(stored) + growth <= MAX_RANGES:
+        return None
+    return Malformed(
+        f"run {run_id} would have more than {MAX_RANGES:,} gaps: send the missing records first, and then "
+        "these again (agent flush --refused)"
+    )
 
 
 def known_stream(
@@ -186,22 +210,32 @@ def store_ranges(
     conn: sqlite3.Connection, stream: int, before: tuple[SeqRange, ...], fresh: Iterable[int]
 ) -> tuple[SeqRange, ...]:
     """Add stored `seq`s to a run's ranges, within the caller's transaction; returns all ranges."""
-    after = merged(before, ((seq, seq) for seq in fresh))
-    gone, new = set(before) - set(after), set(after) - set(before)
-    conn.executemany("DELETE FROM ranges WHERE stream = ? AND first_seq = ?", ((stream, r[0]) for r in gone))
-    conn.executemany("INSERT INTO ranges VALUES (?, ?, ?)", ((stream, *r) for r in new))
-    return after
+    seqs = tuple(fresh)
+    if not seqs:
+        return before
+    place, between = _changed(before, seqs)
+    conn.executemany(
+        "DELETE FROM ranges WHERE stream = ? AND first_seq = ?", ((stream, r[0]) for r in before[place])
+    )
+    conn.executemany("INSERT INTO ranges VALUES (?, ?, ?)", ((stream, *r) for r in between))
+    return (*before[: place.start], *between, *before[place.stop :])
+
+
+def _changed(ranges: tuple[SeqRange, ...], seqs: Collection[int]) -> tuple[slice, tuple[SeqRange, ...]]:
+    """Return which ranges change when numbers are added, and what they become."""
+    place = place_of(ranges, min(seqs), max(seqs))
+    return place, merged(ranges[place], ((seq, seq) for seq in seqs))
 
 
 def _reject(conn: sqlite3.Connection, delivery: Delivery, problem: ContractError, tally: Tally) -> None:
-    rejected.record(conn, delivery, problem)
+    reason = rejected.record(conn, delivery, problem)
     tally.rejected += 1
     claimed = claim(delivery)
     if isinstance(problem, TooNew) or claimed is not None:
         _keep(conn, delivery, tally)
     if claimed is None:
         return
-    refusal = Refusal(first_seq=claimed.first_seq, last_seq=claimed.last_seq, reason=str(problem))
+    refusal = Refusal(first_seq=claimed.first_seq, last_seq=claimed.last_seq, reason=reason)
     tally.refused.setdefault((claimed.device_id, claimed.run_id), []).append(refusal)
     _, owner, stored = known_stream(conn, claimed.run_id)
     if owner == claimed.device_id:
@@ -212,5 +246,6 @@ def _keep(conn: sqlite3.Connection, delivery: Delivery, tally: Tally) -> None:
     """Keep a message for a retry after an update, within a size limit, so that nobody can fill the disk."""
     if tally.kept_bytes is None:
         tally.kept_bytes = rejected.kept_bytes(conn)
-    if tally.kept_bytes + len(delivery.data) <= rejected.KEPT_BYTES and rejected.keep(conn, delivery):
-        tally.kept_bytes += len(delivery.data)
+    size = len(delivery.data) + rejected.ROW_BYTES
+    if tally.kept_bytes + size <= rejected.KEPT_BYTES and rejected.keep(conn, delivery):
+        tally.kept_bytes += size

@@ -8,6 +8,7 @@ import sqlite3
 from typing import Final, NamedTuple
 
 from collector.errors import BadInput
+from collector.intake import rejected
 from collector.intake.ingest import add_stream, known_stream, store_ranges
 from collector.intake.record_rows import TABLES
 from collector.intake.seq_ranges import holds
@@ -50,6 +51,7 @@ def merge(store: Store, other: Store) -> Merged:
         with store.writing() as conn:
             for table in ("rejected", "kept"):
                 _copy(conn, other, f"SELECT * FROM {table}", table)  # noqa: S608  # our own names
+            rejected.trim(conn)
             _merge_questions(conn, other)
             _merge_systems(conn, other)
     return Merged(len(streams), stored, duplicates)

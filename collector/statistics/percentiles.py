@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from collector.findings.between_rows import Interval
 from collector.statistics.binomial import binomial_cumulative
 from collector.statistics.confidence import SIGNIFICANCE
-from commandline.student_t import beta_probability
+from commandline.distributions.student_t import beta_probability
 
 FEWEST: Final = {0.5: 6, 0.9: 64, 0.99: 662}
 """The fewest questions for which a percentile has an interval. The extremes of six enclose the median; p90

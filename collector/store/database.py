@@ -1,6 +1,7 @@
 """Opens, checks and updates the database file, which one process at a time writes."""
 
 import fcntl
+import os
 import sqlite3
 import time
 import uuid
@@ -14,6 +15,7 @@ from sqlite_utils import Database
 from collector.errors import BadInput, CollectorError, NotADatabase, StorageUnavailable
 from collector.store.migrations import MIGRATIONS
 from commandline.clock import utc_now
+from commandline.disk import lock
 
 APPLICATION_ID: Final = 0x64627231
 """Marks the file as a distilbench database ("dbr1"); `file` and SQLite tools show it."""
@@ -41,6 +43,8 @@ class Store:
         self._db = db
         self._path = path
         self._lock = lock
+        self.lock_patience_seconds: float | None = None
+        """How long to wait for a process that writes; None waits for ever. See `StorageUnavailable`."""
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False) -> Self:
@@ -65,16 +69,16 @@ class Store:
         if exists:
             _undo_interrupted_creation(path)
             _check_header(path, may_be_empty=create)
-        lock = _lock_file(path, "lock")
+        lock_file = _lock_file(path, "lock")
         with _translated(path):
             conn = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-        store = cls(Database(conn, recursive_triggers=False), path, lock)
+        store = cls(Database(conn, recursive_triggers=False), path, lock_file)
         try:
             with _translated(path), store._locked():
                 store._prepare()
         except CollectorError:
             conn.close()
-            lock.close()
+            lock_file.close()
             raise
         return store
 
@@ -110,8 +114,11 @@ class Store:
         if self._lock is None:
             self._db.conn.close()
             return
-        with self._locked():
-            self._db.conn.close()
+        try:
+            with self._locked():
+                self._db.conn.close()
+        except StorageUnavailable:
+            self._db.conn.close()  # the other process is not the last one out, and neither writes now
         self._lock.close()
 
     @property
@@ -136,9 +143,9 @@ class Store:
         Raises:
             StorageUnavailable: another process serves this database.
         """
-        with _lock_file(self._path, "serving") as lock:
+        with _lock_file(self._path, "serving") as file:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise StorageUnavailable(
                     f"another collector serves the database {str(self._path)!r} already"
@@ -151,8 +158,8 @@ class Store:
 
         The transactions of a block then belong together. Results can be stored meanwhile.
         """
-        with _lock_file(self._path, "deriving") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _lock_file(self._path, "deriving") as file:
+            lock(file.fileno(), f"the summaries of {str(self._path)!r}")
             yield
 
     @contextmanager
@@ -243,7 +250,10 @@ class Store:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         assert self._lock is not None
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            lock(self._lock.fileno(), f"database {str(self._path)!r}", self.lock_patience_seconds)
+        except TimeoutError as error:
+            raise StorageUnavailable(str(error)) from None
         try:
             yield
         finally:
@@ -310,7 +320,15 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def _lock_file(path: Path, purpose: str) -> IO[bytes]:
     with _translated(path):
-        return path.with_name(f"{path.name}-{purpose}").open("ab")
+        descriptor = os.open(
+            path.with_name(f"{path.name}-{purpose}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        file = os.fdopen(descriptor, "r+b")
+        # Whoever can open the file can hold the lock: so only those who may write the database.
+        others = path.stat().st_mode & 0o020 if path.exists() else 0
+        with suppress(PermissionError):
+            os.fchmod(descriptor, 0o600 | others | others << 1)
+        return file
 
 
 def _wrong_version(path: Path, version: int) -> NotADatabase:

@@ -334,6 +334,32 @@ _TOKENS: Final = (
 ) STRICT""",
 )
 
+_BOUNDED: Final = (
+    "ALTER TABLE rejected RENAME TO rejected_before",
+    """CREATE TABLE rejected (
+    -- What came and was not stored: the newest thousand messages. The same bytes are one row.
+    sha256 TEXT PRIMARY KEY,
+    reason TEXT NOT NULL,  -- of the last time; at most 300 characters
+    source TEXT NOT NULL,  -- the topic, or file and line, it first came from; at most 300 characters
+    bytes INTEGER NOT NULL,
+    head BLOB NOT NULL,  -- the first KiB
+    times INTEGER NOT NULL,
+    first_received_at TEXT NOT NULL,
+    last_received_at TEXT NOT NULL
+) STRICT""",
+    """INSERT INTO rejected
+SELECT sha256, CASE WHEN length(reason) > 300 THEN substr(reason, 1, 299) || '…' ELSE reason END,
+    CASE WHEN length(source) > 300 THEN substr(source, 1, 299) || '…' ELSE source END, bytes, head,
+    (SELECT sum(times) FROM rejected_before AS every WHERE every.sha256 = latest.sha256),
+    (SELECT min(first_received_at) FROM rejected_before AS every WHERE every.sha256 = latest.sha256),
+    last_received_at
+FROM rejected_before AS latest
+WHERE rowid = (SELECT rowid FROM rejected_before AS every WHERE every.sha256 = latest.sha256
+    ORDER BY last_received_at DESC, rowid DESC LIMIT 1)
+ORDER BY last_received_at DESC, rowid DESC LIMIT 1000""",
+    "DROP TABLE rejected_before",
+)
+
 
 def _made_by(*statements: str) -> Migration:
     def migrate(db: Database) -> None:
@@ -355,5 +381,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _made_by(*SCENARIO_VIEWS, "DELETE FROM run_columns"),
     _made_by(*_ROUNDS),  # the rounds of a run, and the processes that added to it
     _made_by(*_TOKENS),  # the lengths of questions, in the columns; these are computed again
+    _made_by(*_BOUNDED),  # a list of rejected messages that a sender cannot make large
 )
 """`PRAGMA user_version` is the number of these steps that a database has had."""

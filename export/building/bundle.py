@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from commandline.disk import put_in_place
-from contract.bundle import MANIFEST_FILE, FileEntry, Manifest, decode_manifest
-from contract.codec import encode
+from contract.bundle import MANIFEST_FILE, FileEntry, Manifest, decode_manifest, encode_manifest
 from contract.errors import ContractError
 from export.errors import BadInput, StorageUnavailable
 
@@ -75,7 +74,7 @@ def seal(draft: Path, manifest: Manifest, place: Path) -> None:
     Raises:
         BadInput: something that is not a bundle is there.
     """
-    (draft / MANIFEST_FILE).write_bytes(encode(manifest))
+    (draft / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
     for path in draft.iterdir():
         _sync(path)
     _sync(draft)

@@ -26,8 +26,10 @@ _WORDS: Final = {
     "of questions that the same bundle answered one after the other on the same device, divided by their "
     "mean time in batches.",
     SERVER: "Questions arrive at random times, as users ask them, and wait in a queue. The times include "
-    "this wait. The valid rate is the highest one at which p99 was within the bound. The times are those of "
-    "the valid rate, or of the last rate tried if no rate was valid.",
+    "this wait, without the first tenth of the questions, in which the queue fills. The valid rate is the "
+    "highest one at which p99 of a queue that never ends is within the bound, with 99 % confidence, for the "
+    "questions of this file. The times are those of the valid rate, or of the last rate tried if no rate was "
+    "valid.",
     SUSTAINED: "Questions are asked one after the other for minutes, to show how times change as the machine "
     "heats up. All answers count, including those of a throttled machine. First p50 and last p50 are the "
     "medians of the first and the last tenth of the answers.",
@@ -157,6 +159,7 @@ def _rates(found: Sequence[ScenarioRun]) -> Table:
             Heading("model", number=False),
             Heading("per second"),
             Heading("answers"),
+            Heading("load %"),
             Heading("p50 ms"),
             Heading("p99 ms"),
             Heading("p99 at most ms"),
@@ -169,10 +172,11 @@ def _rates(found: Sequence[ScenarioRun]) -> Table:
                 full_name(run.title, run.precision),
                 decimals(rate.per_second, 2),
                 f"{rate.answers:,}",
+                decimals(None if rate.load is None else 100 * rate.load, 1),
                 decimals(rate.p50_ms, 1),
                 decimals(rate.p99_ms, 1),
                 decimals(rate.p99_bound_ms, 1),
-                "held" if rate.held else "not held",
+                rate.verdict,
                 run.run_id[:8],
             )
             for run in found

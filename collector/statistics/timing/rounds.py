@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from collector.findings.between_rows import Interval
 from collector.statistics.timing.spread import Spread
-from commandline.student_t import t_p_value, t_quantile
+from commandline.distributions.student_t import t_p_value, t_quantile
 
 _FEWEST_ROUNDS: Final = 1.5
 

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from commandline.student_t import f_probability
+from commandline.distributions.student_t import f_probability
 
 FEWEST_POOLED: Final = 4
 """With fewer comparisons, adjusting for their number costs little power, and pooling gains little."""

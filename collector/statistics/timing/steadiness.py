@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from collector.statistics.timing.lengths import relative_logs
-from commandline.student_t import f_probability, t_p_value
+from commandline.distributions.student_t import f_probability, t_p_value
 
 _DRIFT_LEVEL: Final = 0.015
 _PERSISTENCE_LEVEL: Final = 0.03

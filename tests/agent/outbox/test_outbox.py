@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from agent.delivery.batches import MAX_RECORDS, pack
 from agent.errors import OutboxRolledBack, StateUnusable
-from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, Place
+from agent.outbox.interrupted import end_runs_of_older_versions
+from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Added, Outbox, Place
 from agent.outbox.summary import RefusedRecords, Summary, UnfinishedRun, summarise
-from agent.running.run_log import end_runs_of_older_versions
 from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
 from contract.records import Answer, Record, RunFinished
 from tests.agent.conftest import agent_environment
@@ -246,3 +246,22 @@ def test_a_run_whose_numbers_a_collector_has_already_is_not_continued(outbox: Ou
     with pytest.raises(OutboxRolledBack, match=r"has records of run .* that this outbox does not know"):
         fill(outbox, place, 1)
     fill(outbox, begin(outbox, RUN_B), 1)
+
+
+def test_records_of_several_runs_are_committed_together_or_not_at_all(outbox: Outbox) -> None:
+    a, b = fill(outbox, begin(outbox, RUN_A), 1), fill(outbox, begin(outbox, RUN_B), 1)
+    added = [Added(place._replace(next_seq=2, finished=True), samples(1, 1)) for place in (a, b)]
+    gap = Added(b._replace(next_seq=3, finished=True), samples(2, 1))
+    with pytest.raises(AssertionError):
+        outbox.append_together([added[0], gap], NOW)
+    assert waiting(outbox) == [(RUN_A, 0), (RUN_B, 0)]
+    assert outbox.unfinished(RUN_A) == a
+
+    assert outbox.remove(RUN_B, [(0, 9)]) == 1, "a collector knows a later state of one of them"
+    with pytest.raises(OutboxRolledBack):
+        outbox.append_together(added, NOW)
+    assert outbox.rolled_back(RUN_B) and not outbox.rolled_back(RUN_A)
+    assert outbox.unfinished(RUN_A) == a
+
+    outbox.append_together(added[:1], NOW)
+    assert waiting(outbox) == [(RUN_A, 0), (RUN_A, 1)] and outbox.unfinished(RUN_A) is None

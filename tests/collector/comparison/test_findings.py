@@ -226,10 +226,10 @@ def test_too_few_times_and_a_speed_up_of_none_have_notes(store_with_golds: Store
     assert row.speed_up == 1.0
     assert "speed_up" not in row.intervals
     assert any("not told apart" in note for note in row.notes["speed_up"])
-    assert row.notes["p99_ms"] == ("no interval: only 4 questions with a time; p99 needs at least 662",)
+    assert row.notes["p99_ms"] == ("no interval: only 4 different questions timed; p99 needs at least 662",)
     take(store_with_golds, batch(run_records([("q1", "Elbe", 9.0)], manifest("distilbert"))))
     few = next(row for row in found(store_with_golds).rows if row.model == "distilbert")
-    assert few.notes["p99_ms"] == ("no interval: only 1 question with a time; p99 needs at least 662",)
+    assert few.notes["p99_ms"] == ("no interval: only 1 different question timed; p99 needs at least 662",)
     assert "p50_ms" not in row.intervals
     assert not row.pareto, "only the first of equal rows is on the front"
 

@@ -141,10 +141,17 @@ def test_server_is_what_holds_the_bound(found: dict[str, ScenarioRun]) -> None:
     run = found["server"]
     assert (run.latency_bound_ms, run.valid_per_second, run.at_per_second) == (100.0, 4.0, 4.0)
     assert (run.p50_ms, run.p90_ms, run.p99_ms, run.p99_bound_ms) == (20.0, None, 70.0, 90.0)
-    assert [(rate.per_second, rate.p99_ms, rate.held) for rate in run.rates] == [
-        (8.0, 180.0, False),
-        (4.0, 70.0, True),
+    assert [(rate.per_second, rate.p99_ms, rate.load, rate.verdict) for rate in run.rates] == [
+        (8.0, 180.0, 0.9, "not decided"),
+        (4.0, 70.0, 0.45, "held"),
     ]
+    assert [(rate.answers, rate.dropped, rate.undecided) for rate in run.rates] == [
+        (1192, 132, "it takes 5,000"),
+        (1192, 132, ""),
+    ]
+    assert run.notes["valid_per_second"] == (
+        "whether p99 is within 100 ms at 8.00 questions per second is not decided: it takes 5,000",
+    )
 
 
 def test_sustained_counts_what_a_slow_machine_answers(found: dict[str, ScenarioRun]) -> None:
@@ -203,7 +210,8 @@ def test_every_format_has_the_same_numbers(store_with_golds: Store) -> None:
         "4.00",
         "90.0",
     )
-    assert cells(shown["Server"], 0, 1)["bound"] == "not held"
+    tried = cells(shown["Server"], 0, 1)
+    assert (tried["load %"], tried["bound"]) == ("90.0", "not decided")
     assert sustained["last / first"].startswith(DASH)
     assert (sustained["throttled after min"], sustained["lowest MHz"]) == ("0.1", "1,500")
     assert (loadgen["result"], loadgen["LoadGen's p90 ms"], loadgen["p90 ms"]) == ("valid", "75.0", "20.0")
@@ -211,7 +219,7 @@ def test_every_format_has_the_same_numbers(store_with_golds: Store) -> None:
     rows = list(csv.DictReader(io.StringIO(render(comparison, "csv"))))
     assert [row["scenario"] for row in rows[: len(comparison.rows)]] == [COMPARED] * len(comparison.rows)
     assert [row["scenario"] for row in rows[len(comparison.rows) :]] == [run["scenario"] for run in full]
-    assert rows[-3]["rates"] == "8.0 per second: p99 180.0 ms, not held; 4.0 per second: p99 70.0 ms, held"
+    assert rows[-3]["rates"] == "8.0 per second: p99 180.0 ms, not decided; 4.0 per second: p99 70.0 ms, held"
     text = render(comparison, "table", part="scenarios")
     for section in shown.values():
         for table in section.tables:
@@ -277,4 +285,4 @@ def test_bounds_of_percentiles_and_rates_are_shown(store: Store) -> None:
     page = run_page(run_detail(store, "a"), 200)
     assert "p90 at most 42.0 ms, with 99 % confidence" in page
     assert "p99 at most" not in page
-    assert "8.00 per second: p99 180.0 ms over 1324 answers, not held" in page
+    assert "8.00 per second: p99 180.0 ms over 1192 answers, not decided: it takes 5,000" in page

@@ -10,7 +10,7 @@ from collector.comparison.notes import NOT_SIGNIFICANT, NOT_TOLD_APART, WITHIN_O
 from collector.findings.comparison import Row
 from collector.report.formats.render import render
 from collector.store.database import Store
-from commandline.student_t import t_quantile
+from commandline.distributions.student_t import t_quantile
 from tests.collector.factory import device
 from tests.collector.turns import QUESTIONS, take_turns
 
@@ -87,6 +87,7 @@ def test_from_five_devices_on_it_is_of_the_machine_type(store: Store, count: int
     assert (row.speed_up_of, row.times_of, row.speed_up_rounds) == (scope, scope, 5 * count)
     assert row.speed_up_devices == pytest.approx((9.96 / (1 + (count - 1) / 10), 9.96), rel=0.01)
     if scope == "machine type":
+        assert row.speed_up_devices is not None
         ratios = [math.log(row.speed_up_devices[1] / (1 + n / 10)) for n in range(count)]
         reach = t_quantile(count - 1) * stdev(ratios) / math.sqrt(count)
         low, high = row.intervals["speed_up"]
@@ -126,7 +127,7 @@ def test_a_percentile_knows_its_rounds_and_needs_enough_questions(store: Store) 
     assert width(unsteady) > 1.3 * width(steady)
     assert "p90_ms" in steady.intervals
     assert steady.notes["p99_ms"] == (
-        f"no interval: only {QUESTIONS} questions with a time; p99 needs at least 662",
+        f"no interval: only {QUESTIONS} different questions timed; p99 needs at least 662",
     )
 
 

@@ -95,7 +95,7 @@ def test_one_run_is_widened_by_what_is_known_and_never_tested() -> None:
 def test_different_times_need_a_known_spread() -> None:
     unknown = ratio_at_different_times([device(0.5)], [(1, 1)], None)
     assert unknown.ratio == pytest.approx(math.exp(0.5))
-    assert unknown.interval is unknown.p_value is None
+    assert unknown.interval is None and unknown.p_value is None
     known = ratio_at_different_times([device(0.5)], [(1, 2)], Spread(0.01, 4))
     reach = 2.7764 * math.sqrt(0.01 * 1.5)
     assert known.interval == pytest.approx((math.exp(0.5 - reach), math.exp(0.5 + reach)), rel=1e-4)

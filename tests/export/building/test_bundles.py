@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.bundle import Manifest, decode_manifest
-from contract.codec import encode
+from contract.bundle import Manifest, decode_manifest, encode_manifest
 from export import cli
 from export.building.build import BuildRequest, build
 from export.errors import BadInput, NotInstalled, StorageUnavailable
@@ -46,7 +45,7 @@ def test_a_manifest_says_what_is_in_the_folder(fixture: str, request: pytest.Fix
     for name, entry in manifest.files.items():
         data = (bundle / name).read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (entry.bytes, entry.sha256)
-    assert encode(manifest) == (bundle / "manifest.json").read_bytes()
+    assert encode_manifest(manifest) == (bundle / "manifest.json").read_bytes()
     assert bundle.name == f"{manifest.model}-{manifest.precision}"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commandline.student_t import f_probability, t_p_value, t_quantile
+from commandline.distributions.student_t import f_probability, t_p_value, t_quantile
 
 FREEDOM = st.floats(0.5, 1e6)
 

@@ -11,7 +11,6 @@ from typing import Final
 from msgspec.structs import replace
 
 from agent.planning.plan import Plan
-from agent.stopping.percentile_bounds import needed
 from contract.records import Settings
 
 LEAST_QUESTIONS: Final = 10
@@ -28,8 +27,7 @@ def planned(settings: Settings, selected: int) -> int:
         settings: of the run.
         selected: number of questions in one pass.
     """
-    enough = 0 if settings.percentile is None else needed(settings.percentile)
-    return max(selected, settings.min_queries, enough)
+    return max(selected, settings.min_queries)
 
 
 def rounds_for(wanted: int, questions: int) -> int:
