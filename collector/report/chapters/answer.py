@@ -62,13 +62,23 @@ def _stand_ins(names: Names, comparison: Comparison) -> list[str]:
 
 def _shared(names: Names, comparison: Comparison) -> list[str]:
     """Write which rows share a label because nothing tells them apart."""
-    one_place = len({label.place for label in comparison.labels}) == 1
-    return [
-        f"{'' if one_place else found.place.machine + ', '}{found.label}: "
-        f"{_listed([names.row(row) for row in found.rows])} are not told apart."
-        for found in comparison.labels
-        if len(found.rows) > 1
-    ]
+    one_file = _one_file(comparison)
+    one_place = one_file and len({row.machine for row in comparison.rows}) == 1
+    words = []
+    for found in comparison.labels:
+        if len(found.rows) > 1:
+            where = _where(found.place.machine, None if one_file else found.place.questions)
+            rows = _listed([names.row(row) for row in found.rows])
+            words.append(f"{'' if one_place else f'{where}, '}{found.label}: {rows} are not told apart.")
+    return words
+
+
+def _one_file(comparison: Comparison) -> bool:
+    return len({row.questions_sha256 for row in comparison.rows}) == 1
+
+
+def _where(machine: str, questions: str | None) -> str:
+    return machine if questions is None else f"{machine}, {questions}"
 
 
 def _best(comparison: Comparison) -> Table:
@@ -78,12 +88,10 @@ def _best(comparison: Comparison) -> Table:
         counts = ((label, sharing.get((name_of(row), label), 1)) for label in row.best_for)
         return ", ".join(label + f" (one of {count})" * (count > 1) for label, count in counts)
 
-    one_file = len({row.questions_sha256 for row in comparison.rows}) == 1
+    one_file = _one_file(comparison)
     columns: tuple[Column[Row], ...] = (
         Column(
-            "hardware",
-            lambda row: row.machine + ("" if one_file else f", {row.questions}"),
-            number=False,
+            "hardware", lambda row: _where(row.machine, None if one_file else row.questions), number=False
         ),
         Column("best for", labels, number=False),
         Column(

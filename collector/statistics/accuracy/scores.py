@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from collector.statistics.accuracy.clusters import Clusters
 from collector.statistics.accuracy.sign_flip import sign_flip
 from collector.statistics.confidence import SIGNIFICANCE, Mean
-from commandline.student_t import t_p_value, t_quantile
+from commandline.distributions.student_t import t_p_value, t_quantile
 
 
 class MeanDifference(NamedTuple):

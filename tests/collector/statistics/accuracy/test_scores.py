@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from collector.statistics.accuracy.clusters import Clusters
 from collector.statistics.accuracy.scores import difference, kept, mean_score
-from commandline.student_t import t_quantile
+from commandline.distributions.student_t import t_quantile
 
 SCORE = st.sampled_from([0.0, 0.5, 2 / 3, 0.8, 1.0])
 SCORES = st.lists(SCORE, min_size=1, max_size=80)
