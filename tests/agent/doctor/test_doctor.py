@@ -62,6 +62,24 @@ def test_a_board_that_is_not(state_dir: Path) -> None:
     assert all(finding.advice for finding in found if finding.level != "ok")
 
 
+def test_a_board_in_a_container(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    found = check(state_dir, board="raspberry-pi-4-container")
+    checks = levels(found)
+    assert (checks["quota"], checks["throttling"]) == ("warn", "warn") and "quiet" not in checks
+    assert found[0].what.startswith("raspberry-pi-4, Cortex-A72, 1 core,")
+
+
+def test_a_board_of_no_class(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    checks = {finding.about: finding for finding in check(state_dir, board="rock-5b")}
+    assert checks["class"].level == "warn" and "'Radxa ROCK 5B'" in checks["class"].what
+    assert "--hardware-class" in checks["class"].advice
+    named = examine(StateFolder(state_dir), (), 1, BOARDS / "rock-5b", "rock-5b-fan")
+    assert "class" not in {finding.about for finding in named}
+    assert checks["throttling"].level == "ok" and "does not report it" in checks["throttling"].what
+
+
 def test_a_counter_of_energy_that_only_root_may_read(state_dir: Path, tmp_path: Path) -> None:
     root = shutil.copytree(BOARDS / "laptop", tmp_path / "laptop")
     (root / "sys/class/powercap/intel-rapl:0/energy_uj").unlink()  # root, as which tests may run, reads all
