@@ -78,10 +78,9 @@ class Publisher:
                 return
             self._uplink = self._dial()
         uplink = self._uplink
-        was_ready = uplink.phase == "ready"
         uplink.turn(wait_seconds)
         if uplink.phase == "ready":
-            if not was_ready:
+            if self._ready_at is None:
                 self._welcome()
             try:
                 self._read_replies(uplink)
@@ -109,8 +108,13 @@ class Publisher:
                 return
 
     def stay(self) -> None:
-        """Only keep an open connection alive: no record and no state is read or sent."""
-        if self._uplink is not None and self._uplink.phase == "ready" and time.monotonic() >= self._stay_at:
+        """Only keep a connection alive, or open one that was begun: no record and no state is read or sent.
+
+        A broker ends a connection on which it hears nothing, most of all one that does not introduce itself.
+        """
+        if self._uplink is None or self._uplink.phase == "lost":
+            return
+        if self._uplink.phase != "ready" or time.monotonic() >= self._stay_at:
             self._stay_at = time.monotonic() + STAY_SECONDS
             self._uplink.turn()
 

@@ -88,8 +88,8 @@ class WorkerProcess:
         """Process id."""
         return self._process.pid
 
-    def load(self, bundle: Bundle, settings: Settings) -> Loaded:
-        """Load the bundle.
+    def load(self, bundle: Bundle, settings: Settings, meanwhile: Callable[[], None] | None = None) -> Loaded:
+        """Load the bundle, which takes seconds to minutes; `meanwhile` as for `ask`.
 
         Raises:
             BundleRefused: the bundle does not match its manifest, or cannot be loaded.
@@ -97,7 +97,7 @@ class WorkerProcess:
             Stopped: a signal came.
         """
         order = LoadBundle(bundle=str(bundle.folder), bundle_sha256=bundle.sha256, settings=settings)
-        reply = self._exchange(order)
+        reply = self._exchange(order, meanwhile)
         assert isinstance(reply, Loaded)
         return reply
 
