@@ -129,6 +129,7 @@ class ToBroker:
         self._flush_seconds = flush_seconds
         self._say = say
         self._reported: str | None = None
+        self._noticed: str | None = None
 
     def between(self, progress: Progress) -> None:
         """Send results and read receipts. A run that waits for room needs receipts, live or not."""
@@ -138,6 +139,10 @@ class ToBroker:
             self._publisher.step(progress)
         else:
             self._publisher.settle(progress)
+        notice = self._publisher.notice
+        if notice is not None and notice != self._noticed:
+            self._say(notice)
+            self._noticed = notice
         problem = self._publisher.problem
         if problem is not None and problem != self._reported:
             self._say(f"{problem}; measuring continues and results are kept")

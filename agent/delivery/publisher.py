@@ -17,6 +17,7 @@ from agent.progress import Progress
 from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress
 from commandline.clock import utc_now
+from commandline.connection.advice import OLDER_PROTOCOL
 from commandline.counted import counted
 from contract.errors import ContractError
 from contract.messages import Receipt, State, decode_message, encode_message
@@ -63,6 +64,8 @@ class Publisher:
         self._noted: tuple[LinkState, str | None] | None = None
         self.was_connected = False
         """Whether the broker has accepted this agent at least once."""
+        self.notice: str | None = None
+        """What the user should know of the broker, as one sentence."""
         self.problem: str | None = None
         """The latest reason why results do not arrive, as one sentence; None while they do."""
 
@@ -167,6 +170,8 @@ class Publisher:
 
     def _welcome(self) -> None:
         self.was_connected = True
+        if self._version.older:
+            self.notice = f"{self._broker} {OLDER_PROTOCOL}"
         self._ready_at = time.monotonic()
         self._version.welcomed()
         if self._short_connections < SHORT_CONNECTIONS:
@@ -251,10 +256,10 @@ class Publisher:
 
     def _retry_later(self, uplink: Uplink) -> None:
         self._uplink = None
-        self.problem, self._link = uplink.problem, uplink.link
         if self._version.lost(wants_older=uplink.wants_older, silent=uplink.silent):
             self._retry_at = 0.0
             return
+        self.problem, self._link = uplink.problem, uplink.link
         with suppress(OutboxFull):
             self._sender.lost()
         if self._ready_at is not None:
