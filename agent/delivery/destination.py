@@ -139,10 +139,7 @@ class ToBroker:
             self._publisher.step(progress)
         else:
             self._publisher.settle(progress)
-        notice = self._publisher.notice
-        if notice is not None and notice != self._noticed:
-            self._say(notice)
-            self._noticed = notice
+        self._notice()
         problem = self._publisher.problem
         if problem is not None and problem != self._reported:
             self._say(f"{problem}; measuring continues and results are kept")
@@ -167,8 +164,15 @@ class ToBroker:
         self._publisher.drain(min(self._flush_seconds, UNREACHED_SECONDS), self._stop)
         if self._publisher.was_connected:
             self._publisher.drain(self._flush_seconds - (time.monotonic() - begun), self._stop)
+        self._notice()
         if not self._stop.asked:
             self._publisher.check()
+
+    def _notice(self) -> None:
+        notice = self._publisher.notice
+        if notice is not None and notice != self._noticed:
+            self._say(notice)
+            self._noticed = notice
 
 
 class ToFile:

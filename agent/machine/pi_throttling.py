@@ -34,7 +34,6 @@ class PiThrottling:
         self.is_pi = "Raspberry Pi" in Firmware(root).model
         self._file = next(iter(sorted(root.glob(_KERNEL))), None)
         self._vcgencmd = Vcgencmd(root)
-        self._has_device = (root / "dev/vcio").exists()
         self._seen = self._bits() or 0
 
     def acting(self) -> frozenset[Mark] | None:
@@ -58,10 +57,11 @@ class PiThrottling:
             return None
         if not self._vcgencmd.found:
             advice = "install it (Raspberry Pi OS: raspi-utils, Ubuntu: libraspberrypi-bin)"
-        elif not self._has_device:
-            advice = "there is no /dev/vcio: give it to the container with --device /dev/vcio"
         else:
-            advice = "add the user to the group video: sudo usermod -aG video $USER, then log in again"
+            advice = (
+                "add the user to the group video (sudo usermod -aG video $USER, then log in again); a "
+                "container needs --device /dev/vcio"
+            )
         return self._vcgencmd.problem or "the firmware gives none", advice
 
     def _bits(self) -> int | None:

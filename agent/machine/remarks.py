@@ -161,7 +161,7 @@ def _throttling(telemetry: Telemetry) -> list[Remark]:
     obstacle = telemetry.pi.obstacle()
     if obstacle is not None:
         what, how = obstacle
-        return [Remark("throttling", f"whether the board is throttled is unknown, because {what}", how)]
+        return [Remark("throttling", f"throttling cannot be read, so it is unknown: {what}", how)]
     return [
         Remark("throttling", f"since it started, the board has {_PAST[mark]}", advice[mark])
         for mark in sorted(telemetry.pi.since_boot() or ())

@@ -336,6 +336,27 @@ def test_the_machine_type_is_what_the_device_describes() -> None:
     assert machine_of(unknown).label == "Laptop, x86_64, 8 cores"
 
 
+@pytest.mark.parametrize(
+    ("model", "cpu_model", "label"),
+    [
+        (
+            "Radxa ROCK 5B",
+            "4 Cortex-A55 + 4 Cortex-A76",
+            "Radxa ROCK 5B, 4 Cortex-A55 + 4 Cortex-A76, 8 cores",
+        ),
+        ("Hardkernel ODROID-C4 Rev 1.0", "Cortex-A55", "Hardkernel ODROID-C4, Cortex-A55, 8 cores"),
+        ("Khadas VIM3L", "Cortex-A55", "Khadas VIM3L, Cortex-A55, 8 cores"),
+        ("VisionFive 2", "unknown", "VisionFive 2, x86_64, 8 cores"),
+        ("unknown", "Cortex-A55", "Unknown hardware, Cortex-A55, 8 cores"),
+    ],
+)
+def test_unlike_boards_of_no_known_class_are_types_of_their_own(
+    model: str, cpu_model: str, label: str
+) -> None:
+    board = replace(I7, hardware_class="unknown", model=model, cpu_model=cpu_model)
+    assert machine_of(board).label == label
+
+
 def test_another_decoding_is_not_compared_in_accuracy(lab: Store) -> None:
     measure(lab, BERT, ms=100.0, wrong=2)
     measure(lab, MINILM)
