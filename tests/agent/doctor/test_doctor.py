@@ -156,6 +156,19 @@ def test_a_broker_without_a_collector(broker: Mosquitto) -> None:
 
 
 @pytest.mark.broker
+def test_an_id_with_a_dot_works_and_is_named_if_no_receipt_comes(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakeCollector(broker.port):
+        found = list(probe(parse_broker(broker.url), "kitchen.pi"))
+    assert levels(found) == {"broker": "ok", "collector": "ok"}, found
+    monkeypatch.setattr(probing, "RECEIPT_SECONDS", 0.1)
+    for device_id, named in (("kitchen.pi", True), ("kitchen-pi", False)):
+        advice = list(probe(parse_broker(broker.url), device_id))[-1].advice
+        assert ("an id without the dots" in advice) == named
+
+
+@pytest.mark.broker
 def test_an_agent_at_work_is_not_disturbed(broker: Mosquitto) -> None:
     from agent.delivery.uplink import Uplink
 
