@@ -13,9 +13,9 @@ from sqlite_utils import Database
 
 from collector.errors import BadInput, CollectorError, NotADatabase, StorageUnavailable
 from collector.store.migrations import MIGRATIONS
-from collector.store.reading import connect_to_read
 from commandline.clock import utc_now
 from commandline.disk import lacks_locks
+from commandline.sqlite.reading import connect_to_read
 
 APPLICATION_ID: Final = 0x64627231
 """Marks the file as a distilbench database ("dbr1"); `file` and SQLite tools show it."""

@@ -1,4 +1,4 @@
-"""A state folder on a file system without locks is refused, since two agents would spoil one outbox."""
+"""State folders on file systems without locks, and on those that cannot be written."""
 
 import errno
 import fcntl
@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from agent.errors import StateUnusable
+from agent.outbox.outbox import Outbox
 from agent.outbox.state_folder import StateFolder
+from agent.outbox.summary import summarise
+from tests.faults.disks import small_disk
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP])
@@ -24,3 +27,11 @@ def test_a_file_system_without_locks_is_refused(
         StateFolder(tmp_path).locked(),
     ):
         raise AssertionError("it is not locked")
+
+
+def test_an_outbox_is_shown_where_nothing_can_be_written(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        with Outbox(disk.folder / "outbox.db"):
+            pass
+        disk.freeze()
+        assert summarise(disk.folder / "outbox.db").pending == 0
