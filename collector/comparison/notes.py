@@ -6,6 +6,7 @@ from typing import Final
 
 from collector.comparison_inputs.baseline import Baselines
 from collector.comparison_inputs.groups import Group, otherwise
+from collector.comparison_inputs.machine import without_revision
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.runs import Run
 from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers
@@ -102,6 +103,8 @@ def _unlike_machines(group: Group) -> list[str]:
     """Write in which circumstances that do not make another machine type the runs differ."""
     found: dict[str, set[str]] = defaultdict(set)
     for run in group.runs:
+        found["boards"].add(without_revision(run.device.model))
+        found["processors"].add(run.device.cpu_model)
         found["kernels"].add(run.device.kernel)
         found["governors"].add(run.device.governor or "none")
         for name, version in run.device.versions.items():

@@ -53,10 +53,10 @@ def machine_of(device: Device) -> Machine:
     words = _WORDS[device.hardware_class]
     cores = counted(device.cores, "core")
     if device.hardware_class in _BOARDS and _known(device.model):
-        return named(f"{_without_revision(device.model)}, {cores}")
+        return named(f"{without_revision(device.model)}, {cores}")
     if device.hardware_class == _UNKNOWN and _known(device.model):
         processor = _processor(device) if _known(device.cpu_model) else device.architecture
-        return named(f"{_without_revision(device.model)}, {processor}, {cores}")
+        return named(f"{without_revision(device.model)}, {processor}, {cores}")
     hypervisor = None if device.hypervisor == _UNKNOWN else device.hypervisor
     parts = (words, _processor(device), cores, hypervisor)
     return named(", ".join(part for part in parts if part))
@@ -71,7 +71,8 @@ def _known(text: str) -> bool:
     return text.casefold() not in {"", _UNKNOWN}
 
 
-def _without_revision(model: str) -> str:
+def without_revision(model: str) -> str:
+    """Return the model of a board without the revision, which `Raspberry Pi 5 Model B Rev 1.1` ends with."""
     return _REVISION.sub("", model.strip())
 
 

@@ -336,6 +336,18 @@ def test_the_machine_type_is_what_the_device_describes() -> None:
     assert machine_of(unknown).label == "Laptop, x86_64, 8 cores"
 
 
+def test_unlike_boards_that_a_user_gave_one_class_are_named(lab: Store) -> None:
+    named: dict[str, Any] = {"hardware_class": "lab", "class_named": True}
+    measure(lab, MINILM, device("rock", model="Radxa ROCK 5B", cpu_model="Cortex-A76", **named))
+    measure(lab, MINILM, device("odroid", model="ODROID-C4 Rev 1.0", cpu_model="Cortex-A55", **named))
+    text = screen(lab)
+    assert "the runs are of different boards: ODROID-C4, Radxa ROCK 5B" in text
+    assert "the runs are of different processors: Cortex-A55, Cortex-A76" in text
+    (provenance,) = found(lab).provenance
+    assert provenance.device_model == "ODROID-C4 Rev 1.0, Radxa ROCK 5B"
+    assert provenance.cpu_model == "Cortex-A55, Cortex-A76"
+
+
 @pytest.mark.parametrize(
     ("model", "cpu_model", "label"),
     [
