@@ -42,12 +42,23 @@ def groups(root: Path, controller: str) -> Iterator[Path]:
             continue
         # Version 1 mounts controllers that belong together in one folder, and links to it from their names.
         for name in dict.fromkeys((listed, controller if listed else "")):
-            top = root / _TOP / name
-            group = top / place.removeprefix("/")
-            # A container may see only its own group, at the top, but read its path on the whole machine.
-            while group.is_relative_to(top):
+            yield from _upwards(root / _TOP / name, place.strip("/").split("/"))
+
+
+def _upwards(top: Path, place: list[str]) -> Iterator[Path]:
+    """The folders of a group and of those around it.
+
+    A container may see only its own group, mounted at the top, but read its place on the whole machine. So
+    each end of the place may be a place below the top.
+    """
+    seen: set[Path] = set()
+    for start in range(len(place)):
+        group = top.joinpath(*place[start:])
+        while group.is_relative_to(top):
+            if group not in seen:
                 yield group
-                group = group.parent
+            seen.add(group)
+            group = group.parent
 
 
 def quota(root: Path = Path("/")) -> Quota | None:

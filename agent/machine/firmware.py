@@ -40,7 +40,8 @@ class Firmware:
         vendor, product = read_text(dmi / "sys_vendor"), read_text(dmi / "product_name")
         named = product if product.startswith(vendor) else f"{vendor} {product}"
         tree = _tree(root, "model")
-        self.model = tree or named.strip() or board_named_by_kernel(root)
+        chip = read_text(root / "sys/devices/soc0/machine")  # Docker masks the device tree, and not this
+        self.model = tree or named.strip() or chip or board_named_by_kernel(root)
         """`Raspberry Pi 5 Model B Rev 1.0`, `LENOVO 20XW…`; empty if neither firmware nor kernel names it."""
         self.compatible = tuple(_tree(root, "compatible").split("\0"))
         """What the device tree says the board is compatible with, most special first; empty without one."""

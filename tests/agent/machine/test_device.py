@@ -174,6 +174,8 @@ def test_cores_that_may_be_used(
         ("0::/a/b\n", {"a/cpu.max": "200000 100000", "a/b/cpu.max": "300000 100000"}, 2),
         ("0::/a/b\n", {"a/cpu.max": "max 100000", "a/b/cpu.max": "150000 50000"}, 3),
         ("0::/docker/1f\n", {"cpu.max": "200000 100000"}, 2),  # the host's path, the container's mount
+        ("0::/docker/1f/init\n", {"cpu.max": "max 100000", "init/cpu.max": "300000 100000"}, 3),
+        ("0::/../box\n", {"cpu.max": "200000 100000"}, 2),
         ("5:cpu,cpuacct:/b\n", {"cpu,cpuacct/b/cpu.cfs_quota_us": "200000"}, 2),
         ("5:cpuacct,cpu:/b\n1:name=systemd:/b\n", {"cpu/cpu.cfs_quota_us": "300000"}, 3),
         ("5:cpu:/b\n", {"cpu/b/cpu.cfs_quota_us": "-1"}, 8),
@@ -236,6 +238,12 @@ def test_a_container_s_board_by_cpuinfo(tmp_path: Path, lines: str, model: str, 
     cpuinfo = f"processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n\n{lines}"
     device = inspect_device("test", root=tree(tmp_path, {"proc/cpuinfo": cpuinfo}), architecture="aarch64")
     assert (device.model, device.hardware_class, device.cpu_model) == (model, expected, "Cortex-A72")
+
+
+def test_a_jetson_in_a_container_by_its_system_on_chip(tmp_path: Path) -> None:
+    files = {"sys/devices/soc0/machine": "NVIDIA Jetson Orin Nano Developer Kit\n"}
+    device = inspect_device("test", root=tree(tmp_path, files), architecture="aarch64")
+    assert (device.hardware_class, device.model) == ("jetson", "NVIDIA Jetson Orin Nano Developer Kit")
 
 
 def test_a_server_of_nvidia_is_no_jetson(tmp_path: Path) -> None:
