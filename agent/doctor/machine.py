@@ -68,11 +68,14 @@ def _machine(device: Device, root: Path) -> Iterator[Finding]:
         what=f"{device.hardware_class}, {device.cpu_model}, {counted(device.cores, 'core')}, {flags}",
     )
     if device.hardware_class == "unknown":
+        nameless = device.model == "unknown"
         yield Finding(
             about="class",
-            level="warn",
-            what=f"the hardware class of this machine ('{device.model}') is not known",
-            advice="name it with --hardware-class, so that reports do not mix it with other machines",
+            level="warn" if nameless else "ok",
+            what="neither firmware nor kernel names this machine"
+            if nameless
+            else f"reports show this machine as '{device.model}'",
+            advice="give it a class of your own with --hardware-class" if nameless else "",
         )
     found = remarks(root)
     for remark in found:

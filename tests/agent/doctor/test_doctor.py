@@ -73,11 +73,16 @@ def test_a_board_in_a_container(state_dir: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_board_of_no_class(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     checks = {finding.about: finding for finding in check(state_dir, board="rock-5b")}
-    assert checks["class"].level == "warn" and "'Radxa ROCK 5B'" in checks["class"].what
-    assert "--hardware-class" in checks["class"].advice
+    assert checks["class"].level == "ok" and "'Radxa ROCK 5B'" in checks["class"].what
     named = examine(StateFolder(state_dir), (), 1, BOARDS / "rock-5b", "rock-5b-fan")
     assert "class" not in {finding.about for finding in named}
     assert checks["throttling"].level == "ok" and "does not report it" in checks["throttling"].what
+
+
+def test_a_board_that_nothing_names(state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    (found,) = [f for f in examine(StateFolder(state_dir), (), 1, tmp_path) if f.about == "class"]
+    assert found.level == "warn" and "--hardware-class" in found.advice
 
 
 def test_a_counter_of_energy_that_only_root_may_read(state_dir: Path, tmp_path: Path) -> None:
