@@ -31,10 +31,11 @@ class PiThrottling:
     """
 
     def __init__(self, root: Path) -> None:
-        self.is_pi = "Raspberry Pi" in Firmware(root).model
+        board = Firmware(root)
+        self._is_pi = "Raspberry Pi" in board.model or any("brcm,bcm27" in name for name in board.compatible)
         self._file = next(iter(sorted(root.glob(_KERNEL))), None)
         self._vcgencmd = Vcgencmd(root)
-        self._seen = self._bits() or 0
+        self._seen = self._bits()
 
     def acting(self) -> frozenset[Mark] | None:
         """What slows the board now, or did since the previous call; None if it cannot be read."""
@@ -42,7 +43,7 @@ class PiThrottling:
         if bits is None:
             return None
         # The bits since boot never fall, so one that rose shows throttling between two readings.
-        rose = bits >> _SINCE_BOOT & ~(self._seen >> _SINCE_BOOT)
+        rose = 0 if self._seen is None else bits >> _SINCE_BOOT & ~(self._seen >> _SINCE_BOOT)
         self._seen = bits
         return _marks(bits | rose)
 
@@ -53,7 +54,7 @@ class PiThrottling:
 
     def obstacle(self) -> tuple[str, str] | None:
         """Why a Raspberry Pi's bits cannot be read, and what to do; None if they can, or if it is no Pi."""
-        if not self.is_pi or self._bits() is not None:
+        if not self._is_pi or self._bits() is not None:
             return None
         if not self._vcgencmd.found:
             advice = "install it (Raspberry Pi OS: raspi-utils, Ubuntu: libraspberrypi-bin)"

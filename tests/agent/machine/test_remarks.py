@@ -82,6 +82,14 @@ def test_throttling_that_cannot_be_read_is_said(tmp_path: Path, vcgencmd: str | 
     assert remark.about == "throttling" and said in remark.sentence
 
 
+def test_a_board_with_a_pi_s_chip_and_a_name_of_its_own_is_asked_too(tmp_path: Path) -> None:
+    tree = tmp_path / "proc/device-tree"
+    tree.mkdir(parents=True)
+    (tree / "model").write_text("Revolution Pi Connect 4\0")
+    (tree / "compatible").write_text("kunbus,revpi-connect4\0brcm,bcm2711\0")
+    assert about(tmp_path) == ["throttling"]
+
+
 def test_a_quota_is_said_with_what_it_has_cost(tmp_path: Path) -> None:
     shutil.copytree(BOARDS / "raspberry-pi-4-container", tmp_path, dirs_exist_ok=True)
     remark = remarks(tmp_path, lambda _: None)[0]

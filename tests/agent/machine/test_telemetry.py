@@ -82,6 +82,16 @@ def test_vcgencmd_tells_where_the_kernel_does_not(tmp_path: Path) -> None:
         assert telemetry.pi.since_boot() is None
 
 
+def test_what_was_before_the_first_reading_is_no_mark(tmp_path: Path) -> None:
+    file = tmp_path / PI_BITS
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    telemetry = Telemetry(tmp_path)
+    assert telemetry.read().throttle is None
+    file.write_text("50000\n")
+    assert telemetry.read().throttle == ()
+
+
 def test_the_kernel_s_bits_where_the_folder_has_an_address(tmp_path: Path) -> None:
     file = tmp_path / "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled"
     file.parent.mkdir(parents=True)
