@@ -103,7 +103,8 @@ def parse_broker(
         host, port = None, None
     encoded = host is not None and "%" in host and ":" not in host  # only an IPv6 address has a zone after it
     if not host or encoded or port == 0 or not url.isprintable() or not _URL.fullmatch(url):
-        raise refusal(f"{shown} is not a broker: {_RIGHT}")
+        over = "; MQTT over WebSocket is not supported" if url.startswith(("ws://", "wss://")) else ""
+        raise refusal(f"{shown} is not a broker: {_RIGHT}{over}")
     tls = parts.scheme == "mqtts"
     if (cert_file is None) != (key_file is None):
         raise refusal("--cert-file and --key-file go together")
@@ -119,9 +120,17 @@ def parse_broker(
         _start_of(cert_file, "certificate", refusal)
         check_key(key_file, refusal)
     password = None if password_file is None else _password(password_file, refusal)
-    return BrokerAddress(
+    address = BrokerAddress(
         host, port or _PORTS[parts.scheme], tls, user, password, ca_file, cert_file, key_file
     )
+    if ca_file is not None or cert_file is not None:
+        from commandline.connection.tls import tls_context  # which most commands do not need
+
+        try:
+            tls_context(address)
+        except ValueError as error:
+            raise refusal(str(error)) from None
+    return address
 
 
 def may_hold_password(url: str) -> bool:

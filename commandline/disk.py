@@ -50,6 +50,14 @@ def sync_seconds(folder: Path) -> float:
     return median(seconds)
 
 
+def lacks_locks(error: OSError) -> bool:
+    """Whether an error of `flock` means that the file system has no locks, as some network shares have none.
+
+    NFS cannot lock what is open for reading only, such as a folder (EBADF).
+    """
+    return error.errno in {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
+
+
 def open_plain(path: Path) -> int:
     """Open an untrusted path for reading: only a plain file, not a link to one, and not a pipe that blocks.
 

@@ -41,7 +41,7 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     cpu_flags: tuple[Name, ...]
     """The instruction sets that decide how int8 runs, such as avx512_vnni or asimddp, and no others."""
     cores: Count
-    """Logical cores that the agent may use."""
+    """Logical cores that the agent may use, or the whole cores of its quota if these are fewer."""
     memory_bytes: Bytes
     os: Text
     kernel: Text

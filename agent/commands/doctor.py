@@ -40,6 +40,7 @@ def doctor(
     bundles: tuple[Path, ...],
     as_json: bool,
     device_id: str | None,
+    hardware_class: str | None,
     state_dir: Path | None,
     **delivery_options: Any,
 ) -> int:
@@ -59,7 +60,7 @@ def doctor(
     where = destination_of(context) if outranking(context, "broker", "to_file") else None
 
     def found() -> Iterator[Finding]:
-        yield from examine(folder, bundles, DEFAULT_LIMIT_BYTES)
+        yield from examine(folder, bundles, DEFAULT_LIMIT_BYTES, hardware=hardware_class)
         if isinstance(where, LiveBroker):
             from agent.doctor.broker import probe
 

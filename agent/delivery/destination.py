@@ -131,6 +131,7 @@ class ToBroker:
         self._flush_seconds = flush_seconds
         self._say = say
         self._reported: str | None = None
+        self._noticed: str | None = None
 
     def between(self, progress: Progress) -> None:
         """Send results and read receipts. A run that waits for room needs receipts, live or not."""
@@ -140,6 +141,7 @@ class ToBroker:
             self._publisher.step(progress)
         else:
             self._publisher.settle(progress)
+        self._notice()
         problem = self._publisher.problem
         if problem is not None and problem != self._reported:
             self._say(f"{problem}; measuring continues and results are kept")
@@ -164,8 +166,15 @@ class ToBroker:
         self._publisher.drain(min(self._flush_seconds, UNREACHED_SECONDS), self._stop)
         if self._publisher.was_connected:
             self._publisher.drain(self._flush_seconds - (time.monotonic() - begun), self._stop)
+        self._notice()
         if not self._stop.asked:
             self._publisher.check()
+
+    def _notice(self) -> None:
+        notice = self._publisher.notice
+        if notice is not None and notice != self._noticed:
+            self._say(notice)
+            self._noticed = notice
 
 
 class ToFile:

@@ -18,6 +18,7 @@ from agent.progress import Progress
 from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress
 from commandline.clock import utc_now
+from commandline.connection.advice import OLDER_PROTOCOL
 from commandline.counted import counted
 from commandline.mqtt_client import TakeoverPatience, kept_secret, new_secret
 from contract.errors import ContractError
@@ -74,6 +75,8 @@ class Publisher:
         self._noted: tuple[LinkState, str | None] | None = None
         self.was_connected = False
         """Whether the broker has accepted this agent at least once."""
+        self.notice: str | None = None
+        """What the user should know of the broker, as one sentence."""
         self.problem: str | None = None
         """The latest reason why results do not arrive, as one sentence; None while they do."""
 
@@ -89,10 +92,9 @@ class Publisher:
                 return
             self._uplink = self._dial()
         uplink = self._uplink
-        was_ready = uplink.phase == "ready"
         uplink.turn(wait_seconds)
         if uplink.phase == "ready":
-            if not was_ready:
+            if self._ready_at is None:
                 self._welcome()
             try:
                 self._read_replies(uplink)
@@ -120,8 +122,13 @@ class Publisher:
                 return
 
     def stay(self) -> None:
-        """Only keep an open connection alive: no record and no state is read or sent."""
-        if self._uplink is not None and self._uplink.phase == "ready" and time.monotonic() >= self._stay_at:
+        """Only keep a connection alive, or open one that was begun: no record and no state is read or sent.
+
+        A broker ends a connection on which it hears nothing, most of all one that does not introduce itself.
+        """
+        if self._uplink is None or self._uplink.phase == "lost":
+            return
+        if self._uplink.phase != "ready" or time.monotonic() >= self._stay_at:
             self._stay_at = time.monotonic() + STAY_SECONDS
             self._uplink.turn()
 
@@ -180,6 +187,8 @@ class Publisher:
 
     def _welcome(self) -> None:
         self.was_connected = True
+        if self._version.older:
+            self.notice = f"{self._broker} {OLDER_PROTOCOL}"
         self._ready_at = time.monotonic()
         self._version.welcomed()
         if self._short_connections < SHORT_CONNECTIONS:
@@ -277,10 +286,10 @@ class Publisher:
 
     def _retry_later(self, uplink: Uplink) -> None:
         self._uplink = None
-        self.problem, self._link = uplink.problem, uplink.link
         if self._version.lost(wants_older=uplink.wants_older, silent=uplink.silent):
             self._retry_at = 0.0
             return
+        self.problem, self._link = uplink.problem, uplink.link
         with suppress(OutboxFull):
             self._sender.lost()
         lasted = 0.0

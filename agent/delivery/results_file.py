@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from agent.errors import NotDelivered
-from commandline.disk import PRIVATE, replacing
+from commandline.disk import PRIVATE, lacks_locks, replacing
 from contract.codec import printable
 
 LOCK_SECONDS: Final = 20.0
@@ -74,6 +74,7 @@ def _open(path: Path) -> tuple[int, bool]:
 
 
 def _lock(descriptor: int, deadline: float) -> None:
+    """Wait for the lock, if the file system has locks: a network share without them is written without."""
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -83,6 +84,10 @@ def _lock(descriptor: int, deadline: float) -> None:
                     errno.EAGAIN, f"another program has kept it locked for {LOCK_SECONDS:.0f} s"
                 ) from None
             time.sleep(_POLL_SECONDS)
+        except OSError as error:
+            if lacks_locks(error):
+                return
+            raise
         else:
             return
 

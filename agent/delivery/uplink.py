@@ -23,6 +23,7 @@ from agent.delivery.connection_loss import ended, never_made
 from agent.outbox.summary import LinkState
 from commandline.broker_address import BrokerAddress
 from commandline.certificate import peer_ends
+from commandline.connection.tls import tls_context
 from commandline.mqtt_client import MqttClient, client_id, new_secret
 from contract.codec import printable
 from contract.messages import MAX_MESSAGE_BYTES
@@ -196,11 +197,7 @@ class Uplink:
     def _dial(self) -> None:
         try:
             if self._broker.tls:
-                ca_file, cert_file, key_file = (
-                    str(file) if file else None
-                    for file in (self._broker.ca_file, self._broker.cert_file, self._broker.key_file)
-                )
-                self._client.tls_set(ca_certs=ca_file, certfile=cert_file, keyfile=key_file)
+                self._client.tls_set_context(tls_context(self._broker))
             # With TLS 1.3 a broker can refuse our certificate after the connection is open, and may have
             # closed it by then: what paho writes at once would fail before the alert is read.
             self._client.on_socket_register_write = _write_later

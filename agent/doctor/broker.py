@@ -11,6 +11,7 @@ from agent.delivery.uplink import GREETING_SECONDS, Uplink
 from agent.outbox.summary import LinkState
 from commandline.broker_address import BrokerAddress
 from commandline.certificate import end_of, end_of_file
+from commandline.connection.advice import OLDER_PROTOCOL, advice_of_port, advice_on
 from commandline.counted import counted
 from commandline.finding import Finding
 from contract.errors import ContractError
@@ -46,7 +47,10 @@ def probe(broker: BrokerAddress, device_id: str) -> Iterator[Finding]:
         # If neither version works, report the problem of the first attempt.
         uplink = second if second.phase == "ready" or uplink.wants_older else uplink
     if uplink.phase != "ready" or uplink.connack is None:
-        advice = _ADVICE.get(uplink.link, "see the broker's log")
+        advice = advice_on(broker, uplink.problem)
+        if advice is None and uplink.link in {"broken", "unreachable"}:
+            advice = advice_of_port(broker)
+        advice = advice or _ADVICE.get(uplink.link, "see the broker's log")
         yield Finding(about="broker", level="fail", what=uplink.problem, advice=advice)
         return
     try:
@@ -76,7 +80,7 @@ def _greeting(uplink: Uplink, broker: BrokerAddress) -> Iterator[Finding]:
         yield Finding(
             about="broker",
             level="warn",
-            what=f"{broker} supports MQTT 3.1.1 only, and cannot give a reason when it refuses something",
+            what=f"{broker} {OLDER_PROTOCOL}",
             advice="enable MQTT 5, or update the broker",
         )
     if not broker.tls and broker.host not in {"localhost", "127.0.0.1", "::1"}:
@@ -145,11 +149,14 @@ def _delivery(uplink: Uplink, broker: BrokerAddress, device_id: str) -> Iterator
             advice="allow this device to write its results: see deploy/mosquitto/acl",
         )
     else:
+        # RabbitMQ stores topics with dots in place of slashes.
+        dot = f"; if one runs, give this device an id without the dots of '{device_id}'"
+        dot = dot if "." in device_id else ""
         yield Finding(
             about="collector",
             level="warn",
             what="no collector has answered, so results would wait here",
-            advice=f"start one: collector serve --broker {broker}",
+            advice=f"start one: collector serve --broker {broker}{dot}",
         )
 
 

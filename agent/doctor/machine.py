@@ -16,6 +16,7 @@ from agent.machine.device import inspect_device
 from agent.machine.energy import find_meter, rapl_zones
 from agent.machine.memory_estimate import needed_bytes, shortage
 from agent.machine.remarks import remarks
+from agent.machine.telemetry import Telemetry
 from agent.outbox.state_folder import StateFolder
 from agent.outbox.summary import summarise
 from agent.planning.plan import settings_for
@@ -34,7 +35,11 @@ _NEEDS: Final = {"avx512_vnni": {"avx512_vnni", "avx_vnni"}, "avx2": {"avx2"}, "
 
 
 def examine(
-    folder: StateFolder, bundles: Sequence[Path], outbox_bytes: int, root: Path = Path("/")
+    folder: StateFolder,
+    bundles: Sequence[Path],
+    outbox_bytes: int,
+    root: Path = Path("/"),
+    hardware: str | None = None,
 ) -> Iterator[Finding]:
     """Run all checks that need no network, one after the other.
 
@@ -43,8 +48,9 @@ def examine(
         bundles: bundles to check as well.
         outbox_bytes: largest size of the outbox.
         root: where the machine's `/proc` and `/sys` are.
+        hardware: the hardware class that the user named; None for the detected one.
     """
-    device = inspect_device("doctor", root=root)
+    device = inspect_device("doctor", hardware, root)
     yield from _machine(device, root)
     yield _runtime()
     yield _clock()
@@ -61,11 +67,24 @@ def _machine(device: Device, root: Path) -> Iterator[Finding]:
         level="ok",
         what=f"{device.hardware_class}, {device.cpu_model}, {counted(device.cores, 'core')}, {flags}",
     )
+    if device.hardware_class == "unknown":
+        nameless = device.model == "unknown"
+        yield Finding(
+            about="class",
+            level="warn" if nameless else "ok",
+            what="neither firmware nor kernel names this machine"
+            if nameless
+            else f"reports show this machine as '{device.model}'",
+            advice="give it a class of your own with --hardware-class" if nameless else "",
+        )
     found = remarks(root)
     for remark in found:
         yield Finding(about=remark.about, level="warn", what=remark.what, advice=remark.advice)
     if not found:
         yield Finding(about="quiet", level="ok", what="nothing that would disturb a measurement was found")
+    if Telemetry(root).read().throttle is None and not any(r.about == "throttling" for r in found):
+        what = "this machine does not report it: temperature and clock may show it"
+        yield Finding(about="throttling", level="ok", what=what)
     yield _energy(root)
 
 

@@ -6,11 +6,14 @@ Everything is read below a root folder, so a captured `/proc` and `/sys` tree is
 import os
 import platform
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from agent.machine.firmware import CpuInfo, Firmware, hardware_class, hypervisor, shows_another
+from agent.machine.control_group import cpusets, quota
+from agent.machine.cpu_info import CpuInfo
+from agent.machine.firmware import Firmware, hardware_class, hypervisor, shows_another
 from agent.machine.hwcap import arm64_features
 from agent.machine.system_files import read_field, read_kib, read_text
 from contract.codec import printable
@@ -70,14 +73,22 @@ def agent_version() -> str:
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """Number of logical cores that this process may use."""
-    return len(usable_core_numbers(root))
+    """Number of logical cores that this process may keep busy: its cores, or fewer if a quota allows fewer.
+
+    A quota counts as whole cores, and as at least one: a thread more would be stopped in each period.
+    """
+    return _within_quota(len(usable_core_numbers(root)), root)
 
 
 def usable_core_numbers(root: Path = Path("/")) -> frozenset[int]:
-    """The logical cores that this process may use."""
-    allowed = read_field(root / "proc/self/status", "Cpus_allowed_list:")
-    return cores_of(allowed) if allowed is not None else frozenset(range(os.cpu_count() or 1))
+    """The logical cores that this process may run on."""
+    listed = read_field(root / "proc/self/status", "Cpus_allowed_list:")
+    allowed = cores_of(listed) if listed is not None else frozenset(range(os.cpu_count() or 1))
+    # A process without restrictions may run on cores that are off, and on some that the machine lacks.
+    for text in (read_text(root / "sys/devices/system/cpu/online"), *cpusets(root)):
+        with suppress(ValueError):
+            allowed = allowed & cores_of(text) or allowed
+    return allowed
 
 
 def core_list(cores: Iterable[int]) -> str:
@@ -108,13 +119,18 @@ def cores_of(text: str) -> frozenset[int]:
 
 
 def physical_cores(root: Path = Path("/")) -> int:
-    """Number of cores that share no arithmetic units, among those that this process may use."""
+    """Number of cores that share no arithmetic units, among those that this process may keep busy."""
+    topology = root / "sys/devices/system/cpu"
     siblings = {
-        text
-        for path in root.glob("sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list")
-        if (text := read_text(path))
+        read_text(topology / f"cpu{core}/topology/thread_siblings_list") or core
+        for core in usable_core_numbers(root)
     }
-    return min(len(siblings) or usable_cores(root), usable_cores(root))
+    return _within_quota(len(siblings), root)
+
+
+def _within_quota(cores: int, root: Path) -> int:
+    limit = quota(root)
+    return cores if limit is None else min(cores, max(1, int(limit.cores)))
 
 
 def _flags(cpu: CpuInfo, architecture: str, root: Path) -> frozenset[str]:

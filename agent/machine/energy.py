@@ -1,8 +1,8 @@
 """Reads joules since a run began, from whichever meter the machine has; without a meter, there are none.
 
-A counter (RAPL) adds up by itself and is read between questions. A power meter (INA219, the Pi 5's PMIC)
-shows the power at a moment: it is read while the worker computes, at most once per second, and integrated by
-the trapezoid rule. If it were read in the pauses only, it would measure an idle machine.
+A counter (RAPL) adds up by itself and is read between questions. A power meter (INA219, a Jetson's INA3221,
+the Pi 5's PMIC) shows the power at a moment: it is read while the worker computes, at most once per second,
+and integrated by the trapezoid rule. If it were read in the pauses only, it would measure an idle machine.
 """
 
 import re
@@ -20,6 +20,10 @@ POWER_SECONDS: Final = 1.0
 _MICRO: Final = 1e-6
 _RAIL: Final = re.compile(r"(\w+)_([AV]) (?:current|volt)\(\d+\)=([0-9.]+)[AV]")
 _INA: Final = re.compile(r"ina2\d\d")
+_WHOLE_MODULE: Final = frozenset({"VDD_IN", "POM_5V_IN", "5V_IN", "VIN"})
+"""What Jetsons call the rail that supplies the module, and so all its other rails."""
+_NO_RAIL: Final = frozenset({"", "NC", "VDDQ_VDD2_1V8AO"})
+"""Channels that are not connected, or whose power is part of VIN_SYS_5V0 (Jetson AGX Orin)."""
 
 
 class Meter(Protocol):
@@ -44,7 +48,7 @@ def find_meter(root: Path = Path("/"), now: Callable[[], float] = time.monotonic
         root: where the machine's `/sys` and programs are.
         now: seconds of a monotonic clock.
     """
-    for name, power in (_supply_line(root), _rails(root)):
+    for name, power in (_supply_line(root), _ina3221(root), _rails(root)):
         if power is not None and power() is not None:
             return PowerMeter(name, power, now)
     zones = rapl_zones(root)
@@ -163,10 +167,47 @@ def rapl_zones(root: Path) -> list[RaplZone]:
 
 def _supply_line(root: Path) -> tuple[str, Callable[[], float | None] | None]:
     for sensor in sorted(root.glob("sys/class/hwmon/hwmon*")):
-        name, power = read_text(sensor / "name"), sensor / "power1_input"
-        if _INA.fullmatch(name) and read_number(power) is not None:
-            return f"{name.upper()}: supply line", partial(_watts, power)
+        name = read_text(sensor / "name")
+        if _INA.fullmatch(name):
+            for power in (partial(_watts, sensor / "power1_input"), _channel(sensor, "in1", "curr1")):
+                if power() is not None:
+                    return f"{name.upper()}: supply line", power
     return "", None
+
+
+def _ina3221(root: Path) -> tuple[str, Callable[[], float | None] | None]:
+    """The rails that an INA3221 meters on a Jetson: that of all the module, or the sum of its parts."""
+    rails: dict[str, Callable[[], float | None]] = {}
+    for sensor in sorted(root.glob("sys/class/hwmon/hwmon*")):
+        if read_text(sensor / "name") == "ina3221":
+            for n in (1, 2, 3):
+                label = read_text(sensor / f"in{n}_label") or f"channel {n} of {sensor.name}"
+                rails[label] = _channel(sensor, f"in{n}", f"curr{n}")
+    for sensor in sorted(root.glob("sys/bus/i2c/drivers/ina3221x/*/iio:device*")):  # JetPack 4
+        for n in (0, 1, 2):
+            rails[read_text(sensor / f"rail_name_{n}")] = _channel(sensor, f"in_voltage{n}", f"in_current{n}")
+    answering = {name: watts for name, watts in rails.items() if name not in _NO_RAIL and watts() is not None}
+    whole = [name for name in answering if name in _WHOLE_MODULE][:1]
+    names = whole or list(answering)
+    if not names:
+        return "", None
+    return f"INA3221: {' + '.join(names)}", lambda: _sum([answering[name]() for name in names])
+
+
+def _channel(sensor: Path, volts: str, amperes: str) -> Callable[[], float | None]:
+    """The watts of a sensor that shows only thousandths of volts and amperes."""
+    files = sensor / f"{volts}_input", sensor / f"{amperes}_input"
+
+    def watts() -> float | None:
+        millivolts, milliamperes = map(read_number, files)
+        return None if millivolts is None or milliamperes is None else millivolts * milliamperes * _MICRO
+
+    return watts
+
+
+def _sum(watts: list[float | None]) -> float | None:
+    known = [each for each in watts if each is not None]
+    return sum(known) if len(known) == len(watts) else None
 
 
 def _rails(root: Path) -> tuple[str, Callable[[], float | None] | None]:

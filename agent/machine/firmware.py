@@ -1,17 +1,24 @@
-"""Board, chassis and processor from device tree, DMI and `/proc/cpuinfo`; the hardware class from these."""
+"""Board and chassis from device tree, DMI and `/proc/cpuinfo`; the hardware class from these."""
 
 import re
 from pathlib import Path
 from typing import Final
 
+from agent.machine.cpu_info import CpuInfo, board_named_by_kernel
 from agent.machine.system_files import read_text
 
 _BOARDS: Final = (
-    (r"Raspberry Pi (5|500|Compute Module 5)\b", "raspberry-pi-5"),
-    (r"Raspberry Pi (4|400|Compute Module 4)\b", "raspberry-pi-4"),
-    (r"Raspberry Pi (3|Compute Module 3)\b", "raspberry-pi-3"),
-    (r"Raspberry Pi Zero 2\b", "raspberry-pi-zero-2"),
-    (r"NVIDIA|Jetson", "jetson"),
+    # A number may be followed by letters: Compute Module 4S, Raspberry Pi 3 Model B+.
+    (r"Raspberry Pi (Compute Module )?5(00)?(?!\d)", "raspberry-pi-5"),
+    (r"Raspberry Pi (Compute Module )?4(00)?(?!\d)", "raspberry-pi-4"),
+    (r"Raspberry Pi (Compute Module )?3(?!\d)", "raspberry-pi-3"),
+    (r"Raspberry Pi Zero 2(?!\d)", "raspberry-pi-zero-2"),
+    (r"\bJetson\b|\bNVIDIA (Orin|Thor|Xavier)\b", "jetson"),
+)
+_SYSTEMS_ON_CHIP: Final = (  # of boards that have a name of their own, as in the device tree's `compatible`
+    ("brcm,bcm2712", "raspberry-pi-5"),
+    ("brcm,bcm2711", "raspberry-pi-4"),
+    ("nvidia,tegra", "jetson"),
 )
 _CHASSIS: Final = {  # SMBIOS 3.7, table 17
     **dict.fromkeys((8, 9, 10, 14, 30, 31, 32), "laptop"),
@@ -23,23 +30,6 @@ _VIRTUAL_VENDORS: Final = re.compile(
     r"OpenStack|DigitalOcean|Hetzner|BHYVE|linux,dummy-virt",
     re.IGNORECASE,
 )
-_ARM_PARTS: Final = {  # implementer 0x41, Arm
-    0xD03: "Cortex-A53",
-    0xD05: "Cortex-A55",
-    0xD07: "Cortex-A57",
-    0xD08: "Cortex-A72",
-    0xD09: "Cortex-A73",
-    0xD0A: "Cortex-A75",
-    0xD0B: "Cortex-A76",
-    0xD0C: "Neoverse-N1",
-    0xD40: "Neoverse-V1",
-    0xD41: "Cortex-A78",
-    0xD42: "Cortex-A78AE",
-    0xD46: "Cortex-A510",
-    0xD49: "Neoverse-N2",
-    0xD4F: "Neoverse-V2",
-}
-_ARM: Final = 0x41
 
 
 class Firmware:
@@ -47,37 +37,20 @@ class Firmware:
 
     def __init__(self, root: Path) -> None:
         dmi = root / "sys/class/dmi/id"
-        tree = read_text(root / "proc/device-tree/model") or read_text(
-            root / "sys/firmware/devicetree/base/model"
-        )
         vendor, product = read_text(dmi / "sys_vendor"), read_text(dmi / "product_name")
         named = product if product.startswith(vendor) else f"{vendor} {product}"
-        self.model = tree or named.strip()
-        """`Raspberry Pi 5 Model B Rev 1.0`, `LENOVO 20XW…`; empty if the firmware reports none."""
+        tree = _tree(root, "model")
+        chip = read_text(root / "sys/devices/soc0/machine")  # Docker masks the device tree, and not this
+        self.model = tree or named.strip() or chip or board_named_by_kernel(root)
+        """`Raspberry Pi 5 Model B Rev 1.0`, `LENOVO 20XW…`; empty if neither firmware nor kernel names it."""
+        self.compatible = tuple(_tree(root, "compatible").split("\0"))
+        """What the device tree says the board is compatible with, most special first; empty without one."""
         chassis = read_text(dmi / "chassis_type")
         self.chassis = int(chassis) if chassis.isdecimal() else None
         self.battery = any(
             read_text(supply) == "Battery" for supply in root.glob("sys/class/power_supply/BAT*/type")
         )
         self.android = (root / "system/build.prop").exists()
-
-
-class CpuInfo:
-    """`/proc/cpuinfo`, whose fields depend on the architecture."""
-
-    def __init__(self, root: Path) -> None:
-        fields: dict[str, str] = {}
-        for line in read_text(root / "proc/cpuinfo").splitlines():
-            name, _, value = line.partition(":")
-            fields.setdefault(name.strip(), value.strip())
-        self.flags = frozenset((fields.get("flags") or fields.get("Features") or "").split())
-        self.is_x86 = "vendor_id" in fields
-        implementer, part = (_hexadecimal(fields.get(name, "")) for name in ("CPU implementer", "CPU part"))
-        self.is_software = implementer == 0
-        """Arm reserves implementer 0 for software; QEMU's processor `max` reports it."""
-        self.is_arm = "CPU implementer" in fields
-        self.model = fields.get("model name", "") or _arm_model(implementer, part)
-        """`AMD EPYC 7R13`, `Cortex-A76`; empty if it is not reported."""
 
 
 def hardware_class(firmware: Firmware, cpu: CpuInfo, architecture: str) -> str:
@@ -89,7 +62,10 @@ def hardware_class(firmware: Firmware, cpu: CpuInfo, architecture: str) -> str:
     if cpu.is_software or shows_another(cpu, architecture):
         return "emulated"
     for pattern, board in _BOARDS:
-        if re.search(pattern, firmware.model):
+        if re.search(pattern, firmware.model, re.IGNORECASE):
+            return board
+    for chip, board in _SYSTEMS_ON_CHIP:
+        if any(name.startswith(chip) for name in firmware.compatible):
             return board
     if firmware.android:
         return "phone"
@@ -115,16 +91,8 @@ def shows_another(cpu: CpuInfo, architecture: str) -> bool:
     return cpu.is_arm if x86 else cpu.is_x86
 
 
-def _arm_model(implementer: int | None, part: int | None) -> str:
-    if implementer is None or part is None:
-        return ""
-    if implementer == _ARM and part in _ARM_PARTS:
-        return _ARM_PARTS[part]
-    return f"ARM implementer {implementer:#x} part {part:#x}"
-
-
-def _hexadecimal(text: str) -> int | None:
-    try:
-        return int(text, 16)
-    except ValueError:
-        return None
+def _tree(root: Path, name: str) -> str:
+    # The first is a link to the second, and containers may show either, both or none.
+    return read_text(root / "proc/device-tree" / name) or read_text(
+        root / "sys/firmware/devicetree/base" / name
+    )

@@ -9,6 +9,7 @@ import resource
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from agent.machine.control_group import groups
 from agent.machine.system_files import read_kib, read_number, read_text
 from contract.bundle import MODEL_FILE, TOKENIZER_FILE, Manifest, Precision
 
@@ -76,18 +77,11 @@ def shortage(manifest: Manifest, window_tokens: int, root: Path = Path("/")) -> 
 def _available_in_group(root: Path) -> int | None:
     """The least memory that any control group up to the root has left, in version 2 or 1."""
     available = []
-    for line in read_text(root / "proc/self/cgroup").splitlines():
-        _, controllers, place = line.split(":", 2)
-        if controllers not in {"", "memory"}:
-            continue
-        top = root / "sys/fs/cgroup" / controllers
-        group = top / place.removeprefix("/")
-        while group.is_relative_to(top):
-            limit, used = (_first_number(group, names) for names in (_LIMITS, _USES))
-            if limit is not None and used is not None:
-                # Cached files count as used memory, but the kernel drops them when memory is needed.
-                available.append(limit - used + _reclaimable(group))
-            group = group.parent
+    for group in groups(root, "memory"):
+        limit, used = (_first_number(group, names) for names in (_LIMITS, _USES))
+        if limit is not None and used is not None:
+            # Cached files count as used memory, but the kernel drops them when memory is needed.
+            available.append(limit - used + _reclaimable(group))
     return min(available, default=None)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from agent.machine.control_group import quota
+from agent.machine.device import usable_core_numbers
 from agent.machine.system_files import read_text
 from agent.machine.telemetry import Telemetry
 from commandline.counted import counted
@@ -29,7 +31,7 @@ class Remark(NamedTuple):
     """One reason not to measure now."""
 
     about: str
-    """`load`, `host`, `governor`, `temperature`, `power` or `throttling`."""
+    """`load`, `host`, `quota`, `governor`, `temperature`, `power` or `throttling`."""
     what: str
     advice: str
 
@@ -57,6 +59,7 @@ def remarks(root: Path = Path("/"), pause: Pause = time.sleep) -> tuple[Remark, 
     telemetry = Telemetry(root)
     found = [
         *_load(root, pause),
+        *_quota(root),
         *_governor(root),
         *_heat(telemetry),
         *_battery(root),
@@ -155,9 +158,29 @@ def _throttling(telemetry: Telemetry) -> list[Remark]:
         "frequency_capped": "improve its cooling, and use the power supply made for the board",
         "soft_temperature_limit": "improve its cooling",
     }
+    obstacle = telemetry.pi.obstacle()
+    if obstacle is not None:
+        what, how = obstacle
+        return [Remark("throttling", f"throttling cannot be read, so it is unknown: {what}", how)]
     return [
         Remark("throttling", f"since it started, the board has {_PAST[mark]}", advice[mark])
-        for mark in telemetry.since_boot()
+        for mark in sorted(telemetry.pi.since_boot() or ())
+    ]
+
+
+def _quota(root: Path) -> list[Remark]:
+    limit = quota(root)
+    cores = len(usable_core_numbers(root))
+    if limit is None or limit.cores >= cores:
+        return []
+    stops = limit.stops()
+    stopped = f", which has throttled it {counted(stops, 'time')}" if stops else ""
+    return [
+        Remark(
+            "quota",
+            f"a quota gives this program the time of {limit.cores:g} of {counted(cores, 'core')}{stopped}",
+            "remove it (docker --cpus, systemd CPUQuota), or compare only runs with the same quota",
+        )
     ]
 
 

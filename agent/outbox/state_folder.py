@@ -65,6 +65,11 @@ class StateFolder:
                 f"another agent is working with the state folder {self.shown}: wait for it, or name another "
                 "folder with --state-dir"
             ) from None
+        except OSError as error:
+            raise StateUnusable(
+                f"cannot lock the state folder {self.shown}: {error.strerror}: name a folder on a disk of "
+                "this machine with --state-dir"
+            ) from None
         else:
             yield
         finally:

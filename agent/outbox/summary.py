@@ -9,6 +9,7 @@ import msgspec
 
 from agent.errors import StateUnusable
 from agent.outbox.schema import SCHEMA_VERSION, SIZE, translated
+from commandline.sqlite.reading import connect_to_read
 from contract.codec import printable
 from contract.device import checked_device_id
 from contract.errors import Malformed
@@ -88,7 +89,7 @@ def summarise(path: Path) -> Summary:
     """
     if not path.exists():
         return Summary()
-    with translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+    with translated(path), closing(connect_to_read(path)) as db:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version != SCHEMA_VERSION:
             raise StateUnusable(

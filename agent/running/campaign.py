@@ -124,7 +124,7 @@ def measure_all(
             paused = progress.paused
 
     def meanwhile() -> None:
-        service.alive("measuring without a pause")
+        service.alive("working without a pause")
         delivery.meanwhile()
 
     def tell(sentence: str) -> None:

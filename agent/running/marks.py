@@ -50,7 +50,7 @@ class MachineWatch:
         self._meter = meter
         self._own_work = own_work
         self._look_seconds = look_seconds
-        self._before = telemetry.read().throttle
+        self._before = telemetry.read().throttle or ()
         self._due_at = time.monotonic() + look_seconds
         self._stretches: list[Stretch] = []
 
@@ -70,12 +70,13 @@ class MachineWatch:
     def _end_stretch(self) -> None:
         busy = self._own_work.was_too_much()
         after = self._telemetry.read()
-        marks: set[Mark] = {*self._before, *after.throttle}
+        throttle = after.throttle or ()
+        marks: set[Mark] = {*self._before, *throttle}
         if busy:
             marks.add("agent_busy")
         joules = self._meter.joules() if self._meter else None
         self._stretches.append(Stretch(time.monotonic_ns(), frozenset(marks), after, joules))
-        self._before = after.throttle
+        self._before = throttle
 
 
 def marks_of(outcome: QuestionOutcome, stretches: Sequence[Stretch]) -> frozenset[Mark]:

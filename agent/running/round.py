@@ -141,7 +141,9 @@ class Round:
             Stopped: a signal came.
         """
         begun_ns = time.monotonic_ns()
-        ready = prepare(self._worker, self._plan, warmup, lambda what: self._tell(preparing=what))
+        ready = prepare(
+            self._worker, self._plan, warmup, lambda what: self._tell(preparing=what), self._meanwhile
+        )
         self.start_ns = max(time.monotonic_ns() - begun_ns - warmup * ready.warm_ns, 0)
         self.peak_rss_bytes = ready.peak_rss_bytes
         self._log.start_round(self._number, ready.load_ns, ready.first_ns, remarks)

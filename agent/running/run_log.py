@@ -242,7 +242,7 @@ class RunLog:
             at_ns=self.since_start(stretch.end_ns),
             temperature_celsius=stretch.after.temperature_celsius,
             clock_hz=stretch.after.clock_hz,
-            throttle=stretch.after.throttle,
+            throttle=stretch.after.throttle or (),
             energy_joules=stretch.energy_joules,
         )
 

@@ -87,7 +87,7 @@ def candidates(physical: int, usable: int) -> tuple[int, ...]:
 
 def _try_all(plan: Plan, stop: Stop, start_worker: StartWorker) -> tuple[ThreadTrial, ...]:
     affinity = plan.settings.options.get("affinity")
-    usable = len(cores_of(str(affinity))) if affinity else usable_cores()
+    usable = min(len(cores_of(str(affinity))), usable_cores()) if affinity else usable_cores()
     numbers = candidates(plan.settings.threads, usable)
     turns: dict[int, list[list[int]]] = {number: [] for number in numbers}
     for number in (*numbers, *reversed(numbers)):

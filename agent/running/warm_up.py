@@ -25,7 +25,13 @@ class Prepared(NamedTuple):
     peak_rss_bytes: int | None
 
 
-def prepare(worker: WorkerProcess, plan: Plan, warmup: int, progress: Callable[[str], None]) -> Prepared:
+def prepare(
+    worker: WorkerProcess,
+    plan: Plan,
+    warmup: int,
+    progress: Callable[[str], None],
+    meanwhile: Callable[[], None],
+) -> Prepared:
     """Load a worker and warm it up.
 
     Args:
@@ -33,6 +39,7 @@ def prepare(worker: WorkerProcess, plan: Plan, warmup: int, progress: Callable[[
         plan: what it measures.
         warmup: number of questions to answer after the first one.
         progress: called with what happens next, before it happens.
+        meanwhile: called again and again while the worker loads.
 
     Raises:
         BundleRefused: the bundle does not match its manifest, or cannot be loaded.
@@ -40,7 +47,7 @@ def prepare(worker: WorkerProcess, plan: Plan, warmup: int, progress: Callable[[
         Stopped: a signal came.
     """
     progress(LOADING)
-    load_ns = worker.load(plan.bundle, plan.settings).load_ns
+    load_ns = worker.load(plan.bundle, plan.settings, meanwhile).load_ns
     progress("the first question")
     first = worker.ask(plan.questions[:1], CHUNK_SECONDS)
     (outcome,) = first.outcomes

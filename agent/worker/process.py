@@ -109,8 +109,8 @@ class WorkerProcess:
         """Process id."""
         return self._process.pid
 
-    def load(self, bundle: Bundle, settings: Settings) -> Loaded:
-        """Load the bundle.
+    def load(self, bundle: Bundle, settings: Settings, meanwhile: Callable[[], None] | None = None) -> Loaded:
+        """Load the bundle, which takes seconds to minutes; `meanwhile` as for `ask`.
 
         Raises:
             BundleRefused: the bundle does not match its manifest, or cannot be loaded.
@@ -120,7 +120,7 @@ class WorkerProcess:
         order = LoadBundle(bundle=str(bundle.folder), bundle_sha256=bundle.sha256, settings=settings)
         size = sum(entry.bytes for entry in bundle.manifest.files.values())
         seconds = self._patience_seconds + size / _LEAST_LOAD_BYTES_PER_SECOND
-        return self._exchange(order, Loaded, seconds)
+        return self._exchange(order, Loaded, seconds, meanwhile)
 
     def ask(
         self,

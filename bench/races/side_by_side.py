@@ -49,10 +49,10 @@ class _Shared(WorkerProcess):
     ) -> None:
         """Keep the worker: it outlives a run."""
 
-    def load(self, bundle: Bundle, settings: Settings) -> Loaded:
+    def load(self, bundle: Bundle, settings: Settings, meanwhile: Callable[[], None] | None = None) -> Loaded:
         """Load the bundle, the first time."""
         if self._loaded is None:
-            self._loaded = super().load(bundle, settings)
+            self._loaded = super().load(bundle, settings, meanwhile)
         return self._loaded
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The collector's MQTT 5 clients: one receives results, the other watches the states of all agents.
+"""The collector's MQTT clients: one receives results, the other watches the states of all agents.
 
 The first passes on what arrives, and acknowledges a message only when its caller asks for that.
 Callbacks run on paho's network thread and do nothing but put events into a queue. An exception there, or
@@ -6,14 +6,13 @@ in paho itself, becomes an event too, so the thread cannot die unnoticed.
 """
 
 import random
-import ssl
 import threading
 import time
 from collections.abc import Iterable
 from queue import SimpleQueue
 from typing import Any, Final, NamedTuple
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -21,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from collector.errors import BadInput, BrokerUnavailable
 from commandline.broker_address import BrokerAddress
+from commandline.connection.tls import tls_context
 from commandline.mqtt_client import MqttClient, TakeoverPatience, client_id, new_secret
 from contract.messages import Receipt, encode_message
 from contract.topics import ALL_RESULTS, ALL_STATES, topic
@@ -73,6 +73,8 @@ class _Client(MqttClient):
     """A client with a network thread that reports why it ends."""
 
     events: "SimpleQueue[Any]"
+    older: bool
+    """Whether it speaks MQTT 3.1.1, in which a broker cannot give a reason when it refuses something."""
 
     def loop_forever(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -90,7 +92,13 @@ class Subscriber:
     """
 
     def __init__(
-        self, address: BrokerAddress, session: str, events: "SimpleQueue[Any]", group: str | None = None
+        self,
+        address: BrokerAddress,
+        session: str,
+        events: "SimpleQueue[Any]",
+        group: str | None = None,
+        *,
+        older: bool = False,
     ) -> None:
         """Prepare a client without connecting it.
 
@@ -99,6 +107,7 @@ class Subscriber:
             session: the client id, which names the session that the broker keeps while the client is away.
             events: receives every `Event`, from the network thread.
             group: the name of the group of collectors that share the results; None to receive them all.
+            older: speak MQTT 3.1.1.
         """
         self._address = address
         self._persistent = group is None
@@ -110,7 +119,9 @@ class Subscriber:
         self._waiting_bytes = 0
         self._counting = threading.Lock()
         self._stopped = threading.Event()
-        self._client = new_client(address, session, events, manual_ack=True)
+        self._client = new_client(
+            address, session, events, manual_ack=True, older=older, persistent=self._persistent
+        )
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
@@ -203,16 +214,19 @@ class Subscriber:
 class Watcher:
     """A subscription to the states of all agents: first the retained ones, then each new one."""
 
-    def __init__(self, address: BrokerAddress, events: "SimpleQueue[Any]") -> None:
+    def __init__(self, address: BrokerAddress, events: "SimpleQueue[Any]", *, older: bool = False) -> None:
         """Prepare a client without connecting it.
 
         Args:
             address: the broker.
             events: receives every `Event`, from the network thread.
+            older: speak MQTT 3.1.1.
         """
         self._address = address
         self._events = events
-        self._client = new_client(address, client_id("watch", new_secret()), events, manual_ack=False)
+        self._client = new_client(
+            address, client_id("watch", new_secret()), events, manual_ack=False, older=older
+        )
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda *arguments: events.put(
             _subscribed(address, ALL_STATES, arguments[3])
@@ -254,29 +268,43 @@ class Watcher:
 
 
 def new_client(
-    address: BrokerAddress, name: str, events: "SimpleQueue[Any]", *, manual_ack: bool = False
+    address: BrokerAddress,
+    name: str,
+    events: "SimpleQueue[Any]",
+    *,
+    manual_ack: bool = False,
+    older: bool = False,
+    persistent: bool = False,
 ) -> Client:
     """Make a client of a broker that is not connected yet.
+
+    Args:
+        address: the broker.
+        name: the client id, which names its session too.
+        events: receives a `Failed` if the client fails.
+        manual_ack: acknowledge messages only by `Client.ack`.
+        older: speak MQTT 3.1.1.
+        persistent: whether the broker keeps the session; used by MQTT 3.1.1, as `connect` asks for it in 5.
 
     Raises:
         BadInput: the certificates of the address cannot be used.
     """
-    client = _Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTv5, manual_ack=manual_ack)
-    client.events = events
+    client = _Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=name,
+        protocol=MQTTv311 if older else MQTTv5,
+        clean_session=not persistent if older else None,
+        manual_ack=manual_ack,
+    )
+    client.events, client.older = events, older
     _reconnect_soon(client)
     if address.user is not None:
         client.username_pw_set(address.user, address.password.reveal() if address.password else None)
     if address.tls:
         try:
-            context = ssl.create_default_context(cafile=address.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise BadInput(f"CA file {str(address.ca_file)!r} cannot be used: {error}") from None
-        if address.cert_file is not None:
-            try:
-                context.load_cert_chain(address.cert_file, address.key_file)
-            except (OSError, ssl.SSLError) as error:
-                raise BadInput(f"certificate {str(address.cert_file)!r} cannot be used: {error}") from None
-        client.tls_set_context(context)
+            client.tls_set_context(tls_context(address))
+        except ValueError as error:
+            raise BadInput(str(error)) from None
     return client
 
 
@@ -292,18 +320,15 @@ def connect(client: Client, address: BrokerAddress, *, clean_start: bool, sessio
     Raises:
         BrokerUnavailable: no broker answers at the address.
     """
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
-    properties.SessionExpiryInterval = session_seconds
-    properties.ReceiveMaximum = RECEIVE_MAXIMUM
-    properties.MaximumPacketSize = MAX_PACKET_BYTES
+    how: dict[str, Any] = {}
+    if not (isinstance(client, _Client) and client.older):
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's gap
+        properties.SessionExpiryInterval = session_seconds
+        properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        properties.MaximumPacketSize = MAX_PACKET_BYTES
+        how = {"clean_start": clean_start, "properties": properties}
     try:
-        client.connect(
-            address.host,
-            address.port,
-            keepalive=KEEPALIVE_SECONDS,
-            clean_start=clean_start,
-            properties=properties,
-        )
+        client.connect(address.host, address.port, keepalive=KEEPALIVE_SECONDS, **how)
     except (OSError, ValueError) as error:
         raise BrokerUnavailable(f"no broker answers at {address}: {error}") from None
     client.loop_start()

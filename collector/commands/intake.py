@@ -3,6 +3,7 @@
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,6 +23,9 @@ from commandline.config import outranking
 from commandline.counted import counted
 from commandline.help import Command, CommandGroup, option_group
 from commandline.streams import print_or_drop
+
+if TYPE_CHECKING:
+    from commandline.broker_address import BrokerAddress
 
 
 @click.command(
@@ -98,7 +102,10 @@ def serve(
 
             url = stack.enter_context(serving_bundles(bundles, bundles_at))
             say(f"serving {counted(len(names(bundles)), 'bundle')} at {url}NAME, for agent fetch")
-        server = Server(store, address, say, share)
+        older = not embedded_broker and _older(address)
+        if older and share is not None:
+            raise BadInput(f"--share needs MQTT 5, which {shown} does not support: leave it out")
+        server = Server(store, address, say, share, older=older)
         server.run(f"listening on {shown}, writing {database}")
         say(_counts(server.stored, server.duplicates, server.rejected))
 
@@ -175,11 +182,12 @@ def watch(
 
     address = parse_broker(broker, password_file, ca_file, cert_file, key_file, refusal=BadInput)
     with Store.open_to_read(database) as store:
+        older = _older(address)
         if once or as_json or not sys.stdout.isatty():
-            show_list(look_once(store, address), as_json)
+            show_list(look_once(store, address, older=older), as_json)
         else:
             with live_table(colour=in_colour()) as draw:
-                look_repeatedly(store, address, draw, say)
+                look_repeatedly(store, address, draw, say, older=older)
 
 
 @click.group(
@@ -257,6 +265,17 @@ def merge(database: Path, others: tuple[Path, ...]) -> None:
                 f"{done.duplicates} known before"
             )
     bring_up_to_date(database)
+
+
+def _older(address: "BrokerAddress") -> bool:
+    """Find out whether a broker speaks MQTT 3.1.1 only, and tell the operator if it does."""
+    from collector.broker.visit import speaks_older
+    from commandline.connection.advice import OLDER_PROTOCOL
+
+    older = speaks_older(address)
+    if older:
+        say(f"{address} {OLDER_PROTOCOL}")
+    return older
 
 
 def _counts(stored: int, duplicates: int, rejected: int) -> str:

@@ -9,6 +9,7 @@ from collector.comparison.times import Percentiles, SpeedUp
 from collector.comparison_inputs.baseline import Baselines
 from collector.comparison_inputs.between_commands import CommandSpread
 from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.machine import without_revision
 from collector.comparison_inputs.standing import otherwise
 from collector.scoring.withholding import NOT_SCORED
 from collector.statistics.confidence import is_significant
@@ -144,6 +145,8 @@ def _unlike_machines(group: Group) -> list[str]:
     """Write in which circumstances that do not make another machine type the runs differ."""
     found: dict[str, set[str]] = defaultdict(set)
     for run in group.runs:
+        found["boards"].add(without_revision(run.device.model))
+        found["processors"].add(run.device.cpu_model)
         found["kernels"].add(run.device.kernel)
         found["governors"].add(run.device.governor or "none")
         for name, version in run.device.versions.items():

@@ -43,7 +43,8 @@ def machine_of(device: Device) -> Machine:
     """Determine the type of a device's machine.
 
     A class that the user named is a type by itself. The type of a board is its model without its revision,
-    and its usable cores; that of any other machine is its class, processor and usable cores. A virtual
+    and its usable cores; that of any other machine is its class, processor and usable cores. If the class is
+    not known, the model takes its place, since boards with equal processors can be unlike. A virtual
     machine's class is `virtual-machine`, and its hypervisor belongs to its type if the device names it.
     Governor, kernel and versions of programs are not part of it.
     """
@@ -51,8 +52,11 @@ def machine_of(device: Device) -> Machine:
         return named(device.hardware_class)
     words = _WORDS[device.hardware_class]
     cores = counted(device.cores, "core")
-    if device.hardware_class in _BOARDS and device.model.casefold() != _UNKNOWN:
-        return named(f"{_without_revision(device.model)}, {cores}")
+    if device.hardware_class in _BOARDS and _known(device.model):
+        return named(f"{without_revision(device.model)}, {cores}")
+    if device.hardware_class == _UNKNOWN and _known(device.model):
+        processor = _processor(device) if _known(device.cpu_model) else device.architecture
+        return named(f"{without_revision(device.model)}, {processor}, {cores}")
     hypervisor = None if device.hypervisor == _UNKNOWN else device.hypervisor
     parts = (words, _processor(device), cores, hypervisor)
     return named(", ".join(part for part in parts if part))
@@ -63,14 +67,19 @@ def named(label: str) -> Machine:
     return Machine(_NOT_IN_KEY.sub("-", label.casefold()).strip("-"), label)
 
 
-def _without_revision(model: str) -> str:
+def _known(text: str) -> bool:
+    return text.casefold() not in {"", _UNKNOWN}
+
+
+def without_revision(model: str) -> str:
+    """Return the model of a board without the revision, which `Raspberry Pi 5 Model B Rev 1.1` ends with."""
     return _REVISION.sub("", model.strip())
 
 
 def _processor(device: Device) -> str:
     """Return the processor's name; where it is not known, the model of the machine or its architecture."""
-    if device.cpu_model.casefold() not in {"", _UNKNOWN}:
+    if _known(device.cpu_model):
         return " ".join(_MARKS.sub(" ", device.cpu_model).split())
-    if device.model.casefold() not in {"", _UNKNOWN}:
+    if _known(device.model):
         return f"{device.model} {device.architecture}"
     return device.architecture

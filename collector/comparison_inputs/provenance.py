@@ -7,7 +7,7 @@ from contract.codec import encode
 
 
 def provenance(group: Group) -> Provenance:
-    """Collect where a row's numbers come from; device, versions and settings are those of its newest run."""
+    """Collect where a row's numbers come from; versions and settings are those of its newest run."""
     run = group.runs[-1]
     weights = run.bundle.weights
     return Provenance(
@@ -23,8 +23,8 @@ def provenance(group: Group) -> Provenance:
         tools=run.bundle.tools,
         runs=tuple(r.run_id for r in group.runs),
         devices=tuple(sorted({r.device_id for r in group.runs})),
-        device_model=run.device.model,
-        cpu_model=run.device.cpu_model,
+        device_model=", ".join(sorted({r.device.model for r in group.runs})),
+        cpu_model=", ".join(sorted({r.device.cpu_model for r in group.runs})),
         cpu_flags=run.device.cpu_flags,
         versions=run.device.versions,
         settings=encode(run.settings).decode(),

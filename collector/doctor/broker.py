@@ -10,10 +10,11 @@ from typing import Any, Final
 from collector.broker.client import MAX_PACKET_BYTES, SESSION_EXPIRY_SECONDS
 from collector.broker.credentials import read_credentials
 from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, is_loopback
-from collector.doctor.probe_client import Visit, Welcome, visiting
+from collector.broker.visit import Visit, Welcome, speaks_older, visiting
 from collector.errors import BrokerUnavailable
 from commandline.broker_address import BrokerAddress
 from commandline.certificate import end_of, end_of_file
+from commandline.connection.advice import OLDER_PROTOCOL
 from commandline.finding import Finding
 from commandline.mqtt_client import client_id, new_secret
 from contract.messages import MAX_MESSAGE_BYTES
@@ -22,7 +23,6 @@ from contract.topics import ALL_RESULTS, ALL_STATES, topic
 _HEADER_BYTES: Final = 256
 _PROBE_SESSION_SECONDS: Final = 60
 _FAILURE: Final = 0x80
-_NO_MQTT_5: Final = 0x84
 _NOT_AUTHORISED: Final = frozenset((0x86, 0x87, 0x8C))
 
 
@@ -30,18 +30,27 @@ def examine_broker(address: BrokerAddress) -> Iterator[Finding]:
     """Check everything that a client can find out about a broker."""
     name = client_id("doctor", new_secret())
     try:
-        with visiting(address, name, session_seconds=_PROBE_SESSION_SECONDS) as visit:
+        older = speaks_older(address)
+        with visiting(address, name, session_seconds=_PROBE_SESSION_SECONDS, older=older) as visit:
             refused = _refused(address, visit.welcome)
             if refused is not None:
                 yield refused
                 return
-            yield Finding("broker", "ok", f"{address} accepts the collector, over MQTT 5")
-            yield from _offers(visit.welcome.properties)
-            yield from _rights(visit, name)
+            if older:
+                yield Finding(
+                    "broker", "warn", f"{address} {OLDER_PROTOCOL}", "enable MQTT 5, or update the broker"
+                )
+                yield Finding(
+                    "sharing", "warn", "MQTT 3.1.1 has no shared subscriptions", "do not use --share"
+                )
+            else:
+                yield Finding("broker", "ok", f"{address} accepts the collector, over MQTT 5")
+                yield from _offers(visit.welcome.properties)
+            yield from _rights(visit, None if older else name)
             ends = visit.certificate_ends()
         yield from _encryption(address, ends)
-        yield _session(address, name)
-        yield _strangers(address)
+        yield _session(address, name, older=older)
+        yield _strangers(address, older=older)
     except BrokerUnavailable as error:
         yield Finding("broker", "fail", str(error), "check the address, and that the broker runs")
     yield Finding(
@@ -58,8 +67,6 @@ def _refused(address: BrokerAddress, welcome: Welcome) -> Finding | None:
     what = f"{address} does not accept the collector: {welcome.code}"
     if welcome.code.value in _NOT_AUTHORISED:
         advice = "give the user and --password-file; make them with collector provision collector"
-    elif welcome.code.value == _NO_MQTT_5:
-        advice = "the collector needs MQTT 5: use Mosquitto 2 or another broker that supports it"
     else:
         advice = "read the broker's log for the reason"
     return Finding("broker", "fail", what, advice)
@@ -104,13 +111,12 @@ def _offers(properties: Any) -> Iterator[Finding]:
         yield Finding("sharing", "warn", "the broker has no shared subscriptions", "do not use --share")
 
 
-def _rights(visit: Visit, name: str) -> Iterator[Finding]:
+def _rights(visit: Visit, group: str | None) -> Iterator[Finding]:
     advice = "compare deploy/mosquitto/acl; the collector's user is called collector there"
-    for what, topics, needed in (
-        ("read results", ALL_RESULTS, True),
-        ("read states", ALL_STATES, False),
-        ("share results", f"$share/{name}/{ALL_RESULTS}", False),
-    ):
+    wanted = [("read results", ALL_RESULTS, True), ("read states", ALL_STATES, False)]
+    if group is not None:
+        wanted.append(("share results", f"$share/{group}/{ALL_RESULTS}", False))
+    for what, topics, needed in wanted:
         code = visit.subscribe(topics)
         if code.value >= _FAILURE:
             yield Finding(what, "fail" if needed else "warn", f"denied: {code}", advice)
@@ -147,10 +153,13 @@ def _encryption(address: BrokerAddress, ends: datetime | None) -> Iterator[Findi
         yield end_of_file("encryption", "the collector's own certificate", address.cert_file)
 
 
-def _session(address: BrokerAddress, name: str) -> Finding:
+def _session(address: BrokerAddress, name: str, *, older: bool) -> Finding:
     """Check whether the broker has kept the session of the previous connection, and end the session."""
-    with visiting(address, name, clean=False) as visit:
+    with visiting(address, name, clean=False, older=older) as visit:
         kept = visit.welcome.session_present
+    if older:
+        with visiting(address, name, older=True):
+            pass  # in MQTT 3.1.1 a session ends only when its client wants a new one
     if kept:
         return Finding("session", "ok", "the broker keeps the collector's session while it is away")
     return Finding(
@@ -161,11 +170,11 @@ def _session(address: BrokerAddress, name: str) -> Finding:
     )
 
 
-def _strangers(address: BrokerAddress) -> Finding:
+def _strangers(address: BrokerAddress, *, older: bool) -> Finding:
     """Check whether the broker accepts clients without credentials."""
     plain = address._replace(user=None, password=None, cert_file=None, key_file=None)
     try:
-        with visiting(plain, client_id("doctor", new_secret())) as visit:
+        with visiting(plain, client_id("doctor", new_secret()), older=older) as visit:
             open_to_all = not visit.welcome.code.is_failure
     except BrokerUnavailable:
         open_to_all = False

@@ -254,7 +254,9 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[str, ...]
     """The ids of the devices that made these runs."""
     device_model: str
+    """The models of these devices."""
     cpu_model: str
+    """The processors of these devices."""
     cpu_flags: tuple[str, ...]
     versions: dict[str, str]
     """The versions of the programs on the device."""

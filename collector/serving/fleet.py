@@ -131,15 +131,15 @@ FROM runs JOIN streams USING (stream) WHERE run_id = ?
 """
 
 
-def look_once(store: Store, address: BrokerAddress) -> Grid:
-    """Return the fleet as the broker knows it now.
+def look_once(store: Store, address: BrokerAddress, *, older: bool = False) -> Grid:
+    """Return the fleet as the broker knows it now; `older` speaks MQTT 3.1.1.
 
     Raises:
         BrokerUnavailable: there is no connection, or the broker denies access to the states.
     """
     fleet = Fleet()
     events: SimpleQueue[Event] = SimpleQueue()
-    watcher = Watcher(address, events)
+    watcher = Watcher(address, events, older=older)
     watcher.start()
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -157,7 +157,12 @@ def look_once(store: Store, address: BrokerAddress) -> Grid:
 
 
 def look_repeatedly(
-    store: Store, address: BrokerAddress, draw: Callable[[Grid], None], say: Callable[[str], None]
+    store: Store,
+    address: BrokerAddress,
+    draw: Callable[[Grid], None],
+    say: Callable[[str], None],
+    *,
+    older: bool = False,
 ) -> None:
     """Draw the fleet again every second, until interrupted.
 
@@ -166,13 +171,14 @@ def look_repeatedly(
         address: the broker.
         draw: shows a grid in place of the previous one.
         say: prints a line for the operator.
+        older: speak MQTT 3.1.1.
 
     Raises:
         BrokerUnavailable: there is no connection at the start, or the broker denies access to the states.
     """
     fleet = Fleet()
     events: SimpleQueue[Event] = SimpleQueue()
-    watcher = Watcher(address, events)
+    watcher = Watcher(address, events, older=older)
     watcher.start()
     try:
         ready = False

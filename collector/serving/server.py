@@ -46,7 +46,13 @@ class Server:
     """
 
     def __init__(
-        self, store: Store, address: BrokerAddress, say: Callable[[str], None], group: str | None = None
+        self,
+        store: Store,
+        address: BrokerAddress,
+        say: Callable[[str], None],
+        group: str | None = None,
+        *,
+        older: bool = False,
     ) -> None:
         """Prepare a server without connecting it.
 
@@ -55,6 +61,7 @@ class Server:
             address: the broker.
             say: prints a line for the operator.
             group: the name of the group of collectors that share the results; None to receive them all.
+            older: speak MQTT 3.1.1 to the broker.
         """
         self.stored = self.duplicates = self.rejected = 0
         self._store = store
@@ -67,7 +74,9 @@ class Server:
         self._upkeep = Upkeep(store.path, say)
         # The file lies beside the database, not in it: databases are copied, merged and published.
         secret = kept_secret(store.path.with_name(f"{store.path.name}-session"))
-        self._subscriber = Subscriber(address, client_id("collector", secret), self._events, group)
+        self._subscriber = Subscriber(
+            address, client_id("collector", secret), self._events, group, older=older
+        )
 
     def run(self, ready: str) -> None:
         """Serve; prints `ready` once, when results can arrive.

@@ -17,7 +17,8 @@ from sqlite_utils import Database
 from collector.errors import BadInput, CollectorError, NotADatabase, StorageUnavailable
 from collector.store.migrations import MIGRATIONS
 from commandline.clock import utc_now
-from commandline.disk import PRIVATE, lock
+from commandline.disk import PRIVATE, lacks_locks, lock
+from commandline.sqlite.reading import connect_to_read
 from contract.codec import printable
 
 APPLICATION_ID: Final = 0x64627231
@@ -102,7 +103,7 @@ class Store:
             raise BadInput(f"there is no database {str(path)!r}")
         _check_header(path, may_be_empty=False)
         with _translated(path):
-            conn = _connect(path, "ro")
+            conn = connect_to_read(path)
             store = cls(Database(conn, recursive_triggers=False), path, None)
             version = store._version()
         if version != len(MIGRATIONS):
@@ -301,7 +302,8 @@ def _undo_interrupted_creation(path: Path) -> None:
     A complete database has a write-ahead log, and never a journal.
     """
     if path.with_name(path.name + "-journal").exists():
-        with suppress(sqlite3.DatabaseError), closing(_connect(path, "rw")) as conn:
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(uri, uri=True)) as conn:
             conn.execute("PRAGMA application_id")  # the next check reports a file that cannot be read
 
 
@@ -315,7 +317,7 @@ def _check_header(path: Path, *, may_be_empty: bool) -> None:
         empty = path.stat().st_size == 0
     if empty and may_be_empty:
         return
-    with _translated(path), closing(_connect(path, "ro")) as conn:
+    with _translated(path), closing(connect_to_read(path)) as conn:
         try:
             found_id = 0 if empty else conn.execute("PRAGMA application_id").fetchone()[0]
         except sqlite3.OperationalError:
@@ -324,12 +326,6 @@ def _check_header(path: Path, *, may_be_empty: bool) -> None:
             found_id = 0
     if found_id != APPLICATION_ID:
         raise NotADatabase(f"{str(path)!r} is not a distilbench database")
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
-    )
 
 
 def _lock_file(path: Path, purpose: str) -> IO[bytes]:
@@ -373,4 +369,7 @@ def _translated(path: Path) -> Iterator[None]:
         updated = ", or was updated by a later distilbench" if code == sqlite3.SQLITE_ERROR else ""
         raise NotADatabase(f"database {str(path)!r} is damaged{updated}: {printable(str(error))}") from error
     except OSError as error:
-        raise StorageUnavailable(f"{str(path)!r} cannot be used: {error.strerror or error}") from error
+        advice = ": keep the database on a disk of this machine" if lacks_locks(error) else ""
+        raise StorageUnavailable(
+            f"{str(path)!r} cannot be used: {error.strerror or error}{advice}"
+        ) from error

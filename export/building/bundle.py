@@ -1,5 +1,6 @@
 """Reads and writes bundles on disk; a bundle is written whole or not at all."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from commandline.disk import not_replaceable, put_in_place
+from commandline.disk import lacks_locks, not_replaceable, put_in_place
 from contract.bundle import MANIFEST_FILE, FileEntry, Manifest, decode_manifest, encode_manifest
 from contract.errors import ContractError
 from export.errors import BadInput, StorageUnavailable
@@ -31,7 +32,7 @@ def workshop(to: Path) -> Iterator[Path]:
         to.mkdir(parents=True, exist_ok=True)
         _sweep(to)
         folder = Path(tempfile.mkdtemp(prefix=_WORKSHOP, dir=to))
-        with _locked(folder):
+        with _locked(folder, needed=False):
             try:
                 yield folder
             finally:
@@ -41,10 +42,15 @@ def workshop(to: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path, *, needed: bool) -> Iterator[None]:
+    """Keep other builds from removing a workshop; where there are no locks, none of them removes any."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if needed or not lacks_locks(error):
+                raise
         yield
     finally:
         os.close(handle)
@@ -53,7 +59,7 @@ def _locked(folder: Path) -> Iterator[None]:
 def _sweep(to: Path) -> None:
     for folder in to.glob(f"{_WORKSHOP}*"):
         try:
-            with _locked(folder):
+            with _locked(folder, needed=True):
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError:  # another build is using it, or has just ended
             continue
@@ -88,6 +94,10 @@ def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        # Some network shares cannot sync a folder, and keep its names in their own way.
+        if not path.is_dir() or error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}:
+            raise
     finally:
         os.close(handle)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final, NamedTuple
 
+from commandline.sqlite.reading import connect_to_read
 from contract.bundle import Manifest, decode_manifest
 from contract.errors import ContractError
 from contract.scenarios import SINGLE_STREAM
@@ -142,7 +143,7 @@ def read(database: Path, hardware_class: str) -> Measurements:
 @contextmanager
 def _opened(database: Path) -> Iterator[sqlite3.Connection]:
     try:
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        with closing(connect_to_read(database)) as connection:
             connection.row_factory = sqlite3.Row
             if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
                 raise BadInput(f"'{database}' is not a database of the collector")

@@ -1,8 +1,10 @@
+import ctypes
 import errno
 import os
 import re
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,6 +84,17 @@ def test_a_folder_takes_the_place_of_another(
     assert (theirs / "file").read_text() == "a user's"
     assert (place / "file").read_text() == "newer"
     assert (draft / "file").read_text() == "new"
+
+
+@pytest.mark.parametrize("library", [SimpleNamespace(renameat2=lambda *_: -1), SimpleNamespace()])
+def test_folders_are_exchanged_in_steps_on_nfs_and_with_an_old_c_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: object
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
+    draft, place = folder(tmp_path / "draft", "new"), folder(tmp_path / "place", "old")
+    put_in_place(draft, place)
+    assert ((place / "file").read_text(), (draft / "file").read_text()) == ("new", "old")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["draft", "place"]
 
 
 def test_the_time_is_written_with_all_its_digits() -> None:

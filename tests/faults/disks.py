@@ -18,6 +18,10 @@ class SmallDisk:
         """Make it larger or smaller: `400k`, `8m`."""
         subprocess.run(["mount", "-o", f"remount,size={size}", self.folder], check=True)
 
+    def freeze(self) -> None:
+        """Make it read-only, for root too."""
+        subprocess.run(["mount", "-o", "remount,ro", self.folder], check=True)
+
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[SmallDisk]:

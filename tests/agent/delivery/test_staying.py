@@ -1,6 +1,11 @@
 """What keeps a connection while the worker computes for minutes."""
 
+import socket
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,7 +15,9 @@ from agent.delivery.destination import ToBroker
 from agent.delivery.publisher import SETTLE_SECONDS, Publisher
 from agent.outbox.outbox import Outbox
 from agent.progress import Progress
+from agent.running.warm_up import LOADING, prepare
 from agent.stop_signal import Stop
+from agent.worker.protocol import Answered, Loaded, QuestionOutcome
 from commandline.broker_address import parse_broker
 from tests.agent.collector import FakeCollector
 from tests.mosquitto import Mosquitto
@@ -54,6 +61,58 @@ def test_before_minutes_without_a_word_the_broker_knows_what_is_measured(
         collector.wait_for(lambda: any(state.run_id == "a" * 32 for state in collector.states))
         assert collector.states[-1].state == "connected"
     publisher.close()
+
+
+def test_a_connection_that_was_begun_is_opened_while_a_model_loads(broker: Mosquitto, outbox: Outbox) -> None:
+    publisher = Publisher(parse_broker(broker.url), "pi-5", outbox)
+    with FakeCollector(broker.port) as collector:
+        publisher.step()
+        until = time.monotonic() + SECONDS
+        while "distilbench-agent-pi-5" not in broker.log.read_text() and time.monotonic() < until:
+            publisher.stay()
+            time.sleep(0.01)
+        assert not publisher.was_connected, "nothing is sent yet but what opens the connection"
+        publisher.step(wait_seconds=1.0)
+        publisher.step(wait_seconds=1.0)
+        collector.wait_for(lambda: any(state.state == "connected" for state in collector.states))
+        assert publisher.problem is None
+    publisher.close()
+
+
+def test_a_broker_that_hangs_up_on_the_silent_hears_the_agent_at_once(outbox: Outbox) -> None:
+    """As many brokers do after some seconds without a CONNECT, while loading takes minutes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(SECONDS)
+        publisher = Publisher(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"), "pi-5", outbox)
+        publisher.step()
+        connection, _ = server.accept()
+        with connection:
+            connection.setblocking(False)
+            until = time.monotonic() + SECONDS
+            packet = b""
+            while not packet and time.monotonic() < until:
+                publisher.stay()
+                with suppress(BlockingIOError):
+                    packet = connection.recv(4096)
+        assert packet[:1] == b"\x10", "a CONNECT packet"
+        publisher.close()
+
+
+def test_a_model_is_loaded_while_the_connection_is_served() -> None:
+    class Worker:
+        def load(self, _bundle: object, _settings: object, meanwhile: Callable[[], None]) -> Loaded:
+            meanwhile()
+            return Loaded(load_ns=5)
+
+        def ask(self, *_: object, **__: object) -> Answered:
+            outcome = QuestionOutcome(question_id="q", asked_at_ns=0, error="none")
+            return Answered(outcomes=(outcome,), rss_bytes=None, peak_rss_bytes=None, busy_ns=1)
+
+    served: list[str] = []
+    plan: Any = SimpleNamespace(bundle=None, settings=None, questions=("q",))
+    worker: Any = Worker()
+    prepare(worker, plan, 0, served.append, lambda: served.append("served"))
+    assert served == [LOADING, "served", "the first question"]
 
 
 def test_a_broker_that_is_not_there_is_not_waited_for(outbox: Outbox, stop: Stop) -> None:

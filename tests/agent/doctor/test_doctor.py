@@ -73,6 +73,29 @@ def test_a_board_that_is_not(state_dir: Path) -> None:
     assert all(finding.advice for finding in found if finding.level != "ok")
 
 
+def test_a_board_in_a_container(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    found = check(state_dir, board="raspberry-pi-4-container")
+    checks = levels(found)
+    assert (checks["quota"], checks["throttling"]) == ("warn", "warn") and "quiet" not in checks
+    assert found[0].what.startswith("raspberry-pi-4, Cortex-A72, 1 core,")
+
+
+def test_a_board_of_no_class(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    checks = {finding.about: finding for finding in check(state_dir, board="rock-5b")}
+    assert checks["class"].level == "ok" and "'Radxa ROCK 5B'" in checks["class"].what
+    named = examine(StateFolder(state_dir), (), 1, BOARDS / "rock-5b", "rock-5b-fan")
+    assert "class" not in {finding.about for finding in named}
+    assert checks["throttling"].level == "ok" and "does not report it" in checks["throttling"].what
+
+
+def test_a_board_that_nothing_names(state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    (found,) = [f for f in examine(StateFolder(state_dir), (), 1, tmp_path) if f.about == "class"]
+    assert found.level == "warn" and "--hardware-class" in found.advice
+
+
 def test_a_counter_of_energy_that_only_root_may_read(state_dir: Path, tmp_path: Path) -> None:
     root = shutil.copytree(BOARDS / "laptop", tmp_path / "laptop")
     (root / "sys/class/powercap/intel-rapl:0/energy_uj").unlink()  # root, as which tests may run, reads all
@@ -146,6 +169,19 @@ def test_a_broker_without_a_collector(broker: Mosquitto) -> None:
     found = list(probe(parse_broker(broker.url), DEVICE))
     assert levels(found) == {"broker": "ok", "collector": "warn"}
     assert "collector serve" in found[-1].advice
+
+
+@pytest.mark.broker
+def test_an_id_with_a_dot_works_and_is_named_if_no_receipt_comes(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakeCollector(broker.port):
+        found = list(probe(parse_broker(broker.url), "kitchen.pi"))
+    assert levels(found) == {"broker": "ok", "collector": "ok"}, found
+    monkeypatch.setattr(probing, "RECEIPT_SECONDS", 0.1)
+    for device_id, named in (("kitchen.pi", True), ("kitchen-pi", False)):
+        advice = list(probe(parse_broker(broker.url), device_id))[-1].advice
+        assert ("an id without the dots" in advice) == named
 
 
 @pytest.mark.broker

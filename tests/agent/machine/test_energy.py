@@ -36,6 +36,8 @@ def count(root: Path, zone: str, microjoules: int) -> None:
         ("raspberry-pi-5", "PMIC: all metered rails"),
         ("raspberry-pi-4", None),
         ("server-vm", None),
+        ("jetson", "INA3221: VDD_IN"),
+        ("rock-5b", None),
     ],
 )
 def test_the_source_is_named(board: str, source: str | None) -> None:
@@ -128,3 +130,58 @@ def test_a_sensor_in_the_supply_line_comes_first(tmp_path: Path) -> None:
     meter.look()
     clock.seconds += 4
     assert meter.joules() == pytest.approx(26.0)
+
+
+def sensor(root: Path, files: dict[str, str]) -> None:
+    root.mkdir(parents=True)
+    for name, text in files.items():
+        (root / name).write_text(text + "\n")
+
+
+def watts(root: Path) -> float | None:
+    meter = find_meter(root, clock := Clock())
+    assert meter is not None
+    meter.look()
+    clock.seconds += 1
+    return meter.joules()
+
+
+def test_a_jetson_s_module_is_metered_by_volts_and_amperes() -> None:
+    assert watts(BOARDS / "jetson") == pytest.approx(5.072 * 1.208)
+
+
+def test_a_jetson_without_a_rail_of_the_module_adds_up_its_rails(tmp_path: Path) -> None:
+    hwmon = tmp_path / "sys/class/hwmon"
+    first = {"name": "ina3221", "in1_label": "VDD_GPU_SOC", "in1_input": "19000", "curr1_input": "200"}
+    first |= {"in2_label": "VDD_CPU_CV", "in2_input": "19000", "curr2_input": "100"}
+    first |= {"in3_label": "VIN_SYS_5V0", "in3_input": "5000", "curr3_input": "1000"}
+    second = {"name": "ina3221", "in1_label": "NC", "in1_input": "0", "curr1_input": "0"}
+    second |= {"in2_label": "VDDQ_VDD2_1V8AO", "in2_input": "5000", "curr2_input": "400"}
+    sensor(hwmon / "hwmon1", first)
+    sensor(hwmon / "hwmon2", second)
+    meter = find_meter(tmp_path)
+    assert meter is not None and meter.source == "INA3221: VDD_GPU_SOC + VDD_CPU_CV + VIN_SYS_5V0"
+    assert watts(tmp_path) == pytest.approx(3.8 + 1.9 + 5.0)
+
+
+def test_a_jetson_nano_with_jetpack_4(tmp_path: Path) -> None:
+    files = {"rail_name_0": "POM_5V_IN", "in_voltage0_input": "5100", "in_current0_input": "500"}
+    files |= {"rail_name_1": "POM_5V_GPU", "in_voltage1_input": "5100", "in_current1_input": "40"}
+    sensor(tmp_path / "sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0", files)
+    assert watts(tmp_path) == pytest.approx(2.55)
+
+
+def test_a_supply_line_without_a_file_of_its_power(tmp_path: Path) -> None:
+    sensor(tmp_path / "sys/class/hwmon/hwmon0", {"name": "ina226", "in1_input": "5000", "curr1_input": "700"})
+    assert watts(tmp_path) == pytest.approx(3.5)
+
+
+def test_a_rail_that_falls_silent_is_no_energy(tmp_path: Path) -> None:
+    root = copy("jetson", tmp_path)
+    meter = find_meter(root, clock := Clock())
+    assert meter is not None
+    meter.look()
+    (root / "sys/class/hwmon/hwmon1/curr1_input").unlink()
+    clock.seconds += POWER_SECONDS
+    meter.look()
+    assert meter.joules() is None

@@ -21,6 +21,8 @@ def about(root: Path) -> list[str]:
         ("raspberry-pi-5", ["governor", "temperature"]),
         ("raspberry-pi-4", ["governor", "temperature", "throttling", "throttling"]),
         ("phone", ["power"]),
+        ("rock-5b", ["temperature"]),
+        ("raspberry-pi-4-container", ["quota", "throttling"]),
     ],
 )
 def test_boards(board: str, expected: list[str]) -> None:
@@ -56,3 +58,47 @@ def test_each_remark_is_one_line() -> None:
     for board in BOARDS.iterdir():
         for remark in remarks(board, lambda _: None):
             assert remark.sentence.isprintable() and len(remark.sentence) < 200
+
+
+@pytest.mark.parametrize(
+    ("vcgencmd", "said"),
+    [
+        (None, "cannot be read, so it is unknown: vcgencmd is not installed: install it"),
+        ("echo VCHI initialization failed >&2; exit 255", "'VCHI initialization failed': add the user to"),
+        ("echo VCHI initialization failed", "'VCHI initialization failed': add the user to the group video"),
+        ('echo "Can\'t open device file: /dev/vcio" >&2; exit 1', "needs --device /dev/vcio"),
+        ("exit 1", "'exit status 1'"),
+    ],
+)
+def test_throttling_that_cannot_be_read_is_said(tmp_path: Path, vcgencmd: str | None, said: str) -> None:
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "proc/device-tree/model").write_text("Raspberry Pi 4 Model B Rev 1.5\0")
+    if vcgencmd is not None:
+        program = tmp_path / "usr/bin/vcgencmd"
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\n{vcgencmd}\n")
+        program.chmod(0o755)
+    (remark,) = remarks(tmp_path, lambda _: None)
+    assert remark.about == "throttling" and said in remark.sentence
+
+
+def test_a_board_with_a_pi_s_chip_and_a_name_of_its_own_is_asked_too(tmp_path: Path) -> None:
+    tree = tmp_path / "proc/device-tree"
+    tree.mkdir(parents=True)
+    (tree / "model").write_text("Revolution Pi Connect 4\0")
+    (tree / "compatible").write_text("kunbus,revpi-connect4\0brcm,bcm2711\0")
+    assert about(tmp_path) == ["throttling"]
+
+
+def test_a_quota_is_said_with_what_it_has_cost(tmp_path: Path) -> None:
+    shutil.copytree(BOARDS / "raspberry-pi-4-container", tmp_path, dirs_exist_ok=True)
+    remark = remarks(tmp_path, lambda _: None)[0]
+    assert (
+        remark.what
+        == "a quota gives this program the time of 1.5 of 4 cores, which has throttled it 31 times"
+    )
+    (tmp_path / "sys/fs/cgroup/cpu.stat").write_text("nr_periods 5\nnr_throttled 0\n")
+    assert remarks(tmp_path, lambda _: None)[0].what.endswith("the time of 1.5 of 4 cores")
+    for no_limit in ("400000 100000\n", "max 100000\n"):
+        (tmp_path / "sys/fs/cgroup/cpu.max").write_text(no_limit)
+        assert "quota" not in about(tmp_path)

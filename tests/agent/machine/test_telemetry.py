@@ -17,6 +17,8 @@ PI_BITS = "sys/devices/platform/soc/soc:firmware/get_throttled"
         ("laptop", 64.0, 4_100_000_000),
         ("server", 51.0, 3_200_000_000),
         ("server-vm", None, None),
+        ("rock-5b", 84.0, 2_256_000_000),
+        ("raspberry-pi-4-container", 51.608, None),
     ],
 )
 def test_temperature_and_clock(board: str, celsius: float | None, hertz: int | None) -> None:
@@ -55,7 +57,9 @@ def test_a_sensor_that_fails_is_no_reading(tmp_path: Path) -> None:
     (tmp_path / PI_BITS).unlink()
     reading = telemetry.read()
     assert reading.temperature_celsius is None
-    assert reading.throttle == ()
+    assert reading.throttle == (), "vcgencmd still answers"
+    (tmp_path / "usr/bin/vcgencmd").unlink()
+    assert Telemetry(tmp_path).read().throttle is None
 
 
 def test_vcgencmd_tells_where_the_kernel_does_not(tmp_path: Path) -> None:
@@ -63,10 +67,66 @@ def test_vcgencmd_tells_where_the_kernel_does_not(tmp_path: Path) -> None:
     (tmp_path / PI_BITS).unlink()
     telemetry = Telemetry(tmp_path)
     assert telemetry.read().throttle == ("throttled", "under_voltage")
-    assert telemetry.since_boot() == ("throttled", "under_voltage")
+    assert sorted(telemetry.pi.since_boot() or ()) == ["throttled", "under_voltage"]
     vcgencmd = tmp_path / "usr/bin/vcgencmd"
     vcgencmd.write_text("#!/bin/sh\necho throttled=0xd0000\n")
     assert telemetry.read().throttle == ("soft_temperature_limit",), "it came and went since the last look"
-    for useless in ("#!/bin/sh\nexit 1\n", "#!/bin/sh\necho VCHI initialization failed\n", "no program"):
+    for useless in (
+        "#!/bin/sh\nexit 1\n",
+        "#!/bin/sh\necho VCHI initialization failed\n",
+        "#!/bin/sh\necho throttled=unknown\n",
+        "no program",
+    ):
         vcgencmd.write_text(useless)
-        assert telemetry.read().throttle == ()
+        assert telemetry.read().throttle is None, "what cannot be read is unknown, and not 'not throttled'"
+        assert telemetry.pi.since_boot() is None
+
+
+def test_what_was_before_the_first_reading_is_no_mark(tmp_path: Path) -> None:
+    file = tmp_path / PI_BITS
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    telemetry = Telemetry(tmp_path)
+    assert telemetry.read().throttle is None
+    file.write_text("50000\n")
+    assert telemetry.read().throttle == ()
+
+
+def test_the_kernel_s_bits_where_the_folder_has_an_address(tmp_path: Path) -> None:
+    file = tmp_path / "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled"
+    file.parent.mkdir(parents=True)
+    file.write_text("50005\n")
+    assert Telemetry(tmp_path).read().throttle == ("throttled", "under_voltage")
+
+
+@pytest.mark.parametrize(
+    ("board", "known"),
+    [
+        ("laptop", True),
+        ("raspberry-pi-5", True),
+        ("rock-5b", False),
+        ("server-vm", False),
+        ("desktop", False),
+    ],
+)
+def test_a_machine_that_does_not_report_throttling(board: str, known: bool) -> None:
+    assert (Telemetry(BOARDS / board).read().throttle is not None) == known
+
+
+def test_a_quota_that_stops_the_program_throttles_it(tmp_path: Path) -> None:
+    shutil.copytree(BOARDS / "raspberry-pi-4-container", tmp_path, dirs_exist_ok=True)
+    telemetry = Telemetry(tmp_path)
+    assert telemetry.read().throttle is None
+    (tmp_path / "sys/fs/cgroup/cpu.stat").write_text("nr_periods 260\nnr_throttled 32\n")
+    assert telemetry.read().throttle == ("throttled",)
+    assert telemetry.read().throttle is None
+
+
+def test_a_package_counts_its_throttling(tmp_path: Path) -> None:
+    counter = tmp_path / "sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count"
+    counter.parent.mkdir(parents=True)
+    counter.write_text("4\n")
+    telemetry = Telemetry(tmp_path)
+    assert telemetry.read().throttle == ()
+    counter.write_text("5\n")
+    assert telemetry.read().throttle == ("throttled",)

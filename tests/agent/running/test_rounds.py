@@ -254,11 +254,11 @@ def test_a_bundle_that_dies_in_a_round_drops_out_and_the_others_go_on(
     load = WorkerProcess.load
     loads = dict.fromkeys((plan.bundle.folder for plan in plans), 0)
 
-    def dying(self: WorkerProcess, bundle: object, settings: object) -> object:
+    def dying(self: WorkerProcess, bundle: object, *others: object) -> object:
         loads[bundle.folder] += 1  # type: ignore[attr-defined]
         if bundle.folder == plans[1].bundle.folder and loads[bundle.folder] == 2:  # type: ignore[attr-defined]
             raise WorkerDied("the worker process was killed by SIGKILL")
-        return load(self, bundle, settings)  # type: ignore[arg-type]
+        return load(self, bundle, *others)  # type: ignore[arg-type]
 
     monkeypatch.setattr(WorkerProcess, "load", dying)
     said: list[str] = []

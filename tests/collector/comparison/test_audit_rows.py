@@ -336,6 +336,39 @@ def test_the_machine_type_is_what_the_device_describes() -> None:
     assert machine_of(unknown).label == "Laptop, x86_64, 8 cores"
 
 
+def test_unlike_boards_that_a_user_gave_one_class_are_named(lab: Store) -> None:
+    named: dict[str, Any] = {"hardware_class": "lab", "class_named": True}
+    measure(lab, MINILM, device("rock", model="Radxa ROCK 5B", cpu_model="Cortex-A76", **named))
+    measure(lab, MINILM, device("odroid", model="ODROID-C4 Rev 1.0", cpu_model="Cortex-A55", **named))
+    text = screen(lab)
+    assert "the runs are of different boards: ODROID-C4, Radxa ROCK 5B" in text
+    assert "the runs are of different processors: Cortex-A55, Cortex-A76" in text
+    (provenance,) = found(lab).provenance
+    assert provenance.device_model == "ODROID-C4 Rev 1.0, Radxa ROCK 5B"
+    assert provenance.cpu_model == "Cortex-A55, Cortex-A76"
+
+
+@pytest.mark.parametrize(
+    ("model", "cpu_model", "label"),
+    [
+        (
+            "Radxa ROCK 5B",
+            "4 Cortex-A55 + 4 Cortex-A76",
+            "Radxa ROCK 5B, 4 Cortex-A55 + 4 Cortex-A76, 8 cores",
+        ),
+        ("Hardkernel ODROID-C4 Rev 1.0", "Cortex-A55", "Hardkernel ODROID-C4, Cortex-A55, 8 cores"),
+        ("Khadas VIM3L", "Cortex-A55", "Khadas VIM3L, Cortex-A55, 8 cores"),
+        ("VisionFive 2", "unknown", "VisionFive 2, x86_64, 8 cores"),
+        ("unknown", "Cortex-A55", "Unknown hardware, Cortex-A55, 8 cores"),
+    ],
+)
+def test_unlike_boards_of_no_known_class_are_types_of_their_own(
+    model: str, cpu_model: str, label: str
+) -> None:
+    board = replace(I7, hardware_class="unknown", model=model, cpu_model=cpu_model)
+    assert machine_of(board).label == label
+
+
 def test_another_decoding_is_not_compared_in_accuracy(lab: Store) -> None:
     measure(lab, BERT, ms=100.0, wrong=2)
     measure(lab, MINILM)

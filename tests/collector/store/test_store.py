@@ -1,4 +1,7 @@
+import errno
+import fcntl
 import multiprocessing
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -26,6 +29,18 @@ def test_a_new_database_says_what_it_is_and_keeps_its_name(database: Path) -> No
         assert store.value("PRAGMA synchronous") == 2
     with Store.open(database) as store:
         assert store.collector_id == name
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_refused(
+    database: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(StorageUnavailable, match=f"{os.strerror(code)}: keep the database on a disk of this"):
+        Store.open(database, create=True)
 
 
 def test_nothing_is_created_unless_asked(database: Path) -> None:

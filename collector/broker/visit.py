@@ -1,4 +1,4 @@
-"""A connection to a broker for its checks: each request waits for the broker's answer."""
+"""A short connection to a broker, to find out about it: each request waits for the broker's answer."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +10,11 @@ from collector.broker.client import connect, new_client
 from collector.errors import BrokerUnavailable
 from commandline.broker_address import BrokerAddress
 from commandline.certificate import peer_ends
+from commandline.connection.advice import advice_of_port, advice_on
+from commandline.mqtt_client import client_id, new_secret
 
 PATIENCE_SECONDS: Final = 10.0
+_NO_MQTT_5: Final = 0x84
 
 
 class Welcome(NamedTuple):
@@ -28,6 +31,10 @@ class Ended(NamedTuple):
     reason: str
 
 
+class NoAnswer(BrokerUnavailable):
+    """The broker was reached, but it said nothing or ended the connection."""
+
+
 class Visit:
     """A connection to a broker; each method waits for the broker's answer.
 
@@ -36,11 +43,19 @@ class Visit:
     """
 
     def __init__(
-        self, address: BrokerAddress, name: str, *, clean: bool = True, session_seconds: int = 0
+        self,
+        address: BrokerAddress,
+        name: str,
+        *,
+        clean: bool = True,
+        session_seconds: int = 0,
+        older: bool = False,
     ) -> None:
         self._address = address
         self._events: SimpleQueue[Any] = SimpleQueue()
-        self._client = new_client(address, name, SimpleQueue())
+        self._client = new_client(
+            address, name, SimpleQueue(), older=older, persistent=session_seconds > 0 or not clean
+        )
         self._client.on_connect = lambda _c, _d, flags, code, properties: self._events.put(
             Welcome(flags.session_present, code, properties)
         )
@@ -77,9 +92,9 @@ class Visit:
         try:
             answer = self._events.get(timeout=PATIENCE_SECONDS)
         except Empty:
-            raise BrokerUnavailable(f"broker {self._address} does not answer") from None
+            raise NoAnswer(f"broker {self._address} does not answer") from None
         if isinstance(answer, Ended):
-            raise BrokerUnavailable(f"broker {self._address} ended the connection: {answer.reason}")
+            raise NoAnswer(f"broker {self._address} ended the connection: {answer.reason}")
         return answer
 
 
@@ -91,3 +106,30 @@ def visiting(address: BrokerAddress, name: str, **how: Any) -> Iterator[Visit]:
         yield visit
     finally:
         visit.leave()
+
+
+def speaks_older(address: BrokerAddress) -> bool:
+    """Find out whether a broker speaks MQTT 3.1.1 and not 5.
+
+    Some refuse MQTT 5 by its name. Others take it for a broken 3.1.1, and hang up or never answer.
+
+    Raises:
+        BrokerUnavailable: the broker answers to neither; the message says what to do.
+        BadInput: the certificates of the address cannot be used.
+    """
+    try:
+        with visiting(address, client_id("doctor", new_secret())) as visit:
+            return int(visit.welcome.code.value) == _NO_MQTT_5
+    except BrokerUnavailable as error:
+        if isinstance(error, NoAnswer) and _lets_older_in(address):
+            return True
+        advice = advice_on(address, str(error)) or advice_of_port(address)
+        raise BrokerUnavailable(f"{error}: {advice}" if advice else str(error)) from None
+
+
+def _lets_older_in(address: BrokerAddress) -> bool:
+    try:
+        with visiting(address, client_id("doctor", new_secret()), older=True) as visit:
+            return not visit.welcome.code.is_failure
+    except BrokerUnavailable:
+        return False

@@ -1,0 +1,1 @@
+"""SQLite files that a program only reads."""
