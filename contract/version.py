@@ -3,15 +3,15 @@
 | version | since | what changed |
 |---|---|---|
 | 1 | distilbench 0.1 | first |
-| 2 | not released | rounds of a run, the processes that add to it, a device's hypervisor |
+| 2 | not released | rounds of a run, the processes that write it, a device's hypervisor |
 
 Version 2 in detail: `RoundStarted`, `RoundFinished` and `Settings.rounds`; `RunStarted.epoch` and
-`RunResumed`; `Sample.energy_joules` counts from the start of the round; `Device.class_named` and
-`Device.hypervisor`.
+`RunResumed`; `Batch.epochs`, `Stream.epochs` and `Refusal.epoch`; `Sample.energy_joules` counts from the
+start of the round; `Device.class_named` and `Device.hypervisor`.
 
 A change that an older reader would misread or refuse needs the next number, an entry above, and a step
 in `codec.UPGRADES` that converts the version before it. Readers upgrade older data and refuse newer data.
-Receipts are written in version 1 as long as they need nothing newer, so that older agents read them.
+Receipts for records of version 1 are written in version 1, so that older agents read them.
 """
 
 from typing import Final

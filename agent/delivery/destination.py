@@ -1,7 +1,7 @@
 """Where a run's results go from the outbox: to a broker during the run, or into a file at its end."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from agent.delivery.batches import MAX_RECORDS, pack
 from agent.delivery.results_file import extend
 from agent.errors import BadInput
-from agent.outbox.outbox import Outbox, Row
+from agent.outbox.outbox import Outbox
+from agent.outbox.seq_ranges import ranges_of
 from agent.outbox.state_folder import OpenedState
 from agent.progress import Progress
 from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress, parse_broker
 from contract.codec import printable
-from contract.messages import SeqRange
 
 if TYPE_CHECKING:
     from agent.delivery.publisher import Publisher
@@ -197,26 +197,16 @@ def write_waiting(path: Path, outbox: Outbox, run_id: str | None = None) -> int:
     Raises:
         NotDelivered: the file cannot be written; everything stays in the outbox.
     """
-    written: dict[str, list[SeqRange]] = {}
+    written: dict[str, list[int]] = {}
 
     def messages() -> Iterator[bytes]:
         position = 0
         while rows := outbox.rows(position, MAX_RECORDS, run_id):
-            packed = pack(rows)
+            packed = pack(rows, outbox.epochs(rows[0].run_id))
             position = packed.rows[-1].position
-            written.setdefault(packed.rows[0].run_id, []).extend(_ranges(packed.rows))
+            written.setdefault(packed.rows[0].run_id, []).extend(row.seq for row in packed.rows)
             yield packed.payload
 
     extend(path, messages())
     # If the agent is killed here, the records are written again; a collector stores them once.
-    return sum(outbox.remove(written_id, ranges) for written_id, ranges in written.items())
-
-
-def _ranges(rows: Sequence[Row]) -> list[SeqRange]:
-    ranges: list[SeqRange] = []
-    for row in rows:
-        if ranges and ranges[-1][1] == row.seq - 1:
-            ranges[-1] = (ranges[-1][0], row.seq)
-        else:
-            ranges.append((row.seq, row.seq))
-    return ranges
+    return sum(outbox.remove(written_id, ranges_of(seqs)) for written_id, seqs in written.items())

@@ -115,9 +115,12 @@ class Publisher:
             self._uplink.turn()
 
     def drain(self, seconds: float, stop: Stop) -> None:
-        """Step until nothing waits, the time is up, a signal comes, or the device's id was taken over."""
+        """Step until nothing waits and collectors have answered, or the time is up, or a signal comes.
+
+        It also ends if the device's id was taken over.
+        """
         deadline = time.monotonic() + seconds
-        while self._outbox.pending() and time.monotonic() < deadline:
+        while (self._outbox.pending() or self._sender.asking) and time.monotonic() < deadline:
             if stop.asked or self._link == "taken over":
                 return
             self.step(wait_seconds=POLL_SECONDS)
@@ -168,7 +171,7 @@ class Publisher:
         if self._short_connections < SHORT_CONNECTIONS:
             self.problem = None
             self._link = None
-        self._sender.reconnected()
+        self._sender.reconnected(self._device_id)
         self._state_due_at = 0.0
 
     def _read_replies(self, uplink: Uplink) -> None:

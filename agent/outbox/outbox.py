@@ -1,4 +1,6 @@
-"""Results that no collector has confirmed yet: a SQLite file that survives kills and power cuts.
+"""Results that no collector has confirmed yet, in a SQLite file that survives kills and power cuts.
+
+Confirmed results are kept as long as there is room (see `receipted`).
 
 Every append is one transaction that is on the disk (synchronous FULL) before it returns. It contains the
 run's place with its records, so a run resumes after its last committed record. The journal is a write-ahead
@@ -6,6 +8,7 @@ log: one sync per commit rather than three, which matters on an SD card. SQLite'
 two writing connections; the state folder's lock ensures that there is only one.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,14 +17,18 @@ from types import TracebackType
 from typing import Final, Literal, NamedTuple, Self
 
 from agent.errors import OutboxFull, OutboxRolledBack
-from agent.outbox.schema import ROW_BYTES, SIZE, prepare, translated
+from agent.outbox.receipted import WRITTEN_ELSEWHERE, Confirmed, KeptRun, Receipted
+from agent.outbox.room import delete_oldest, delete_receipted
+from agent.outbox.schema import ROW_BYTES, SIZE, WAITING, prepare, translated
 from agent.outbox.summary import LinkState, Summary, summary
-from contract.codec import encode, printable
-from contract.messages import SeqRange
-from contract.records import Record
+from contract.codec import encode
+from contract.messages import Epochs, SeqRange, Stream
+from contract.records import Record, RunResumed, RunStarted
 from contract.version import FORMAT_VERSION
 
 DEFAULT_LIMIT_BYTES: Final = 64 * 1_048_576
+FREE_BYTES: Final = 64 * 1_048_576
+"""Records that a collector has are kept only while the disk has this much room left."""
 _SLACK: Final = 16
 """A full outbox drops one part in this many at once, so that not every append searches for the oldest."""
 
@@ -72,7 +79,6 @@ class Outbox:
         self._path = path
         self._limit_bytes = limit_bytes
         self._when_full = when_full
-        self._rolled_back: set[str] = set()
         with translated(self._path):
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -83,6 +89,7 @@ class Outbox:
             (self._used,) = self._db.execute(
                 f"SELECT {SIZE} FROM records"  # noqa: S608  # our own words
             ).fetchone()
+            self._receipted = Receipted(self._db)
 
     def __enter__(self) -> Self:
         return self
@@ -138,15 +145,21 @@ class Outbox:
             OutboxFull: nothing was committed; the same call may succeed when there is room.
             OutboxRolledBack: a collector has other records with these numbers; the run cannot continue.
         """
-        if place.run_id in self._rolled_back:
-            raise OutboxRolledBack(
-                f"a collector has records of run {place.run_id[:8]} that this outbox does not know: "
-                f"'{printable(str(self._path))}' was restored from an older copy, so the run starts over"
-            )
+        if place.run_id in self._receipted.written_elsewhere:
+            raise OutboxRolledBack(f"run {place.run_id[:8]} starts over: {WRITTEN_ELSEWHERE}")
         bodies = [encode(record) for record in records]
         size = sum(len(body) + ROW_BYTES for body in bodies)
         if self._used and self._used + size > self._limit_bytes:
             self._make_room(size)
+        try:
+            self._insert(place, records, bodies, at)
+        except OutboxFull:
+            if not self._delete_receipted():
+                raise
+            self._insert(place, records, bodies, at)
+        self._used += size
+
+    def _insert(self, place: Place, records: Sequence[Record], bodies: Sequence[bytes], at: str) -> None:
         with self._transaction():
             (expected,) = self._db.execute(
                 "SELECT next_seq FROM runs WHERE run_id = ?", (place.run_id,)
@@ -157,38 +170,58 @@ class Outbox:
                 "INSERT INTO records (run_id, seq, body, appended_at) VALUES (?, ?, ?, ?)",
                 [(place.run_id, record.seq, body, at) for record, body in zip(records, bodies, strict=True)],
             )
+            self._db.executemany(
+                "INSERT INTO processes VALUES (?, ?, ?)",
+                [
+                    (place.run_id, record.seq, record.epoch)
+                    for record in records
+                    if isinstance(record, RunStarted | RunResumed) and record.epoch is not None
+                ],
+            )
             self._db.execute(
                 "UPDATE runs SET next_seq = ?, asked = ?, errors = ?, elapsed_ns = ?, finished = ?, kept = ? "
                 "WHERE run_id = ?",
                 (*place[1:], place.run_id),
             )
-        self._used += size
 
     def rows(self, after: int, limit: int, run_id: str | None = None) -> list[Row]:
         """Waiting records after a position, of all runs or of one, in order."""
         with translated(self._path):
             found = self._db.execute(
-                "SELECT position, device_id, run_id, format_version, seq, body FROM records "
-                "JOIN runs USING (run_id) WHERE refused IS NULL AND position > ? "
+                "SELECT position, device_id, run_id, format_version, seq, body FROM records "  # noqa: S608
+                f"JOIN runs USING (run_id) WHERE {WAITING} AND position > ? "
                 "AND run_id = ifnull(?, run_id) ORDER BY position LIMIT ?",
                 (after, run_id, limit),
             ).fetchall()
         return [Row(*row) for row in found]
 
-    def remove(self, run_id: str, ranges: Iterable[SeqRange]) -> int:
-        """Delete what a collector has, or what was written to a file; return how many records were deleted.
+    def epochs(self, run_id: str) -> Epochs:
+        """The processes that wrote a run here, in order."""
+        with translated(self._path):
+            return self._receipted.epochs(run_id)
 
-        If a collector has more records of a run than were ever written here, this file was restored from an
-        older copy. Such a run is not continued, since its next numbers are already used.
+    def confirm(self, collector_id: str, stream: Stream, *, asked: bool = False) -> Confirmed:
+        """Note what a collector has of a run, and what it refuses.
+
+        What it has waits no longer, and is kept while there is room. What it refuses is kept, and not sent
+        again. If another board has written records of this run that the collector has, the run ends here.
+
+        Args:
+            collector_id: the collector.
+            stream: its receipt of the run.
+            asked: whether it was asked what it has. Only then does a receipt decide whether the collector has
+                lost records, which wait again: of two receipts on their way, the older one names fewer.
         """
-        lengths: list[int] = []
-        ranges = list(ranges)
         with self._transaction():
-            latest = max((last for _, last in ranges), default=-1)
-            if self._db.execute(
-                "UPDATE runs SET finished = 1 WHERE run_id = ? AND next_seq <= ?", (run_id, latest)
-            ).rowcount:
-                self._rolled_back.add(run_id)
+            confirmed = self._receipted.take(collector_id, stream, asked=asked)
+        if self._disk_is_short():
+            self._delete_receipted()
+        return confirmed
+
+    def remove(self, run_id: str, ranges: Iterable[SeqRange]) -> int:
+        """Delete records that were written to a file; return how many."""
+        lengths: list[int] = []
+        with self._transaction():
             for first, last in ranges:
                 lengths += [
                     length
@@ -205,13 +238,15 @@ class Outbox:
         self._used -= sum(lengths) + ROW_BYTES * len(lengths)
         return len(lengths)
 
+    def kept_runs(self, device_id: str) -> list[KeptRun]:
+        """The runs of a device of which records are kept that a collector has, the latest first."""
+        with translated(self._path):
+            return self._receipted.runs(device_id)
+
     def refuse(self, run_id: str, first_seq: int, last_seq: int, reason: str) -> None:
-        """Keep records that collector or broker refuse, with the reason, and do not send them again."""
+        """Keep waiting records that nobody takes, with the reason, and do not send them again."""
         with self._transaction():
-            self._db.execute(
-                "UPDATE records SET refused = ? WHERE run_id = ? AND seq BETWEEN ? AND ?",
-                (reason, run_id, first_seq, last_seq),
-            )
+            self._receipted.set_aside(run_id, first_seq, last_seq, reason)
 
     def release(self) -> int:
         """Let refused records wait again, after an update of collector or broker; return how many."""
@@ -229,14 +264,16 @@ class Outbox:
     def pending(self) -> int:
         """Number of records that wait for a receipt."""
         with translated(self._path):
-            (count,) = self._db.execute("SELECT count(*) FROM records WHERE refused IS NULL").fetchone()
+            sql = f"SELECT count(*) FROM records WHERE {WAITING}"  # noqa: S608  # our own words
+            (count,) = self._db.execute(sql).fetchone()
         return int(count)
 
     def other_devices(self, device_id: str) -> list[str]:
         """Other devices whose results wait here."""
         with translated(self._path):
             found = self._db.execute(
-                "SELECT DISTINCT device_id FROM records JOIN runs USING (run_id) WHERE device_id <> ?",
+                "SELECT DISTINCT device_id FROM records JOIN runs USING (run_id) "
+                "WHERE device_id <> ? AND receipted IS NULL",
                 (device_id,),
             ).fetchall()
         return [other for (other,) in found]
@@ -246,32 +283,30 @@ class Outbox:
         with translated(self._path):
             return summary(self._db)
 
+    def _disk_is_short(self) -> bool:
+        try:
+            return shutil.disk_usage(self._path.parent).free < FREE_BYTES
+        except OSError:
+            return True
+
+    def _delete_receipted(self, wanted_bytes: int | None = None) -> int:
+        with self._transaction():
+            deleted = delete_receipted(self._db, wanted_bytes)
+        self._used -= deleted.size
+        return deleted.size
+
     def _make_room(self, size: int) -> None:
+        wanted = self._used + size - self._limit_bytes + self._limit_bytes // _SLACK
+        wanted -= self._delete_receipted(wanted)
+        if self._used + size <= self._limit_bytes:
+            return
         if self._when_full == "pause":
             raise OutboxFull(
                 f"the outbox holds {self._used:,} of {self._limit_bytes:,} bytes, and waits for receipts"
             )
-        wanted = self._used + size - self._limit_bytes + self._limit_bytes // _SLACK
         with self._transaction():
-            # A run is useless without its first and its last record, so these stay.
-            oldest = self._db.execute(
-                "SELECT position, length(body) FROM records JOIN runs USING (run_id) "
-                "WHERE seq > 0 AND NOT (finished AND seq = next_seq - 1) ORDER BY refused IS NULL, position"
-            )
-            dropped: list[tuple[int]] = []
-            freed = 0
-            for position, length in oldest:
-                if freed >= wanted:
-                    break
-                dropped.append((position,))
-                freed += length + ROW_BYTES
-            self._db.executemany("DELETE FROM records WHERE position = ?", dropped)
-            self._db.execute(
-                "INSERT INTO dropped VALUES ('the outbox was full', ?) "
-                "ON CONFLICT (reason) DO UPDATE SET count = count + excluded.count",
-                (len(dropped),),
-            )
-        self._used -= freed
+            deleted = delete_oldest(self._db, wanted)
+        self._used -= deleted.size
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from agent.errors import StateUnusable
-from agent.outbox.schema import SCHEMA_VERSION, SIZE, translated
+from agent.outbox.schema import SCHEMA_VERSION, SIZE, WAITING, translated
 from contract.codec import printable
 
 LinkState = Literal[
@@ -67,6 +67,10 @@ class Summary(msgspec.Struct, frozen=True):
     unfinished: tuple[UnfinishedRun, ...] = ()
     """These runs, the oldest first."""
     used_bytes: int = 0
+    """Size of the records that no collector has confirmed."""
+    kept: int = 0
+    """Number of records that a collector has, kept in case it loses them; they are dropped to make room."""
+    kept_bytes: int = 0
     limit_bytes: int | None = None
     """Largest size of the outbox, as set for the latest agent; None if no agent has worked here."""
     hours_left: float | None = None
@@ -99,7 +103,10 @@ def summarise(path: Path) -> Summary:
 def summary(db: sqlite3.Connection) -> Summary:
     """What an outbox contains, read over an open connection."""
     pending, oldest = db.execute(
-        "SELECT count(*), min(appended_at) FROM records WHERE refused IS NULL"
+        f"SELECT count(*), min(appended_at) FROM records WHERE {WAITING}"  # noqa: S608  # our own words
+    ).fetchone()
+    kept, kept_bytes = db.execute(
+        f"SELECT count(*), {SIZE} FROM records WHERE receipted IS NOT NULL"  # noqa: S608  # our own words
     ).fetchone()
     refused = tuple(
         RefusedRecords(*row)
@@ -114,7 +121,9 @@ def summary(db: sqlite3.Connection) -> Summary:
         UnfinishedRun(*row)
         for row in db.execute("SELECT run_id, asked FROM runs WHERE NOT finished ORDER BY rowid")
     )
-    (used,) = db.execute(f"SELECT {SIZE} FROM records").fetchone()  # noqa: S608  # our own words
+    (used,) = db.execute(
+        f"SELECT {SIZE} FROM records WHERE receipted IS NULL"  # noqa: S608  # our own words
+    ).fetchone()
     limit, link, problem, since = db.execute("SELECT limit_bytes, state, problem, since FROM link").fetchone()
     return Summary(
         pending=pending,
@@ -125,6 +134,8 @@ def summary(db: sqlite3.Connection) -> Summary:
         unfinished_runs=len(unfinished),
         unfinished=unfinished,
         used_bytes=used,
+        kept=kept,
+        kept_bytes=kept_bytes,
         limit_bytes=limit,
         hours_left=_hours_left(db, limit - used) if limit else None,
         link=link,
@@ -137,7 +148,7 @@ def _hours_left(db: sqlite3.Connection, room: int) -> float | None:
     written, hours = db.execute(
         f"SELECT {SIZE}, "  # noqa: S608  # our own words
         "(julianday('now') - julianday(min(appended_at))) * 24 FROM records "
-        "WHERE julianday(appended_at) > julianday('now', ?)",
+        "WHERE receipted IS NULL AND julianday(appended_at) > julianday('now', ?)",
         (_RATE_WINDOW,),
     ).fetchone()
     return max(room, 0) * hours / written if written and hours > 0 else None

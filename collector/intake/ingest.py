@@ -6,25 +6,33 @@ are stored in one transaction, and the receipts are true once it is committed.
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from collector.intake import record_rows as rows
 from collector.intake import rejected
+from collector.intake.disputes import Disputed, first_dispute, note_dispute, note_processes
 from collector.intake.incoming import Delivery, claim
+from collector.intake.known_run import KnownRun, known_run
 from collector.intake.round_order import rounds_problem
-from collector.intake.seq_ranges import holds, merged
+from collector.intake.seq_ranges import below, holds, merged
 from collector.store.database import Store
 from commandline.clock import utc_now
 from contract.bundle import decode_manifest
 from contract.codec import encode
 from contract.errors import ContractError, Malformed, TooNew
 from contract.fields import MAX_INT
-from contract.messages import Batch, Receipt, Refusal, SeqRange, Stream, decode_message
+from contract.messages import (
+    MAX_RECEIPT_RANGES,
+    Batch,
+    Epochs,
+    Receipt,
+    Refusal,
+    SeqRange,
+    Stream,
+    decode_message,
+)
 from contract.records import Answer, Record, RunFinished, RunStarted
 from contract.topics import parse_topic
-
-MAX_RECEIPT_RANGES: Final = 4096
-"""The most ranges in a receipt, so that it fits into a message; it may name fewer than are stored."""
 
 
 class Ingested(NamedTuple):
@@ -47,6 +55,7 @@ class Tally:
         self.kept_bytes: int | None = None
         self.stored = self.duplicates = self.rejected = 0
         self.ranges: dict[tuple[str, str], tuple[SeqRange, ...]] = {}
+        self.epochs: dict[tuple[str, str], Epochs] = {}
         self.refused: dict[tuple[str, str], list[Refusal]] = {}
 
     def receipts(self, collector_id: str) -> tuple[Receipt, ...]:
@@ -60,6 +69,7 @@ class Tally:
                         run_id=run_id,
                         stored=self.ranges.get((device_id, run_id), ())[:MAX_RECEIPT_RANGES],
                         refused=tuple(self.refused.get((device_id, run_id), ())),
+                        epochs=self.epochs.get((device_id, run_id), ()),
                     ),
                 ),
             )
@@ -97,11 +107,11 @@ def decode_batch(delivery: Delivery) -> Batch | ContractError:
         return Malformed(f"a {type(message).__name__.lower()} is not a batch of results")
     if sender not in {None, message.device_id}:
         return Malformed(f"batch of {message.device_id!r} came from {sender!r}")
-    problems = (_problem(record, message.device_id) for record in message.records)
+    problems = (record_problem(record, message.device_id) for record in message.records)
     return next((problem for problem in problems if problem is not None), message)
 
 
-def _problem(record: Record, device_id: str) -> ContractError | None:
+def record_problem(record: Record, device_id: str) -> ContractError | None:
     """Return what is wrong with a record of the right types that would break every report, or None."""
     if isinstance(record, RunStarted) != (record.seq == 0):
         kind = type(record).__name__
@@ -122,7 +132,8 @@ def _problem(record: Record, device_id: str) -> ContractError | None:
 def store_batch(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:
     """Store a batch completely or not at all; returns why it was refused.
 
-    A batch that the database refuses must not block the others.
+    Of a batch that two boards dispute, the records before the dispute are stored. A batch that the database
+    refuses must not block the others.
     """
     conn.execute("SAVEPOINT batch")
     try:
@@ -135,41 +146,60 @@ def store_batch(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> Contrac
 
 
 def _store_new_records(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:
-    stream, owner, stored = known_stream(conn, batch.run_id)
-    if owner not in {None, batch.device_id}:
-        return Malformed(f"run {batch.run_id} belongs to {owner!r}, not to {batch.device_id!r}")
-    fresh = {r.seq: r for r in reversed(batch.records) if not holds(stored, r.seq)}
+    known = known_run(conn, batch.run_id)
+    if known.owner not in {None, batch.device_id}:
+        return Malformed(f"run {batch.run_id} belongs to {known.owner!r}, not to {batch.device_id!r}")
+    disputed = first_dispute(conn, known, batch)
+    records = [record for record in batch.records if disputed is None or record.seq < disputed]
+    fresh = {r.seq: r for r in reversed(records) if not holds(known.stored, r.seq)}
     if fresh:
-        last = max(fresh)
-        finish = next((r.seq for r in fresh.values() if isinstance(r, RunFinished)), None)
-        if stream is not None:
-            (end,) = conn.execute("SELECT max(seq) FROM finishes WHERE stream = ?", (stream,)).fetchone()
-            if end is not None and (last > end or finish is not None):
-                return Malformed(f"run {batch.run_id} ended with record {end}, and record {last} came after")
-        if finish is not None and max(last, stored[-1][1] if stored else 0) > finish:
-            return Malformed(f"run {batch.run_id} has records after {finish}, which ends it")
-        if (problem := rounds_problem(conn, stream, fresh.values())) is not None:
+        if (problem := _order_problem(conn, known, batch.run_id, fresh)) is not None:
             return problem
+        if doubled := [r.seq for r in records if r.seq in fresh and r != fresh[r.seq]]:
+            return Malformed(f"batch of run {batch.run_id} has two different records {doubled[0]}")
+        stream = known.stream
         if stream is None:
             stream = add_stream(conn, batch.run_id, batch.device_id, utc_now())
         rows.insert(conn, stream, fresh.values())
-        stored = store_ranges(conn, stream, stored, fresh)
+        stored = store_ranges(conn, stream, known.stored, fresh)
+        epochs = note_processes(conn, stream, known, batch, max(fresh))
+        known = known._replace(stream=stream, stored=stored, epochs=epochs)
+    if disputed is not None:
+        known = note_dispute(conn, known, disputed, utc_now())
     tally.stored += len(fresh)
-    tally.duplicates += len(batch.records) - len(fresh)
-    tally.ranges[batch.device_id, batch.run_id] = stored
-    return None
+    tally.duplicates += len(records) - len(fresh)
+    _note_ranges(known, batch, (record.seq for record in records), tally)
+    return None if disputed is None else Disputed(batch, disputed)
 
 
-def known_stream(
-    conn: sqlite3.Connection, run_id: str
-) -> tuple[int | None, str | None, tuple[SeqRange, ...]]:
-    """Return a run's stream, device and stored ranges; for a new run None, None and no ranges."""
-    row = conn.execute("SELECT stream, device_id FROM streams WHERE run_id = ?", (run_id,)).fetchone()
-    if row is None:
-        return None, None, ()
-    stream, owner = row
-    found = conn.execute("SELECT first_seq, last_seq FROM ranges WHERE stream = ? ORDER BY 1", (stream,))
-    return stream, owner, tuple(found)
+def _order_problem(
+    conn: sqlite3.Connection, known: KnownRun, run_id: str, fresh: dict[int, Record]
+) -> Malformed | None:
+    """Return why new records cannot belong to a run, judging by its order."""
+    last = max(fresh)
+    finish = next((r.seq for r in fresh.values() if isinstance(r, RunFinished)), None)
+    if known.stream is not None:
+        (end,) = conn.execute("SELECT max(seq) FROM finishes WHERE stream = ?", (known.stream,)).fetchone()
+        if end is not None and (last > end or finish is not None):
+            return Malformed(f"run {run_id} ended with record {end}, and record {last} came after")
+    if finish is not None and max(last, known.stored[-1][1] if known.stored else 0) > finish:
+        return Malformed(f"run {run_id} has records after {finish}, which ends it")
+    return rounds_problem(conn, known.stream, fresh.values())
+
+
+def _note_ranges(known: KnownRun, batch: Batch, seqs: Iterable[int], tally: Tally) -> None:
+    """Note what the receipt for a batch may say of its run.
+
+    A board that names no epochs cannot know whether it wrote the stored records. So once a run is disputed, a
+    receipt for such a board names, from the dispute on, only records that the board has just shown.
+    """
+    key = batch.device_id, batch.run_id
+    stored = known.stored
+    if known.disputed_from is not None and not batch.epochs:
+        shown = (*below(stored, known.disputed_from), *((seq, seq) for seq in seqs))
+        stored = merged(shown, tally.ranges.get(key, ()))
+    tally.ranges[key] = stored
+    tally.epochs[key] = known.epochs if batch.epochs else ()
 
 
 def add_stream(conn: sqlite3.Connection, run_id: str, device_id: str, first_received_at: str) -> int:
@@ -196,6 +226,12 @@ def store_ranges(
 def _reject(conn: sqlite3.Connection, delivery: Delivery, problem: ContractError, tally: Tally) -> None:
     rejected.record(conn, delivery, problem)
     tally.rejected += 1
+    if isinstance(problem, Disputed):
+        refusal = Refusal(
+            first_seq=problem.first_seq, last_seq=problem.last_seq, reason=str(problem), epoch=problem.epoch
+        )
+        tally.refused.setdefault((problem.device_id, problem.run_id), []).append(refusal)
+        return
     claimed = claim(delivery)
     if isinstance(problem, TooNew) or claimed is not None:
         _keep(conn, delivery, tally)
@@ -203,9 +239,10 @@ def _reject(conn: sqlite3.Connection, delivery: Delivery, problem: ContractError
         return
     refusal = Refusal(first_seq=claimed.first_seq, last_seq=claimed.last_seq, reason=str(problem))
     tally.refused.setdefault((claimed.device_id, claimed.run_id), []).append(refusal)
-    _, owner, stored = known_stream(conn, claimed.run_id)
-    if owner == claimed.device_id:
-        tally.ranges[claimed.device_id, claimed.run_id] = stored
+    known = known_run(conn, claimed.run_id)
+    if known.owner == claimed.device_id:
+        tally.ranges[claimed.device_id, claimed.run_id] = known.stored
+        tally.epochs[claimed.device_id, claimed.run_id] = known.epochs
 
 
 def _keep(conn: sqlite3.Connection, delivery: Delivery, tally: Tally) -> None:

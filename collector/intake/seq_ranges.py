@@ -19,3 +19,8 @@ def merged(ranges: Iterable[SeqRange], more: Iterable[SeqRange]) -> tuple[SeqRan
 def holds(ranges: tuple[SeqRange, ...], seq: int) -> bool:
     """Return whether a number is in one of the ranges."""
     return any(first <= seq <= last for first, last in ranges)
+
+
+def below(ranges: tuple[SeqRange, ...], end: int) -> tuple[SeqRange, ...]:
+    """Return the parts of ranges whose numbers are less than `end`."""
+    return tuple((first, min(last, end - 1)) for first, last in ranges if first < end)

@@ -12,6 +12,7 @@ from typing import IO, Any, Final, Self
 from sqlite_utils import Database
 
 from collector.errors import BadInput, CollectorError, NotADatabase, StorageUnavailable
+from collector.store.file_identity import FileIdentity
 from collector.store.migrations import MIGRATIONS
 from commandline.clock import utc_now
 
@@ -41,17 +42,18 @@ class Store:
         self._db = db
         self._path = path
         self._lock = lock
+        self._identity: FileIdentity | None = None
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False) -> Self:
         """Open a database to read and write.
 
         Args:
-            path: the file.
+            path: the file. A link is followed, so that the locks are the same under every name.
             create: create the file if it does not exist.
 
         Raises:
-            BadInput: there is no such file, or SQLite is too old.
+            BadInput: there is no such file, or it has several names, or SQLite is too old.
             NotADatabase: the file is something else, or was made by a later distilbench.
             StorageUnavailable: the file cannot be opened for writing now.
         """
@@ -62,6 +64,7 @@ class Store:
         exists = path.exists()
         if not exists and not create:
             raise BadInput(f"there is no database {str(path)!r}")
+        named, path = path, _resolved(path)
         if exists:
             _undo_interrupted_creation(path)
             _check_header(path, may_be_empty=create)
@@ -72,6 +75,7 @@ class Store:
         try:
             with _translated(path), store._locked():
                 store._prepare()
+                store._identity = FileIdentity(named)
         except CollectorError:
             conn.close()
             lock.close()
@@ -89,6 +93,7 @@ class Store:
         """
         if not path.exists():
             raise BadInput(f"there is no database {str(path)!r}")
+        path = _resolved(path)
         _check_header(path, may_be_empty=False)
         with _translated(path):
             conn = _connect(path, "ro")
@@ -161,6 +166,7 @@ class Store:
 
         Raises:
             StorageUnavailable: nothing was stored; the same may succeed later.
+            DatabaseMoved: the file at the path is not the one that was written.
         """
         if self._lock is None:
             raise StorageUnavailable(f"database {str(self._path)!r} was opened only for reading")
@@ -174,6 +180,8 @@ class Store:
                 if conn.in_transaction:
                     conn.execute("ROLLBACK")
                 raise
+        if self._identity is not None:
+            self._identity.check()
 
     @contextmanager
     def writing_behind(self) -> Iterator[sqlite3.Connection]:
@@ -269,6 +277,14 @@ class Store:
                 if number == 1:
                     conn.execute("INSERT INTO identity VALUES (?, ?)", (uuid.uuid4().hex, utc_now()))
                 conn.execute(f"PRAGMA user_version = {number}")
+
+
+def _resolved(path: Path) -> Path:
+    with _translated(path):
+        try:
+            return path.resolve()
+        except RuntimeError:  # a loop of links, before Python 3.13
+            raise BadInput(f"there is no database {str(path)!r}: its links form a loop") from None
 
 
 def _undo_interrupted_creation(path: Path) -> None:

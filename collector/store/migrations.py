@@ -312,6 +312,22 @@ ON ended.stream = begun.stream AND ended.round = begun.round AND ended.seq > beg
         WHERE later.stream = begun.stream AND later.seq > begun.seq AND later.seq < ended.seq)""",
 )
 
+_WRITERS: Final = (
+    """CREATE TABLE processes (
+    -- Which processes of the device wrote the stored records of a run, in order.
+    stream INTEGER NOT NULL REFERENCES streams,
+    first_seq INTEGER NOT NULL,  -- the first record of the process
+    epoch TEXT NOT NULL,  -- the process, a random number
+    PRIMARY KEY (stream, first_seq)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE disputes (
+    -- Runs of which two boards sent different records under the same numbers. The later ones were refused.
+    stream INTEGER PRIMARY KEY REFERENCES streams,
+    first_seq INTEGER NOT NULL,  -- the first record that was refused
+    last_received_at TEXT NOT NULL
+) STRICT""",
+)
+
 
 def _made_by(*statements: str) -> Migration:
     def migrate(db: Database) -> None:
@@ -332,5 +348,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     # Views of these results; and summaries are computed again, by the present rule of outliers.
     _made_by(*SCENARIO_VIEWS, "DELETE FROM run_columns"),
     _made_by(*_ROUNDS),  # the rounds of a run, and the processes that added to it
+    _made_by(*_WRITERS),  # which board wrote a run, and which runs two boards wrote
 )
 """`PRAGMA user_version` is the number of these steps that a database has had."""
