@@ -25,6 +25,7 @@ MAX_EPOCHS: Final = 1024
 
 SeqRange = tuple[Count, Count]
 """First and last `seq`, both included."""
+SeqRanges = Annotated[tuple[SeqRange, ...], Meta(max_length=MAX_RECEIPT_RANGES)]
 Epochs = Annotated[tuple[tuple[Count, Epoch], ...], Meta(max_length=MAX_EPOCHS)]
 """The processes that wrote a run, in order: the first `seq` of each, and its epoch."""
 
@@ -61,6 +62,9 @@ class Batch(_Message, tag="batch", frozen=True, kw_only=True):
     epochs: Epochs = ()
     """The processes that wrote the run on this device. Two boards with copies of one state folder continue
     the same run, and differ here. Empty in version 1."""
+    gone: SeqRanges = ()
+    """In a question: the records of the run that this device wrote and no longer has. If the collector lacks
+    some of them, they are missing for good."""
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

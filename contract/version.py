@@ -6,8 +6,8 @@
 | 2 | not released | rounds of a run, the processes that write it, a device's hypervisor |
 
 Version 2 in detail: `RoundStarted`, `RoundFinished` and `Settings.rounds`; `RunStarted.epoch` and
-`RunResumed`; `Batch.epochs`, `Stream.epochs` and `Refusal.epoch`; `Sample.energy_joules` counts from the
-start of the round; `Device.class_named` and `Device.hypervisor`.
+`RunResumed`; `Batch.epochs`, `Batch.gone`, `Stream.epochs` and `Refusal.epoch`; `Sample.energy_joules` counts
+from the start of the round; `Device.class_named` and `Device.hypervisor`.
 
 A change that an older reader would misread or refuse needs the next number, an entry above, and a step
 in `codec.UPGRADES` that converts the version before it. Readers upgrade older data and refuse newer data.

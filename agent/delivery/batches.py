@@ -8,7 +8,7 @@ import msgspec
 from agent.outbox.outbox import Row
 from agent.outbox.receipted import KeptRun
 from contract.codec import encode
-from contract.messages import MAX_MESSAGE_BYTES, Batch, Epochs
+from contract.messages import MAX_MESSAGE_BYTES, MAX_RECEIPT_RANGES, Batch, Epochs, SeqRanges
 
 MAX_RECORDS: Final = 200
 """Most records in a message: losing one costs little, and people's MQTT tools still show it on a page."""
@@ -22,7 +22,8 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True, tag="batch", tag_fiel
     run_id: str
     records: list[msgspec.Raw]
     epochs: Epochs = ()
-    """Omitted if there are none, as in version 1."""
+    gone: SeqRanges = ()
+    """Both are omitted if they are empty, as in version 1."""
 
 
 assert _Envelope.__struct_config__.tag == Batch.__struct_config__.tag
@@ -56,12 +57,19 @@ def pack(rows: Sequence[Row], epochs: Epochs = (), max_bytes: int = MAX_MESSAGE_
     return Packed(_message(first, [msgspec.Raw(row.body) for row in taken], epochs), taken)
 
 
-def question(run: KeptRun, epochs: Epochs) -> Packed:
-    """Pack a message that asks a collector which records of a run it has."""
-    return Packed(_message(run, [], epochs), ())
+def question(run: KeptRun, epochs: Epochs, gone: SeqRanges) -> Packed:
+    """Pack a message that asks a collector which records of a run it has.
+
+    Args:
+        run: the run.
+        epochs: the processes that wrote it.
+        gone: its records that this device no longer has.
+    """
+    newer = run.format_version > 1
+    return Packed(_message(run, [], epochs, gone[:MAX_RECEIPT_RANGES] if newer else ()), ())
 
 
-def _message(run: Row | KeptRun, records: list[msgspec.Raw], epochs: Epochs) -> bytes:
+def _message(run: Row | KeptRun, records: list[msgspec.Raw], epochs: Epochs, gone: SeqRanges = ()) -> bytes:
     return encode(
         _Envelope(
             device_id=run.device_id,
@@ -69,5 +77,6 @@ def _message(run: Row | KeptRun, records: list[msgspec.Raw], epochs: Epochs) -> 
             run_id=run.run_id,
             records=records,
             epochs=epochs,
+            gone=gone,
         )
     )

@@ -12,9 +12,11 @@ from agent.errors import BadInput
 from agent.outbox.outbox import Outbox
 from agent.outbox.seq_ranges import ranges_of
 from agent.outbox.state_folder import OpenedState
+from agent.outbox.summary import newly_refused
 from agent.progress import Progress
 from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress, parse_broker
+from commandline.counted import counted
 from contract.codec import printable
 
 if TYPE_CHECKING:
@@ -102,19 +104,23 @@ class Delivery(Protocol):
 
 @contextmanager
 def delivering(where: Destination, state: OpenedState, say: Say) -> Iterator[Delivery]:
-    """Open a delivery to the destination for the length of the block."""
+    """Open a delivery to the destination for the length of the block; at its end, say what was refused."""
     if isinstance(where, ResultFile):
         yield ToFile(where.path, state.outbox)
         return
     from agent.delivery.publisher import Publisher
 
     publisher = Publisher(where.broker, state.device_id, state.outbox)
+    refused = state.outbox.summary().refused
     try:
         if where.live:
             publisher.step()
         yield ToBroker(publisher, state.stop, where.flush_seconds, say, live=where.live)
     finally:
         publisher.close()
+        for each in newly_refused(refused, state.outbox.summary().refused):
+            were = counted(each.count, "result was refused and is", "results were refused and are")
+            say(f"{were} kept here, not sent again: {printable(each.reason)}")
 
 
 class ToBroker:

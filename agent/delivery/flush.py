@@ -4,6 +4,7 @@ from pathlib import Path
 
 from agent.delivery.destination import Destination, ResultFile, Say, delivering, write_waiting
 from agent.errors import NotDelivered
+from agent.outbox.outbox import Outbox
 from agent.outbox.state_folder import opened_state
 from commandline.counted import counted
 
@@ -35,6 +36,7 @@ def deliver_waiting(
         if release_refused:
             state.outbox.release()
         waiting = state.outbox.pending()
+        refused = _refused(state.outbox)
         if isinstance(where, ResultFile):
             write_waiting(where.path, state.outbox)
         else:
@@ -42,7 +44,15 @@ def deliver_waiting(
                 delivery.finish()
         state.stop.check()
         remaining = state.outbox.pending()
-    say(f"{counted(waiting - remaining, 'result')} delivered")
+        refused = _refused(state.outbox) - refused
+    say(f"{counted(max(waiting - remaining - refused, 0), 'result')} delivered")
+    if refused > 0:
+        stay = counted(refused, "result stays", "results stay")
+        raise NotDelivered(f"{stay} in the outbox, since a collector refuses them: see 'agent status'")
     if remaining:
         stay = counted(remaining, "result stays", "results stay")
         raise NotDelivered(f"{stay} in the outbox: no collector has confirmed receipt yet")
+
+
+def _refused(outbox: Outbox) -> int:
+    return sum(each.count for each in outbox.summary().refused)

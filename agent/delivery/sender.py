@@ -16,9 +16,8 @@ from agent.delivery.batches import MAX_RECORDS, Packed, pack, question
 from agent.delivery.poison_record import QUICK_SECONDS, PoisonSearch
 from agent.delivery.questions import Questions
 from agent.outbox.outbox import Outbox, Row
-from agent.outbox.seq_ranges import SeqRanges
 from commandline.counted import counted
-from contract.messages import MAX_MESSAGE_BYTES, Receipt
+from contract.messages import MAX_MESSAGE_BYTES, Receipt, SeqRanges
 
 MAX_IN_FLIGHT: Final = 8
 """Batches in flight: the most that a reconnect sends again, and that the broker of a slow collector holds."""
@@ -196,7 +195,9 @@ class Sender:
         if self._device_id is not None and self._questions.are_to_be_asked_again(now):
             self._questions.ask_all(self._outbox.kept_runs(self._device_id), now)
         run = self._questions.next(now)
-        return None if run is None else question(run, self._outbox.epochs(run.run_id))
+        if run is None:
+            return None
+        return question(run, self._outbox.epochs(run.run_id), self._outbox.gone(run.run_id))
 
     def _doubt(self, run_id: str) -> None:
         for run in self._outbox.kept_runs(self._device_id or ""):

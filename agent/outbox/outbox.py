@@ -22,7 +22,7 @@ from agent.outbox.room import delete_oldest, delete_receipted
 from agent.outbox.schema import ROW_BYTES, SIZE, WAITING, prepare, translated
 from agent.outbox.summary import LinkState, Summary, summary
 from contract.codec import encode
-from contract.messages import Epochs, SeqRange, Stream
+from contract.messages import Epochs, SeqRange, SeqRanges, Stream
 from contract.records import Record, RunResumed, RunStarted
 from contract.version import FORMAT_VERSION
 
@@ -242,6 +242,11 @@ class Outbox:
         """The runs of a device of which records are kept that a collector has, the latest first."""
         with translated(self._path):
             return self._receipted.runs(device_id)
+
+    def gone(self, run_id: str) -> SeqRanges:
+        """The records of a run that were written here, and are not here any more."""
+        with translated(self._path):
+            return self._receipted.gone(run_id)
 
     def refuse(self, run_id: str, first_seq: int, last_seq: int, reason: str) -> None:
         """Keep waiting records that nobody takes, with the reason, and do not send them again."""

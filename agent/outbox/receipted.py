@@ -12,9 +12,9 @@ import sqlite3
 from typing import Final, NamedTuple
 
 from agent.outbox.schema import WAITING
-from agent.outbox.seq_ranges import SeqRanges, below, minus, ranges_of, union
+from agent.outbox.seq_ranges import below, minus, ranges_of, union
 from contract.fields import MAX_INT
-from contract.messages import MAX_EPOCHS, MAX_RECEIPT_RANGES, Epochs, Stream, parting
+from contract.messages import MAX_EPOCHS, MAX_RECEIPT_RANGES, Epochs, SeqRanges, Stream, parting
 
 MOST_KEPT_RUNS: Final = 256
 """Of how many runs, the latest ones, a collector is asked whether it still has them."""
@@ -106,6 +106,14 @@ class Receipted:
             (device_id, MOST_KEPT_RUNS),
         )
         return [KeptRun(*row) for row in found]
+
+    def gone(self, run_id: str) -> SeqRanges:
+        """The records of a run that were written here, and are not here any more."""
+        run = self._db.execute("SELECT next_seq FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if run is None or run[0] == 0:
+            return ()
+        here = self._db.execute("SELECT seq FROM records WHERE run_id = ? ORDER BY seq", (run_id,))
+        return minus(((0, run[0] - 1),), ranges_of([seq for (seq,) in here]))
 
     def _end(self, run_id: str, parted: int | None) -> None:
         self._db.execute("UPDATE runs SET finished = 1 WHERE run_id = ?", (run_id,))

@@ -1,8 +1,6 @@
 """Sets of sequence numbers as ranges: disjoint, ascending, not adjacent, with both ends included."""
 
-from contract.messages import SeqRange
-
-SeqRanges = tuple[SeqRange, ...]
+from contract.messages import SeqRange, SeqRanges
 
 
 def union(ranges: SeqRanges, more: SeqRanges) -> SeqRanges:

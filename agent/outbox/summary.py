@@ -1,6 +1,7 @@
 """The content of the outbox and the state of delivery, for people; readable while an agent works."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final, Literal
@@ -80,6 +81,13 @@ class Summary(msgspec.Struct, frozen=True):
     """What keeps results from arriving, as one sentence."""
     since: str | None = None
     """When delivery came into this state."""
+
+
+def newly_refused(before: Sequence[RefusedRecords], after: Sequence[RefusedRecords]) -> list[RefusedRecords]:
+    """What was refused between two summaries."""
+    known = {each.reason: each.count for each in before}
+    new = (RefusedRecords(each.reason, each.count - known.get(each.reason, 0)) for each in after)
+    return [each for each in new if each.count > 0]
 
 
 def summarise(path: Path) -> Summary:

@@ -28,6 +28,7 @@ from collector.findings.comparison import BertScoreModel, Comparison, Distributi
 from collector.scoring.golds import Golds
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
+from collector.store.losses import losses
 from collector.store.runs import LeftOut, headless, read_runs
 from collector.summaries.measured import QUANTILES
 from collector.summaries.refresh import score_answers
@@ -240,6 +241,7 @@ def _with_recommendations(
 
 def _remarks(store: Store, left_out: Sequence[LeftOut]) -> Iterator[str]:
     yield from map(str, left_out)
+    yield from losses(store)
     waiting = headless(store)
     if waiting:
         yield counted(

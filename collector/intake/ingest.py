@@ -6,13 +6,14 @@ are stored in one transaction, and the receipts are true once it is committed.
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from collector.intake import record_rows as rows
 from collector.intake import rejected
 from collector.intake.disputes import Disputed, first_dispute, note_dispute, note_processes
 from collector.intake.incoming import Delivery, claim
 from collector.intake.known_run import KnownRun, known_run
+from collector.intake.question import note_gone, was_pruned
 from collector.intake.round_order import rounds_problem
 from collector.intake.seq_ranges import below, holds, merged
 from collector.store.database import Store
@@ -33,6 +34,10 @@ from contract.messages import (
 )
 from contract.records import Answer, Record, RunFinished, RunStarted
 from contract.topics import parse_topic
+
+_PRUNED: Final = Refusal(
+    first_seq=0, last_seq=MAX_INT, reason="the run was removed from the database with `collector prune`"
+)
 
 
 class Ingested(NamedTuple):
@@ -149,6 +154,10 @@ def _store_new_records(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> 
     known = known_run(conn, batch.run_id)
     if known.owner not in {None, batch.device_id}:
         return Malformed(f"run {batch.run_id} belongs to {known.owner!r}, not to {batch.device_id!r}")
+    if not batch.records:
+        note_gone(conn, known, batch)
+        if known.stream is None and was_pruned(conn, batch.run_id):
+            tally.refused.setdefault((batch.device_id, batch.run_id), []).append(_PRUNED)
     disputed = first_dispute(conn, known, batch)
     records = [record for record in batch.records if disputed is None or record.seq < disputed]
     fresh = {r.seq: r for r in reversed(records) if not holds(known.stored, r.seq)}

@@ -53,8 +53,8 @@ class FileIdentity:
         else:
             what = "has lost its write-ahead log, which was moved, deleted or replaced"
         raise DatabaseMoved(
-            f"database {str(self._path)!r} {what} while it was in use; nothing more is acknowledged, and "
-            "devices send again what has no receipt. Stop the collector before you move or replace its database"
+            f"database {str(self._path)!r} {what} while it was in use: nothing more is stored or "
+            "acknowledged; stop the collector before you move a database, then start it again"
         )
 
 

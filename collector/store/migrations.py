@@ -326,6 +326,18 @@ _WRITERS: Final = (
     first_seq INTEGER NOT NULL,  -- the first record that was refused
     last_received_at TEXT NOT NULL
 ) STRICT""",
+    """CREATE TABLE gone (
+    -- Records that a device wrote and no longer has, as it said last. Those that are not stored are lost.
+    stream INTEGER NOT NULL REFERENCES streams,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,  -- included
+    PRIMARY KEY (stream, first_seq)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE pruned (
+    -- Runs that were removed on purpose. Their devices may still have them, and need not send them again.
+    run_id TEXT PRIMARY KEY,
+    pruned_at TEXT NOT NULL
+) STRICT""",
 )
 
 
