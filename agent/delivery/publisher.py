@@ -50,6 +50,7 @@ class Publisher:
         self._device_id = device_id
         self._outbox = outbox
         self._sender = Sender(outbox)
+        self._sender.ask(device_id)
         self._uplink: Uplink | None = None
         self._session_id = ""
         self._retry_at = 0.0
@@ -65,6 +66,11 @@ class Publisher:
         """Whether the broker has accepted this agent at least once."""
         self.problem: str | None = None
         """The latest reason why results do not arrive, as one sentence; None while they do."""
+
+    @property
+    def unanswered(self) -> int:
+        """Of how many runs no collector has said whether it still has what it confirmed."""
+        return self._sender.unanswered
 
     def step(self, progress: Progress | None = None, wait_seconds: float = 0.0) -> None:
         """Do what can be done now: connect, read receipts, publish.
@@ -171,7 +177,8 @@ class Publisher:
         if self._short_connections < SHORT_CONNECTIONS:
             self.problem = None
             self._link = None
-        self._sender.reconnected(self._device_id)
+        self._sender.reconnected()
+        self._sender.ask(self._device_id)
         self._state_due_at = 0.0
 
     def _read_replies(self, uplink: Uplink) -> None:

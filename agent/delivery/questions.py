@@ -5,6 +5,7 @@ for each run of which it keeps records: after it has connected, once an hour, an
 records than an earlier one. The answer is a receipt.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 from agent.outbox.receipted import KeptRun
 
 AGAIN_SECONDS: Final = 3600.0
-ANSWER_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 10.0
 """How long receipts of a run count as answers: several collectors may answer."""
 DOUBT_SECONDS: Final = 10.0
 """How long after a receipt with fewer records its collector is asked: an older one may have come late."""
@@ -27,15 +28,22 @@ class Questions:
         self._unanswered: set[str] = set()
         self._again_at = 0.0
 
+    @property
+    def unanswered(self) -> int:
+        """Of how many runs no collector has said what it has, though that is in question."""
+        return len(self._unanswered)
+
     def ask_all(self, runs: Sequence[KeptRun], now: float) -> None:
         """Ask for all runs now, instead of what was to be asked."""
         self._due = deque((now, run) for run in runs)
+        self._unanswered = {run.run_id for run in runs}
         self._again_at = now + AGAIN_SECONDS
 
     def ask_later(self, run: KeptRun, now: float) -> None:
         """Ask for a run in a moment, unless that is planned already."""
         if all(run != planned for _, planned in self._due):
             self._due.append((now + DOUBT_SECONDS, run))
+            self._unanswered.add(run.run_id)
 
     def are_to_be_asked_again(self, now: float) -> bool:
         """Whether the last questions for all runs were asked an hour ago."""
@@ -47,21 +55,22 @@ class Questions:
             return None
         _, run = self._due.popleft()
         self._asked[run.run_id] = now
-        self._unanswered.add(run.run_id)
         return run
 
     def was_asked(self, run_id: str, now: float) -> bool:
         """Whether a receipt of a run that comes now answers a question; notes that it came."""
-        self._unanswered.discard(run_id)
-        return now - self._asked.get(run_id, -ANSWER_SECONDS) < ANSWER_SECONDS
+        answers = now - self._asked.get(run_id, -math.inf) < ANSWER_SECONDS
+        if answers:
+            self._unanswered.discard(run_id)
+        return answers
 
     def open(self, now: float) -> bool:
         """Whether a question is to be asked now, or its answer may still come."""
         if self._due and self._due[0][0] <= now:
             return True
-        return any(now - self._asked[run_id] < ANSWER_SECONDS for run_id in self._unanswered)
+        return any(now - self._asked.get(run_id, -math.inf) < ANSWER_SECONDS for run_id in self._unanswered)
 
     def drop(self) -> None:
         """Ask nothing for now: nobody answers."""
         self._due.clear()
-        self._unanswered.clear()
+        self._asked.clear()

@@ -103,6 +103,11 @@ class Sender:
         """Whether a question is to be asked, or its answer may still come."""
         return self._questions.open(self._now())
 
+    @property
+    def unanswered(self) -> int:
+        """Of how many runs no collector has said what it has, though that is in question."""
+        return self._questions.unanswered
+
     def acknowledged(self, packed: Packed) -> None:
         """Note that the broker has a message; only a receipt confirms that the collector has it."""
         self._in_flight = [
@@ -135,15 +140,18 @@ class Sender:
                 self._set_aside(unanswered.packed, "the connection broke whenever the record was sent")
                 self._poison.clear()
 
-    def reconnected(self, device_id: str) -> None:
-        """Forget the learnt size limit, and ask again what the collector has: both may be others now.
+    def ask(self, device_id: str) -> None:
+        """Ask collectors what they have of each run of which records are kept.
 
         Args:
             device_id: the device, whose id is in the topic.
         """
-        self._learnt_max_bytes = MAX_MESSAGE_BYTES
         self._device_id = device_id
         self._questions.ask_all(self._outbox.kept_runs(device_id), self._now())
+
+    def reconnected(self) -> None:
+        """Forget the learnt size limit: a new connection may lead to a broker with another one."""
+        self._learnt_max_bytes = MAX_MESSAGE_BYTES
 
     def restart(self) -> None:
         """Start again at the oldest record: what was sent over the last connection may be lost."""
@@ -193,7 +201,7 @@ class Sender:
 
     def _question(self, now: float) -> Packed | None:
         if self._device_id is not None and self._questions.are_to_be_asked_again(now):
-            self._questions.ask_all(self._outbox.kept_runs(self._device_id), now)
+            self.ask(self._device_id)
         run = self._questions.next(now)
         if run is None:
             return None

@@ -1,4 +1,4 @@
-"""F33: two boards with one identity, because a card was copied or an older copy of a state folder put back."""
+"""F33: two boards with one identity: a card was copied, or an older copy of a state folder put back."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
