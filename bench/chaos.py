@@ -37,7 +37,7 @@ from tests.faults.proxy import Stalling
 from tests.mosquitto import Mosquitto
 
 DEVICES: Final = 2
-_CHAOS_SECONDS: Final = 1.5
+_CHAOS_SECONDS: Final = 2.0
 _CALM_SECONDS: Final = 90.0
 
 
@@ -110,7 +110,7 @@ class World:
         rng = random.Random(f"{seed}/{number}")  # noqa: S311  # to be repeated
         url = f"mqtt://127.0.0.1:{self.proxy.port}"
         boards = [
-            Board(self.folder / f"{number}-{index}", f"device-{index}", url, rng.randint(1, 800))
+            Board(self.folder / f"{number}-{index}", f"device-{index}", url, rng.randint(1, 2000))
             for index in range(DEVICES)
         ]
         self.backup.forget()
@@ -125,11 +125,20 @@ class World:
         return sum(board.check(self.database) for board in boards)
 
     def _strike(self, boards: list[Board], parrot: Parrot, rng: random.Random) -> None:
-        blow = rng.choice((self._blow_on_cards, self._blow_on_database))
+        rare = rng.choice((self._blow_on_cards, self._blow_on_database))
+        for board in boards:
+            board.wait_for_results()
+        time.sleep(rng.uniform(0.0, 0.7))
         end = time.monotonic() + _CHAOS_SECONDS
+        if rare == self._blow_on_database:
+            self.backup.make()
+        else:
+            for board in boards:
+                board.back_up()
+                board.process.start()
         while time.monotonic() < end:
             time.sleep(rng.uniform(0.0, 0.5))
-            rng.choice((self._blow, self._blow, blow))(boards, parrot, rng)
+            rng.choice((self._blow, rare))(boards, parrot, rng)
             time.sleep(rng.uniform(0.0, 0.4))
             if rng.random() < 0.7:
                 self._raise_up(boards)
@@ -154,14 +163,14 @@ class World:
     def _blow_on_cards(self, boards: list[Board], _parrot: Parrot, rng: random.Random) -> None:
         board = rng.choice(boards)
         clone = board.folder.with_name(f"{board.folder.name}-{len(boards)}")
-        rng.choice((board.back_up, board.put_back, lambda: boards.append(board.clone(clone))))()
+        rng.choice((board.put_back, lambda: boards.append(board.clone(clone))))()
 
     def _blow_on_database(self, _boards: list[Board], _parrot: Parrot, rng: random.Random) -> None:
         def restore() -> None:
             self.collector.end(signal.SIGTERM)
             self.backup.put_back()
 
-        rng.choice((self.backup.make, restore, self.backup.put_back))()
+        rng.choice((restore, self.backup.put_back))()
 
     def _raise_up(self, boards: list[Board]) -> None:
         if not self.broker.running:

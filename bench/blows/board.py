@@ -2,10 +2,16 @@
 
 import shutil
 import signal
+import time
 from pathlib import Path
+from typing import Final
 
 from bench.processes.process import Process
 from bench.results.committed import Record, check, committed, kept
+
+_POLL_SECONDS: Final = 0.05
+_PAUSE_SECONDS: Final = 0.03
+"""Between two commits, on average: a run takes a second or two, so that blows meet it."""
 
 
 class Board:
@@ -26,8 +32,13 @@ class Board:
         self.process = Process(
             folder.with_suffix(".said"),
             *("bench.processes.device", "--state-dir", str(folder), "--device-id", device_id),
-            *("--broker", url, "--records", str(records)),
+            *("--broker", url, "--records", str(records), "--pause", str(_PAUSE_SECONDS)),
         )
+
+    def wait_for_results(self) -> None:
+        """Wait until it has committed something, or has ended."""
+        while not self._holds_results and self.process.code is None:
+            time.sleep(_POLL_SECONDS)
 
     def back_up(self) -> None:
         """Pull the plug and copy the card."""
