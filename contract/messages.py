@@ -54,7 +54,7 @@ class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Batch(_Message, tag="batch", frozen=True, kw_only=True):
     """Records of one run, in order of `seq`. They may be sent again, in other groups, any number of times.
 
-    A batch without records asks which records of the run the collector has; a receipt answers it.
+    A batch without records is an inquiry: a receipt says which records of the run the collector has.
     """
 
     run_id: RunId
@@ -63,15 +63,15 @@ class Batch(_Message, tag="batch", frozen=True, kw_only=True):
     """The processes that wrote the run on this device. Two boards with copies of one state folder continue
     the same run, and differ here. Empty in version 1."""
     gone: SeqRanges = ()
-    """In a question: the records of the run that this device wrote and no longer has. If the collector lacks
+    """In an inquiry: the records of the run that this device wrote and no longer has. If the collector lacks
     some of them, they are missing for good."""
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class _ReceiptPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A part of a receipt. Defaults are omitted: version 1 reads a receipt that needs nothing newer."""
 
 
-class Refusal(_Part, frozen=True, kw_only=True):
+class Refusal(_ReceiptPart, frozen=True, kw_only=True):
     """Records that the collector will never store, or not before it is updated."""
 
     first_seq: Count
@@ -82,7 +82,7 @@ class Refusal(_Part, frozen=True, kw_only=True):
     ignores the refusal: another device has the same identity. None in version 1."""
 
 
-class Stream(_Part, frozen=True, kw_only=True):
+class Stream(_ReceiptPart, frozen=True, kw_only=True):
     """The records of one run that a collector has committed."""
 
     run_id: RunId

@@ -34,7 +34,7 @@ class Packed(NamedTuple):
 
     payload: bytes
     rows: tuple[Row, ...]
-    """The records, which are of one run and in order. A question has none."""
+    """The records, which are of one run and in order. An inquiry has none."""
 
 
 def pack(rows: Sequence[Row], epochs: Epochs = (), max_bytes: int = MAX_MESSAGE_BYTES) -> Packed:
@@ -57,7 +57,7 @@ def pack(rows: Sequence[Row], epochs: Epochs = (), max_bytes: int = MAX_MESSAGE_
     return Packed(_message(first, [msgspec.Raw(row.body) for row in taken], epochs), taken)
 
 
-def question(run: KeptRun, epochs: Epochs, gone: SeqRanges) -> Packed:
+def inquiry(run: KeptRun, epochs: Epochs, gone: SeqRanges) -> Packed:
     """Pack a message that asks a collector which records of a run it has.
 
     Args:

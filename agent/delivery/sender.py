@@ -12,9 +12,9 @@ from collections.abc import Callable
 from itertools import takewhile
 from typing import Final, NamedTuple
 
-from agent.delivery.batches import MAX_RECORDS, Packed, pack, question
+from agent.delivery.batches import MAX_RECORDS, Packed, inquiry, pack
+from agent.delivery.inquiries import Inquiries
 from agent.delivery.poison_record import QUICK_SECONDS, PoisonSearch
-from agent.delivery.questions import Questions
 from agent.outbox.outbox import Outbox, Row
 from commandline.counted import counted
 from contract.messages import MAX_MESSAGE_BYTES, Receipt, SeqRanges
@@ -64,7 +64,7 @@ class Sender:
         self._quiet_until = 0.0
         self._poison = PoisonSearch()
         self._learnt_max_bytes = MAX_MESSAGE_BYTES
-        self._questions = Questions()
+        self._inquiries = Inquiries()
         self._device_id: str | None = None
 
     @property
@@ -96,17 +96,17 @@ class Sender:
                 self._waiting_since = now
             self._in_flight.append(_InFlight(packed, seqs, now, overdue_at))
             return packed
-        return self._question(now)
+        return self._inquiry(now)
 
     @property
     def asking(self) -> bool:
-        """Whether a question is to be asked, or its answer may still come."""
-        return self._questions.open(self._now())
+        """Whether a collector is to be asked what it has, or its answer may still come."""
+        return self._inquiries.open(self._now())
 
     @property
     def unanswered(self) -> int:
         """Of how many runs no collector has said what it has, though that is in question."""
-        return self._questions.unanswered
+        return self._inquiries.unanswered
 
     def acknowledged(self, packed: Packed) -> None:
         """Note that the broker has a message; only a receipt confirms that the collector has it."""
@@ -147,7 +147,7 @@ class Sender:
             device_id: the device, whose id is in the topic.
         """
         self._device_id = device_id
-        self._questions.ask_all(self._outbox.kept_runs(device_id), self._now())
+        self._inquiries.ask_all(self._outbox.kept_runs(device_id), self._now())
 
     def reconnected(self) -> None:
         """Forget the learnt size limit: a new connection may lead to a broker with another one."""
@@ -161,7 +161,7 @@ class Sender:
     def hold(self) -> None:
         """Send nothing for a while, then start again: nobody accepts what is sent."""
         self.restart()
-        self._questions.drop()
+        self._inquiries.drop()
         self._waiting_since = None
         self._quiet_until = self._now() + self._jittered(self._hold_seconds)
         self._hold_seconds = min(2 * self._hold_seconds, MAX_HOLD_SECONDS)
@@ -173,7 +173,7 @@ class Sender:
         """
         taken = 0
         for stream in receipt.streams:
-            asked = self._questions.was_asked(stream.run_id, self._now())
+            asked = self._inquiries.was_asked(stream.run_id, self._now())
             confirmed = self._outbox.confirm(receipt.collector_id, stream, asked=asked)
             taken += confirmed.taken
             self._drop_covered(stream.run_id, confirmed.covered)
@@ -199,18 +199,18 @@ class Sender:
             in_flight.append(batch)
         self._in_flight = in_flight
 
-    def _question(self, now: float) -> Packed | None:
-        if self._device_id is not None and self._questions.are_to_be_asked_again(now):
+    def _inquiry(self, now: float) -> Packed | None:
+        if self._device_id is not None and self._inquiries.are_to_be_asked_again(now):
             self.ask(self._device_id)
-        run = self._questions.next(now)
+        run = self._inquiries.next(now)
         if run is None:
             return None
-        return question(run, self._outbox.epochs(run.run_id), self._outbox.gone(run.run_id))
+        return inquiry(run, self._outbox.epochs(run.run_id), self._outbox.gone(run.run_id))
 
     def _doubt(self, run_id: str) -> None:
         for run in self._outbox.kept_runs(self._device_id or ""):
             if run.run_id == run_id:
-                self._questions.ask_later(run, self._now())
+                self._inquiries.ask_later(run, self._now())
 
     def _combinable(self, rows: list[Row]) -> list[Row]:
         """The first of the rows that may share a message."""

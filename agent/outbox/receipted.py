@@ -150,8 +150,12 @@ class Receipted:
         )
 
     def _collector(self, collector_id: str) -> int:
-        self._db.execute("INSERT OR IGNORE INTO collectors (collector_id) VALUES (?)", (collector_id,))
+        """The integer that stands for a collector in the records."""
         found = self._db.execute(
             "SELECT collector FROM collectors WHERE collector_id = ?", (collector_id,)
         ).fetchone()
-        return int(found[0])
+        if found is not None:
+            return int(found[0])
+        new = self._db.execute("INSERT INTO collectors (collector_id) VALUES (?)", (collector_id,)).lastrowid
+        assert new is not None
+        return new

@@ -61,10 +61,10 @@ CREATE TABLE processes (
     first_seq INTEGER NOT NULL,    -- the first record of the process
     epoch TEXT NOT NULL,           -- the process, a random number
     PRIMARY KEY (run_id, first_seq)
-) STRICT;
-CREATE TABLE collectors (
+) STRICT, WITHOUT ROWID;
+CREATE TABLE collectors (          -- a few, so that no index is needed
     collector INTEGER PRIMARY KEY,
-    collector_id TEXT NOT NULL UNIQUE
+    collector_id TEXT NOT NULL
 ) STRICT;
 ALTER TABLE records ADD COLUMN receipted INTEGER REFERENCES collectors;
 CREATE INDEX waiting ON records (position) WHERE refused IS NULL AND receipted IS NULL;

@@ -12,8 +12,8 @@ from collector.intake import record_rows as rows
 from collector.intake import rejected
 from collector.intake.disputes import Disputed, first_dispute, note_dispute, note_processes
 from collector.intake.incoming import Delivery, claim
+from collector.intake.inquiry import note_gone, was_pruned
 from collector.intake.known_run import KnownRun, known_run
-from collector.intake.question import note_gone, was_pruned
 from collector.intake.round_order import rounds_problem
 from collector.intake.seq_ranges import below, holds, merged
 from collector.store.database import Store

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from collector.errors import BadInput, DatabaseMoved
 
 
-class _File(NamedTuple):
+class _Inode(NamedTuple):
     device: int
     inode: int
 
@@ -58,9 +58,9 @@ class FileIdentity:
         )
 
 
-def _file(path: Path) -> _File | None:
+def _file(path: Path) -> _Inode | None:
     try:
         status = path.stat()
     except OSError:
         return None
-    return _File(status.st_dev, status.st_ino)
+    return _Inode(status.st_dev, status.st_ino)

@@ -26,7 +26,7 @@ def connected(board: Board, broker: Mosquitto) -> Iterator[Publisher]:
 
 
 def deliver(board: Board, broker: Mosquitto) -> None:
-    """As the end of `agent run` does: until everything has a receipt and all questions are answered."""
+    """As the end of `agent run` does: until everything has a receipt and all inquiries are answered."""
     with connected(board, broker) as publisher:
         until(publisher, lambda: publisher.was_connected)
         until(publisher, lambda: not board.outbox.pending() and not publisher._sender.asking)
@@ -143,7 +143,7 @@ def test_f36_what_a_restored_database_lacks_is_sent_again(
 def test_f36_a_long_connection_notices_a_restored_database(
     broker: Mosquitto, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.delivery.questions.DOUBT_SECONDS", 0.1)
+    monkeypatch.setattr("agent.delivery.inquiries.DOUBT_SECONDS", 0.1)
     board = Board(tmp_path / "a", "a")
     board.measure(20)
     with connected(board, broker) as publisher:

@@ -19,8 +19,8 @@ DOUBT_SECONDS: Final = 10.0
 """How long after a receipt with fewer records its collector is asked: an older one may have come late."""
 
 
-class Questions:
-    """The questions that are to be asked, and those that were asked; times are of a monotonic clock."""
+class Inquiries:
+    """What is to be asked of which run, and what was asked; times are of a monotonic clock."""
 
     def __init__(self) -> None:
         self._due: deque[tuple[float, KeptRun]] = deque()
@@ -46,7 +46,7 @@ class Questions:
             self._unanswered.add(run.run_id)
 
     def are_to_be_asked_again(self, now: float) -> bool:
-        """Whether the last questions for all runs were asked an hour ago."""
+        """Whether it is an hour since all runs were to be asked for."""
         return now >= self._again_at
 
     def next(self, now: float) -> KeptRun | None:
@@ -58,14 +58,14 @@ class Questions:
         return run
 
     def was_asked(self, run_id: str, now: float) -> bool:
-        """Whether a receipt of a run that comes now answers a question; notes that it came."""
+        """Whether a receipt of a run that comes now answers an inquiry; notes that it came."""
         answers = now - self._asked.get(run_id, -math.inf) < ANSWER_SECONDS
         if answers:
             self._unanswered.discard(run_id)
         return answers
 
     def open(self, now: float) -> bool:
-        """Whether a question is to be asked now, or its answer may still come."""
+        """Whether something is to be asked now, or an answer may still come."""
         if self._due and self._due[0][0] <= now:
             return True
         return any(now - self._asked.get(run_id, -math.inf) < ANSWER_SECONDS for run_id in self._unanswered)
