@@ -85,6 +85,14 @@ def destination(
 class Delivery(Protocol):
     """Delivers the results of a campaign."""
 
+    @property
+    def delivered(self) -> int:
+        """How many records have arrived."""
+
+    @property
+    def unanswered(self) -> int:
+        """Of how many runs no collector has said whether it still has what it confirmed."""
+
     def between(self, progress: Progress) -> None:
         """Work for a moment between two chunks of questions."""
 
@@ -136,6 +144,16 @@ class ToBroker:
         self._say = say
         self._reported: str | None = None
 
+    @property
+    def delivered(self) -> int:
+        """How many records a collector has confirmed."""
+        return self._publisher.delivered
+
+    @property
+    def unanswered(self) -> int:
+        """Of how many runs no collector has said whether it still has what it confirmed."""
+        return self._publisher.unanswered
+
     def between(self, progress: Progress) -> None:
         """Send results and read receipts. A run that waits for room needs receipts, live or not."""
         if not self._live and progress.paused is None:
@@ -178,6 +196,17 @@ class ToFile:
     def __init__(self, path: Path, outbox: Outbox) -> None:
         self._path = path
         self._outbox = outbox
+        self._delivered = 0
+
+    @property
+    def delivered(self) -> int:
+        """How many records were written to the file."""
+        return self._delivered
+
+    @property
+    def unanswered(self) -> int:
+        """Always 0: a file is not asked."""
+        return 0
 
     def between(self, progress: Progress) -> None:
         """Do nothing: the file gets whole runs."""
@@ -191,7 +220,7 @@ class ToFile:
         Raises:
             NotDelivered: the file cannot be written; the run stays in the outbox.
         """
-        write_waiting(self._path, self._outbox, run_id)
+        self._delivered += write_waiting(self._path, self._outbox, run_id)
 
     def finish(self) -> None:
         """Do nothing: results that other commands left were not meant for this file."""

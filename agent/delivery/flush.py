@@ -35,17 +35,20 @@ def deliver_waiting(
     with opened_state(state_dir, device_id, say) as state:
         if release_refused:
             state.outbox.release()
-        waiting = state.outbox.pending()
         refused = _refused(state.outbox)
         if isinstance(where, ResultFile):
-            write_waiting(where.path, state.outbox)
+            delivered = write_waiting(where.path, state.outbox)
         else:
             with delivering(where, state, say) as delivery:
                 delivery.finish()
+                delivered, unanswered = delivery.delivered, delivery.unanswered
+            if unanswered:
+                runs = counted(unanswered, "delivered run")
+                say(f"no collector has said whether it still has {runs}")
         state.stop.check()
         remaining = state.outbox.pending()
         refused = _refused(state.outbox) - refused
-    say(f"{counted(max(waiting - remaining - refused, 0), 'result')} delivered")
+    say(f"{counted(delivered, 'result')} delivered")
     if refused > 0:
         stay = counted(refused, "result stays", "results stay")
         raise NotDelivered(f"{stay} in the outbox, since a collector refuses them: see 'agent status'")

@@ -62,6 +62,8 @@ class Publisher:
         self._short_connections = 0
         self._link: LinkState | None = None
         self._noted: tuple[LinkState, str | None] | None = None
+        self.delivered = 0
+        """How many records a collector has confirmed."""
         self.was_connected = False
         """Whether the broker has accepted this agent at least once."""
         self.problem: str | None = None
@@ -190,7 +192,8 @@ class Publisher:
                 continue
             if not isinstance(receipt, Receipt) or receipt.device_id != self._device_id:
                 continue
-            if self._sender.take(receipt):
+            if taken := self._sender.take(receipt):
+                self.delivered += taken
                 self._delivered()
         hold = False
         for packed, verdict, reason in uplink.acknowledged():

@@ -53,6 +53,8 @@ def first_dispute(conn: sqlite3.Connection, known: KnownRun, batch: Batch) -> in
     if parted is not None and last < parted:
         parted = None  # nothing is stored of the processes that differ
     disputed_from = None if batch.epochs else known.disputed_from
+    if parted is None and disputed_from is None and all(record.seq > last for record in batch.records):
+        return None  # as usual
     for record in sorted(batch.records, key=lambda record: record.seq):
         seq = record.seq
         if parted is not None and seq >= parted:

@@ -159,13 +159,16 @@ def _store_new_records(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> 
         if known.stream is None and was_pruned(conn, batch.run_id):
             tally.refused.setdefault((batch.device_id, batch.run_id), []).append(_PRUNED)
     disputed = first_dispute(conn, known, batch)
-    records = [record for record in batch.records if disputed is None or record.seq < disputed]
+    records = batch.records
+    if disputed is not None:
+        records = tuple(record for record in records if record.seq < disputed)
     fresh = {r.seq: r for r in reversed(records) if not holds(known.stored, r.seq)}
     if fresh:
         if (problem := _order_problem(conn, known, batch.run_id, fresh)) is not None:
             return problem
-        if doubled := [r.seq for r in records if r.seq in fresh and r != fresh[r.seq]]:
-            return Malformed(f"batch of run {batch.run_id} has two different records {doubled[0]}")
+        doubled = (r.seq for r in records if r.seq in fresh and r != fresh[r.seq])
+        if len(fresh) < len(records) and (seq := next(doubled, None)) is not None:
+            return Malformed(f"batch of run {batch.run_id} has two different records {seq}")
         stream = known.stream
         if stream is None:
             stream = add_stream(conn, batch.run_id, batch.device_id, utc_now())

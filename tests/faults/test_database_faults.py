@@ -1,6 +1,7 @@
 """F35 and F36: the database is moved, removed, replaced or restored while devices deliver."""
 
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from agent.delivery.publisher import Publisher
 from collector.store.database import Store
 from commandline.broker_address import parse_broker
+from tests.agent.conftest import agent_command, agent_environment
 from tests.collector.command import collector, said
 from tests.collector.running_collector import Collector
 from tests.faults.boards import DEVICE, Board, answers_of
@@ -193,3 +195,46 @@ def test_f36_a_removed_run_stays_removed(broker: Mosquitto, database: Path, tmp_
         deliver(board, broker)
     assert answers_of(database, board.place.run_id) == {}
     assert board.outbox.pending() == 0
+
+
+def test_f36_agent_flush_sends_again_what_a_restored_database_lacks(
+    broker: Mosquitto, database: Path, tmp_path: Path
+) -> None:
+    Store.open(database, create=True).close()
+    copy = back_up(database)
+    board = Board(tmp_path / "a", "a")
+    board.measure(10)
+    board.finish()
+    with Collector("--broker", broker.url, "--db", database):
+        deliver(board, broker)
+        board.end()
+        assert flush(board, broker) == (0, "0 results delivered\n")
+    restore(database, copy)
+    with Collector("--broker", broker.url, "--db", database):
+        assert flush(board, broker) == (0, "12 results delivered\n")
+    assert len(answers_of(database, board.place.run_id)) == 10
+
+
+def test_f36_agent_flush_says_when_no_collector_answers(
+    broker: Mosquitto, database: Path, tmp_path: Path
+) -> None:
+    board = Board(tmp_path / "a", "a")
+    with Collector("--broker", broker.url, "--db", database) as serving:
+        deliver(board, broker)
+        serving.end()
+    board.end()
+    code, said_by_agent = flush(board, broker)
+    assert code == 0
+    assert "no collector has said whether it still has 1 delivered run" in said_by_agent
+
+
+def flush(board: Board, broker: Mosquitto) -> tuple[int, str]:
+    """`agent flush`; returns its exit status and what it says."""
+    done = subprocess.run(
+        agent_command("flush", "--broker", broker.url, "--device-id", DEVICE),
+        env=agent_environment(board.folder),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr

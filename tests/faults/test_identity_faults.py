@@ -1,5 +1,6 @@
 """F33: two boards with one identity: a card was copied, or an older copy of a state folder put back."""
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from collector.intake.ingest import ingest
 from collector.store.database import Store
 from commandline.broker_address import parse_broker
 from contract.topics import topic
+from tests.agent.conftest import agent_command, agent_environment
 from tests.collector.command import said
 from tests.collector.running_collector import Collector
 from tests.faults.boards import DEVICE, Board, answers_of
@@ -163,3 +165,25 @@ def test_f33_in_results_files(database: Path, tmp_path: Path) -> None:
     assert "52 records stored, 0 known before, 0 messages rejected" in shown
     assert "0 records stored, 21 known before, 1 message rejected" in shown
     assert answers_of(database, a.place.run_id) == {seq: f"a {seq}" for seq in range(1, 51)}
+
+
+@pytest.mark.usefixtures("collecting")
+def test_f33_agent_flush_names_what_was_refused(broker: Mosquitto, tmp_path: Path) -> None:
+    a = Board(tmp_path / "a", "a")
+    a.measure(20)
+    b = Board(a.copied_to(tmp_path / "b"), "b")
+    a.measure(5)
+    deliver(a, broker)
+    b.measure(5)
+    b.end()
+    done = subprocess.run(
+        agent_command("flush", "--broker", broker.url, "--device-id", DEVICE),
+        env=agent_environment(b.folder),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "6 results were refused and are kept here, not sent again: records 21 to 26" in done.stderr
+    assert "21 results delivered" in done.stderr
+    assert "6 results stay in the outbox, since a collector refuses them: see 'agent status'" in done.stderr
