@@ -119,14 +119,14 @@ def delivering(where: Destination, state: OpenedState, say: Say) -> Iterator[Del
     from agent.delivery.publisher import Publisher
 
     publisher = Publisher(where.broker, state.device_id, state.outbox)
-    refused = state.outbox.summary().refused
+    refused = state.outbox.refused()
     try:
         if where.live:
             publisher.step()
         yield ToBroker(publisher, state.stop, where.flush_seconds, say, live=where.live)
     finally:
         publisher.close()
-        for each in newly_refused(refused, state.outbox.summary().refused):
+        for each in newly_refused(refused, state.outbox.refused()):
             were = counted(each.count, "result was refused and is", "results were refused and are")
             say(f"{were} kept here, not sent again: {printable(each.reason)}")
 

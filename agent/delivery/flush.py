@@ -51,11 +51,11 @@ def deliver_waiting(
     say(f"{counted(delivered, 'result')} delivered")
     if refused > 0:
         stay = counted(refused, "result stays", "results stay")
-        raise NotDelivered(f"{stay} in the outbox, since a collector refuses them: see 'agent status'")
+        raise NotDelivered(f"{stay} in the outbox, refused: see 'agent status'")
     if remaining:
         stay = counted(remaining, "result stays", "results stay")
         raise NotDelivered(f"{stay} in the outbox: no collector has confirmed receipt yet")
 
 
 def _refused(outbox: Outbox) -> int:
-    return sum(each.count for each in outbox.summary().refused)
+    return sum(each.count for each in outbox.refused())

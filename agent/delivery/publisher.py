@@ -241,7 +241,6 @@ class Publisher:
         state: Literal["connected", "degraded", "disconnected"],
         progress: Progress | None,
     ) -> None:
-        summary = self._outbox.summary()
         message = State(
             device_id=self._device_id,
             session_id=self._session_id,
@@ -249,8 +248,8 @@ class Publisher:
             reason=(progress.paused if progress else None) or self.problem or "",
             at=utc_now(),
             agent_version=agent_version(),
-            pending=summary.pending,
-            dropped=summary.dropped,
+            pending=self._outbox.pending(),
+            dropped=self._outbox.dropped(),
             run_id=progress.run_id if progress else None,
             answered=progress.answered if progress else None,
             selected=progress.selected if progress else None,

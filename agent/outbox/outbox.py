@@ -20,7 +20,7 @@ from agent.errors import OutboxFull, OutboxRolledBack
 from agent.outbox.receipted import WRITTEN_ELSEWHERE, Confirmed, KeptRun, Receipted
 from agent.outbox.room import delete_oldest, delete_receipted
 from agent.outbox.schema import ROW_BYTES, SIZE, WAITING, prepare, translated
-from agent.outbox.summary import LinkState, Summary, summary
+from agent.outbox.summary import LinkState, RefusedRecords, Summary, refused, summary
 from contract.codec import encode
 from contract.messages import Epochs, SeqRange, SeqRanges, Stream
 from contract.records import Record, RunResumed, RunStarted
@@ -214,7 +214,7 @@ class Outbox:
         """
         with self._transaction():
             confirmed = self._receipted.take(collector_id, stream, asked=asked)
-        if self._disk_is_short():
+        if confirmed.taken and self._disk_is_short():
             self._delete_receipted()
         return confirmed
 
@@ -272,6 +272,17 @@ class Outbox:
             sql = f"SELECT count(*) FROM records WHERE {WAITING}"  # noqa: S608  # our own words
             (count,) = self._db.execute(sql).fetchone()
         return int(count)
+
+    def refused(self) -> tuple[RefusedRecords, ...]:
+        """The records that are set aside, by the reason."""
+        with translated(self._path):
+            return refused(self._db)
+
+    def dropped(self) -> int:
+        """Number of records that no collector will get as things are: refused ones and dropped ones."""
+        with translated(self._path):
+            (deleted,) = self._db.execute("SELECT ifnull(sum(count), 0) FROM dropped").fetchone()
+        return int(deleted) + sum(each.count for each in self.refused())
 
     def other_devices(self, device_id: str) -> list[str]:
         """Other devices whose results wait here."""

@@ -68,7 +68,9 @@ CREATE TABLE collectors (          -- a few, so that no index is needed
 ) STRICT;
 ALTER TABLE records ADD COLUMN receipted INTEGER REFERENCES collectors;
 CREATE INDEX waiting ON records (position) WHERE refused IS NULL AND receipted IS NULL;
-CREATE INDEX waiting_of_run ON records (run_id, seq) WHERE refused IS NULL AND receipted IS NULL
+CREATE INDEX waiting_of_run ON records (run_id, seq) WHERE refused IS NULL AND receipted IS NULL;
+CREATE INDEX set_aside ON records (refused) WHERE refused IS NOT NULL;
+CREATE INDEX receipted ON records (position) WHERE receipted IS NOT NULL
 """,
 )
 SCHEMA_VERSION: Final = len(_STEPS)

@@ -108,6 +108,12 @@ def summarise(path: Path) -> Summary:
         return summary(db)
 
 
+def refused(db: sqlite3.Connection) -> tuple[RefusedRecords, ...]:
+    """The records that are set aside, by the reason."""
+    sql = "SELECT refused, count(*) FROM records WHERE refused IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+    return tuple(RefusedRecords(*row) for row in db.execute(sql))
+
+
 def summary(db: sqlite3.Connection) -> Summary:
     """What an outbox contains, read over an open connection."""
     pending, oldest = db.execute(
@@ -116,12 +122,7 @@ def summary(db: sqlite3.Connection) -> Summary:
     kept, kept_bytes = db.execute(
         f"SELECT count(*), {SIZE} FROM records WHERE receipted IS NOT NULL"  # noqa: S608  # our own words
     ).fetchone()
-    refused = tuple(
-        RefusedRecords(*row)
-        for row in db.execute(
-            "SELECT refused, count(*) FROM records WHERE refused IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-        )
-    )
+    set_aside = refused(db)
     gone = tuple(
         DroppedRecords(*row) for row in db.execute("SELECT reason, count FROM dropped ORDER BY 2 DESC, 1")
     )
@@ -136,8 +137,8 @@ def summary(db: sqlite3.Connection) -> Summary:
     return Summary(
         pending=pending,
         oldest=oldest,
-        dropped=sum(r.count for r in refused) + sum(g.count for g in gone),
-        refused=refused,
+        dropped=sum(r.count for r in set_aside) + sum(g.count for g in gone),
+        refused=set_aside,
         gone=gone,
         unfinished_runs=len(unfinished),
         unfinished=unfinished,

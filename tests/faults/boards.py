@@ -3,6 +3,7 @@
 import secrets
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 from msgspec.structs import replace
 
@@ -18,7 +19,11 @@ IDENTITY = "what is measured"
 class Board:
     """A process of the agent on a board: it continues the run that its state folder holds, or begins one."""
 
+    running: ClassVar[list["Board"]] = []
+    """Those that have not ended; a fixture ends them after each test."""
+
     def __init__(self, folder: Path, name: str, run_id: str = "c" * 32) -> None:
+        self.running.append(self)
         folder.mkdir(exist_ok=True)
         self.folder, self.name = folder, name
         self.outbox = Outbox(folder / "outbox.db")
@@ -47,6 +52,7 @@ class Board:
 
     def end(self) -> None:
         """The process ends; the state folder can be copied."""
+        self.running.remove(self)
         self.outbox.__exit__(None, None, None)
 
     def copied_to(self, folder: Path) -> Path:

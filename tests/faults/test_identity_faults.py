@@ -186,4 +186,4 @@ def test_f33_agent_flush_names_what_was_refused(broker: Mosquitto, tmp_path: Pat
     assert done.returncode == 1
     assert "6 results were refused and are kept here, not sent again: records 21 to 26" in done.stderr
     assert "21 results delivered" in done.stderr
-    assert "6 results stay in the outbox, since a collector refuses them: see 'agent status'" in done.stderr
+    assert "6 results stay in the outbox, refused: see 'agent status'" in done.stderr
