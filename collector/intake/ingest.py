@@ -211,7 +211,7 @@ def _note_ranges(known: KnownRun, batch: Batch, seqs: Iterable[int], tally: Tall
         shown = (*below(stored, known.disputed_from), *((seq, seq) for seq in seqs))
         stored = merged(shown, tally.ranges.get(key, ()))
     tally.ranges[key] = stored
-    tally.epochs[key] = known.epochs if batch.epochs else ()
+    tally.epochs[key] = known.epochs
 
 
 def add_stream(conn: sqlite3.Connection, run_id: str, device_id: str, first_received_at: str) -> int:

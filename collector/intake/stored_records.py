@@ -28,6 +28,10 @@ _TYPES: Final[dict[str, type[Record]]] = {
     "resumes": RunResumed,
     "finishes": RunFinished,
 }
+_COPIES: Final = (
+    *("model", "title", "precision", "layers", "parameters", "weights_origin"),  # of what the bundle says
+    "hardware_class",  # of what the device says
+)
 
 
 def stored_records(store: Store, stream: int) -> Iterator[Record]:
@@ -55,20 +59,12 @@ def _fields(table: str, row: Row) -> dict[str, Any]:
         if column != "stream"
     }
     for marks in {"marks", "throttle"} & fields.keys():
-        fields[marks] = (fields[marks] or "").split(",") if fields[marks] else []
+        fields[marks] = fields[marks].split(",") if fields[marks] else []
     if table == "runs":
         names = ("name", "sha256", "total", "selected")
         fields["questions"] = {name: fields.pop(f"questions_{name}") for name in names}
-        for shown in (
-            "model",
-            "title",
-            "precision",
-            "layers",
-            "parameters",
-            "weights_origin",
-            "hardware_class",
-        ):
-            del fields[shown]  # copies of what bundle and device say
+        for column in _COPIES:
+            del fields[column]
         synchronised = fields["clock_synchronised"]
         fields["clock_synchronised"] = None if synchronised is None else bool(synchronised)
         fields["seq"] = 0

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from agent.delivery.batches import MAX_RECORDS, pack
 from agent.errors import OutboxRolledBack, StateUnusable
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, Place
+from agent.outbox.schema import _STEPS
 from agent.outbox.summary import RefusedRecords, Summary, UnfinishedRun, summarise
 from agent.running.run_log import end_runs_of_older_versions
+from contract.codec import encode
 from contract.messages import MAX_MESSAGE_BYTES, Batch, Stream, decode_message
 from contract.records import Answer, Record, RunFinished
 from tests.agent.conftest import agent_environment
@@ -155,6 +157,25 @@ def test_an_outbox_of_a_later_version_is_reported(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(StateUnusable, match="update distilbench here"):
         Outbox(tmp_path / "outbox.db")
+
+
+def test_an_outbox_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "outbox.db")
+    for step in _STEPS[:3]:
+        database.executescript(step)
+    database.execute("INSERT INTO runs VALUES (?, 'device', 'identity', 2, 2, 1, 0, 7, 0, x'')", (RUN_A,))
+    bodies = [(RUN_A, record.seq, encode(record), NOW) for record in samples(0, 2)]
+    database.executemany("INSERT INTO records (run_id, seq, body, appended_at) VALUES (?, ?, ?, ?)", bodies)
+    database.execute("UPDATE records SET refused = 'odd' WHERE seq = 1")
+    database.execute("PRAGMA user_version = 3")
+    database.commit()
+    database.close()
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        assert waiting(outbox) == [(RUN_A, 0)]
+        assert outbox.epochs(RUN_A) == ()
+        assert outbox.summary().refused == (RefusedRecords("odd", 1),)
+        assert outbox.unfinished("identity") == Place(RUN_A, 2, 1, 0, 7)
+        assert outbox.confirm("c", Stream(run_id=RUN_A, stored=((0, 0),))).taken == 1
 
 
 def test_a_killed_writer_leaves_whole_transactions(tmp_path: Path) -> None:
