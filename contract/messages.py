@@ -66,6 +66,11 @@ class Batch(_Message, tag="batch", frozen=True, kw_only=True):
     """In an inquiry: the records of the run that this device wrote and no longer has. If the collector lacks
     some of them, they are missing for good."""
 
+    @property
+    def epoch(self) -> str | None:
+        """The latest process that wrote the run on this device; None in version 1."""
+        return self.epochs[-1][1] if self.epochs else None
+
 
 class _ReceiptPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A part of a receipt. Defaults are omitted: version 1 reads a receipt that needs nothing newer."""

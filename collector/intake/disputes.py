@@ -24,12 +24,9 @@ class Disputed(Malformed):
     """
 
     def __init__(self, batch: Batch, first_seq: int) -> None:
-        self.device_id = batch.device_id
-        self.run_id = batch.run_id
+        self.batch = batch
         self.first_seq = first_seq
         self.last_seq = max(record.seq for record in batch.records)
-        self.epoch = batch.epochs[-1][1] if batch.epochs else None
-        """The latest process that wrote the refused records; None in version 1."""
         super().__init__(
             f"records {first_seq} to {self.last_seq} of run {batch.run_id} are not from the board whose "
             f"records are stored: two boards have the identity '{batch.device_id}', or its state folder was "

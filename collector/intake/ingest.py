@@ -97,7 +97,7 @@ def ingest(store: Store, deliveries: Sequence[Delivery]) -> Ingested:
         for delivery, batch in decoded:
             problem = batch if isinstance(batch, ContractError) else store_batch(conn, batch, tally)
             if problem is not None:
-                _reject(conn, delivery, problem, tally)
+                _reject(conn, delivery, problem, tally, batch.epoch if isinstance(batch, Batch) else None)
     return Ingested(tally.stored, tally.duplicates, tally.rejected, tally.receipts(collector_id))
 
 
@@ -235,21 +235,27 @@ def store_ranges(
     return after
 
 
-def _reject(conn: sqlite3.Connection, delivery: Delivery, problem: ContractError, tally: Tally) -> None:
+def _reject(
+    conn: sqlite3.Connection, delivery: Delivery, problem: ContractError, tally: Tally, epoch: str | None
+) -> None:
+    """List a message, and refuse its records for the process that is meant, if the message names it."""
     rejected.record(conn, delivery, problem)
     tally.rejected += 1
     if isinstance(problem, Disputed):
         refusal = Refusal(
-            first_seq=problem.first_seq, last_seq=problem.last_seq, reason=str(problem), epoch=problem.epoch
+            first_seq=problem.first_seq, last_seq=problem.last_seq, reason=str(problem), epoch=epoch
         )
-        tally.refused.setdefault((problem.device_id, problem.run_id), []).append(refusal)
+        key = problem.batch.device_id, problem.batch.run_id
+        tally.refused.setdefault(key, []).append(refusal)
         return
     claimed = claim(delivery)
     if isinstance(problem, TooNew) or claimed is not None:
         _keep(conn, delivery, tally)
     if claimed is None:
         return
-    refusal = Refusal(first_seq=claimed.first_seq, last_seq=claimed.last_seq, reason=str(problem))
+    refusal = Refusal(
+        first_seq=claimed.first_seq, last_seq=claimed.last_seq, reason=str(problem), epoch=epoch
+    )
     tally.refused.setdefault((claimed.device_id, claimed.run_id), []).append(refusal)
     known = known_run(conn, claimed.run_id)
     if known.owner == claimed.device_id:

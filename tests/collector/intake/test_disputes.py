@@ -169,3 +169,11 @@ def test_an_inquiry_is_answered_whether_or_not_the_run_is_known(store: Store) ->
     take(store, of([started(), *answers(1, 5)], (0, EPOCH)))
     expected = Stream(run_id=RUN, stored=((0, 5),), epochs=((0, EPOCH),))
     assert stream_of(take(store, of([], (0, EPOCH)))) == expected
+
+
+def test_every_refusal_names_the_process_that_is_meant(store: Store) -> None:
+    """Another board with the same identity reads it, too."""
+    outcome = take(store, of([finished(3), answer(4, "q4")], (0, EPOCH), (2, CLONE)))
+    (refusal,) = stream_of(outcome).refused
+    assert "has records after 3" in refusal.reason
+    assert refusal.epoch == CLONE
