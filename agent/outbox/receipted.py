@@ -68,9 +68,10 @@ class Receipted:
         own = self.epochs(run_id)
         refused: SeqRanges = ()
         for each in stream.refused:
-            if each.epoch is None or each.epoch in (epoch for _, epoch in own):
-                self.set_aside(run_id, each.first_seq, each.last_seq, each.reason)
-                refused = union(refused, ((each.first_seq, each.last_seq),))
+            end = each.last_seq if each.epoch is None else min(each.last_seq, _last_of(own, each.epoch))
+            if each.first_seq <= end:
+                self.set_aside(run_id, each.first_seq, end, each.reason)
+                refused = union(refused, ((each.first_seq, end),))
         stored = stream.stored
         parted = parting(own, stream.epochs)
         if stored and stored[-1][1] >= min(run[0], stored[-1][1] + 1 if parted is None else parted):
@@ -159,3 +160,11 @@ class Receipted:
         new = self._db.execute("INSERT INTO collectors (collector_id) VALUES (?)", (collector_id,)).lastrowid
         assert new is not None
         return new
+
+
+def _last_of(own: Epochs, epoch: str) -> int:
+    """The last record that a process of this device may have written; -1 if it is none of this device."""
+    for place, (_, each) in enumerate(own):
+        if each == epoch:
+            return own[place + 1][0] - 1 if place + 1 < len(own) else MAX_INT
+    return -1

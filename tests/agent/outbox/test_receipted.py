@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agent.errors import OutboxFull
 from agent.outbox.outbox import Outbox
 from agent.outbox.seq_ranges import below, minus, ranges_of, union
 from agent.outbox.summary import summarise
-from contract.messages import MAX_RECEIPT_RANGES, SeqRange, Stream
+from contract.messages import MAX_RECEIPT_RANGES, Refusal, SeqRange, Stream
+from contract.records import Record, RunResumed
 from tests.agent.records import NOW, RUN_A, RUN_B, begin, fill, samples, waiting
+from tests.collector.factory import started
 
 SETS = st.sets(st.integers(0, 30))
 
@@ -98,6 +101,26 @@ def test_a_refused_record_is_not_confirmed_by_a_later_receipt(outbox: Outbox, re
     assert outbox.summary().dropped == refuse
     outbox.release()
     assert outbox.confirm("c", stored((0, 2))).taken == refuse
+
+
+@pytest.mark.parametrize(
+    ("epoch", "expected"),
+    [(None, 6), ("1a" * 8, 2), ("2b" * 8, 6), ("3c" * 8, 0)],
+    ids=["version 1", "the first process", "the latest process", "a process of another board"],
+)
+def test_a_refusal_is_about_the_records_of_its_process(
+    outbox: Outbox, epoch: str | None, expected: int
+) -> None:
+    """The other board has the first process in common with this one."""
+    place = begin(outbox)
+    first: list[Record] = [replace(started(), epoch="1a" * 8), *samples(1, 4)]
+    later: list[Record] = [RunResumed(seq=5, epoch="2b" * 8, resumed_at=NOW), *samples(6, 4)]
+    place = place._replace(next_seq=5)
+    outbox.append(place, first, NOW)
+    outbox.append(place._replace(next_seq=10), later, NOW)
+    refusal = Refusal(first_seq=3, last_seq=8, reason="no", epoch=epoch)
+    outbox.confirm("c", Stream(run_id=RUN_A, stored=(), refused=(refusal,)))
+    assert sum(each.count for each in outbox.refused()) == expected
 
 
 def test_confirmed_records_make_room_first_but_for_the_first_of_a_run(tmp_path: Path) -> None:
