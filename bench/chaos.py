@@ -3,11 +3,13 @@
     python -m bench.chaos --schedules N --seed S
 
 Two devices without a model (`bench.processes.device`), a collector and Mosquitto run as processes. A schedule
-is a random series of faults. In half of the schedules cards are copied into further boards and put back to
-older copies, in the other half the database is. After it, nothing disturbs the devices until they are done.
-Then each record that a device committed must be in the database with the same content, or refused and kept by
-its device; and no run may be of two boards. A schedule that fails prints the command that repeats it: the
-faults and their order are the same then, their times only nearly.
+is a random series of faults: processes are killed and stopped, connections cut and stalled, the database's
+disk is full, and a stranger sends nonsense, odd properties and sparse runs. In half of the schedules, cards
+are copied into further boards and put back to older copies; in the other half, the database is put back.
+After it, nothing disturbs the devices until they are done. Then each record that a device committed must be
+in the database with the same content, or refused and kept by its device; and no run may be of two boards. A
+schedule that fails prints the command that repeats it: the faults and their order are the same then, their
+times only nearly. `--shard` divides many schedules, and `--ledger` remembers those that ended well.
 """
 
 import random
@@ -23,16 +25,16 @@ from queue import SimpleQueue
 from typing import Final, NamedTuple
 
 import click
-from paho.mqtt.client import Client, MQTTMessage, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
 
 from bench.blows.backup import Backup
 from bench.blows.board import Board
+from bench.blows.disk import Disk
+from bench.blows.parrot import Parrot
 from bench.commandline import needed
 from bench.commandline.options import command, count
 from bench.processes.process import Process
 from bench.results.committed import Failed
-from contract.topics import ALL_RESULTS, topic
+from bench.results.schedules import Ledger, Shard, shard
 from tests.faults.proxy import Stalling
 from tests.mosquitto import Mosquitto
 
@@ -41,46 +43,14 @@ _CHAOS_SECONDS: Final = 2.0
 _CALM_SECONDS: Final = 90.0
 
 
-class Parrot:
-    """An MQTT client that repeats the results of devices, late and in any order, and sends nonsense."""
-
-    def __init__(self, port: int, rng: random.Random) -> None:
-        self._rng = rng
-        self._heard: list[tuple[str, bytes]] = []
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
-        self._client.on_connect = lambda client, *_: client.subscribe(ALL_RESULTS, qos=1)
-        self._client.on_message = self._on_message
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def stop(self) -> None:
-        """Disconnect."""
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def flood(self) -> None:
-        """Send 100 messages: repetitions and nonsense."""
-        for _ in range(100):
-            heard = list(self._heard)
-            if heard and self._rng.random() < 0.7:
-                name, data = self._rng.choice(heard)
-            else:
-                name = topic(f"device-{self._rng.randrange(DEVICES)}", "results")
-                data = self._rng.randbytes(self._rng.choice((0, 3, 500, 300_000)))
-            self._client.publish(name, data, qos=1)
-
-    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        self._heard = [*self._heard[-50:], (message.topic, bytes(message.payload))]
-
-
 class World:
     """A broker, a proxy and a collector, which run over many schedules."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.database = folder / "results.db"
-        self.backup = Backup(self.database)
+        self.disk = Disk(folder / "disk")
+        self.database = self.disk.folder / "results.db"
+        self.backup = Backup(self.database, folder / "backup.db")
         self.broker = Mosquitto(folder, lines=("allow_anonymous true", "max_queued_messages 100"))
         self.broker.start()
         self.proxy = Stalling(self.broker.port)
@@ -96,10 +66,11 @@ class World:
         self.collector.start()
 
     def close(self) -> None:
-        """End all three."""
+        """End all three, and unmount the disk."""
         self.collector.end(signal.SIGKILL)
         self.proxy.close()
         self.broker.stop()
+        self.disk.close()
 
     def schedule(self, number: int, seed: int) -> int:
         """Play one schedule; returns how many records were checked.
@@ -116,7 +87,7 @@ class World:
         self.backup.forget()
         for board in boards:
             board.process.start()
-        parrot = Parrot(self.broker.port, rng)
+        parrot = Parrot(self.broker.port, rng, DEVICES)
         try:
             self._strike(boards, parrot, rng)
         finally:
@@ -157,6 +128,12 @@ class World:
                 self.proxy.cut,
                 self.proxy.stall,
                 parrot.flood,
+                parrot.odd_properties,
+                parrot.sparse_run,
+                device.stop,
+                self.collector.stop,
+                self.broker.pause,
+                self.disk.fill,
             )
         )()
 
@@ -170,12 +147,15 @@ class World:
             self.collector.end(signal.SIGTERM)
             self.backup.put_back()
 
+        self.disk.free()
         rng.choice((restore, self.backup.put_back))()
 
     def _raise_up(self, boards: list[Board]) -> None:
         if not self.broker.running:
             self.broker.start()
+        self.broker.resume()
         self.proxy.resume()
+        self.disk.free()
         self.collector.start()
         for board in boards:
             if board.process.code != 0:
@@ -220,12 +200,29 @@ def play(worlds: SimpleQueue[World], number: int, seed: int) -> Played:
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the faults of each schedule.")
 @count("--first", 0, "Number of the first schedule.", least=0)
 @count("--worlds", 1, "Schedules to play at the same time, each with a broker and a collector of its own.")
-def main(schedules: int, seed: int, first: int, worlds: int) -> None:
+@click.option(
+    "--shard",
+    "part",
+    metavar="K/N",
+    callback=shard,
+    default="1/1",
+    show_default=True,
+    help="Play only part K of N equal parts of the schedules.",
+)
+@click.option(
+    "--ledger",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that remembers the schedules that ended well: they are counted, and not played again.",
+)
+def main(schedules: int, seed: int, first: int, worlds: int, part: Shard, ledger: Path | None) -> None:
     """Play schedules of faults, and print how many failed; the exit status is 1 if one did."""
     needed.mosquitto()
-    records = failures = 0
+    failures = 0
     begun = time.monotonic()
-    numbers = range(first, first + schedules)
+    numbers = part.part(range(first, first + schedules))
+    played_before = Ledger(ledger, seed)
+    waiting = [number for number in numbers if number not in played_before.records]
+    records = sum(played_before.records.get(number, 0) for number in numbers)
     free: SimpleQueue[World] = SimpleQueue()
     with ExitStack() as stack:
         for _ in range(worlds):
@@ -237,17 +234,19 @@ def main(schedules: int, seed: int, first: int, worlds: int) -> None:
             stack.callback(world.close)
             free.put(world)
         threads = stack.enter_context(ThreadPoolExecutor(worlds))
-        for done, played in enumerate(threads.map(partial(play, free, seed=seed), numbers), start=1):
+        for done, played in enumerate(threads.map(partial(play, free, seed=seed), waiting), start=1):
             records += played.records
             if played.problem is not None:
                 failures += 1
                 print(played.problem)
                 again = f"--schedules 1 --seed {seed} --first {played.number}"
                 print(f"  to repeat it: python -m bench.chaos {again}", flush=True)
+            else:
+                played_before.add(played.number, played.records)
             if done % 25 == 0:
                 print(f"{done} schedules, {records} records", file=sys.stderr)
     took = time.monotonic() - begun
-    print(f"{schedules} schedules, {records} records, {failures} failures, {took:.0f} s")
+    print(f"{len(numbers)} schedules, {records} records, {failures} failures, {took:.0f} s")
     sys.exit(failures > 0)
 
 

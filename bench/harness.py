@@ -39,7 +39,7 @@ from bench.processes.collecting import collector
 from bench.processes.null_reader import PROGRAM
 from bench.races.side_by_side import side_by_side
 from bench.results.records import time_ns, waiting
-from collector.summaries.statistics import percentile
+from collector.statistics.percentiles import percentile
 from contract.messages import Batch, decode_message
 from contract.records import Answer, Record, RunFinished, Sample
 from tests.mosquitto import Mosquitto

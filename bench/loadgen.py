@@ -24,7 +24,7 @@ from agent.stop_signal import Stop
 from bench.commandline import options
 from bench.commandline.options import command, count
 from bench.results.records import time_ns, waiting
-from collector.summaries.statistics import percentile
+from collector.statistics.percentiles import percentile
 from contract.records import Answer, Record, RunFinished
 from contract.scenarios import LOADGEN, SINGLE_STREAM
 

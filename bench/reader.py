@@ -20,7 +20,8 @@ from agent.planning.selection import select
 from bench.commandline import needed, options
 from bench.commandline.options import command
 from bench.races.contestants import Entry, TimedAnswer, compare
-from collector.summaries.statistics import percentile, percentile_interval, speed_up
+from bench.races.medians import speed_up
+from collector.statistics.percentiles import percentile, percentile_interval
 from contract.bundle import MODEL_FILE, Precision
 from contract.questions import decode_questions
 from export.building.build import BuildRequest, build

@@ -3,10 +3,11 @@
     python -m bench.report --devices 10 --questions 100000
 
 Builds the database of a made-up fleet as a bulk of results leaves it: 10 devices x 5 models x 2 precisions
-x 100,000 questions are 10 million answers and about 2 GB. Then the upkeep that `collector serve` starts makes
-all that reports read. Meanwhile results keep arriving, and a reader holds its view of the database open, so
-that no part of the write-ahead log can be freed. `collector report` follows as a process: first with
-nothing new, then while results arrive. Each time is printed with the longest wait of a batch of results.
+x 100,000 questions are 10 million answers, of 500 rounds, and about 2 GB. Then the upkeep that `collector
+serve` starts makes all that reports read. Meanwhile results keep arriving, and a reader holds its view of the
+database open, so that no part of the write-ahead log can be freed. `collector report` follows as a process:
+first with nothing new, then while results arrive. Each time is printed with the longest wait of a batch of
+results.
 DuckDB answers the core of the report (percentiles and means per row, no intervals) from the same rows.
 """
 
@@ -53,10 +54,11 @@ class Usage(NamedTuple):
 @command
 @count("--devices", 10, "Devices of the made-up fleet.")
 @count("--questions", 100_000, "Questions that each device, model and precision answers.")
+@count("--rounds", 5, "Rounds that the questions of each run are shared out over.")
 @seconds("--alone", 3.0, "Seconds of storing results before the upkeep, and before the last report.")
-def main(devices: int, questions: int, alone: float) -> None:
+def main(devices: int, questions: int, rounds: int, alone: float) -> None:
     """Print a Markdown table of seconds and memory of the upkeep and of reports."""
-    fleet = Fleet(devices, questions)
+    fleet = Fleet(devices, questions, rounds=rounds)
     with tempfile.TemporaryDirectory(prefix="distilbench-bench-") as folder:
         database = Path(folder, "fleet.db")
         build(database, fleet)

@@ -16,7 +16,8 @@ from agent.planning.selection import select
 from bench.commandline import options
 from bench.commandline.options import command
 from bench.races.contestants import Entry, compare
-from collector.summaries.statistics import percentile, speed_up
+from bench.races.medians import speed_up
+from collector.statistics.percentiles import percentile
 from contract.questions import decode_questions
 
 

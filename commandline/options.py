@@ -29,7 +29,8 @@ def context_of(command: click.Command, given: Mapping[str, Any], outer: click.Co
 
     Args:
         command: the command, which is not invoked.
-        given: values by key: the option's name without its dashes, or the argument's name.
+        given: values by key: the option's name without its dashes, or the argument's name. Several values of
+            an argument are a tuple.
         outer: the context of the running command.
 
     Raises:
@@ -69,13 +70,17 @@ def _parsed(param: click.Parameter, value: Any, context: click.Context) -> Any:
         )
     if is_flag:
         return value
-    return str(value) if param.nargs == 1 else (str(value),)
+    return str(value) if param.nargs == 1 else _texts(value)
 
 
 def _arguments(param: click.Parameter, value: Any) -> tuple[str, ...]:
     if isinstance(param, click.Argument):
-        return (str(value),)
+        return _texts(value)
     if isinstance(param, click.Option) and param.is_flag and isinstance(value, bool):
         # A flag without an opposite is false if it is left out.
         return (param.opts[0],) if value else tuple(param.secondary_opts[:1])
     return (param.opts[0], str(value))
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, tuple) else (str(value),)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from contract.codec import printable
-from contract.records import Outcome, Settings
+from contract.records import Outcome, RateTrial, Settings
 
 _P90: Final = "90.00 percentile latency (ns)"
 _RESULT: Final = "Result is"
@@ -39,6 +39,8 @@ def outcome_lines(settings: Settings, outcome: Outcome | None) -> Iterator[str]:
         yield f"p99 within {_bound_ms(settings)} ms up to {outcome.valid_qps:,.2f} questions per second"
     elif outcome.rates:
         yield no_rate_line(settings)
+    if (trial := lowest_undecided(outcome)) is not None:
+        yield undecided_line(settings, trial)
     if outcome.throttled_after_ns is not None:
         yield f"throttled {outcome.throttled_after_ns / 6e10:,.1f} minutes after the start"
     yield from _loadgen_lines(outcome)
@@ -54,8 +56,27 @@ def left_out_line(left_out: int) -> str:
 
 
 def no_rate_line(settings: Settings) -> str:
-    """The outcome of a `server` run in which no rate held."""
-    return f"no rate that was tried kept p99 within {_bound_ms(settings)} ms"
+    """The outcome of a `server` run in which no rate is known to hold."""
+    return f"no rate that was tried is known to keep p99 within {_bound_ms(settings)} ms"
+
+
+def verdict_on(trial: RateTrial) -> str:
+    """Whether a rate held, in one or two words."""
+    return "held" if trial.held else "not decided" if trial.undecided else "not held"
+
+
+def lowest_undecided(outcome: Outcome) -> RateTrial | None:
+    """The lowest rate of which it is not known whether it holds, if it is above the highest that does."""
+    open_ = [trial for trial in outcome.rates if trial.undecided and trial.qps > (outcome.valid_qps or 0.0)]
+    return min(open_, key=lambda trial: trial.qps, default=None)
+
+
+def undecided_line(settings: Settings, trial: RateTrial) -> str:
+    """Why it is not known whether a rate of a `server` run holds."""
+    return (
+        f"whether p99 is within {_bound_ms(settings)} ms at {trial.qps:,.2f} questions per second is not "
+        f"decided: {printable(trial.undecided)}"
+    )
 
 
 def loadgen_p90_ns(outcome: Outcome) -> int | None:

@@ -9,10 +9,12 @@ from collections.abc import Collection
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from contract import codec
 from contract.errors import Malformed
 from contract.fields import Bytes, Count, Name, Sha256, Text, UtcTime
+from contract.version import MANIFEST_VERSION
 
 MANIFEST_FILE: Final = "manifest.json"
 MODEL_FILE: Final = "model.onnx"
@@ -107,6 +109,14 @@ _DECODER = msgspec.json.Decoder(Manifest)
 def bundle_name(text: str) -> str | None:
     """Return the text if it is a plain file name, which a bundle's folder must have; None otherwise."""
     return text if _FILE_NAME.fullmatch(text) else None
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Return the content of a bundle's manifest file.
+
+    It is written in the first version that has all of its fields, so that agents of that version read it.
+    """
+    return codec.encode(replace(manifest, format_version=MANIFEST_VERSION))
 
 
 def decode_manifest(data: bytes) -> Manifest:

@@ -15,13 +15,15 @@ Nanoseconds = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
 Rate = Annotated[float, Meta(ge=0.0, le=1e9)]
 """How many per second."""
+Ratio = Annotated[float, Meta(ge=0.0, le=1e9)]
+"""A number without a unit."""
 Bytes = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 RunId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 """A random UUID in hexadecimal."""
 Epoch = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
-"""A random number in hexadecimal: a new one for each process that adds to a run."""
+"""A random number in hexadecimal, which a command draws when it starts. Runs that take turns share it."""
 DeviceId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
 """Safe as one MQTT topic level, as a user name and as a file name."""
 Name = Annotated[str, Meta(min_length=1, max_length=200)]

@@ -151,8 +151,8 @@ _DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 def encode_message(message: Message) -> bytes:
     """Return the JSON of a message. The caller keeps it within `MAX_MESSAGE_BYTES`.
 
-    A receipt for records of version 1 needs no field of a later version, and is written in version 1: agents
-    of that version read it.
+    A receipt is written in the first version that has all of its fields, so that older agents read it. For
+    records of version 1, that is version 1.
     """
     if isinstance(message, Receipt) and not any(map(_is_newer, message.streams)):
         message = replace(message, format_version=1)

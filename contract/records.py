@@ -25,6 +25,7 @@ from contract.fields import (
     Nanoseconds,
     Probability,
     Rate,
+    Ratio,
     Seconds,
     Sha256,
     Text,
@@ -91,7 +92,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_seconds: Seconds | None = None
     """The run ends after this many seconds, however many questions were asked; None for no limit."""
     percentile: Count | None = None
-    """The questions are repeated until this percentile, 90 or 99, has an upper bound; None to need none."""
+    """The questions are repeated until this percentile, 90 or 99, has an upper bound, unless there are too
+    few different questions for one; None to need no bound."""
     batch_size: Count = 1
     """`offline`: how many questions the network processes at once."""
     qps: Rate | None = None
@@ -139,14 +141,15 @@ class RunStarted(_Record, tag="run_started", frozen=True, kw_only=True):
     thread_trials: tuple[ThreadTrial, ...] = ()
     """The trials that `settings.threads` was chosen from; empty if there were none."""
     epoch: Epoch | None = None
-    """Identifies the process that started the run; None in version 1."""
+    """Identifies the command that started the run; None in version 1. Runs with equal epochs took turns, so
+    their rounds with equal numbers were measured side by side."""
 
 
 class RunResumed(_Record, tag="run_resumed", frozen=True, kw_only=True):
     """A further process continues the run: the first record that it adds."""
 
     epoch: Epoch
-    """Identifies the process."""
+    """Identifies the command that the process belongs to, as in `RunStarted`."""
     resumed_at: UtcTime
 
 
@@ -223,11 +226,11 @@ class PercentileBound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
     percent: Count
     queries: Count
-    """How many times the bound is computed from: those of answered questions without marks."""
+    """How many different questions the bound is computed from, each with its newest time without marks."""
     needed: Count
-    """The smallest number of times that gives a bound."""
+    """The smallest number of questions that gives a bound."""
     value_ns: Nanoseconds | None = None
-    """The bound; None if there are too few times."""
+    """The bound; None if there are too few questions."""
 
 
 class RateTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -235,14 +238,23 @@ class RateTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     qps: Rate
     queries: Count
+    """How many questions the times are of: those after the dropped ones that were answered or given up."""
+    dropped: Count = 0
+    """How many questions at the start are not counted, because the queue was still filling."""
     p50_ns: Nanoseconds
     """Median latency, queueing included."""
     p99_ns: Nanoseconds
     """99th percentile of the latency, queueing included."""
     bound_ns: Nanoseconds | None = None
-    """Upper bound of p99, if there is one; queueing included."""
+    """Upper bound of p99 in a queue that never ends, with 99 % confidence; None if the trial is too short for
+    one, or if the queue may grow for ever."""
+    load: Ratio | None = None
+    """Share of the time in which the reader would be busy at this rate: from 1 on, the queue grows for ever.
+    None if too few questions were answered to know it."""
     held: bool
-    """Whether p99 is within `Settings.latency_bound_ns`; its upper bound decides, if there is one."""
+    """Whether `bound_ns` and `p99_ns` are within `Settings.latency_bound_ns`."""
+    undecided: Text = ""
+    """Why it is not known whether the rate holds; empty if it is known."""
 
 
 class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

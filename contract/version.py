@@ -7,13 +7,17 @@
 
 Version 2 in detail: `RoundStarted`, `RoundFinished` and `Settings.rounds`; `RunStarted.epoch` and
 `RunResumed`; `Batch.epochs`, `Batch.gone`, `Stream.epochs` and `Refusal.epoch`; `Sample.energy_joules` counts
-from the start of the round; `Device.class_named` and `Device.hypervisor`.
+from the start of the round; `Device.class_named` and `Device.hypervisor`; `RateTrial.dropped`, `load` and
+`undecided`; `PercentileBound.queries` counts different questions instead of answers.
 
 A change that an older reader would misread or refuse needs the next number, an entry above, and a step
 in `codec.UPGRADES` that converts the version before it. Readers upgrade older data and refuse newer data.
-Receipts for records of version 1 are written in version 1, so that older agents read them.
+Receipts and bundle manifests are written in version 1 as long as they need nothing newer, so that older
+agents read them.
 """
 
 from typing import Final
 
 FORMAT_VERSION: Final = 2
+MANIFEST_VERSION: Final = 1
+"""The version of the manifests that are written: the first one that has all of a manifest's fields."""

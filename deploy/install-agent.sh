@@ -7,6 +7,7 @@
 #   --wheels FOLDER  install everything from this folder, which make-wheelhouse.sh made: no internet is needed.
 #                    If this script lies beside wheels, its own folder is the default.
 #   --wheel FILE     install distilbench from this wheel and the rest from the package index
+#                    One of the two is needed: distilbench itself is never taken from a package index.
 #   --config FOLDER  the settings that `collector provision DEVICE --to FOLDER` made for this device
 #   --rollback       go back to the previous version
 #   --uninstall      remove the program; keep results in /var/lib/distilbench and settings in /etc/distilbench
@@ -15,6 +16,7 @@
 # It writes to /opt/distilbench, /etc/distilbench, /var/lib/distilbench and /etc/systemd/system, makes the system
 # user distilbench, and changes nothing else. It never overwrites existing settings. Running it again changes nothing.
 set -eu
+export PYTHONSAFEPATH=1 # no Python imports from the current folder, which may be anyone's
 
 PROGRAM=/opt/distilbench
 SETTINGS=/etc/distilbench
@@ -53,6 +55,9 @@ parse() {
     if [ -z "$wheels$wheel" ] && [ -n "$(find "$here" -maxdepth 1 -name 'distilbench-*.whl')" ]; then
         wheels=$here
     fi
+    # Whoever registers a name at a package index decides what root installs under it.
+    [ "$action" != install ] || [ -n "$wheels$wheel" ] ||
+        usage "name what to install: --wheels FOLDER, which make-wheelhouse.sh makes, or --wheel FILE"
 }
 
 # --- checks, before anything is changed: each stops with one sentence ------------------------------------------
@@ -80,6 +85,10 @@ check_machine() {
 
 check_sources() {
     [ -z "$wheel" ] || [ -f "$wheel" ] || fail "there is no wheel '$wheel'"
+    case ${wheel##*/} in
+        '' | distilbench-*.whl) ;;
+        *) fail "'$wheel' is not a distilbench-*.whl: make it with python -m build --wheel" ;;
+    esac
     if [ -n "$wheels" ]; then
         [ -n "$(find "$wheels" -maxdepth 1 -name 'distilbench-*.whl' 2>/dev/null)" ] ||
             fail "'$wheels' contains no distilbench-*.whl: make a wheelhouse with deploy/make-wheelhouse.sh"
@@ -109,10 +118,8 @@ release_name() {
         python3 --version
         if [ -n "$wheels" ]; then
             find "$wheels" -maxdepth 1 -name '*.whl' -exec sha256sum {} + | awk '{print $1}' | sort
-        elif [ -n "$wheel" ]; then
-            sha256sum <"$wheel"
         else
-            date +%F # on another day, the index may have something newer
+            sha256sum <"$wheel"
         fi
     } | sha256sum | cut -c1-12
 }
@@ -130,10 +137,8 @@ install_program() {
         # shellcheck disable=SC2086 # $pip is several words
         if [ -n "$wheels" ]; then
             $pip --no-index --find-links "$wheels" distilbench
-        elif [ -n "$wheel" ]; then
-            $pip "$wheel"
         else
-            $pip distilbench
+            $pip "$(cd -- "$(dirname -- "$wheel")" && pwd)/${wheel##*/}"
         fi || { rm -rf "${PROGRAM:?}/$release"; fail "the program could not be installed; the reason is above"; }
         # Importing the modules compiles those that the agent uses. Compiling all would take a quarter more space.
         "$PROGRAM/$release/bin/python" -c 'import agent.cli, agent.worker.main, agent.delivery.publisher, agent.running.campaign, agent.bundles.fetch' ||

@@ -7,6 +7,7 @@
 # FOLDER then also contains the installer: copy FOLDER to the device and run its install-agent.sh there, as root. Only
 # binary wheels are downloaded, so nothing is compiled on a device.
 set -eu
+export PYTHONSAFEPATH=1 # no Python imports from the current folder, which may be anyone's
 
 usage="usage: make-wheelhouse.sh [--python 3.11[,3.13]] [--machine aarch64|x86_64] [--constraint FILE] WHEEL FOLDER"
 versions=3.11,3.12,3.13

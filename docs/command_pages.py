@@ -36,7 +36,10 @@ STATUSES: Final = (
         "answers differ too much.",
     ),
     ("2", "Wrong usage: an unknown command or option, a missing one, or an invalid value."),
-    (str(REGRESSED), "`collector compare --fail-if`: a limit is broken."),
+    (
+        str(REGRESSED),
+        "`collector compare --fail-if`: a limit is broken, or not decided with `--fail-if-undecided`.",
+    ),
     ("130", "Ctrl-C (SIGINT). `collector prune`: also if the question was answered with no."),
     ("143", "SIGTERM, for all commands but `collector serve`."),
 )

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -97,7 +98,18 @@ class Mosquitto:
         """End it in the ordinary way: it says goodbye, and saves its store if it has one."""
         if self._process is not None:
             self._process.terminate()
+            self.resume()
             self._end()
+
+    def pause(self) -> None:
+        """Stop it where it is, until `resume`."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it continue."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it at once, as a power cut would."""

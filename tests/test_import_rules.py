@@ -21,12 +21,13 @@ ONE_IMPORTER = {
     ("agent", "mlperf_loadgen"): {"agent/worker/loadgen.py"},
     ("collector", "paho"): {"collector/broker/client.py"},
     ("collector", "sqlite_utils"): {"collector/store/database.py", "collector/store/migrations.py"},
+    ("commandline", "paho"): {"commandline/mqtt_client.py"},
     ("collector", "bert_score"): {"collector/scoring/bertscore.py"},
 }
 
 WINGS = {
     "agent": (
-        *("__main__", "cli", "commands", "doctor", "running", "stopping", "planning", "worker", "delivery"),
+        *("__main__", "cli", "commands", "doctor", "running", "planning", "stopping", "worker", "delivery"),
         *("reading", "outbox", "machine", "bundles", "systemd_notify", "progress", "stop_signal", "errors"),
     ),
     "collector": (
@@ -37,11 +38,12 @@ WINGS = {
             "serving",
             "report",
             "display",
+            "regression",
             "comparison",
             "comparison_inputs",
             "intake",
         ),
-        *("summaries", "scoring", "doctor", "store", "broker", "findings", "errors"),
+        *("summaries", "scoring", "doctor", "store", "broker", "statistics", "findings", "errors"),
     ),
     "export": (
         *("__main__", "cli", "commands", "building", "recipes", "distillation", "quantisation", "suggestion"),
@@ -102,8 +104,8 @@ def test_a_program_imports_what_is_shared_and_no_other_program(program: str) -> 
     assert {i.package for i in imports(program)} & set(OURS) <= {program, "commandline", "contract"}
 
 
-def test_the_command_lines_share_click_and_the_contract() -> None:
-    assert third_party("commandline") == {"click"}
+def test_the_programs_share_click_paho_and_the_contract() -> None:
+    assert third_party("commandline") == {"click", "paho"}
     assert {i.package for i in imports("commandline")} & set(OURS) == {"commandline", "contract"}
 
 
@@ -132,6 +134,22 @@ def test_a_command_line_starts_without_heavy_libraries(program: str) -> None:
 
 def test_bert_score_is_imported_when_used() -> None:
     assert not [i for i in imports("collector") if i.package == "bert_score" and i.at_module_level]
+
+
+def test_a_comparison_reads_no_database() -> None:
+    """What is compared was gathered before; only the two entries hand a database to the gathering."""
+    readers = {
+        f"{path.name} {name.name}"
+        for wing in ("comparison", "regression")
+        for path in sorted((ROOT / "collector" / wing).glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+        for name in node.names
+        if node.module.startswith("collector.store")
+        or node.module in {"collector.summaries.run_summary", "collector.comparison_inputs.answers"}
+    }
+    values = {"notes.py Run", "regression.py Run"}
+    assert readers - values == {"compare.py Store", "regression.py Store"}
 
 
 def wing_of(package: str, module: str) -> str:
@@ -212,3 +230,18 @@ def test_a_class_name_means_one_thing(package: str) -> None:
     for name, path in (*classes(package), *shared):
         places.setdefault(name, []).append(path)
     assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+
+
+def test_no_process_imports_from_the_current_folder() -> None:
+    """F23: where a user starts a command, a file may be named like a library."""
+    started = [
+        (path, ast.unparse(node.elts[1]))
+        for program in (*PROGRAMS, "commandline", "contract")
+        for path in (ROOT / program).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.List | ast.Tuple)
+        and node.elts
+        and ast.unparse(node.elts[0]) == "sys.executable"
+    ]
+    assert len(started) >= 3
+    assert {option for _, option in started} == {"'-P'"}, started

@@ -314,7 +314,8 @@ load_options: Final = all_of(
         click.option(
             "--until",
             type=click.Choice(("p90", "p99")),
-            help="Repeat the questions until an upper bound of this percentile holds with 99 % confidence.",
+            help="Repeat the questions until an upper bound of this percentile holds with 99 % confidence. "
+            "p90 needs at least 64 different questions, p99 at least 662.",
         ),
     ),
     option_group(

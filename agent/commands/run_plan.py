@@ -18,7 +18,7 @@ from commandline.options import all_of, arguments_of, context_of
 
 if TYPE_CHECKING:
     from agent.machine.telemetry import Telemetry
-    from agent.planning.plan_file import Position, PositionFile, Schedule, Timing
+    from agent.planning.plan_file import Position, PositionFile, RunValues, Schedule, Timing
     from agent.systemd_notify import Service
 
 _NOT_IN_A_PLAN = frozenset({"questions", "no-resume"})
@@ -60,11 +60,11 @@ def run_plan(
     from agent.outbox.state_folder import StateFolder
     from agent.planning.plan_file import PositionFile, identity_of, read_schedule, utc_time
     from agent.systemd_notify import Service
+    from commandline.clock import synchronised
 
     schedule = read_schedule(plan, _keys_of_a_run(context))
     service = Service()
-    commands = [arguments_of(run, values) for values in schedule.runs]
-    runs, inputs = _checked(plan, schedule, commands, context, lambda: service.alive("checking the plan"))
+    runs, commands, inputs = _checked(plan, schedule, context, lambda: service.alive("checking the plan"))
     if check:
         for command in commands:
             click.echo(" ".join(["agent run", *command]))
@@ -74,13 +74,14 @@ def run_plan(
     service.ready()
     file = PositionFile(StateFolder(state_dir).path, plan)
     identity = identity_of(commands, schedule.timing.rounds, inputs)
-    position = file.read()
+    position = file.read(say)
     if position is not None and position.identity != identity:
         say("the plan has changed since it started: starting over")
         position = None
     total = len(runs) * schedule.timing.rounds
     if position is not None and position.done >= total and not again:
-        if not position.due(schedule.timing, utc_time()):
+        # Before a board without a battery has asked a time server, its clock is slow.
+        if not position.due(schedule.timing, utc_time(), clock_is_right=synchronised() is not False):
             began = f"{position.began_at:%Y-%m-%d %H:%M} UTC"
             say(f"the plan that started at {began} is finished; use --again to repeat it")
             _deliver(context, state_dir, device_id)
@@ -100,16 +101,15 @@ def _keys_of_a_run(context: click.Context) -> list[str]:
 
 
 def _checked(
-    plan: Path,
-    schedule: "Schedule",
-    commands: Sequence[Sequence[str]],
-    context: click.Context,
-    alive: Callable[[], None],
-) -> tuple[list[click.Context], list[str]]:
+    plan: Path, schedule: "Schedule", context: click.Context, alive: Callable[[], None]
+) -> tuple[list[click.Context], list[tuple[str, ...]], list[str]]:
     """Check every run as far as is possible without measuring.
 
+    Bundles that do not take turns in rounds are measured in runs of their own, so that the machine cools down
+    in between.
+
     Returns:
-        A context of `run` for each run, and the SHA-256 of each bundle and question file.
+        A context of `run` for each run, its arguments, and the SHA-256 of each bundle and question file.
 
     Raises:
         click.UsageError: it is not clear where the results go.
@@ -118,25 +118,41 @@ def _checked(
     from agent.bundles.bundle import verify
     from agent.commands.destination_options import destination_of
     from agent.planning.plan import read_questions
-    from contract.codec import printable
 
     destination_of(context)
-    runs: list[click.Context] = []
+    values = [one for several in schedule.runs for one in _in_turns_or_apart(plan, several, context)]
+    runs = [_context_of_run(plan, one, context) for one in values]
     known: dict[Path, str] = {}
-    for values, command in zip(schedule.runs, commands, strict=True):
-        try:
-            runs.append(context_of(run, values, context))
-            request = request_of(runs[-1].params)
-        except click.UsageError as error:
-            what = f"{error.format_message().rstrip('.')}, in: {' '.join(command)}"
-            raise BadInput(f"'{printable(str(plan))}': {printable(what)}") from None
+    for request in (request_of(one.params) for one in runs):
         for bundle in request.bundles:
             if bundle not in known:
                 alive()
                 known[bundle] = verify(bundle).sha256
         if request.question_file not in known:
             known[request.question_file] = read_questions(request.question_file).file.sha256
-    return runs, list(known.values())
+    return runs, [arguments_of(run, one) for one in values], list(known.values())
+
+
+def _in_turns_or_apart(plan: Path, values: "RunValues", context: click.Context) -> list["RunValues"]:
+    """The run itself if its bundles take turns in rounds; otherwise a run for each bundle."""
+    from agent.planning.plan_file import BUNDLES
+
+    request = request_of(_context_of_run(plan, values, context).params)
+    if request.load.rounds > 1:
+        return [values]
+    return [{**values, BUNDLES: (str(bundle),)} for bundle in request.bundles]
+
+
+def _context_of_run(plan: Path, values: "RunValues", context: click.Context) -> click.Context:
+    from contract.codec import printable
+
+    try:
+        one = context_of(run, values, context)
+        request_of(one.params)
+    except click.UsageError as error:
+        what = f"{error.format_message().rstrip('.')}, in: {' '.join(arguments_of(run, values))}"
+        raise BadInput(f"'{printable(str(plan))}': {printable(what)}") from None
+    return one
 
 
 def _work_through(

@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from agent.outbox.outbox import Row
 from agent.outbox.receipted import KeptRun
+from agent.outbox.rows import Row
 from contract.codec import encode
 from contract.messages import MAX_MESSAGE_BYTES, MAX_RECEIPT_RANGES, Batch, Epochs, SeqRanges
 

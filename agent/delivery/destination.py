@@ -22,6 +22,8 @@ from contract.codec import printable
 if TYPE_CHECKING:
     from agent.delivery.publisher import Publisher
 
+CLIENT_FILE: Final = "client-secret"
+"""The file of the state folder that keeps the secret part of the agent's name at brokers."""
 UNREACHED_SECONDS: Final = 10.0
 """Longest wait at the end for a broker that was never reached."""
 
@@ -118,7 +120,7 @@ def delivering(where: Destination, state: OpenedState, say: Say) -> Iterator[Del
         return
     from agent.delivery.publisher import Publisher
 
-    publisher = Publisher(where.broker, state.device_id, state.outbox)
+    publisher = Publisher(where.broker, state.device_id, state.outbox, state.folder / CLIENT_FILE)
     refused = state.outbox.refused()
     try:
         if where.live:

@@ -4,6 +4,7 @@ import random
 import time
 import uuid
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, Literal
 
 from agent.delivery.mqtt_version import MqttVersion
@@ -18,6 +19,7 @@ from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress
 from commandline.clock import utc_now
 from commandline.counted import counted
+from commandline.mqtt_client import TakeoverPatience, kept_secret, new_secret
 from contract.errors import ContractError
 from contract.messages import Receipt, State, decode_message, encode_message
 
@@ -32,6 +34,8 @@ POLL_SECONDS: Final = 0.1
 SHORT_CONNECTION_SECONDS: Final = 10.0
 SHORT_CONNECTIONS: Final = 3
 """This many in a row suggest two agents that take over each other's session; few brokers report it."""
+FOREIGN_RECEIPTS: Final = 3
+"""This many receipts for runs that this agent does not know suggest a second device with its id."""
 SILENCE_SECONDS: Final = 180.0
 """If no receipt arrives for this long although a collector is there, a new connection is tried."""
 
@@ -43,9 +47,12 @@ class Publisher:
         broker: the broker's address and credentials.
         device_id: decides the topics; the outbox holds results of this device only.
         outbox: its rows are deleted only when a receipt confirms them.
+        secret_file: keeps the secret part of the client's name; None for a new secret.
     """
 
-    def __init__(self, broker: BrokerAddress, device_id: str, outbox: Outbox) -> None:
+    def __init__(
+        self, broker: BrokerAddress, device_id: str, outbox: Outbox, secret_file: Path | None = None
+    ) -> None:
         self._broker = broker
         self._device_id = device_id
         self._outbox = outbox
@@ -57,6 +64,10 @@ class Publisher:
         self._stay_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._state_due_at = 0.0
+        self._secret = new_secret() if secret_file is None else kept_secret(secret_file)
+        self._takeovers = TakeoverPatience()
+        self._own_runs: set[str] = set()
+        self._foreign_receipts = 0
         self._version = MqttVersion()
         self._ready_at: float | None = None
         self._short_connections = 0
@@ -82,7 +93,7 @@ class Publisher:
             wait_seconds: how long to wait for the broker to send something.
         """
         if self._uplink is None:
-            if self._link == "taken over" or time.monotonic() < self._retry_at:
+            if time.monotonic() < self._retry_at:
                 return
             self._uplink = self._dial()
         uplink = self._uplink
@@ -123,13 +134,10 @@ class Publisher:
             self._uplink.turn()
 
     def drain(self, seconds: float, stop: Stop) -> None:
-        """Step until nothing waits and collectors have answered, or the time is up, or a signal comes.
-
-        It also ends if the device's id was taken over.
-        """
+        """Step until nothing waits and collectors have answered, or the time is up, or a signal comes."""
         deadline = time.monotonic() + seconds
         while (self._outbox.pending() or self._sender.asking) and time.monotonic() < deadline:
-            if stop.asked or self._link == "taken over":
+            if stop.asked:
                 return
             self.step(wait_seconds=POLL_SECONDS)
             if self._uplink is None:
@@ -170,7 +178,13 @@ class Publisher:
             reason="the connection broke",
             agent_version=agent_version(),
         )
-        return Uplink(self._broker, self._device_id, encode_message(will), older=self._version.older)
+        return Uplink(
+            self._broker,
+            self._device_id,
+            encode_message(will),
+            older=self._version.older,
+            secret=self._secret,
+        )
 
     def _welcome(self) -> None:
         self.was_connected = True
@@ -192,9 +206,16 @@ class Publisher:
                 continue
             if not isinstance(receipt, Receipt) or receipt.device_id != self._device_id:
                 continue
+            if any(stream.stored and not self._knows(stream.run_id) for stream in receipt.streams):
+                self._foreign_receipts += 1
             if taken := self._sender.take(receipt):
                 self.delivered += taken
                 self._delivered()
+        if self._foreign_receipts >= FOREIGN_RECEIPTS:
+            self.problem = (
+                "receipts come for runs of another device: does another device also have the id "
+                f"'{self._device_id}'?"
+            )
         hold = False
         for packed, verdict, reason in uplink.acknowledged():
             self._sender.acknowledged(packed)
@@ -208,6 +229,12 @@ class Publisher:
                 hold = True
         if hold:
             self._sender.hold()
+
+    def _knows(self, run_id: str) -> bool:
+        """Whether a run is of this agent; the outbox may forget it once it is delivered."""
+        if run_id not in self._own_runs and self._outbox.knows(run_id):
+            self._own_runs.add(run_id)
+        return run_id in self._own_runs
 
     def _delivered(self) -> None:
         self.problem = None
@@ -265,8 +292,10 @@ class Publisher:
             return
         with suppress(OutboxFull):
             self._sender.lost()
+        lasted = 0.0
         if self._ready_at is not None:
-            short = time.monotonic() - self._ready_at < SHORT_CONNECTION_SECONDS
+            lasted = time.monotonic() - self._ready_at
+            short = lasted < SHORT_CONNECTION_SECONDS
             self._short_connections = self._short_connections + 1 if short else 0
             if not short:
                 self._retry_seconds = FIRST_RETRY_SECONDS
@@ -274,7 +303,8 @@ class Publisher:
         if self._short_connections >= SHORT_CONNECTIONS:
             self.problem += f"; it keeps breaking: does another device also have the id '{self._device_id}'?"
         jitter = random.random()  # noqa: S311 - spreads reconnects, no secret
-        self._retry_at = time.monotonic() + self._retry_seconds * (0.5 + 0.5 * jitter)
+        wait = self._takeovers.after(lasted) if uplink.link == "taken over" else self._retry_seconds
+        self._retry_at = time.monotonic() + wait * (0.5 + 0.5 * jitter)
         self._retry_seconds = min(2 * self._retry_seconds, MAX_RETRY_SECONDS)
 
     def _note(self) -> None:

@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 from agent.delivery.batches import MAX_RECORDS, Packed, inquiry, pack
 from agent.delivery.inquiries import Inquiries
 from agent.delivery.poison_record import QUICK_SECONDS, PoisonSearch
-from agent.outbox.outbox import Outbox, Row
+from agent.outbox.outbox import Outbox
+from agent.outbox.rows import Row
 from commandline.counted import counted
 from contract.messages import MAX_MESSAGE_BYTES, Receipt, SeqRanges
 

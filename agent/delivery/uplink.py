@@ -2,7 +2,7 @@
 
 It has no worker thread: `turn` does what can be done now and returns, so the parent decides when the network
 may cost time. Only opening a connection (names, TCP, TLS), which can take long and is mostly waiting, runs in
-a thread of its own. This is the only module that imports paho.
+a thread of its own. This is the only module of the agent that imports paho.
 """
 
 import threading
@@ -23,6 +23,7 @@ from agent.delivery.connection_loss import ended, never_made
 from agent.outbox.summary import LinkState
 from commandline.broker_address import BrokerAddress
 from commandline.certificate import peer_ends
+from commandline.mqtt_client import MqttClient, client_id, new_secret
 from contract.codec import printable
 from contract.messages import MAX_MESSAGE_BYTES
 from contract.topics import Channel, topic
@@ -52,6 +53,7 @@ class Uplink:
         will: what the broker publishes as the agent's state if the connection breaks; None for nothing.
         older: use MQTT 3.1.1, in which a broker cannot give a reason when it refuses something.
         role: part of the client's name; a broker allows one client of a name at a time.
+        secret: the part of the client's name that nobody else knows; None for a new one.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Uplink:
         *,
         older: bool = False,
         role: str = "agent",
+        secret: str | None = None,
     ) -> None:
         self._broker = broker
         self._device_id = device_id
@@ -78,7 +81,7 @@ class Uplink:
         """Largest payload: the contract's limit, or the broker's if that is less."""
         self.connack: Connack | None = None
         """The broker's limits; None until it has accepted this client."""
-        self._role = role
+        self._client_id = client_id(f"{role}-{device_id}", secret or new_secret())
         self._callbacks = 0
         self._receipts: list[bytes] = []
         self._acknowledgements = Acknowledgements()
@@ -172,9 +175,9 @@ class Uplink:
         return peer_ends(self._client.socket())
 
     def _new_client(self, will: bytes | None) -> Client:
-        client = Client(
+        client = MqttClient(
             CallbackAPIVersion.VERSION2,
-            client_id=f"distilbench-{self._role}-{self._device_id}",
+            client_id=self._client_id,
             protocol=MQTTv311 if self._older else MQTTv5,
         )
         if self._broker.user is not None:
@@ -290,8 +293,8 @@ class Uplink:
     ) -> None:
         if reason.value == _TAKEN_OVER:
             self._lose(
-                f"another agent has connected to {self._broker} as '{self._device_id}': "
-                "give each device an id of its own with --device-id",
+                f"another agent has connected to {self._broker} with a copy of this state folder, as "
+                f"'{self._device_id}': give each device a state folder of its own",
                 "taken over",
             )
         self._lose_connection(str(reason))

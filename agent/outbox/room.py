@@ -21,6 +21,13 @@ ORDER BY refused IS NULL, position
 """
 
 
+_PAST: Final = """
+FROM runs WHERE finished AND NOT EXISTS (SELECT 1 FROM records WHERE records.run_id = runs.run_id)
+"""
+MOST_PAST_RUNS: Final = 1_000
+"""How many past runs are remembered, the latest ones. A receipt that comes late may name one of them."""
+
+
 class Deleted(NamedTuple):
     """What was deleted."""
 
@@ -38,10 +45,7 @@ def delete_receipted(db: sqlite3.Connection, wanted_bytes: int | None = None) ->
     """
     deleted = _delete(db, _RECEIPTED, wanted_bytes)
     if deleted.records:
-        db.execute(
-            "DELETE FROM runs WHERE finished "
-            "AND NOT EXISTS (SELECT 1 FROM records WHERE records.run_id = runs.run_id)"
-        )
+        delete_past_runs(db)
     return deleted
 
 
@@ -54,6 +58,15 @@ def delete_oldest(db: sqlite3.Connection, wanted_bytes: int) -> Deleted:
         (deleted.records,),
     )
     return deleted
+
+
+def delete_past_runs(db: sqlite3.Connection) -> None:
+    """Delete finished runs without records, within the caller's transaction, and remember the latest ids."""
+    db.execute(f"INSERT OR IGNORE INTO past_runs (run_id) SELECT run_id {_PAST}")  # our own words
+    db.execute(f"DELETE {_PAST}")
+    db.execute(
+        "DELETE FROM past_runs WHERE number <= (SELECT max(number) FROM past_runs) - ?", (MOST_PAST_RUNS,)
+    )
 
 
 def _delete(db: sqlite3.Connection, oldest_first: str, wanted_bytes: int | None) -> Deleted:

@@ -11,6 +11,8 @@ import msgspec
 from agent.errors import StateUnusable
 from agent.outbox.schema import SCHEMA_VERSION, SIZE, WAITING, translated
 from contract.codec import printable
+from contract.device import checked_device_id
+from contract.errors import Malformed
 
 LinkState = Literal[
     "never tried",
@@ -112,6 +114,19 @@ def refused(db: sqlite3.Connection) -> tuple[RefusedRecords, ...]:
     """The records that are set aside, by the reason."""
     sql = "SELECT refused, count(*) FROM records WHERE refused IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
     return tuple(RefusedRecords(*row) for row in db.execute(sql))
+
+
+def device_ids(path: Path) -> list[str]:
+    """The devices whose runs an outbox contains; none if there is no outbox, or one that cannot be read."""
+    try:
+        with (
+            translated(path),
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db,
+        ):
+            found = db.execute("SELECT DISTINCT device_id FROM runs ORDER BY 1").fetchall()
+            return [checked_device_id(device_id) for (device_id,) in found]
+    except (StateUnusable, Malformed):
+        return []
 
 
 def summary(db: sqlite3.Connection) -> Summary:

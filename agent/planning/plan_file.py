@@ -9,28 +9,37 @@
     threads = [1, 4]
 
 A key of `[[run]]` is an option of `agent run` without its dashes; a list means one run with each of its
-values. Rounds are interleaved: every run once, then every run again. Paths are relative to the plan's
-folder. The command checks the values of options: see `agent/commands/run_plan.py`.
+values. A list of bundles is one run that measures all of them, as `agent run A B` does. The plan's own rounds
+are interleaved: every run once, then every run again. Paths are relative to the plan's folder. The command
+checks the values of options: see `agent/commands/run_plan.py`.
 """
 
 import hashlib
 import itertools
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from agent.errors import BadInput, StateUnusable
-from agent.outbox.state_folder import write_whole
-from contract.codec import printable
+from agent.outbox.damage import move_aside
+from commandline.disk import write_whole
+from contract.codec import decode_json, printable
 from contract.config import MAX_CONFIG_BYTES, Value, check_key, decode_toml
 from contract.errors import Malformed
+from contract.fields import Count
 
 MAX_RUNS: Final = 10_000
-_PATHS: Final = ("bundles", "questions")
+BUNDLES: Final = "bundles"
+_PATHS: Final = (BUNDLES, "questions")
+_CLOCK_STEP: Final = timedelta(minutes=10)
+"""A clock that is right does not go back further than this."""
+
+RunValues = dict[str, Value | tuple[Value, ...]]
+"""The values of one run by key; several bundles are a tuple."""
 
 
 class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -51,7 +60,7 @@ class Schedule(msgspec.Struct, frozen=True):
     """What a plan asks for."""
 
     timing: Timing
-    runs: tuple[dict[str, Value], ...]
+    runs: tuple[RunValues, ...]
     """The values of each run by key, in the order of one round; `bundles` and `questions` are whole paths."""
 
 
@@ -98,8 +107,8 @@ def _schedule(tables: dict[str, Any], folder: Path, options: Collection[str]) ->
     return Schedule(timing, single)
 
 
-def _runs(run: dict[str, Any], folder: Path, options: Collection[str]) -> list[dict[str, Value]]:
-    """The runs of a table, one for each combination of its lists' values."""
+def _runs(run: dict[str, Any], folder: Path, options: Collection[str]) -> list[RunValues]:
+    """The runs of a table, one for each combination of its lists' values; the bundles stay together."""
     for key in run:
         check_key(key, {*_PATHS, *options}, "plan: [[run]]")
     for key in _PATHS:
@@ -109,7 +118,7 @@ def _runs(run: dict[str, Any], folder: Path, options: Collection[str]) -> list[d
     return [dict(zip(run, picked, strict=True)) for picked in itertools.product(*choices)]
 
 
-def _choices(key: str, value: Any, folder: Path) -> list[Value]:
+def _choices(key: str, value: Any, folder: Path) -> Sequence[Value | tuple[Value, ...]]:
     values: Sequence[Any] = value if isinstance(value, list) else [value]
     if not values:
         raise Malformed(f"plan: {key!r} is an empty list")
@@ -118,7 +127,10 @@ def _choices(key: str, value: Any, folder: Path) -> list[Value]:
             raise Malformed(f"plan: {key!r} must be a text, a number, true or false, or a list of those")
         if key in _PATHS and isinstance(one, bool):
             raise Malformed(f"plan: {key!r} must be a path or a list of paths")
-    return [str(folder / str(one)) if key in _PATHS else one for one in values]
+    if key not in _PATHS:
+        return values
+    paths = tuple(str(folder / str(one)) for one in values)
+    return [paths] if key == BUNDLES else paths
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -126,15 +138,25 @@ class Position(msgspec.Struct, frozen=True):
 
     identity: str
     """A hash that is equal as long as the plan asks for the same."""
-    began_at: datetime
-    done: int = 0
+    began_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    done: Count = 0
     """Number of runs that have ended, in the plan's order over all rounds."""
-    failed: int = 0
+    failed: Count = 0
     idle_celsius: float | None = None
 
-    def due(self, timing: Timing, now: datetime) -> bool:
-        """Whether a finished plan has to start again."""
-        return timing.every_hours is not None and now - self.began_at >= timedelta(hours=timing.every_hours)
+    def due(self, timing: Timing, now: datetime, *, clock_is_right: bool = True) -> bool:
+        """Whether a finished plan has to start again.
+
+        Args:
+            timing: how often it starts.
+            now: the time.
+            clock_is_right: False if the clock may be slow. If it is right, a plan that began in the future
+                began while it was fast, and is due.
+        """
+        if timing.every_hours is None:
+            return False
+        since = now - self.began_at
+        return since >= timedelta(hours=timing.every_hours) or (clock_is_right and since < -_CLOCK_STEP)
 
 
 def identity_of(commands: Sequence[Sequence[str]], rounds: int, inputs: Sequence[str]) -> str:
@@ -149,6 +171,9 @@ def identity_of(commands: Sequence[Sequence[str]], rounds: int, inputs: Sequence
     return hashlib.sha256(json.dumps((commands, rounds, inputs)).encode()).hexdigest()
 
 
+_POSITION: Final = msgspec.json.Decoder(Position)
+
+
 class PositionFile:
     """The file that holds a plan's position.
 
@@ -161,12 +186,26 @@ class PositionFile:
         name = hashlib.sha256(str(plan.resolve()).encode()).hexdigest()[:16]
         self._path = folder / f"plan-{name}.json"
 
-    def read(self) -> Position | None:
-        """The position; None if there is none that can be read."""
+    def read(self, say: Callable[[str], None]) -> Position | None:
+        """The position; None if there is none, or a damaged one, which is moved aside.
+
+        If it is lost, the plan starts over, which costs time and no result.
+
+        Args:
+            say: prints a warning about damage.
+
+        Raises:
+            StateUnusable: it cannot be read, or not be moved aside.
+        """
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Position)
-        except (OSError, msgspec.DecodeError):
-            # Lost or damaged: the plan starts over, which costs time and no result.
+            return decode_json(self._path.read_bytes(), _POSITION, "position")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StateUnusable(f"cannot read the position in the plan: {error.strerror}") from None
+        except Malformed:
+            aside = move_aside(self._path)
+            say(f"the position in the plan was damaged and moved to '{printable(str(aside))}': starting over")
             return None
 
     def write(self, position: Position) -> None:

@@ -1,6 +1,7 @@
 """Selects and orders the questions of a run; both depend on the seed and the ids only."""
 
 import hashlib
+import random
 from collections.abc import Iterable
 
 from contract.questions import Question
@@ -22,6 +23,18 @@ def select(questions: Iterable[Question], limit: int | None, seed: int) -> tuple
 def in_pass(questions: tuple[Question, ...], seed: int, number: int) -> tuple[Question, ...]:
     """The questions in the order of pass `number`, from 0: each pass has an order of its own."""
     return questions if number == 0 else select(questions, None, seed + number)
+
+
+def shuffled(questions: tuple[Question, ...], seed: int, count: int) -> list[Question]:
+    """Draw questions, each as often as any other or once more, in one random order.
+
+    Unlike passes, a long stretch of them is no more even than one of chance.
+    """
+    draws = random.Random(seed)  # noqa: S311 - a simulation, no secret
+    whole, rest = divmod(count, len(questions))
+    chosen = [*questions * whole, *draws.sample(questions, rest)]
+    draws.shuffle(chosen)
+    return chosen
 
 
 def by_length(questions: Iterable[Question]) -> tuple[Question, ...]:

@@ -9,15 +9,16 @@ from agent.delivery.destination import Delivery, Destination, Say, delivering
 from agent.errors import OutboxFull
 from agent.machine.device import inspect_device
 from agent.machine.remarks import remarks
+from agent.outbox.interrupted import end_runs_of_older_versions
 from agent.outbox.state_folder import OpenedState, opened_state
 from agent.planning.plan import Plan, read_questions
 from agent.planning.request import RunRequest
-from agent.progress import Progress
+from agent.planning.rounds import LEAST_QUESTIONS, planned, with_possible_rounds
+from agent.progress import Progress, about
 from agent.running.progress_line import ProgressLine
-from agent.running.rounds import LEAST_QUESTIONS, planned, with_possible_rounds
-from agent.running.run_log import end_runs_of_older_versions
 from agent.running.runs import Runs
 from agent.running.thread_trial import with_fastest_threads
+from agent.stopping.stop_rule import hopeless
 from agent.systemd_notify import Service
 from commandline.counted import counted
 from commandline.outcome_text import outcome_lines
@@ -63,7 +64,8 @@ def measure(
         plans = _in_possible_rounds(plans, say)
         with suppress(OutboxFull):  # a later command ends them
             end_runs_of_older_versions(state.outbox)
-        for sentence in warnings:
+        undecided = hopeless(plans[0].settings, len(plans[0].questions))
+        for sentence in warnings if undecided is None else (*warnings, undecided):
             say(f"warning: {sentence}")
         if request.threads == "auto":
             plans = [with_fastest_threads(plan, state.folder, state.stop, say) for plan in plans]
@@ -102,19 +104,23 @@ def measure_all(
         Stopped: a signal came; what was measured is in the outbox, and the same command continues it.
         NotDelivered: results stay in the outbox because their destination cannot be reached or refuses them.
     """
-    line = ProgressLine(state.outbox.pending)
+    line = ProgressLine(state.outbox.pending, say)
     service = Service()
     service.ready()
     paused: str | None = None
+    known = False
 
     def between(progress: Progress) -> None:
-        nonlocal paused
+        nonlocal paused, known
+        progress = progress._replace(seconds_left=runs.seconds_left)
+        if progress.seconds_left is not None and not known:
+            tell(f"{about(progress.seconds_left)} left")
+            known = True
         line.draw(progress)
-        service.alive(f"{progress.name}: {progress.how_far}")
+        service.alive(f"{progress.name}: {progress.how_far}{progress.left}")
         delivery.between(progress)
         if progress.paused != paused:
-            line.clear()
-            say(f"{progress.title}: pausing: {progress.paused}" if progress.paused else "continuing")
+            tell(f"{progress.title}: pausing: {progress.paused}" if progress.paused else "continuing")
             paused = progress.paused
 
     def meanwhile() -> None:
@@ -126,16 +132,17 @@ def measure_all(
         say(sentence)
 
     runs = Runs(plans, state, tell, resume=resume)
+    known = runs.seconds_left is not None
+    for sentence in runs.announcement():
+        say(sentence)
     runs.measure_rounds(between, meanwhile)
-    finished = []
-    for number, plan in enumerate(plans):
-        run_id, last = runs.finish(number, between, meanwhile)
-        line.clear()
+    finished = runs.finish(between, meanwhile)
+    line.clear()
+    for plan, (run_id, last) in zip(plans, finished, strict=True):
         delivery.run_ended(run_id)
-        finished.append(last)
         _say_result(plan, last, say)
     delivery.finish()
-    return finished
+    return [last for _, last in finished]
 
 
 def _say_result(plan: Plan, last: RunFinished, say: Say) -> None:

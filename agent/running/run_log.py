@@ -3,17 +3,19 @@
 The run has a clock of its own, which runs during its rounds only.
 """
 
-import secrets
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from agent.errors import OutboxFull
-from agent.outbox.outbox import Outbox, Place
+from agent.outbox.interrupted import end_as_interrupted
+from agent.outbox.outbox import Outbox
+from agent.outbox.rows import Added, Place
 from agent.planning.plan import Plan
 from agent.planning.selection import Passes
 from agent.running.marks import Stretch, marks_of
@@ -34,6 +36,14 @@ from contract.records import (
 )
 
 
+class Ending(NamedTuple):
+    """How a run ends."""
+
+    last: RunFinished
+    added: Added
+    """What is to be committed."""
+
+
 class RunLog:
     """Records one run, from its start or from where an earlier process left it.
 
@@ -44,6 +54,7 @@ class RunLog:
         resume: continue a run of the same identity, if there is one; otherwise it is recorded as interrupted.
         wait: called with the reason while the outbox is full: it may deliver, wait a moment, or raise.
         besides: ids of the command's other runs, which are not resumed here.
+        epoch: the number that the command's runs share.
     """
 
     def __init__(
@@ -55,13 +66,15 @@ class RunLog:
         resume: bool,
         wait: Callable[[str], None],
         besides: Collection[str] = (),
+        epoch: str,
     ) -> None:
         self._plan = plan
+        self._epoch = epoch
         self._outbox = outbox
         self._wait = wait
         unfinished = outbox.unfinished(plan.identity, besides)
         if unfinished is not None and not resume:
-            _abandon(outbox, unfinished, "the run was interrupted and started over")
+            end_as_interrupted(outbox, unfinished, "the run was interrupted and started over")
             unfinished = None
         self.resumed_at = unfinished.asked if unfinished else 0
         """Number of questions that an earlier process has answered."""
@@ -107,12 +120,11 @@ class RunLog:
         """Commit the first record of this process, unless that is done already."""
         if self._begun:
             return
-        epoch = secrets.token_hex(8)
         first: RunStarted | RunResumed
         if self._place.next_seq == 0:
-            first = _started(self._plan, epoch)
+            first = _started(self._plan, self._epoch)
         else:
-            first = RunResumed(seq=self._place.next_seq, epoch=epoch, resumed_at=utc_now())
+            first = RunResumed(seq=self._place.next_seq, epoch=self._epoch, resumed_at=utc_now())
         self._commit([first], self._place)
         self._begun = True
 
@@ -185,7 +197,7 @@ class RunLog:
             ),
         )
 
-    def finish(
+    def ending(
         self,
         status: RunStatus,
         reason: str,
@@ -196,8 +208,8 @@ class RunLog:
         peak_rss_bytes: int | None,
         energy_source: str | None,
         ends: RoundFinished | None = None,
-    ) -> RunFinished:
-        """Commit the last record, and before it the end of the last round if that is still open."""
+    ) -> Ending:
+        """The last record, and before it the end of the last round if that is still open; not committed."""
         elapsed_ns = self.elapsed_ns
         seq = self._place.next_seq
         open_round = [] if ends is None else [replace(ends, seq=seq, at_ns=elapsed_ns)]
@@ -215,10 +227,15 @@ class RunLog:
             outcome=outcome,
             finished_at=utc_now(),
         )
-        self._commit(
-            [*open_round, last], self._place._replace(elapsed_ns=elapsed_ns, finished=True, kept=b"")
+        records: list[Record] = [*open_round, last]
+        place = self._place._replace(
+            next_seq=seq + len(records), elapsed_ns=elapsed_ns, finished=True, kept=b""
         )
-        return last
+        return Ending(last, Added(place, records))
+
+    def end(self, ending: Ending) -> None:
+        """Commit the last record."""
+        self._commit(ending.added.records, ending.added.place)
 
     def _sample(self, stretch: Stretch) -> Sample:
         return Sample(
@@ -232,7 +249,7 @@ class RunLog:
 
     def _commit(self, records: Sequence[Record], place: Place) -> None:
         """Commit records as soon as there is room."""
-        after = place._replace(next_seq=place.next_seq + len(records))
+        after = place._replace(next_seq=self._place.next_seq + len(records))
         while True:
             try:
                 self._outbox.append(after, records, utc_now())
@@ -241,35 +258,6 @@ class RunLog:
             else:
                 self._place = after
                 return
-
-
-def end_runs_of_older_versions(outbox: Outbox) -> int:
-    """Record as interrupted what an older distilbench began, since no record of this one fits into it.
-
-    Returns:
-        How many runs were ended.
-
-    Raises:
-        OutboxFull: the outbox has no room for their last records.
-    """
-    older = outbox.unfinished_of_older_versions()
-    for place in older:
-        _abandon(outbox, place, "the run was interrupted, and then distilbench was updated")
-    return len(older)
-
-
-def _abandon(outbox: Outbox, place: Place, reason: str) -> None:
-    # The fields that this sets are those of every format version.
-    last = RunFinished(
-        seq=place.next_seq,
-        status="interrupted",
-        reason=reason,
-        answered=place.asked - place.errors,
-        errors=place.errors,
-        elapsed_ns=place.elapsed_ns,
-        finished_at=utc_now(),
-    )
-    outbox.append(place._replace(next_seq=place.next_seq + 1, finished=True, kept=b""), [last], utc_now())
 
 
 def _started(plan: Plan, epoch: str) -> RunStarted:

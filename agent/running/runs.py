@@ -1,14 +1,19 @@
 """The runs of one command, which take turns: one round of each, then the next round of each."""
 
+import secrets
 from collections.abc import Callable, Sequence
 
-from agent.errors import OutboxRolledBack
+from agent.errors import OutboxFull, OutboxRolledBack
 from agent.machine.remarks import remarks
 from agent.outbox.state_folder import OpenedState
+from agent.planning.history import History
 from agent.planning.plan import Plan
-from agent.running.rounds import turns
-from agent.running.run import Between, Meanwhile, Run
+from agent.planning.rounds import turns
+from agent.running.forecast import announcement, spread_of
+from agent.running.round import Meanwhile
+from agent.running.run import Between, Run
 from agent.stop_signal import Stopped
+from commandline.clock import utc_now
 from contract.records import RunFinished
 
 
@@ -30,9 +35,22 @@ class Runs:
         self._say = say
         self._seed = plans[0].settings.seed
         self._resume = resume
+        self._history = History(state.folder)
+        self._expected = [self._history.pace(plan) for plan in plans]
+        self._epoch = secrets.token_hex(8)
         self._runs: list[Run] = []
         for plan in plans:
             self._runs.append(self._started(plan))
+
+    @property
+    def seconds_left(self) -> float | None:
+        """About how long all rounds that are left take; None if that is not known yet."""
+        left = [run.seconds_left(pace) for run, pace in zip(self._runs, self._expected, strict=True)]
+        return None if None in left else sum(seconds for seconds in left if seconds is not None)
+
+    def announcement(self) -> list[str]:
+        """What is going to be measured, how long it takes and what it can detect, in sentences."""
+        return announcement(self._plans, self.seconds_left, self._history.spread)
 
     def measure_rounds(self, between: Between, meanwhile: Meanwhile) -> None:
         """Measure all rounds of all runs.
@@ -40,30 +58,58 @@ class Runs:
         Raises:
             Stopped: a signal came; what was measured is in the outbox, and the same command continues it.
         """
+        try:
+            self._measure_rounds(between, meanwhile)
+        finally:
+            self._keep()
+
+    def _measure_rounds(self, between: Between, meanwhile: Meanwhile) -> None:
         while (number := self._next_round()) is not None:
             for place in turns(len(self._runs), self._seed, number):
                 if self._runs[place].next_round == number:
                     self._measure_round(place, between, meanwhile)
 
-    def finish(self, place: int, between: Between, meanwhile: Meanwhile) -> tuple[str, RunFinished]:
-        """Write the last record of the run of a plan, by the plan's place.
+    def finish(self, between: Between, meanwhile: Meanwhile) -> list[tuple[str, RunFinished]]:
+        """Write the last records of all runs, in the order in which the runs began.
+
+        They are committed at once: of a command that is interrupted here, all runs have ended or none.
 
         Returns:
-            The run's id, and its last record.
+            The id and the last record of each run, in the order of the plans.
 
         Raises:
             Stopped: a signal came.
         """
+        began = turns(len(self._runs), self._seed, 0)
         while True:
-            run = self._runs[place]
             try:
-                return run.run_id, run.finish(between)
+                endings = {place: self._runs[place].ending(between) for place in began}
+                self._state.outbox.append_together([each.added for each in endings.values()], utc_now())
+            except OutboxFull as full:
+                self._wait(began[0], full)
             except OutboxRolledBack as reason:
-                self._start_over(place, reason)
+                for place, run in enumerate(self._runs):
+                    if self._state.outbox.rolled_back(run.run_id):
+                        self._start_over(place, reason)
                 self.measure_rounds(between, meanwhile)
-            except Stopped as stopped:
-                self._say_stopped(place, stopped)
-                raise
+            else:
+                return [(run.run_id, endings[place].last) for place, run in enumerate(self._runs)]
+
+    def _wait(self, place: int, full: OutboxFull) -> None:
+        try:
+            self._runs[place].wait_for_room(str(full))
+        except Stopped as stopped:
+            self._say_stopped(place, stopped)
+            raise
+
+    def _keep(self) -> None:
+        """Keep for later commands what this one has measured."""
+        paces = [
+            (plan, run.pace)
+            for plan, run in zip(self._plans, self._runs, strict=True)
+            if run.pace is not None
+        ]
+        self._history.add(paces, spread_of([run.log_times for run in self._runs]))
 
     def _next_round(self) -> int | None:
         """The lowest number of a round that a run still has to measure; None after the last round."""
@@ -85,6 +131,7 @@ class Runs:
             self._state.outbox,
             self._state.stop,
             resume=self._resume,
+            epoch=self._epoch,
             besides=[other.run_id for other in self._runs],
         )
         if run.resumed_after is not None:

@@ -10,6 +10,9 @@ from agent.worker.protocol import time_ns
 CHUNK_SECONDS: Final = 0.5
 """The worker is asked for this long at a time, so that the terminal can show what happens."""
 
+LOADING: Final = "loading"
+"""What happens first."""
+
 
 class Prepared(NamedTuple):
     """What was measured on the way."""
@@ -36,7 +39,7 @@ def prepare(worker: WorkerProcess, plan: Plan, warmup: int, progress: Callable[[
         WorkerDied: the process ended.
         Stopped: a signal came.
     """
-    progress("loading")
+    progress(LOADING)
     load_ns = worker.load(plan.bundle, plan.settings).load_ns
     progress("the first question")
     first = worker.ask(plan.questions[:1], CHUNK_SECONDS)

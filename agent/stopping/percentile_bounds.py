@@ -4,9 +4,12 @@ Among n independent times, the number that exceed the true percentile is binomia
 that at most t times exceed it with a probability of at most 1 %. Then the t-th highest time is an upper bound
 that holds with 99 % confidence. That is what LoadGen computes for SingleStream (`loadgen/results.cc` and
 `early_stopping.cc` of mlcommons/inference, with a tolerance of 0): 64 times suffice for p90, 662 for p99.
+
+Two times of one question are not independent, since a long question is slow each time. So each question
+counts once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from functools import cache
 from math import exp, log
 from typing import Final
@@ -17,8 +20,13 @@ CONFIDENCE: Final = 0.99
 PERCENTILES: Final = (90, 99)
 
 
-def percentile_bound(times_ns: Sequence[int], percent: int) -> PercentileBound:
-    """The upper bound of a percentile; its value is None if there are too few times."""
+def percentile_bound(times_ns: Collection[int], percent: int) -> PercentileBound:
+    """The upper bound of a percentile; its value is None if there are too few times.
+
+    Args:
+        times_ns: one time of each question.
+        percent: the percentile, 90 or 99.
+    """
     over = _allowed_over(len(times_ns), percent)
     return PercentileBound(
         percent=percent,
@@ -30,7 +38,7 @@ def percentile_bound(times_ns: Sequence[int], percent: int) -> PercentileBound:
 
 @cache
 def needed(percent: int) -> int:
-    """The smallest number of times that bounds a percentile."""
+    """The smallest number of questions that bounds a percentile."""
     count = 1
     while not _allowed_over(count, percent):
         count += 1

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from agent.stopping.percentile_bounds import needed, percentile_bound
-from agent.worker.protocol import time_ns
+from agent.stopping.percentile_bounds import needed
+from agent.stopping.rate_trial import MOST_QUESTIONS, ServiceTime, tried
 from contract.codec import encode
 from contract.records import Answer, RateTrial, Settings
 
@@ -29,15 +29,8 @@ def arrivals_ns(qps: float, count: int, seed: int) -> tuple[int, ...]:
 _STEPS: Final = 6
 """Number of rates in a search: it ends within 1/64 of the rate of one question after the other."""
 
-_MAX_QUERIES: Final = 20_000
-
-
-def queries_for(qps: float, settings: Settings, seconds_left: float | None) -> int:
-    """How many questions arrive in a trial: enough to bound p99 if some are late, within the limits."""
-    count = max(settings.min_queries or 2 * needed(99), ceil(qps * settings.min_seconds))
-    if seconds_left is not None:
-        count = min(count, ceil(qps * seconds_left))
-    return max(1, min(count, _MAX_QUERIES))
+_SPARE: Final = 1.5
+"""A trial asks this many times the questions that it takes by what is known before it."""
 
 
 def steps(settings: Settings) -> int:
@@ -48,7 +41,8 @@ def steps(settings: Settings) -> int:
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What another process needs to continue the search."""
 
-    service_ns: int
+    service_ns: float
+    squared_variation: float = 1.0
     trials: tuple[RateTrial, ...]
     answers: tuple[Answer, ...]
 
@@ -58,8 +52,10 @@ class RateSearch:
 
     Args:
         settings: the latency bound, and the one rate to try if there is one. Otherwise each step halves the
-            interval between the highest rate that held and the lowest that did not.
-        service_ns: time of a question without queueing; no rate above its inverse can hold for long.
+            interval between the highest rate that held and the lowest that did not. Until one did not, the
+            upper end is the inverse of the time that a question occupies the reader, which every trial
+            measures again: a ceiling that was too low rises while rates hold.
+        service_ns: mean time of a question without queueing, from the warm-up.
         kept: what `kept` returned in an earlier process whose search this one continues.
     """
 
@@ -67,19 +63,17 @@ class RateSearch:
         before = (
             msgspec.json.decode(kept, type=_Kept)
             if kept
-            else _Kept(service_ns=service_ns, trials=(), answers=())
+            else _Kept(service_ns=max(service_ns, 1), trials=(), answers=())
         )
         self.trials: list[RateTrial] = []
         self.answers = before.answers
         """Answers at the highest rate that held, or else at the last one; not numbered yet."""
         self.best_qps: float | None = None
         """The highest rate that held; None if none did."""
-        self._only = settings.qps
+        self.settings = settings
         self._steps = steps(settings)
-        self._bound_ns = settings.latency_bound_ns or 0
-        self._service_ns = before.service_ns
-        self._low = 0.0
-        self._high = 1e9 / max(before.service_ns, 1)
+        self._service = ServiceTime(before.service_ns, before.squared_variation)
+        self._lowest_failed: float | None = None
         for trial in before.trials:
             self._note(trial)
 
@@ -87,7 +81,25 @@ class RateSearch:
         """The next rate to try; None when the search is over."""
         if len(self.trials) == self._steps:
             return None
-        return self._only if self._only is not None else (self._low + self._high) / 2
+        if self.settings.qps is not None:
+            return self.settings.qps
+        low, capacity = self.best_qps or 0.0, 1e9 / self._service.mean_ns
+        ends = [end for end in (self._lowest_failed, capacity) if end is not None and end > low]
+        return (low + min(ends)) / 2 if ends else 2 * low
+
+    def queries(self, qps: float, seconds_left: float | None) -> int:
+        """How many questions arrive in a trial: enough to decide whether the rate holds, within the limits.
+
+        Where that would be too many, the rate can still turn out not to hold, which takes fewer questions.
+        """
+        settings = self.settings
+        count = max(settings.min_queries or 2 * needed(99), ceil(qps * settings.min_seconds))
+        wanted = self._service.questions(qps)
+        if settings.min_queries == 0 and wanted <= MOST_QUESTIONS:
+            count = max(count, ceil(_SPARE * wanted))
+        if seconds_left is not None:
+            count = min(count, ceil(qps * seconds_left))
+        return max(1, min(count, MOST_QUESTIONS))
 
     @property
     def stage(self) -> str:
@@ -99,37 +111,33 @@ class RateSearch:
 
         Args:
             qps: the rate.
-            answers: answers to its questions. Disturbed ones count like the others, since they delayed the
-                questions after them.
+            answers: answers to its questions, in order.
             given_up_ns: how long each question that was given up had waited.
         """
-        times = [answer.waited_ns + time_ns(answer) for answer in answers if answer.error is None]
-        ordered = sorted([*times, *given_up_ns]) or [
-            self._bound_ns + 1
-        ]  # a rate without answers did not hold
-        p99_ns = ordered[ceil(0.99 * len(ordered)) - 1]
-        bound = percentile_bound(ordered, 99).value_ns
-        trial = RateTrial(
-            qps=qps,
-            queries=len(ordered),
-            p50_ns=ordered[ceil(0.5 * len(ordered)) - 1],
-            p99_ns=p99_ns,
-            bound_ns=bound,
-            held=(p99_ns if bound is None else bound) <= self._bound_ns,
-        )
+        settings = self.settings
+        trial, service = tried(qps, answers, given_up_ns, settings.latency_bound_ns or 0, settings.seed)
         self._note(trial)
+        if service is not None:
+            self._service = service
         if trial.held or self.best_qps is None:
             self.answers = answers
         return trial.held
 
     def kept(self) -> bytes:
         """What another process needs to continue the search."""
-        return encode(_Kept(service_ns=self._service_ns, trials=tuple(self.trials), answers=self.answers))
+        mean_ns, variation = self._service
+        return encode(
+            _Kept(
+                service_ns=mean_ns,
+                squared_variation=variation,
+                trials=tuple(self.trials),
+                answers=self.answers,
+            )
+        )
 
     def _note(self, trial: RateTrial) -> None:
         self.trials.append(trial)
         if trial.held:
-            self._low = trial.qps
             self.best_qps = max(trial.qps, self.best_qps or 0.0)
         else:
-            self._high = trial.qps
+            self._lowest_failed = min(trial.qps, self._lowest_failed or trial.qps)

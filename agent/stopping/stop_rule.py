@@ -6,7 +6,7 @@ from agent.stopping.percentile_bounds import CONFIDENCE, needed
 from agent.stopping.rate_search import steps
 from agent.stopping.tally import Tally
 from commandline.counted import counted
-from commandline.outcome_text import no_rate_line
+from commandline.outcome_text import no_rate_line, undecided_line
 from contract import scenarios
 from contract.records import Outcome, RunStatus, Settings
 
@@ -30,12 +30,30 @@ def may_end(settings: Settings, selected: int, asked: int, seconds: float, tally
     return (
         asked >= max(selected, settings.min_queries)
         and seconds >= settings.min_seconds
-        and (settings.percentile is None or _known_or_hopeless(settings.percentile, tally))
+        and (settings.percentile is None or _known_or_hopeless(settings.percentile, selected, tally))
     )
 
 
-def _known_or_hopeless(percent: int, tally: Tally) -> bool:
-    return len(tally.undisturbed_ns) >= needed(percent) or tally.asked >= PATIENCE * needed(percent)
+def _known_or_hopeless(percent: int, selected: int, tally: Tally) -> bool:
+    enough = needed(percent)
+    return selected < enough or len(tally.undisturbed_ns) >= enough or tally.asked >= PATIENCE * enough
+
+
+def hopeless(settings: Settings, selected: int) -> str | None:
+    """Why questions can't decide the percentile that a run is to bound, in one sentence; None if they can.
+
+    Args:
+        settings: of the run.
+        selected: number of different questions that it asks.
+    """
+    percent = settings.percentile
+    if percent is None or selected >= needed(percent):
+        return None
+    again = "" if settings.min_queries > selected or settings.min_seconds else ", so each is asked once"
+    return (
+        f"--until p{percent} needs at least {needed(percent)} different questions, and this run has "
+        f"{selected:,}{again}; its times count, but p{percent} stays undecided"
+    )
 
 
 def verdict(settings: Settings, selected: int, asked: int, tally: Tally) -> tuple[RunStatus, str]:
@@ -50,8 +68,8 @@ def verdict(settings: Settings, selected: int, asked: int, tally: Tally) -> tupl
     if percent is not None and len(tally.undisturbed_ns) < needed(percent):
         since = " since the interruption" if outcome.left_out else ""
         return "inconclusive", (
-            f"p{percent} needs {needed(percent)} undisturbed times for {CONFIDENCE:.0%} confidence, "
-            f"and the run has {len(tally.undisturbed_ns)}{since}"
+            f"p{percent} needs undisturbed times of {needed(percent)} different questions for "
+            f"{CONFIDENCE:.0%} confidence, and the run has {len(tally.undisturbed_ns)}{since}"
         )
     return "complete", ""
 
@@ -61,12 +79,9 @@ def _of_server(settings: Settings, outcome: Outcome) -> tuple[RunStatus, str]:
         return "inconclusive", (
             f"--max-seconds ended it after {len(outcome.rates)} of {counted(steps(settings), 'rate')}"
         )
-    best = next((t for t in outcome.rates if t.held and t.qps == outcome.valid_qps), None)
-    if best is None:
-        return "inconclusive", no_rate_line(settings)
-    if best.bound_ns is None:
-        return "inconclusive", (
-            f"p99 needs {needed(99)} questions for {CONFIDENCE:.0%} confidence, "
-            f"and the trial of the best rate had {best.queries}"
-        )
-    return "complete", ""
+    if outcome.valid_qps is not None:
+        return "complete", ""
+    only = outcome.rates[0]
+    if settings.qps is not None and only.undecided:
+        return "inconclusive", undecided_line(settings, only)
+    return "inconclusive", no_rate_line(settings)

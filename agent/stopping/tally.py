@@ -28,8 +28,8 @@ class Tally:
         """Number of questions that this process has asked, answered or not."""
         self.times_ns: list[int] = []
         """Time of each answered question."""
-        self.undisturbed_ns: list[int] = []
-        """Time of each answered question without a mark."""
+        self.undisturbed_ns: dict[str, int] = {}
+        """The newest time without a mark of each question that has one, by its id."""
 
     def add(self, answers: Sequence[Answer], busy_ns: int, loadgen: dict[str, str]) -> None:
         """Count a chunk.
@@ -42,7 +42,9 @@ class Tally:
         self.asked += len(answers)
         answered = [answer for answer in answers if answer.error is None]
         self.times_ns += map(time_ns, answered)
-        self.undisturbed_ns += [time_ns(answer) for answer in answered if not answer.marks]
+        self.undisturbed_ns |= {
+            answer.question_id: time_ns(answer) for answer in answered if not answer.marks
+        }
         self._busy_ns += busy_ns
         if loadgen:
             self._outcome = Outcome(loadgen=loadgen)
@@ -60,7 +62,9 @@ class Tally:
         """What the run found out for its scenario, as far as it got."""
         if self._scenario in (scenarios.SINGLE_STREAM, scenarios.SUSTAINED):
             return Outcome(
-                bounds=tuple(percentile_bound(self.undisturbed_ns, percent) for percent in PERCENTILES),
+                bounds=tuple(
+                    percentile_bound(self.undisturbed_ns.values(), percent) for percent in PERCENTILES
+                ),
                 throttled_after_ns=self._throttled_ns,
                 left_out=self._left_out,
             )

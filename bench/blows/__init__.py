@@ -1,1 +1,1 @@
-"""What happens to the cards of boards and to the database of a collector: blows of `bench.chaos`."""
+"""What happens to cards, brokers, databases and disks, and what strangers send: blows of `bench.chaos`."""

@@ -10,12 +10,13 @@ class Backup:
     """The latest backup of a database.
 
     Args:
-        database: the database; the backup lies beside it.
+        database: the database.
+        copy: the file of the backup, on a disk that has room.
     """
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, copy: Path) -> None:
         self._database = database
-        self._copy = database.with_name("backup.db")
+        self._copy = copy
 
     def forget(self) -> None:
         """Delete the backup."""

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 import click
 from msgspec.structs import replace
 
+from agent.delivery.destination import CLIENT_FILE
 from agent.delivery.publisher import Publisher
 from agent.errors import OutboxRolledBack
 from agent.outbox.outbox import Outbox
@@ -102,7 +103,9 @@ def main(
     log = Log(state_dir.with_suffix(".log"))
     with (
         opened_state(state_dir, device_id, partial(print, file=sys.stderr)) as state,
-        closing(Publisher(parse_broker(broker), device_id, state.outbox)) as publisher,
+        closing(
+            Publisher(parse_broker(broker), device_id, state.outbox, state.folder / CLIENT_FILE)
+        ) as publisher,
     ):
         epoch = secrets.token_hex(8)
         end = time.monotonic() + seconds

@@ -20,10 +20,17 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, if it does not run."""
+        """Start it, if it does not run; let it continue, if it was stopped."""
         if self._process is None or self._process.poll() is not None:
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: S603  # ours
+        else:
+            self._process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Stop it where it is, as Ctrl-Z does, until `start`."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
 
     def wait_for(self, words: str) -> None:
         """Wait until it has printed these words.
@@ -41,6 +48,7 @@ class Process:
         """Send it a signal and wait for its end."""
         if self._process is not None:
             self._process.send_signal(number)
+            self._process.send_signal(signal.SIGCONT)
             self._process.wait(30)
 
     @property

@@ -1,18 +1,19 @@
 """A made-up fleet in a real database: results as agents would have sent them, inserted in bulk.
 
-Times are log-normal around a speed for each device and model. A question has three gold answers, as in SQuAD
-dev, of which the later ones often repeat the first. A fifth of a model's answers is wrong, three quarters of
-these on questions that are hard for all models. So scores, intervals and differences look realistic, but
-nothing here is a measurement.
+Every device measured all bundles in one command, in rounds. Times are log-normal around a speed for each
+device, model and round. A question has three gold answers, as in SQuAD dev, of which the later ones often
+repeat the first. A fifth of a model's answers is wrong, three quarters of these on questions that are hard
+for all models. So scores, intervals and differences look realistic, but nothing here is a measurement.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from collector.intake.record_rows import insert
 from collector.scoring.question_sets import add_questions
@@ -21,8 +22,18 @@ from commandline.clock import utc_now
 from contract.bundle import Architecture, FileEntry, Manifest, Weights
 from contract.codec import encode
 from contract.device import HARDWARE_CLASSES, Device
-from contract.records import QuestionSet, RunFinished, RunStarted, Sample, Settings
+from contract.records import (
+    QuestionSet,
+    RoundFinished,
+    RoundStarted,
+    RunFinished,
+    RunStarted,
+    Sample,
+    Settings,
+)
 from contract.scenarios import SINGLE_STREAM
+
+Numbers = NDArray[np.int64]
 
 NOON: Final = "2026-01-01T12:00:00Z"
 MODELS: Final = {"bert-large": 335, "distilbert": 66, "tinybert-6l": 67, "minilm-l12": 33, "minilm-l6": 22}
@@ -45,6 +56,7 @@ class Fleet(NamedTuple):
     questions: int
     models: tuple[str, ...] = tuple(MODELS)
     precisions: tuple[str, ...] = ("fp32", "int8")
+    rounds: int = 5
 
     @property
     def answers(self) -> int:
@@ -68,7 +80,7 @@ def build(path: Path, fleet: Fleet) -> None:
         for device in range(fleet.devices):
             for model in fleet.models:
                 for precision in fleet.precisions:
-                    _run(store, asked, device, model, precision, ids, golds)
+                    _run(store, fleet, asked, device, model, precision, ids, golds)
 
 
 def _question_file(ids: list[str], golds: list[str], others: list[list[bool]]) -> bytes:
@@ -97,6 +109,7 @@ def _question_file(ids: list[str], golds: list[str], others: list[list[bool]]) -
 
 def _run(
     store: Store,
+    fleet: Fleet,
     asked: QuestionSet,
     device: int,
     model: str,
@@ -109,8 +122,14 @@ def _run(
     count = len(ids)
     speed = MODELS[model] * (1 + device / 2) * (0.5 if precision == "int8" else 1.0) * 1e6
     length = np.random.default_rng(2).lognormal(0, 0.4, count)  # of the questions, the same for all
-    times = (speed * length * rng.lognormal(0, 0.05, count)).astype(np.int64)
+    rounds = min(fleet.rounds, count)
+    shares = np.array_split(np.arange(count), rounds)
+    number = np.repeat(np.arange(rounds), [len(share) for share in shares])
+    level = rng.lognormal(0, 0.01, rounds)
+    times = (speed * length * level[number] * rng.lognormal(0, 0.05, count)).astype(np.int64)
     at = np.cumsum(times)
+    seqs = np.arange(count) + 2 * number + 2  # after the first record, and the starts and ends of rounds
+    borders = list(_borders(shares, seqs, at))
     with store.writing() as conn:
         stream = conn.execute(
             "INSERT INTO streams (run_id, device_id, first_received_at) VALUES (?, ?, ?)",
@@ -123,24 +142,44 @@ def _run(
         assert stream is not None
         conn.executemany(
             _INSERT_ANSWER,
-            _answers(stream, ids, golds, times.tolist(), at.tolist(), name),
+            _answers(stream, seqs.tolist(), ids, golds, times.tolist(), at.tolist(), name),
         )
-        last = count + _SAMPLES_PER_RUN + 1
+        first_sample = count + len(borders) + 1
+        last = first_sample + _SAMPLES_PER_RUN
         moments = np.linspace(0, int(at[-1]), _SAMPLES_PER_RUN).astype(np.int64).tolist()
         insert(
             conn,
             stream,
             [
-                started(asked, device, model, precision),
-                *(_sample(count + 1 + i, at_ns) for i, at_ns in enumerate(moments)),
+                started(asked, device, model, precision, rounds),
+                *borders,
+                *(_sample(first_sample + i, at_ns) for i, at_ns in enumerate(moments)),
                 _finished(last, count, int(at[-1])),
             ],
         )
         conn.execute("INSERT INTO ranges (stream, first_seq, last_seq) VALUES (?, 0, ?)", (stream, last))
 
 
+def _borders(shares: Sequence[Numbers], seqs: Numbers, at: Numbers) -> Iterator[RoundStarted | RoundFinished]:
+    for number, share in enumerate(shares):
+        first, last = int(share[0]), int(share[-1])
+        start_ns = int(at[first - 1]) if first else 0
+        yield RoundStarted(
+            seq=int(seqs[first]) - 1, round=number, at_ns=start_ns, load_ns=300_000_000, first_ns=40_000_000
+        )
+        yield RoundFinished(
+            seq=int(seqs[last]) + 1, round=number, at_ns=int(at[last]), peak_rss_bytes=220_000_000
+        )
+
+
 def _answers(
-    stream: int, ids: list[str], golds: list[str], times: list[int], at: list[int], name: str
+    stream: int,
+    seqs: list[int],
+    ids: list[str],
+    golds: list[str],
+    times: list[int],
+    at: list[int],
+    name: str,
 ) -> Iterator[tuple[Any, ...]]:
     hard = np.random.default_rng(4).random(len(ids)) < 0.15
     of_model = np.random.default_rng(list(name.split()[0].encode())).random(len(ids))
@@ -150,11 +189,11 @@ def _answers(
         wrong = hard[i] or of_model[i] < 0.05 or of_precision[i] < 0.02
         own = int(of_model[i] * 1e6) if of_model[i] < 0.5 else i
         text = f"{gold.split()[-1]} {_WORDS[own % len(_WORDS)]}" if wrong else gold
-        yield stream, i + 1, ids[i], at[i], text, times[i], "agent_busy" if marked[i] else None
+        yield stream, seqs[i], ids[i], at[i], text, times[i], "agent_busy" if marked[i] else None
 
 
-def started(asked: QuestionSet, device: int, model: str, precision: str) -> RunStarted:
-    """The first record of a run of the fleet."""
+def started(asked: QuestionSet, device: int, model: str, precision: str, rounds: int = 1) -> RunStarted:
+    """The first record of a run of the fleet. The runs of a device are of one command."""
     bundle = Manifest(
         format_version=1,
         model=model,
@@ -209,7 +248,9 @@ def started(asked: QuestionSet, device: int, model: str, precision: str) -> RunS
             threads=4,
             warmup_questions=10,
             seed=1,
+            rounds=rounds,
         ),
+        epoch=f"{device:016x}",
         started_at=NOON,
     )
 

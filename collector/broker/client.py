@@ -8,7 +8,7 @@ in paho itself, becomes an event too, so the thread cannot die unnoticed.
 import random
 import ssl
 import threading
-import uuid
+import time
 from collections.abc import Iterable
 from queue import SimpleQueue
 from typing import Any, Final, NamedTuple
@@ -21,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from collector.errors import BadInput, BrokerUnavailable
 from commandline.broker_address import BrokerAddress
+from commandline.mqtt_client import MqttClient, TakeoverPatience, client_id, new_secret
 from contract.messages import Receipt, encode_message
 from contract.topics import ALL_RESULTS, ALL_STATES, topic
 
@@ -68,7 +69,7 @@ class Failed(NamedTuple):
 Event = Arrival | Ready | Lost | Failed
 
 
-class _Client(Client):
+class _Client(MqttClient):
     """A client with a network thread that reports why it ends."""
 
     events: "SimpleQueue[Any]"
@@ -89,13 +90,13 @@ class Subscriber:
     """
 
     def __init__(
-        self, address: BrokerAddress, client_id: str, events: "SimpleQueue[Any]", group: str | None = None
+        self, address: BrokerAddress, session: str, events: "SimpleQueue[Any]", group: str | None = None
     ) -> None:
         """Prepare a client without connecting it.
 
         Args:
             address: the broker.
-            client_id: the name of the session, which the broker keeps while the client is away.
+            session: the client id, which names the session that the broker keeps while the client is away.
             events: receives every `Event`, from the network thread.
             group: the name of the group of collectors that share the results; None to receive them all.
         """
@@ -104,10 +105,12 @@ class Subscriber:
         self._filter = ALL_RESULTS if group is None else f"$share/{group}/{ALL_RESULTS}"
         self._events = events
         self._connection = 0
+        self._connected_at = 0.0
+        self._patience = TakeoverPatience()
         self._waiting_bytes = 0
         self._counting = threading.Lock()
         self._stopped = threading.Event()
-        self._client = new_client(address, client_id, events, manual_ack=True)
+        self._client = new_client(address, session, events, manual_ack=True)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
@@ -154,6 +157,7 @@ class Subscriber:
             self._events.put(Lost(f"broker {self._address} refuses the collector: {code}"))
             return
         self._connection += 1
+        self._connected_at = time.monotonic()
         client.subscribe(self._filter, qos=1)
 
     def _on_subscribe(
@@ -181,9 +185,19 @@ class Subscriber:
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _props: object
     ) -> None:
         if code.value == _SESSION_TAKEN_OVER:
-            self._events.put(Failed(f"another collector with this database connected to {self._address}"))
+            self._events.put(Lost(self._taken_over()))
         elif code.value != 0:
+            _reconnect_soon(self._client)
             self._events.put(_lost(self._address, code))
+
+    def _taken_over(self) -> str:
+        """Stay away for a while: two clients that reconnect at once would take turns for ever."""
+        seconds = round(self._patience.after(time.monotonic() - self._connected_at))
+        self._client.reconnect_delay_set(seconds, 2 * seconds)
+        return (
+            f"another client took the collector's session at {self._address}: does a copy of the database's "
+            f"folder run elsewhere? Trying again in {seconds} s"
+        )
 
 
 class Watcher:
@@ -198,9 +212,7 @@ class Watcher:
         """
         self._address = address
         self._events = events
-        self._client = new_client(
-            address, f"distilbench-watch-{uuid.uuid4().hex[:12]}", events, manual_ack=False
-        )
+        self._client = new_client(address, client_id("watch", new_secret()), events, manual_ack=False)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda *arguments: events.put(
             _subscribed(address, ALL_STATES, arguments[3])
@@ -242,17 +254,16 @@ class Watcher:
 
 
 def new_client(
-    address: BrokerAddress, client_id: str, events: "SimpleQueue[Any]", *, manual_ack: bool = False
+    address: BrokerAddress, name: str, events: "SimpleQueue[Any]", *, manual_ack: bool = False
 ) -> Client:
     """Make a client of a broker that is not connected yet.
 
     Raises:
         BadInput: the certificates of the address cannot be used.
     """
-    client = _Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5, manual_ack=manual_ack)
+    client = _Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTv5, manual_ack=manual_ack)
     client.events = events
-    # Many collectors may lose a broker at the same moment: they reconnect at different times.
-    client.reconnect_delay_set(1, 10 + random.randrange(10))  # noqa: S311  # spread, not secrecy
+    _reconnect_soon(client)
     if address.user is not None:
         client.username_pw_set(address.user, address.password.reveal() if address.password else None)
     if address.tls:
@@ -296,6 +307,12 @@ def connect(client: Client, address: BrokerAddress, *, clean_start: bool, sessio
     except (OSError, ValueError) as error:
         raise BrokerUnavailable(f"no broker answers at {address}: {error}") from None
     client.loop_start()
+
+
+def _reconnect_soon(client: Client) -> None:
+    """Let a client try again after 1 s, then less and less often."""
+    # Many collectors may lose a broker at the same moment: they reconnect at different times.
+    client.reconnect_delay_set(1, 10 + random.randrange(10))  # noqa: S311  # spread, not secrecy
 
 
 def _lost(address: BrokerAddress, code: ReasonCode) -> Lost:

@@ -5,7 +5,6 @@ of Mosquitto's hash do not matter.
 """
 
 import base64
-import fcntl
 import hashlib
 import os
 import re
@@ -18,6 +17,7 @@ from typing import Final
 
 from collector.errors import BadInput, StorageUnavailable
 from commandline.broker_address import check_private
+from commandline.disk import lock, replacing
 from contract.config import encode_config
 from contract.device import checked_device_id
 from contract.errors import Malformed
@@ -25,6 +25,7 @@ from contract.errors import Malformed
 COLLECTOR: Final = "collector"
 """The user name of collectors in `deploy/mosquitto/acl`; no device may have it as its id."""
 _PASSWORD_BYTES: Final = 32
+_LOCK_SECONDS: Final = 30.0
 _ROUNDS: Final = 101  # mosquitto_passwd's own number
 _PLAIN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,1024}")
 
@@ -59,7 +60,7 @@ def provision(file: Path, user: str, *, hashed: bool, replace: bool) -> str:
     """
     password = secrets.token_urlsafe(_PASSWORD_BYTES)
     try:
-        with _locked(file.parent):
+        with _locked(file.resolve().parent):
             lines = _lines(file)
             others = [line for line in lines if line.partition(":")[0] != user]
             if len(others) != len(lines) and not replace:
@@ -67,9 +68,11 @@ def provision(file: Path, user: str, *, hashed: bool, replace: bool) -> str:
                     f"{user!r} has credentials in {str(file)!r} already: use --replace to make new ones"
                 )
             others.append(f"{user}:{_mosquitto_hash(password) if hashed else password}")
-            _replace(file, "".join(f"{line}\n" for line in others))
+            # The broker's user reads the file: it keeps its owner and its group.
+            with replacing(file, denied=stat.S_IRWXO) as opened:
+                opened.write("".join(f"{line}\n" for line in others).encode())
     except OSError as error:
-        raise StorageUnavailable(f"{str(file)!r} cannot be written: {error.strerror}") from None
+        raise StorageUnavailable(f"{str(file)!r} cannot be written: {error.strerror or error}") from None
     return password
 
 
@@ -168,26 +171,10 @@ def _locked(folder: Path) -> Iterator[None]:
     """Make other processes wait: each would replace the file by one without the users that the others add."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor, f"the folder {str(folder)!r}", _LOCK_SECONDS)
         yield
     finally:
         os.close(descriptor)
-
-
-def _replace(file: Path, text: str) -> None:
-    draft = file.with_name(f".{file.name}.part")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as opened:
-        if file.exists():
-            before = file.stat()
-            if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(opened.fileno(), before.st_uid, before.st_gid)  # the broker's user reads it
-            os.fchmod(opened.fileno(), stat.S_IMODE(before.st_mode) & ~stat.S_IRWXO)
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    draft.replace(file)
 
 
 def _mosquitto_hash(password: str) -> str:

@@ -28,7 +28,7 @@ def runs(database: Path, as_json: bool, selection: "Selection") -> None:
     """List the runs with device, model, progress and state.
 
     A run whose end has not arrived is running. It is abandoned once the device starts an equal run later, or
-    ends a later one.
+    ends a later one and has not resumed it since.
     """
     from collector.display import listing
     from collector.store.database import Store

@@ -200,10 +200,14 @@ def rejected(context: click.Context, database: Path | None, as_json: bool) -> No
     if database is None:
         raise click.UsageError("Missing option '--db'.")
     from collector.display import listing
+    from collector.intake.rejected import MOST_LISTED
     from collector.store.database import Store
 
     with Store.open_to_read(database) as store:
-        show_list(listing.rejected(store), as_json)
+        found = listing.rejected(store)
+        show_list(found, as_json)
+    if len(found.rows) >= MOST_LISTED:
+        say(f"only the newest {MOST_LISTED:,} messages are listed")
 
 
 @rejected.command()

@@ -101,7 +101,7 @@ serving_options: Callable[[Any], Any] = all_of(
             "--bundles",
             metavar="DIR",
             type=FOLDER,
-            help="Also serve the bundles in this folder over HTTP, for `agent fetch`.",
+            help="Also serve the bundles in this folder over HTTP, for `agent fetch`. Needs the extra `hub`.",
         ),
         click.option(
             "--bundles-at",

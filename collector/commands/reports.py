@@ -10,6 +10,7 @@ from collector.commands.selecting import selecting
 from collector.errors import BadInput
 from collector.report.page import PARTS
 from commandline.counted import counted
+from commandline.disk import public_mode, write_whole
 from commandline.help import Command, option_group
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "markdown", "csv", "json", "html", "parquet")
 REGRESSED = 4
-"""Exit status of `compare` when a limit is broken."""
+"""Exit status of `compare` when a limit is broken, or not decided with `--fail-if-undecided`."""
 
 
 @click.command(
@@ -112,7 +113,7 @@ def report(
         click.echo(text, nl=False, color=True)
         return
     try:
-        target.write_text(text, encoding="utf-8")
+        write_whole(target, text.encode(), public_mode())
     except OSError as error:
         raise BadInput(f"report {str(target)!r} cannot be written: {error.strerror}") from None
     say(f"wrote {target}")
@@ -131,7 +132,7 @@ def _export(database: Path, target: Path) -> None:
     cls=Command,
     examples="""
     collector compare 5ae36d61 18b560e9 --db results.db
-    collector compare 5ae36d61 18b560e9 --fail-if "p50>5%,f1<-0.5" --db results.db
+    collector compare 5ae36d61 18b560e9 --fail-if "time>5%,f1<-0.5" --db results.db
     """,
 )
 @click.argument("before")
@@ -140,24 +141,46 @@ def _export(database: Path, target: Path) -> None:
     "--fail-if",
     "limits",
     metavar="LIMITS",
-    help="Exit with status 4 if AFTER breaks a limit: p50, p90, p99, load and memory change in percent, em "
-    "and f1 in points, such as 'p50>5%,f1<-0.5'.",
+    help="Exit with status 4 if AFTER breaks a limit with all of the change's interval: time, p50, p90, p99, "
+    "load and memory change in percent, em and f1 in points, such as 'time>5%,f1<-0.5'.",
+)
+@click.option(
+    "--noise",
+    metavar="PERCENT",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="A smaller change of a time, of load or of memory breaks no limit, however significant it is.",
+)
+@click.option(
+    "--fail-if-undecided", is_flag=True, help="Exit with status 4 also if a limit cannot be decided."
 )
 @as_json
 @database
-def compare(database: Path, before: str, after: str, limits: str | None, as_json: bool) -> int:
+def compare(
+    database: Path,
+    before: str,
+    after: str,
+    limits: str | None,
+    noise: float,
+    fail_if_undecided: bool,
+    as_json: bool,
+) -> int:
     """Compare two runs: which changes are more than chance.
 
     BEFORE and AFTER are ids of runs, or the beginnings of them; `collector runs` lists them.
     """
-    from collector.comparison.regression import compare_runs, parse_limits
-    from collector.display.changes import changes_json, changes_text
+    from collector.display.changes import changes_json, changes_text, limits_text
+    from collector.findings.verdict import FAILS, NOT_DECIDED
+    from collector.regression.limits import parse_limits
+    from collector.regression.regression import compare_runs
     from collector.store.database import Store
 
     parsed = parse_limits(limits) if limits else ()
     with Store.open_to_read(database) as store:
-        found = compare_runs(store, before, after, parsed)
+        found = compare_runs(store, before, after, parsed, noise)
     click.echo(changes_json(found) if as_json else changes_text(found, terminal_width()), nl=False)
-    if found.broken:
-        say(f"the second run breaks {counted(len(found.broken), 'limit')}: {', '.join(found.broken)}")
-    return REGRESSED if found.broken else 0
+    for line in limits_text(found):
+        say(line)
+    failing = {FAILS, NOT_DECIDED} if fail_if_undecided else {FAILS}
+    return REGRESSED if failing & {judged.verdict.outcome for judged in found.limits} else 0

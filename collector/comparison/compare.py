@@ -8,31 +8,27 @@ from typing import Final
 import msgspec
 
 from collector.comparison.devices import units
-from collector.comparison.differences import differences, gates, reference
-from collector.comparison.divergence import Divergences
+from collector.comparison.differences import differences, gates
+from collector.comparison.divergence import divergences
 from collector.comparison.notes import UNUSUAL, few_questions
 from collector.comparison.recommendation import Candidate, best_for, pareto_front
 from collector.comparison.requirement import choose, parse
 from collector.comparison.row import make_row, system_row
-from collector.comparison.scenarios import scenario_run, under_load
+from collector.comparison.scenarios import scenario_run
 from collector.comparison.time_split import time_splits
-from collector.comparison_inputs.baseline import Baselines
-from collector.comparison_inputs.groups import FULL, Group, device_as_type, groups, type_of
+from collector.comparison.times import speed_ups
+from collector.comparison_inputs.baseline import reference
+from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.inputs import Inputs, gather
 from collector.comparison_inputs.provenance import provenance
-from collector.comparison_inputs.question_files import question_files
 from collector.comparison_inputs.selection import EVERYTHING, Selection
-from collector.comparison_inputs.systems import systems
+from collector.comparison_inputs.standing import FULL
 from collector.errors import StorageUnavailable
-from collector.findings.between_rows import Place, RowName
-from collector.findings.comparison import BertScoreModel, Comparison, Distribution, Row, RunTrace, name_of
-from collector.scoring.golds import Golds
+from collector.findings.between_rows import RowName
+from collector.findings.comparison import Comparison, Distribution, Row, RunTrace, name_of
 from collector.store.database import Store
-from collector.store.findings_cache import FindingsCache
-from collector.store.losses import losses
-from collector.store.runs import LeftOut, headless, read_runs
 from collector.summaries.measured import QUANTILES
 from collector.summaries.refresh import score_answers
-from collector.summaries.run_summary import Derived
 from commandline.clock import utc_now
 from commandline.counted import counted
 
@@ -75,7 +71,7 @@ def compare(
     """Compare runs in a database, and the predictions that were added.
 
     Runs of one machine type, question file, model and precision are one row if they also agree in bundle
-    and settings. `groups` chooses the runs that stand for the row, and a note lists the others. Results
+    and settings. `standing` chooses the runs that stand for the row, and a note lists the others. Results
     that take long to compute are saved in the database if it is open for writing, and if all runs are
     compared by machine type.
 
@@ -92,87 +88,56 @@ def compare(
             measured in any of the runs.
         StorageUnavailable: the database cannot be read, or it is open for writing but cannot be written.
     """
-    cache = FindingsCache(store)
-    with store.reading():
-        comparison = _compare(store, cache, baseline, require, selection, by_device)
-    if store.writable and selection.is_everything and not by_device:  # saving drops what was not used
-        cache.save(store)
-    return comparison
+    return comparison_of(gather(store, baseline, selection, by_device=by_device), require)
 
 
-def _compare(
-    store: Store,
-    cache: FindingsCache,
-    baseline: str | None,
-    require: str | None,
-    selection: Selection,
-    by_device: bool,
-) -> Comparison:
-    machine = device_as_type if by_device else type_of
-    derived = Derived(store)
-    found, left_out = read_runs(store)
-    runs = selection.of(found)
-    measured: list[Group] = []
-    rows: list[Row] = []
-    for together in _by_place(list(groups(runs, machine, derived, cache))):
-        measured += together
-    baselines = Baselines(measured, baseline)
-    for group in measured:
-        fp32 = reference(measured, group, group.name.model)
-        rows.append(make_row(group, baselines, cache, fp32=fp32, scorer=derived.scorer is not None))
-    loaded = under_load(runs, machine, derived, cache)
-    added = [
-        system
-        for system in systems(store, Golds(store), cache, derived.scorer)
-        if selection.has_model(system.name.model)
+def comparison_of(inputs: Inputs, require: str | None = None) -> Comparison:
+    """Make a comparison of what was gathered.
+
+    Raises:
+        BadInput: the requirement is not valid.
+    """
+    groups, baselines, scorer = inputs.groups, inputs.baselines, inputs.bertscore is not None
+    faster = speed_ups(inputs)
+    rows = [
+        make_row(
+            group,
+            baselines,
+            faster.get(group.name),
+            fp32=reference(groups, group, group.name.model),
+            spread=inputs.spread_between_commands(group),
+            rounds=inputs.spread_between_rounds(group),
+            scorer=scorer,
+        )
+        for group in groups
     ]
-    rows += [system_row(system, scorer=derived.scorer is not None) for system in added]
-    readings = {group.name: group.reading for group in measured}
+    rows += [system_row(system, scorer=scorer) for system in inputs.systems]
+    readings = {group.name: group.reading for group in groups}
     rows = list(_with_recommendations(sorted(rows, key=_order), readings))
-    found_gates = tuple(gates(_large(measured), cache))
+    found_gates = tuple(gates(inputs.contrasts, groups))
+    measured = (*groups, *(loaded.group for loaded in inputs.loaded))
     return Comparison(
         generated_at=utc_now(),
-        collector_id=store.collector_id,
+        collector_id=inputs.collector_id,
         baseline=baselines.model,
         baselines=baselines.found(),
-        bertscore=_bertscore(store, derived.scorer),
+        bertscore=inputs.bertscore,
         rows=tuple(rows),
-        distributions=tuple(_distributions(measured)),
-        traces=tuple(_traces(measured)),
-        scenarios=tuple(scenario_run(store, group, measured, cache) for group in loaded),
-        differences=tuple(differences([*measured, *added], baselines, cache)),
+        distributions=tuple(_distributions(groups)),
+        traces=tuple(_traces(groups)),
+        scenarios=tuple(
+            scenario_run(loaded, inputs.spread_between_commands(loaded.group)) for loaded in inputs.loaded
+        ),
+        differences=tuple(differences(inputs.contrasts)),
         gates=found_gates,
-        divergences=tuple(Divergences(store, derived, cache, found_gates).among(measured)),
-        units=tuple(unit for group in measured for unit in units(group, cache)),
-        splits=tuple(time_splits(measured, cache)),
+        divergences=tuple(divergences(inputs.side_pairs, found_gates)),
+        units=tuple(unit for group in groups for unit in units(group)),
+        splits=tuple(time_splits(inputs.time_tables)),
         requirement=None if require is None else choose(require, rows),
-        questions=tuple(question_files(store, derived, measured, cache)),
-        provenance=tuple(provenance(group) for group in (*measured, *loaded)),
-        remarks=tuple(_remarks(store, left_out)),
+        questions=inputs.questions,
+        provenance=tuple(map(provenance, measured)),
+        remarks=tuple(_remarks(inputs)),
     )
-
-
-def _by_place(found: Sequence[Group]) -> list[list[Group]]:
-    by_place: dict[Place, list[Group]] = defaultdict(list)
-    for group in found:
-        by_place[group.place].append(group)
-    return list(by_place.values())
-
-
-def _large(measured: Sequence[Group]) -> list[Group]:
-    """Leave out the groups with less than half as many questions as the largest of their place."""
-    most: dict[Place, int] = defaultdict(int)
-    for group in measured:
-        most[group.place] = max(most[group.place], group.measured.answered)
-    return [group for group in measured if group.measured.answered >= FULL * most[group.place]]
-
-
-def _bertscore(store: Store, scorer: int | None) -> BertScoreModel | None:
-    for model, layers, digest in store.tuples(
-        "SELECT model, layers, hash FROM bertscore_models WHERE scorer = ?", scorer
-    ):
-        return BertScoreModel(model=model, layers=layers, hash=digest)
-    return None
 
 
 def _distributions(measured: Sequence[Group]) -> Iterator[Distribution]:
@@ -239,16 +204,15 @@ def _with_recommendations(
             )
 
 
-def _remarks(store: Store, left_out: Sequence[LeftOut]) -> Iterator[str]:
-    yield from map(str, left_out)
-    yield from losses(store)
-    waiting = headless(store)
-    if waiting:
+def _remarks(inputs: Inputs) -> Iterator[str]:
+    yield from map(str, inputs.left_out)
+    yield from inputs.losses
+    if inputs.headless:
         yield counted(
-            waiting,
+            inputs.headless,
             "run is left out: its first record has not arrived yet",
             "runs are left out: their first records have not arrived yet",
         )
-    rejected = store.value("SELECT sum(times) FROM rejected")
-    if rejected:
-        yield f"{counted(rejected, 'message was', 'messages were')} rejected; to see why: collector rejected"
+    if inputs.rejected:
+        rejected = counted(inputs.rejected, "message was", "messages were")
+        yield f"{rejected} rejected; to see why: collector rejected"

@@ -1,14 +1,21 @@
 """Notes on the numbers of a row: why a number is missing, and what limits it."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from collector.comparison.times import Percentiles, SpeedUp
 from collector.comparison_inputs.baseline import Baselines
-from collector.comparison_inputs.groups import Group, otherwise
+from collector.comparison_inputs.between_commands import CommandSpread
+from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.standing import otherwise
 from collector.scoring.withholding import NOT_SCORED
+from collector.statistics.confidence import is_significant
+from collector.statistics.percentiles import FEWEST
+from collector.statistics.timing.outliers import SLOWER, too_many_outliers
+from collector.statistics.timing.steadiness import Steadiness
 from collector.store.runs import Run
-from collector.summaries.statistics import SLOWER, SpeedUp, is_significant, too_many_outliers
 from commandline.counted import counted
 
 NO_TIME: Final = "no answer was timed without an error or a disturbance"
@@ -19,45 +26,51 @@ NO_BERTSCORE: Final = (
     "BERTScore was not computed; to compute it: collector score --bertscore-model MODEL --layers N"
 )
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
+WITHIN_ONE_RUN: Final = (
+    "within one run: a single round says nothing about others, so nothing is called significant; to compare, "
+    "measure in several rounds"
+)
+NOT_TOLD_APART: Final = (
+    "not told apart: measured at different times, and no repeat on this hardware says how much times change"
+)
+ONE_COMMAND: Final = "to compare with the baseline, measure both in one command: agent run BASELINE MODEL"
 UNUSUAL: Final = (
     "no label, since most rows of this section ran with another decoding or other windows, and accuracies "
     "are compared only between rows with the same"
 )
 FROM_ELSEWHERE: Final = "imported predictions: only their accuracy is known"
 _ENDED: Final = {"failed": "failed", "interrupted": "was interrupted", "running": "is still running"}
-FEW_FOR_P90: Final = 64
-"""The fewest timings that bound a p90 in MLPerf's early stopping; `agent.stopping` uses the same rule."""
-FEW_FOR_P99: Final = 662
-"""The fewest timings that bound a p99 in MLPerf's early stopping."""
-_DRIFT: Final = 0.05
 _LISTED: Final = 4
 """How many other bundles and settings a row's note lists."""
-_NO_CHANGE: Final = 1.0
 
 _Notes = dict[str, list[str]]
 
 
-def notes_of(group: Group, *, scorer: bool) -> dict[str, tuple[str, ...]]:
+def notes_of(group: Group, times: Percentiles, *, scorer: bool) -> dict[str, tuple[str, ...]]:
     """Write the notes on a group's runs, accuracy and times, by the field of the row.
 
     Args:
         group: the runs.
+        times: the percentiles of their times.
         scorer: whether BERTScores were ever computed.
     """
     notes: _Notes = defaultdict(list)
     _note_runs(notes, group)
     _note_accuracy(notes, group, scorer=scorer)
-    _note_time(notes, group)
+    _note_time(notes, group, times)
     return {field: tuple(sentences) for field, sentences in notes.items()}
 
 
-def speed_up_notes(group: Group, baselines: Baselines, faster: SpeedUp | None) -> dict[str, tuple[str, ...]]:
+def speed_up_notes(
+    group: Group, baselines: Baselines, faster: SpeedUp | None, spread: CommandSpread | None
+) -> dict[str, tuple[str, ...]]:
     """Write why there is no speed-up, which model stands in for the baseline, or what is not significant.
 
     Args:
         group: the runs of a row.
         baselines: the baselines of the comparison.
         faster: the speed-up; None if there is none.
+        spread: how much times differ between commands on this hardware; None if that is not known.
     """
     baseline = baselines.of(group)
     if not group.measured.timed:
@@ -83,9 +96,38 @@ def speed_up_notes(group: Group, baselines: Baselines, faster: SpeedUp | None) -
         mine, its = otherwise(group.runs[-1], baseline.runs[-1])
         if mine:
             notes.append(f"measured with {', '.join(mine)}; the baseline with {', '.join(its)}")
-        if not is_significant((faster.low, faster.high), _NO_CHANGE):
-            notes.append(NOT_SIGNIFICANT)
+        notes += _told_apart(faster, spread)
     return {"speed_up": tuple(notes)} if notes else {}
+
+
+def _told_apart(faster: SpeedUp, spread: CommandSpread | None) -> Iterator[str]:
+    """Write what limits a speed-up as a statement on the two rows."""
+    scope = faster.times.scope
+    if scope == "one run":
+        yield WITHIN_ONE_RUN
+    if scope == "different times":
+        yield other_times(spread)
+        yield ONE_COMMAND
+    if faster.adjusted_p_value is None or faster.significant:
+        return
+    if is_significant(faster.times.interval or (0.0, 0.0), 1.0):
+        yield (
+            f"not significant: p is {faster.adjusted_p_value:.2f} after adjusting for "
+            f"{counted(faster.compared, 'comparison')} in this section (Holm)"
+        )
+    else:
+        yield NOT_SIGNIFICANT
+
+
+def other_times(spread: CommandSpread | None) -> str:
+    """Write how much the times of two commands differ by themselves, as far as it is known."""
+    if spread is None:
+        return NOT_TOLD_APART
+    percent = 100 * math.expm1(math.sqrt(2) * spread.log_sd)
+    return (
+        f"measured at different times: from one time to another, a model's time changes by {percent:.1f} % "
+        f"on this hardware (standard deviation over {counted(spread.repeats, 'repeat')})"
+    )
 
 
 def _no_speed_up(group: Group, baseline: Group) -> str:
@@ -127,15 +169,20 @@ def few_questions(answered: int, most: int) -> str:
     )
 
 
-def unlike_readings(group: Group, others: Iterable[Group]) -> Iterator[str]:
+def not_compared(group: Group, others: Iterable[Group]) -> Iterator[str]:
     """Write which rows a row's accuracy is not compared with, since they decode or split otherwise."""
     for other in others:
-        assert group.reading is not None and other.reading is not None
-        pairs = [pair for pair in zip(group.reading, other.reading, strict=True) if pair[0] != pair[1]]
-        if pairs:
-            mine, its = (", ".join(side) for side in zip(*pairs, strict=True))
+        mine, its = (", ".join(side) for side in unlike_readings(group, other))
+        if mine:
             name = f"{other.name.model} {other.name.precision}"
             yield f"not compared with {name}, which ran with {its}: this row ran with {mine}"
+
+
+def unlike_readings(group: Group, other: Group) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Write in which decoding and windows two groups differ: those of each side."""
+    assert group.reading is not None and other.reading is not None
+    pairs = [pair for pair in zip(group.reading, other.reading, strict=True) if pair[0] != pair[1]]
+    return tuple(mine for mine, _ in pairs), tuple(its for _, its in pairs)
 
 
 def why_no_accuracy(group: Group) -> str | None:
@@ -188,7 +235,7 @@ def _unscored(group: Group) -> str:
     return NOT_SCORED if group.measured.answered or group.measured.errors else "no question was answered"
 
 
-def _note_time(notes: _Notes, group: Group) -> None:
+def _note_time(notes: _Notes, group: Group, times: Percentiles) -> None:
     values = group.measured
     if not values.timed:
         for field in ("p50_ms", "p90_ms", "p99_ms"):
@@ -213,18 +260,28 @@ def _note_time(notes: _Notes, group: Group) -> None:
         for remark in run.remarks:
             notes["p50_ms"].append(start_remark(run, remark))
     notes["p50_ms"] += _unlike_machines(group)
-    for field, fewest in (("p90_ms", FEW_FOR_P90), ("p99_ms", FEW_FOR_P99)):
-        if values.timed < fewest:
-            notes[field].append(
-                f"only {counted(values.timed, 'timing')}; this percentile needs at least {fewest}"
+    timed = min(sums.timed_questions for sums in group.of_devices.values() if sums.timed)
+    for fraction, fewest in FEWEST.items():
+        name = f"p{100 * fraction:g}"
+        if name not in times.intervals_ns:
+            notes[f"{name}_ms"].append(
+                f"no interval: only {counted(timed, 'different question')} timed; {name} needs at least "
+                f"{fewest}"
             )
     for run, timeline in zip(group.runs, group.timelines, strict=True):
         name = f"run {run.run_id[:8]} of {run.device_id}"
-        if timeline.drift is not None and abs(timeline.drift - 1) > _DRIFT:
-            change = f"{100 * abs(timeline.drift - 1):.0f} % {'slower' if timeline.drift > 1 else 'faster'}"
+        steady = Steadiness(timeline.drift, timeline.persistent)
+        if steady.drift is not None and steady.drifts:
+            change = f"{100 * abs(steady.drift - 1):.0f} % {'slower' if steady.drift > 1 else 'faster'}"
             notes["p50_ms"].append(
                 f"{name} was {change} at its end than at its start: check temperature and clock, cool the "
                 "device and run again"
+            )
+        if steady.persistent is not None and steady.wanders:
+            notes["p50_ms"].append(
+                f"the machine changed slowly during {name}, by about {100 * steady.persistent:.1f} %: a "
+                "round resembles the next one, so intervals may be too narrow; stop other programs and run "
+                "again"
             )
         if too_many_outliers(timeline.outliers, run.answers):
             notes["p99_ms"].append(

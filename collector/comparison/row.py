@@ -12,21 +12,25 @@ from collector.comparison.notes import (
     NO_ENERGY,
     NO_PEAK,
     metered_by,
+    not_compared,
     notes_of,
     speed_up_notes,
-    unlike_readings,
 )
+from collector.comparison.times import Percentiles, SpeedUp, percentiles
 from collector.comparison_inputs.baseline import Baselines
-from collector.comparison_inputs.groups import Entrant, Group, paired_times
+from collector.comparison_inputs.between_commands import CommandSpread
+from collector.comparison_inputs.groups import Entrant, Group
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.scoring.withholding import NOT_SCORED
-from collector.store.findings_cache import FindingsCache
+from collector.statistics.timing.spread import Spread
 from collector.summaries.measured import Estimate, Measured
-from collector.summaries.statistics import SpeedUp, speed_up
 
 _NOTHING_MEASURED: Final[dict[str, Any]] = {
-    **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "throttled", "speed_up_questions"), 0),
+    **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "throttled"), 0),
+    **dict.fromkeys(("speed_up_questions", "speed_up_rounds"), 0),
+    **dict.fromkeys(("times_of", "speed_up_of", "speed_up_devices"), None),
+    **dict.fromkeys(("speed_up_p_value", "speed_up_significant"), None),
     **dict.fromkeys(("parameters", "layers", "size_bytes"), None),
     **dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "questions_per_second", "speed_up", "f1_per_ms"), None),
     "p50_devices_ms": None,
@@ -39,9 +43,11 @@ _NOTHING_MEASURED: Final[dict[str, Any]] = {
 def make_row(
     group: Group,
     baselines: Baselines,
-    cache: FindingsCache,
+    faster: SpeedUp | None,
     *,
     fp32: Group | None = None,
+    spread: CommandSpread | None = None,
+    rounds: Spread | None = None,
     scorer: bool,
 ) -> Row:
     """Make the row of a group.
@@ -49,28 +55,30 @@ def make_row(
     Args:
         group: the runs.
         baselines: the baselines of the comparison.
-        cache: results that were computed before.
+        faster: the speed-up over the baseline; None if there is none.
         fp32: the fp32 runs of the same model in the same place; None if there are none.
+        spread: how much times differ between commands on this hardware; None if that is not known.
+        rounds: how much times vary between rounds on this hardware; None if that is not known.
         scorer: whether BERTScores were ever computed.
     """
     run, values = group.run, group.measured
-    apart = units(group, cache)
+    apart = units(group)
     of_units = [unit.p50_ms for unit in apart]
     bundle = run.bundle
-    faster = _speed_up(group, baselines.of(group), cache)
     peak = max((r.peak_rss_bytes or 0 for r in group.runs), default=0) or None
     joules = joules_per_question(group)
-    p50 = values.percentiles_ns.get("p50")
+    times = percentiles(group, rounds)
+    p50_ns = times.values_ns.get("p50")
     source = next((r.energy_source for r in group.runs if r.energy_source is not None), None)
-    notes = notes_of(group, scorer=scorer)
+    notes = notes_of(group, times, scorer=scorer)
     others = dict.fromkeys(other for other in (baselines.of(group), fp32) if other is not None)
-    unlike = tuple(unlike_readings(group, others))
+    unlike = tuple(not_compared(group, others))
     if unlike and values.f1 is not None:
         notes["f1"] = (*notes.get("f1", ()), *unlike)
     differing = tuple(spread_notes(apart))
     if differing:
         notes["p50_ms"] = (*differing, *notes.get("p50_ms", ()))
-    notes |= speed_up_notes(group, baselines, faster)
+    notes |= speed_up_notes(group, baselines, faster, spread)
     if peak is None:
         notes["peak_rss_bytes"] = (NO_PEAK,)
     notes["joules_per_question"] = (NO_ENERGY if joules is None else metered_by(source),)
@@ -97,20 +105,24 @@ def make_row(
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
         bertscore_f1=values.bertscore_f1,
-        p50_ms=_milliseconds(values, "p50"),
-        p90_ms=_milliseconds(values, "p90"),
-        p99_ms=_milliseconds(values, "p99"),
+        p50_ms=_milliseconds(times, "p50"),
+        p90_ms=_milliseconds(times, "p90"),
+        p99_ms=_milliseconds(times, "p99"),
         questions_per_second=None if not values.mean_ns else 1e9 / values.mean_ns,
         p50_devices_ms=(min(of_units), max(of_units)) if len(of_units) > 1 else None,
         timed=values.timed,
         untimed=values.marked + values.errors,
         marks=dict(sum((Counter(timeline.marks) for timeline in group.timelines), Counter())),
         throttled=sum(moment.throttled_answers for found in group.timelines for moment in found.moments),
-        speed_up=None if faster is None else faster.ratio,
+        times_of=times.scope,
+        speed_up=None if faster is None else faster.times.ratio,
         speed_up_questions=0 if faster is None else faster.questions,
-        f1_per_ms=100 * values.f1.value / (p50.value / 1e6)
-        if values.f1 is not None and p50 is not None and p50.value
-        else None,
+        speed_up_rounds=0 if faster is None else faster.times.rounds,
+        speed_up_of=None if faster is None else faster.times.scope,
+        speed_up_devices=None if faster is None else faster.times.of_devices,
+        speed_up_p_value=None if faster is None else faster.adjusted_p_value,
+        speed_up_significant=None if faster is None else faster.significant,
+        f1_per_ms=100 * values.f1.value / (p50_ns / 1e6) if values.f1 is not None and p50_ns else None,
         joules_per_question=joules,
         joules_per_correct=joules / right if joules is not None and right else None,
         energy_source=source,
@@ -124,7 +136,7 @@ def make_row(
         small=False,
         pareto=False,
         best_for=(),
-        intervals=_intervals(values, faster),
+        intervals=_intervals(values, times, faster),
         notes=notes,
     )
 
@@ -161,21 +173,10 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         small=False,
         pareto=False,
         best_for=(),
-        intervals=_intervals(values, None),
+        intervals=_intervals(values, Percentiles(None, {}, {}), None),
         notes=notes,
         **_NOTHING_MEASURED,
     )
-
-
-def _speed_up(group: Group, baseline: Group | None, cache: FindingsCache) -> SpeedUp | None:
-    if baseline is None:
-        return None
-
-    def compute() -> SpeedUp | None:
-        return speed_up(*paired_times(baseline, group))
-
-    digests = (*baseline.digests, *baseline.devices, "over", *group.digests, *group.devices)
-    return cache.recall("speed_up", digests, SpeedUp | None, compute)
 
 
 def joules_per_question(group: Group) -> float | None:
@@ -189,9 +190,9 @@ def _percent(share: Estimate | None) -> float | None:
     return None if share is None else 100 * share.value
 
 
-def _milliseconds(values: Measured, name: str) -> float | None:
-    found = values.percentiles_ns.get(name)
-    return None if found is None else found.value / 1e6
+def _milliseconds(times: Percentiles, name: str) -> float | None:
+    found = times.values_ns.get(name)
+    return None if found is None else found / 1e6
 
 
 def _median_ms(durations_ns: Iterable[int | None]) -> float | None:
@@ -199,19 +200,15 @@ def _median_ms(durations_ns: Iterable[int | None]) -> float | None:
     return median(known) / 1e6 if known else None
 
 
-def _intervals(values: Measured, faster: SpeedUp | None) -> dict[str, Interval]:
-    found: list[tuple[str, Estimate | None, float]] = [
-        ("exact_match", values.exact_match, 100.0),
-        ("f1", values.f1, 100.0),
-        *((f"{name}_ms", estimate, 1e-6) for name, estimate in values.percentiles_ns.items()),
-    ]
+def _intervals(values: Measured, times: Percentiles, faster: SpeedUp | None) -> dict[str, Interval]:
     intervals = {
-        field: _scaled(estimate.interval, scale)
-        for field, estimate, scale in found
+        field: _scaled(estimate.interval, 100.0)
+        for field, estimate in (("exact_match", values.exact_match), ("f1", values.f1))
         if estimate is not None and estimate.interval is not None
     }
-    if faster is not None:
-        intervals["speed_up"] = (faster.low, faster.high)
+    intervals |= {f"{name}_ms": _scaled(interval, 1e-6) for name, interval in times.intervals_ns.items()}
+    if faster is not None and faster.times.interval is not None:
+        intervals["speed_up"] = faster.times.interval
     return intervals
 
 

@@ -1,22 +1,28 @@
 """Sums up the runs of scenarios other than single-stream, which are never in a row of the comparison."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
 from typing import Final
 
-from collector.comparison.notes import start_remark, why_no_accuracy
+from collector.comparison.notes import other_times, start_remark, why_no_accuracy
 from collector.comparison.row import joules_per_question
-from collector.comparison_inputs.groups import Group, type_of, variant
-from collector.comparison_inputs.machine import Machine
-from collector.findings.scenario_run import COMPARED, FOUND, Rate, ScenarioRun
-from collector.store.database import Store
-from collector.store.findings_cache import FindingsCache
-from collector.store.runs import Run
-from collector.summaries.columns import ERROR, shared
-from collector.summaries.run_summary import Derived
-from collector.summaries.statistics import SpeedUp, percentile, ratio_of_means
+from collector.comparison_inputs.between_commands import CommandSpread
+from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.loaded import LoadedRun
+from collector.comparison_inputs.tasks.speed import Gain
+from collector.findings.between_rows import Interval
+from collector.findings.scenario_run import FOUND, Rate, ScenarioRun
+from collector.statistics.percentiles import widened
+from collector.statistics.timing.rounds import LogEstimate
 from commandline.counted import counted
-from commandline.outcome_text import left_out_line, loadgen_p90_ns, loadgen_valid, no_rate_line
+from commandline.outcome_text import (
+    left_out_line,
+    loadgen_p90_ns,
+    loadgen_valid,
+    lowest_undecided,
+    no_rate_line,
+    undecided_line,
+    verdict_on,
+)
 from contract.records import Outcome, RateTrial
 from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
 
@@ -27,29 +33,14 @@ NO_ROW: Final = (
 NO_ENDS: Final = "the run has fewer than 60 answers without error: too few to compare its ends"
 
 
-def under_load(
-    runs: Iterable[Run], machine: Callable[[Run], Machine], derived: Derived, cache: FindingsCache
-) -> list[Group]:
-    """Make one group per run of the other scenarios, in order of scenario, hardware and model."""
-    chosen = sorted((run for run in runs if run.settings.scenario != COMPARED), key=_order)
-    return [Group([run], machine(run), derived, cache) for run in chosen]
-
-
-def scenario_run(store: Store, group: Group, measured: Iterable[Group], cache: FindingsCache) -> ScenarioRun:
+def scenario_run(loaded: LoadedRun, spread: CommandSpread | None) -> ScenarioRun:
     """Sum up one run of another scenario.
 
     Args:
-        store: the database, for the run's samples.
-        group: the run.
-        measured: the rows of the comparison; the gain of a batch is relative to the row of the same bundle.
-        cache: results that were computed before.
+        loaded: the run.
+        spread: how much times differ between commands on this hardware; None if that is not known.
     """
-    alike = _alike(group)
-    alone = next((row for row in measured if _alike(row) == alike), None)
-    return _found(store, group, alone, cache)
-
-
-def _found(store: Store, group: Group, alone: Group | None, cache: FindingsCache) -> ScenarioRun:
+    group = loaded.group
     run, values, timeline = group.run, group.measured, group.timelines[0]
     settings, outcome = run.settings, run.outcome or Outcome()
     scenario = settings.scenario
@@ -59,14 +50,14 @@ def _found(store: Store, group: Group, alone: Group | None, cache: FindingsCache
         for field, estimate in (("exact_match", values.exact_match), ("f1", values.f1))
         if estimate is not None
     }
-    times = _times(group, outcome, cache)
+    times = _times(loaded, outcome)
     at = _recorded_rate(outcome)
     ends = timeline.ends if scenario == SUSTAINED else None
     if scenario == SUSTAINED and ends is None:
         notes["last_over_first"].append(NO_ENDS)
-    gain = _gain(group, alone, cache) if scenario == OFFLINE else None
-    if scenario == OFFLINE and gain is None:
-        notes["times_one_by_one"].append(NO_ROW)
+    gain = loaded.gain
+    if scenario == OFFLINE:  # the questions one by one are always of another command
+        notes["times_one_by_one"].append(NO_ROW if gain is None else other_times(spread))
     clocks = [moment.clock_hz for moment in timeline.moments if moment.clock_hz is not None]
     return ScenarioRun(
         scenario=scenario,
@@ -107,7 +98,7 @@ def _found(store: Store, group: Group, alone: Group | None, cache: FindingsCache
         last_p50_ms=None if ends is None else ends.last_p50_ms,
         last_over_first=None if ends is None else ends.ratio,
         end_answers=0 if ends is None else ends.answers,
-        slowed_down_after_seconds=_slowed_down_after(store, run) if scenario == SUSTAINED else None,
+        slowed_down_after_seconds=_slowed_down_after(loaded) if scenario == SUSTAINED else None,
         lowest_clock_hz=min(clocks, default=None),
         temperature_celsius=timeline.temperature_celsius,
         joules_per_question=joules_per_question(group),
@@ -123,11 +114,20 @@ def _found(store: Store, group: Group, alone: Group | None, cache: FindingsCache
                 for field, estimate in accuracy.items()
                 if estimate.interval is not None
             },
-            **({} if gain is None else {"times_one_by_one": (gain.low, gain.high)}),
+            **_gain_interval(gain, spread),
             **({} if ends is None else {"last_over_first": ends.interval}),
         },
         notes={field: tuple(sentences) for field, sentences in notes.items()},
     )
+
+
+def _gain_interval(gain: Gain | None, spread: CommandSpread | None) -> dict[str, Interval]:
+    """Widen the interval of a gain by what changes between commands; without knowing that, there is none."""
+    if gain is None or spread is None:
+        return {}
+    known = spread.spread
+    reach = LogEstimate(0.0, 2 * known.variance, known.freedom).reach
+    return {"times_one_by_one": widened(gain.interval, gain.ratio, reach)}
 
 
 def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
@@ -143,6 +143,8 @@ def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
         notes[found].append(left_out_line(outcome.left_out))
     if outcome.rates and outcome.valid_qps is None:
         notes["valid_per_second"].append(no_rate_line(run.settings))
+    if (undecided := lowest_undecided(outcome)) is not None:
+        notes["valid_per_second"].append(undecided_line(run.settings, undecided))
     if run.settings.scenario == LOADGEN and group.measured.marked:
         notes["p50_ms"].append(
             f"LoadGen counts {counted(group.measured.marked, 'disturbed answer')} that the agent's times "
@@ -165,47 +167,17 @@ def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
     return notes
 
 
-def _times(group: Group, outcome: Outcome, cache: FindingsCache) -> dict[str, float]:
+def _times(loaded: LoadedRun, outcome: Outcome) -> dict[str, float]:
+    group = loaded.group
     scenario = group.run.settings.scenario
     if scenario == SERVER:
         at = _recorded_rate(outcome)
         return {} if at is None else {"p50_ms": at.p50_ns / 1e6, "p99_ms": at.p99_ns / 1e6}
     if scenario == SUSTAINED:
-        return {f"{name}_ms": ns / 1e6 for name, ns in _endured(group, cache).items()}
+        return {f"{name}_ms": ns / 1e6 for name, ns in loaded.endured_ns.items()}
     if scenario == OFFLINE:
         return {}
     return {f"{name}_ms": found.value / 1e6 for name, found in group.measured.percentiles_ns.items()}
-
-
-def _endured(group: Group, cache: FindingsCache) -> dict[str, int]:
-    """Compute percentiles of the times of all answers without error, disturbed answers included."""
-
-    def compute() -> dict[str, int]:
-        columns = group.columns
-        times = columns.time_ns[columns.state != ERROR]
-        return {f"p{p}": percentile(times, p / 100) for p in (50, 90, 99) if len(times)}
-
-    return cache.recall("endured", group.digests, dict[str, int], compute)
-
-
-def _gain(group: Group, alone: Group | None, cache: FindingsCache) -> SpeedUp | None:
-    """Divide the mean time of questions asked one by one by that of the same questions in batches.
-
-    Both are of one device. The time of a question in a batch is its share of the batch's time.
-    """
-    one_by_one = None if alone is None else alone.devices.get(group.run.device_id)
-    if one_by_one is None:
-        return None
-
-    def compute() -> SpeedUp | None:
-        before, after = shared(one_by_one.question_ns, group.question_ns)
-        if not len(after) or not after.any():
-            return None
-        found = ratio_of_means(before, after)
-        return SpeedUp(found.value, len(after), found.low, found.high)
-
-    digests = (*one_by_one.digests, "over", *group.digests)
-    return cache.recall("gain", digests, SpeedUp | None, compute)
 
 
 def _recorded_rate(outcome: Outcome) -> RateTrial | None:
@@ -217,31 +189,23 @@ def _rate(trial: RateTrial) -> Rate:
     return Rate(
         per_second=trial.qps,
         answers=trial.queries,
+        dropped=trial.dropped,
         p50_ms=trial.p50_ns / 1e6,
         p99_ms=trial.p99_ns / 1e6,
         p99_bound_ms=_ms(trial.bound_ns),
+        load=trial.load,
         held=trial.held,
+        undecided=trial.undecided,
+        verdict=verdict_on(trial),
     )
 
 
-def _slowed_down_after(store: Store, run: Run) -> float | None:
+def _slowed_down_after(loaded: LoadedRun) -> float | None:
     # An interrupted agent records only the time since the interruption, but the samples cover the whole run.
-    seen = store.value("SELECT min(at_ns) FROM samples WHERE stream = ? AND throttle IS NOT NULL", run.stream)
-    recorded_ns = None if run.outcome is None else run.outcome.throttled_after_ns
-    known = [ns for ns in (seen, recorded_ns) if ns is not None]
+    outcome = loaded.group.run.outcome
+    recorded_ns = None if outcome is None else outcome.throttled_after_ns
+    known = [ns for ns in (loaded.throttled_at_ns, recorded_ns) if ns is not None]
     return min(known) / 1e9 if known else None
-
-
-def _alike(group: Group) -> tuple[object, ...]:
-    return group.place, variant(group.run)
-
-
-def _order(run: Run) -> tuple[object, ...]:
-    known, scenario = list(FOUND), run.settings.scenario
-    place = known.index(scenario) if scenario in known else len(known)
-    bundle = run.bundle
-    where = run.device.hardware_class, type_of(run).label, run.questions_name
-    return place, scenario, *where, -bundle.parameters, bundle.model, bundle.precision, run.stream
 
 
 def _ms(ns: int | None) -> float | None:

@@ -1,17 +1,12 @@
 """Splits the times of a report's rows by model and hardware, for each question file and precision."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from collector.comparison_inputs.groups import FULL, Group
+from collector.comparison_inputs.time_tables import TimeTable
 from collector.findings.between_rows import Effect, PairTime, SplitOmission, TimeSplit
-from collector.store.findings_cache import FindingsCache
-from collector.summaries.statistics import geometric_mean
 
 Pair = tuple[str, str]
 """The names of a model and a machine type."""
@@ -82,28 +77,20 @@ def _connected(pairs: Mapping[Pair, float]) -> bool:
     return len(reached) == len(pairs)
 
 
-def time_splits(groups: Sequence[Group], cache: FindingsCache) -> Iterator[TimeSplit]:
-    """Split the times of each precision on all hardware, over the questions that all its rows share.
-
-    Rows with fewer questions than `FULL` of the largest row are left out: they would reduce the questions
-    that all rows share.
-    """
-    together: dict[tuple[str, str], list[Group]] = defaultdict(list)
-    for group in groups:
-        if group.measured.timed:
-            together[group.name.questions_sha256, group.name.precision].append(group)
-    for (sha256, precision), timed in together.items():
-        most = max(group.measured.answered for group in timed)
-        full = [group for group in timed if group.measured.answered >= FULL * most]
-        times = _times(full, cache)
-        classes = {group.name.machine: group.name.hardware_class for group in full}
+def time_splits(tables: Iterable[TimeTable]) -> Iterator[TimeSplit]:
+    """Split the times of each precision on all hardware, over the questions that all its rows share."""
+    for table in tables:
+        first = table.rows[0]
+        pairs = [(group.name.model, group.name.machine) for group in table.rows]
+        times = dict(zip(pairs, table.means_ms, strict=True)) if table.means_ms else {}
+        classes = {group.name.machine: group.name.hardware_class for group in table.rows}
         found = split(times)
         if found is None:
             continue
         yield TimeSplit(
-            questions=full[0].questions,
-            questions_sha256=sha256,
-            precision=precision,
+            questions=first.questions,
+            questions_sha256=first.name.questions_sha256,
+            precision=first.name.precision,
             mean_ms=found.mean,
             models=tuple(Effect(name=name, factor=factor) for name, factor in found.models.items()),
             hardware=tuple(Effect(name=name, factor=factor) for name, factor in found.hardware.items()),
@@ -111,11 +98,9 @@ def time_splits(groups: Sequence[Group], cache: FindingsCache) -> Iterator[TimeS
                 _cell(pair, classes[pair[1]], times.get(pair), found.predicted[pair])
                 for pair in sorted(found.predicted, key=lambda pair: (pair[1], pair[0]))
             ),
-            most_questions=most,
+            most_questions=table.most_questions,
             left_out=tuple(
-                SplitOmission(row=group.name, questions=group.measured.answered)
-                for group in timed
-                if group not in full
+                SplitOmission(row=group.name, questions=group.measured.answered) for group in table.left_out
             ),
             typical_error=found.typical_error,
         )
@@ -130,29 +115,3 @@ def _cell(pair: Pair, hardware_class: str, measured_ms: float | None, predicted_
         predicted_ms=predicted_ms,
         interaction=None if measured_ms is None else measured_ms / predicted_ms,
     )
-
-
-def _times(groups: Sequence[Group], cache: FindingsCache) -> dict[Pair, float]:
-    """Compute geometric mean milliseconds by model and hardware; empty if the groups share no question."""
-    digests = [digest for group in groups for digest in ("group", *group.digests)]
-    means = cache.recall("geometric means", digests, list[float], lambda: _means_ms(groups))
-    pairs = [(group.name.model, group.name.machine) for group in groups]
-    return dict(zip(pairs, means, strict=True)) if means else {}
-
-
-def _means_ms(groups: Sequence[Group]) -> list[float]:
-    questions = []
-    for group in groups:
-        questions.append(group.question_ns.question)
-    common = reduce(_common, questions)
-    means = []
-    for group in groups:
-        times = group.question_ns
-        chosen = times.value[np.isin(times.question, common, assume_unique=True)]
-        if len(chosen):
-            means.append(geometric_mean(np.maximum(chosen, 1)) / 1e6)
-    return means
-
-
-def _common(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
-    return left if np.array_equal(left, right) else np.intersect1d(left, right, assume_unique=True)

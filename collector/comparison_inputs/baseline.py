@@ -2,11 +2,13 @@
 
 import difflib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from collector.comparison_inputs.groups import Entrant, Group
 from collector.errors import BadInput
 from collector.findings.between_rows import PlaceBaseline
+
+E = TypeVar("E", bound=Entrant)
 
 BASELINE: Final = "bert-large"
 """The model that is the baseline if the user names none."""
@@ -72,6 +74,24 @@ class Baselines:
 
     def _rank(self, group: Group) -> tuple[bool, int, str]:
         return not self.stands_in(group), group.run.bundle.parameters, group.name.model
+
+
+def comparable(left: Entrant, right: Entrant) -> bool:
+    """Return whether accuracies may be compared: only with the same decoding and windows."""
+    return left.reading is None or right.reading is None or left.reading == right.reading
+
+
+def reference(among: Sequence[E], entrant: Entrant, model: str) -> E | None:
+    """Find the fp32 row of a model in the place of an entrant; on any hardware if it was not measured.
+
+    Its accuracy may be compared with the entrant's only if they are `comparable`.
+    """
+    for other in among:
+        same = (other.name.model, other.name.precision) == (model, REFERENCE_PRECISION)
+        place = not entrant.is_measured or other.place == entrant.place
+        if same and place and other.name.questions_sha256 == entrant.name.questions_sha256:
+            return other
+    return None
 
 
 def _place(entrant: Entrant) -> tuple[str, str, str]:

@@ -9,7 +9,8 @@ from collector.display.console_text import console_text
 from collector.display.untrusted_text import plain
 from collector.summaries.run_detail import RunDetail, StandsOut
 from commandline.counted import counted
-from commandline.outcome_text import outcome_lines
+from commandline.outcome_text import outcome_lines, verdict_on
+from contract.codec import json_text
 from contract.records import RateTrial
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Facts = Sequence[tuple[str, str | None]]
 
 def run_json(detail: RunDetail) -> str:
     """Encode a run as indented JSON, with the fields of `RunDetail`."""
-    return msgspec.json.format(msgspec.json.encode(detail), indent=2).decode() + "\n"
+    return json_text(msgspec.json.encode(detail))
 
 
 def run_page(detail: RunDetail, width: int | None = None, *, colour: bool = False) -> str:
@@ -59,9 +60,12 @@ def _parts(detail: RunDetail) -> "Iterator[RenderableType]":
 
 
 def _rate(trial: RateTrial) -> str:
-    held = "held" if trial.held else "not held"
     answers = counted(trial.queries, "answer")
-    return f"{trial.qps:,.2f} per second: p99 {trial.p99_ns / 1e6:,.1f} ms over {answers}, {held}"
+    why = f": {trial.undecided}" if trial.undecided else ""
+    return (
+        f"{trial.qps:,.2f} per second: p99 {trial.p99_ns / 1e6:,.1f} ms over {answers}, "
+        f"{verdict_on(trial)}{why}"
+    )
 
 
 def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:

@@ -1,7 +1,6 @@
 """Checks that a broker can do what a collector and its devices need, as a client that leaves no trace."""
 
 import importlib.util
-import secrets
 import socket
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,6 +15,7 @@ from collector.errors import BrokerUnavailable
 from commandline.broker_address import BrokerAddress
 from commandline.certificate import end_of, end_of_file
 from commandline.finding import Finding
+from commandline.mqtt_client import client_id, new_secret
 from contract.messages import MAX_MESSAGE_BYTES
 from contract.topics import ALL_RESULTS, ALL_STATES, topic
 
@@ -28,7 +28,7 @@ _NOT_AUTHORISED: Final = frozenset((0x86, 0x87, 0x8C))
 
 def examine_broker(address: BrokerAddress) -> Iterator[Finding]:
     """Check everything that a client can find out about a broker."""
-    name = f"distilbench-doctor-{secrets.token_hex(6)}"
+    name = client_id("doctor", new_secret())
     try:
         with visiting(address, name, session_seconds=_PROBE_SESSION_SECONDS) as visit:
             refused = _refused(address, visit.welcome)
@@ -165,7 +165,7 @@ def _strangers(address: BrokerAddress) -> Finding:
     """Check whether the broker accepts clients without credentials."""
     plain = address._replace(user=None, password=None, cert_file=None, key_file=None)
     try:
-        with visiting(plain, f"distilbench-doctor-{secrets.token_hex(6)}") as visit:
+        with visiting(plain, client_id("doctor", new_secret())) as visit:
             open_to_all = not visit.welcome.code.is_failure
     except BrokerUnavailable:
         open_to_all = False
@@ -176,7 +176,7 @@ def _strangers(address: BrokerAddress) -> Finding:
     return Finding(
         "strangers",
         "warn",
-        "clients without credentials are accepted: they can forge results",
+        "clients without credentials are accepted: they can forge results, and delete what devices measured",
         "set up passwords and ACL as in deploy/mosquitto/",
     )
 

@@ -23,6 +23,7 @@ _WAL_RESET_FIXED: Final = (3, 51, 3)
 _NETWORK_FILE_SYSTEMS: Final = frozenset(("nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph"))
 _EXTRAS: Final = (
     ("collector", ("iotcore",), "--embedded-broker"),
+    ("hub", ("starlette", "uvicorn"), "serve --bundles"),
     ("score", ("bert-score", "transformers", "torch"), "BERTScore"),
     ("parquet", ("pyarrow",), "report --format parquet"),
 )

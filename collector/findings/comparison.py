@@ -89,11 +89,25 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """How many answers each kind of disturbance marked; one answer may have several marks."""
     throttled: int
     """How many answers are marked because the processor was throttled, capped or short of voltage."""
+    times_of: str | None
+    """What the intervals of the percentiles are about, besides questions like these: `machine type`, `these
+    devices`, `this device` or `one run`; None without times."""
     speed_up: float | None
-    """Median time of the baseline of the place, divided by that of this row, on the devices and questions of
-    both."""
+    """Time of the baseline of the place divided by that of this row: the geometric mean over the devices and
+    the questions of both. If they took turns on a device, only questions of common rounds count."""
     speed_up_questions: int
     """How many questions `speed_up` is based on."""
+    speed_up_rounds: int
+    """How many rounds it is based on, the sum over the devices; one per device at different times."""
+    speed_up_of: str | None
+    """What its interval is about: as `times_of`, or `different times` if the rows did not take turns."""
+    speed_up_devices: Interval | None
+    """The lowest and the highest speed-up of a device; None if there is only one device."""
+    speed_up_p_value: float | None
+    """Student's t over rounds or devices, two-sided, adjusted by Holm's method for all rows of the place that
+    are compared with the baseline. None if there is no test."""
+    speed_up_significant: bool | None
+    """Whether `speed_up_p_value` is below 0.05 and the interval leaves out 1; None if there is no test."""
     f1_per_ms: float | None
     """F1 in percent divided by `p50_ms`."""
     joules_per_question: float | None

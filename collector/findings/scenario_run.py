@@ -28,13 +28,22 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     per_second: float
     """How many questions arrived per second."""
     answers: int
-    """How many questions were answered at this rate."""
+    """How many questions the times are of."""
+    dropped: int
+    """How many questions before these are left out, because the queue was still filling."""
     p50_ms: float
     p99_ms: float
     p99_bound_ms: float | None
-    """Upper bound of p99 with 99 % confidence; None if there are too few answers."""
+    """Upper bound of p99 in a queue that never ends, with 99 % confidence; None if there is none."""
+    load: float | None
+    """Share of the time in which the device is busy at this rate: from 1 on, the queue grows for ever. None
+    if too few questions were answered."""
     held: bool
-    """Whether `p99_bound_ms`, or `p99_ms` without it, is within the run's latency bound."""
+    """Whether `p99_ms` and `p99_bound_ms` are within the run's latency bound."""
+    undecided: str
+    """Why it is not known whether the rate holds; empty if it is known."""
+    verdict: str
+    """`held`, `not held` or `not decided`."""
 
 
 class ScenarioRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +102,7 @@ class ScenarioRun(msgspec.Struct, frozen=True, kw_only=True):
     latency_bound_ms: float | None
     """`server`: the limit for p99."""
     valid_per_second: float | None
-    """`server`: the highest tried rate at which p99 was within `latency_bound_ms`."""
+    """`server`: the highest tried rate at which p99 is within `latency_bound_ms`, with 99 % confidence."""
     at_per_second: float | None
     """`server`: the rate whose answers were recorded: `valid_per_second`, or the last rate tried if that is
     None."""

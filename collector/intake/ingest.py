@@ -16,6 +16,8 @@ from collector.intake.inquiry import note_gone, was_pruned
 from collector.intake.known_run import KnownRun, known_run
 from collector.intake.round_order import rounds_problem
 from collector.intake.seq_ranges import below, holds, merged
+from collector.intake.stored_ranges import sparseness_problem, store_ranges
+from collector.intake.tally import Tally
 from collector.store.database import Store
 from commandline.clock import utc_now
 from contract.bundle import decode_manifest
@@ -23,13 +25,9 @@ from contract.codec import encode
 from contract.errors import ContractError, Malformed, TooNew
 from contract.fields import MAX_INT
 from contract.messages import (
-    MAX_RECEIPT_RANGES,
     Batch,
-    Epochs,
     Receipt,
     Refusal,
-    SeqRange,
-    Stream,
     decode_message,
 )
 from contract.records import Answer, Record, RunFinished, RunStarted
@@ -53,35 +51,6 @@ class Ingested(NamedTuple):
     """One receipt per run and device, to be sent after the commit."""
 
 
-class Tally:
-    """Counts what a transaction stores and rejects, and collects what its receipts need."""
-
-    def __init__(self) -> None:
-        self.kept_bytes: int | None = None
-        self.stored = self.duplicates = self.rejected = 0
-        self.ranges: dict[tuple[str, str], tuple[SeqRange, ...]] = {}
-        self.epochs: dict[tuple[str, str], Epochs] = {}
-        self.refused: dict[tuple[str, str], list[Refusal]] = {}
-
-    def receipts(self, collector_id: str) -> tuple[Receipt, ...]:
-        """Return the receipts for what was stored or refused; they are true after the commit."""
-        return tuple(
-            Receipt(
-                device_id=device_id,
-                collector_id=collector_id,
-                streams=(
-                    Stream(
-                        run_id=run_id,
-                        stored=self.ranges.get((device_id, run_id), ())[:MAX_RECEIPT_RANGES],
-                        refused=tuple(self.refused.get((device_id, run_id), ())),
-                        epochs=self.epochs.get((device_id, run_id), ()),
-                    ),
-                ),
-            )
-            for device_id, run_id in dict.fromkeys((*self.ranges, *self.refused))
-        )
-
-
 def ingest(store: Store, deliveries: Sequence[Delivery]) -> Ingested:
     """Store the records of all deliveries, in one transaction.
 
@@ -98,6 +67,8 @@ def ingest(store: Store, deliveries: Sequence[Delivery]) -> Ingested:
             problem = batch if isinstance(batch, ContractError) else store_batch(conn, batch, tally)
             if problem is not None:
                 _reject(conn, delivery, problem, tally, batch.epoch if isinstance(batch, Batch) else None)
+        if tally.rejected:
+            rejected.trim(conn)
     return Ingested(tally.stored, tally.duplicates, tally.rejected, tally.receipts(collector_id))
 
 
@@ -157,7 +128,7 @@ def _store_new_records(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> 
     if not batch.records:
         note_gone(conn, known, batch)
         if known.stream is None and was_pruned(conn, batch.run_id):
-            tally.refused.setdefault((batch.device_id, batch.run_id), []).append(_PRUNED)
+            tally.refuse(batch.device_id, batch.run_id, _PRUNED)
     disputed = first_dispute(conn, known, batch)
     records = batch.records
     if disputed is not None:
@@ -165,6 +136,8 @@ def _store_new_records(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> 
     fresh = {r.seq: r for r in reversed(records) if not holds(known.stored, r.seq)}
     if fresh:
         if (problem := _order_problem(conn, known, batch.run_id, fresh)) is not None:
+            return problem
+        if (problem := sparseness_problem(batch.run_id, known.stored, fresh)) is not None:
             return problem
         doubled = (r.seq for r in records if r.seq in fresh and r != fresh[r.seq])
         if len(fresh) < len(records) and (seq := next(doubled, None)) is not None:
@@ -224,39 +197,23 @@ def add_stream(conn: sqlite3.Connection, run_id: str, device_id: str, first_rece
     return stream
 
 
-def store_ranges(
-    conn: sqlite3.Connection, stream: int, before: tuple[SeqRange, ...], fresh: Iterable[int]
-) -> tuple[SeqRange, ...]:
-    """Add stored `seq`s to a run's ranges, within the caller's transaction; returns all ranges."""
-    after = merged(before, ((seq, seq) for seq in fresh))
-    gone, new = set(before) - set(after), set(after) - set(before)
-    conn.executemany("DELETE FROM ranges WHERE stream = ? AND first_seq = ?", ((stream, r[0]) for r in gone))
-    conn.executemany("INSERT INTO ranges VALUES (?, ?, ?)", ((stream, *r) for r in new))
-    return after
-
-
 def _reject(
     conn: sqlite3.Connection, delivery: Delivery, problem: ContractError, tally: Tally, epoch: str | None
 ) -> None:
     """List a message, and refuse its records for the process that is meant, if the message names it."""
-    rejected.record(conn, delivery, problem)
+    reason = rejected.record(conn, delivery, problem)
     tally.rejected += 1
     if isinstance(problem, Disputed):
-        refusal = Refusal(
-            first_seq=problem.first_seq, last_seq=problem.last_seq, reason=str(problem), epoch=epoch
-        )
-        key = problem.batch.device_id, problem.batch.run_id
-        tally.refused.setdefault(key, []).append(refusal)
+        refusal = Refusal(first_seq=problem.first_seq, last_seq=problem.last_seq, reason=reason, epoch=epoch)
+        tally.refuse(problem.batch.device_id, problem.batch.run_id, refusal)
         return
     claimed = claim(delivery)
     if isinstance(problem, TooNew) or claimed is not None:
         _keep(conn, delivery, tally)
     if claimed is None:
         return
-    refusal = Refusal(
-        first_seq=claimed.first_seq, last_seq=claimed.last_seq, reason=str(problem), epoch=epoch
-    )
-    tally.refused.setdefault((claimed.device_id, claimed.run_id), []).append(refusal)
+    refusal = Refusal(first_seq=claimed.first_seq, last_seq=claimed.last_seq, reason=reason, epoch=epoch)
+    tally.refuse(claimed.device_id, claimed.run_id, refusal)
     known = known_run(conn, claimed.run_id)
     if known.owner == claimed.device_id:
         tally.ranges[claimed.device_id, claimed.run_id] = known.stored
@@ -267,5 +224,6 @@ def _keep(conn: sqlite3.Connection, delivery: Delivery, tally: Tally) -> None:
     """Keep a message for a retry after an update, within a size limit, so that nobody can fill the disk."""
     if tally.kept_bytes is None:
         tally.kept_bytes = rejected.kept_bytes(conn)
-    if tally.kept_bytes + len(delivery.data) <= rejected.KEPT_BYTES and rejected.keep(conn, delivery):
-        tally.kept_bytes += len(delivery.data)
+    size = len(delivery.data) + rejected.ROW_BYTES
+    if tally.kept_bytes + size <= rejected.KEPT_BYTES and rejected.keep(conn, delivery):
+        tally.kept_bytes += size

@@ -15,9 +15,10 @@ import msgspec
 from collector.errors import BadInput, CollectorError
 from collector.intake import rejected
 from collector.intake.incoming import Delivery
-from collector.intake.ingest import Tally, add_stream, record_problem, store_batch
+from collector.intake.ingest import add_stream, record_problem, store_batch
 from collector.intake.known_run import known_run
 from collector.intake.stored_records import stored_records
+from collector.intake.tally import Tally
 from collector.scoring.predictions import put_system
 from collector.store.database import Store
 from contract.errors import ContractError, Malformed
@@ -142,8 +143,15 @@ def _groups(other: Store, stream: int) -> Iterator[tuple[Record, ...]]:
 def _merge_rejected(conn: sqlite3.Connection, other: Store) -> None:
     """Merge the list of rejected messages, and those that are kept whole while there is room."""
     columns = "sha256, reason, source, bytes, substr(head, 1, ?), times, first_received_at, last_received_at"
-    for row in other.tuples(f"SELECT {columns} FROM rejected", rejected.HEAD_BYTES):  # noqa: S608  # our own names
-        conn.execute("INSERT OR IGNORE INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    for sha256, reason, source, *others in other.tuples(
+        f"SELECT {columns} FROM rejected",  # noqa: S608  # our own names
+        rejected.HEAD_BYTES,
+    ):
+        conn.execute(
+            "INSERT OR IGNORE INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (sha256, rejected.shortened(reason), rejected.shortened(source), *others),
+        )
+    rejected.trim(conn)
     room = rejected.KEPT_BYTES - rejected.kept_bytes(conn)
     kept = "SELECT source, body, topic FROM kept WHERE length(body) <= ?"
     for delivery in map(Delivery._make, other.tuples(kept, rejected.KEPT_BYTES)):

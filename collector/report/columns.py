@@ -73,6 +73,34 @@ def _questions(row: Row) -> str | None:
     return None if row.speed_up is None else f"{row.speed_up_questions:,}"
 
 
+NOT_APART: Final = "not told apart"
+"""Stands for the interval of a ratio of two rows that were measured at different times."""
+_OF: Final = {
+    "machine type": ", machine type",
+    "these devices": ", these devices",
+    "one run": ", within one run",
+    "different times": ", at different times",
+}
+"""What an interval is about, if it is not the one device that was measured."""
+
+
+def _speed_up_interval(row: Row) -> str | None:
+    """Write the interval of a speed-up, and what it is about; without one, the rows are not told apart."""
+    interval = row.intervals.get("speed_up")
+    if interval is None:
+        return None if row.speed_up is None else NOT_APART
+    found = span(interval, 2)
+    return None if found is None else found + _OF.get(row.speed_up_of or "", "")
+
+
+def _interval_of(field: str) -> Callable[[Row], str | None]:
+    def text(row: Row) -> str | None:
+        found = span(row.intervals.get(field), 1)
+        return None if found is None else found + _OF.get(row.times_of or "", "")
+
+    return text
+
+
 def _per_ms(row: Row) -> str | None:
     return None if row.f1_per_ms is None else f"{row.f1_per_ms:,.3g}"
 
@@ -86,15 +114,19 @@ COLUMNS: Final[tuple[NotedColumn[Row], ...]] = (
     NotedColumn("f1_interval", "F1 95 %", lambda r: span(r.intervals.get("f1"), 1)),
     NotedColumn("bertscore_f1", "BERTScore F1", lambda r: decimals(r.bertscore_f1, 3)),
     NotedColumn("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
+    NotedColumn("p50_interval", "p50 95 %", _interval_of("p50_ms"), detail=True),
     NotedColumn("p50_devices_ms", "p50 by device", lambda r: span(r.p50_devices_ms, 1)),
     NotedColumn("p90_ms", "p90 ms", lambda r: decimals(r.p90_ms, 1)),
+    NotedColumn("p90_interval", "p90 95 %", _interval_of("p90_ms"), detail=True),
     NotedColumn("p99_ms", "p99 ms", lambda r: decimals(r.p99_ms, 1), detail=True),
+    NotedColumn("p99_interval", "p99 95 %", _interval_of("p99_ms"), detail=True),
     NotedColumn(
         "questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2), detail=True
     ),
     NotedColumn("speed_up", "speed-up", lambda r: times(r.speed_up)),
     NotedColumn("speed_up_questions", "on questions", _questions),
-    NotedColumn("speed_up_interval", "speed-up 95 %", lambda r: span(r.intervals.get("speed_up"), 2)),
+    NotedColumn("speed_up_interval", "speed-up 95 %", _speed_up_interval),
+    NotedColumn("speed_up_devices", "speed-up by device", lambda r: span(r.speed_up_devices, 2)),
     NotedColumn("f1_per_ms", "F1 per ms", _per_ms, detail=True),
     NotedColumn("joules_per_question", "J/question", lambda r: decimals(r.joules_per_question, 2)),
     NotedColumn("joules_per_correct", "J/correct", lambda r: decimals(r.joules_per_correct, 2), detail=True),

@@ -3,18 +3,21 @@
 BERTScores are kept: they need their model, and are computed once in the life of a database.
 """
 
+from typing import Final
+
 import numpy as np
 
 from collector.comparison.compare import compare
+from collector.intake.record_rows import TABLES
 from collector.scoring.golds import drop_scores
 from collector.store.database import Store
 from collector.summaries.refresh import Progress, score_answers
 from contract.messages import SeqRange
 
-_RECORDS = """
-SELECT 0 FROM runs WHERE stream = ?1 UNION ALL SELECT seq FROM answers WHERE stream = ?1
-UNION ALL SELECT seq FROM samples WHERE stream = ?1 UNION ALL SELECT seq FROM finishes WHERE stream = ?1
-"""
+_RECORDS: Final = " UNION ALL ".join(
+    f"SELECT {'0' if table == 'runs' else 'seq'} FROM {table} WHERE stream = ?1"  # noqa: S608  # our own names
+    for table in TABLES
+)
 
 
 def rebuild(store: Store, progress: Progress) -> int:

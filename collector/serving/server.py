@@ -15,10 +15,13 @@ from collector.intake.ingest import Ingested, ingest
 from collector.serving.upkeep import Upkeep
 from collector.store.database import Store
 from commandline.broker_address import BrokerAddress
+from commandline.mqtt_client import client_id, kept_secret
 
 MAX_GROUP_MESSAGES: Final = 200
 MAX_GROUP_BYTES: Final = 8 * 1_048_576
 RETRY_SECONDS: Final = 1.0
+LOCK_SECONDS: Final = 2.0
+"""How long to wait for another process that writes to the database before looking for a signal."""
 TICK_SECONDS: Final = 1.0
 """How long to wait for events before checking whether derived data needs an update."""
 SHORT_CONNECTION_SECONDS: Final = 10.0
@@ -55,14 +58,16 @@ class Server:
         """
         self.stored = self.duplicates = self.rejected = 0
         self._store = store
+        store.lock_patience_seconds = LOCK_SECONDS
         self._say = say
         self._stopping = False
         self._connected_at: float | None = None
         self._short_connections = 0
         self._events: Events = SimpleQueue()
         self._upkeep = Upkeep(store.path, say)
-        client_id = f"distilbench-collector-{store.collector_id}"
-        self._subscriber = Subscriber(address, client_id, self._events, group)
+        # The file lies beside the database, not in it: databases are copied, merged and published.
+        secret = kept_secret(store.path.with_name(f"{store.path.name}-session"))
+        self._subscriber = Subscriber(address, client_id("collector", secret), self._events, group)
 
     def run(self, ready: str) -> None:
         """Serve; prints `ready` once, when results can arrive.

@@ -1,26 +1,39 @@
 """Opens, checks and updates the database file, which one process at a time writes."""
 
 import fcntl
+import json
+import os
 import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
+import msgspec
 from sqlite_utils import Database
 
 from collector.errors import BadInput, CollectorError, NotADatabase, StorageUnavailable
+from collector.store.database_file import (
+    APPLICATION_ID,
+    BUSY_SECONDS,
+    check_header,
+    connected,
+    open_lock,
+    open_private,
+    resolved,
+    translated,
+    undo_interrupted_creation,
+)
 from collector.store.file_identity import FileIdentity
 from collector.store.migrations import MIGRATIONS
 from commandline.clock import utc_now
+from commandline.disk import lock
+from contract.codec import printable
 
-APPLICATION_ID: Final = 0x64627231
-"""Marks the file as a distilbench database ("dbr1"); `file` and SQLite tools show it."""
 OLDEST_SQLITE: Final = (3, 37, 0)
 """The first version with STRICT tables."""
-_BUSY_SECONDS: Final = 10.0
 _STEP_BACK_SECONDS: Final = 0.002
 _READING: Final = {
     sqlite3.SQLITE_SELECT,
@@ -43,6 +56,8 @@ class Store:
         self._path = path
         self._lock = lock
         self._identity: FileIdentity | None = None
+        self.lock_patience_seconds: float | None = None
+        """How long to wait for a process that writes; None waits for ever. See `StorageUnavailable`."""
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False) -> Self:
@@ -64,21 +79,23 @@ class Store:
         exists = path.exists()
         if not exists and not create:
             raise BadInput(f"there is no database {str(path)!r}")
-        named, path = path, _resolved(path)
+        named, path = path, resolved(path)
         if exists:
-            _undo_interrupted_creation(path)
-            _check_header(path, may_be_empty=create)
-        lock = _lock_file(path, "lock")
-        with _translated(path):
-            conn = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-        store = cls(Database(conn, recursive_triggers=False), path, lock)
+            undo_interrupted_creation(path)
+            check_header(path, may_be_empty=create)
+        lock_file = open_lock(path, "lock")
+        with translated(path):
+            if not exists:
+                os.close(open_private(path))
+            conn = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        store = cls(Database(conn, recursive_triggers=False), path, lock_file)
         try:
-            with _translated(path), store._locked():
+            with translated(path), store._locked():
                 store._prepare()
                 store._identity = FileIdentity(named)
         except CollectorError:
             conn.close()
-            lock.close()
+            lock_file.close()
             raise
         return store
 
@@ -93,10 +110,10 @@ class Store:
         """
         if not path.exists():
             raise BadInput(f"there is no database {str(path)!r}")
-        path = _resolved(path)
-        _check_header(path, may_be_empty=False)
-        with _translated(path):
-            conn = _connect(path, "ro")
+        path = resolved(path)
+        check_header(path, may_be_empty=False)
+        with translated(path):
+            conn = connected(path, "ro")
             store = cls(Database(conn, recursive_triggers=False), path, None)
             version = store._version()
         if version != len(MIGRATIONS):
@@ -107,16 +124,25 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.close()
+        # Whatever comes from outside is decoded by the contract, which has an error of its own.
+        if isinstance(error, msgspec.MsgspecError | json.JSONDecodeError):
+            raise NotADatabase(
+                f"database {str(self._path)!r} is damaged: a stored value is not what it was: "
+                f"{printable(str(error))[:200]}"
+            ) from error
 
     def close(self) -> None:
         """Close the file; SQLite merges the write-ahead log into it when the last process closes it."""
         if self._lock is None:
             self._db.conn.close()
             return
-        with self._locked():
-            self._db.conn.close()
+        try:
+            with self._locked():
+                self._db.conn.close()
+        except StorageUnavailable:
+            self._db.conn.close()  # the other process is not the last one out, and neither writes now
         self._lock.close()
 
     @property
@@ -141,9 +167,9 @@ class Store:
         Raises:
             StorageUnavailable: another process serves this database.
         """
-        with _lock_file(self._path, "serving") as lock:
+        with open_lock(self._path, "serving") as file:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise StorageUnavailable(
                     f"another collector serves the database {str(self._path)!r} already"
@@ -156,8 +182,8 @@ class Store:
 
         The transactions of a block then belong together. Results can be stored meanwhile.
         """
-        with _lock_file(self._path, "deriving") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with open_lock(self._path, "deriving") as file:
+            lock(file.fileno(), f"the summaries of {str(self._path)!r}")
             yield
 
     @contextmanager
@@ -171,7 +197,7 @@ class Store:
         if self._lock is None:
             raise StorageUnavailable(f"database {str(self._path)!r} was opened only for reading")
         conn = self._db.conn
-        with _translated(self._path), self._locked():
+        with translated(self._path), self._locked():
             conn.execute("BEGIN IMMEDIATE")
             try:
                 yield conn
@@ -202,21 +228,22 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Read from one unchanging snapshot of the database during the block."""
-        with _translated(self._path):
+        with translated(self._path):
             self._db.conn.execute("BEGIN")
-            try:
-                yield
-            finally:
+        try:
+            yield
+        finally:
+            with translated(self._path):
                 self._db.conn.execute("ROLLBACK")
 
     def rows(self, sql: str, *parameters: object) -> Iterator[dict[str, Any]]:
         """Yield rows as dictionaries by column name."""
-        with _translated(self._path):
+        with translated(self._path):
             yield from self._db.query(sql, parameters)
 
     def tuples(self, sql: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
         """Yield rows as tuples, which is faster than `rows` if there are many."""
-        with _translated(self._path):
+        with translated(self._path):
             yield from self._db.conn.execute(sql, parameters)
 
     def value(self, sql: str, *parameters: object) -> Any:
@@ -251,7 +278,10 @@ class Store:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         assert self._lock is not None
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            lock(self._lock.fileno(), f"database {str(self._path)!r}", self.lock_patience_seconds)
+        except TimeoutError as error:
+            raise StorageUnavailable(str(error)) from None
         try:
             yield
         finally:
@@ -279,73 +309,9 @@ class Store:
                 conn.execute(f"PRAGMA user_version = {number}")
 
 
-def _resolved(path: Path) -> Path:
-    with _translated(path):
-        try:
-            return path.resolve()
-        except RuntimeError:  # a loop of links, before Python 3.13
-            raise BadInput(f"there is no database {str(path)!r}: its links form a loop") from None
-
-
-def _undo_interrupted_creation(path: Path) -> None:
-    """Roll back the interrupted creation of a database, which a read-only connection cannot do.
-
-    A complete database has a write-ahead log, and never a journal.
-    """
-    if path.with_name(path.name + "-journal").exists():
-        with suppress(sqlite3.DatabaseError), closing(_connect(path, "rw")) as conn:
-            conn.execute("PRAGMA application_id")  # the next check reports a file that cannot be read
-
-
-def _check_header(path: Path, *, may_be_empty: bool) -> None:
-    """Check that a file is a distilbench database, since SQLite treats an empty file as an empty database.
-
-    This reads with SQLite, not with `open`: closing a file drops all locks that the process has on it, those
-    of other connections too (https://www.sqlite.org/howtocorrupt.html, 2.2).
-    """
-    with _translated(path):
-        empty = path.stat().st_size == 0
-    if empty and may_be_empty:
-        return
-    with _translated(path), closing(_connect(path, "ro")) as conn:
-        try:
-            found_id = 0 if empty else conn.execute("PRAGMA application_id").fetchone()[0]
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            found_id = 0
-    if found_id != APPLICATION_ID:
-        raise NotADatabase(f"{str(path)!r} is not a distilbench database")
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
-    )
-
-
-def _lock_file(path: Path, purpose: str) -> IO[bytes]:
-    with _translated(path):
-        return path.with_name(f"{path.name}-{purpose}").open("ab")
-
-
 def _wrong_version(path: Path, version: int) -> NotADatabase:
     advice = "update distilbench here" if version > len(MIGRATIONS) else "update it with collector score"
     return NotADatabase(
         f"database {str(path)!r} has schema version {version}, and this distilbench reads version "
         f"{len(MIGRATIONS)}: {advice}"
     )
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.IntegrityError:
-        raise  # an error in this program, not in the file
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise StorageUnavailable(f"database {str(path)!r} cannot be used now: {error}") from error
-        raise NotADatabase(f"database {str(path)!r} is damaged: {error}") from error
-    except OSError as error:
-        raise StorageUnavailable(f"{str(path)!r} cannot be used: {error.strerror or error}") from error

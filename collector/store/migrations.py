@@ -295,11 +295,11 @@ _ROUNDS: Final = (
     -- Raw: a further process continued the run.
     stream INTEGER NOT NULL REFERENCES streams,
     seq INTEGER NOT NULL,
-    epoch TEXT NOT NULL,  -- the process, a random number
+    epoch TEXT NOT NULL,  -- the command, a random number: runs that take turns share it
     resumed_at TEXT NOT NULL,
     PRIMARY KEY (stream, seq)
 ) STRICT, WITHOUT ROWID""",
-    # The process that started the run; NULL if its agent knows no epochs. Such a run has no rounds either.
+    # The command that started the run; NULL if its agent knows no epochs. Such a run has no rounds either.
     "ALTER TABLE runs ADD COLUMN epoch TEXT",
     """CREATE VIEW rounds AS
     -- One row per start of a round, with its end. Records whose seq is above `started_seq` belong to it, up
@@ -310,6 +310,54 @@ FROM round_starts AS begun LEFT JOIN round_finishes AS ended
 ON ended.stream = begun.stream AND ended.round = begun.round AND ended.seq > begun.seq
     AND NOT EXISTS (SELECT 1 FROM round_starts AS later
         WHERE later.stream = begun.stream AND later.seq > begun.seq AND later.seq < ended.seq)""",
+)
+
+_TOKENS: Final = (
+    "DELETE FROM run_columns",
+    "DROP TABLE column_parts",
+    """CREATE TABLE column_parts (
+    -- Derived: the answers of a run in order of question, a little-endian array for each field, so that a
+    -- report reads megabytes instead of millions of rows. In parts of 10,000 answers: a larger one would
+    -- hold up results that come in while it is written.
+    stream INTEGER NOT NULL REFERENCES streams,
+    part INTEGER NOT NULL,  -- from 0
+    question BLOB NOT NULL,  -- uint64: BLAKE2b of the question id
+    seq BLOB NOT NULL,  -- int64
+    time_ns BLOB NOT NULL,  -- int64
+    tokens BLOB NOT NULL,  -- int64, over all windows
+    state BLOB NOT NULL,  -- uint8: 0 timed, 1 marked, 2 error
+    text BLOB NOT NULL,  -- uint64: BLAKE2b of the text
+    exact_match BLOB NOT NULL,  -- float32, NaN where not scored
+    f1 BLOB NOT NULL,  -- float64, the same
+    bertscore_f1 BLOB NOT NULL,  -- float64, the same
+    PRIMARY KEY (stream, part)
+) STRICT""",
+)
+
+_BOUNDED: Final = (
+    "ALTER TABLE rejected RENAME TO rejected_before",
+    """CREATE TABLE rejected (
+    -- What came and was not stored: the newest thousand messages. The same bytes are one row.
+    sha256 TEXT PRIMARY KEY,
+    reason TEXT NOT NULL,  -- of the last time; at most 300 characters
+    source TEXT NOT NULL,  -- the topic, or file and line, it first came from; at most 300 characters
+    bytes INTEGER NOT NULL,
+    head BLOB NOT NULL,  -- the first KiB
+    times INTEGER NOT NULL,
+    first_received_at TEXT NOT NULL,
+    last_received_at TEXT NOT NULL
+) STRICT""",
+    """INSERT INTO rejected
+SELECT sha256, CASE WHEN length(reason) > 300 THEN substr(reason, 1, 299) || '…' ELSE reason END,
+    CASE WHEN length(source) > 300 THEN substr(source, 1, 299) || '…' ELSE source END, bytes, head,
+    (SELECT sum(times) FROM rejected_before AS every WHERE every.sha256 = latest.sha256),
+    (SELECT min(first_received_at) FROM rejected_before AS every WHERE every.sha256 = latest.sha256),
+    last_received_at
+FROM rejected_before AS latest
+WHERE rowid = (SELECT rowid FROM rejected_before AS every WHERE every.sha256 = latest.sha256
+    ORDER BY last_received_at DESC, rowid DESC LIMIT 1)
+ORDER BY last_received_at DESC, rowid DESC LIMIT 1000""",
+    "DROP TABLE rejected_before",
 )
 
 _WRITERS: Final = (
@@ -360,6 +408,8 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     # Views of these results; and summaries are computed again, by the present rule of outliers.
     _made_by(*SCENARIO_VIEWS, "DELETE FROM run_columns"),
     _made_by(*_ROUNDS),  # the rounds of a run, and the processes that added to it
+    _made_by(*_TOKENS),  # the lengths of questions, in the columns; these are computed again
+    _made_by(*_BOUNDED),  # a list of rejected messages that a sender cannot make large
     _made_by(*_WRITERS),  # which board wrote a run, and which runs two boards wrote
 )
 """`PRAGMA user_version` is the number of these steps that a database has had."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from collector.errors import BadInput
 from collector.store.database import Store
+from commandline.disk import replacing
 
 ROWS_AT_ONCE: Final = 65_536
 
@@ -20,6 +21,8 @@ _COLUMNS: Final = (
     ("bundle_sha256", "string"),
     ("questions", "string"),
     ("seq", "int64"),
+    ("epoch", "string"),
+    ("round", "int64"),
     ("question_id", "string"),
     ("repeat", "int64"),
     ("at_ns", "int64"),
@@ -36,7 +39,11 @@ _COLUMNS: Final = (
     ("exact_match", "bool"),
     ("f1", "double"),
 )
-"""Name and Arrow type of each column. If a run's accuracy is withheld, `exact_match` and `f1` are null."""
+"""Name and Arrow type of each column. If a run's accuracy is withheld, `exact_match` and `f1` are null.
+
+Answers of one device with equal `epoch` and `round` were measured side by side. The epoch is null in version
+1, in which a run is one round.
+"""
 
 _RUNS: Final = """
 SELECT stream, run_id, device_id, hardware_class, model, precision,
@@ -45,7 +52,12 @@ SELECT stream, run_id, device_id, hardware_class, model, precision,
 FROM runs JOIN streams USING (stream) ORDER BY stream
 """
 _ANSWERS: Final = """
-SELECT seq, question_id, repeat, at_ns, text, confidence, tokenize_ns, infer_ns, decode_ns, waited_ns,
+SELECT seq,
+    ifnull((SELECT epoch FROM resumes WHERE resumes.stream = answers.stream AND resumes.seq < answers.seq
+        ORDER BY seq DESC LIMIT 1), (SELECT epoch FROM runs WHERE runs.stream = answers.stream)),
+    ifnull((SELECT round FROM round_starts AS starts WHERE starts.stream = answers.stream
+        AND starts.seq < answers.seq ORDER BY seq DESC LIMIT 1), 0),
+    question_id, repeat, at_ns, text, confidence, tokenize_ns, infer_ns, decode_ns, waited_ns,
     windows, tokens, marks, error, exact_match, f1
 FROM answers LEFT JOIN scores USING (stream, seq) WHERE stream = ? ORDER BY seq
 """
@@ -72,7 +84,11 @@ def write_parquet(store: Store, path: Path) -> int:
     schema = pa.schema([(name, types[kind]) for name, kind in _COLUMNS])
     written = 0
     try:
-        with store.reading(), pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        with (
+            store.reading(),
+            replacing(path) as file,
+            pq.ParquetWriter(file, schema, compression="zstd") as writer,
+        ):
             for run, answers in _parts(store):
                 writer.write_table(_table(pa, schema, run, answers))
                 written += len(answers)

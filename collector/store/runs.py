@@ -119,22 +119,26 @@ SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, set
         (SELECT ifnull(max(worker_rss_bytes), 0) FROM samples WHERE samples.stream = runs.stream),
         (SELECT ifnull(max(peak_rss_bytes), 0) FROM round_finishes
             WHERE round_finishes.stream = runs.stream)), 0) AS peak_rss_bytes,
-    -- An agent continues an unfinished run before it starts an equal one, and ends a run before it ends a
-    -- later one. This compares no clocks: streams are numbered in the order in which they first arrived.
+    -- An agent continues an unfinished run before it starts an equal one, and ends runs in the order in which
+    -- it began them, unless it resumes one later. Streams are numbered in the order in which they first
+    -- arrived; only a resumed run is compared by the clock of its device.
     finishes.seq IS NULL AND EXISTS (SELECT 1 FROM streams AS later JOIN runs AS next USING (stream)
         LEFT JOIN finishes AS ended USING (stream)
         WHERE later.device_id = streams.device_id AND later.stream > runs.stream
-        AND (ended.seq IS NOT NULL OR (next.bundle_sha256 = runs.bundle_sha256
-            AND next.questions_sha256 = runs.questions_sha256 AND next.settings = runs.settings)))
+        AND ((next.bundle_sha256 = runs.bundle_sha256
+            AND next.questions_sha256 = runs.questions_sha256 AND next.settings = runs.settings)
+            OR (ended.seq IS NOT NULL AND NOT EXISTS (SELECT 1 FROM resumes
+                WHERE resumes.stream = runs.stream AND resumes.resumed_at > ended.finished_at))))
         AS superseded,
     max(ifnull((SELECT at_ns FROM answers WHERE answers.stream = runs.stream ORDER BY seq DESC LIMIT 1), 0),
         ifnull((SELECT at_ns FROM samples WHERE samples.stream = runs.stream ORDER BY seq DESC LIMIT 1), 0))
         AS last_at_ns,
-    -- A run with such a sum never gets columns, so a run with columns need not be checked.
-    NOT EXISTS (SELECT 1 FROM run_columns
-        WHERE run_columns.stream = runs.stream AND run_columns.records = stored.records)
-    AND EXISTS (SELECT 1 FROM answers WHERE answers.stream = runs.stream
-        AND typeof(tokenize_ns + infer_ns + decode_ns) = 'real') AS too_long
+    -- A run with such a sum never gets columns, so a run with columns need not be checked. SQLite computes
+    -- both sides of AND, and only one branch of CASE.
+    CASE WHEN EXISTS (SELECT 1 FROM run_columns
+        WHERE run_columns.stream = runs.stream AND run_columns.records = stored.records) THEN 0
+    ELSE EXISTS (SELECT 1 FROM answers WHERE answers.stream = runs.stream
+        AND typeof(tokenize_ns + infer_ns + decode_ns) = 'real') END AS too_long
 FROM runs JOIN streams USING (stream) LEFT JOIN finishes USING (stream)
 JOIN (SELECT stream, sum(last_seq - first_seq + 1) AS records, max(last_seq) AS last_seq
     FROM ranges GROUP BY stream) AS stored USING (stream)

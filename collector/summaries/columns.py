@@ -19,6 +19,7 @@ _TYPES: Final = {
     "question": "<u8",
     "seq": "<i8",
     "time_ns": "<i8",
+    "tokens": "<i8",
     "state": "|u1",
     "text": "<u8",
     "exact_match": "<f4",
@@ -35,6 +36,8 @@ class Columns(NamedTuple):
     seq: NDArray[np.int64]
     time_ns: NDArray[np.int64]
     """Time to tokenise, infer and decode."""
+    tokens: NDArray[np.int64]
+    """Tokens of the question and its passage, over all windows; 0 where they are not known."""
     state: NDArray[np.uint8]
     """`TIMED`, or why the time does not count: `MARKED` or `ERROR`."""
     text: NDArray[np.uint64]
@@ -66,6 +69,11 @@ class Columns(NamedTuple):
     def to_bytes(self, answers: slice = slice(None)) -> list[bytes]:
         """Encode each column, or a slice of its answers, as little-endian bytes."""
         return [column[answers].tobytes() for column in self]
+
+    def where(self, chosen: NDArray[np.bool_]) -> Self:
+        """Return some of the answers, in the same order."""
+        arrays: list[NDArray[Any]] = [column[chosen] for column in self]
+        return type(self)(*arrays)
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:

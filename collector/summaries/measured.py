@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.findings.between_rows import Interval
+from collector.statistics.means import mean
+from collector.statistics.percentiles import FEWEST, percentile, percentile_interval
+from collector.statistics.shares import share_interval
 from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, first_texts, mean_scores
-from collector.summaries.statistics import mean, percentile, percentile_interval, share_interval
 
 QUANTILES: Final = tuple(
     sorted((*(i / 50 for i in range(50)), 0.05, 0.25, 0.75, 0.95, 0.99, 0.995, 0.999, 1.0))
@@ -38,12 +40,15 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """How many answers are errors."""
     timed: int
     """How many answers have a time that counts."""
+    timed_questions: int
+    """How many distinct questions have a time that counts."""
     marked: int
     """How many answers have a time that does not count, because something disturbed them."""
     mean_ns: float | None
     """Mean of the times that count; None without such times."""
     percentiles_ns: dict[str, Estimate]
-    """`p50`, `p90` and `p99` of the times that count; empty without such times."""
+    """`p50`, `p90` and `p99` of the times that count; empty without such times. The intervals know questions
+    only, not rounds."""
     quantiles_ns: tuple[int, ...]
     """Quantiles of the times that count, at `QUANTILES`; empty without such times."""
     exact_match: Estimate | None
@@ -56,7 +61,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 def measured(answers: Columns) -> Measured:
     """Sum up the answers of equal runs."""
-    times = np.sort(answers.time_ns[answers.state == TIMED])
+    timed = answers.state == TIMED
+    times, questions = np.sort(answers.time_ns[timed]), len(np.unique(answers.question[timed]))
     exact_match = _over_questions(answers, answers.exact_match)
     f1 = _over_questions(answers, answers.f1)
     bertscore_f1 = _over_questions(answers, answers.bertscore_f1)
@@ -65,11 +71,15 @@ def measured(answers: Columns) -> Measured:
         asked=len(np.unique(answers.question)),
         errors=int(np.count_nonzero(answers.state == ERROR)),
         timed=len(times),
+        timed_questions=questions,
         marked=int(np.count_nonzero(answers.state == MARKED)),
         mean_ns=float(times.mean()) if len(times) else None,
         percentiles_ns={
             f"p{percent}": Estimate(
-                value=percentile(times, percent / 100), interval=percentile_interval(times, percent / 100)
+                value=percentile(times, percent / 100),
+                interval=percentile_interval(times, percent / 100, questions)
+                if questions >= FEWEST[percent / 100]
+                else None,
             )
             for percent in (50, 90, 99)
             if len(times)

@@ -1,16 +1,18 @@
 """Compares repeated runs of one bundle on one device: if they disagree, the machine was not steady."""
 
+import math
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
+import numpy as np
 
+from collector.statistics.timing.ratios import log_ratios
 from collector.summaries.columns import Columns, median_times, shared
-from collector.summaries.statistics import is_significant, speed_up
 
 AGREEMENT: Final = 0.03
-"""The largest difference between the medians of two runs that still agree, as a share."""
-_NO_CHANGE: Final = 1.0
+"""The largest difference between the times of two runs that still agree, as a share."""
+_NORMAL: Final = 1.96
 
 
 class Repeat(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +26,7 @@ class Repeat(msgspec.Struct, frozen=True, kw_only=True):
     questions: int
     """How many questions have a time that counts in both runs."""
     change: float
-    """Change of the median time of these questions, as a share: above 0 if the later run was slower."""
+    """Change of the time of these questions, as a share and a geometric mean: above 0 is slower."""
 
     @property
     def agrees(self) -> bool:
@@ -43,7 +45,7 @@ class Measurement(NamedTuple):
 def repeats(measurements: Iterable[Measurement]) -> tuple[Repeat, ...]:
     """Compare each run with the one before it on its device.
 
-    A difference that may be chance, by a paired bootstrap over the questions, counts as 0.
+    A difference that may be due to the questions alone counts as 0.
 
     Args:
         measurements: runs of one bundle with equal settings, in order of time.
@@ -55,15 +57,17 @@ def repeats(measurements: Iterable[Measurement]) -> tuple[Repeat, ...]:
         last[later.device_id] = later
         if earlier is None:
             continue
-        times = speed_up(*shared(median_times(later.columns), median_times(earlier.columns)))
-        if times is not None:
+        after, before = shared(median_times(later.columns), median_times(earlier.columns))
+        if len(after):
+            ratio = log_ratios(after, before, np.zeros(len(after)))
+            beyond = abs(ratio.log) > _NORMAL * math.sqrt(ratio.within)
             found.append(
                 Repeat(
                     earlier=earlier.run_id,
                     later=later.run_id,
                     device_id=later.device_id,
-                    questions=times.questions,
-                    change=times.ratio - 1 if is_significant((times.low, times.high), _NO_CHANGE) else 0.0,
+                    questions=len(after),
+                    change=math.expm1(ratio.log) if beyond else 0.0,
                 )
             )
     return tuple(found)

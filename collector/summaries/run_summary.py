@@ -126,7 +126,7 @@ class Derived:
             with self._store.writing_behind() as conn:
                 conn.execute(
                     f"INSERT OR REPLACE INTO column_parts (stream, part, {_FIELDS}) "  # noqa: S608  # our own names
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    f"VALUES (?, ?{', ?' * len(blobs)})",
                     (run.stream, part, *blobs),
                 )
         kept = encode(made.summary.timeline).decode()
@@ -169,6 +169,7 @@ def _make(store: Store, run: Run, question_set: int | None, scorer: int | None, 
                 question_id,
                 seq,
                 ns,
+                tokens,
                 ERROR if error else TIMED if marks is None else MARKED,
                 text,
                 nan if exact_match is None or question_set is None else exact_match,
@@ -179,7 +180,7 @@ def _make(store: Store, run: Run, question_set: int | None, scorer: int | None, 
                 if error
                 else bertscores.get((question_id, text), nan),
             )
-            for question_id, seq, ns, error, text, exact_match, f1, _, _, marks in rows
+            for question_id, seq, ns, error, text, exact_match, f1, tokens, _, marks in rows
         ),
         keys,
     )
@@ -187,7 +188,7 @@ def _make(store: Store, run: Run, question_set: int | None, scorer: int | None, 
     answered = Answered(
         np.array([row[-2] for row in rows], np.int64),
         columns.time_ns[order],
-        np.array([row[-3] for row in rows], np.int64),
+        columns.tokens[order],
         columns.state[order],
         {place: row[-1] for place, row in enumerate(rows) if row[-1] is not None},
     )

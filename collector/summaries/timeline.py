@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.findings.between_rows import Moment, RunEnds
+from collector.statistics.timing.medians import ratio_of_medians
+from collector.statistics.timing.outliers import outliers
+from collector.statistics.timing.steadiness import steadiness
 from collector.store.database import Store
 from collector.summaries.columns import ERROR, TIMED
-from collector.summaries.statistics import drift, outliers, ratio_of_medians
 from contract.fields import MAX_INT
 
-RULES: Final = 2
+RULES: Final = 3
 """Version of the rules of this module; raise it when one changes, and stored timelines are made again."""
 MOMENTS: Final = 60
 """How many equal parts the duration of a run is divided into."""
@@ -44,9 +46,11 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     marks: dict[str, int]
     """How many answers each kind of disturbance marked."""
     drift: float | None
-    """The ratio that `statistics.drift` computes."""
+    """Time at the end over time at the start, as `steadiness` computes it; None if that may be chance."""
+    persistent: float | None
+    """Relative standard deviation of changes about as long as a round; None if they may be chance."""
     outliers: int
-    """The number that `statistics.outliers` computes."""
+    """The number that `outliers` computes."""
     ends: RunEnds | None
     """The first and the last tenth of the answers; None if a tenth is fewer than `_FEWEST_IN_A_TENTH`."""
     joules: float | None
@@ -84,13 +88,16 @@ def timeline(store: Store, stream: int, answers: Answered) -> Timeline:
     else:
         energy = _of_one_round(samples, answers.at_ns)
     timed = answers.state == TIMED
-    times = answers.time_ns[timed]
+    times, tokens = answers.time_ns[timed], answers.tokens[timed]
+    rounds = np.searchsorted([at_ns for _, at_ns in starts], answers.at_ns[timed], side="right")
+    steady = steadiness(times, tokens, rounds)
     marks = Counter(mark for marks in answers.marks.values() for mark in marks.split(","))
     return Timeline(
         rules=RULES,
         marks=dict(sorted(marks.items())),
-        drift=drift(times),
-        outliers=outliers(times, answers.tokens[timed]),
+        drift=steady.drift,
+        persistent=steady.persistent,
+        outliers=outliers(times, tokens),
         ends=_ends(answers.time_ns[answers.state != ERROR]),
         joules=energy.joules,
         joules_answers=energy.answers,

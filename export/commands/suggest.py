@@ -81,7 +81,7 @@ def _print(found: "Suggestion") -> None:
         printable(
             f"{found.requirement} on {found.hardware_class}, {found.questions}, "
             f"{counted(found.threads, 'thread')}: "
-            f"predicted from {counted(found.points, 'measurement')}"
+            f"predicted from {counted(found.points, 'measurement')} of {counted(found.shapes, 'shape')}"
         )
     )
     if found.already:

@@ -2,19 +2,21 @@
 
     log(ms) = a + b log(GFLOP) + c[precision]
 
-Precisions share the slope and differ in the intercept. The interval is the standard prediction interval for a
-new observation, with Student's t. It assumes that all shapes scatter equally about the line. Two precisions
-of one model are not quite independent, so it is a little too narrow.
+Precisions share the slope and differ in the intercept. All measurements of one shape share its deviation
+from the line, whatever their precision. So the shape is the unit: the interval is the prediction interval for
+a new shape, by Student's t, whose degrees of freedom are the number of shapes less 2. It assumes that all
+shapes scatter equally about the line.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-_CONFIDENCE: Final = 0.95
+from commandline.distributions.student_t import t_quantile
+
 _REFERENCE: Final = "fp32"
 _LARGEST: Final = 700.0
 """Largest logarithm that is converted back: slightly larger ones overflow a float."""
@@ -26,6 +28,8 @@ class Point(NamedTuple):
     gigaflops: float
     precision: str
     milliseconds: float
+    shape: Hashable
+    """What identifies its shape."""
 
 
 class Prediction(NamedTuple):
@@ -47,10 +51,11 @@ class Line(NamedTuple):
     """The precisions that were measured; the first is the reference of the intercepts."""
     coefficients: NDArray[np.float64]
     spread: float | None
-    """Standard error about the line, in logarithms; None if there is no degree of freedom."""
-    freedom: int
-    """Degrees of freedom."""
-    inverse: NDArray[np.float64]
+    """Standard deviation of shapes about the line, in logarithms; None with two shapes, which decide it."""
+    shapes: int
+    """How many shapes were measured."""
+    influences: NDArray[np.float64]
+    """How much the coefficients (first axis) change with the deviation of each shape (second axis)."""
     smallest: float
     largest: float
 
@@ -71,8 +76,8 @@ class Line(NamedTuple):
         outside = not self.smallest * 0.999 <= gigaflops <= self.largest * 1.001
         if self.spread is None:
             return Prediction(_exp(centre), None, None, outside)
-        error = self.spread * math.sqrt(1 + float(row @ self.inverse @ row))
-        reach = t_quantile(self.freedom) * error
+        uncertain = row @ self.influences
+        reach = t_quantile(self.shapes - 2) * self.spread * math.sqrt(1 + float(uncertain @ uncertain))
         return Prediction(_exp(centre), _exp(centre - reach), _exp(centre + reach), outside)
 
 
@@ -88,39 +93,18 @@ def fit(points: Sequence[Point]) -> Line:
     precisions = tuple(sorted({point.precision for point in points}, key=lambda p: (p != _REFERENCE, p)))
     rows = np.array([_row(point.gigaflops, point.precision, precisions) for point in points])
     logs = np.array([math.log(point.milliseconds) for point in points])
-    coefficients = np.linalg.lstsq(rows, logs, rcond=None)[0]
-    freedom = len(points) - rows.shape[1]
-    residuals = logs - rows @ coefficients
-    spread = math.sqrt(float(residuals @ residuals) / freedom) if freedom > 0 else None
+    inverse: NDArray[np.float64] = np.linalg.pinv(rows)
+    coefficients = inverse @ logs
+    squares = (logs - rows @ coefficients) ** 2
+    names = list(dict.fromkeys(point.shape for point in points))
+    of_shape = np.array([[point.shape == name for name in names] for point in points], np.float64)
+    freedom = len(names) - 2
+    mean_squares = squares @ of_shape / of_shape.sum(axis=0)
+    spread = math.sqrt(float(mean_squares.sum()) / freedom) if freedom > 0 else None
     amounts = [point.gigaflops for point in points]
-    inverse: NDArray[np.float64] = np.linalg.pinv(rows.T @ rows)
-    return Line(precisions, coefficients, spread, freedom, inverse, min(amounts), max(amounts))
+    return Line(precisions, coefficients, spread, len(names), inverse @ of_shape, min(amounts), max(amounts))
 
 
 def _row(gigaflops: float, precision: str, precisions: tuple[str, ...]) -> NDArray[np.float64]:
     others = [float(precision == other) for other in precisions[1:]]
     return np.array([1.0, math.log(gigaflops), *others])
-
-
-def t_quantile(freedom: int, confidence: float = _CONFIDENCE) -> float:
-    """The t for which the share `confidence` of Student's distribution lies between -t and t.
-
-    Computed by bisection of the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4.
-    """
-    low, high = 0.0, math.pi / 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _within(middle, freedom) < confidence else (low, middle)
-    return math.tan(low) * math.sqrt(freedom)
-
-
-def _within(angle: float, freedom: int) -> float:
-    """Probability that |t| is less than tan(angle) times the root of the degrees of freedom."""
-    cosine, sine = math.cos(angle), math.sin(angle)
-    odd = freedom % 2
-    term = cosine if odd else 1.0
-    total = 0.0 if freedom == 1 else term
-    for k in range(3 if odd else 2, freedom - 1, 2):
-        term *= cosine**2 * (k - 1) / k
-        total += term
-    return 2 / math.pi * (angle + sine * total) if odd else sine * total

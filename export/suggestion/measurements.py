@@ -1,37 +1,42 @@
 """Reads the measurements of a hardware class from the collector's database (docs/schema.md)."""
 
+import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from statistics import median
 from typing import Any, Final, NamedTuple
-
-import msgspec
 
 from contract.bundle import Manifest, decode_manifest
 from contract.errors import ContractError
 from contract.scenarios import SINGLE_STREAM
 from export.errors import BadInput
+from export.suggestion.standing import MeasuredRun, run_of, standing
 
 _APPLICATION_ID: Final = 0x64627231
 _PERCENTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99}
 _RUNS: Final = """
-SELECT stream, bundle, questions_sha256, questions_name, hardware_class, settings
-FROM runs LEFT JOIN finishes USING (stream) ORDER BY ifnull(status, 'running') = 'complete', stream
+SELECT stream, device_id, bundle, bundle_sha256, questions_sha256, questions_name, questions_selected,
+    hardware_class, settings, status,
+    (SELECT count(*) FROM answers WHERE answers.stream = runs.stream) AS answers
+FROM runs JOIN streams USING (stream) LEFT JOIN finishes USING (stream)
+WHERE json_extract(settings, '$.scenario') = ?
 """
-"""Unfinished runs come first, so that they count only if nothing else was measured. The number of a stream
-decides which run is newer, because the clock of a device may be years off."""
 _TIMES: Final = """
-SELECT (tokenize_ns + infer_ns + decode_ns) / 1e6 AS ms, windows, tokens FROM answers
-WHERE stream = ? AND marks IS NULL AND error IS NULL ORDER BY ms
+SELECT device_id, (tokenize_ns + infer_ns + decode_ns) / 1e6 AS ms, windows, tokens
+FROM answers JOIN streams USING (stream)
+WHERE stream IN (SELECT value FROM json_each(?)) AND marks IS NULL AND error IS NULL ORDER BY ms
 """
 _ACCURACY: Final = """
-SELECT 100 * avg(exact_match), 100 * avg(f1), count(*)
-FROM (SELECT avg(exact_match) AS exact_match, avg(f1) AS f1
-    FROM scores JOIN answers USING (stream, seq) WHERE stream = ? GROUP BY question_id)
+SELECT 100 * avg(exact_match), 100 * avg(f1), count(*), count(*) = count(f1)
+FROM (SELECT avg(exact_match) AS exact_match, iif(count(*) = count(f1), avg(f1), NULL) AS f1
+    FROM answers LEFT JOIN scores USING (stream, seq) WHERE stream IN (SELECT value FROM json_each(?))
+    GROUP BY question_id)
 """
-"""A mean over questions, as in the collector's report: one that was asked twice does not count twice."""
+"""A mean over questions, as in the collector's report: one that was asked twice does not count twice. If one
+answer is not scored, there is none."""
 _TITLES: Final = """
 SELECT DISTINCT title FROM passages JOIN question_sets USING (question_set) WHERE sha256 = ?
 """
@@ -46,12 +51,13 @@ class Length(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """The newest run of a model in a precision."""
+    """The runs that stand for a model in a precision."""
 
     manifest: Manifest
     hardware_class: str
     milliseconds: dict[str, float]
-    """Nearest-rank percentiles over the answers whose time counts, by field name such as `p50_ms`."""
+    """Nearest-rank percentiles over the answers whose time counts, by field name such as `p50_ms`. Of
+    several devices, it is the median."""
     lengths: list[Length]
     """Lengths of the questions of these answers."""
     exact_match: float | None
@@ -71,11 +77,6 @@ class Measurement(NamedTuple):
     def size_bytes(self) -> int:
         """Size of the bundle's files together."""
         return sum(entry.bytes for entry in self.manifest.files.values())
-
-
-class _Run(NamedTuple):
-    row: Any
-    manifest: Manifest
 
 
 class _Setting(NamedTuple):
@@ -106,29 +107,28 @@ def read(database: Path, hardware_class: str) -> Measurements:
         BadInput: it is not such a database, or it has no run on that hardware.
     """
     with _opened(database) as connection:
-        rows = [row for row in connection.execute(_RUNS) if _scenario(row) == SINGLE_STREAM]
+        rows = connection.execute(_RUNS, (SINGLE_STREAM,)).fetchall()
         runs = list(_readable(rows))
-        ours = [run for run in runs if run.row["hardware_class"] == hardware_class]
+        ours = [run for run in runs if run.hardware_class == hardware_class]
         if not ours:
-            known = ", ".join(sorted({run.row["hardware_class"] for run in runs})) or "none"
+            known = ", ".join(sorted({run.hardware_class for run in runs})) or "none"
             raise BadInput(
                 f"'{database}' has no {SINGLE_STREAM} run on {hardware_class!r}; it has such runs on: {known}"
             )
-        newest: dict[_Setting, dict[tuple[str, str], _Run]] = defaultdict(dict)
+        by_setting: dict[_Setting, list[MeasuredRun]] = defaultdict(list)
         for run in ours:
-            newest[_setting(run.row)][_identity(run)] = run
-        setting = max(newest, key=lambda setting: len(newest[setting]))
+            by_setting[_setting(run)].append(run)
+        setting = max(by_setting, key=lambda setting: len(set(map(_identity, by_setting[setting]))))
         asked_about = connection.execute(_TITLES, (setting.questions_sha256,))
         titles = frozenset(title for (title,) in asked_about if title)
-        here = [_measurement(connection, run, titles) for run in newest[setting].values()]
-        others = {
-            _identity(run): run
+        here = [_measurement(connection, runs, titles) for runs in _standing(by_setting[setting])]
+        others = [
+            run
             for run in runs
-            if run.row["hardware_class"] != hardware_class
-            and run.row["questions_sha256"] == setting.questions_sha256
-        }
-        elsewhere = [_measurement(connection, run, titles) for run in others.values()]
-    names = Counter(run.row["questions_name"] for run in newest[setting].values())
+            if run.hardware_class != hardware_class and run.questions_sha256 == setting.questions_sha256
+        ]
+        elsewhere = [_measurement(connection, runs, titles) for runs in _standing(others)]
+    names = Counter(run.questions_name for run in by_setting[setting])
     return Measurements(
         hardware_class,
         names.most_common(1)[0][0],
@@ -151,37 +151,49 @@ def _opened(database: Path) -> Iterator[sqlite3.Connection]:
         raise BadInput(f"cannot read '{database}': {error}") from None
 
 
-def _scenario(run: Any) -> str:
-    return str(msgspec.json.decode(run["settings"])["scenario"])
+def _setting(run: MeasuredRun) -> _Setting:
+    return _Setting(run.questions_sha256, run.settings.threads, run.settings.decoding)
 
 
-def _setting(run: Any) -> _Setting:
-    settings = msgspec.json.decode(run["settings"])
-    return _Setting(run["questions_sha256"], settings["threads"], settings["decoding"])
-
-
-def _readable(rows: Iterable[Any]) -> Iterator[_Run]:
+def _readable(rows: Iterable[Any]) -> Iterator[MeasuredRun]:
     """Leave out runs with an invalid manifest, from before the collector checked manifests."""
     for row in rows:
         with suppress(ContractError):
-            yield _Run(row, decode_manifest(row["bundle"].encode()))
+            yield run_of(row, decode_manifest(row["bundle"].encode()))
 
 
-def _identity(run: _Run) -> tuple[str, str]:
+def _identity(run: MeasuredRun) -> tuple[str, str]:
     return run.manifest.model, run.manifest.precision
 
 
-def _measurement(connection: sqlite3.Connection, run: _Run, titles: frozenset[str]) -> Measurement:
-    stream = run.row["stream"]
-    rows = connection.execute(_TIMES, (stream,)).fetchall()
-    times = [row["ms"] for row in rows]
-    exact_match, f1, scored = connection.execute(_ACCURACY, (stream,)).fetchone()
+def _standing(runs: Iterable[MeasuredRun]) -> Iterator[list[MeasuredRun]]:
+    """Choose the runs that stand for each model in each precision."""
+    by_identity: dict[tuple[str, str], list[MeasuredRun]] = defaultdict(list)
+    for run in runs:
+        by_identity[_identity(run)].append(run)
+    yield from map(standing, by_identity.values())
+
+
+def _measurement(
+    connection: sqlite3.Connection, runs: Sequence[MeasuredRun], titles: frozenset[str]
+) -> Measurement:
+    streams = json.dumps([run.stream for run in runs])
+    rows = connection.execute(_TIMES, (streams,)).fetchall()
+    of_device: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        of_device[row["device_id"]].append(row["ms"])
+    exact_match, f1, scored, all_scored = connection.execute(_ACCURACY, (streams,)).fetchone()
+    run = runs[-1]
     weights = run.manifest.weights
-    means_something = weights.origin != "random" and not weights.trained_on(titles)
+    means_something = all_scored and weights.origin != "random" and not weights.trained_on(titles)
     return Measurement(
         run.manifest,
-        run.row["hardware_class"],
-        {name: _percentile(times, share) for name, share in _PERCENTILES.items()} if times else {},
+        run.hardware_class,
+        {
+            name: median(_percentile(times, share) for times in of_device.values())
+            for name, share in _PERCENTILES.items()
+            if of_device
+        },
         [Length(row["windows"], row["tokens"]) for row in rows],
         exact_match if means_something else None,
         f1 if means_something else None,

@@ -19,8 +19,8 @@ from export.suggestion.measurements import Measurement, Measurements
 from export.suggestion.requirement import FIELDS, parse
 from export.suggestion.suggested_student import SuggestedStudent, ranked
 
-_FEW: Final = 3
-"""Degrees of freedom below which an interval is too wide to be useful."""
+_FEW: Final = 5
+"""Shapes below which an interval is too wide to be useful."""
 _NO_NUMBERS: Final = "because one of their sizes, lengths or times is 0 or impossibly large"
 
 
@@ -39,8 +39,10 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     teacher_f1: float | None
     points: int
     """Number of measurements that the prediction is based on, one per model and precision."""
+    shapes: int
+    """Number of different shapes among them."""
     spread_percent: float | None
-    """Standard error of a measured latency about the fitted line, in percent."""
+    """Standard deviation of a shape's latency about the fitted line, in percent."""
     slope: float
     candidates: tuple[SuggestedStudent, ...]
     """The best first: ordered by verdict, then by arithmetic, the most first."""
@@ -84,6 +86,7 @@ def suggest(database: Path, hardware_class: str, expression: str, teacher: str |
         teacher_title=master.manifest.title,
         teacher_f1=master.f1,
         points=len(usable),
+        shapes=line.shapes,
         spread_percent=None if line.spread is None else 100 * line.spread,
         slope=line.slope,
         candidates=tuple(candidates),
@@ -127,6 +130,7 @@ def _line(usable: Sequence[Measurement], field: str) -> Line:
                 arithmetic.gigaflops(m.manifest.architecture, m.lengths),
                 m.manifest.precision,
                 m.milliseconds[field],
+                m.manifest.architecture,
             )
             for m in usable
         ]
@@ -205,13 +209,13 @@ def _remarks(
     line = next(iter(lines.values()))
     if line.spread is None:
         yield (
-            f"{len(usable)} measurements are too few for an interval, so no student gets the verdict 'should "
+            f"{line.shapes} shapes are too few for an interval, so no student gets the verdict 'should "
             "meet': measure more shapes; random weights are enough"
         )
-    elif line.freedom < _FEW:
+    elif line.shapes < _FEW:
         yield (
-            f"the interval is wide, because it has only {counted(line.freedom, 'degree')} of freedom: "
-            "measure more shapes; random weights are enough"
+            f"the interval is wide, because only {line.shapes} shapes were measured: measure more shapes; "
+            "random weights are enough"
         )
     if line.slope <= 0:
         yield "latency does not grow with arithmetic in these measurements: do not trust the prediction"

@@ -13,8 +13,9 @@ from tests.arm64.installation import AGENT
 from tests.arm64.programs import check, program
 from tests.arm64.root import DebianRoot
 
-_ALIKE: Final = {"threads": 1, "spinning": False, "warmup": 0}
-"""Settings of all runs. Several threads of an emulator that spin would take the cores from each other."""
+_ALIKE: Final = {"threads": 1, "spinning": False, "warmup": 0, "rounds": 1}
+"""Settings of all runs. Several threads of an emulator that spin would take the cores from each other, and
+each further round would load the bundle again."""
 _FLUSH_SECONDS: Final = 120
 _SECONDS_OF_A_RUN: Final = 60.0
 """Seconds that must be left for another run to start."""
@@ -69,7 +70,8 @@ class Measuring:
         """
         results = questions.with_suffix(".jsonl")
         bundles = [self._bundles / name for name in BUNDLES]
-        options = ["--threads", str(_ALIKE["threads"]), "--no-spinning", "--warmup", str(_ALIKE["warmup"])]
+        numbers = [f"--{key}={_ALIKE[key]}" for key in ("threads", "warmup", "rounds")]
+        options = [*numbers, "--no-spinning"]
         where = ("--to-file", results, "--state-dir", questions.parent / "state", "--device-id", device)
         program("agent", "run", *bundles, "--questions", questions, *options, *where)
         program("collector", "ingest", results, "--db", database)

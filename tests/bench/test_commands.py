@@ -130,6 +130,10 @@ SMALLEST = {
         r"0\.15 minutes, [1-9]\d* faults, [1-9][\d,]* records: 0 lost, 0 duplicated",
         broker=True,
     ),
+    "truth": Smallest(
+        lambda _: ("--draws", "5", "--only", "time"),
+        rf"time: 5 draws.*\n\n\| situation .*\n.*\n\| .* \| {NUMBER} \|",
+    ),
 }
 
 

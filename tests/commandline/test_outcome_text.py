@@ -19,6 +19,8 @@ SETTINGS = Settings(
     latency_bound_ns=100_000_000,
 )
 TRIAL = RateTrial(qps=8.0, queries=10, p50_ns=5, p99_ns=9, held=False)
+UNDECIDED = replace(TRIAL, qps=6.0, undecided="it takes 9")
+HELD = replace(TRIAL, qps=4.0, held=True)
 P90 = PercentileBound(percent=90, queries=700, needed=64, value_ns=42_000_000)
 P99 = PercentileBound(percent=99, queries=700, needed=662, value_ns=1_234_500_000)
 UNMET = {
@@ -51,7 +53,14 @@ UNMET = {
             Outcome(rates=(TRIAL,), valid_qps=4.0),
             ["p99 within 100 ms up to 4.00 questions per second"],
         ),
-        (Outcome(rates=(TRIAL,)), ["no rate that was tried kept p99 within 100 ms"]),
+        (Outcome(rates=(TRIAL,)), ["no rate that was tried is known to keep p99 within 100 ms"]),
+        (
+            Outcome(rates=(TRIAL, replace(TRIAL, undecided="a\x1b[2J"), UNDECIDED, HELD), valid_qps=4.0),
+            [
+                "p99 within 100 ms up to 4.00 questions per second",
+                "whether p99 is within 100 ms at 6.00 questions per second is not decided: it takes 9",
+            ],
+        ),
         (Outcome(throttled_after_ns=180_000_000_000), ["throttled 3.0 minutes after the start"]),
         (
             Outcome(loadgen={"90.00 percentile latency (ns)": "75000000", "Result is": "VALID"}),

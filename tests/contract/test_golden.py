@@ -2,16 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from contract import codec
-from contract.bundle import decode_manifest
+from contract.bundle import MANIFEST_FILE, decode_manifest, encode_manifest
 from contract.messages import Batch, Receipt, decode_message, encode_message
 from contract.records import Answer, RoundFinished, RoundStarted, RunFinished, RunResumed, RunStarted, Sample
 from contract.topics import ROOT
-from contract.version import FORMAT_VERSION
+from contract.version import FORMAT_VERSION, MANIFEST_VERSION
 from tests.contract.examples import MANIFEST, MESSAGES
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -31,7 +32,7 @@ def test_golden_message_of_this_version(name: str) -> None:
 def test_golden_manifest_of_this_version() -> None:
     data = golden(FORMAT_VERSION, "manifest")
     assert decode_manifest(data) == MANIFEST
-    assert codec.encode(MANIFEST) == data
+    assert encode_manifest(MANIFEST) == data
 
 
 @pytest.mark.parametrize("name", ["receipt", "state"])
@@ -41,6 +42,30 @@ def test_golden_message_of_version_1(name: str) -> None:
 
 def test_golden_manifest_of_version_1() -> None:
     assert decode_manifest(golden(1, "manifest")) == MANIFEST
+
+
+def test_a_manifest_of_a_build_that_numbered_it_as_version_2_is_read() -> None:
+    assert b'"format_version":2' in codec.encode(MANIFEST)
+    assert decode_manifest(codec.encode(MANIFEST)) == MANIFEST
+
+
+def field_names(value: Any, path: str = "") -> set[str]:
+    """The paths of a manifest's fields; what recipe, tools, files and verification hold is free."""
+    if not isinstance(value, dict) or path in ("/recipe", "/tools", "/files", "/verification"):
+        return {path}
+    return {name for key, inner in value.items() for name in field_names(inner, f"{path}/{key}")}
+
+
+def test_agents_of_version_1_read_new_manifests(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further field needs a further version, since the older reader would refuse the field."""
+    known = field_names(json.loads(golden(MANIFEST_VERSION, "manifest")))
+    data = (tiny_bundle / MANIFEST_FILE).read_bytes()
+    for written in (data, encode_manifest(MANIFEST)):
+        fields = json.loads(written)
+        assert fields["format_version"] == MANIFEST_VERSION
+        assert field_names(fields) <= known
+    monkeypatch.setattr(codec, "FORMAT_VERSION", MANIFEST_VERSION)
+    assert decode_manifest(data).title == json.loads(data)["title"]
 
 
 def test_a_run_of_version_1_has_neither_rounds_nor_epochs() -> None:

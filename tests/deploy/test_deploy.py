@@ -1,7 +1,9 @@
 """What an operator copies is sound, as far as that can be checked without a device."""
 
 import os
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -63,7 +65,35 @@ def test_the_installer_reports_wrong_usage_and_needs_root() -> None:
     assert "cannot be used together" in run(installer, "--wheels", "a", "--wheel", "b").stderr
     assert "--rollback" in run(installer, "--help").stdout
     if os.geteuid() != 0:
-        assert "install-agent.sh: run it as root: sudo " in run(installer).stderr
+        assert "install-agent.sh: run it as root: sudo " in run(installer, "--wheels", "a").stderr
+
+
+def test_the_installer_takes_distilbench_from_a_file_only(tmp_path: Path) -> None:
+    """The name may belong to anyone at a package index, and the installer runs as root."""
+    alone = tmp_path / "install-agent.sh"
+    shutil.copy(DEPLOY / "install-agent.sh", alone)
+    for arguments in ((), ("--config", "kitchen-pi")):
+        refused = run(alone, *arguments)
+        assert (refused.returncode, refused.stderr) == (
+            2,
+            "install-agent.sh: name what to install: --wheels FOLDER, which make-wheelhouse.sh makes, or "
+            "--wheel FILE; see --help\n",
+        )
+    installs = [line.strip() for line in alone.read_text().splitlines() if line.strip().startswith("$pip ")]
+    assert len(installs) == 2
+    assert ["--no-index" in line or '"$(cd' in line for line in installs] == [True, True]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_a_script_runs_no_code_of_the_current_folder(script: Path, tmp_path: Path) -> None:
+    (tmp_path / "pip.py").write_text("print('code of the current folder')")
+    lines = script.read_text().splitlines()
+    settings = [line.partition(" #")[0] for line in lines if "PYTHONSAFEPATH" in line]
+    command = [*settings, f"{sys.executable} -m pip --version", f"{sys.executable} -c 'import pip'"]
+    done = subprocess.run(
+        ["sh", "-euc", "\n".join(command)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "code of the current folder" not in done.stdout
 
 
 def test_installer_units_and_programs_mean_the_same_places() -> None:
@@ -77,7 +107,8 @@ def test_installer_units_and_programs_mean_the_same_places() -> None:
 
 def test_the_sample_plan_can_be_read() -> None:
     schedule = read_schedule(DEPLOY / "plan.toml", ["limit"])
-    assert len(schedule.runs) == 2
+    (run,) = schedule.runs
+    assert isinstance(run["bundles"], tuple) and len(run["bundles"]) == 2
     assert tomllib.loads((DEPLOY / "plan.toml").read_text())["every-hours"] == schedule.timing.every_hours
 
 

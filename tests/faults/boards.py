@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
-from agent.outbox.outbox import Outbox, Place
+from agent.outbox.outbox import Outbox
+from agent.outbox.rows import Place
 from collector.store.database import Store
 from contract.records import Answer, Record, RunResumed
 from tests.collector.factory import NOON, answer, device, finished, started
@@ -64,7 +65,7 @@ class Board:
 
     def kept(self) -> set[int]:
         """The numbers of the run that this board still has, refused or not."""
-        rows = self.outbox._db.execute("SELECT seq FROM records WHERE run_id = ?", (self.place.run_id,))
+        rows = self.outbox._file._db.execute("SELECT seq FROM records WHERE run_id = ?", (self.place.run_id,))
         return {seq for (seq,) in rows}
 
     def lost(self, database: Path) -> list[int]:

@@ -80,3 +80,23 @@ class Censor(Stalling):
                 each.shutdown(socket.SHUT_RDWR)
         except OSError:
             return
+
+
+class Telling(Stalling):
+    """A proxy that tells a client whose connection the broker ends that its session was taken over.
+
+    Mosquitto does so from 2.0.15 on; 2.0.11 only closes the connection.
+    """
+
+    _TAKEN_OVER = b"\xe0\x01\x8e"  # DISCONNECT with reason 0x8E
+
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+        from_broker = source.getpeername()[1] == self._target
+        try:
+            while data := source.recv(65_536):
+                target.sendall(data)
+            if from_broker:
+                target.sendall(self._TAKEN_OVER)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            return

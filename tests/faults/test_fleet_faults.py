@@ -60,7 +60,7 @@ def test_f17_many_devices_that_come_back_at_once_are_all_receipted(
 def test_f17_they_do_not_come_back_at_one_moment(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     dialled: dict[str, list[float]] = {f"pi-{number}": [] for number in range(CROWD)}
 
-    def nobody_there(_broker: object, device_id: str, _will: bytes, *, older: bool) -> SimpleNamespace:
+    def nobody_there(_broker: object, device_id: str, _will: bytes, **_kwargs: object) -> SimpleNamespace:
         dialled[device_id].append(time.monotonic())
         told = {"phase": "lost", "problem": "nobody answers", "link": "unreachable"}
         return SimpleNamespace(**told, wants_older=False, silent=False, turn=lambda _: None)

@@ -143,12 +143,16 @@ def test_a_broker_that_speaks_mqtt_5_is_not_left_for_3_1_1(outbox: Outbox, broke
     proxy = Stalling(broker.port)
     publisher = Publisher(parse_broker(f"mqtt://127.0.0.1:{proxy.port}"), DEVICE, outbox)
     until(publisher, lambda: publisher.was_connected)
-    said = "as distilbench-agent-pi-5 (p5,"
-    before = broker.log.read_text().count(said)
+
+    def connections() -> int:
+        return len(re.findall(r"as distilbench-agent-pi-5-[0-9a-f]{32} \(p5,", broker.log.read_text()))
+
+    before = connections()
+    assert before
     proxy.cut()
     broker.stop()
     until(publisher, lambda: publisher.problem is not None)
     broker.start()
-    until(publisher, lambda: broker.log.read_text().count(said) > before)
+    until(publisher, lambda: connections() > before)
     publisher.close()
     proxy.close()

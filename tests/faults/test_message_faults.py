@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -68,10 +69,39 @@ def test_f18_a_message_of_a_later_version_is_reported_kept_and_not_repeated(
         assert store.value("SELECT length(body) FROM kept") == len(json.dumps(newer))
 
 
-def test_f19_two_devices_with_one_id_get_a_hint(broker: Mosquitto, outbox: Outbox, tmp_path: Path) -> None:
-    """Mosquitto 2.0.11 ends the older connection without saying why."""
-    with publisher_to(broker.url, outbox) as first, Outbox(tmp_path / "other.db") as theirs:
+def test_f19_two_devices_with_one_id_deliver_and_get_a_hint(
+    broker: Mosquitto, database: Path, outbox: Outbox, tmp_path: Path
+) -> None:
+    """Each has a state folder of its own, so each is a client of its own, and sees the other's receipts."""
+    with (
+        Collector("--broker", broker.url, "--db", database),
+        publisher_to(broker.url, outbox) as first,
+        Outbox(tmp_path / "other.db") as theirs,
+    ):
         second = Publisher(parse_broker(broker.url), DEVICE, theirs)
+        for box, digit in ((outbox, "a"), (theirs, "b")):
+            for number in range(4):
+                finish(box, begin(box, digit * 31 + str(number)))
+
+        def hinted() -> bool:
+            second.step()
+            told = any("another device also have the id 'pi-5'?" in str(c.problem) for c in (first, second))
+            return told and not outbox.pending() and not theirs.pending()
+
+        until(first, hinted)
+        second.close()
+    assert len(stored_ranges(database)) == 8
+
+
+def test_f19_two_agents_with_one_secret_get_a_hint(broker: Mosquitto, outbox: Outbox, tmp_path: Path) -> None:
+    """A copied state folder. Mosquitto 2.0.11 ends the older connection without saying why."""
+    secret = tmp_path / "client-secret"
+    address = parse_broker(broker.url)
+    with (
+        closing(Publisher(address, DEVICE, outbox, secret)) as first,
+        Outbox(tmp_path / "other.db") as theirs,
+    ):
+        second = Publisher(address, DEVICE, theirs, secret)
 
         def hinted() -> bool:
             second.step()

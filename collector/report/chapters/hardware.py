@@ -16,6 +16,10 @@ DEVICES: Final = (
     "over the questions; above 0 is slower. --by device shows each device in rows of its own."
 )
 
+ADJUSTED: Final = (
+    "{count} speed-ups are tested here. Their p values are adjusted for that number by Holm's method, so at "
+    "most 5 % of such sections call a speed-up significant that is none."
+)
 _EXPECTED: Final = {"exact_match", "f1", "bertscore_f1", "p50_ms", "speed_up"}
 """Columns that readers look for: they are shown even if every cell is a dash with a footnote."""
 
@@ -29,12 +33,19 @@ def places(comparison: Comparison) -> Iterator[Chapter]:
         table, footnotes = place_table(rows)
         title = f"{rows[0].machine}, {rows[0].questions}"
         drawn = tuple(figures(comparison, rows))
-        sections = [Section("", (), (table,), drawn, footnotes)]
+        sections = [Section("", tuple(_adjusted(rows)), (table,), drawn, footnotes)]
         names = {name_of(row) for row in rows}
         units = [unit for unit in comparison.units if unit.row in names]
         if units:
             sections.append(_devices(Names(comparison), units))
         yield Chapter(f"place-{number}", title, tuple(sections), first_screen=True)
+
+
+def _adjusted(rows: Sequence[Row]) -> Iterator[str]:
+    """Write for how many comparisons the tests of a section are adjusted."""
+    tested = sum(row.speed_up_p_value is not None for row in rows)
+    if tested > 1:
+        yield ADJUSTED.format(count=tested)
 
 
 def _devices(names: Names, units: Sequence[Unit]) -> Section:

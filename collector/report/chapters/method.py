@@ -34,13 +34,16 @@ METRICS: Final = (
         "time",
         "Time to tokenise, infer and decode one question. p50, p90 and p99 are nearest-rank percentiles. "
         "Errors, and answers during which the device was disturbed or throttled, are left out and counted "
-        "separately.",
+        "separately. An interval is for questions like these on the device as it was in the rounds of its "
+        "measurement, on these devices if there are two to four, and on any device of the type from five on.",
     ),
     (
         "speed-up",
-        "Median time of the baseline in fp32 divided by that of the model, on the devices and the "
-        "questions that both answered. Where the baseline was not measured, the largest fp32 model measured "
-        "there stands in. Its interval is a paired bootstrap over questions.",
+        "Time of the baseline in fp32 divided by that of the model: the geometric mean over the devices and "
+        "the questions that both answered in the same rounds. Where the baseline was not measured, the "
+        "largest fp32 model measured there stands in. Its interval is by Student's t over rounds, and from "
+        "five devices on over devices. Rows measured by different commands are told apart only by as much as "
+        "repeated measurements differ.",
     ),
     (
         "energy",

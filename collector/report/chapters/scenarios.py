@@ -8,7 +8,7 @@ from collector.findings.comparison import Comparison
 from collector.findings.scenario_run import FOUND, ScenarioRun
 from collector.report.charts.colours import ModelColours
 from collector.report.charts.under_load import endurance, latency_against_rate
-from collector.report.columns import NotedColumn, noted_table
+from collector.report.columns import NOT_APART, NotedColumn, noted_table
 from collector.report.names import full_name
 from collector.report.page import Chapter, Figure, Heading, Section, Table, cells
 from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
@@ -26,8 +26,10 @@ _WORDS: Final = {
     "of questions that the same bundle answered one after the other on the same device, divided by their "
     "mean time in batches.",
     SERVER: "Questions arrive at random times, as users ask them, and wait in a queue. The times include "
-    "this wait. The valid rate is the highest one at which p99 was within the bound. The times are those of "
-    "the valid rate, or of the last rate tried if no rate was valid.",
+    "this wait, without the first tenth of the questions, in which the queue fills. The valid rate is the "
+    "highest one at which p99 of a queue that never ends is within the bound, with 99 % confidence, for the "
+    "questions of this file. The times are those of the valid rate, or of the last rate tried if no rate was "
+    "valid.",
     SUSTAINED: "Questions are asked one after the other for minutes, to show how times change as the machine "
     "heats up. All answers count, including those of a throttled machine. First p50 and last p50 are the "
     "medians of the first and the last tenth of the answers.",
@@ -61,6 +63,12 @@ def _valid(found: ScenarioRun) -> str | None:
     return None if found.loadgen_valid is None else "valid" if found.loadgen_valid else "invalid"
 
 
+def _gain_interval(found: ScenarioRun) -> str | None:
+    """Write the interval of a gain; the questions one by one are always of another command."""
+    interval = found.intervals.get("times_one_by_one")
+    return NOT_APART if interval is None and found.times_one_by_one is not None else span(interval, 2)
+
+
 _NAMES: Final[_Columns] = (
     NotedColumn("machine", "hardware", lambda r: r.machine, number=False),
     NotedColumn("title", "model", lambda r: full_name(r.title, r.precision), number=False),
@@ -70,7 +78,7 @@ _OWN: Final[dict[str, _Columns]] = {
         NotedColumn("batch_size", "batch", lambda r: None if r.batch_size is None else str(r.batch_size)),
         NotedColumn("questions_per_second", "per second", lambda r: decimals(r.questions_per_second, 2)),
         NotedColumn("times_one_by_one", "gain", lambda r: times(r.times_one_by_one)),
-        NotedColumn("gain_interval", "gain 95 %", lambda r: span(r.intervals.get("times_one_by_one"), 2)),
+        NotedColumn("gain_interval", "gain 95 %", _gain_interval),
         NotedColumn("gain_questions", "gain over questions", lambda r: _count(r.gain_questions)),
     ),
     SERVER: (
@@ -151,6 +159,7 @@ def _rates(found: Sequence[ScenarioRun]) -> Table:
             Heading("model", number=False),
             Heading("per second"),
             Heading("answers"),
+            Heading("load %"),
             Heading("p50 ms"),
             Heading("p99 ms"),
             Heading("p99 at most ms"),
@@ -163,10 +172,11 @@ def _rates(found: Sequence[ScenarioRun]) -> Table:
                 full_name(run.title, run.precision),
                 decimals(rate.per_second, 2),
                 f"{rate.answers:,}",
+                decimals(None if rate.load is None else 100 * rate.load, 1),
                 decimals(rate.p50_ms, 1),
                 decimals(rate.p99_ms, 1),
                 decimals(rate.p99_bound_ms, 1),
-                "held" if rate.held else "not held",
+                rate.verdict,
                 run.run_id[:8],
             )
             for run in found

@@ -102,13 +102,13 @@ def latency_against_rate(runs: Sequence[ScenarioRun], colours: ModelColours) -> 
         Column("p50 ms", lambda x: decimals(x[1].p50_ms, 1)),
         Column("p99 ms", lambda x: decimals(x[1].p99_ms, 1)),
         Column("p99 at most ms", lambda x: decimals(x[1].p99_bound_ms, 1)),
-        Column("bound", lambda x: "held" if x[1].held else "not held", number=False),
+        Column("bound", lambda x: x[1].verdict, number=False),
     )
     rates = [(run, rate) for run in runs for rate in tried[run.run_id]]
     return Figure(
         f"p99 against rate: {runs[0].machine}, {runs[0].questions}",
         "The 99th percentile of the time from a question's arrival to its answer, against the number of "
-        "questions that arrive per second. Both axes are logarithmic. Filled marks show rates with p99 "
+        "questions that arrive per second. Both axes are logarithmic. Filled marks show rates that keep p99 "
         + (
             f"within the latency bound (the dotted line at {limits})."
             if limits

@@ -58,8 +58,7 @@ def _of_scenario(row: Row | ScenarioRun, field: str) -> object:
 
 
 def _rate(rate: Rate) -> str:
-    held = "held" if rate.held else "not held"
-    return f"{rate.per_second} per second: p99 {rate.p99_ms} ms, {held}"
+    return f"{rate.per_second} per second: p99 {rate.p99_ms} ms, {rate.verdict}"
 
 
 def _pairs(values: Mapping[str, object]) -> str:

@@ -78,7 +78,7 @@ def other_json(bundle: Path) -> None:
 
 
 def newer(bundle: Path) -> None:
-    edit_manifest(bundle, '"format_version":2', '"format_version":99')
+    edit_manifest(bundle, '"format_version":1', '"format_version":99')
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from agent.cli import cli
 from agent.commands.fetch import progress_bars
 from collector.serving.bundle_server import serving_bundles
+from tests import installed
 
 
 class Terminal(io.StringIO):
@@ -37,6 +38,7 @@ def test_a_file_that_is_sent_again_starts_a_new_bar() -> None:
 
 
 def test_without_a_terminal_only_sentences_and_folders_are_printed(tiny_bundle: Path, tmp_path: Path) -> None:
+    installed.module("uvicorn")
     shutil.copytree(tiny_bundle, tmp_path / "shelf" / "tiny")
     folder = tmp_path / "here"
     with serving_bundles(tmp_path / "shelf", "127.0.0.1:0") as address:

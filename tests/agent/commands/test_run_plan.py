@@ -114,11 +114,11 @@ def test_a_plan_goes_on_where_it_was_and_ends(tmp_path: Path, tiny_bundle: Path,
     plan, out = plan_of(tmp_path, tiny_bundle, questions, "rounds = 2"), tmp_path / "out"
     file = PositionFile(tmp_path, plan)
     assert run_plan(plan, "--to-file", out, "--check").exit_code == 0
-    assert file.read() is None
+    assert file.read(print) is None
     ended = run_plan(plan, "--to-file", out)
     assert ended.exit_code == 0, ended.output
     assert selected(out) == [2, 3, 2, 3]
-    position = file.read()
+    position = file.read(print)
     assert position is not None and (position.done, position.failed) == (4, 0)
 
     finished = run_plan(plan, "--to-file", out)
@@ -160,3 +160,36 @@ def test_rounds_of_the_plan_repeat_its_runs_and_rounds_of_a_run_are_its_option(
     commands = ended.stdout.splitlines()
     assert len(commands) == 2 and all("--rounds 3" in command for command in commands)
     assert "2 rounds of 2 runs: nothing wrong" in ended.stderr
+
+
+def test_bundles_of_a_run_take_turns_in_its_rounds(
+    tmp_path: Path, tiny_bundle: Path, tiny_bundle_int8: Path, questions: Path
+) -> None:
+    bundles = f'bundles = ["{tiny_bundle}", "{tiny_bundle_int8}"]\nquestions = "{questions}"\n'
+    run = f"[[run]]\n{bundles}limit = 30\nwarmup = 0\nthreads = 1\n"
+    plan, out = written(tmp_path, f"rounds = 2\n{run}rounds = 3\n"), tmp_path / "out"
+    checked = run_plan(plan, "--to-file", out, "--check")
+    assert f"agent run {tiny_bundle} {tiny_bundle_int8} --questions" in checked.stdout
+    assert "2 rounds of 1 run: nothing wrong" in checked.stderr
+    ended = run_plan(plan, "--to-file", out)
+    assert ended.exit_code == 0, ended.output
+    assert "the plan is finished: 2 runs, 0 failed" in ended.stderr
+    kinds = [record["type"] for record in records(out)]
+    assert kinds.count("run_finished") == 4 and kinds.count("round_finished") == 12
+    assert "continuing" not in ended.stderr, "every run again"
+    assert ended.stderr.count("2 bundles take turns in 3 rounds of 10 questions: ") == 2
+    assert ended.stderr.count("detectable difference in time: ") == 2
+
+
+@pytest.mark.parametrize("how", ['scenario = "offline"', "rounds = 1"])
+def test_bundles_that_take_no_turns_are_runs_of_their_own_with_pauses_in_between(
+    tmp_path: Path, tiny_bundle: Path, tiny_bundle_int8: Path, questions: Path, how: str
+) -> None:
+    bundles = f'bundles = ["{tiny_bundle}", "{tiny_bundle_int8}"]\nquestions = "{questions}"\n'
+    plan = written(tmp_path, f"[[run]]\n{bundles}{how}\n")
+    checked = run_plan(plan, "--to-file", tmp_path / "out", "--check")
+    assert [line.split()[2] for line in checked.stdout.splitlines()] == [
+        str(tiny_bundle),
+        str(tiny_bundle_int8),
+    ]
+    assert "1 round of 2 runs: nothing wrong" in checked.stderr

@@ -120,7 +120,7 @@ def test_an_inquiry_names_what_is_gone(sender: Sender, outbox: Outbox) -> None:
 
 def test_an_inquiry_for_a_run_of_version_1_has_its_format(sender: Sender, outbox: Outbox) -> None:
     delivered(sender, outbox)
-    outbox._db.execute("UPDATE runs SET format_version = 1")
+    outbox._file._db.execute("UPDATE runs SET format_version = 1")
     outbox.remove(RUN_A, [(1, 2)])
     sender.ask("device")
     packed = sender.next()

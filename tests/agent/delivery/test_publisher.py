@@ -273,8 +273,11 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_delivery(
     assert [refused.count for refused in outbox.summary().refused] == [3]
 
 
-def test_a_session_that_is_taken_over_stops_loudly(outbox: Outbox, connect: Connect, stop: Stop) -> None:
+def test_a_session_that_is_taken_over_is_reported_and_taken_up_again(
+    outbox: Outbox, connect: Connect, stop: Stop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Mosquitto 2.0.11 closes the older connection without a reason; this broker gives one."""
+    monkeypatch.setattr("commandline.mqtt_client.FIRST_TAKEOVER_SECONDS", 0.5)
     fill(outbox, begin(outbox), 1)
     packets = [b"\x20\x03\x00\x00\x00", b"\x90\x04\x00\x01\x00\x00", b"\xe0\x01\x8e"]
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
@@ -283,8 +286,14 @@ def test_a_session_that_is_taken_over_stops_loudly(outbox: Outbox, connect: Conn
         until(publisher, lambda: publisher.problem is not None)
         with pytest.raises(NotDelivered, match=r"another agent has connected to .* as 'device': give each"):
             publisher.check()
-        publisher.drain(SECONDS, stop)  # returns at once: it does not fight for the name
+        assert outbox.summary().link == "taken over"
         done.result(SECONDS)
+        begun = time.monotonic()
+        again = pool.submit(scripted_broker, server, packets[:2])
+        until(publisher, lambda: publisher.problem is None)
+        assert time.monotonic() - begun > 0.2, "it does not fight for the name"
+        publisher.close()
+        again.result(SECONDS)
 
 
 def scripted_broker(server: socket.socket, packets: list[bytes]) -> None:

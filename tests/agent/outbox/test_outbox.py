@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.delivery.batches import MAX_RECORDS, pack
-from agent.errors import OutboxRolledBack, StateUnusable
-from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, Place
+from agent.errors import OutboxDamaged, OutboxRolledBack, StateUnusable
+from agent.outbox import room
+from agent.outbox.interrupted import end_runs_of_older_versions
+from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox
+from agent.outbox.rows import Added, Place
 from agent.outbox.schema import _STEPS
+from agent.outbox.state_folder import opened_state
 from agent.outbox.summary import RefusedRecords, Summary, UnfinishedRun, summarise
-from agent.running.run_log import end_runs_of_older_versions
 from contract.codec import encode
 from contract.messages import MAX_MESSAGE_BYTES, Batch, Stream, decode_message
 from contract.records import Answer, Record, RunFinished
@@ -143,7 +147,7 @@ def test_results_of_another_device_are_known(outbox: Outbox) -> None:
 def test_a_file_that_is_no_outbox_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(b"this is no database" * 100)
-    with pytest.raises(StateUnusable, match="cannot be used: file is not a database"):
+    with pytest.raises(StateUnusable, match="is damaged: it does not begin as a database"):
         Outbox(path)
     with pytest.raises(StateUnusable, match="file is not a database"):
         summarise(path)
@@ -154,6 +158,9 @@ def test_an_outbox_of_a_later_version_is_reported(tmp_path: Path) -> None:
         pass
     database = sqlite3.connect(tmp_path / "outbox.db")
     database.execute("PRAGMA user_version = 99")
+    with pytest.raises(OutboxDamaged, match="its number is 99"):
+        Outbox(tmp_path / "outbox.db")
+    database.execute("CREATE TABLE later (column TEXT)")
     database.close()
     with pytest.raises(StateUnusable, match="update distilbench here"):
         Outbox(tmp_path / "outbox.db")
@@ -176,6 +183,29 @@ def test_an_outbox_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -
         assert outbox.summary().refused == (RefusedRecords("odd", 1),)
         assert outbox.unfinished("identity") == Place(RUN_A, 2, 1, 0, 7)
         assert outbox.confirm("c", Stream(run_id=RUN_A, stored=((0, 0),))).taken == 1
+
+
+def test_an_outbox_is_private_to_its_user(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        begin(outbox)
+        files = list(tmp_path.iterdir())
+        assert {file.name for file in files} == {"outbox.db", "outbox.db-wal", "outbox.db-shm"}
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_damage_that_is_found_in_use_is_moved_aside(tmp_path: Path) -> None:
+    with opened_state(tmp_path, "d", print) as state:
+        fill(state.outbox, begin(state.outbox), 1)
+    database = sqlite3.connect(tmp_path / "outbox.db")
+    database.execute("UPDATE runs SET device_id = CAST(x'ff' AS TEXT)")
+    database.commit()
+    database.close()
+    told = r"is damaged: .* it was moved to .* run the same command again"
+    with pytest.raises(StateUnusable, match=told), opened_state(tmp_path, "d", print):
+        pytest.fail("nobody can say whose results wait")
+    assert list(tmp_path.glob("outbox.db.damaged-*Z"))
+    with opened_state(tmp_path, "d", print) as state:
+        assert state.outbox.pending() == 0
 
 
 def test_a_killed_writer_leaves_whole_transactions(tmp_path: Path) -> None:
@@ -266,3 +296,40 @@ def test_a_run_whose_numbers_a_collector_has_already_is_not_continued(outbox: Ou
     with pytest.raises(OutboxRolledBack, match=r"run aaaaaaaa starts over: another board has a copy"):
         fill(outbox, place, 1)
     fill(outbox, begin(outbox, RUN_B), 1)
+
+
+def test_records_of_several_runs_are_committed_together_or_not_at_all(outbox: Outbox) -> None:
+    a, b = fill(outbox, begin(outbox, RUN_A), 1), fill(outbox, begin(outbox, RUN_B), 1)
+    added = [Added(place._replace(next_seq=2, finished=True), samples(1, 1)) for place in (a, b)]
+    gap = Added(b._replace(next_seq=3, finished=True), samples(2, 1))
+    with pytest.raises(AssertionError):
+        outbox.append_together([added[0], gap], NOW)
+    assert waiting(outbox) == [(RUN_A, 0), (RUN_B, 0)]
+    assert outbox.unfinished(RUN_A) == a
+
+    later = Stream(run_id=RUN_B, stored=((0, 9),))
+    assert outbox.confirm("c", later).taken == 1, "a collector knows a later state of one of them"
+    with pytest.raises(OutboxRolledBack):
+        outbox.append_together(added, NOW)
+    assert outbox.rolled_back(RUN_B) and not outbox.rolled_back(RUN_A)
+    assert outbox.unfinished(RUN_A) == a
+
+    outbox.append_together(added[:1], NOW)
+    assert waiting(outbox) == [(RUN_A, 0), (RUN_A, 1)] and outbox.unfinished(RUN_A) is None
+
+
+def test_runs_that_are_delivered_and_deleted_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Receipts for them may come late, and must not suggest another device."""
+    monkeypatch.setattr(room, "MOST_PAST_RUNS", 3)
+    ids = [f"{number:032x}" for number in range(9)]
+    with Outbox(tmp_path / "outbox.db", limit_bytes=200) as outbox:
+        for run_id in ids:
+            place = begin(outbox, run_id)
+            outbox.append(place._replace(next_seq=1, finished=True), samples(0, 1), NOW)
+            assert outbox.confirm("c", Stream(run_id=run_id, stored=((0, 0),))).taken == 1
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        assert [run.run_id for run in outbox.kept_runs("device")] == ids[-1:], "the others made room"
+        assert [run_id for run_id in ids if outbox.knows(run_id)] == ids[-4:]
+        assert not outbox.knows(RUN_B)

@@ -22,12 +22,12 @@ def test_a_list_stands_for_a_run_with_each_of_its_values(tmp_path: Path) -> None
     schedule = read_schedule(plan, ["threads", "spinning"])
     assert schedule.timing.rounds == 2
     assert schedule.runs[1] == {
-        "bundles": str(tmp_path / "a"),
+        "bundles": (str(tmp_path / "a"), str(tmp_path / "b")),
         "questions": str(tmp_path / "q.json"),
         "threads": 4,
         "spinning": False,
     }
-    assert [Path(str(run["bundles"])).name for run in schedule.runs] == ["a", "a", "b", "b"]
+    assert [run["threads"] for run in schedule.runs] == [1, 4], "the bundles stay together"
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_list_stands_for_a_run_with_each_of_its_values(tmp_path: Path) -> None
         (RUN + "limit = [[1]]", "'limit' must be a text, a number"),
         ('[[run]]\nbundles = true\nquestions = "q"', "'bundles' must be a path"),
         (RUN.replace('"q.json"', '["q.json", false]'), "'questions' must be a path"),
-        ("rounds = 9999\n" + RUN, "19998 runs, but at most 10000"),
+        ("rounds = 9999\n" + RUN + "threads = [1, 4]", "19998 runs, but at most 10000"),
     ],
 )
 def test_what_is_wrong_in_a_plan_is_quoted(tmp_path: Path, text: str, complaint: str) -> None:
@@ -67,12 +67,25 @@ def test_it_is_due_again_every_so_often() -> None:
     assert not position.due(Timing(), began + timedelta(days=999))
     assert not position.due(Timing(every_hours=24), began + timedelta(hours=23))
     assert position.due(Timing(every_hours=24), began + timedelta(hours=24))
-    assert not position.due(Timing(every_hours=24), began - timedelta(hours=48)), "a clock that is slow"
+    before = began - timedelta(hours=48)
+    assert not position.due(Timing(every_hours=24), before, clock_is_right=False), "the clock is slow"
+    assert position.due(Timing(every_hours=24), before), "the clock was fast when the plan began"
+    assert not position.due(Timing(every_hours=24), began - timedelta(minutes=1)), "the clock was set"
+    assert not position.due(Timing(), before)
 
 
 def test_a_damaged_position_starts_the_plan_over(tmp_path: Path) -> None:
     file = PositionFile(tmp_path, tmp_path / "plan.toml")
     file.write(Position("a", datetime.now(UTC)))
     (kept,) = tmp_path.glob("plan-*.json")
-    kept.write_text('{"identity": ')
-    assert file.read() is None
+    without_zone = b'{"identity":"a","began_at":"2026-01-01T00:00:00"}'
+    negative = b'{"identity":"a","began_at":"2026-01-01T00:00:00Z","done":-1}'
+    for damage in (b'{"identity": ', b"", b"\xff\xfe", without_zone, negative):
+        said: list[str] = []
+        kept.write_bytes(damage)
+        assert file.read(said.append) is None
+        (aside,) = tmp_path.glob("plan-*.damaged-*")
+        assert aside.read_bytes() == damage
+        assert said == [f"the position in the plan was damaged and moved to '{aside}': starting over"]
+        aside.unlink()
+        assert file.read(said.append) is None and len(said) == 1

@@ -13,15 +13,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agent.bundles.bundle import describe
-from agent.errors import WorkerDied
+from agent.errors import OutboxFull, WorkerDied
 from agent.machine.device import inspect_device
 from agent.outbox.outbox import Outbox
 from agent.outbox.state_folder import OpenedState, opened_state
 from agent.planning.plan import Load, Plan, plan_run, read_questions, settings_for
-from agent.progress import Progress
-from agent.running import run as run_module
-from agent.running import runs as runs_module
-from agent.running.rounds import (
+from agent.planning.rounds import (
     LEAST_QUESTIONS,
     Shares,
     planned,
@@ -30,6 +27,9 @@ from agent.running.rounds import (
     warmup_of,
     with_possible_rounds,
 )
+from agent.progress import Progress
+from agent.running import round as round_module
+from agent.running import runs as runs_module
 from agent.running.run import Run
 from agent.running.runs import Runs
 from agent.stop_signal import Stopped
@@ -74,7 +74,7 @@ def test_the_order_differs_between_rounds_and_seeds() -> None:
 def test_what_is_planned_is_what_the_options_need_at_least() -> None:
     assert planned(SETTINGS, 100) == 100
     assert planned(replace(SETTINGS, min_queries=250), 100) == 250
-    assert planned(replace(SETTINGS, percentile=99), 100) == 662
+    assert planned(replace(SETTINGS, percentile=99), 100) == 100, "asking again would not decide it"
 
 
 def test_later_warm_ups_are_shorter() -> None:
@@ -120,6 +120,12 @@ def title_of(records: list[Record]) -> str:
     return records[0].bundle.title
 
 
+def epochs(runs: dict[str, list[Record]]) -> set[str | None]:
+    """The epochs of all records that start or resume a run."""
+    begun = (RunStarted, RunResumed)
+    return {record.epoch for records in runs.values() for record in records if isinstance(record, begun)}
+
+
 def check(records: list[Record], plan: Plan) -> list[Answer]:
     """The laws of a run in five rounds, however often it was interrupted."""
     assert [record.seq for record in records] == list(range(len(records)))
@@ -160,7 +166,7 @@ def measure(
 
     runs = Runs(plans, state, said.append, resume=True)
     runs.measure_rounds(note, lambda: None)
-    return [runs.finish(place, note, lambda: None)[1] for place in range(len(plans))], seen
+    return [last for _, last in runs.finish(note, lambda: None)], seen
 
 
 def test_three_bundles_take_turns_in_five_rounds(plans: list[Plan], tmp_path: Path) -> None:
@@ -177,13 +183,14 @@ def test_three_bundles_take_turns_in_five_rounds(plans: list[Plan], tmp_path: Pa
         check(records, plan)
         assert [len(ids) for ids in per_round(records)] == [12] * 5
         assert not any(isinstance(record, RunResumed) for record in records)
+    assert len(epochs(runs)) == 1, "the runs of one command share its epoch"
 
 
 def test_an_interrupted_command_resumes_all_its_runs(
     plans: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted in the third round, within a share of three chunks, and again some chunks later."""
-    monkeypatch.setattr(run_module, "CHUNK_QUESTIONS", 5)
+    monkeypatch.setattr(round_module, "CHUNK_QUESTIONS", 5)
     said: list[str] = []
     folder = tmp_path / "state"
     for stop_after in (20, 4):
@@ -201,6 +208,7 @@ def test_an_interrupted_command_resumes_all_its_runs(
         finished, _ = measure(plans, state, said)
         runs = by_run(state.outbox)
     assert len(runs) == 3
+    assert len(epochs(runs)) == 3, "one per command"
     assert [(last.status, last.answered) for last in finished] == [("complete", 60)] * 3
     for records in runs.values():
         plan = next(plan for plan in plans if plan.bundle.manifest.title == title_of(records))
@@ -209,6 +217,35 @@ def test_an_interrupted_command_resumes_all_its_runs(
         assert isinstance(records[-1], RunFinished)
         resumes = [record.epoch for record in records if isinstance(record, RunResumed)]
         assert 1 <= len(resumes) == len(set(resumes)) <= 2
+
+
+def test_of_an_interrupted_command_all_runs_have_ended_or_none(
+    plans: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outbox has no room for the last records, and then a signal comes."""
+
+    def full(*_: object) -> None:
+        raise OutboxFull("there is no room")
+
+    def stop(progress: Progress) -> None:
+        if progress.paused is not None:
+            raise Stopped(signal.SIGINT)
+
+    said: list[str] = []
+    with opened_state(tmp_path / "state", "device", said.append) as state:
+        runs = Runs(plans, state, said.append, resume=True)
+        runs.measure_rounds(stop, lambda: None)
+        monkeypatch.setattr(state.outbox, "append_together", full)
+        with pytest.raises(Stopped):
+            runs.finish(stop, lambda: None)
+    assert said[-1].endswith("stopped by SIGINT; the same command resumes from here")
+    with opened_state(tmp_path / "state", "device", said.append) as state:
+        finished, seen = measure(plans, state, said)
+        records = by_run(state.outbox)
+    assert [last.status for last in finished] == ["complete"] * 3 and not seen
+    assert len(records) == 3
+    for of_run in records.values():
+        assert isinstance(of_run[-2], RunResumed) and isinstance(of_run[-1], RunFinished)
 
 
 def test_a_bundle_that_dies_in_a_round_drops_out_and_the_others_go_on(

@@ -46,7 +46,7 @@ def test_a_search_begins_below_the_mean_of_all_warm_up_questions(
         found.append(warm_ns)
         raise WorkerDied("this test needs no more")
 
-    monkeypatch.setattr("agent.running.run.RateSearch", search)
+    monkeypatch.setattr("agent.running.round.RateSearch", search)
     bundle = describe(tiny_bundle)
     load = Load(scenario="server", latency_bound_ns=100)
     settings = settings_for(bundle, threads=1, warmup=10, load=load)

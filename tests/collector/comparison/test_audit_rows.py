@@ -11,11 +11,11 @@ import pytest
 from msgspec.structs import replace
 
 from collector.comparison.compare import compare
-from collector.comparison.regression import compare_runs
 from collector.comparison_inputs.machine import machine_of
 from collector.comparison_inputs.selection import Selection
 from collector.errors import BadInput
 from collector.findings.comparison import Comparison, Row
+from collector.regression.regression import compare_runs
 from collector.report.formats.render import render
 from collector.scoring.question_sets import add_questions
 from collector.store.database import Store

@@ -6,12 +6,19 @@ from msgspec.structs import replace
 
 from agent.stopping.percentile_bounds import needed
 from collector.comparison.compare import TOO_FEW, compare
-from collector.comparison.notes import FEW_FOR_P90, FEW_FOR_P99, NO_BASELINE, NO_BERTSCORE, NO_TIME
+from collector.comparison.notes import (
+    NO_BASELINE,
+    NO_BERTSCORE,
+    NO_TIME,
+    NOT_TOLD_APART,
+    ONE_COMMAND,
+)
 from collector.errors import BadInput
 from collector.findings.comparison import Comparison, Row
 from collector.report.formats.render import render
 from collector.scoring import withholding as accuracy
 from collector.scoring.question_sets import add_questions
+from collector.statistics.percentiles import FEWEST
 from collector.store.database import Store
 from collector.summaries.refresh import score_answers
 from contract.bundle import Weights
@@ -41,7 +48,7 @@ def by_name(comparison: Comparison) -> dict[str, Row]:
 
 
 def test_times_are_few_for_a_percentile_if_the_agent_cannot_bound_it_by_them() -> None:
-    assert (needed(90), needed(99)) == (FEW_FOR_P90, FEW_FOR_P99)
+    assert (needed(90), needed(99)) == (FEWEST[0.9], FEWEST[0.99])
 
 
 def test_numbers_by_hand(store_with_golds: Store) -> None:
@@ -55,8 +62,9 @@ def test_numbers_by_hand(store_with_golds: Store) -> None:
     assert row.exact_match == pytest.approx(50.0)
     assert row.f1 == pytest.approx(100 * (1 + 2 / 3 + 1 / 2 + 1) / 4)
     assert (row.p50_ms, row.p90_ms) == (12.0, 30.0)  # of 10, 12, 14, 30 by nearest rank
-    # per question BERT-Large takes 500 (of 100 and 900), 200, 300, 400: p50 300
-    assert row.speed_up == pytest.approx(300 / 12)
+    # per question BERT-Large takes 500 (of 100 and 900), 200, 300, 400
+    assert row.speed_up == pytest.approx((500 * 200 * 300 * 400 / (10 * 12 * 14 * 30)) ** (1 / 4))
+    assert (row.speed_up_of, row.speed_up_significant) == ("different times", None)
     assert row.speed_up_questions == 4
     assert (row.answered, row.selected, row.timed, row.untimed) == (4, 4, 4, 0)
     assert (row.size_bytes, row.peak_rss_bytes) == (90_700_000, 180_000_000)
@@ -176,10 +184,13 @@ def test_the_largest_fp32_stands_in_where_the_baseline_was_not_measured(store_wi
     score_answers(store_with_golds)
     comparison = compare(store_with_golds)
     rows = by_name(comparison)
-    assert (rows["minilm-l6 fp32"].speed_up, rows["minilm-l6 int8"].speed_up) == (3.0, 6.0)
+    assert rows["minilm-l6 fp32"].speed_up == pytest.approx(3.0)
+    assert rows["minilm-l6 int8"].speed_up == pytest.approx(6.0)
     assert rows["minilm-l6 int8"].notes["speed_up"] == (
         "over DistilBERT fp32, the largest fp32 model measured on this hardware with these questions: "
         "BERT-Large fp32 was not measured there",
+        NOT_TOLD_APART,
+        ONE_COMMAND,
     )
     assert rows["bert-large fp32"].speed_up == 1.0 and "speed_up" not in rows["bert-large fp32"].notes
     assert rows["minilm-l6 fp32"].notes["bertscore_f1"] == (NO_BERTSCORE,)

@@ -199,12 +199,13 @@ def test_too_few_times_and_a_speed_up_of_none_have_notes(store_with_golds: Store
     ingest_run(store_with_golds, manifest("bert-large"), ms=10.0)
     ingest_run(store_with_golds, manifest("minilm-l6"), ms=10.0)
     row = found(store_with_golds).rows[1]
-    assert row.intervals["speed_up"] == (1.0, 1.0)
-    assert any("not significant" in note for note in row.notes["speed_up"])
-    assert row.notes["p99_ms"] == ("only 4 timings; this percentile needs at least 662",)
+    assert row.speed_up == 1.0
+    assert "speed_up" not in row.intervals
+    assert any("not told apart" in note for note in row.notes["speed_up"])
+    assert row.notes["p99_ms"] == ("no interval: only 4 different questions timed; p99 needs at least 662",)
     take(store_with_golds, batch(run_records([("q1", "Elbe", 9.0)], manifest("distilbert"))))
     few = next(row for row in found(store_with_golds).rows if row.model == "distilbert")
-    assert few.notes["p99_ms"] == ("only 1 timing; this percentile needs at least 662",)
+    assert few.notes["p99_ms"] == ("no interval: only 1 different question timed; p99 needs at least 662",)
     assert "p50_ms" not in row.intervals
     assert not row.pareto, "only the first of equal rows is on the front"
 

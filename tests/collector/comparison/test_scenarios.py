@@ -1,11 +1,13 @@
 import csv
 import io
 import json
+import math
 
 import numpy as np
 import pytest
 
 from collector.comparison.compare import compare
+from collector.comparison.notes import NOT_TOLD_APART
 from collector.comparison.scenarios import NO_ENDS, NO_OUTCOME, NO_ROW
 from collector.display.run_page import run_page
 from collector.findings.scenario_run import COMPARED, ScenarioRun
@@ -76,8 +78,8 @@ def test_offline_is_what_a_batch_gains(found: dict[str, ScenarioRun]) -> None:
     one_by_one = 0.5 * (1234.5 + 120.25 + 14.0 + 3.0)  # milliseconds of four questions; each is 20 of a batch
     assert run.times_one_by_one == pytest.approx(one_by_one / (4 * 20.0), rel=1e-6)
     assert run.gain_questions == 4
-    low, high = run.intervals["times_one_by_one"]
-    assert low < one_by_one / (4 * 20.0) < high
+    assert "times_one_by_one" not in run.intervals
+    assert run.notes["times_one_by_one"] == (NOT_TOLD_APART,), "another command asked them one by one"
     # "sea" is one of the two words of "North Sea", and none of any other answer.
     assert run.exact_match == 0.0
     assert run.f1 == pytest.approx(100 * (2 / 3) / 4)
@@ -94,7 +96,21 @@ def test_a_batch_that_gains_nothing_has_no_gain_whatever_else_was_asked(store: S
     (run,) = compare(store).scenarios
     assert run.times_one_by_one == pytest.approx(1.0)
     assert run.gain_questions == 10
-    assert run.intervals["times_one_by_one"] == pytest.approx((1.0, 1.0))
+    assert "times_one_by_one" not in run.intervals
+
+
+def test_repetitions_say_how_well_a_gain_is_known(store: Store) -> None:
+    times = [(f"q{n}", "x", 5.0 * n) for n in range(1, 41)]
+    slower = [(question, text, 1.02 * ms) for question, text, ms in times]
+    take(store, batch(run_records(times), "a" * 32))
+    take(store, batch(run_records(slower), "b" * 32))
+    first_ten = [answer(n, f"q{n}", ms=2.5 * n) for n in range(1, 11)]
+    take(store, batch(under_load("offline", Outcome(), first_ten, bundle=manifest())))
+    (run,) = compare(store).scenarios
+    assert run.times_one_by_one == pytest.approx(2.02)
+    reach = 12.7062 * math.log(1.02)  # of two commands, by one repetition
+    interval = (2.02 * math.exp(-reach), 2.02 * math.exp(reach))
+    assert run.intervals["times_one_by_one"] == pytest.approx(interval, rel=0.01)
 
 
 def test_a_batch_of_another_device_has_no_gain(store: Store) -> None:
@@ -125,10 +141,17 @@ def test_server_is_what_holds_the_bound(found: dict[str, ScenarioRun]) -> None:
     run = found["server"]
     assert (run.latency_bound_ms, run.valid_per_second, run.at_per_second) == (100.0, 4.0, 4.0)
     assert (run.p50_ms, run.p90_ms, run.p99_ms, run.p99_bound_ms) == (20.0, None, 70.0, 90.0)
-    assert [(rate.per_second, rate.p99_ms, rate.held) for rate in run.rates] == [
-        (8.0, 180.0, False),
-        (4.0, 70.0, True),
+    assert [(rate.per_second, rate.p99_ms, rate.load, rate.verdict) for rate in run.rates] == [
+        (8.0, 180.0, 0.9, "not decided"),
+        (4.0, 70.0, 0.45, "held"),
     ]
+    assert [(rate.answers, rate.dropped, rate.undecided) for rate in run.rates] == [
+        (1192, 132, "it takes 5,000"),
+        (1192, 132, ""),
+    ]
+    assert run.notes["valid_per_second"] == (
+        "whether p99 is within 100 ms at 8.00 questions per second is not decided: it takes 5,000",
+    )
 
 
 def test_sustained_counts_what_a_slow_machine_answers(found: dict[str, ScenarioRun]) -> None:
@@ -187,7 +210,8 @@ def test_every_format_has_the_same_numbers(store_with_golds: Store) -> None:
         "4.00",
         "90.0",
     )
-    assert cells(shown["Server"], 0, 1)["bound"] == "not held"
+    tried = cells(shown["Server"], 0, 1)
+    assert (tried["load %"], tried["bound"]) == ("90.0", "not decided")
     assert sustained["last / first"].startswith(DASH)
     assert (sustained["throttled after min"], sustained["lowest MHz"]) == ("0.1", "1,500")
     assert (loadgen["result"], loadgen["LoadGen's p90 ms"], loadgen["p90 ms"]) == ("valid", "75.0", "20.0")
@@ -195,7 +219,7 @@ def test_every_format_has_the_same_numbers(store_with_golds: Store) -> None:
     rows = list(csv.DictReader(io.StringIO(render(comparison, "csv"))))
     assert [row["scenario"] for row in rows[: len(comparison.rows)]] == [COMPARED] * len(comparison.rows)
     assert [row["scenario"] for row in rows[len(comparison.rows) :]] == [run["scenario"] for run in full]
-    assert rows[-3]["rates"] == "8.0 per second: p99 180.0 ms, not held; 4.0 per second: p99 70.0 ms, held"
+    assert rows[-3]["rates"] == "8.0 per second: p99 180.0 ms, not decided; 4.0 per second: p99 70.0 ms, held"
     text = render(comparison, "table", part="scenarios")
     for section in shown.values():
         for table in section.tables:
@@ -261,4 +285,4 @@ def test_bounds_of_percentiles_and_rates_are_shown(store: Store) -> None:
     page = run_page(run_detail(store, "a"), 200)
     assert "p90 at most 42.0 ms, with 99 % confidence" in page
     assert "p99 at most" not in page
-    assert "8.00 per second: p99 180.0 ms over 1324 answers, not held" in page
+    assert "8.00 per second: p99 180.0 ms over 1192 answers, not decided: it takes 5,000" in page

@@ -59,7 +59,7 @@ def test_what_no_update_can_help_is_not_kept_whole(store: Store) -> None:
 
 
 def test_nobody_fills_the_disk_with_what_is_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rejected, "KEPT_BYTES", 3 * len(TOO_NEW) + 10)
+    monkeypatch.setattr(rejected, "KEPT_BYTES", 3 * (len(TOO_NEW) + rejected.ROW_BYTES) + 10)
     flood = [TOO_NEW.replace(b"good", f"{n:04}".encode()) for n in range(5)]
     for data in flood:
         ingest(store, [Delivery(TOPIC, data, TOPIC)])

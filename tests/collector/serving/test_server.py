@@ -108,20 +108,36 @@ def test_killed_again_and_again_it_loses_nothing_and_counts_nothing_twice(
         assert store.value("PRAGMA integrity_check") == "ok"
 
 
+@pytest.mark.proof  # SQLite waits ten seconds for the other writer
 def test_it_waits_for_a_database_that_cannot_be_written(database: Path, broker: BrokerAddress) -> None:
     with (
         Collector("--broker", str(broker), "--db", database) as collector,
         connected_device(broker) as device,
     ):
         conn = sqlite3.connect(database, isolation_level=None)
-        conn.execute("ALTER TABLE samples RENAME TO elsewhere")
+        conn.execute("BEGIN IMMEDIATE")
         device.publish(batch(run_records(), RUN))
         wait_until(lambda: len(collector.said) > 1, "a complaint")
-        assert "nothing is acknowledged" in collector.said[1]
+        assert "database is locked; nothing is acknowledged" in collector.said[1]
         assert device.receipts == []
-        conn.execute("ALTER TABLE elsewhere RENAME TO samples")
+        conn.execute("ROLLBACK")
         wait_until(lambda: device.has_receipt_through(RUN, 6), "the receipt")
         conn.close()
+
+
+def test_f11_it_stops_at_tables_that_are_not_its_own(database: Path, broker: BrokerAddress) -> None:
+    with (
+        Collector("--broker", str(broker), "--db", database) as collector,
+        connected_device(broker) as device,
+    ):
+        conn = sqlite3.connect(database, isolation_level=None)
+        conn.execute("ALTER TABLE samples RENAME TO elsewhere")
+        conn.close()
+        device.publish(batch(run_records(), RUN))
+        assert collector.process.wait(20) == 1
+        wait_until(lambda: len(collector.said) > 1, "a complaint")
+        assert "is damaged, or was updated by a later distilbench: no such table" in collector.said[1]
+        assert device.receipts == []
 
 
 def test_a_second_server_of_one_database_is_one_sentence(database: Path, broker: BrokerAddress) -> None:

@@ -1,5 +1,7 @@
+import stat
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -10,7 +12,7 @@ from collector.summaries.refresh import score_answers
 from contract.bundle import Weights
 from tests.collector.command import collector
 from tests.collector.delivering import take
-from tests.collector.factory import batch, manifest, run_records
+from tests.collector.factory import batch, manifest, run_of_two_rounds, run_records
 from tests.installed import module
 
 RUN, NOISE = "0a" + "1" * 30, "0b" + "2" * 30
@@ -40,11 +42,43 @@ def test_every_answer_is_a_row(filled: Store, database: Path, tmp_path: Path) ->
     assert {row["f1"] for row in rows[4:]} == {None}
 
 
+def test_answers_have_their_command_and_round(store: Store, tmp_path: Path) -> None:
+    pq = module("pyarrow.parquet")
+    take(store, batch(run_of_two_rounds()), batch(run_records()))
+    write_parquet(store, tmp_path / "answers.parquet")
+    rows = pq.read_table(tmp_path / "answers.parquet").to_pylist()
+    assert [(row["question_id"], row["epoch"], row["round"]) for row in rows] == [
+        ("q1", "1d" * 8, 0),
+        ("q2", "1d" * 8, 0),
+        ("q3", "1d" * 8, 1),
+        ("q4", "2e" * 8, 1),
+        *((f"q{n}", None, 0) for n in range(1, 5)),
+    ]
+
+
 def test_parts_of_a_run_are_one_file(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pq = module("pyarrow.parquet")
     monkeypatch.setattr("collector.store.parquet.ROWS_AT_ONCE", 3)
     assert write_parquet(filled, tmp_path / "answers.parquet") == 8
     assert [row["seq"] for row in pq.read_table(tmp_path / "answers.parquet").to_pylist()] == [1, 2, 3, 4] * 2
+
+
+def test_a_file_is_private_and_replaced_as_a_whole(
+    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module("pyarrow.parquet")
+    target = tmp_path / "answers.parquet"
+    write_parquet(filled, target)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    before = target.read_bytes()
+
+    def breaking(*_: object) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("collector.store.parquet._table", breaking)
+    with pytest.raises(BadInput, match="No space left on device"):
+        write_parquet(filled, target)
+    assert target.read_bytes() == before
 
 
 def test_without_pyarrow_it_says_what_to_install(

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from collector.display import listing
 from collector.store.database import Store
 from collector.store.runs import Run, all_runs
-from contract.records import Record, RunStarted
+from contract.records import Record, RunResumed, RunStarted
 from tests.collector.delivering import take
 from tests.collector.factory import answer, batch, device, finished, manifest, run_records, started
 
@@ -52,6 +52,22 @@ def test_a_later_run_that_ends_shows_that_a_run_was_given_up(store: Store) -> No
     assert states(store) == {"a": "abandoned", "b": "complete"}
     take(store, batch((finished(3, 2),), FIRST))  # the agent continued it after all
     assert states(store) == {"a": "complete", "b": "complete"}
+
+
+def test_a_run_that_its_agent_resumes_after_the_end_of_a_later_one_is_running(store: Store) -> None:
+    take(store, batch(begun(), FIRST))
+    last = finished(3, 2)
+    take(store, batch((*begun("distilbert"), replace(last, finished_at="2026-11-24T12:00:00Z")), SECOND))
+    before, after = (
+        RunResumed(seq=seq, epoch="1d" * 8, resumed_at=f"2026-11-24T{hour}:30:00Z")
+        for seq, hour in ((3, 11), (4, 12))
+    )
+    take(store, batch((before,), FIRST))
+    assert states(store) == {"a": "abandoned", "b": "complete"}
+    take(store, batch((after,), FIRST))
+    assert states(store) == {"a": "running", "b": "complete"}
+    take(store, batch(begun(), "c" * 32))
+    assert states(store)["a"] == "abandoned", "an equal run began later"
 
 
 def test_runs_of_another_device_show_nothing(store: Store) -> None:

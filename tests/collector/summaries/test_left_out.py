@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from collector.store.database import Store
+from collector.store.runs import find_run
 from collector.summaries.refresh import score_answers
 from contract.fields import MAX_INT
 from tests.collector.command import collector, said
@@ -70,3 +71,24 @@ def test_it_can_be_removed(spoilt: str, database: Path) -> None:
     assert said("prune", "--run", "0b", "--yes", "--db", database) == "removed 1 run with 4 answers\n"
     assert json.loads(said("report", "--format", "json", "--db", database))["remarks"] == []
     assert GOOD[:8] in said("runs", "--db", database)
+
+
+def test_the_answers_of_a_run_with_columns_are_not_checked_again(store: Store) -> None:
+    for run_id, answers in ((GOOD, 4), (BAD, 4_000)):
+        records = run_records([(f"q{n}", "x", 10.0) for n in range(answers)])
+        for first in range(0, len(records), 500):
+            take(store, batch(records[first : first + 500], run_id))
+
+    def steps(run_id: str) -> int:
+        """Count how many hundreds of steps SQLite needs to read a run."""
+        taken: list[None] = []
+        with store.writing() as conn:
+            conn.set_progress_handler(lambda: taken.append(None), 100)
+        find_run(store, run_id)
+        with store.writing() as conn:
+            conn.set_progress_handler(None, 0)
+        return len(taken)
+
+    assert steps(BAD) > 100
+    score_answers(store)
+    assert steps(BAD) == pytest.approx(steps(GOOD), abs=2)

@@ -23,7 +23,16 @@ from collector.summaries.refresh import score_answers
 from contract.records import Answer
 from tests.collector.command import collector
 from tests.collector.delivering import by_topic, take
-from tests.collector.factory import answer, batch, finished, manifest, run_records, sample, started
+from tests.collector.factory import (
+    answer,
+    batch,
+    finished,
+    manifest,
+    run_of_two_rounds,
+    run_records,
+    sample,
+    started,
+)
 
 DERIVED = ("ranges", "scores", "run_columns", "column_parts", "findings")
 
@@ -57,6 +66,16 @@ def test_rebuilding_gives_the_same_bytes(grown: Store) -> None:
     assert rebuild(grown, lambda done, total: None) == 2
     assert derived_rows(grown) == kept
     assert numbers(compare(grown)) == before
+
+
+def test_rebuilding_knows_the_records_of_rounds(store_with_golds: Store) -> None:
+    take(store_with_golds, batch(run_of_two_rounds()))
+    score_answers(store_with_golds)
+    before = numbers(compare(store_with_golds))
+    kept = derived_rows(store_with_golds)
+    rebuild(store_with_golds, lambda done, total: None)
+    assert derived_rows(store_with_golds) == kept
+    assert numbers(compare(store_with_golds)) == before
 
 
 def test_parts_of_more_answers_replace_those_of_fewer(grown: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +205,7 @@ ANSWERS = st.lists(
 
 def columns(answers: list[tuple[str, int, int]]) -> Columns:
     rows = [
-        (question, seq, ns, state, "t", 1.0, 0.5, float("nan"))
+        (question, seq, ns, 40, state, "t", 1.0, 0.5, float("nan"))
         for seq, (question, ns, state) in enumerate(answers)
     ]
     return Columns.of(rows, Keys())

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.bundle import Manifest, decode_manifest
-from contract.codec import encode
+from contract.bundle import Manifest, decode_manifest, encode_manifest
 from export import cli
 from export.building.build import BuildRequest, build
 from export.errors import BadInput, NotInstalled, StorageUnavailable
@@ -46,7 +45,7 @@ def test_a_manifest_says_what_is_in_the_folder(fixture: str, request: pytest.Fix
     for name, entry in manifest.files.items():
         data = (bundle / name).read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (entry.bytes, entry.sha256)
-    assert encode(manifest) == (bundle / "manifest.json").read_bytes()
+    assert encode_manifest(manifest) == (bundle / "manifest.json").read_bytes()
     assert bundle.name == f"{manifest.model}-{manifest.precision}"
 
 
@@ -150,6 +149,14 @@ def test_a_folder_that_is_not_a_bundle_is_left_alone(tmp_path: Path) -> None:
         "tiny-fp32",
         "tiny-fp32/thesis.txt",
     ]
+
+
+def test_a_file_beside_a_bundle_is_not_deleted_with_it(tmp_path: Path) -> None:
+    (bundle,) = build(TINY_RANDOM, tmp_path, silent)
+    (bundle / "notes.txt").write_text("mine")
+    with pytest.raises(BadInput, match=r"tiny-fp32' holds 'notes\.txt', which is not part of the bundle"):
+        build(BuildRequest(model=TINY, weights="random", seed=12), tmp_path, silent)
+    assert (bundle / "notes.txt").read_text() == "mine"
 
 
 def test_a_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,128 @@
+"""Reads the answers of runs and of imported predictions as arrays, which can be megabytes."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from typing import Final, NamedTuple
+
+from collector.comparison_inputs.rounds import Round, rounds_of
+from collector.scoring.golds import Golds
+from collector.store.database import Store
+from collector.store.runs import Run
+from collector.summaries.columns import ERROR, MARKED, Columns, Keys, PerQuestion, mean_times, median_times
+from collector.summaries.run_summary import Derived
+from contract import squad_metrics as squad
+
+_BERTSCORES: Final = """
+SELECT predictions.question_id, max(bertscores.f1)
+FROM predictions JOIN systems USING (system)
+JOIN golds ON golds.question_set = systems.question_set AND golds.question_id = predictions.question_id
+JOIN bertscores ON candidate = predictions.text AND reference = golds.text
+WHERE system = ? AND scorer = ? GROUP BY predictions.question_id
+"""
+
+
+class RunSet(NamedTuple):
+    """Runs whose answers are taken together."""
+
+    runs: tuple[Run, ...]
+    """In the order in which the collector first received something of them; at least one."""
+    run_digests: tuple[str, ...]
+    """The digest of the numbers of each run."""
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Digests that identify all numbers of the runs, and how they are spread over devices."""
+        device_ids = tuple(run.device_id for run in self.runs)
+        return self.run_digests if len(set(device_ids)) == 1 else (*self.run_digests, *device_ids)
+
+    @property
+    def devices(self) -> "dict[str, RunSet]":
+        """The runs of each device, in order of the devices' names."""
+        pairs: dict[str, list[tuple[Run, str]]] = defaultdict(list)
+        for run, digest in zip(self.runs, self.run_digests, strict=True):
+            pairs[run.device_id].append((run, digest))
+        return {device_id: RunSet(*zip(*pairs[device_id], strict=True)) for device_id in sorted(pairs)}
+
+    def shared_with(self, other: "RunSet") -> "RunSet":
+        """Return the runs on devices that others ran on too; all of them if there is no such device."""
+        return self._on({run.device_id for run in other.runs}) or self
+
+    def _on(self, device_ids: Collection[str]) -> "RunSet | None":
+        pairs = zip(self.runs, self.run_digests, strict=True)
+        chosen = [pair for pair in pairs if pair[0].device_id in device_ids]
+        return RunSet(*zip(*chosen, strict=True)) if chosen else None
+
+
+class PredictionSet(NamedTuple):
+    """Imported predictions of one model on one question file."""
+
+    system: int
+    """Their number in the table `systems`."""
+    question_set: int
+    digests: tuple[str, ...]
+    """Digests that identify the predictions and their scores."""
+
+
+Source = RunSet | PredictionSet
+"""Where answers come from."""
+
+
+class Answers:
+    """The answers of a database, read only by what was not computed before.
+
+    Attributes:
+        store: the database; all reads are within one `store.reading()`.
+        golds: the gold answers of its question files.
+    """
+
+    def __init__(self, store: Store, derived: Derived) -> None:
+        self.store = store
+        self.golds = Golds(store)
+        self._derived = derived
+
+    def columns(self, source: Source) -> Columns:
+        """Return all answers as columns."""
+        if isinstance(source, PredictionSet):
+            return self._predicted(source)
+        return Columns.joined([self._derived.columns(run) for run in source.runs])
+
+    def of_run(self, run: Run) -> Columns:
+        """Return the answers of one run as columns."""
+        return self._derived.columns(run)
+
+    def question_ns(self, source: RunSet) -> PerQuestion:
+        """Return the median time of each question that has a time; over devices, the geometric mean."""
+        devices = source.devices.values()
+        if len(devices) == 1:
+            return median_times(self.columns(source))
+        return mean_times([self.question_ns(device) for device in devices])
+
+    def rounds(self, source: RunSet) -> tuple[Round, ...]:
+        """Return the times of each round of each run: the units of replication, in order of run and round.
+
+        A run without rounds is one round. Rounds without a time that counts are left out.
+        """
+        return tuple(
+            found for run in source.runs for found in rounds_of(self.store, run, self._derived.columns(run))
+        )
+
+    def text(self, run: Run, seq: int) -> tuple[str, str]:
+        """Return the question id and the text of one answer."""
+        sql = "SELECT question_id, text FROM answers WHERE stream = ? AND seq = ?"
+        ((question_id, text),) = self.store.tuples(sql, run.stream, seq)
+        return question_id, text
+
+    def _predicted(self, source: PredictionSet) -> Columns:
+        return Columns.of(self._rows(source), Keys())
+
+    def _rows(self, source: PredictionSet) -> Iterator[tuple[object, ...]]:
+        scorer, nan = self._derived.scorer, float("nan")
+        texts = "SELECT question_id, text FROM predictions WHERE system = ?"
+        predicted = dict(self.store.tuples(texts, source.system))
+        bertscores = dict(self.store.tuples(_BERTSCORES, source.system, scorer))
+        for seq, (question_id, golds) in enumerate(self.golds.of(source.question_set).items()):
+            text = predicted.get(question_id)
+            score = squad.Score(False, 0.0) if text is None else squad.score(text, golds)
+            state = ERROR if text is None else MARKED  # an answer, and no time
+            alike = nan if scorer is None else 0.0 if text is None else bertscores.get(question_id, nan)
+            yield question_id, seq, 0, 0, state, text or "", *map(float, score), alike

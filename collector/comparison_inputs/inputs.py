@@ -1,0 +1,188 @@
+"""Gathers everything that a comparison is made of, in one read of the database."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from collector.comparison_inputs.answers import Answers
+from collector.comparison_inputs.baseline import Baselines, comparable, reference
+from collector.comparison_inputs.between_commands import CommandSpread, MachineType, command_spreads
+from collector.comparison_inputs.groups import Entrant, Group, System, group_of
+from collector.comparison_inputs.loaded import LoadedRun, loaded_run, under_load
+from collector.comparison_inputs.machine import Machine
+from collector.comparison_inputs.selection import EVERYTHING, Selection
+from collector.comparison_inputs.sides import SidePair, side_pairs
+from collector.comparison_inputs.standing import Standing, device_as_type, standing, type_of
+from collector.comparison_inputs.systems import systems
+from collector.comparison_inputs.tasks.contrast import PairedScores, contrast
+from collector.comparison_inputs.tasks.pairing import Pairing, pairing
+from collector.comparison_inputs.tasks.question_files import question_files
+from collector.comparison_inputs.tasks.task import Memo
+from collector.comparison_inputs.time_tables import TimeTable, time_tables
+from collector.findings.between_rows import RowName
+from collector.findings.comparison import BertScoreModel, Questions
+from collector.statistics.timing.levels import pooled_level
+from collector.statistics.timing.spread import Spread
+from collector.store.database import Store
+from collector.store.findings_cache import FindingsCache
+from collector.store.losses import losses
+from collector.store.runs import LeftOut, Run, headless, read_runs
+from collector.summaries.run_summary import Derived
+
+
+class Contrast(NamedTuple):
+    """Two rows whose accuracies are compared."""
+
+    left: Entrant
+    right: Entrant
+    scores: PairedScores
+
+
+class Inputs(NamedTuple):
+    """Everything that a comparison is made of. Nothing of it refers to the database."""
+
+    collector_id: str
+    bertscore: BertScoreModel | None
+    """The model of the BERTScores; None if they were never computed."""
+    groups: tuple[Group, ...]
+    """The measured rows."""
+    systems: tuple[System, ...]
+    """The imported predictions."""
+    loaded: tuple[LoadedRun, ...]
+    """The runs of other scenarios than single-stream."""
+    baselines: Baselines
+    pairings: dict[RowName, Pairing]
+    """The times of each measured row paired with those of its baseline, if both ran on a device."""
+    contrasts: tuple[Contrast, ...]
+    """Each row against the baseline of its place, and each precision against fp32 of its model."""
+    side_pairs: tuple[SidePair, ...]
+    time_tables: tuple[TimeTable, ...]
+    command_spreads: dict[MachineType, CommandSpread]
+    """How much times differ between commands, on the machine types where that is known."""
+    questions: tuple[Questions, ...]
+    left_out: tuple[LeftOut, ...]
+    """The runs that cannot be used."""
+    losses: tuple[str, ...]
+    """A sentence for each run that lacks records, or of which two boards sent different ones."""
+    headless: int
+    """How many runs are left out because their first records have not arrived."""
+    rejected: int
+    """How many messages were rejected."""
+
+    def spread_between_commands(self, group: Group) -> CommandSpread | None:
+        """Return how much times differ between commands on a group's machine type, if it is known."""
+        return self.command_spreads.get((group.name.hardware_class, group.name.machine))
+
+    def spread_between_rounds(self, group: Group) -> Spread | None:
+        """Return how much times vary between rounds on a group's machine type, if any run had several."""
+        where = group.name.hardware_class, group.name.machine
+        alike = (other for other in self.groups if (other.name.hardware_class, other.name.machine) == where)
+        return pooled_level([level for other in alike for level in other.levels.values()])
+
+
+def gather(
+    store: Store, baseline: str | None = None, selection: Selection = EVERYTHING, *, by_device: bool = False
+) -> Inputs:
+    """Read what a comparison needs; all reads see the same state of the database.
+
+    Results that take long to compute are saved in the database if it is open for writing, and if all runs are
+    gathered by machine type.
+
+    Args:
+        store: the database.
+        baseline: name or title of the model whose fp32 runs speed-ups are relative to; None for BERT-Large.
+        selection: the runs to gather.
+        by_device: whether each device has rows of its own, as if it were the only one of its type.
+
+    Raises:
+        BadInput: the selection matches no run, or the baseline was not measured in any of the runs.
+        StorageUnavailable: the database cannot be read, or it is open for writing but cannot be written.
+    """
+    with store.reading():
+        gatherer = _Gatherer(store)
+        inputs = gatherer.gather(baseline, selection, device_as_type if by_device else type_of)
+    if store.writable and selection.is_everything and not by_device:  # saving drops what was not used
+        gatherer.cache.save(store)
+    return inputs
+
+
+class _Gatherer:
+    """Reads one state of the database.
+
+    Attributes:
+        cache: the results that were recalled or computed.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.cache = FindingsCache(store)
+        self._store = store
+        self._derived = Derived(store)
+        self._memo = Memo(Answers(store, self._derived), self.cache)
+
+    def gather(self, baseline: str | None, selection: Selection, machine: Callable[[Run], Machine]) -> Inputs:
+        store, memo = self._store, self._memo
+        found, left_out = read_runs(store)
+        runs = selection.of(found)
+        groups = [group_of(rows, store, self._derived, memo) for rows in _by_place(standing(runs, machine))]
+        baselines = Baselines(groups, baseline)
+        alone = (Standing((run,), machine(run)) for run in under_load(runs))
+        loaded = [group_of(stands, store, self._derived, memo) for stands in alone]
+        added = [
+            system
+            for system in systems(store, memo, self._derived.scorer)
+            if selection.has_model(system.name.model)
+        ]
+        return Inputs(
+            collector_id=store.collector_id,
+            bertscore=self._bertscore(),
+            groups=tuple(groups),
+            systems=tuple(added),
+            loaded=tuple(loaded_run(store, group, groups, memo) for group in loaded),
+            baselines=baselines,
+            pairings=dict(self._pairings(groups, baselines)),
+            contrasts=tuple(self._contrasts([*groups, *added], baselines)),
+            side_pairs=tuple(side_pairs(groups, memo)),
+            time_tables=tuple(time_tables(groups, memo)),
+            command_spreads=command_spreads(store, found, machine, self._derived, memo),
+            questions=tuple(question_files(store, groups, memo)),
+            left_out=tuple(left_out),
+            losses=tuple(losses(store)),
+            headless=headless(store),
+            rejected=store.value("SELECT sum(times) FROM rejected") or 0,
+        )
+
+    def _pairings(self, groups: Sequence[Group], baselines: Baselines) -> Iterator[tuple[RowName, Pairing]]:
+        for group in groups:
+            baseline = baselines.of(group)
+            if baseline is not None:
+                found = self._memo.recall(pairing(baseline.source, group.source))
+                if found.devices:
+                    yield group.name, found
+
+    def _contrasts(self, entrants: Sequence[Entrant], baselines: Baselines) -> Iterator[Contrast]:
+        for entrant in entrants:
+            fp32 = reference(entrants, entrant, entrant.name.model)
+            for against in dict.fromkeys((baselines.of(entrant), fp32)):
+                if against is None or against is entrant or not comparable(entrant, against):
+                    continue
+                if entrant.withheld is None and against.withheld is None:
+                    scores = self._memo.recall(contrast(entrant.source, against.source))
+                    if scores is not None:
+                        yield Contrast(entrant, against, scores)
+
+    def _bertscore(self) -> BertScoreModel | None:
+        for model, layers, digest in self._store.tuples(
+            "SELECT model, layers, hash FROM bertscore_models WHERE scorer = ?", self._derived.scorer
+        ):
+            return BertScoreModel(model=model, layers=layers, hash=digest)
+        return None
+
+
+def _by_place(found: Iterator[Standing]) -> list[Standing]:
+    """Sort rows by place, in the order in which the places were found first: a place shares many columns."""
+    by_place: dict[tuple[str, str, str, str], list[Standing]] = defaultdict(list)
+    for rows in found:
+        run = rows.runs[0]
+        place = run.device.hardware_class, rows.machine.label, run.questions_name, run.questions_sha256
+        by_place[place].append(rows)
+    return [rows for together in by_place.values() for rows in together]

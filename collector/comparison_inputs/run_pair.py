@@ -1,0 +1,88 @@
+"""Gathers what a comparison of two runs is made of, in one read of the database."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from collector.comparison_inputs.answers import Answers
+from collector.comparison_inputs.baseline import comparable
+from collector.comparison_inputs.between_commands import CommandSpread, command_spreads
+from collector.comparison_inputs.groups import Group, group_of
+from collector.comparison_inputs.rounds import PairedTimes, at_different_times, in_turns, loads_of
+from collector.comparison_inputs.standing import Standing, type_of
+from collector.comparison_inputs.tasks.contrast import PairedScores, contrast
+from collector.comparison_inputs.tasks.task import Memo
+from collector.errors import BadInput
+from collector.statistics.timing.ratios import log_ratios
+from collector.statistics.timing.rounds import RoundMean
+from collector.store.database import Store
+from collector.store.findings_cache import FindingsCache
+from collector.store.runs import Run, all_runs, find_run
+from collector.summaries.run_summary import Derived
+
+
+class RunPair(NamedTuple):
+    """An earlier and a later run of the same questions and scenario, each as a row of its own."""
+
+    before: Group
+    after: Group
+    times: PairedTimes
+    """The times of the questions that have one in both; the earlier run is on the left."""
+    loads: RoundMean | None
+    """The log ratios of the later run's load times to the earlier one's, by common round; None without."""
+    scores: PairedScores | None
+    """How the scores of the later run differ; None if one has none, if they share no question, or if the runs
+    decode or split otherwise."""
+    spread: CommandSpread | None
+    """How much times differ between commands on the later run's machine type; None if that is not known, or
+    if the runs share rounds."""
+
+
+def gather_pair(store: Store, before: str, after: str) -> RunPair:
+    """Read two runs, each named by the beginning of its id.
+
+    Raises:
+        BadInput: a run does not exist, or the runs asked different question files or are of different
+            scenarios.
+    """
+    with store.reading():
+        derived = Derived(store)
+        answers = Answers(store, derived)
+        memo = Memo(answers, FindingsCache(store))
+        runs = [find_run(store, beginning) for beginning in (before, after)]
+        if runs[0].questions_sha256 != runs[1].questions_sha256:
+            raise BadInput(
+                f"run {before!r} asked {runs[0].questions_name!r} and run {after!r} asked "
+                f"{runs[1].questions_name!r}: only runs of the same question file can be compared"
+            )
+        scenarios = [run.settings.scenario for run in runs]
+        if scenarios[0] != scenarios[1]:
+            raise BadInput(
+                f"run {before!r} is of the scenario {scenarios[0]} and run {after!r} of {scenarios[1]}: "
+                "their times do not mean the same, so only runs of one scenario can be compared"
+            )
+        old, new = (group_of(Standing((run,), type_of(run)), store, derived, memo) for run in runs)
+        rounds = [answers.rounds(group.source) for group in (old, new)]
+        turns = in_turns(*rounds)
+        return RunPair(
+            before=old,
+            after=new,
+            times=at_different_times(*rounds) if turns is None else turns,
+            loads=None if turns is None else _loads(store, runs, turns),
+            scores=memo.recall(contrast(new.source, old.source)) if comparable(old, new) else None,
+            spread=_spread(store, new, derived, memo) if turns is None else None,
+        )
+
+
+def _loads(store: Store, runs: Sequence[Run], times: PairedTimes) -> RoundMean | None:
+    before, after = (loads_of(store, run) for run in runs)
+    common = [turn.number for turn in times.turns if before.get(turn.number) and after.get(turn.number)]
+    if not common:
+        return None
+    return log_ratios([after[n] for n in common], [before[n] for n in common], common)
+
+
+def _spread(store: Store, group: Group, derived: Derived, memo: Memo) -> CommandSpread | None:
+    machine = type_of(group.run)
+    alike = (run for run in all_runs(store) if type_of(run) == machine)
+    found = command_spreads(store, alike, type_of, derived, memo)
+    return found.get((group.name.hardware_class, machine.label))

@@ -1,0 +1,66 @@
+"""Compares mean times on the questions that rows share."""
+
+from collections.abc import Sequence
+from functools import partial, reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.comparison_inputs.answers import Answers, RunSet
+from collector.comparison_inputs.tasks.task import Task
+from collector.findings.between_rows import Interval
+from collector.statistics.means import ratio_of_means
+from collector.statistics.timing.ratios import geometric_mean
+from collector.summaries.columns import shared
+
+
+class Gain(NamedTuple):
+    """How many times faster questions are in batches than one by one."""
+
+    ratio: float
+    """The mean time of a question alone over its share of a batch's time."""
+    questions: int
+    interval: Interval
+    """Interval of `ratio` if only questions varied."""
+
+
+def batch_gain(one_by_one: RunSet, batched: RunSet) -> Task[Gain | None]:
+    """Divide the mean time of questions asked one by one by that of the same questions in batches.
+
+    Both are of one device. The time of a question in a batch is its share of the batch's time.
+    """
+    of = (*one_by_one.digests, "over", *batched.digests)
+    return Task("gain", of, Gain | None, partial(_batch_gain, one_by_one, batched))
+
+
+def geometric_means(rows: Sequence[RunSet]) -> Task[list[float]]:
+    """Compute the geometric mean of each row's milliseconds over the questions that all of them share.
+
+    It finds an empty list if they share no question.
+    """
+    of = tuple(digest for row in rows for digest in ("group", *row.digests))
+    return Task("geometric means", of, list[float], partial(_geometric_means, tuple(rows)))
+
+
+def _batch_gain(one_by_one: RunSet, batched: RunSet, answers: Answers) -> Gain | None:
+    before, after = shared(answers.question_ns(one_by_one), answers.question_ns(batched))
+    if not len(after) or not after.any():
+        return None
+    found = ratio_of_means(before, after)
+    return Gain(found.value, len(after), (found.low, found.high))
+
+
+def _geometric_means(rows: Sequence[RunSet], answers: Answers) -> list[float]:
+    common = reduce(_common, (answers.question_ns(row).question for row in rows))
+    means = []
+    for row in rows:
+        times = answers.question_ns(row)
+        chosen = times.value[np.isin(times.question, common, assume_unique=True)]
+        if len(chosen):
+            means.append(geometric_mean(np.maximum(chosen, 1)) / 1e6)
+    return means
+
+
+def _common(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    return left if np.array_equal(left, right) else np.intersect1d(left, right, assume_unique=True)

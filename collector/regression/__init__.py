@@ -1,0 +1,1 @@
+"""Compares a run with an earlier one: what changed beyond chance, and which limits it breaks."""

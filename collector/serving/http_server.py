@@ -1,0 +1,142 @@
+"""An HTTP server for read-only files, which a slow, silent or greedy client cannot shut for the others.
+
+Starlette and uvicorn answer the requests. uvicorn itself waits for ever for a request's head and for a client
+that does not read, so each connection is watched here:
+
+- a head must be complete within `HEAD_SECONDS`, however slowly its bytes come;
+- a client must read `BLOCK_BYTES` within `BLOCK_SECONDS`, and the end of an answer within the same time;
+- above `MAX_CONNECTIONS`, or `MAX_PER_ADDRESS` of one address, a request is answered with 503 and
+  `Retry-After`; above twice as many, a connection is closed at once.
+
+Files are read by a few threads, so many clients share the disk, and a slow one holds no thread.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO, Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn import Config
+from uvicorn import Server as UvicornServer
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+MAX_CONNECTIONS: Final = 256
+MAX_PER_ADDRESS: Final = 128
+HEAD_SECONDS: Final = 10.0
+BLOCK_BYTES: Final = 262_144
+BLOCK_SECONDS: Final = 60.0
+RETRY_AFTER_SECONDS: Final = 5
+_CHECK_SECONDS: Final = 1.0
+_KEEP_ALIVE_SECONDS: Final = 5
+_GOODBYE_SECONDS: Final = 1
+
+_BUSY: Final = Response(
+    status_code=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS), "Connection": "close"}
+)
+
+
+@contextmanager
+def http_server(listener: socket.socket, path: str, answer: Callable[[Request], Response]) -> Iterator[None]:
+    """Answer GET and HEAD requests during the block, in a thread of its own.
+
+    Args:
+        listener: listens already.
+        path: the paths that are answered, as a Starlette route; all others are not found.
+        answer: answers a request; runs in a thread, and may read files.
+    """
+    config = Config(
+        Starlette(routes=[Route(path, answer, methods=["GET"])]),
+        http=_Connection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",  # requests of unknown clients do not belong on the terminal
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GOODBYE_SECONDS,
+    )
+    server = UvicornServer(config)
+
+    async def serve() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # a client's end is not an error
+        await server.serve(sockets=[listener])
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="bundles", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+class FileAnswer(StreamingResponse):
+    """A file, or its end, for a client that keeps reading; closes the file."""
+
+    def __init__(self, file: BinaryIO, status: int, headers: dict[str, str], *, with_body: bool) -> None:
+        self._file = file
+        blocks = iter(lambda: file.read(BLOCK_BYTES), b"") if with_body else iter(())
+        super().__init__(blocks, status, headers, "application/octet-stream")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file; a client that reads too slowly loses the connection."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(BLOCK_SECONDS):
+                await send(message)
+
+        try:
+            with suppress(TimeoutError):  # uvicorn closes the connection of an unfinished answer
+                await super().__call__(scope, receive, send_in_time)
+        finally:
+            self._file.close()
+
+
+class _Connection(H11Protocol):
+    """A connection that ends if its client does nothing for too long."""
+
+    _check: asyncio.TimerHandle | None = None
+    _waiting_since = 0.0
+    """Since when a request's head, or the client's reading of the last answer, is awaited."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        clients = [each.client for each in self.connections if isinstance(each, _Connection)]
+        here = sum(client[0] == self.client[0] for client in clients if client and self.client)
+        if len(self.connections) > 2 * MAX_CONNECTIONS or here > 2 * MAX_PER_ADDRESS:
+            transport.abort()
+        elif len(self.connections) > MAX_CONNECTIONS or here > MAX_PER_ADDRESS:
+            self.app = _BUSY
+        self._waiting_since = self.loop.time()
+        self._check_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._check is not None:
+            self._check.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        self._waiting_since = self.loop.time()
+        super().on_response_complete()
+
+    def _check_later(self) -> None:
+        self._check = self.loop.call_later(_CHECK_SECONDS, self._end_if_idle)
+
+    def _end_if_idle(self) -> None:
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if self.transport.is_closing() or not answering:
+            unread = self.transport.get_write_buffer_size() > 0
+            patience = BLOCK_SECONDS if unread else HEAD_SECONDS
+            if self.loop.time() - self._waiting_since > patience:
+                self.transport.abort()
+                return
+        self._check_later()

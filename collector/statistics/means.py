@@ -1,0 +1,37 @@
+"""Means of scores and their ratios, with bootstrap intervals."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from collector.statistics.confidence import Mean
+from collector.statistics.resampling import enclosing, resampled_counts
+
+
+def mean(values: ArrayLike) -> Mean:
+    """Compute a mean with its bootstrap interval; for paired differences, this is the paired bootstrap.
+
+    Args:
+        values: at least one.
+    """
+    array = np.asarray(values, np.float64)
+    distinct, counts = np.unique(array, return_counts=True)
+    value = float(counts @ distinct / len(array))  # does not depend on the order of the values
+    return Mean(value, *enclosing(resampled_counts(counts) @ distinct / len(array), value))
+
+
+def ratio_of_means(values: ArrayLike, reference: ArrayLike) -> Mean:
+    """Compute mean(values) / mean(reference) over the same questions, with a paired bootstrap interval.
+
+    Args:
+        values: at least one value.
+        reference: the reference's values in the same order; their mean is above 0.
+    """
+    above, above_places = np.unique(np.asarray(values, np.float64), return_inverse=True)
+    below, below_places = np.unique(np.asarray(reference, np.float64), return_inverse=True)
+    pairs, counts = np.unique(above_places * len(below) + below_places, return_counts=True)
+    drawn = resampled_counts(counts)
+    over, under = above[pairs // len(below)], below[pairs % len(below)]
+    value = float(counts @ over / (counts @ under))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = (drawn @ over) / (drawn @ under)
+    return Mean(value, *enclosing(ratios[np.isfinite(ratios)], value))

@@ -1,0 +1,152 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.statistics.confidence import is_significant
+from collector.statistics.means import mean, ratio_of_means
+from collector.statistics.percentiles import (
+    percentile,
+    percentile_interval,
+    smooth_log_percentile,
+    widened,
+)
+from collector.statistics.shares import mcnemar, share_interval
+from collector.statistics.timing.outliers import outliers
+from collector.statistics.timing.ratios import geometric_mean
+
+TIMES = st.lists(st.integers(1, 10**12), min_size=1, max_size=300)
+SCORES = st.lists(st.sampled_from([0.0, 0.5, 2 / 3, 0.8, 1.0]), min_size=1, max_size=200)
+FRACTIONS = st.sampled_from([0.5, 0.9, 0.99])
+
+
+def test_order_statistics_by_hand() -> None:
+    # P(all six lie above the median) = 1/64 < 0.025: the extremes enclose it; of five, 1/32 is too likely
+    assert percentile_interval([6, 2, 3, 4, 5, 1], 0.5) == (1.0, 6.0)
+    assert percentile_interval([1, 2, 3, 4, 5], 0.5) is None
+    # Conover's table for n = 20 and the median: ranks 6 and 15
+    assert percentile_interval(range(1, 21), 0.5) == (6.0, 15.0)
+
+
+@given(TIMES, FRACTIONS)
+def test_an_interval_contains_its_percentile(values: list[int], fraction: float) -> None:
+    interval = percentile_interval(values, fraction)
+    if interval is not None:
+        assert interval[0] <= percentile(values, fraction) <= interval[1]
+
+
+def test_repeated_questions_count_once() -> None:
+    once = list(range(1, 101))
+    for fraction in (0.5, 0.9):
+        assert percentile_interval(5 * once, fraction, distinct=100) == percentile_interval(once, fraction)
+
+
+@given(TIMES, FRACTIONS, st.floats(0, 1))
+def test_a_widened_interval_holds_the_narrow_one(values: list[int], fraction: float, reach: float) -> None:
+    interval = percentile_interval(values, fraction)
+    if interval is not None:
+        value = percentile(values, fraction)
+        low, high = widened(interval, value, reach)
+        assert low <= interval[0] * (1 + 1e-9)
+        assert high >= interval[1] * (1 - 1e-9)
+        assert widened(interval, value, 0.0) == pytest.approx(interval)
+
+
+def test_a_reach_adds_as_an_independent_error() -> None:
+    low, high = widened((100.0 * math.exp(-0.3), 100.0 * math.exp(0.3)), 100, 0.4)
+    assert (low, high) == pytest.approx((100 * math.exp(-0.5), 100 * math.exp(0.5)))
+
+
+def test_harrell_and_davis_by_hand() -> None:
+    # The weights of two values are both 1/2; those of three are of Beta(2, 2): 7/27, 13/27, 7/27.
+    assert smooth_log_percentile([1, math.e**2], 0.5) == pytest.approx(1.0)
+    assert smooth_log_percentile([1, 1, math.e], 0.5) == pytest.approx(7 / 27)
+    assert smooth_log_percentile(np.full(100, math.e), 0.99) == pytest.approx(1.0)
+
+
+@given(TIMES)
+def test_percentiles_are_in_order(values: list[int]) -> None:
+    found = [percentile(values, fraction) for fraction in (0.5, 0.9, 0.99, 1.0)]
+    assert found == sorted(found)
+    assert found[-1] == max(values)
+
+
+def test_an_interval_covers_as_often_as_it_claims() -> None:
+    rng = np.random.default_rng(1)
+    samples = rng.integers(0, 10**9, size=(1000, 101))
+    hits = 0
+    for sample in samples:
+        low, high = percentile_interval(sample, 0.9) or (0.0, 0.0)
+        hits += low <= 0.9 * 10**9 <= high
+    assert 0.94 <= hits / 1000 <= 0.99
+
+
+@settings(max_examples=30)
+@given(SCORES)
+def test_a_mean_has_an_interval_in_the_range_of_its_values(values: list[float]) -> None:
+    found = mean(values)
+    assert min(values) - 1e-12 <= found.low <= found.value <= found.high <= max(values) + 1e-12
+    assert found == mean(list(reversed(values))), "the order of questions does not matter"
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.5, 1.0])), min_size=1))
+def test_the_ratio_of_equal_scores_is_one(pairs: list[tuple[float, float]]) -> None:
+    scores, reference = zip(*pairs, strict=True)
+    assert ratio_of_means(reference, reference) == (1.0, 1.0, 1.0)
+    found = ratio_of_means(scores, reference)
+    assert found.value == pytest.approx(sum(scores) / sum(reference))
+    assert found.low <= found.value <= found.high
+
+
+def test_wilson_by_hand() -> None:
+    z2 = 1.959963984540054**2
+    assert share_interval(4, 4) == pytest.approx((4 / (4 + z2), 1.0))
+    assert share_interval(0, 10) == pytest.approx((0.0, z2 / (10 + z2)))
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_mcnemar_is_the_sign_test_of_the_discordant(left: int, right: int) -> None:
+    smaller, total = min(left, right), left + right
+    tail = sum(math.comb(total, k) for k in range(smaller + 1)) / 2**total
+    assert mcnemar(left, right) == pytest.approx(min(1.0, 2 * tail), rel=1e-9, abs=1e-30)
+    assert mcnemar(left, right) == mcnemar(right, left)
+
+
+def test_mcnemar_by_hand() -> None:
+    assert mcnemar(0, 6) == pytest.approx(2 / 64)
+    assert mcnemar(5, 15) == pytest.approx(0.0413894653)
+    assert mcnemar(0, 0) == 1.0
+
+
+def test_geometric_mean_by_hand() -> None:
+    assert geometric_mean([1, 4, 16]) == pytest.approx(4.0)
+
+
+def test_outliers_by_hand() -> None:
+    steady = [100, 101, 99, 102, 98, 100, 103, 97] * 10
+    same = [100] * len(steady)
+    assert outliers(steady, same) == 0
+    assert outliers([*steady, 1000, 10], [*same, 100, 100]) == 1  # nothing makes a machine faster
+    assert outliers([5, 5, 5], [1, 1, 1]) == 0
+    assert outliers([], []) == 0
+
+
+def test_a_difference_is_significant_when_its_interval_leaves_nothing_out() -> None:
+    assert is_significant((0.1, 0.3), 0.0)
+    assert not is_significant((-0.1, 0.3), 0.0)
+    assert not is_significant((1.0, 1.0), 1.0)
+
+
+@given(st.integers(1, 2**32), st.sampled_from([150, 1000, 20_000]), st.floats(0.0, 0.04))
+def test_long_contexts_are_no_outliers_and_disturbed_answers_are(
+    seed: int, count: int, disturbed: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    tokens = rng.lognormal(5, 0.6, count).astype(np.int64) + 8  # the longest takes 30 times the median
+    times = 1e6 * (3 + 0.05 * tokens + 5e-5 * tokens**2) * rng.lognormal(0, 0.03, count)
+    slow = rng.random(count) < disturbed
+    times[slow] *= rng.uniform(2, 5, int(slow.sum()))
+    assert abs(outliers(times, tokens) - slow.sum()) <= max(5, count // 1000)

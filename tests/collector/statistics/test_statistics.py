@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.comparison.recommendation import Candidate, best_for, pareto_front
+from collector.statistics.percentiles import percentile
+from collector.statistics.timing.medians import ratio_of_medians
+
+TIMES = st.lists(st.integers(1, 10**12), min_size=1, max_size=50)
+CANDIDATES = st.lists(
+    st.builds(Candidate, f1=st.floats(0, 100), time=st.floats(0.1, 1e6)), min_size=0, max_size=8
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "fraction", "expected"),
+    [
+        ([5], 0.5, 5),
+        ([1, 2], 0.5, 1),
+        ([3, 1, 2], 0.5, 2),
+        (range(1, 11), 0.9, 9),
+        (range(1, 12), 0.9, 10),
+        (range(1, 26), 0.28, 7),  # 0.28 * 25 is 7.000000000000001
+        (range(1, 51), 0.56, 28),
+        (range(1, 1001), 0.999, 999),
+    ],
+)
+def test_percentiles_by_hand(values: list[int], fraction: float, expected: int) -> None:
+    assert percentile(values, fraction) == expected
+
+
+@given(TIMES, st.integers(1, 1000))
+def test_a_percentile_is_the_smallest_that_the_fraction_does_not_exceed(
+    values: list[int], thousandths: int
+) -> None:
+    found = percentile(values, thousandths / 1000)
+    assert 1000 * sum(v <= found for v in values) >= thousandths * len(values)
+    assert 1000 * sum(v < found for v in values) < thousandths * len(values)
+
+
+def test_a_ratio_of_two_samples_covers_the_truth_of_a_steady_machine() -> None:
+    rng = np.random.default_rng(3)
+    covered = 0
+    for _ in range(200):
+        first, last = (np.exp(rng.normal(18, 0.7, 33)).astype(np.int64) for _ in range(2))
+        found = ratio_of_medians(last, first)
+        covered += found.low <= 1 <= found.high
+    assert covered >= 180
+
+
+def test_best_for_by_hand() -> None:
+    teacher, distilled, tiny, bad = (
+        Candidate(93.0, 400.0),
+        Candidate(87.0, 60.0),
+        Candidate(70.0, 15.0),
+        Candidate(60.0, 500.0),
+    )
+    assert best_for([teacher, distilled, tiny, bad]) == [("high accuracy",), ("balance",), ("real time",), ()]
+    assert best_for([teacher, bad]) == [("high accuracy", "real time"), ()]
+    assert best_for([teacher]) == [()]
+    assert best_for([]) == []
+
+
+@given(CANDIDATES)
+def test_recommended_models_are_on_the_pareto_front(candidates: list[Candidate]) -> None:
+    front = pareto_front(candidates)
+    labels = best_for(candidates)
+    assert {i for i, found in enumerate(labels) if found} <= set(front)
+    for i in front:
+        assert not any(c.f1 > candidates[i].f1 and c.time < candidates[i].time for c in candidates)
+    given = [label for found in labels for label in found]
+    assert len(given) == len(set(given))
