@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from collector.findings import accuracy, comparison, scenario_run, verdict
 from collector.findings import between_rows as findings
-from collector.findings import comparison, scenario_run
 from collector.findings.comparison import Comparison
 from contract import bundle, device, fields, messages, questions, records, topics
 from contract.bundle import Manifest
@@ -135,7 +135,9 @@ def _comparison() -> str:
     for module, heading in (
         (comparison, "The comparison"),
         (scenario_run, "Under load"),
+        (accuracy, "Findings on accuracy"),
         (findings, "Findings"),
+        (verdict, "Verdicts"),
     ):
         parts += [f"## {heading}\n\n{inspect.getdoc(module)}\n", *_structs(module)]
     return "\n".join(parts)

@@ -142,7 +142,7 @@ def _export(database: Path, target: Path) -> None:
     "limits",
     metavar="LIMITS",
     help="Exit with status 4 if AFTER breaks a limit with all of the change's interval: time, p50, p90, p99, "
-    "load and memory change in percent, em and f1 in points, such as 'time>5%,f1<-0.5'.",
+    "load and memory change in percent, em, f1 and bertscore in points, such as 'time>5%,f1<-0.5'.",
 )
 @click.option(
     "--noise",

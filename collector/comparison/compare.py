@@ -1,17 +1,13 @@
 """Makes the comparison, with one row per machine type, question file, model and precision."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from collector.comparison.devices import units
 from collector.comparison.differences import differences, gates
 from collector.comparison.divergence import divergences
-from collector.comparison.notes import UNUSUAL, few_questions
-from collector.comparison.recommendation import Candidate, best_for, pareto_front
+from collector.comparison.labels.rows import labelled
 from collector.comparison.requirement import choose, parse
 from collector.comparison.row import make_row, system_row
 from collector.comparison.scenarios import scenario_run
@@ -22,10 +18,8 @@ from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.inputs import Inputs, gather
 from collector.comparison_inputs.provenance import provenance
 from collector.comparison_inputs.selection import EVERYTHING, Selection
-from collector.comparison_inputs.standing import FULL
 from collector.errors import StorageUnavailable
-from collector.findings.between_rows import RowName
-from collector.findings.comparison import Comparison, Distribution, Row, RunTrace, name_of
+from collector.findings.comparison import Comparison, Distribution, Row, RunTrace
 from collector.store.database import Store
 from collector.summaries.measured import QUANTILES
 from collector.summaries.refresh import score_answers
@@ -33,7 +27,6 @@ from commandline.clock import utc_now
 from commandline.counted import counted
 
 _PRECISIONS: Final = ("fp32", "int8", "int4", "")
-TOO_FEW: Final = "needs two models with an F1 and a time on this hardware and these questions"
 
 
 def compare_file(
@@ -112,8 +105,7 @@ def comparison_of(inputs: Inputs, require: str | None = None) -> Comparison:
         for group in groups
     ]
     rows += [system_row(system, scorer=scorer) for system in inputs.systems]
-    readings = {group.name: group.reading for group in groups}
-    rows = list(_with_recommendations(sorted(rows, key=_order), readings))
+    found = labelled(sorted(rows, key=_order), inputs)
     found_gates = tuple(gates(inputs.contrasts, groups))
     measured = (*groups, *(loaded.group for loaded in inputs.loaded))
     return Comparison(
@@ -122,7 +114,8 @@ def comparison_of(inputs: Inputs, require: str | None = None) -> Comparison:
         baseline=baselines.model,
         baselines=baselines.found(),
         bertscore=inputs.bertscore,
-        rows=tuple(rows),
+        rows=found.rows,
+        labels=found.labels,
         distributions=tuple(_distributions(groups)),
         traces=tuple(_traces(groups)),
         scenarios=tuple(
@@ -133,7 +126,7 @@ def comparison_of(inputs: Inputs, require: str | None = None) -> Comparison:
         divergences=tuple(divergences(inputs.side_pairs, found_gates)),
         units=tuple(unit for group in groups for unit in units(group)),
         splits=tuple(time_splits(inputs.time_tables)),
-        requirement=None if require is None else choose(require, rows),
+        requirement=None if require is None else choose(require, found.rows),
         questions=inputs.questions,
         provenance=tuple(map(provenance, measured)),
         remarks=tuple(_remarks(inputs)),
@@ -164,44 +157,6 @@ def _traces(measured: Sequence[Group]) -> Iterator[RunTrace]:
 def _order(row: Row) -> tuple[object, ...]:
     precision = _PRECISIONS.index(row.precision)
     return row.hardware_class, row.machine, row.questions, -(row.parameters or 0), row.model, precision
-
-
-def _with_recommendations(
-    rows: Sequence[Row], readings: Mapping[RowName, tuple[str, ...] | None]
-) -> Iterator[Row]:
-    by_place: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        by_place[row.hardware_class, row.machine, row.questions_sha256].append(row)
-    for together in by_place.values():
-        most = max(row.answered for row in together)
-        scored = [row for row in together if row.f1 is not None and row.p50_ms is not None]
-        small = [row for row in scored if row.answered < FULL * most]
-        scored = [row for row in scored if row not in small]
-        ways = [readings.get(name_of(row)) for row in scored]
-        usual = max(ways, key=ways.count, default=None)
-        unlike = [row for row, way in zip(scored, ways, strict=True) if way != usual]
-        scored = [row for row in scored if row not in unlike]
-        candidates = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0, row.peak_rss_bytes) for row in scored]
-        labels = best_for(candidates)
-        found = dict(zip(map(id, scored), labels, strict=True))
-        front = {id(scored[i]) for i in pareto_front(candidates)}
-        for row in together:
-            reason = (
-                few_questions(row.answered, most)
-                if row.answered < FULL * most
-                else UNUSUAL
-                if row in unlike
-                else None
-                if any(labels)
-                else TOO_FEW
-            )
-            yield msgspec.structs.replace(
-                row,
-                small=row.answered < FULL * most,
-                best_for=found.get(id(row), ()),
-                pareto=id(row) in front,
-                notes=row.notes if reason is None else {**row.notes, "best_for": (reason,)},
-            )
 
 
 def _remarks(inputs: Inputs) -> Iterator[str]:

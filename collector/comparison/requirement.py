@@ -1,16 +1,26 @@
-"""Chooses models by a requirement such as `f1>=88,p90_ms<=150,rss_mb<=400`."""
+"""Chooses models by a requirement such as `f1>=88,p90_ms<=150,rss_mb<=400`.
+
+A number that has an interval meets a condition if both ends do, and fails it if neither does. Otherwise it
+is not decided, and so is a percentile or a speed-up that the data give no interval for. All other numbers are
+taken as they are.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from collector.errors import BadInput
-from collector.findings.between_rows import Choice, Place, Requirement
-from collector.findings.comparison import Row, name_of
+from collector.findings.between_rows import Choice, OpenCondition, OpenRow, Place, Requirement
+from collector.findings.comparison import Row, name_of, place_of
+from collector.findings.verdict import FAILS, NOT_DECIDED, Verdict, passes
+from collector.statistics.confidence import Mean
+from collector.statistics.decision import decide
 from commandline import requirement
 from commandline.requirement import Condition
 
 _MEGA: Final = 1e6
+_ACCURACIES: Final = {"exact_match", "f1", "bertscore_f1"}
+_TIMES: Final = {"p50_ms", "p90_ms", "p99_ms", "speed_up"}
 
 FIELDS: Final[dict[str, Callable[[Row], float | None]]] = {
     "exact_match": lambda r: r.exact_match,
@@ -34,6 +44,17 @@ FIELDS: Final[dict[str, Callable[[Row], float | None]]] = {
 """The fields of a requirement, and the number of a row that each refers to; mega means 10^6."""
 
 
+class _Judged(NamedTuple):
+    """A row with the verdict of each condition."""
+
+    row: Row
+    verdicts: tuple[tuple[Condition, Verdict], ...]
+
+    def has(self, outcome: str) -> bool:
+        """Whether any condition has this outcome."""
+        return any(verdict.outcome == outcome for _, verdict in self.verdicts)
+
+
 def parse(expression: str) -> tuple[Condition, ...]:
     """Parse a requirement of rows.
 
@@ -44,7 +65,7 @@ def parse(expression: str) -> tuple[Condition, ...]:
 
 
 def choose(expression: str, rows: Sequence[Row]) -> Requirement:
-    """Find the rows that meet a requirement in each place, or the row that comes nearest.
+    """Find the rows that meet a requirement in each place and those that may, or the row that comes nearest.
 
     Rows that are small for their place take no part.
 
@@ -52,31 +73,56 @@ def choose(expression: str, rows: Sequence[Row]) -> Requirement:
         BadInput: see `parse`.
     """
     conditions = parse(expression)
-    places: dict[Place, list[Row]] = {}
+    places: dict[Place, list[_Judged]] = {}
     for row in rows:
         if row.small:
             continue
-        place = Place(
-            hardware_class=row.hardware_class,
-            machine=row.machine,
-            questions=row.questions,
-            questions_sha256=row.questions_sha256,
-        )
-        places.setdefault(place, []).append(row)
+        judged = _Judged(row, tuple((condition, _verdict(row, condition)) for condition in conditions))
+        places.setdefault(place_of(row), []).append(judged)
     return Requirement(
         expression=expression,
         choices=tuple(_choice(place, together, conditions) for place, together in places.items()),
     )
 
 
-def _choice(place: Place, rows: Sequence[Row], conditions: Sequence[Condition]) -> Choice:
-    met = [row for row in rows if all(c.met(FIELDS[c.field](row)) for c in conditions)]
-    if met:
-        met.sort(key=lambda row: (-(row.f1 or 0.0), row.p50_ms or math.inf))
-        return Choice(place=place, met_by=tuple(map(name_of, met)), nearest=None, misses=())
-    nearest = min(rows, key=lambda row: _distance(row, conditions))
+def _verdict(row: Row, condition: Condition) -> Verdict:
+    value, interval = FIELDS[condition.field](row), row.intervals.get(condition.field)
+    if value is not None and interval is not None:
+        accurate = condition.field in _ACCURACIES
+        count, unit = (row.answered, "question") if accurate else (row.speed_up_rounds or row.runs, "round")
+        return decide(condition.met, Mean(value, *interval), condition.bound, count, unit)
+    if value is not None and condition.field in _TIMES:
+        return Verdict(outcome=NOT_DECIDED, unit="round")
+    return passes(condition.met(value))
+
+
+def _choice(place: Place, judged: Sequence[_Judged], conditions: Sequence[Condition]) -> Choice:
+    best_first = sorted(judged, key=lambda one: (-(one.row.f1 or 0.0), one.row.p50_ms or math.inf))
+    possible = [one for one in best_first if not one.has(FAILS)]
+    met = tuple(name_of(one.row) for one in possible if not one.has(NOT_DECIDED))
+    open_rows = tuple(_open(one) for one in possible if one.has(NOT_DECIDED))
+    if possible:
+        return Choice(place=place, met_by=met, not_decided=open_rows, nearest=None, misses=())
+    nearest = min((one.row for one in judged), key=lambda row: _distance(row, conditions))
     misses = tuple(_misses(nearest, conditions))
-    return Choice(place=place, met_by=(), nearest=name_of(nearest), misses=misses)
+    return Choice(place=place, met_by=(), not_decided=(), nearest=name_of(nearest), misses=misses)
+
+
+def _open(judged: _Judged) -> OpenRow:
+    row = judged.row
+    return OpenRow(
+        row=name_of(row),
+        open=tuple(
+            OpenCondition(
+                condition=str(condition),
+                value=FIELDS[condition.field](row) or 0.0,
+                interval=row.intervals.get(condition.field),
+                verdict=verdict,
+            )
+            for condition, verdict in judged.verdicts
+            if verdict.outcome == NOT_DECIDED
+        ),
+    )
 
 
 def _distance(row: Row, conditions: Sequence[Condition]) -> tuple[int, float]:

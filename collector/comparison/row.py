@@ -104,7 +104,7 @@ def make_row(
         errors=values.errors,
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
-        bertscore_f1=values.bertscore_f1,
+        bertscore_f1=None if values.bertscore_f1 is None else values.bertscore_f1.value,
         p50_ms=_milliseconds(times, "p50"),
         p90_ms=_milliseconds(times, "p90"),
         p99_ms=_milliseconds(times, "p99"),
@@ -136,6 +136,7 @@ def make_row(
         small=False,
         pareto=False,
         best_for=(),
+        drawn=values.drawn,
         intervals=_intervals(values, times, faster),
         notes=notes,
     )
@@ -168,11 +169,12 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         partial=False,
         exact_match=_percent(values.exact_match),
         f1=_percent(values.f1),
-        bertscore_f1=values.bertscore_f1,
+        bertscore_f1=None if values.bertscore_f1 is None else values.bertscore_f1.value,
         marks={},
         small=False,
         pareto=False,
         best_for=(),
+        drawn=values.drawn,
         intervals=_intervals(values, Percentiles(None, {}, {}), None),
         notes=notes,
         **_NOTHING_MEASURED,
@@ -201,9 +203,14 @@ def _median_ms(durations_ns: Iterable[int | None]) -> float | None:
 
 
 def _intervals(values: Measured, times: Percentiles, faster: SpeedUp | None) -> dict[str, Interval]:
+    scores: tuple[tuple[str, Estimate | None, float], ...] = (
+        ("exact_match", values.exact_match, 100.0),
+        ("f1", values.f1, 100.0),
+        ("bertscore_f1", values.bertscore_f1, 1.0),
+    )
     intervals = {
-        field: _scaled(estimate.interval, 100.0)
-        for field, estimate in (("exact_match", values.exact_match), ("f1", values.f1))
+        field: _scaled(estimate.interval, scale)
+        for field, estimate, scale in scores
         if estimate is not None and estimate.interval is not None
     }
     intervals |= {f"{name}_ms": _scaled(interval, 1e-6) for name, interval in times.intervals_ns.items()}

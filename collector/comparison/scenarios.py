@@ -108,6 +108,7 @@ def scenario_run(loaded: LoadedRun, spread: CommandSpread | None) -> ScenarioRun
         loadgen=outcome.loadgen,
         left_out=outcome.left_out,
         moments=timeline.moments if scenario == SUSTAINED else (),
+        drawn=values.drawn,
         intervals={
             **{
                 field: (100 * estimate.interval[0], 100 * estimate.interval[1])

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -129,14 +129,29 @@ def _ratio(
     if inputs.baselines.of(group) is group:
         rounds = round(sum(device.rounds for device in devices))
         return TimeRatio(1.0, _scope(group), (1.0, 1.0), None, rounds, None)
-    if not pairing.took_turns:
-        between = inputs.spread_between_commands(group)
-        commands = [device.commands for device in pairing.devices]
-        return ratio_at_different_times(devices, commands, None if between is None else between.spread)
     together = [
         spreads.get((group.name, device.device_id), device.ratio.spread) for device in pairing.devices
     ]
-    return ratio_in_rounds(devices, pooled=together, known=inputs.spread_between_rounds(group))
+    return time_ratio(group, pairing, inputs, together)
+
+
+def time_ratio(
+    group: Group, pairing: Pairing, inputs: Inputs, pooled: Sequence[Spread] | None = None
+) -> TimeRatio:
+    """Compute the ratio of the times of two rows of one place.
+
+    Args:
+        group: one of the rows.
+        pairing: their times, on at least one device.
+        inputs: what is known of the machine type.
+        pooled: the spread of each device, pooled over several rows; None for the device's own.
+    """
+    devices = [device.ratio for device in pairing.devices]
+    if pairing.took_turns:
+        return ratio_in_rounds(devices, pooled=pooled, known=inputs.spread_between_rounds(group))
+    between = inputs.spread_between_commands(group)
+    commands = [device.commands for device in pairing.devices]
+    return ratio_at_different_times(devices, commands, None if between is None else between.spread)
 
 
 def _pooled(pairings: Mapping[RowName, Pairing]) -> dict[tuple[RowName, str], Spread]:

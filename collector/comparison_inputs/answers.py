@@ -4,10 +4,15 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from collector.comparison_inputs.rounds import Round, rounds_of
 from collector.scoring.golds import Golds
+from collector.statistics.accuracy.clusters import Clusters
 from collector.store.database import Store
 from collector.store.runs import Run
+from collector.summaries.articles import Articles
 from collector.summaries.columns import ERROR, MARKED, Columns, Keys, PerQuestion, mean_times, median_times
 from collector.summaries.run_summary import Derived
 from contract import squad_metrics as squad
@@ -28,6 +33,11 @@ class RunSet(NamedTuple):
     """In the order in which the collector first received something of them; at least one."""
     run_digests: tuple[str, ...]
     """The digest of the numbers of each run."""
+
+    @property
+    def questions_sha256(self) -> str:
+        """The digest of the question file, which all runs share."""
+        return self.runs[0].questions_sha256
 
     @property
     def digests(self) -> tuple[str, ...]:
@@ -59,6 +69,7 @@ class PredictionSet(NamedTuple):
     system: int
     """Their number in the table `systems`."""
     question_set: int
+    questions_sha256: str
     digests: tuple[str, ...]
     """Digests that identify the predictions and their scores."""
 
@@ -79,6 +90,16 @@ class Answers:
         self.store = store
         self.golds = Golds(store)
         self._derived = derived
+        self._articles = Articles(store)
+
+    def clusters(self, source: Source, questions: NDArray[np.uint64]) -> Clusters:
+        """Group questions of a source by article, as far as there are enough articles.
+
+        Args:
+            source: where answers to the questions come from.
+            questions: hashes of the questions, in ascending order.
+        """
+        return self._articles.clusters(source.questions_sha256, questions)
 
     def columns(self, source: Source) -> Columns:
         """Return all answers as columns."""

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from collector.comparison_inputs.answers import Answers
@@ -38,6 +39,17 @@ class Contrast(NamedTuple):
     scores: PairedScores
 
 
+class Rivals(NamedTuple):
+    """Two measured rows of one place that may be best for something."""
+
+    left: Group
+    right: Group
+    scores: PairedScores | None
+    """How the scores of the first differ; None if the two share no question."""
+    times: Pairing
+    """The first row's times paired with the second row's."""
+
+
 class Inputs(NamedTuple):
     """Everything that a comparison is made of. Nothing of it refers to the database."""
 
@@ -55,6 +67,8 @@ class Inputs(NamedTuple):
     """The times of each measured row paired with those of its baseline, if both ran on a device."""
     contrasts: tuple[Contrast, ...]
     """Each row against the baseline of its place, and each precision against fp32 of its model."""
+    rivals: dict[tuple[RowName, RowName], Rivals]
+    """Every two measured rows of a place whose accuracies are shown and may be compared, in either order."""
     side_pairs: tuple[SidePair, ...]
     time_tables: tuple[TimeTable, ...]
     command_spreads: dict[MachineType, CommandSpread]
@@ -141,6 +155,7 @@ class _Gatherer:
             baselines=baselines,
             pairings=dict(self._pairings(groups, baselines)),
             contrasts=tuple(self._contrasts([*groups, *added], baselines)),
+            rivals=dict(self._rivals(groups)),
             side_pairs=tuple(side_pairs(groups, memo)),
             time_tables=tuple(time_tables(groups, memo)),
             command_spreads=command_spreads(store, found, machine, self._derived, memo),
@@ -169,6 +184,14 @@ class _Gatherer:
                     scores = self._memo.recall(contrast(entrant.source, against.source))
                     if scores is not None:
                         yield Contrast(entrant, against, scores)
+
+    def _rivals(self, groups: Sequence[Group]) -> Iterator[tuple[tuple[RowName, RowName], Rivals]]:
+        shown = [group for group in groups if group.withheld is None and group.measured.timed]
+        for left, right in combinations(shown, 2):
+            if left.place == right.place and comparable(left, right):
+                scores = self._memo.recall(contrast(left.source, right.source))
+                times = self._memo.recall(pairing(left.source, right.source))
+                yield (left.name, right.name), Rivals(left, right, scores, times)
 
     def _bertscore(self) -> BertScoreModel | None:
         for model, layers, digest in self._store.tuples(

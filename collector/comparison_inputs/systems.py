@@ -34,7 +34,7 @@ def systems(store: Store, memo: Memo, scorer: int | None) -> list[System]:
     found = []
     for number, model, question_set, digest, questions, questions_sha256 in list(store.tuples(_SYSTEMS)):
         digests = (ORIGIN, digest, questions_sha256, *(() if used is None else (used,)))
-        source = PredictionSet(number, question_set, digests)
+        source = PredictionSet(number, question_set, questions_sha256, digests)
         name = RowName(
             hardware_class=ANY_HARDWARE,
             machine=ANY_HARDWARE,

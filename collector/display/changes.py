@@ -10,7 +10,7 @@ from collector.display.untrusted_text import plain
 from collector.display.verdicts import written
 from collector.findings.verdict import FAILS, NOT_DECIDED, Verdict
 from collector.regression.changes import Change, Regression
-from collector.regression.limits import TIMES
+from collector.regression.limits import POINTS, TIMES
 from commandline.counted import counted
 from contract.codec import json_text
 
@@ -22,7 +22,6 @@ def changes_json(found: Regression) -> str:
 
 def changes_text(found: Regression, width: int | None = None) -> str:
     """Write one line per metric, and what else differs between the runs."""
-    points = {"em": "points", "f1": "points"}
     grid = Grid(
         ("metric", "questions", "before", "after", "change", "95 %", "verdict"),
         [
@@ -31,7 +30,7 @@ def changes_text(found: Regression, width: int | None = None) -> str:
                 change.questions,
                 f"{change.before:,.1f} {change.unit}",
                 f"{change.after:,.1f} {change.unit}",
-                f"{signed(change.change, 1)} {points.get(change.metric, '%')}",
+                f"{signed(change.change, 1)} {'points' if change.metric in POINTS else '%'}",
                 None
                 if change.interval is None
                 else f"{signed(change.interval[0], 1)} to {signed(change.interval[1], 1)}",

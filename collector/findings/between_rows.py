@@ -1,10 +1,12 @@
-"""The findings between rows: differences, gates, divergence, the split of time, and a choice by requirement.
+"""The findings between rows: divergence, the split of time, and a choice by requirement.
 
 Every interval covers 95 %. A `Place` names rows that may be compared with each other; a `RowName` names one
 row.
 """
 
 import msgspec
+
+from collector.findings.verdict import Verdict
 
 Interval = tuple[float, float]
 """Lower and upper end, in the unit of the number that the interval belongs to."""
@@ -77,35 +79,6 @@ class RunEnds(msgspec.Struct, frozen=True, kw_only=True):
     """Interval of `ratio`, by bootstrap; wide for few answers, because the tenths asked other questions."""
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """The accuracy of a row compared with another row, on the questions that both answered.
-
-    It compares a row with the baseline of its place, or one precision of a model with its fp32.
-    """
-
-    row: RowName
-    against: RowName
-    """The row that `row` is compared with."""
-    questions: int
-    """How many questions both rows answered."""
-    exact_match: float
-    """Difference of EM in percentage points; above 0 if `row` is better."""
-    only_row: int
-    """How many questions only `row` answers exactly."""
-    only_against: int
-    """How many questions only `against` answers exactly."""
-    p_value: float
-    """Exact McNemar test, two-sided, of `only_row` against `only_against`."""
-    exact_match_significant: bool
-    """Whether `p_value` is below 0.05."""
-    f1: float
-    """Difference of F1 in percentage points; above 0 if `row` is better."""
-    f1_interval: Interval
-    """Interval of `f1`, by paired bootstrap over questions."""
-    f1_significant: bool
-    """Whether `f1_interval` leaves out 0."""
-
-
 class Unit(msgspec.Struct, frozen=True, kw_only=True):
     """One device of a row that has several, and how its time differs from the type's."""
 
@@ -119,22 +92,6 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     deviation: float
     """Percent by which its time per question differs from the median of all devices of the row; above 0 is
     slower. It is the median over the questions."""
-
-
-class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of fp32's F1 a precision keeps, on the devices and questions that both have."""
-
-    row: RowName
-    questions: int
-    """How many questions both answered."""
-    percent_of_fp32: float
-    """F1 of the row in percent of fp32's F1."""
-    interval: Interval
-    """Interval of `percent_of_fp32`, by paired bootstrap over questions."""
-    passes_99: bool
-    """Whether `percent_of_fp32` is at least 99."""
-    passes_99_9: bool
-    """Whether `percent_of_fp32` is at least 99.9."""
 
 
 class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,7 +136,7 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     right_percent_of_fp32: float | None
     """F1 of the right side in percent of fp32's F1; None without a gate."""
     gates_flipped: tuple[str, ...]
-    """The gates, `99 %` or `99.9 %`, that only one of the two sides passes."""
+    """The gates, `99 %` or `99.9 %`, that one of the two sides passes and the other one fails."""
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,14 +192,36 @@ class TimeSplit(msgspec.Struct, frozen=True, kw_only=True):
     there are too few measured pairs."""
 
 
+class OpenCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """A condition of a requirement that the interval of a row's number does not decide."""
+
+    condition: str
+    """Such as `f1>=88`."""
+    value: float
+    """The row's number."""
+    interval: Interval | None
+    """Its interval; None for a percentile or a speed-up that the data give none for."""
+    verdict: Verdict
+
+
+class OpenRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that may meet a requirement: it fails no condition, and some are not decided."""
+
+    row: RowName
+    open: tuple[OpenCondition, ...]
+    """The conditions that are not decided."""
+
+
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows of one place that meet a requirement, or the row that comes nearest."""
+    """The rows of one place that meet a requirement, those that may, or the row that comes nearest."""
 
     place: Place
     met_by: tuple[RowName, ...]
-    """The rows that meet it, ordered by F1, then by time."""
+    """The rows that meet it, with both ends of every interval; ordered by F1, then by time."""
+    not_decided: tuple[OpenRow, ...]
+    """The rows that may meet it, in the same order."""
     nearest: RowName | None
-    """The row that comes nearest; None if a row meets the requirement."""
+    """The row that comes nearest; None if a row meets the requirement or may meet it."""
     misses: tuple[str, ...]
     """The conditions that `nearest` does not meet, one phrase for each."""
 

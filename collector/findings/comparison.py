@@ -5,12 +5,12 @@ Every interval covers 95 %.
 
 import msgspec
 
+from collector.findings.accuracy import Difference, Drawn, Gate, Label
 from collector.findings.between_rows import (
-    Difference,
     Divergence,
-    Gate,
     Interval,
     Moment,
+    Place,
     PlaceBaseline,
     Requirement,
     RowName,
@@ -128,11 +128,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Whether another row of the place answered more than twice as many questions: then this row has no label
     and no gate, is not on the Pareto front, and takes no part in a choice by requirement."""
     pareto: bool
-    """Whether the row is on the Pareto front of its place: no row is both faster and more accurate."""
+    """Whether the row is on the Pareto front of its place: no row is shown to be both faster and more
+    accurate."""
     best_for: tuple[str, ...]
-    """`high accuracy`, `real time`, `low resource` or `balance`."""
+    """`high accuracy`, `real time`, `low resource` or `balance`. Rows that the data cannot tell apart share
+    a label."""
+    drawn: Drawn | None
+    """What the intervals of the row's accuracy take as drawn at random; None without an accuracy."""
     intervals: dict[str, Interval]
-    """Intervals by field name, as far as known: exact_match, f1, p50_ms, p90_ms, p99_ms, speed_up."""
+    """Intervals by field name, as far as known: exact_match, f1, bertscore_f1, p50_ms, p90_ms, p99_ms,
+    speed_up."""
     notes: dict[str, tuple[str, ...]]
     """Notes by field name: why the field is None, or what limits it."""
 
@@ -145,6 +150,16 @@ def name_of(row: Row) -> RowName:
         questions_sha256=row.questions_sha256,
         model=row.model,
         precision=row.precision,
+    )
+
+
+def place_of(row: Row) -> Place:
+    """Return the place of a row, within which it may be compared."""
+    return Place(
+        hardware_class=row.hardware_class,
+        machine=row.machine,
+        questions=row.questions,
+        questions_sha256=row.questions_sha256,
     )
 
 
@@ -260,6 +275,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """The baseline of each place, which is another one where the chosen one was not measured."""
     bertscore: BertScoreModel | None
     rows: tuple[Row, ...]
+    labels: tuple[Label, ...]
     distributions: tuple[Distribution, ...]
     traces: tuple[RunTrace, ...]
     scenarios: tuple[ScenarioRun, ...]

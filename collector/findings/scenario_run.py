@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from collector.findings.accuracy import Drawn
 from collector.findings.between_rows import Interval, Moment
 from contract.scenarios import LOADGEN, OFFLINE, SERVER, SINGLE_STREAM, SUSTAINED
 
@@ -137,6 +138,8 @@ class ScenarioRun(msgspec.Struct, frozen=True, kw_only=True):
     """How many answers before an interruption `questions_per_second` does not cover."""
     moments: tuple[Moment, ...]
     """`sustained`: the course of the run over its duration."""
+    drawn: Drawn | None
+    """What the intervals of the run's accuracy take as drawn at random; None without an accuracy."""
     intervals: dict[str, Interval]
     """Intervals by field name, as far as known: exact_match, f1, times_one_by_one, last_over_first."""
     notes: dict[str, tuple[str, ...]]

@@ -17,7 +17,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     questions: int | None
     """How many questions of both runs `before` and `after` are over; None for load and memory."""
     change: float
-    """Percent of `before`; points for em and f1."""
+    """Percent of `before`; points for em, f1 and bertscore."""
     interval: Interval | None
     """95 % interval of the change; None if there is no rule for one."""
     p_value: float | None

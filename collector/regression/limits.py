@@ -15,8 +15,8 @@ from collector.statistics.confidence import Mean
 from collector.statistics.decision import decide
 
 TIMES: Final = ("time", "p50", "p90", "p99")
-METRICS: Final = (*TIMES, "load", "memory", "em", "f1")
-POINTS: Final = frozenset({"em", "f1"})
+POINTS: Final = ("em", "f1", "bertscore")
+METRICS: Final = (*TIMES, "load", "memory", *POINTS)
 _AS_IT_IS: Final = "memory"
 """A metric that hardly varies, so a change is taken as it is if no interval is known."""
 _LIMIT: Final = re.compile(r"\s*(\w+)\s*([<>])\s*([-+]?\d+(?:\.\d+)?)\s*(%?)\s*", re.ASCII)
@@ -30,7 +30,7 @@ class Limit(NamedTuple):
     above: bool
     """Whether a change above the bound breaks the limit; if false, a change below it does."""
     bound: float
-    """Percent; points for em and f1."""
+    """Percent; points for em, f1 and bertscore."""
 
     def with_noise(self, percent: float) -> "Limit":
         """Move the bound of a percentage out of the range of changes that are noise.
@@ -51,7 +51,7 @@ def parse_limits(text: str) -> tuple[Limit, ...]:
     """Parse limits such as `p50>5%,f1<-0.5`.
 
     Raises:
-        BadInput: a part is not a limit on one of `METRICS`, in points for em and f1 and in percent otherwise.
+        BadInput: a part is not a limit on one of `METRICS`, in points for `POINTS` and in percent otherwise.
     """
     return tuple(_limit(part) for part in text.split(","))
 
@@ -78,7 +78,7 @@ def _limit(text: str) -> Limit:
     if match is None or match[1] not in METRICS or (match[1] in POINTS) == bool(match[4]):
         raise BadInput(
             f"{text.strip()!r} is not a limit such as 'p50>5%' or 'f1<-0.5'; the metrics are "
-            f"{', '.join(METRICS)}: em and f1 in points, the others in %"
+            f"{', '.join(METRICS)}: {', '.join(POINTS)} in points, the others in %"
         )
     return Limit(text.strip(), match[1], match[2] == ">", float(match[3]))
 

@@ -1,7 +1,7 @@
 """Describes what changed from a run to a later one.
 
 A change is relative to the earlier run, on the questions that both runs answered: percent for times, load and
-memory, points for EM and F1.
+memory, points for EM, F1 and BERTScore.
 """
 
 from collections.abc import Callable, Iterator
@@ -105,35 +105,27 @@ def _relative(metric: str, unit: str, before: int, after: int, tested: TimeRatio
 def _answers(found: PairedScores | None) -> Iterator[Change]:
     if found is None:
         return
-    yield Change(
-        metric="em",
-        unit="%",
-        before=100 * found.exact_match_right,
-        after=100 * found.exact_match_left,
-        questions=found.questions,
-        change=100 * (found.only_left - found.only_right) / found.questions,
-        interval=None,
-        p_value=found.p_value,
-        significant=found.p_value < SIGNIFICANCE,
-    )
-    yield Change(
-        metric="f1",
-        unit="%",
-        before=100 * found.f1_right,
-        after=100 * found.f1_left,
-        questions=found.questions,
-        change=100 * found.f1,
-        interval=(100 * found.f1_interval[0], 100 * found.f1_interval[1]),
-        p_value=None,
-        significant=is_significant(found.f1_interval, 0.0),
-    )
+    for metric, score in (("em", found.exact_match), ("f1", found.f1), ("bertscore", found.bertscore_f1)):
+        if score is not None:
+            value, low, high, p_value = score.difference
+            yield Change(
+                metric=metric,
+                unit="%",
+                before=100 * score.right,
+                after=100 * score.left,
+                questions=found.questions,
+                change=100 * value,
+                interval=(100 * low, 100 * high),
+                p_value=p_value,
+                significant=p_value < SIGNIFICANCE,
+            )
 
 
 def _notes(pair: RunPair, rounds: int) -> Iterator[str]:
     mine, its = unlike_readings(pair.before, pair.after)
     if mine:
         yield (
-            f"em and f1 are left out: {', '.join(mine)} before and {', '.join(its)} after; accuracies are "
+            f"accuracies are left out: {', '.join(mine)} before and {', '.join(its)} after; they are "
             "compared only with the same decoding and windows"
         )
     if not len(pair.times.question):

@@ -110,9 +110,18 @@ COLUMNS: Final[tuple[NotedColumn[Row], ...]] = (
     NotedColumn("precision", "precision", lambda r: r.precision, number=False),
     NotedColumn("answered", "questions", lambda r: f"{r.answered}/{r.selected}" + " partial" * r.partial),
     NotedColumn("exact_match", "EM %", lambda r: decimals(r.exact_match, 1)),
+    NotedColumn(
+        "exact_match_interval", "EM 95 %", lambda r: span(r.intervals.get("exact_match"), 1), detail=True
+    ),
     NotedColumn("f1", "F1 %", lambda r: decimals(r.f1, 1)),
     NotedColumn("f1_interval", "F1 95 %", lambda r: span(r.intervals.get("f1"), 1)),
     NotedColumn("bertscore_f1", "BERTScore F1", lambda r: decimals(r.bertscore_f1, 3)),
+    NotedColumn(
+        "bertscore_f1_interval",
+        "BERTScore F1 95 %",
+        lambda r: span(r.intervals.get("bertscore_f1"), 3),
+        detail=True,
+    ),
     NotedColumn("p50_ms", "p50 ms", lambda r: decimals(r.p50_ms, 1)),
     NotedColumn("p50_interval", "p50 95 %", _interval_of("p50_ms"), detail=True),
     NotedColumn("p50_devices_ms", "p50 by device", lambda r: span(r.p50_devices_ms, 1)),

@@ -1,11 +1,12 @@
 """The names of models and rows in a report."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from typing import TypeVar
 
 import msgspec
 
 from collector.display.untrusted_text import plain
+from collector.findings.accuracy import Drawn
 from collector.findings.between_rows import RowName
 from collector.findings.comparison import Comparison, Row
 from collector.findings.scenario_run import ScenarioRun
@@ -40,6 +41,20 @@ class Names:
 def full_name(title: str, precision: str) -> str:
     """Join a title and a precision, as in `MiniLM-L6 int8`; imported predictions have no precision."""
     return f"{title} {precision}".strip()
+
+
+def such(drawn: Iterable[Drawn | None]) -> str:
+    """Write what intervals of accuracy are for, as in `for articles like these 17`.
+
+    Args:
+        drawn: what each of the intervals takes as drawn at random; None for no interval.
+    """
+    units: dict[str, set[int]] = {}
+    for one in drawn:
+        if one is not None:
+            units.setdefault(one.unit, set()).add(one.units)
+    texts = [f"{unit}s like these" + f" {max(n):,}" * (len(n) == 1) for unit, n in sorted(units.items())]
+    return f"for {' or '.join(texts)}" if texts else "for questions like these"
 
 
 def with_distinct_titles(comparison: Comparison) -> Comparison:

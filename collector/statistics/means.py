@@ -1,22 +1,10 @@
-"""Means of scores and their ratios, with bootstrap intervals."""
+"""The ratio of two means, with a bootstrap interval."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from collector.statistics.confidence import Mean
 from collector.statistics.resampling import enclosing, resampled_counts
-
-
-def mean(values: ArrayLike) -> Mean:
-    """Compute a mean with its bootstrap interval; for paired differences, this is the paired bootstrap.
-
-    Args:
-        values: at least one.
-    """
-    array = np.asarray(values, np.float64)
-    distinct, counts = np.unique(array, return_counts=True)
-    value = float(counts @ distinct / len(array))  # does not depend on the order of the values
-    return Mean(value, *enclosing(resampled_counts(counts) @ distinct / len(array), value))
 
 
 def ratio_of_means(values: ArrayLike, reference: ArrayLike) -> Mean:

@@ -8,10 +8,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from collector.findings.accuracy import Drawn
 from collector.findings.between_rows import Interval
-from collector.statistics.means import mean
+from collector.statistics.accuracy.clusters import Clusters
+from collector.statistics.accuracy.scores import mean_score
 from collector.statistics.percentiles import FEWEST, percentile, percentile_interval
-from collector.statistics.shares import share_interval
 from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, first_texts, mean_scores
 
 QUANTILES: Final = tuple(
@@ -55,17 +56,22 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """Mean EM over the questions, 0 to 1; None if an answer is not scored."""
     f1: Estimate | None
     """Mean F1 over the questions, 0 to 1; None if an answer is not scored."""
-    bertscore_f1: float | None
+    bertscore_f1: Estimate | None
     """Mean BERTScore F1 over the questions; None if an answer is not scored."""
+    drawn: Drawn | None
+    """What the intervals of these means take as drawn at random; None if an answer is not scored."""
 
 
-def measured(answers: Columns) -> Measured:
-    """Sum up the answers of equal runs."""
+def measured(answers: Columns, clusters: Clusters) -> Measured:
+    """Sum up the answers of equal runs.
+
+    Args:
+        answers: the answers.
+        clusters: the units of their distinct questions, in ascending order of their hashes.
+    """
     timed = answers.state == TIMED
     times, questions = np.sort(answers.time_ns[timed]), len(np.unique(answers.question[timed]))
-    exact_match = _over_questions(answers, answers.exact_match)
-    f1 = _over_questions(answers, answers.f1)
-    bertscore_f1 = _over_questions(answers, answers.bertscore_f1)
+    f1 = _over_questions(answers, answers.f1, clusters)
     return Measured(
         answered=len(first_texts(answers).question),
         asked=len(np.unique(answers.question)),
@@ -85,9 +91,10 @@ def measured(answers: Columns) -> Measured:
             if len(times)
         },
         quantiles_ns=tuple(percentile(times, q) if q else int(times[0]) for q in QUANTILES if len(times)),
-        exact_match=None if exact_match is None else _share(exact_match),
-        f1=None if f1 is None else _mean(f1),
-        bertscore_f1=None if bertscore_f1 is None else float(bertscore_f1.mean()),
+        exact_match=_over_questions(answers, answers.exact_match, clusters),
+        f1=f1,
+        bertscore_f1=_over_questions(answers, answers.bertscore_f1, clusters),
+        drawn=None if f1 is None else Drawn(unit=clusters.unit, units=clusters.units),
     )
 
 
@@ -123,17 +130,8 @@ def over_devices(together: Measured, units: Sequence[Measured]) -> Measured:
     )
 
 
-def _over_questions(answers: Columns, scores: NDArray[Any]) -> NDArray[np.float64] | None:
+def _over_questions(answers: Columns, scores: NDArray[Any], clusters: Clusters) -> Estimate | None:
     if not len(scores) or np.isnan(scores).any():
         return None
-    values: NDArray[np.float64] = mean_scores(answers, scores).value
-    return values
-
-
-def _share(hits: NDArray[np.float64]) -> Estimate:
-    return Estimate(value=float(hits.mean()), interval=share_interval(float(hits.sum()), len(hits)))
-
-
-def _mean(values: NDArray[np.float64]) -> Estimate:
-    found = mean(values)
+    found = mean_score(mean_scores(answers, scores).value, clusters)
     return Estimate(value=found.value, interval=(found.low, found.high))

@@ -4,10 +4,12 @@ from statistics import median
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.database import Store
 from collector.store.runs import find_run
+from collector.summaries.articles import Articles
 from collector.summaries.measured import Estimate, Measured, measured
 from collector.summaries.run_summary import Derived
 from collector.summaries.timeline import Timeline
@@ -113,7 +115,9 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
     with store.reading():
         run = find_run(store, beginning)
         derived = Derived(store)
-        values, timeline = measured(derived.columns(run)), derived.summary(run).timeline
+        columns, timeline = derived.columns(run), derived.summary(run).timeline
+        clusters = Articles(store).clusters(run.questions_sha256, np.unique(columns.question))
+        values = measured(columns, clusters)
         withheld = derived.sets.withheld(run)
         finish = next(store.rows("SELECT * FROM finishes WHERE stream = ?", run.stream), {})
         if withheld is None and run.answers and values.exact_match is None:

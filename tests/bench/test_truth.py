@@ -1,11 +1,10 @@
-"""The simulations of time keep their word, and the documents show what they print."""
+"""The statements of the report keep their word in simulations, and the documents show what these print."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from bench.simulations import time
 from bench.simulations.cell import SUMMARY_HEAD, summary
 from bench.truth import PARTS, QUICK_DRAWS
 
@@ -24,8 +23,9 @@ def form(lines: list[str]) -> list[str]:
     return [re.sub(r"[\d.]+( to [\d.]+)?(?= \| [^|]*\|$)", "", line) for line in lines]
 
 
-def test_the_document_shows_the_statements_on_time() -> None:
-    assert shown("time")
+@pytest.mark.parametrize("part", ["time", "accuracy", "labels"])
+def test_the_document_shows_the_statements(part: str) -> None:
+    assert shown(part)
 
 
 @pytest.mark.parametrize("part", [part for part in PARTS if shown(part)])
@@ -34,5 +34,6 @@ def test_the_documents_table_has_the_situations_of_today(part: str) -> None:
 
 
 @pytest.mark.proof
-def test_every_statement_on_time_keeps_its_word() -> None:
-    assert [cell.row for cell in time.cells(QUICK_DRAWS, 1) if not cell.holds] == []
+@pytest.mark.parametrize("part", ["time", "accuracy", "labels"])
+def test_every_statement_keeps_its_word(part: str) -> None:
+    assert [cell.row for cell in PARTS[part](QUICK_DRAWS, 1) if not cell.holds] == []

@@ -1,7 +1,8 @@
 """Compares the scores of two rows on the questions that both answered."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -9,36 +10,38 @@ from numpy.typing import NDArray
 
 from collector.comparison_inputs.answers import Answers, RunSet, Source
 from collector.comparison_inputs.tasks.task import Task
-from collector.findings.between_rows import Interval
-from collector.statistics.means import mean, ratio_of_means
-from collector.statistics.shares import mcnemar
-from collector.summaries.columns import mean_scores, shared
+from collector.findings.accuracy import Drawn
+from collector.statistics.accuracy.clusters import Clusters
+from collector.statistics.accuracy.scores import MeanDifference, difference, kept
+from collector.statistics.confidence import Mean
+from collector.summaries.columns import Columns, mean_scores, shared
 
 _HALF: Final = 0.5
 
 
+class PairedScore(msgspec.Struct, frozen=True, kw_only=True):
+    """The mean of one score on both sides, on the same questions."""
+
+    left: float
+    right: float
+    difference: MeanDifference
+
+
 class PairedScores(msgspec.Struct, frozen=True, kw_only=True):
-    """How the scores of a row differ from those of a reference, on the questions that both answered."""
+    """How the scores of a row differ from those of another one, on the questions that both answered."""
 
     questions: int
+    drawn: Drawn
     only_left: int
     """Questions that only the row answers exactly."""
     only_right: int
-    """Questions that only the reference answers exactly."""
-    p_value: float
-    """Exact McNemar test, two-sided, of `only_left` against `only_right`."""
-    f1: float
-    """Mean difference of F1, row minus reference, -1 to 1."""
-    f1_interval: Interval
-    exact_match_left: float
-    """Mean EM of the row on these questions, 0 to 1."""
-    exact_match_right: float
-    f1_left: float
-    """Mean F1 of the row on these questions, 0 to 1."""
-    f1_right: float
-    of_reference: float | None
-    """The row's F1 divided by the reference's; None if the reference's F1 is 0."""
-    of_reference_interval: Interval
+    """Questions that only the other row answers exactly."""
+    exact_match: PairedScore
+    f1: PairedScore
+    bertscore_f1: PairedScore | None
+    """None if an answer has no BERTScore."""
+    f1_kept: Mean | None
+    """The row's F1 divided by the other one's; None if that is 0."""
 
 
 def contrast(left: Source, right: Source) -> Task[PairedScores | None]:
@@ -56,28 +59,32 @@ def _contrast(left: Source, right: Source, answers: Answers) -> PairedScores | N
     ours, theirs = answers.columns(left), answers.columns(right)
     if not (_scored(ours.f1) and _scored(theirs.f1)):
         return None
-    f1, reference = shared(mean_scores(ours, ours.f1), mean_scores(theirs, theirs.f1))
-    if not len(f1):
+    question = np.intersect1d(ours.question, theirs.question)
+    if not len(question):
         return None
-    hits = shared(mean_scores(ours, ours.exact_match), mean_scores(theirs, theirs.exact_match))
-    exact_left, exact_right = hits[0] >= _HALF, hits[1] >= _HALF
-    only_left = int(np.count_nonzero(exact_left & ~exact_right))
-    only_right = int(np.count_nonzero(exact_right & ~exact_left))
-    gained = mean(f1 - reference)
-    kept = ratio_of_means(f1, reference) if reference.any() else None
+    clusters = answers.clusters(left, question)
+
+    def both(score: Callable[[Columns], NDArray[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return shared(mean_scores(ours, score(ours)), mean_scores(theirs, score(theirs)))
+
+    f1, exact = both(lambda columns: columns.f1), both(lambda columns: columns.exact_match)
+    alike = both(lambda columns: columns.bertscore_f1)
+    exact_left, exact_right = exact[0] >= _HALF, exact[1] >= _HALF
     return PairedScores(
-        questions=len(f1),
-        only_left=only_left,
-        only_right=only_right,
-        p_value=mcnemar(only_left, only_right),
-        f1=gained.value,
-        f1_interval=(gained.low, gained.high),
-        exact_match_left=float(hits[0].mean()),
-        exact_match_right=float(hits[1].mean()),
-        f1_left=float(f1.mean()),
-        f1_right=float(reference.mean()),
-        of_reference=None if kept is None else kept.value,
-        of_reference_interval=(0.0, 0.0) if kept is None else (kept.low, kept.high),
+        questions=len(question),
+        drawn=Drawn(unit=clusters.unit, units=clusters.units),
+        only_left=int(np.count_nonzero(exact_left & ~exact_right)),
+        only_right=int(np.count_nonzero(exact_right & ~exact_left)),
+        exact_match=_paired(*exact, clusters),
+        f1=_paired(*f1, clusters),
+        bertscore_f1=None if np.isnan(alike).any() else _paired(*alike, clusters),
+        f1_kept=kept(*f1, clusters) if f1[1].any() else None,
+    )
+
+
+def _paired(left: NDArray[np.float64], right: NDArray[np.float64], clusters: Clusters) -> PairedScore:
+    return PairedScore(
+        left=float(left.mean()), right=float(right.mean()), difference=difference(left, right, clusters)
     )
 
 

@@ -52,7 +52,8 @@ def deviations(source: RunSet) -> Task[dict[str, Deviation]]:
 
 
 def _sums(source: Source, answers: Answers) -> Measured:
-    return measured(answers.columns(source))
+    columns = answers.columns(source)
+    return measured(columns, answers.clusters(source, np.unique(columns.question)))
 
 
 def _sums_over_devices(source: RunSet, units: Sequence[Measured], answers: Answers) -> Measured:

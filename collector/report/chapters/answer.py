@@ -1,11 +1,13 @@
 """The first chapter, which answers the main question: which model to use on which hardware."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from collector.display.numbers import decimals, megabytes, times
-from collector.findings.between_rows import Choice, PairTime, TimeSplit
-from collector.findings.comparison import Comparison, Row
+from collector.display.verdicts import what_would_decide
+from collector.findings.between_rows import Choice, OpenCondition, OpenRow, PairTime, TimeSplit
+from collector.findings.comparison import Comparison, Row, name_of
 from collector.report.names import Names, full_name
 from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
 from commandline.counted import counted
@@ -19,7 +21,11 @@ def answer(comparison: Comparison) -> Chapter:
     """Show the best models on each hardware, those that meet a requirement, and the times of all pairs."""
     names = Names(comparison)
     best = _best(comparison)
-    words = (*(() if best.rows else (NOTHING_TO_CHOOSE,)), *_stand_ins(names, comparison))
+    words = (
+        *(() if best.rows else (NOTHING_TO_CHOOSE,)),
+        *_shared(names, comparison),
+        *_stand_ins(names, comparison),
+    )
     sections = [Section("Best for what", words, (best,))]
     if comparison.requirement is not None:
         sections.append(
@@ -54,15 +60,40 @@ def _stand_ins(names: Names, comparison: Comparison) -> list[str]:
     ]
 
 
+def _shared(names: Names, comparison: Comparison) -> list[str]:
+    """Write which rows share a label because nothing tells them apart."""
+    one_file = _one_file(comparison)
+    one_place = one_file and len({row.machine for row in comparison.rows}) == 1
+    words = []
+    for found in comparison.labels:
+        if len(found.rows) > 1:
+            where = _where(found.place.machine, None if one_file else found.place.questions)
+            rows = _listed([names.row(row) for row in found.rows])
+            words.append(f"{'' if one_place else f'{where}, '}{found.label}: {rows} are not told apart.")
+    return words
+
+
+def _one_file(comparison: Comparison) -> bool:
+    return len({row.questions_sha256 for row in comparison.rows}) == 1
+
+
+def _where(machine: str, questions: str | None) -> str:
+    return machine if questions is None else f"{machine}, {questions}"
+
+
 def _best(comparison: Comparison) -> Table:
-    one_file = len({row.questions_sha256 for row in comparison.rows}) == 1
+    sharing = {(row, label.label): len(label.rows) for label in comparison.labels for row in label.rows}
+
+    def labels(row: Row) -> str:
+        counts = ((label, sharing.get((name_of(row), label), 1)) for label in row.best_for)
+        return ", ".join(label + f" (one of {count})" * (count > 1) for label, count in counts)
+
+    one_file = _one_file(comparison)
     columns: tuple[Column[Row], ...] = (
         Column(
-            "hardware",
-            lambda row: row.machine + ("" if one_file else f", {row.questions}"),
-            number=False,
+            "hardware", lambda row: _where(row.machine, None if one_file else row.questions), number=False
         ),
-        Column("best for", lambda row: ", ".join(row.best_for), number=False),
+        Column("best for", labels, number=False),
         Column(
             "model",
             _model,
@@ -77,6 +108,21 @@ def _best(comparison: Comparison) -> Table:
     return table_of("Recommended models", columns, (row for row in comparison.rows if row.best_for), names=3)
 
 
+def _listed(texts: Sequence[str]) -> str:
+    return " and ".join((", ".join(texts[:-1]), texts[-1])) if len(texts) > 1 else texts[0]
+
+
+def _open(names: Names, found: OpenRow) -> str:
+    """Write the conditions that a row's intervals leave open, and what would decide them."""
+    return f"{names.row(found.row)}: {', '.join(map(_condition, found.open))}"
+
+
+def _condition(open_one: OpenCondition) -> str:
+    interval = "no interval" if open_one.interval is None else "{:,.4g} to {:,.4g}".format(*open_one.interval)
+    wanted = what_would_decide(open_one.verdict)
+    return f"{open_one.condition} is {open_one.value:,.4g} ({interval})" + (f", {wanted}" if wanted else "")
+
+
 def _choices(names: Names, choices: tuple[Choice, ...]) -> Table:
     columns: tuple[Column[Choice], ...] = (
         Column("hardware", lambda choice: choice.place.machine, number=False),
@@ -84,6 +130,11 @@ def _choices(names: Names, choices: tuple[Choice, ...]) -> Table:
         Column(
             "met by, best first",
             lambda choice: ", ".join(map(names.row, choice.met_by)) or "nothing",
+            number=False,
+        ),
+        Column(
+            "not decided",
+            lambda choice: "; ".join(_open(names, row) for row in choice.not_decided) or None,
             number=False,
         ),
         Column(

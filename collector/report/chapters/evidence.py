@@ -1,15 +1,26 @@
 """Whether differences are more than chance: to the baseline, to fp32, and between processors."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from collector.display.numbers import percent, signed, span
-from collector.findings.between_rows import Difference, Disagreement, Divergence, Gate, RowName
+from collector.display.verdicts import written
+from collector.findings.accuracy import Difference, Gate, ScoreDifference
+from collector.findings.between_rows import Disagreement, Divergence, RowName
 from collector.findings.comparison import Comparison
-from collector.report.names import Names
+from collector.report.names import Names, such
 from collector.report.page import Chapter, Column, Section, Table, table_of
 
 _SMALLEST_P: Final = 0.001
+
+
+class _Scored(NamedTuple):
+    """One score of a difference."""
+
+    difference: Difference
+    score: ScoreDifference
+    scale: float
+    """Percentage points per unit of the score."""
 
 
 def evidence(comparison: Comparison) -> Chapter:
@@ -19,17 +30,18 @@ def evidence(comparison: Comparison) -> Chapter:
         Section(
             "Accuracy compared with the baseline and with fp32",
             (
-                "Each comparison uses the questions that both rows answered. EM: exact McNemar test, "
-                "two-sided. F1: 95 % interval of the difference, by paired bootstrap over questions. A "
+                f"Each comparison uses the questions that both rows answered; its 95 % interval is "
+                f"{such(d.drawn for d in comparison.differences)}. p is that of the sign-flip test, adjusted "
+                "for the number of comparisons of this score on the same hardware and questions (Holm). A "
                 "difference that may be chance is marked not significant.",
             ),
-            (_differences(names, sorted(comparison.differences, key=lambda d: names.place(d.row))),),
+            tuple(_differences(names, sorted(comparison.differences, key=lambda d: names.place(d.row)))),
         ),
         Section(
             "F1 of each precision relative to fp32",
             (
-                "MLPerf requires 99 % or 99.9 % of the accuracy of fp32. If the interval includes a gate, "
-                "the result may be different with other questions.",
+                "MLPerf requires 99 % or 99.9 % of the accuracy of fp32. A gate is passed or failed if the "
+                f"95 % interval, {such(gate.drawn for gate in comparison.gates)}, leaves it out.",
             ),
             (_gates(names, sorted(comparison.gates, key=lambda gate: names.place(gate.row))),),
         ),
@@ -39,24 +51,39 @@ def evidence(comparison: Comparison) -> Chapter:
     return Chapter("evidence", "Do the differences hold?", kept)
 
 
-def _differences(names: Names, found: Sequence[Difference]) -> Table:
-    columns: tuple[Column[Difference], ...] = (
-        Column("hardware", lambda d: d.row.machine, number=False),
-        Column("model", lambda d: names.row(d.row), number=False),
-        Column("against", lambda d: names.row(d.against), number=False),
-        Column("questions", lambda d: str(d.questions)),
-        Column("EM points", lambda d: signed(d.exact_match, 1)),
-        Column("p", lambda d: f"{d.p_value:.3f}" if d.p_value >= _SMALLEST_P else f"< {_SMALLEST_P}"),
-        Column("EM", lambda d: _significance(d.exact_match_significant), number=False),
-        Column("F1 points", lambda d: signed(d.f1, 1)),
-        Column("F1 95 %", lambda d: f"{signed(d.f1_interval[0], 1)} to {signed(d.f1_interval[1], 1)}"),
-        Column("F1", lambda d: _significance(d.f1_significant), number=False),
+def _differences(names: Names, found: Sequence[Difference]) -> Iterator[Table]:
+    scores: tuple[tuple[str, float, Callable[[Difference], ScoreDifference | None]], ...] = (
+        ("EM", 1.0, lambda d: d.exact_match),
+        ("F1", 1.0, lambda d: d.f1),
+        ("BERTScore F1", 100.0, lambda d: d.bertscore_f1),
     )
-    return table_of("Differences", columns, found, names=3)
+    for name, scale, score in scores:
+        scored = [_Scored(d, one, scale) for d in found if (one := score(d)) is not None]
+        columns: tuple[Column[_Scored], ...] = (
+            Column("hardware", lambda x: x.difference.row.machine, number=False),
+            Column("model", lambda x: names.row(x.difference.row), number=False),
+            Column("against", lambda x: names.row(x.difference.against), number=False),
+            Column("questions", lambda x: str(x.difference.questions)),
+            Column(f"{name} points", lambda x: signed(x.scale * x.score.difference, 1)),
+            Column("95 %", _span),
+            Column("p", lambda x: _p_value(x.score.adjusted_p_value)),
+            Column(
+                "verdict",
+                lambda x: "significant" if x.score.significant else "not significant",
+                number=False,
+            ),
+        )
+        if scored:
+            yield table_of(f"Differences of {name}", columns, scored, names=3)
 
 
-def _significance(significant: bool) -> str:
-    return "significant" if significant else "not significant"
+def _span(scored: _Scored) -> str:
+    low, high = (signed(scored.scale * end, 1) for end in scored.score.interval)
+    return f"{low} to {high}"
+
+
+def _p_value(p: float) -> str:
+    return f"{p:.3f}" if p >= _SMALLEST_P else f"< {_SMALLEST_P}"
 
 
 def _gates(names: Names, found: Sequence[Gate]) -> Table:
@@ -66,8 +93,8 @@ def _gates(names: Names, found: Sequence[Gate]) -> Table:
         Column("questions", lambda gate: str(gate.questions)),
         Column("% of fp32's F1", lambda gate: f"{gate.percent_of_fp32:.2f}"),
         Column("95 %", lambda gate: span(gate.interval, 2)),
-        Column("99 %", lambda gate: "passes" if gate.passes_99 else "fails", number=False),
-        Column("99.9 %", lambda gate: "passes" if gate.passes_99_9 else "fails", number=False),
+        Column("99 %", lambda gate: written(gate.gate_99), number=False),
+        Column("99.9 %", lambda gate: written(gate.gate_99_9), number=False),
     )
     return table_of("Gates", columns, found)
 
@@ -103,7 +130,11 @@ def _rates(names: Names, found: Sequence[Divergence]) -> Table:
         Column("questions", lambda d: str(d.questions)),
         Column("different answers", lambda d: str(d.differ)),
         Column("equal answers", lambda d: percent(d.percent_equal)),
-        Column("gates that only one passes", lambda d: ", ".join(d.gates_flipped) or "none", number=False),
+        Column(
+            "gates that one passes and one fails",
+            lambda d: ", ".join(d.gates_flipped) or "none",
+            number=False,
+        ),
     )
     return table_of("Divergence", columns, found)
 

@@ -8,7 +8,7 @@ from collector.findings.between_rows import RowName, Unit
 from collector.findings.comparison import Comparison, Row, name_of
 from collector.report.charts.comparison_figures import figures
 from collector.report.columns import COLUMNS, noted_table
-from collector.report.names import Names
+from collector.report.names import Names, such
 from collector.report.page import Chapter, Heading, Section, Table, cells
 
 DEVICES: Final = (
@@ -33,12 +33,19 @@ def places(comparison: Comparison) -> Iterator[Chapter]:
         table, footnotes = place_table(rows)
         title = f"{rows[0].machine}, {rows[0].questions}"
         drawn = tuple(figures(comparison, rows))
-        sections = [Section("", tuple(_adjusted(rows)), (table,), drawn, footnotes)]
+        words = (*_intervals(rows), *_adjusted(rows))
+        sections = [Section("", words, (table,), drawn, footnotes)]
         names = {name_of(row) for row in rows}
         units = [unit for unit in comparison.units if unit.row in names]
         if units:
             sections.append(_devices(Names(comparison), units))
         yield Chapter(f"place-{number}", title, tuple(sections), first_screen=True)
+
+
+def _intervals(rows: Sequence[Row]) -> Iterator[str]:
+    """Write what the intervals of accuracy are for, above the table that has them."""
+    if any(row.drawn is not None for row in rows):
+        yield f"95 % intervals of accuracy are {such(row.drawn for row in rows)}."
 
 
 def _adjusted(rows: Sequence[Row]) -> Iterator[str]:

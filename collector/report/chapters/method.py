@@ -52,8 +52,10 @@ METRICS: Final = (
     ),
     (
         "95 %",
-        "Every interval covers 95 %. Two rows whose intervals overlap may still differ significantly: the "
-        'tests under "Do the differences hold?" decide.',
+        "Every interval covers 95 %. Those of EM, F1 and BERTScore are for articles like these, since the "
+        "questions of one article are alike. A number whose interval holds a bound is not decided. Two rows "
+        "whose intervals overlap may still differ significantly: the tests under "
+        '"Do the differences hold?" decide.',
     ),
 )
 

@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from collector.comparison.recommendation import Candidate, pareto_front
 from collector.findings.comparison import Comparison, Row
 from collector.report.charts.colours import ModelColours, label
 from collector.report.charts.curves import distributions, heat
@@ -43,14 +42,13 @@ def _trade(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
     shown = [row for row in rows if row.f1 is not None and row.p50_ms]  # 0 has no logarithm
     if not shown:
         return None
-    points = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0) for row in shown]
-    ahead = [Candidate(row.f1 or 0.0, row.p50_ms or 0.0) for row in shown if row.pareto]
-    front = [ahead[i] for i in pareto_front(ahead)]
+    front = _staircase([(row.p50_ms or 0.0, row.f1 or 0.0) for row in shown if row.pareto])
+    times, scores = [row.p50_ms or 0.0 for row in shown], [row.f1 or 0.0 for row in shown]
     return Figure(
         "Accuracy against time",
         "F1 over the median time per question, on a logarithmic axis: higher and further left is better. The "
-        "dotted line is the Pareto front: it joins the models that no other model beats in both. If a point "
-        "shows no name, point at it to see the name.",
+        "dotted line joins the models of the Pareto front whose numbers no other model beats in both. If a "
+        "point shows no name, point at it to see the name.",
         _table(shown, "f1", "f1_interval", "p50_ms", "best_for"),
         [
             {
@@ -59,8 +57,8 @@ def _trade(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
                 "hoverinfo": "skip",
                 "line": {"shape": "hv", "dash": "dot", "width": 1.5},
                 "tint": "quiet",
-                "x": [point.time for point in front],
-                "y": [point.f1 for point in front],
+                "x": [ms for ms, _ in front],
+                "y": [f1 for _, f1 in front],
             },
             *(
                 {
@@ -84,20 +82,29 @@ def _trade(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
                 "title": {"text": "p50 ms"},
                 "type": "log",
                 "range": [
-                    math.log10(min(p.time for p in points)) - _LABEL_DECADES,
-                    math.log10(max(p.time for p in points)) + _LABEL_DECADES,
+                    math.log10(min(times)) - _LABEL_DECADES,
+                    math.log10(max(times)) + _LABEL_DECADES,
                 ],
             },
             "yaxis": {
                 "title": {"text": "F1 %"},
                 # Wide enough that a difference within chance does not look large.
-                "range": [min(p.f1 for p in points) - _F1_MARGIN, max(p.f1 for p in points) + _F1_MARGIN],
+                "range": [min(scores) - _F1_MARGIN, max(scores) + _F1_MARGIN],
             },
             "showlegend": False,
         },
         400,
         wide=True,
     )
+
+
+def _staircase(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Choose the points of time and F1 that no other one beats in both, fastest first."""
+    steps: list[tuple[float, float]] = []
+    for ms, f1 in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not steps or f1 > steps[-1][1]:
+            steps.append((ms, f1))
+    return steps
 
 
 def _answers(rows: Sequence[Row]) -> Figure | None:

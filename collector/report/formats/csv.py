@@ -6,11 +6,12 @@ from typing import Final
 from collector.display.csv_text import csv_text
 from collector.findings.comparison import Comparison, Row
 from collector.findings.scenario_run import COMPARED, Rate, ScenarioRun
+from commandline.counted import counted
 
-_WITH_INTERVAL: Final = ("exact_match", "f1", "p50_ms", "p90_ms", "p99_ms", "speed_up")
+_WITH_INTERVAL: Final = ("exact_match", "f1", "bertscore_f1", "p50_ms", "p90_ms", "p99_ms", "speed_up")
 _OF_SCENARIO_INTERVALS: Final = ("times_one_by_one", "last_over_first")
 
-_NESTED: Final = {"marks", "intervals", "notes", "rates", "loadgen", "moments"}
+_NESTED: Final = {"drawn", "marks", "intervals", "notes", "rates", "loadgen", "moments"}
 
 _FIELDS: Final = tuple(field for field in Row.__struct_fields__ if field not in _NESTED)
 
@@ -23,12 +24,13 @@ def as_csv(comparison: Comparison) -> str:
     """Write a comparison as CSV with a header line: its rows, then the runs of other scenarios.
 
     The column `scenario` distinguishes them. An unknown value is an empty cell, and `notes` explains why. An
-    interval is two columns, `FIELD_low` and `FIELD_high`. `marks` counts answers by what disturbed them;
+    interval is two columns, `FIELD_low` and `FIELD_high`. `drawn` is what those of accuracy take as drawn at
+    random. `marks` counts answers by what disturbed them;
     `rates` and `loadgen` hold the details of those scenarios.
     """
     ends = [f"{field}_{end}" for field in _WITH_INTERVAL for end in ("low", "high")]
     more = [f"{field}_{end}" for field in _OF_SCENARIO_INTERVALS for end in ("low", "high")]
-    header = (*_FIELDS, *ends, "marks", "notes", *_OF_SCENARIOS, "rates", "loadgen", *more)
+    header = (*_FIELDS, *ends, "drawn", "marks", "notes", *_OF_SCENARIOS, "rates", "loadgen", *more)
     return csv_text(header, map(_values, comparison.entries))
 
 
@@ -38,6 +40,7 @@ def _values(row: Row | ScenarioRun) -> list[object]:
     return [
         *(getattr(row, field, None) for field in _FIELDS),
         *_ends(row, _WITH_INTERVAL),
+        None if row.drawn is None else counted(row.drawn.units, row.drawn.unit),
         marks,
         notes,
         *(_of_scenario(row, field) for field in _OF_SCENARIOS),

@@ -100,7 +100,7 @@ def test_what_is_said_before_a_command(plan: Plan) -> None:
     assert work.startswith("2 bundles, one after the other, 60 questions: ")
     assert in_time.endswith("none, since that takes at least 2 rounds")
     work, *_ = announcement([changed(plan, percentile=99)] * 2, 100.0, None)
-    assert work.endswith("5 rounds of 132 or 133 questions: about 2 min or more")
+    assert work.endswith("5 rounds of 12 questions: about 2 min or more")
 
 
 def test_what_is_said_of_other_scenarios(plan: Plan) -> None:

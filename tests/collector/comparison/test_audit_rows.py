@@ -189,7 +189,7 @@ def test_a_row_of_partial_runs_only_is_marked(lab: Store) -> None:
     measure(lab, MINILM, answered=30, end="interrupted")
     text = screen(lab)
     assert "86.7" in line(text, "MiniLM-L6", "30/40 partial")
-    assert "real time" in line(text, "MiniLM-L6 fp32 (partial)")
+    assert "high accuracy (one of 2)" in line(text, "MiniLM-L6 fp32 (partial)")
     assert "was interrupted after 30 answers" in text
     assert "partial" not in line(text, "BERT-Large", "40/40")
 
@@ -366,7 +366,7 @@ def test_forty_questions_take_no_label_beside_all_of_them(lab: Store) -> None:
     measure(lab, BERT, ms=100.0, asked=range(20, 39), wrong=0)
     measure(lab, manifest("bert-large", "int8"), ms=60.0, wrong=3)
     measure(lab, MINILM)
-    comparison = found(lab, require="f1>=80")
+    comparison = found(lab, require="f1>=60")
     text = render(comparison, "table", width=250)
     assert "high accuracy" in line(text, "Raspberry", "BERT-Large int8", "92.5")
     few = row_of(replace(comparison, rows=comparison.rows[:1]), "bert-large")

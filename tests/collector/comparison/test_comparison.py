@@ -5,7 +5,8 @@ import pytest
 from msgspec.structs import replace
 
 from agent.stopping.percentile_bounds import needed
-from collector.comparison.compare import TOO_FEW, compare
+from collector.comparison.compare import compare
+from collector.comparison.labels.rows import TOO_FEW
 from collector.comparison.notes import (
     NO_BASELINE,
     NO_BERTSCORE,

@@ -1,10 +1,17 @@
 """Findings between rows, checked by hand for four questions."""
 
+from collections.abc import Iterable
+
 import pytest
 from msgspec.structs import replace
 
 from collector.comparison.compare import compare
+from collector.comparison.divergence import divergences
+from collector.comparison_inputs.inputs import gather
+from collector.findings.accuracy import Drawn
+from collector.findings.between_rows import Divergence
 from collector.findings.comparison import Comparison
+from collector.findings.verdict import Verdict
 from collector.report.chapters.answer import answer as answer_chapter
 from collector.report.chapters.evidence import evidence
 from collector.report.chapters.provenance import provenance
@@ -43,13 +50,18 @@ def test_accuracy_is_compared_on_shared_questions(store_with_golds: Store) -> No
     (difference,) = found(store_with_golds).differences
     assert (difference.row.model, difference.against.model) == ("minilm-l6", "bert-large")
     assert (difference.questions, difference.only_row, difference.only_against) == (4, 1, 3)
-    assert difference.exact_match == -50.0
-    assert difference.p_value == pytest.approx(2 * (1 + 4) / 16)
-    assert not difference.exact_match_significant
+    assert difference.drawn == Drawn(unit="question", units=4)
+    exact, f1 = difference.exact_match, difference.f1
+    assert exact.difference == -50.0
+    assert exact.p_value == exact.adjusted_p_value == pytest.approx(2 * (1 + 4) / 16)
     # F1 of minilm 0, 2/3, 1/2, 1 and of bert-large 1, 1, 1, 0
-    assert difference.f1 == pytest.approx(100 * (0 + 2 / 3 + 1 / 2 + 1 - 3) / 4)
-    assert difference.f1_interval[0] < 0 < difference.f1_interval[1]
-    assert not difference.f1_significant
+    assert f1.difference == pytest.approx(100 * (0 + 2 / 3 + 1 / 2 + 1 - 3) / 4)
+    # the four differences are -1, -1/3, -1/2, 1: of all 16 signs, 12 make a sum at least as far from 0
+    assert f1.p_value == pytest.approx(12 / 16)
+    for score in (exact, f1):
+        assert score.interval[0] < 0 < score.interval[1]
+        assert not score.significant
+    assert difference.bertscore_f1 is None
 
 
 def test_a_gate_is_the_part_of_fp32s_f1(store_with_golds: Store) -> None:
@@ -58,7 +70,9 @@ def test_a_gate_is_the_part_of_fp32s_f1(store_with_golds: Store) -> None:
     comparison = found(store_with_golds)
     (gate,) = comparison.gates
     assert gate.percent_of_fp32 == pytest.approx(100 * (1 + 2 / 3 + 1 / 2 + 1) / (1 + 2 / 3 + 1 + 1))
-    assert (gate.passes_99, gate.passes_99_9) == (False, False)
+    assert {gate.gate_99.outcome, gate.gate_99_9.outcome} == {"not decided"}
+    assert gate.interval[0] < gate.percent_of_fp32 < 99 < gate.interval[1]
+    assert gate.gate_99.needs is not None and gate.gate_99.needs > 4
     (divergence,) = comparison.divergences
     assert (divergence.kind, divergence.questions, divergence.differ) == ("precision", 4, 1)
     assert divergence.percent_equal == 75.0
@@ -71,12 +85,22 @@ def test_a_bundle_that_answers_otherwise_elsewhere_may_flip_a_gate(store_with_go
         ingest_run(store_with_golds, manifest("minilm-l6"), on)
     ingest_run(store_with_golds, manifest("minilm-l6", "int8"))
     ingest_run(store_with_golds, manifest("minilm-l6", "int8"), SERVER, q4="Hamburg")
-    by_hardware = [d for d in found(store_with_golds).divergences if d.kind == "hardware"]
-    fp32, int8 = sorted(by_hardware, key=lambda d: d.left.precision)
+    comparison = found(store_with_golds)
+    fp32, int8 = by_hardware(comparison.divergences)
     assert (fp32.differ, fp32.gates_flipped) == (0, ())
-    assert (int8.differ, int8.gates_flipped) == (1, ("99 %", "99.9 %"))
+    assert (int8.differ, int8.gates_flipped) == (1, ()), "four questions decide no gate"
     assert (int8.left_on, int8.right_on) == ("aarch64 asimddp", "x86_64 avx2")
     assert (int8.left_percent_of_fp32, int8.right_percent_of_fp32) == (100.0, 75.0)
+    decided = [
+        replace(gate, gate_99=Verdict(outcome="passes" if gate.percent_of_fp32 > 99 else "fails"))
+        for gate in comparison.gates
+    ]
+    fp32, int8 = by_hardware(divergences(gather(store_with_golds).side_pairs, decided))
+    assert (fp32.gates_flipped, int8.gates_flipped) == ((), ("99 %",))
+
+
+def by_hardware(found: Iterable[Divergence]) -> list[Divergence]:
+    return sorted((d for d in found if d.kind == "hardware"), key=lambda d: d.left.precision)
 
 
 def test_every_two_processors_are_compared_and_named(store_with_golds: Store) -> None:

@@ -150,11 +150,7 @@ def test_json_and_csv_hold_the_full_numbers(comparison: Comparison) -> None:
                 assert text == value, field
         for field, (low, high) in row["intervals"].items():
             assert (float(record[f"{field}_low"]), float(record[f"{field}_high"])) == (low, high)
-    assert [row["best_for"] for row in full["rows"]] == [
-        [],
-        ["high accuracy"],
-        ["real time", "low resource"],
-    ]
+    assert [row["best_for"] for row in full["rows"]] == [[], [], []], "four questions tell nothing apart"
 
 
 def test_the_cells_are_the_numbers_rounded(comparison: Comparison) -> None:
@@ -204,7 +200,9 @@ def test_numbers_that_were_worked_out_by_hand_are_in_every_format(store_with_gol
     headings = [heading.text for heading in shown.headings]
     name = ["MiniLM-L6", "fp32"]
     as_html = next(rows for rows in HtmlTables(render(comparison, "html")).tables if rows[-1][:2] == name)[-1]
-    as_markdown = next(t for t in markdown_tables(render(comparison, "markdown")) if t[-1][:2] == name)[-1]
+    as_markdown = next(t for t in markdown_tables(render(comparison, "markdown")) if t and t[-1][:2] == name)[
+        -1
+    ]
     on_terminal = [re.split(r" {2,}", line) for line in render(comparison, "table", part="full").splitlines()]
     as_lines = next(line for line in on_terminal if line[:2] == name)
     for cells in (as_html, as_markdown, as_lines):

@@ -99,7 +99,7 @@ def test_a_system_from_elsewhere_is_compared_by_accuracy(store_with_golds: Store
     assert "only their accuracy" in added.notes["p50_ms"][0]
     (difference,) = compare(store_with_golds).differences
     assert (difference.row.model, difference.against.model) == ("Gizmo", "bert-large")
-    assert (difference.only_row, difference.only_against, difference.p_value) == (1, 1, 1.0)
+    assert (difference.only_row, difference.only_against, difference.exact_match.p_value) == (1, 1, 1.0)
     assert measured.model == "bert-large"
 
 

@@ -6,14 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.statistics.confidence import is_significant
-from collector.statistics.means import mean, ratio_of_means
+from collector.statistics.means import ratio_of_means
 from collector.statistics.percentiles import (
     percentile,
     percentile_interval,
     smooth_log_percentile,
     widened,
 )
-from collector.statistics.shares import mcnemar, share_interval
 from collector.statistics.timing.outliers import outliers
 from collector.statistics.timing.ratios import geometric_mean
 
@@ -84,14 +83,6 @@ def test_an_interval_covers_as_often_as_it_claims() -> None:
 
 
 @settings(max_examples=30)
-@given(SCORES)
-def test_a_mean_has_an_interval_in_the_range_of_its_values(values: list[float]) -> None:
-    found = mean(values)
-    assert min(values) - 1e-12 <= found.low <= found.value <= found.high <= max(values) + 1e-12
-    assert found == mean(list(reversed(values))), "the order of questions does not matter"
-
-
-@settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.5, 1.0])), min_size=1))
 def test_the_ratio_of_equal_scores_is_one(pairs: list[tuple[float, float]]) -> None:
     scores, reference = zip(*pairs, strict=True)
@@ -99,26 +90,6 @@ def test_the_ratio_of_equal_scores_is_one(pairs: list[tuple[float, float]]) -> N
     found = ratio_of_means(scores, reference)
     assert found.value == pytest.approx(sum(scores) / sum(reference))
     assert found.low <= found.value <= found.high
-
-
-def test_wilson_by_hand() -> None:
-    z2 = 1.959963984540054**2
-    assert share_interval(4, 4) == pytest.approx((4 / (4 + z2), 1.0))
-    assert share_interval(0, 10) == pytest.approx((0.0, z2 / (10 + z2)))
-
-
-@given(st.integers(0, 400), st.integers(0, 400))
-def test_mcnemar_is_the_sign_test_of_the_discordant(left: int, right: int) -> None:
-    smaller, total = min(left, right), left + right
-    tail = sum(math.comb(total, k) for k in range(smaller + 1)) / 2**total
-    assert mcnemar(left, right) == pytest.approx(min(1.0, 2 * tail), rel=1e-9, abs=1e-30)
-    assert mcnemar(left, right) == mcnemar(right, left)
-
-
-def test_mcnemar_by_hand() -> None:
-    assert mcnemar(0, 6) == pytest.approx(2 / 64)
-    assert mcnemar(5, 15) == pytest.approx(0.0413894653)
-    assert mcnemar(0, 0) == 1.0
 
 
 def test_geometric_mean_by_hand() -> None:

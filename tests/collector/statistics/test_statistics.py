@@ -3,14 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.comparison.recommendation import Candidate, best_for, pareto_front
 from collector.statistics.percentiles import percentile
 from collector.statistics.timing.medians import ratio_of_medians
 
 TIMES = st.lists(st.integers(1, 10**12), min_size=1, max_size=50)
-CANDIDATES = st.lists(
-    st.builds(Candidate, f1=st.floats(0, 100), time=st.floats(0.1, 1e6)), min_size=0, max_size=8
-)
 
 
 @pytest.mark.parametrize(
@@ -47,27 +43,3 @@ def test_a_ratio_of_two_samples_covers_the_truth_of_a_steady_machine() -> None:
         found = ratio_of_medians(last, first)
         covered += found.low <= 1 <= found.high
     assert covered >= 180
-
-
-def test_best_for_by_hand() -> None:
-    teacher, distilled, tiny, bad = (
-        Candidate(93.0, 400.0),
-        Candidate(87.0, 60.0),
-        Candidate(70.0, 15.0),
-        Candidate(60.0, 500.0),
-    )
-    assert best_for([teacher, distilled, tiny, bad]) == [("high accuracy",), ("balance",), ("real time",), ()]
-    assert best_for([teacher, bad]) == [("high accuracy", "real time"), ()]
-    assert best_for([teacher]) == [()]
-    assert best_for([]) == []
-
-
-@given(CANDIDATES)
-def test_recommended_models_are_on_the_pareto_front(candidates: list[Candidate]) -> None:
-    front = pareto_front(candidates)
-    labels = best_for(candidates)
-    assert {i for i, found in enumerate(labels) if found} <= set(front)
-    for i in front:
-        assert not any(c.f1 > candidates[i].f1 and c.time < candidates[i].time for c in candidates)
-    given = [label for found in labels for label in found]
-    assert len(given) == len(set(given))
