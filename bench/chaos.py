@@ -4,8 +4,10 @@
 
 Two devices without a model (`bench.processes.device`), a collector and Mosquitto run as processes. A schedule
 is a random series of faults: processes are killed and stopped, connections cut and stalled, the database's
-disk is full, and a stranger sends nonsense, odd properties and sparse runs. After it, nothing disturbs the
-devices until they are done. Then the database must hold exactly the records that the devices committed. A
+disk is full, and a stranger sends nonsense, odd properties and sparse runs. In half of the schedules, cards
+are copied into further boards and put back to older copies; in the other half, the database is put back.
+After it, nothing disturbs the devices until they are done. Then each record that a device committed must be
+in the database with the same content, or refused and kept by its device; and no run may be of two boards. A
 schedule that fails prints the command that repeats it: the faults and their order are the same then, their
 times only nearly. `--shard` divides many schedules, and `--ledger` remembers those that ended well.
 """
@@ -15,7 +17,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -25,18 +26,20 @@ from typing import Final, NamedTuple
 
 import click
 
+from bench.blows.backup import Backup
+from bench.blows.board import Board
 from bench.blows.disk import Disk
 from bench.blows.parrot import Parrot
 from bench.commandline import needed
 from bench.commandline.options import command, count
 from bench.processes.process import Process
-from bench.results.committed import Failed, check
+from bench.results.committed import Failed
 from bench.results.schedules import Ledger, Shard, shard
 from tests.faults.proxy import Stalling
 from tests.mosquitto import Mosquitto
 
 DEVICES: Final = 2
-_CHAOS_SECONDS: Final = 1.5
+_CHAOS_SECONDS: Final = 2.0
 _CALM_SECONDS: Final = 90.0
 
 
@@ -47,6 +50,7 @@ class World:
         self.folder = folder
         self.disk = Disk(folder / "disk")
         self.database = self.disk.folder / "results.db"
+        self.backup = Backup(self.database, folder / "backup.db")
         self.broker = Mosquitto(folder, lines=("allow_anonymous true", "max_queued_messages 100"))
         self.broker.start()
         self.proxy = Stalling(self.broker.port)
@@ -72,42 +76,49 @@ class World:
         """Play one schedule; returns how many records were checked.
 
         Raises:
-            Failed: a record is lost, stored twice, or not delivered.
+            Failed: a record is lost or falsified, or not delivered.
         """
         rng = random.Random(f"{seed}/{number}")  # noqa: S311  # to be repeated
-        folders = [self.folder / f"{number}-{index}" for index in range(DEVICES)]
-        devices = [self._device(index, folder, rng) for index, folder in enumerate(folders)]
-        for device in devices:
-            device.start()
+        url = f"mqtt://127.0.0.1:{self.proxy.port}"
+        boards = [
+            Board(self.folder / f"{number}-{index}", f"device-{index}", url, rng.randint(1, 2000))
+            for index in range(DEVICES)
+        ]
+        self.backup.forget()
+        for board in boards:
+            board.process.start()
         parrot = Parrot(self.broker.port, rng, DEVICES)
         try:
-            self._strike(devices, parrot, rng)
+            self._strike(boards, parrot, rng)
         finally:
             parrot.stop()
-        self._calm(devices)
-        return sum(check(self.database, folder.with_suffix(".log")) for folder in folders)
+        self._calm(boards)
+        return sum(board.check(self.database) for board in boards)
 
-    def _device(self, index: int, folder: Path, rng: random.Random) -> Process:
-        return Process(
-            folder.with_suffix(".said"),
-            *("bench.processes.device", "--state-dir", str(folder), "--device-id", f"device-{index}"),
-            *("--broker", f"mqtt://127.0.0.1:{self.proxy.port}", "--records", str(rng.randint(1, 800))),
-        )
-
-    def _strike(self, devices: list[Process], parrot: Parrot, rng: random.Random) -> None:
+    def _strike(self, boards: list[Board], parrot: Parrot, rng: random.Random) -> None:
+        rare = rng.choice((self._blow_on_cards, self._blow_on_database))
+        for board in boards:
+            board.wait_for_results()
+        time.sleep(rng.uniform(0.0, 0.7))
         end = time.monotonic() + _CHAOS_SECONDS
+        if rare == self._blow_on_database:
+            self.backup.make()
+        else:
+            for board in boards:
+                board.back_up()
+                board.process.start()
         while time.monotonic() < end:
             time.sleep(rng.uniform(0.0, 0.5))
-            self._blow(devices, parrot, rng)()
+            rng.choice((self._blow, rare))(boards, parrot, rng)
             time.sleep(rng.uniform(0.0, 0.4))
             if rng.random() < 0.7:
-                self._raise_up(devices)
-        self._raise_up(devices)
+                self._raise_up(boards)
+        self._raise_up(boards)
 
-    def _blow(self, devices: list[Process], parrot: Parrot, rng: random.Random) -> Callable[[], None]:
-        device = rng.choice(devices)
+    def _blow(self, boards: list[Board], parrot: Parrot, rng: random.Random) -> None:
+        device = rng.choice(boards).process
         number = rng.choice((signal.SIGKILL, signal.SIGTERM))
-        return rng.choice(
+        rng.choice(
             (
                 lambda: device.end(number),
                 lambda: device.end(signal.SIGKILL),
@@ -124,28 +135,45 @@ class World:
                 self.broker.pause,
                 self.disk.fill,
             )
-        )
+        )()
 
-    def _raise_up(self, devices: list[Process]) -> None:
+    def _blow_on_cards(self, boards: list[Board], _parrot: Parrot, rng: random.Random) -> None:
+        board = rng.choice(boards)
+        clone = board.folder.with_name(f"{board.folder.name}-{len(boards)}")
+        rng.choice((board.put_back, lambda: boards.append(board.clone(clone))))()
+
+    def _blow_on_database(self, _boards: list[Board], _parrot: Parrot, rng: random.Random) -> None:
+        def restore() -> None:
+            self.collector.end(signal.SIGTERM)
+            self.backup.put_back()
+
+        self.disk.free()
+        rng.choice((restore, self.backup.put_back))()
+
+    def _raise_up(self, boards: list[Board]) -> None:
         if not self.broker.running:
             self.broker.start()
         self.broker.resume()
         self.proxy.resume()
         self.disk.free()
         self.collector.start()
-        for device in devices:
-            if device.code != 0:
-                device.start()
+        for board in boards:
+            if board.process.code != 0:
+                board.process.start()
 
-    def _calm(self, devices: list[Process]) -> None:
-        deadline = time.monotonic() + _CALM_SECONDS
-        for device in devices:
-            while device.code != 0:
-                if time.monotonic() > deadline:
-                    raise Failed("some records got no receipt in time")
+    def _calm(self, boards: list[Board]) -> None:
+        """Let one board after the other deliver: boards with one identity cannot be connected together."""
+        for board in boards:
+            board.process.end(signal.SIGTERM)
+        for board in boards:
+            deadline = time.monotonic() + _CALM_SECONDS
+            while True:
                 self.collector.start()  # it gives up when its broker is away at the start
-                device.start()
-                device.wait(1.0)
+                board.process.start()
+                if board.process.wait(1.0) == 0:
+                    break
+                if time.monotonic() > deadline:
+                    raise Failed(f"some records of {board.folder.name} got no receipt in time")
 
 
 class Played(NamedTuple):

@@ -179,7 +179,7 @@ def main(
             codes = [device.wait(_DRAIN_SECONDS) for device in soak.devices]
             if codes != [0] * devices:
                 raise Failed(f"devices ended with {codes}: some records got no receipt")
-            checked = sum(check(soak.database, folder.with_suffix(".log")) for folder in soak.folders)
+            checked = sum(check(soak.database, folder) for folder in soak.folders)
             struck = count_of_faults - len(faults)
             print(f"\n{minutes:g} minutes, {struck} faults, {checked:,} records: 0 lost, 0 duplicated")
         except Failed as failed:

@@ -17,6 +17,10 @@ class StorageUnavailable(CollectorError):
     """The database cannot be written or read now (disk full, locked, I/O error): trying later may help."""
 
 
+class DatabaseMoved(CollectorError):
+    """The database that is open is not the file at its path any more: stop, and acknowledge nothing."""
+
+
 class BrokerUnavailable(CollectorError):
     """The broker cannot be started, refuses the collector, or cannot do what is needed: check the broker."""
 

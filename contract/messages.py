@@ -1,21 +1,47 @@
 """The three messages between agent and collector. They are JSON, which people can read in MQTT tools."""
 
-from typing import Final, Literal
+from itertools import zip_longest
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import replace
 
 from contract import codec
 from contract.errors import Malformed
-from contract.fields import Count, DeviceId, Name, RunId, Text, UtcTime
+from contract.fields import Count, DeviceId, Epoch, Name, RunId, Text, UtcTime
 from contract.records import Record
-from contract.version import FORMAT_VERSION, RECEIPT_VERSION
+from contract.version import FORMAT_VERSION
 
 MAX_MESSAGE_BYTES: Final = 262_144
 """Size limit of a message: no sender makes a larger one, and receivers reject a larger one."""
 
+MAX_RECEIPT_RANGES: Final = 4096
+"""The most ranges of a run in a receipt, so that it fits into a message. A receipt with this many may name
+fewer records than are stored."""
+
+MAX_EPOCHS: Final = 1024
+"""The most processes of a run that a message names: the first ones."""
+
 SeqRange = tuple[Count, Count]
 """First and last `seq`, both included."""
+SeqRanges = Annotated[tuple[SeqRange, ...], Meta(max_length=MAX_RECEIPT_RANGES)]
+Epochs = Annotated[tuple[tuple[Count, Epoch], ...], Meta(max_length=MAX_EPOCHS)]
+"""The processes that wrote a run, in order: the first `seq` of each, and its epoch."""
+
+
+def parting(one: Epochs, other: Epochs) -> int | None:
+    """The first `seq` from which two accounts of a run name different processes.
+
+    Returns:
+        None if they agree, or if one of them names no process, as in version 1.
+    """
+    if not one or not other:
+        return None
+    for pair in zip_longest(one, other):
+        if pair[0] != pair[1]:
+            return min(process[0] for process in pair if process is not None)
+    return None
 
 
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type"):
@@ -26,21 +52,42 @@ class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Batch(_Message, tag="batch", frozen=True, kw_only=True):
-    """Records of one run, in order of `seq`. They may be sent again, in other groups, any number of times."""
+    """Records of one run, in order of `seq`. They may be sent again, in other groups, any number of times.
+
+    A batch without records is an inquiry: a receipt says which records of the run the collector has.
+    """
 
     run_id: RunId
     records: tuple[Record, ...]
+    epochs: Epochs = ()
+    """The processes that wrote the run on this device. Two boards with copies of one state folder continue
+    the same run, and differ here. Empty in version 1."""
+    gone: SeqRanges = ()
+    """In an inquiry: the records of the run that this device wrote and no longer has. If the collector lacks
+    some of them, they are missing for good."""
+
+    @property
+    def epoch(self) -> str | None:
+        """The latest process that wrote the run on this device; None in version 1."""
+        return self.epochs[-1][1] if self.epochs else None
 
 
-class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class _ReceiptPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A part of a receipt. Defaults are omitted: version 1 reads a receipt that needs nothing newer."""
+
+
+class Refusal(_ReceiptPart, frozen=True, kw_only=True):
     """Records that the collector will never store, or not before it is updated."""
 
     first_seq: Count
     last_seq: Count
     reason: Text
+    epoch: Epoch | None = None
+    """The latest process that wrote the run on the device that is meant. A device that knows no such process
+    ignores the refusal: another device has the same identity. None in version 1."""
 
 
-class Stream(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Stream(_ReceiptPart, frozen=True, kw_only=True):
     """The records of one run that a collector has committed."""
 
     run_id: RunId
@@ -48,6 +95,9 @@ class Stream(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Ranges of stored records: disjoint, ascending, not adjacent. A range that begins at 0 ends at the
     high-water mark."""
     refused: tuple[Refusal, ...] = ()
+    epochs: Epochs = ()
+    """The processes that wrote the stored records. A device confirms only what its own processes wrote. Empty
+    in version 1."""
 
     @property
     def through(self) -> int:
@@ -101,11 +151,16 @@ _DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 def encode_message(message: Message) -> bytes:
     """Return the JSON of a message. The caller keeps it within `MAX_MESSAGE_BYTES`.
 
-    A receipt is written in the first version that has all of its fields: older agents read it.
+    A receipt is written in the first version that has all of its fields, so that older agents read it. For
+    records of version 1, that is version 1.
     """
-    if isinstance(message, Receipt):
-        message = replace(message, format_version=RECEIPT_VERSION)
+    if isinstance(message, Receipt) and not any(map(_is_newer, message.streams)):
+        message = replace(message, format_version=1)
     return codec.encode(message)
+
+
+def _is_newer(stream: Stream) -> bool:
+    return bool(stream.epochs) or any(refusal.epoch is not None for refusal in stream.refused)
 
 
 def decode_message(data: bytes) -> Message:

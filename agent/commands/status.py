@@ -42,6 +42,11 @@ def status(state_dir: Path | None, as_json: bool) -> None:
         full = f"{summary.used_bytes / 1_048_576:.1f} of {summary.limit_bytes / 1_048_576:.0f} MiB"
         left = summary.hours_left
         click.echo(f"outbox      {full}" + (f", full in {left:.1f} hours" if left is not None else ""))
+    if summary.kept:
+        size = f"{summary.kept_bytes / 1_048_576:.1f} MiB"
+        click.echo(
+            f"            and {counted(summary.kept, 'delivered result')} ({size}) while there is room"
+        )
     click.echo(f"delivery    {summary.link}" + (f" since {summary.since}" if summary.since else ""))
     if summary.problem:
         click.echo(f"            {printable(summary.problem)}")

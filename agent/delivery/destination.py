@@ -1,7 +1,7 @@
 """Where a run's results go from the outbox: to a broker during the run, or into a file at its end."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from agent.delivery.batches import MAX_RECORDS, pack
 from agent.delivery.results_file import extend
 from agent.errors import BadInput
-from agent.outbox.outbox import Outbox, Row
+from agent.outbox.outbox import Outbox
+from agent.outbox.seq_ranges import ranges_of
 from agent.outbox.state_folder import OpenedState
+from agent.outbox.summary import newly_refused
 from agent.progress import Progress
 from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress, parse_broker
+from commandline.counted import counted
 from contract.codec import printable
-from contract.messages import SeqRange
 
 if TYPE_CHECKING:
     from agent.delivery.publisher import Publisher
@@ -85,6 +87,14 @@ def destination(
 class Delivery(Protocol):
     """Delivers the results of a campaign."""
 
+    @property
+    def delivered(self) -> int:
+        """How many records have arrived."""
+
+    @property
+    def unanswered(self) -> int:
+        """Of how many runs no collector has said whether it still has what it confirmed."""
+
     def between(self, progress: Progress) -> None:
         """Work for a moment between two chunks of questions."""
 
@@ -104,19 +114,23 @@ class Delivery(Protocol):
 
 @contextmanager
 def delivering(where: Destination, state: OpenedState, say: Say) -> Iterator[Delivery]:
-    """Open a delivery to the destination for the length of the block."""
+    """Open a delivery to the destination for the length of the block; at its end, say what was refused."""
     if isinstance(where, ResultFile):
         yield ToFile(where.path, state.outbox)
         return
     from agent.delivery.publisher import Publisher
 
     publisher = Publisher(where.broker, state.device_id, state.outbox, state.folder / CLIENT_FILE)
+    refused = state.outbox.refused()
     try:
         if where.live:
             publisher.step()
         yield ToBroker(publisher, state.stop, where.flush_seconds, say, live=where.live)
     finally:
         publisher.close()
+        for each in newly_refused(refused, state.outbox.refused()):
+            were = counted(each.count, "result was refused and is", "results were refused and are")
+            say(f"{were} kept here, not sent again: {printable(each.reason)}")
 
 
 class ToBroker:
@@ -132,6 +146,16 @@ class ToBroker:
         self._say = say
         self._reported: str | None = None
         self._noticed: str | None = None
+
+    @property
+    def delivered(self) -> int:
+        """How many records a collector has confirmed."""
+        return self._publisher.delivered
+
+    @property
+    def unanswered(self) -> int:
+        """Of how many runs no collector has said whether it still has what it confirmed."""
+        return self._publisher.unanswered
 
     def between(self, progress: Progress) -> None:
         """Send results and read receipts. A run that waits for room needs receipts, live or not."""
@@ -183,6 +207,17 @@ class ToFile:
     def __init__(self, path: Path, outbox: Outbox) -> None:
         self._path = path
         self._outbox = outbox
+        self._delivered = 0
+
+    @property
+    def delivered(self) -> int:
+        """How many records were written to the file."""
+        return self._delivered
+
+    @property
+    def unanswered(self) -> int:
+        """Always 0: a file is not asked."""
+        return 0
 
     def between(self, progress: Progress) -> None:
         """Do nothing: the file gets whole runs."""
@@ -196,7 +231,7 @@ class ToFile:
         Raises:
             NotDelivered: the file cannot be written; the run stays in the outbox.
         """
-        write_waiting(self._path, self._outbox, run_id)
+        self._delivered += write_waiting(self._path, self._outbox, run_id)
 
     def finish(self) -> None:
         """Do nothing: results that other commands left were not meant for this file."""
@@ -208,26 +243,16 @@ def write_waiting(path: Path, outbox: Outbox, run_id: str | None = None) -> int:
     Raises:
         NotDelivered: the file cannot be written; everything stays in the outbox.
     """
-    written: dict[str, list[SeqRange]] = {}
+    written: dict[str, list[int]] = {}
 
     def messages() -> Iterator[bytes]:
         position = 0
         while rows := outbox.rows(position, MAX_RECORDS, run_id):
-            packed = pack(rows)
+            packed = pack(rows, outbox.epochs(rows[0].run_id))
             position = packed.rows[-1].position
-            written.setdefault(packed.rows[0].run_id, []).extend(_ranges(packed.rows))
+            written.setdefault(packed.rows[0].run_id, []).extend(row.seq for row in packed.rows)
             yield packed.payload
 
     extend(path, messages())
     # If the agent is killed here, the records are written again; a collector stores them once.
-    return sum(outbox.remove(written_id, ranges) for written_id, ranges in written.items())
-
-
-def _ranges(rows: Sequence[Row]) -> list[SeqRange]:
-    ranges: list[SeqRange] = []
-    for row in rows:
-        if ranges and ranges[-1][1] == row.seq - 1:
-            ranges[-1] = (ranges[-1][0], row.seq)
-        else:
-            ranges.append((row.seq, row.seq))
-    return ranges
+    return sum(outbox.remove(written_id, ranges_of(seqs)) for written_id, seqs in written.items())

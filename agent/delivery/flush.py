@@ -4,6 +4,7 @@ from pathlib import Path
 
 from agent.delivery.destination import Destination, ResultFile, Say, delivering, write_waiting
 from agent.errors import NotDelivered
+from agent.outbox.outbox import Outbox
 from agent.outbox.state_folder import opened_state
 from commandline.counted import counted
 
@@ -34,15 +35,27 @@ def deliver_waiting(
     with opened_state(state_dir, device_id, say) as state:
         if release_refused:
             state.outbox.release()
-        waiting = state.outbox.pending()
+        refused = _refused(state.outbox)
         if isinstance(where, ResultFile):
-            write_waiting(where.path, state.outbox)
+            delivered = write_waiting(where.path, state.outbox)
         else:
             with delivering(where, state, say) as delivery:
                 delivery.finish()
+                delivered, unanswered = delivery.delivered, delivery.unanswered
+            if unanswered:
+                runs = counted(unanswered, "delivered run")
+                say(f"no collector has said whether it still has {runs}")
         state.stop.check()
         remaining = state.outbox.pending()
-    say(f"{counted(waiting - remaining, 'result')} delivered")
+        refused = _refused(state.outbox) - refused
+    say(f"{counted(delivered, 'result')} delivered")
+    if refused > 0:
+        stay = counted(refused, "result stays", "results stay")
+        raise NotDelivered(f"{stay} in the outbox, refused: see 'agent status'")
     if remaining:
         stay = counted(remaining, "result stays", "results stay")
         raise NotDelivered(f"{stay} in the outbox: no collector has confirmed receipt yet")
+
+
+def _refused(outbox: Outbox) -> int:
+    return sum(each.count for each in outbox.refused())

@@ -58,6 +58,7 @@ class Publisher:
         self._device_id = device_id
         self._outbox = outbox
         self._sender = Sender(outbox)
+        self._sender.ask(device_id)
         self._uplink: Uplink | None = None
         self._session_id = ""
         self._retry_at = 0.0
@@ -73,12 +74,19 @@ class Publisher:
         self._short_connections = 0
         self._link: LinkState | None = None
         self._noted: tuple[LinkState, str | None] | None = None
+        self.delivered = 0
+        """How many records a collector has confirmed."""
         self.was_connected = False
         """Whether the broker has accepted this agent at least once."""
         self.notice: str | None = None
         """What the user should know of the broker, as one sentence."""
         self.problem: str | None = None
         """The latest reason why results do not arrive, as one sentence; None while they do."""
+
+    @property
+    def unanswered(self) -> int:
+        """Of how many runs no collector has said whether it still has what it confirmed."""
+        return self._sender.unanswered
 
     def step(self, progress: Progress | None = None, wait_seconds: float = 0.0) -> None:
         """Do what can be done now: connect, read receipts, publish.
@@ -133,9 +141,9 @@ class Publisher:
             self._uplink.turn()
 
     def drain(self, seconds: float, stop: Stop) -> None:
-        """Step until nothing waits, the time is up, or a signal comes."""
+        """Step until nothing waits and collectors have answered, or the time is up, or a signal comes."""
         deadline = time.monotonic() + seconds
-        while self._outbox.pending() and time.monotonic() < deadline:
+        while (self._outbox.pending() or self._sender.asking) and time.monotonic() < deadline:
             if stop.asked:
                 return
             self.step(wait_seconds=POLL_SECONDS)
@@ -195,6 +203,7 @@ class Publisher:
             self.problem = None
             self._link = None
         self._sender.reconnected()
+        self._sender.ask(self._device_id)
         self._state_due_at = 0.0
 
     def _read_replies(self, uplink: Uplink) -> None:
@@ -208,7 +217,8 @@ class Publisher:
                 continue
             if any(stream.stored and not self._knows(stream.run_id) for stream in receipt.streams):
                 self._foreign_receipts += 1
-            if self._sender.take(receipt):
+            if taken := self._sender.take(receipt):
+                self.delivered += taken
                 self._delivered()
         if self._foreign_receipts >= FOREIGN_RECEIPTS:
             self.problem = (
@@ -267,7 +277,6 @@ class Publisher:
         state: Literal["connected", "degraded", "disconnected"],
         progress: Progress | None,
     ) -> None:
-        summary = self._outbox.summary()
         message = State(
             device_id=self._device_id,
             session_id=self._session_id,
@@ -275,8 +284,8 @@ class Publisher:
             reason=(progress.paused if progress else None) or self.problem or "",
             at=utc_now(),
             agent_version=agent_version(),
-            pending=summary.pending,
-            dropped=summary.dropped,
+            pending=self._outbox.pending(),
+            dropped=self._outbox.dropped(),
             run_id=progress.run_id if progress else None,
             answered=progress.answered if progress else None,
             selected=progress.selected if progress else None,

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from itertools import takewhile
 from typing import Final, NamedTuple
 
-from agent.delivery.batches import MAX_RECORDS, Packed, pack
+from agent.delivery.batches import MAX_RECORDS, Packed, inquiry, pack
+from agent.delivery.inquiries import Inquiries
 from agent.delivery.poison_record import QUICK_SECONDS, PoisonSearch
-from agent.outbox.outbox import Outbox, Row
+from agent.outbox.outbox import Outbox
+from agent.outbox.rows import Row
 from commandline.counted import counted
-from contract.messages import MAX_MESSAGE_BYTES, Receipt, Stream
+from contract.messages import MAX_MESSAGE_BYTES, Receipt, SeqRanges
 
 MAX_IN_FLIGHT: Final = 8
 """Batches in flight: the most that a reconnect sends again, and that the broker of a slow collector holds."""
@@ -63,6 +65,8 @@ class Sender:
         self._quiet_until = 0.0
         self._poison = PoisonSearch()
         self._learnt_max_bytes = MAX_MESSAGE_BYTES
+        self._inquiries = Inquiries()
+        self._device_id: str | None = None
 
     @property
     def waiting_since(self) -> float | None:
@@ -81,7 +85,7 @@ class Sender:
             return None
         max_bytes = min(max_bytes, self._learnt_max_bytes)
         while rows := self._outbox.rows(self._position, MAX_RECORDS):
-            packed = pack(self._combinable(rows), max_bytes)
+            packed = pack(self._combinable(rows), self._outbox.epochs(rows[0].run_id), max_bytes)
             if len(packed.payload) > max_bytes:
                 most = counted(max_bytes, "byte")
                 self._set_aside(packed, f"the broker accepts messages of at most {most}")
@@ -93,17 +97,31 @@ class Sender:
                 self._waiting_since = now
             self._in_flight.append(_InFlight(packed, seqs, now, overdue_at))
             return packed
-        return None
+        return self._inquiry(now)
+
+    @property
+    def asking(self) -> bool:
+        """Whether a collector is to be asked what it has, or its answer may still come."""
+        return self._inquiries.open(self._now())
+
+    @property
+    def unanswered(self) -> int:
+        """Of how many runs no collector has said what it has, though that is in question."""
+        return self._inquiries.unanswered
 
     def acknowledged(self, packed: Packed) -> None:
         """Note that the broker has a message; only a receipt confirms that the collector has it."""
         self._in_flight = [
             batch._replace(answered=True) if batch.packed is packed else batch for batch in self._in_flight
         ]
+        if not packed.rows:
+            return
         self._poison.answered(packed.rows[-1].position)
 
     def too_large(self, packed: Packed) -> None:
         """Send smaller messages after the broker refused one as too large; set aside a too large record."""
+        if not packed.rows:
+            return
         self.restart()
         if len(packed.rows) > 1:
             self._learnt_max_bytes = max(len(packed.payload) // 2, 1)
@@ -123,6 +141,15 @@ class Sender:
                 self._set_aside(unanswered.packed, "the connection broke whenever the record was sent")
                 self._poison.clear()
 
+    def ask(self, device_id: str) -> None:
+        """Ask collectors what they have of each run of which records are kept.
+
+        Args:
+            device_id: the device, whose id is in the topic.
+        """
+        self._device_id = device_id
+        self._inquiries.ask_all(self._outbox.kept_runs(device_id), self._now())
+
     def reconnected(self) -> None:
         """Forget the learnt size limit: a new connection may lead to a broker with another one."""
         self._learnt_max_bytes = MAX_MESSAGE_BYTES
@@ -135,18 +162,26 @@ class Sender:
     def hold(self) -> None:
         """Send nothing for a while, then start again: nobody accepts what is sent."""
         self.restart()
+        self._inquiries.drop()
         self._waiting_since = None
         self._quiet_until = self._now() + self._jittered(self._hold_seconds)
         self._hold_seconds = min(2 * self._hold_seconds, MAX_HOLD_SECONDS)
 
     def take(self, receipt: Receipt) -> int:
-        """Delete what a collector has stored, set aside what it refuses; return how many it has stored."""
+        """Note what a collector has stored, and set aside what it refuses; return how many it has stored.
+
+        Records that it has confirmed before and lost since are sent again.
+        """
         taken = 0
         for stream in receipt.streams:
-            for refusal in stream.refused:
-                self._outbox.refuse(stream.run_id, refusal.first_seq, refusal.last_seq, refusal.reason)
-            taken += self._outbox.remove(stream.run_id, stream.stored)
-            self._drop_covered(stream)
+            asked = self._inquiries.was_asked(stream.run_id, self._now())
+            confirmed = self._outbox.confirm(receipt.collector_id, stream, asked=asked)
+            taken += confirmed.taken
+            self._drop_covered(stream.run_id, confirmed.covered)
+            if confirmed.waiting_again:
+                self.restart()
+            elif confirmed.fewer and not asked:
+                self._doubt(stream.run_id)
         self._waiting_since = self._now() if self._in_flight else None
         if taken:
             self._patience = FIRST_PATIENCE_SECONDS
@@ -154,17 +189,29 @@ class Sender:
             self._quiet_until = 0.0
         return taken
 
-    def _drop_covered(self, stream: Stream) -> None:
-        ranges = [*stream.stored, *((refusal.first_seq, refusal.last_seq) for refusal in stream.refused)]
+    def _drop_covered(self, run_id: str, ranges: SeqRanges) -> None:
         in_flight = []
         for batch in self._in_flight:
-            if batch.packed.rows[0].run_id == stream.run_id:
+            if batch.packed.rows[0].run_id == run_id:
                 seqs = {seq for seq in batch.seqs if not any(first <= seq <= last for first, last in ranges)}
                 if not seqs:
                     continue
                 batch = batch._replace(seqs=frozenset(seqs))
             in_flight.append(batch)
         self._in_flight = in_flight
+
+    def _inquiry(self, now: float) -> Packed | None:
+        if self._device_id is not None and self._inquiries.are_to_be_asked_again(now):
+            self.ask(self._device_id)
+        run = self._inquiries.next(now)
+        if run is None:
+            return None
+        return inquiry(run, self._outbox.epochs(run.run_id), self._outbox.gone(run.run_id))
+
+    def _doubt(self, run_id: str) -> None:
+        for run in self._outbox.kept_runs(self._device_id or ""):
+            if run.run_id == run_id:
+                self._inquiries.ask_later(run, self._now())
 
     def _combinable(self, rows: list[Row]) -> list[Row]:
         """The first of the rows that may share a message."""

@@ -1,6 +1,7 @@
 """Ends runs that nobody will continue, so that no collector waits for their last record."""
 
-from agent.outbox.outbox import Outbox, Place
+from agent.outbox.outbox import Outbox
+from agent.outbox.rows import Place
 from commandline.clock import utc_now
 from contract.records import RunFinished
 

@@ -1,68 +1,41 @@
-"""Results that no collector has confirmed yet: a SQLite file that survives kills and power cuts.
+"""Results that no collector has confirmed yet, in a SQLite file that survives kills and power cuts.
 
-Every append is one transaction that is on the disk (synchronous FULL) before it returns. It contains the
-run's place with its records, so a run resumes after its last committed record. The journal is a write-ahead
-log: one sync per commit rather than three, which matters on an SD card. SQLite's WAL has a defect that needs
-two writing connections; the state folder's lock ensures that there is only one.
+Confirmed results are kept as long as there is room (see `receipted`).
+
+Every append is one transaction that is on the disk before it returns. It contains the run's place with its
+records, so a run resumes after its last committed record.
 """
 
+import shutil
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, NamedTuple, Self
+from typing import Final, Literal, Self
 
 from agent.errors import OutboxFull, OutboxRolledBack
-from agent.outbox.schema import ROW_BYTES, SIZE, check_header, prepare, translated
-from agent.outbox.summary import LinkState, Summary, summary
-from contract.codec import encode, printable
-from contract.messages import SeqRange
-from contract.records import Record
+from agent.outbox.outbox_file import OutboxFile
+from agent.outbox.receipted import WRITTEN_ELSEWHERE, Confirmed, KeptRun, Receipted
+from agent.outbox.room import delete_oldest, delete_past_runs, delete_receipted
+from agent.outbox.rows import Added, Place, Row
+from agent.outbox.schema import ROW_BYTES, SIZE, WAITING
+from agent.outbox.summary import LinkState, RefusedRecords, Summary, refused, summary
+from contract.codec import encode
+from contract.messages import Epochs, SeqRange, SeqRanges, Stream
+from contract.records import Record, RunResumed, RunStarted
 from contract.version import FORMAT_VERSION
 
 DEFAULT_LIMIT_BYTES: Final = 64 * 1_048_576
+FREE_BYTES: Final = 64 * 1_048_576
+"""Records that a collector has are kept only while the disk has this much room left."""
 _SLACK: Final = 16
 """A full outbox drops one part in this many at once, so that not every append searches for the oldest."""
 
 WhenFull = Literal["pause", "drop-oldest"]
 
 
-class Place(NamedTuple):
-    """How far a run is, committed together with its records."""
-
-    run_id: str
-    next_seq: int = 0
-    asked: int = 0
-    errors: int = 0
-    elapsed_ns: int = 0
-    finished: bool = False
-    kept: bytes = b""
-    """State that is not in its records yet and is needed to resume the run."""
-
-
-class Added(NamedTuple):
-    """Records that are added to a run; see `Outbox.append`."""
-
-    place: Place
-    """Of the run after these records."""
-    records: Sequence[Record]
-
-
-class Row(NamedTuple):
-    """A waiting record, encoded as it was when it was written."""
-
-    position: int
-    """Ascends in the order of appending, over all runs."""
-    device_id: str
-    run_id: str
-    format_version: int
-    seq: int
-    body: bytes
-
-
 class Outbox:
-    """The only connection to the outbox file that writes.
+    """The only user of the outbox file that writes.
 
     Args:
         path: the file.
@@ -77,28 +50,18 @@ class Outbox:
     def __init__(
         self, path: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES, when_full: WhenFull = "pause"
     ) -> None:
-        self._path = path
         self._limit_bytes = limit_bytes
         self._when_full = when_full
-        self._rolled_back: set[str] = set()
-        check_header(path)
-        with translated(self._path):
-            self._db = sqlite3.connect(path, isolation_level=None)
-            try:
-                self._open()
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _open(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        prepare(self._db, self._path)
-        self._db.execute("UPDATE link SET limit_bytes = ?", (self._limit_bytes,))
-        (self._used,) = self._db.execute(
-            f"SELECT {SIZE} FROM records"  # noqa: S608  # our own words
-        ).fetchone()
+        self._file = OutboxFile(path)
+        try:
+            self._receipted = Receipted(self._file.prepare())
+            with self._file.reading() as db:
+                db.execute("UPDATE link SET limit_bytes = ?", (limit_bytes,))
+                sql = f"SELECT {SIZE} FROM records"  # noqa: S608  # our own words
+                (self._used,) = db.execute(sql).fetchone()
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -106,12 +69,12 @@ class Outbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.close()
+        self._file.close()
 
     def begin(self, run_id: str, device_id: str, identity: str) -> Place:
         """Add a new run, without records."""
-        with self._transaction():
-            self._db.execute(
+        with self._file.writing() as db:
+            db.execute(
                 "INSERT INTO runs VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0, x'')",
                 (run_id, device_id, identity, FORMAT_VERSION),
             )
@@ -124,8 +87,8 @@ class Outbox:
             identity: what is measured and how.
             besides: ids of runs that do not count.
         """
-        with translated(self._path):
-            found = self._db.execute(
+        with self._file.reading() as db:
+            found = db.execute(
                 "SELECT run_id, next_seq, asked, errors, elapsed_ns, finished, kept FROM runs "
                 "WHERE identity = ? AND format_version = ? AND NOT finished ORDER BY rowid DESC",
                 (identity, FORMAT_VERSION),
@@ -134,8 +97,8 @@ class Outbox:
 
     def unfinished_of_older_versions(self) -> list[Place]:
         """The places of unfinished runs whose records have an older format."""
-        with translated(self._path):
-            found = self._db.execute(
+        with self._file.reading() as db:
+            found = db.execute(
                 "SELECT run_id, next_seq, asked, errors, elapsed_ns, finished, kept FROM runs "
                 "WHERE format_version < ? AND NOT finished ORDER BY rowid",
                 (FORMAT_VERSION,),
@@ -160,163 +123,190 @@ class Outbox:
         """Commit records of several runs at once, as `append` does for one."""
         for run in added:
             if self.rolled_back(run.place.run_id):
-                raise OutboxRolledBack(
-                    f"a collector has records of run {run.place.run_id[:8]} that this outbox does not know: "
-                    f"'{printable(str(self._path))}' was restored from an older copy, so the run starts over"
-                )
+                raise OutboxRolledBack(f"run {run.place.run_id[:8]} starts over: {WRITTEN_ELSEWHERE}")
         bodies = [[encode(record) for record in run.records] for run in added]
         size = sum(len(body) + ROW_BYTES for of_run in bodies for body in of_run)
         if self._used and self._used + size > self._limit_bytes:
             self._make_room(size)
-        with self._transaction():
-            for run, of_run in zip(added, bodies, strict=True):
-                self._add(run, of_run, at)
+        try:
+            self._commit(added, bodies, at)
+        except OutboxFull:
+            if not self._delete_receipted():
+                raise
+            self._commit(added, bodies, at)
         self._used += size
 
     def rolled_back(self, run_id: str) -> bool:
-        """Whether a collector has records of a run that this outbox does not know."""
-        return run_id in self._rolled_back
-
-    def _add(self, added: Added, bodies: Sequence[bytes], at: str) -> None:
-        place, records = added
-        (expected,) = self._db.execute(
-            "SELECT next_seq FROM runs WHERE run_id = ?", (place.run_id,)
-        ).fetchone()
-        seqs = [record.seq for record in records]
-        assert seqs == list(range(expected, place.next_seq)), "records of a run have no gaps"
-        self._db.executemany(
-            "INSERT INTO records (run_id, seq, body, appended_at) VALUES (?, ?, ?, ?)",
-            [(place.run_id, seq, body, at) for seq, body in zip(seqs, bodies, strict=True)],
-        )
-        self._db.execute(
-            "UPDATE runs SET next_seq = ?, asked = ?, errors = ?, elapsed_ns = ?, finished = ?, kept = ? "
-            "WHERE run_id = ?",
-            (*place[1:], place.run_id),
-        )
+        """Whether a collector has other records of a run, so that the run cannot continue."""
+        return run_id in self._receipted.written_elsewhere
 
     def rows(self, after: int, limit: int, run_id: str | None = None) -> list[Row]:
         """Waiting records after a position, of all runs or of one, in order."""
-        with translated(self._path):
-            found = self._db.execute(
-                "SELECT position, device_id, run_id, format_version, seq, body FROM records "
-                "JOIN runs USING (run_id) WHERE refused IS NULL AND position > ? "
+        with self._file.reading() as db:
+            found = db.execute(
+                "SELECT position, device_id, run_id, format_version, seq, body FROM records "  # noqa: S608
+                f"JOIN runs USING (run_id) WHERE {WAITING} AND position > ? "
                 "AND run_id = ifnull(?, run_id) ORDER BY position LIMIT ?",
                 (after, run_id, limit),
             ).fetchall()
         return [Row(*row) for row in found]
 
-    def remove(self, run_id: str, ranges: Iterable[SeqRange]) -> int:
-        """Delete what a collector has, or what was written to a file; return how many records were deleted.
+    def epochs(self, run_id: str) -> Epochs:
+        """The processes that wrote a run here, in order."""
+        with self._file.reading():
+            return self._receipted.epochs(run_id)
 
-        If a collector has more records of a run than were ever written here, this file was restored from an
-        older copy. Such a run is not continued, since its next numbers are already used.
+    def confirm(self, collector_id: str, stream: Stream, *, asked: bool = False) -> Confirmed:
+        """Note what a collector has of a run, and what it refuses.
+
+        What it has waits no longer, and is kept while there is room. What it refuses is kept, and not sent
+        again. If another board has written records of this run that the collector has, the run ends here.
+
+        Args:
+            collector_id: the collector.
+            stream: its receipt of the run.
+            asked: whether it was asked what it has. Only then does a receipt decide whether the collector has
+                lost records, which wait again: of two receipts on their way, the older one names fewer.
         """
+        with self._file.writing():
+            confirmed = self._receipted.take(collector_id, stream, asked=asked)
+        if confirmed.taken and self._disk_is_short():
+            self._delete_receipted()
+        return confirmed
+
+    def remove(self, run_id: str, ranges: Iterable[SeqRange]) -> int:
+        """Delete records that were written to a file; return how many."""
         lengths: list[int] = []
-        ranges = list(ranges)
-        with self._transaction():
-            latest = max((last for _, last in ranges), default=-1)
-            if self._db.execute(
-                "UPDATE runs SET finished = 1 WHERE run_id = ? AND next_seq <= ?", (run_id, latest)
-            ).rowcount:
-                self._rolled_back.add(run_id)
+        with self._file.writing() as db:
             for first, last in ranges:
                 lengths += [
                     length
-                    for (length,) in self._db.execute(
+                    for (length,) in db.execute(
                         "DELETE FROM records WHERE run_id = ? AND seq BETWEEN ? AND ? RETURNING length(body)",
                         (run_id, first, last),
                     ).fetchall()
                 ]
-            self._db.execute(
-                "DELETE FROM runs WHERE run_id = ? AND finished "
-                "AND NOT EXISTS (SELECT 1 FROM records WHERE records.run_id = runs.run_id)",
-                (run_id,),
-            )
+            delete_past_runs(db)
         self._used -= sum(lengths) + ROW_BYTES * len(lengths)
         return len(lengths)
 
+    def kept_runs(self, device_id: str) -> list[KeptRun]:
+        """The runs of a device of which records are kept that a collector has, the latest first."""
+        with self._file.reading():
+            return self._receipted.runs(device_id)
+
+    def gone(self, run_id: str) -> SeqRanges:
+        """The records of a run that were written here, and are not here any more."""
+        with self._file.reading():
+            return self._receipted.gone(run_id)
+
     def refuse(self, run_id: str, first_seq: int, last_seq: int, reason: str) -> None:
-        """Keep records that collector or broker refuse, with the reason, and do not send them again."""
-        with self._transaction():
-            self._db.execute(
-                "UPDATE records SET refused = ? WHERE run_id = ? AND seq BETWEEN ? AND ?",
-                (reason, run_id, first_seq, last_seq),
-            )
+        """Keep waiting records that nobody takes, with the reason, and do not send them again."""
+        with self._file.writing():
+            self._receipted.set_aside(run_id, first_seq, last_seq, reason)
 
     def release(self) -> int:
         """Let refused records wait again, after an update of collector or broker; return how many."""
-        with self._transaction():
-            return self._db.execute("UPDATE records SET refused = NULL WHERE refused IS NOT NULL").rowcount
+        with self._file.writing() as db:
+            return db.execute("UPDATE records SET refused = NULL WHERE refused IS NOT NULL").rowcount
 
     def note_link(self, state: LinkState, problem: str | None, at: str) -> None:
         """Record the state of delivery, for `agent status`."""
-        with self._transaction():
-            self._db.execute(
+        with self._file.writing() as db:
+            db.execute(
                 "UPDATE link SET since = iif(state = ?1, ifnull(since, ?3), ?3), state = ?1, problem = ?2",
                 (state, problem, at),
             )
 
     def pending(self) -> int:
         """Number of records that wait for a receipt."""
-        with translated(self._path):
-            (count,) = self._db.execute("SELECT count(*) FROM records WHERE refused IS NULL").fetchone()
+        with self._file.reading() as db:
+            sql = f"SELECT count(*) FROM records WHERE {WAITING}"  # noqa: S608  # our own words
+            (count,) = db.execute(sql).fetchone()
         return int(count)
 
+    def refused(self) -> tuple[RefusedRecords, ...]:
+        """The records that are set aside, by the reason."""
+        with self._file.reading() as db:
+            return refused(db)
+
+    def dropped(self) -> int:
+        """Number of records that no collector will get as things are: refused ones and dropped ones."""
+        with self._file.reading() as db:
+            (deleted,) = db.execute("SELECT ifnull(sum(count), 0) FROM dropped").fetchone()
+        return int(deleted) + sum(each.count for each in self.refused())
+
     def knows(self, run_id: str) -> bool:
-        """Whether a run was begun here and is not delivered yet."""
-        with translated(self._path):
-            found = self._db.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        return found is not None
+        """Whether a run was begun here; of those that are delivered and deleted, the latest are known."""
+        sql = "SELECT 1 FROM runs WHERE run_id = ?1 UNION ALL SELECT 1 FROM past_runs WHERE run_id = ?1"
+        with self._file.reading() as db:
+            return db.execute(sql, (run_id,)).fetchone() is not None
 
     def other_devices(self, device_id: str) -> list[str]:
         """Other devices whose results wait here."""
-        with translated(self._path):
-            found = self._db.execute(
-                "SELECT DISTINCT device_id FROM records JOIN runs USING (run_id) WHERE device_id <> ?",
+        with self._file.reading() as db:
+            found = db.execute(
+                "SELECT DISTINCT device_id FROM records JOIN runs USING (run_id) "
+                "WHERE device_id <> ? AND receipted IS NULL",
                 (device_id,),
             ).fetchall()
         return [other for (other,) in found]
 
     def summary(self) -> Summary:
         """What the outbox contains, for people."""
-        with translated(self._path):
-            return summary(self._db)
+        with self._file.reading() as db:
+            return summary(db)
+
+    def _commit(self, added: Sequence[Added], bodies: Sequence[Sequence[bytes]], at: str) -> None:
+        with self._file.writing() as db:
+            for run, of_run in zip(added, bodies, strict=True):
+                _add(db, run, of_run, at)
+
+    def _disk_is_short(self) -> bool:
+        try:
+            return shutil.disk_usage(self._file.path.parent).free < FREE_BYTES
+        except OSError:
+            return True
+
+    def _delete_receipted(self, wanted_bytes: int | None = None) -> int:
+        with self._file.writing() as db:
+            deleted = delete_receipted(db, wanted_bytes)
+        self._used -= deleted.size
+        return deleted.size
 
     def _make_room(self, size: int) -> None:
+        wanted = self._used + size - self._limit_bytes + self._limit_bytes // _SLACK
+        wanted -= self._delete_receipted(wanted)
+        if self._used + size <= self._limit_bytes:
+            return
         if self._when_full == "pause":
             raise OutboxFull(
                 f"the outbox holds {self._used:,} of {self._limit_bytes:,} bytes, and waits for receipts"
             )
-        wanted = self._used + size - self._limit_bytes + self._limit_bytes // _SLACK
-        with self._transaction():
-            # A run is useless without its first and its last record, so these stay.
-            oldest = self._db.execute(
-                "SELECT position, length(body) FROM records JOIN runs USING (run_id) "
-                "WHERE seq > 0 AND NOT (finished AND seq = next_seq - 1) ORDER BY refused IS NULL, position"
-            )
-            dropped: list[tuple[int]] = []
-            freed = 0
-            for position, length in oldest:
-                if freed >= wanted:
-                    break
-                dropped.append((position,))
-                freed += length + ROW_BYTES
-            self._db.executemany("DELETE FROM records WHERE position = ?", dropped)
-            self._db.execute(
-                "INSERT INTO dropped VALUES ('the outbox was full', ?) "
-                "ON CONFLICT (reason) DO UPDATE SET count = count + excluded.count",
-                (len(dropped),),
-            )
-        self._used -= freed
+        with self._file.writing() as db:
+            deleted = delete_oldest(db, wanted)
+        self._used -= deleted.size
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with translated(self._path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+
+def _add(db: sqlite3.Connection, added: Added, bodies: Sequence[bytes], at: str) -> None:
+    place, records = added
+    (expected,) = db.execute("SELECT next_seq FROM runs WHERE run_id = ?", (place.run_id,)).fetchone()
+    seqs = [record.seq for record in records]
+    assert seqs == list(range(expected, place.next_seq)), "records of a run have no gaps"
+    db.executemany(
+        "INSERT INTO records (run_id, seq, body, appended_at) VALUES (?, ?, ?, ?)",
+        [(place.run_id, seq, body, at) for seq, body in zip(seqs, bodies, strict=True)],
+    )
+    db.executemany(
+        "INSERT INTO processes VALUES (?, ?, ?)",
+        [
+            (place.run_id, record.seq, record.epoch)
+            for record in records
+            if isinstance(record, RunStarted | RunResumed) and record.epoch is not None
+        ],
+    )
+    db.execute(
+        "UPDATE runs SET next_seq = ?, asked = ?, errors = ?, elapsed_ns = ?, finished = ?, kept = ? "
+        "WHERE run_id = ?",
+        (*place[1:], place.run_id),
+    )

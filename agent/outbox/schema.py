@@ -15,6 +15,8 @@ ROW_BYTES: Final = 120
 """Roughly what a record takes besides its body, with its index entry."""
 SIZE: Final = f"ifnull(sum(length(body) + {ROW_BYTES}), 0)"
 """The size of records in bytes, as SQL."""
+WAITING: Final = "refused IS NULL AND receipted IS NULL"
+"""Whether a record waits for a receipt, as SQL; there are indexes of these records."""
 
 _STEPS: Final = (
     """
@@ -54,6 +56,28 @@ INSERT INTO link VALUES ('never tried', NULL, NULL, NULL);
 """,
     # State that is not in the records of a run yet, for the process that resumes it.
     "ALTER TABLE runs ADD COLUMN kept BLOB NOT NULL DEFAULT x''",
+    # Which processes wrote a run; and records that a collector has, kept in case it loses them.
+    """
+CREATE TABLE processes (
+    run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
+    first_seq INTEGER NOT NULL,    -- the first record of the process
+    epoch TEXT NOT NULL,           -- the process, a random number
+    PRIMARY KEY (run_id, first_seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE collectors (          -- a few, so that no index is needed
+    collector INTEGER PRIMARY KEY,
+    collector_id TEXT NOT NULL
+) STRICT;
+CREATE TABLE past_runs (           -- deleted, but not forgotten: the latest ones
+    number INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL UNIQUE
+) STRICT;
+ALTER TABLE records ADD COLUMN receipted INTEGER REFERENCES collectors;
+CREATE INDEX waiting ON records (position) WHERE refused IS NULL AND receipted IS NULL;
+CREATE INDEX waiting_of_run ON records (run_id, seq) WHERE refused IS NULL AND receipted IS NULL;
+CREATE INDEX set_aside ON records (refused) WHERE refused IS NOT NULL;
+CREATE INDEX receipted ON records (position) WHERE receipted IS NOT NULL
+""",
 )
 SCHEMA_VERSION: Final = len(_STEPS)
 _PRIMARY: Final = 0xFF

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from agent.errors import OutboxFull
 from agent.outbox.interrupted import end_as_interrupted
-from agent.outbox.outbox import Added, Outbox, Place
+from agent.outbox.outbox import Outbox
+from agent.outbox.rows import Added, Place
 from agent.planning.plan import Plan
 from agent.planning.selection import Passes
 from agent.running.marks import Stretch, marks_of

@@ -1,1 +1,1 @@
-"""What happens to boards, brokers, databases and disks, and what strangers send: blows of `bench.chaos`."""
+"""What happens to cards, brokers, databases and disks, and what strangers send: blows of `bench.chaos`."""

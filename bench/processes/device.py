@@ -1,40 +1,49 @@
 """A device without a model: the agent's state folder, outbox and publisher, and made-up answers.
 
 `bench.chaos` and `bench.soak` start it as a process, kill it at any moment and start it again; it continues
-where its outbox ends. Each answer's text names its run and its place, so that a database can be checked.
+where its outbox ends. Each answer's text names its run, its place and its process, so that a database can be
+checked.
 """
 
 import math
 import random
+import secrets
 import sys
 import time
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import click
+from msgspec.structs import replace
 
+from agent.delivery.destination import CLIENT_FILE
 from agent.delivery.publisher import Publisher
-from agent.outbox.outbox import Outbox, Place
+from agent.errors import OutboxRolledBack
+from agent.outbox.outbox import Outbox
 from agent.outbox.state_folder import OpenedState, opened_state
 from bench.commandline.options import COUNT, NEW_FOLDER, command, seconds
 from commandline.broker_address import parse_broker
 from commandline.clock import utc_now
-from contract.records import Answer, Record, RunFinished
+from contract.records import Answer, Record, RunFinished, RunResumed
 from tests.collector.factory import NOON, device, started
 
-NOT_DELIVERED = 3
+NOT_DELIVERED: Final = 3
+BEGINNING: Final = "beginning"
+ANSWERS: Final = "answers"
+END: Final = "end"
 
 
-def text_of(run_id: str, seq: int) -> str:
-    """The answer that a device gives as its record `seq` of a run."""
-    return f"{run_id[:8]} {seq}"
+def text_of(run_id: str, seq: int, epoch: str = "") -> str:
+    """The answer that a process of a device gives as the record `seq` of a run."""
+    return f"{run_id[:8]} {seq} {epoch}".rstrip()
 
 
-def made_up(run_id: str, seq: int) -> Answer:
+def made_up(run_id: str, seq: int, epoch: str = "") -> Answer:
     """That answer as a record."""
-    text = text_of(run_id, seq)
+    text = text_of(run_id, seq, epoch)
     return Answer(
         seq=seq,
         at_ns=seq * 1_000_000,
@@ -55,15 +64,17 @@ class Log:
     """A file with a line after each commit to the outbox, written by the device itself."""
 
     def __init__(self, path: Path) -> None:
-        self.finished = path.exists() and path.read_text().endswith(" 1\n")
+        self.finished = path.exists() and path.read_text().endswith(f" {END}\n")
         """Whether this process or an earlier one started a run, and the latest run has ended."""
         self._file = path.open("a")
 
-    def note(self, place: Place) -> None:
-        """Append a place that was committed."""
-        self._file.write(f"{place.run_id} {place.next_seq} {int(place.finished)}\n")
+    def note(self, run_id: str, records: Sequence[Record], epoch: str) -> None:
+        """Append what was committed: the run, the numbers from and up to, the process, and what it is."""
+        first, last = records[0], records[-1]
+        what = END if isinstance(last, RunFinished) else ANSWERS if isinstance(last, Answer) else BEGINNING
+        self._file.write(f"{run_id} {first.seq} {last.seq} {epoch} {what}\n")
         self._file.flush()
-        self.finished = place.finished
+        self.finished = what == END
 
 
 class Pace(NamedTuple):
@@ -88,37 +99,45 @@ class Pace(NamedTuple):
 def main(
     state_dir: Path, device_id: str, broker: str, records: int, seconds: float, pause: float, drain: float
 ) -> None:
-    """Deliver made-up runs; the exit status is 0 once all records have a receipt, and 3 if some have none."""
+    """Deliver made-up runs; the exit status is 0 once a collector has all records, and 3 otherwise."""
     log = Log(state_dir.with_suffix(".log"))
     with (
         opened_state(state_dir, device_id, partial(print, file=sys.stderr)) as state,
-        closing(Publisher(parse_broker(broker), device_id, state.outbox)) as publisher,
+        closing(
+            Publisher(parse_broker(broker), device_id, state.outbox, state.folder / CLIENT_FILE)
+        ) as publisher,
     ):
+        epoch = secrets.token_hex(8)
         end = time.monotonic() + seconds
         pace = Pace(records, end if seconds else math.inf, pause)
         while not log.finished or time.monotonic() < end:
-            _measure(state, publisher, pace, log)
+            with suppress(OutboxRolledBack):  # another board continues the run: another run begins
+                _measure(state, publisher, pace, log, epoch)
         publisher.drain(drain, state.stop)
         state.stop.check()
-        sys.exit(NOT_DELIVERED if state.outbox.pending() else 0)
+        sys.exit(NOT_DELIVERED if state.outbox.pending() or publisher.unanswered else 0)
 
 
-def _measure(state: OpenedState, publisher: Publisher, pace: Pace, log: Log) -> None:
+def _measure(state: OpenedState, publisher: Publisher, pace: Pace, log: Log, epoch: str) -> None:
     outbox: Outbox = state.outbox
-    random_id = f"{random.getrandbits(128):032x}"  # names a run of the benchmark
+    random_id = f"{secrets.randbits(128):032x}"
     place = outbox.unfinished("chaos") or outbox.begin(random_id, state.device_id, "chaos")
+    begun = False
     while not place.finished:
         first = place.next_seq
         if first == 0:
-            chunk: list[Record] = [started(on=device(state.device_id))]
+            chunk: list[Record] = [replace(started(on=device(state.device_id)), epoch=epoch)]
+        elif not begun:
+            chunk = [RunResumed(seq=first, epoch=epoch, resumed_at=NOON)]
         elif first < pace.records and time.monotonic() < pace.end:
             count = min(random.randint(1, 40), pace.records - first)  # noqa: S311  # not a secret
-            chunk = [made_up(place.run_id, seq) for seq in range(first, first + count)]
+            chunk = [made_up(place.run_id, seq, epoch) for seq in range(first, first + count)]
         else:
             chunk = [finished(first)]
+        begun = True
         place = place._replace(next_seq=first + len(chunk), finished=isinstance(chunk[-1], RunFinished))
         outbox.append(place, chunk, utc_now())
-        log.note(place)
+        log.note(place.run_id, chunk, epoch)
         publisher.step()
         state.stop.wait(random.expovariate(1 / pace.pause) if pace.pause else 0.0)  # not a secret
         state.stop.check()

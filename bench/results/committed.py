@@ -1,8 +1,16 @@
-"""What devices committed, compared with the collector's database."""
+"""What devices committed, compared with the collector's database and with what the devices still keep.
 
+The oracle of `bench.chaos` and `bench.soak`: each record that a device committed is stored as it was
+committed, or its device keeps it, refused with a reason. No run in the database is of two boards.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
-from bench.processes.device import text_of
+from bench.processes.device import ANSWERS, BEGINNING, text_of
 from collector.store.database import Store
 
 
@@ -10,33 +18,78 @@ class Failed(Exception):
     """The database does not hold what the devices committed, or not in time."""
 
 
-def check(database: Path, log: Path) -> int:
+class Record(NamedTuple):
+    """A record by its number and its content: an answer's text, or the process that began, or the end."""
+
+    run_id: str
+    seq: int
+    content: str
+
+
+def committed(log: Path) -> set[Record]:
+    """The records that a device has committed, from the log that it writes."""
+    found = set()
+    for line in log.read_text().splitlines():
+        run_id, first, last, epoch, what = line.split()
+        for seq in range(int(first), int(last) + 1):
+            content = {ANSWERS: text_of(run_id, seq, epoch), BEGINNING: epoch}.get(what, what)
+            found.add(Record(run_id, seq, content))
+    return found
+
+
+def kept(outbox: Path, condition: str = "1") -> set[tuple[str, int]]:
+    """The records in an outbox for which an SQL condition holds, by run and number."""
+    with closing(sqlite3.connect(f"{outbox.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        return set(db.execute(f"SELECT run_id, seq FROM records WHERE {condition}"))  # noqa: S608  # ours
+
+
+def check(database: Path, folder: Path, forgiven: Collection[Record] = ()) -> int:
     """Compare the records that a device committed with a database; returns their number.
 
+    Args:
+        database: the database.
+        folder: the device's state folder, beside its log.
+        forgiven: records that were taken from the device, for example by an older copy of its folder.
+
     Raises:
-        Failed: a record is lost, stored twice, or differs from what the device committed.
+        Failed: a record is lost, or stored otherwise than it was committed, or a run is of two boards.
     """
-    committed: dict[str, int] = {}
-    for line in log.read_text().splitlines():
-        run_id, next_seq, _ = line.split()
-        committed[run_id] = int(next_seq)
+    expected = committed(folder.with_suffix(".log"))
+    refused = kept(folder / "outbox.db", "refused IS NOT NULL")
+    runs = {record.run_id for record in expected}
     with Store.open_to_read(database) as store:
-        return sum(_check_run(store, run_id, count) for run_id, count in committed.items())
+        stored = {record for run_id in runs for record in _stored(store, run_id)}
+        for run_id in runs:
+            _check_writers(store, run_id)
+    lost = sorted(
+        record for record in expected - stored - set(forgiven) if (record.run_id, record.seq) not in refused
+    )
+    if lost:
+        raise Failed(f"{len(lost)} records of {folder.name} are lost or falsified, such as {lost[:3]}")
+    return len(expected)
 
 
-def _check_run(store: Store, run_id: str, committed: int) -> int:
+def _stored(store: Store, run_id: str) -> Iterator[Record]:
     stream = store.value("SELECT stream FROM streams WHERE run_id = ?", run_id)
-    rows = list(store.tuples("SELECT seq, text FROM answers WHERE stream = ? ORDER BY seq", stream))
-    ends = [seq for (seq,) in store.tuples("SELECT seq FROM finishes WHERE stream = ?", stream)]
-    begun = store.value("SELECT count(*) FROM runs WHERE stream = ?", stream)
-    seqs = [seq for seq, _ in rows]
-    last = ends[0] if ends else max(seqs, default=0)
-    if last + 1 < committed:
-        raise Failed(f"run {run_id}: {committed} records were committed and it ends with {last}")
-    if begun != 1 or len(ends) != 1 or seqs != list(range(1, last)):
-        missing = sorted(set(range(1, last)) - set(seqs))
-        raise Failed(f"run {run_id}: {len(missing)} lost, such as {missing[:5]}; {begun} starts, ends {ends}")
-    for seq, text in rows:
-        if text != text_of(run_id, seq):
-            raise Failed(f"run {run_id}: record {seq} is {text!r}")
-    return last + 1
+    for sql in (
+        "SELECT seq, text FROM answers WHERE stream = ?",
+        "SELECT seq, epoch FROM resumes WHERE stream = ?",
+        "SELECT 0, epoch FROM runs WHERE stream = ?",
+        "SELECT seq, 'end' FROM finishes WHERE stream = ?",
+    ):
+        for seq, content in store.tuples(sql, stream):
+            yield Record(run_id, seq, content)
+
+
+_STRANGERS = """
+SELECT seq, text FROM answers JOIN streams USING (stream) WHERE run_id = ? AND text NOT LIKE '% ' || (
+    SELECT epoch FROM processes WHERE processes.stream = answers.stream AND first_seq <= seq
+    ORDER BY first_seq DESC LIMIT 1)
+LIMIT 3
+"""
+
+
+def _check_writers(store: Store, run_id: str) -> None:
+    """Each stored answer was given by the process that wrote this part of the run."""
+    if strangers := list(store.tuples(_STRANGERS, run_id)):
+        raise Failed(f"run {run_id} is of two boards: {strangers}")

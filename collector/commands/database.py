@@ -32,13 +32,15 @@ def runs(database: Path, as_json: bool, selection: "Selection") -> None:
     """
     from collector.display import listing
     from collector.store.database import Store
+    from collector.store.losses import losses
     from collector.store.runs import read_runs
 
     with Store.open_to_read(database) as store:
         found, left_out = read_runs(store)
+        lost = losses(store)
     show_list(listing.runs(selection.of(found)), as_json)
-    for run in left_out:
-        say(str(run))
+    for sentence in (*map(str, left_out), *lost):
+        say(sentence)
 
 
 @click.command(cls=Command)

@@ -247,12 +247,14 @@ def retry(database: Path) -> None:
 def merge(database: Path, others: tuple[Path, ...]) -> None:
     """Import everything from the databases of other collectors.
 
-    Records that the database already has are skipped, so a database can be imported again.
+    Records that the database already has are skipped, so a database can be imported again. Exits with
+    status 1 if a run was not merged.
     """
     from collector.errors import BadInput
     from collector.intake.merge import merge as merge_from
     from collector.store.database import Store
 
+    refused = 0
     with Store.open(database, create=True) as store:
         for path in others:
             if path.exists() and path.samefile(database):
@@ -264,7 +266,12 @@ def merge(database: Path, others: tuple[Path, ...]) -> None:
                 f"{path}: {counted(done.runs, 'run')}, {counted(done.stored, 'record')} stored, "
                 f"{done.duplicates} known before"
             )
+            for sentence in done.refused:
+                say(sentence)
+            refused += len(done.refused)
     bring_up_to_date(database)
+    if refused:
+        raise BadInput(f"{counted(refused, 'run was', 'runs were')} not merged; all others were")
 
 
 def _older(address: "BrokerAddress") -> bool:

@@ -161,6 +161,7 @@ def _order(row: Row) -> tuple[object, ...]:
 
 def _remarks(inputs: Inputs) -> Iterator[str]:
     yield from map(str, inputs.left_out)
+    yield from inputs.losses
     if inputs.headless:
         yield counted(
             inputs.headless,

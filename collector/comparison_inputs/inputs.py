@@ -26,6 +26,7 @@ from collector.statistics.timing.levels import pooled_level
 from collector.statistics.timing.spread import Spread
 from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
+from collector.store.losses import losses
 from collector.store.runs import LeftOut, Run, headless, read_runs
 from collector.summaries.run_summary import Derived
 
@@ -75,6 +76,8 @@ class Inputs(NamedTuple):
     questions: tuple[Questions, ...]
     left_out: tuple[LeftOut, ...]
     """The runs that cannot be used."""
+    losses: tuple[str, ...]
+    """A sentence for each run that lacks records, or of which two boards sent different ones."""
     headless: int
     """How many runs are left out because their first records have not arrived."""
     rejected: int
@@ -158,6 +161,7 @@ class _Gatherer:
             command_spreads=command_spreads(store, found, machine, self._derived, memo),
             questions=tuple(question_files(store, groups, memo)),
             left_out=tuple(left_out),
+            losses=tuple(losses(store)),
             headless=headless(store),
             rejected=store.value("SELECT sum(times) FROM rejected") or 0,
         )

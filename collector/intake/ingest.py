@@ -5,30 +5,37 @@ are stored in one transaction, and the receipts are true once it is committed.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from collector.intake import record_rows as rows
 from collector.intake import rejected
+from collector.intake.disputes import Disputed, first_dispute, note_dispute, note_processes
 from collector.intake.incoming import Delivery, claim
+from collector.intake.inquiry import note_gone, was_pruned
+from collector.intake.known_run import KnownRun, known_run
 from collector.intake.round_order import rounds_problem
-from collector.intake.seq_ranges import holds, merged, place_of
+from collector.intake.seq_ranges import below, holds, merged
+from collector.intake.stored_ranges import sparseness_problem, store_ranges
+from collector.intake.tally import Tally
 from collector.store.database import Store
 from commandline.clock import utc_now
 from contract.bundle import decode_manifest
 from contract.codec import encode
 from contract.errors import ContractError, Malformed, TooNew
 from contract.fields import MAX_INT
-from contract.messages import Batch, Receipt, Refusal, SeqRange, Stream, decode_message
+from contract.messages import (
+    Batch,
+    Receipt,
+    Refusal,
+    decode_message,
+)
 from contract.records import Answer, Record, RunFinished, RunStarted
 from contract.topics import parse_topic
 
-MAX_RECEIPT_RANGES: Final = 4096
-"""The most ranges in a receipt, so that it fits into a message; it may name fewer than are stored."""
-MAX_RANGES: Final = MAX_RECEIPT_RANGES
-"""The most ranges of a run. Each message of a run reads them: a run with millions would stop all others."""
-MAX_RECEIPT_REFUSALS: Final = 50
-"""The most refusals in a receipt, for the same reason; what is not named is sent, and refused, again."""
+_PRUNED: Final = Refusal(
+    first_seq=0, last_seq=MAX_INT, reason="the run was removed from the database with `collector prune`"
+)
 
 
 class Ingested(NamedTuple):
@@ -42,33 +49,6 @@ class Ingested(NamedTuple):
     """How many messages were rejected."""
     receipts: tuple[Receipt, ...]
     """One receipt per run and device, to be sent after the commit."""
-
-
-class Tally:
-    """Counts what a transaction stores and rejects, and collects what its receipts need."""
-
-    def __init__(self) -> None:
-        self.kept_bytes: int | None = None
-        self.stored = self.duplicates = self.rejected = 0
-        self.ranges: dict[tuple[str, str], tuple[SeqRange, ...]] = {}
-        self.refused: dict[tuple[str, str], list[Refusal]] = {}
-
-    def receipts(self, collector_id: str) -> tuple[Receipt, ...]:
-        """Return the receipts for what was stored or refused; they are true after the commit."""
-        return tuple(
-            Receipt(
-                device_id=device_id,
-                collector_id=collector_id,
-                streams=(
-                    Stream(
-                        run_id=run_id,
-                        stored=self.ranges.get((device_id, run_id), ())[:MAX_RECEIPT_RANGES],
-                        refused=tuple(self.refused.get((device_id, run_id), ())[:MAX_RECEIPT_REFUSALS]),
-                    ),
-                ),
-            )
-            for device_id, run_id in dict.fromkeys((*self.ranges, *self.refused))
-        )
 
 
 def ingest(store: Store, deliveries: Sequence[Delivery]) -> Ingested:
@@ -86,7 +66,7 @@ def ingest(store: Store, deliveries: Sequence[Delivery]) -> Ingested:
         for delivery, batch in decoded:
             problem = batch if isinstance(batch, ContractError) else store_batch(conn, batch, tally)
             if problem is not None:
-                _reject(conn, delivery, problem, tally)
+                _reject(conn, delivery, problem, tally, batch.epoch if isinstance(batch, Batch) else None)
         if tally.rejected:
             rejected.trim(conn)
     return Ingested(tally.stored, tally.duplicates, tally.rejected, tally.receipts(collector_id))
@@ -103,11 +83,11 @@ def decode_batch(delivery: Delivery) -> Batch | ContractError:
         return Malformed(f"a {type(message).__name__.lower()} is not a batch of results")
     if sender not in {None, message.device_id}:
         return Malformed(f"batch of {message.device_id!r} came from {sender!r}")
-    problems = (_problem(record, message.device_id) for record in message.records)
+    problems = (record_problem(record, message.device_id) for record in message.records)
     return next((problem for problem in problems if problem is not None), message)
 
 
-def _problem(record: Record, device_id: str) -> ContractError | None:
+def record_problem(record: Record, device_id: str) -> ContractError | None:
     """Return what is wrong with a record of the right types that would break every report, or None."""
     if isinstance(record, RunStarted) != (record.seq == 0):
         kind = type(record).__name__
@@ -128,7 +108,8 @@ def _problem(record: Record, device_id: str) -> ContractError | None:
 def store_batch(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:
     """Store a batch completely or not at all; returns why it was refused.
 
-    A batch that the database refuses must not block the others.
+    Of a batch that two boards dispute, the records before the dispute are stored. A batch that the database
+    refuses must not block the others.
     """
     conn.execute("SAVEPOINT batch")
     try:
@@ -141,59 +122,69 @@ def store_batch(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> Contrac
 
 
 def _store_new_records(conn: sqlite3.Connection, batch: Batch, tally: Tally) -> ContractError | None:
-    stream, owner, stored = known_stream(conn, batch.run_id)
-    if owner not in {None, batch.device_id}:
-        return Malformed(f"run {batch.run_id} belongs to {owner!r}, not to {batch.device_id!r}")
-    fresh = {r.seq: r for r in reversed(batch.records) if not holds(stored, r.seq)}
+    known = known_run(conn, batch.run_id)
+    if known.owner not in {None, batch.device_id}:
+        return Malformed(f"run {batch.run_id} belongs to {known.owner!r}, not to {batch.device_id!r}")
+    if not batch.records:
+        note_gone(conn, known, batch)
+        if known.stream is None and was_pruned(conn, batch.run_id):
+            tally.refuse(batch.device_id, batch.run_id, _PRUNED)
+    disputed = first_dispute(conn, known, batch)
+    records = batch.records
+    if disputed is not None:
+        records = tuple(record for record in records if record.seq < disputed)
+    fresh = {r.seq: r for r in reversed(records) if not holds(known.stored, r.seq)}
     if fresh:
-        last = max(fresh)
-        finish = next((r.seq for r in fresh.values() if isinstance(r, RunFinished)), None)
-        if stream is not None:
-            (end,) = conn.execute("SELECT max(seq) FROM finishes WHERE stream = ?", (stream,)).fetchone()
-            if end is not None and (last > end or finish is not None):
-                return Malformed(f"run {batch.run_id} ended with record {end}, and record {last} came after")
-        if finish is not None and max(last, stored[-1][1] if stored else 0) > finish:
-            return Malformed(f"run {batch.run_id} has records after {finish}, which ends it")
-        if (problem := rounds_problem(conn, stream, fresh.values())) is not None:
+        if (problem := _order_problem(conn, known, batch.run_id, fresh)) is not None:
             return problem
-        if (problem := _sparseness_problem(batch.run_id, stored, fresh)) is not None:
+        if (problem := sparseness_problem(batch.run_id, known.stored, fresh)) is not None:
             return problem
+        doubled = (r.seq for r in records if r.seq in fresh and r != fresh[r.seq])
+        if len(fresh) < len(records) and (seq := next(doubled, None)) is not None:
+            return Malformed(f"batch of run {batch.run_id} has two different records {seq}")
+        stream = known.stream
         if stream is None:
             stream = add_stream(conn, batch.run_id, batch.device_id, utc_now())
         rows.insert(conn, stream, fresh.values())
-        stored = store_ranges(conn, stream, stored, fresh)
+        stored = store_ranges(conn, stream, known.stored, fresh)
+        epochs = note_processes(conn, stream, known, batch, max(fresh))
+        known = known._replace(stream=stream, stored=stored, epochs=epochs)
+    if disputed is not None:
+        known = note_dispute(conn, known, disputed, utc_now())
     tally.stored += len(fresh)
-    tally.duplicates += len(batch.records) - len(fresh)
-    tally.ranges[batch.device_id, batch.run_id] = stored
-    return None
+    tally.duplicates += len(records) - len(fresh)
+    _note_ranges(known, batch, (record.seq for record in records), tally)
+    return None if disputed is None else Disputed(batch, disputed)
 
 
-def _sparseness_problem(
-    run_id: str, stored: tuple[SeqRange, ...], fresh: Collection[int]
+def _order_problem(
+    conn: sqlite3.Connection, known: KnownRun, run_id: str, fresh: dict[int, Record]
 ) -> Malformed | None:
-    """Return why records with these `seq`s cannot be added, if they leave too many gaps, or None."""
-    if len(stored) + len(fresh) <= MAX_RANGES:
-        return None
-    place, between = _changed(stored, fresh)
-    growth = len(between) - len(stored[place])
-    if growth <= 0 or len(stored) + growth <= MAX_RANGES:
-        return None
-    return Malformed(
-        f"run {run_id} would have more than {MAX_RANGES:,} gaps: send the missing records first, and then "
-        "these again (agent flush --refused)"
-    )
+    """Return why new records cannot belong to a run, judging by its order."""
+    last = max(fresh)
+    finish = next((r.seq for r in fresh.values() if isinstance(r, RunFinished)), None)
+    if known.stream is not None:
+        (end,) = conn.execute("SELECT max(seq) FROM finishes WHERE stream = ?", (known.stream,)).fetchone()
+        if end is not None and (last > end or finish is not None):
+            return Malformed(f"run {run_id} ended with record {end}, and record {last} came after")
+    if finish is not None and max(last, known.stored[-1][1] if known.stored else 0) > finish:
+        return Malformed(f"run {run_id} has records after {finish}, which ends it")
+    return rounds_problem(conn, known.stream, fresh.values())
 
 
-def known_stream(
-    conn: sqlite3.Connection, run_id: str
-) -> tuple[int | None, str | None, tuple[SeqRange, ...]]:
-    """Return a run's stream, device and stored ranges; for a new run None, None and no ranges."""
-    row = conn.execute("SELECT stream, device_id FROM streams WHERE run_id = ?", (run_id,)).fetchone()
-    if row is None:
-        return None, None, ()
-    stream, owner = row
-    found = conn.execute("SELECT first_seq, last_seq FROM ranges WHERE stream = ? ORDER BY 1", (stream,))
-    return stream, owner, tuple(found)
+def _note_ranges(known: KnownRun, batch: Batch, seqs: Iterable[int], tally: Tally) -> None:
+    """Note what the receipt for a batch may say of its run.
+
+    A board that names no epochs cannot know whether it wrote the stored records. So once a run is disputed, a
+    receipt for such a board names, from the dispute on, only records that the board has just shown.
+    """
+    key = batch.device_id, batch.run_id
+    stored = known.stored
+    if known.disputed_from is not None and not batch.epochs:
+        shown = (*below(stored, known.disputed_from), *((seq, seq) for seq in seqs))
+        stored = merged(shown, tally.ranges.get(key, ()))
+    tally.ranges[key] = stored
+    tally.epochs[key] = known.epochs
 
 
 def add_stream(conn: sqlite3.Connection, run_id: str, device_id: str, first_received_at: str) -> int:
@@ -206,40 +197,27 @@ def add_stream(conn: sqlite3.Connection, run_id: str, device_id: str, first_rece
     return stream
 
 
-def store_ranges(
-    conn: sqlite3.Connection, stream: int, before: tuple[SeqRange, ...], fresh: Iterable[int]
-) -> tuple[SeqRange, ...]:
-    """Add stored `seq`s to a run's ranges, within the caller's transaction; returns all ranges."""
-    seqs = tuple(fresh)
-    if not seqs:
-        return before
-    place, between = _changed(before, seqs)
-    conn.executemany(
-        "DELETE FROM ranges WHERE stream = ? AND first_seq = ?", ((stream, r[0]) for r in before[place])
-    )
-    conn.executemany("INSERT INTO ranges VALUES (?, ?, ?)", ((stream, *r) for r in between))
-    return (*before[: place.start], *between, *before[place.stop :])
-
-
-def _changed(ranges: tuple[SeqRange, ...], seqs: Collection[int]) -> tuple[slice, tuple[SeqRange, ...]]:
-    """Return which ranges change when numbers are added, and what they become."""
-    place = place_of(ranges, min(seqs), max(seqs))
-    return place, merged(ranges[place], ((seq, seq) for seq in seqs))
-
-
-def _reject(conn: sqlite3.Connection, delivery: Delivery, problem: ContractError, tally: Tally) -> None:
+def _reject(
+    conn: sqlite3.Connection, delivery: Delivery, problem: ContractError, tally: Tally, epoch: str | None
+) -> None:
+    """List a message, and refuse its records for the process that is meant, if the message names it."""
     reason = rejected.record(conn, delivery, problem)
     tally.rejected += 1
+    if isinstance(problem, Disputed):
+        refusal = Refusal(first_seq=problem.first_seq, last_seq=problem.last_seq, reason=reason, epoch=epoch)
+        tally.refuse(problem.batch.device_id, problem.batch.run_id, refusal)
+        return
     claimed = claim(delivery)
     if isinstance(problem, TooNew) or claimed is not None:
         _keep(conn, delivery, tally)
     if claimed is None:
         return
-    refusal = Refusal(first_seq=claimed.first_seq, last_seq=claimed.last_seq, reason=reason)
-    tally.refused.setdefault((claimed.device_id, claimed.run_id), []).append(refusal)
-    _, owner, stored = known_stream(conn, claimed.run_id)
-    if owner == claimed.device_id:
-        tally.ranges[claimed.device_id, claimed.run_id] = stored
+    refusal = Refusal(first_seq=claimed.first_seq, last_seq=claimed.last_seq, reason=reason, epoch=epoch)
+    tally.refuse(claimed.device_id, claimed.run_id, refusal)
+    known = known_run(conn, claimed.run_id)
+    if known.owner == claimed.device_id:
+        tally.ranges[claimed.device_id, claimed.run_id] = known.stored
+        tally.epochs[claimed.device_id, claimed.run_id] = known.epochs
 
 
 def _keep(conn: sqlite3.Connection, delivery: Delivery, tally: Tally) -> None:

@@ -1,22 +1,32 @@
 """Merges the databases of other collectors into one: each record once, whichever collector stored it.
 
 Raw data is merged: runs, rejected messages, question files with their gold answers, and added predictions.
-Derived data is computed again when a report needs it.
+Derived data is computed again when a report needs it. Records go through the same checks as those that a
+device sends, since anyone may have made the file.
 """
 
 import sqlite3
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
-from collector.errors import BadInput
+import msgspec
+
+from collector.errors import BadInput, CollectorError
 from collector.intake import rejected
-from collector.intake.ingest import add_stream, known_stream, store_ranges
-from collector.intake.record_rows import TABLES
-from collector.intake.seq_ranges import holds
+from collector.intake.incoming import Delivery
+from collector.intake.ingest import add_stream, record_problem, store_batch
+from collector.intake.known_run import known_run
+from collector.intake.stored_records import stored_records
+from collector.intake.tally import Tally
 from collector.scoring.predictions import put_system
 from collector.store.database import Store
+from contract.errors import ContractError, Malformed
+from contract.fields import DeviceId, RunId, UtcTime
+from contract.messages import Batch, Epochs
+from contract.records import Record
 
-_RECORDS: Final = {table: "0" if table == "runs" else "seq" for table in TABLES}
-"""The tables of records, each with the SQL expression of its `seq`."""
+_RECORDS_AT_ONCE: Final = 2000
 
 
 class Merged(NamedTuple):
@@ -28,63 +38,125 @@ class Merged(NamedTuple):
     """How many records are new."""
     duplicates: int
     """How many records had been stored before."""
+    refused: tuple[str, ...]
+    """Why runs were not merged, one sentence per run."""
 
 
 def merge(store: Store, other: Store) -> Merged:
     """Import what another database holds, with one transaction per run. Doing it twice changes nothing.
 
+    A run is merged completely or not at all.
+
     Raises:
-        BadInput: one run belongs to different devices in the two databases; nothing was merged.
+        BadInput: the other database does not have the schema of this version, or what it holds besides runs
+            cannot be stored. Its runs may have been merged.
         StorageUnavailable: the database cannot be written now; the merge may be tried again.
     """
-    stored = duplicates = 0
+    tally = Tally()
+    refused = []
     with other.reading():
+        _check_schema(store, other)
         streams = list(
             other.tuples("SELECT stream, run_id, device_id, first_received_at FROM streams ORDER BY stream")
         )
-        _check_owners(store, streams)
-        for stream, run_id, device_id, first_received_at in streams:
+        for stream, *entry in streams:
+            before = tally.stored, tally.duplicates
+            try:
+                checked = _checked_entry(other, stream, *entry)
+                with store.writing() as conn:
+                    _merge_run(conn, other, stream, checked, tally)
+            except ContractError as error:
+                tally.stored, tally.duplicates = before
+                run_id, device_id, _ = entry
+                refused.append(f"run {run_id[:8]!r} of {device_id!r} was not merged: {error}")
+        try:
             with store.writing() as conn:
-                fresh, before = _merge_run(conn, other, stream, (run_id, device_id, first_received_at))
-            stored += fresh
-            duplicates += before
-        with store.writing() as conn:
-            for table in ("rejected", "kept"):
-                _copy(conn, other, f"SELECT * FROM {table}", table)  # noqa: S608  # our own names
-            rejected.trim(conn)
-            _merge_questions(conn, other)
-            _merge_systems(conn, other)
-    return Merged(len(streams), stored, duplicates)
-
-
-def _check_owners(store: Store, streams: list[tuple[int, str, str, str]]) -> None:
-    for _, run_id, device_id, _ in streams:
-        owner = store.value("SELECT device_id FROM streams WHERE run_id = ?", run_id)
-        if owner not in {None, device_id}:
+                _merge_rejected(conn, other)
+                _merge_questions(conn, other)
+                _merge_systems(conn, other)
+        except sqlite3.IntegrityError as error:
             raise BadInput(
-                f"run {run_id} belongs to {owner!r} in this database and to {device_id!r} in the other"
+                f"questions or predictions of {str(other.path)!r} cannot be stored: {error}"
+            ) from None
+    return Merged(len(streams), tally.stored, tally.duplicates, tuple(refused))
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """The contract of what a database knows of a run besides its records."""
+
+    device_id: DeviceId
+    run_id: RunId
+    first_received_at: UtcTime
+    epochs: Epochs
+
+
+def _checked_entry(other: Store, stream: int, run_id: str, device_id: str, at: str) -> _Entry:
+    """Raises Malformed if a run of another database does not fit the contract."""
+    epochs = list(
+        other.tuples("SELECT first_seq, epoch FROM processes WHERE stream = ? ORDER BY first_seq", stream)
+    )
+    entry = {"run_id": run_id, "device_id": device_id, "first_received_at": at, "epochs": epochs}
+    try:
+        return msgspec.convert(entry, _Entry)
+    except msgspec.ValidationError as error:
+        raise Malformed(str(error)) from None
+
+
+def _check_schema(store: Store, other: Store) -> None:
+    """Raise BadInput unless the tables of both databases are the same; a view may never end."""
+    sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'table'"
+    theirs = dict(other.tuples(sql))
+    for name, statement in store.tuples(sql):
+        if theirs.get(name, "").split() != statement.split():
+            raise BadInput(
+                f"database {str(other.path)!r} was changed by another program: its table {name!r} is not the "
+                "one that a collector makes"
             )
 
 
-def _merge_run(
-    conn: sqlite3.Connection, other: Store, theirs: int, entry: tuple[str, str, str]
-) -> tuple[int, int]:
-    ours, _, stored = known_stream(conn, entry[0])
-    if ours is None:
-        ours = add_stream(conn, *entry)
-    fresh: list[int] = []
-    duplicates = 0
-    for table, seq_column in _RECORDS.items():
-        query = f"SELECT {seq_column}, * FROM {table} WHERE stream = ?"  # noqa: S608  # our own names
-        for seq, _, *values in other.tuples(query, theirs):
-            if holds(stored, seq):
-                duplicates += 1
-                continue
-            marks = ", ?" * len(values)
-            conn.execute(f"INSERT INTO {table} VALUES (?{marks})", (ours, *values))  # noqa: S608  # our own names
-            fresh.append(seq)
-    store_ranges(conn, ours, stored, fresh)
-    return len(fresh), duplicates
+def _merge_run(conn: sqlite3.Connection, other: Store, theirs: int, entry: _Entry, tally: Tally) -> None:
+    for records in _groups(other, theirs):
+        if known_run(conn, entry.run_id).stream is None:
+            add_stream(conn, entry.run_id, entry.device_id, entry.first_received_at)
+        batch = Batch(device_id=entry.device_id, run_id=entry.run_id, records=records, epochs=entry.epochs)
+        problems = (record_problem(record, entry.device_id) for record in records)
+        problem = next(filter(None, problems), None) or store_batch(conn, batch, tally)
+        if problem is not None:
+            raise problem
+
+
+def _groups(other: Store, stream: int) -> Iterator[tuple[Record, ...]]:
+    """A run of another database in parts, in order of `seq`."""
+    records = stored_records(other, stream)
+    last = -1
+    try:
+        while group := tuple(islice(records, _RECORDS_AT_ONCE)):
+            for record in group:
+                if record.seq <= last:
+                    raise Malformed(f"it has several records {record.seq}")
+                last = record.seq
+            yield group
+    except (CollectorError, msgspec.MsgspecError) as error:
+        raise Malformed(str(error)) from None
+
+
+def _merge_rejected(conn: sqlite3.Connection, other: Store) -> None:
+    """Merge the list of rejected messages, and those that are kept whole while there is room."""
+    columns = "sha256, reason, source, bytes, substr(head, 1, ?), times, first_received_at, last_received_at"
+    for sha256, reason, source, *others in other.tuples(
+        f"SELECT {columns} FROM rejected",  # noqa: S608  # our own names
+        rejected.HEAD_BYTES,
+    ):
+        conn.execute(
+            "INSERT OR IGNORE INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (sha256, rejected.shortened(reason), rejected.shortened(source), *others),
+        )
+    rejected.trim(conn)
+    room = rejected.KEPT_BYTES - rejected.kept_bytes(conn)
+    kept = "SELECT source, body, topic FROM kept WHERE length(body) <= ?"
+    for delivery in map(Delivery._make, other.tuples(kept, rejected.KEPT_BYTES)):
+        if len(delivery.data) <= room and rejected.keep(conn, delivery):
+            room -= len(delivery.data)
 
 
 def _merge_questions(conn: sqlite3.Connection, other: Store) -> None:

@@ -1,12 +1,18 @@
 """Records of the contract as rows of the database."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import msgspec
+
+from contract.bundle import decode_manifest
 from contract.codec import encode
+from contract.device import Device
+from contract.errors import ContractError
 from contract.records import (
     Answer,
+    Outcome,
     Record,
     RoundFinished,
     RoundStarted,
@@ -14,6 +20,8 @@ from contract.records import (
     RunResumed,
     RunStarted,
     Sample,
+    Settings,
+    ThreadTrial,
 )
 
 Row = dict[str, Any]
@@ -21,32 +29,72 @@ Row = dict[str, Any]
 
 TABLES: Final = ("runs", "answers", "samples", "round_starts", "round_finishes", "resumes", "finishes")
 """The tables of records: every record is in one of them."""
+JSON_COLUMNS: Final[dict[str, Callable[[bytes], Any]]] = {
+    "bundle": decode_manifest,
+    "device": msgspec.json.Decoder(Device).decode,
+    "settings": msgspec.json.Decoder(Settings).decode,
+    "remarks": msgspec.json.Decoder(tuple[str, ...]).decode,
+    "thread_trials": msgspec.json.Decoder(tuple[ThreadTrial, ...]).decode,
+    "outcome": msgspec.json.Decoder(Outcome).decode,
+}
+"""The columns that hold JSON, with the function that decodes it."""
 
 
 def insert(conn: sqlite3.Connection, stream: int, records: Iterable[Record]) -> None:
     """Insert records that are not stored yet, within the caller's transaction."""
     rows: dict[str, list[Row]] = {table: [] for table in TABLES}
     for record in records:
-        match record:
-            case Answer():
-                rows["answers"].append(_answer(stream, record))
-            case Sample():
-                rows["samples"].append(_sample(stream, record))
-            case RoundStarted():
-                rows["round_starts"].append(_round_start(stream, record))
-            case RoundFinished():
-                rows["round_finishes"].append(_round_finish(stream, record))
-            case RunResumed():
-                rows["resumes"].append(_resume(stream, record))
-            case RunStarted():
-                rows["runs"].append(_run(stream, record))
-            case RunFinished():
-                rows["finishes"].append(_finish(stream, record))
+        table, row = _table_and_row(stream, record)
+        rows[table].append(row)
     for table, made in rows.items():
         if made:
             columns, places = ", ".join(made[0]), ", ".join("?" * len(made[0]))
             sql = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608  # our own names
             conn.executemany(sql, (tuple(row.values()) for row in made))
+
+
+def is_stored(conn: sqlite3.Connection, stream: int, record: Record) -> bool:
+    """Return whether this very record is stored under its number, and not another one.
+
+    Values are compared, not bytes: what an older distilbench stored may lack fields that have defaults.
+    """
+    table, row = _table_and_row(stream, record)
+    where = "stream = ?" if table == "runs" else "stream = ? AND seq = ?"
+    key = (stream,) if table == "runs" else (stream, record.seq)
+    sql = f"SELECT {', '.join(row)} FROM {table} WHERE {where}"  # noqa: S608  # our own names
+    found = conn.execute(sql, key).fetchone()
+    return found is not None and all(
+        stored == value or (column in JSON_COLUMNS and _equal_json(column, stored, value))
+        for (column, value), stored in zip(row.items(), found, strict=True)
+    )
+
+
+def _table_and_row(stream: int, record: Record) -> tuple[str, Row]:
+    match record:
+        case Answer():
+            return "answers", _answer(stream, record)
+        case Sample():
+            return "samples", _sample(stream, record)
+        case RoundStarted():
+            return "round_starts", _round_start(stream, record)
+        case RoundFinished():
+            return "round_finishes", _round_finish(stream, record)
+        case RunResumed():
+            return "resumes", _resume(stream, record)
+        case RunStarted():
+            return "runs", _run(stream, record)
+        case RunFinished():
+            return "finishes", _finish(stream, record)
+
+
+def _equal_json(column: str, stored: str | None, value: str | None) -> bool:
+    if stored is None or value is None:
+        return False
+    decode = JSON_COLUMNS[column]
+    try:
+        return bool(decode(stored.encode()) == decode(value.encode()))
+    except (ContractError, msgspec.MsgspecError, UnicodeError):
+        return False
 
 
 def _run(stream: int, r: RunStarted) -> Row:

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from collector.intake import rejected
 from collector.intake.incoming import Delivery
-from collector.intake.ingest import Tally, decode_batch, store_batch
+from collector.intake.ingest import decode_batch, store_batch
+from collector.intake.tally import Tally
 from collector.store.database import Store
 from contract.errors import ContractError
 

@@ -24,6 +24,11 @@ def holds(ranges: Sequence[SeqRange], seq: int) -> bool:
     return before > 0 and seq <= ranges[before - 1][1]
 
 
+def below(ranges: tuple[SeqRange, ...], end: int) -> tuple[SeqRange, ...]:
+    """Return the parts of ranges whose numbers are less than `end`."""
+    return tuple((first, min(last, end - 1)) for first, last in ranges if first < end)
+
+
 def place_of(ranges: Sequence[SeqRange], first: int, last: int) -> slice:
     """Return which ranges can change when numbers from `first` to `last` are added."""
     start = bisect_right(ranges, (first, math.inf))

@@ -7,7 +7,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
@@ -15,19 +15,25 @@ import msgspec
 from sqlite_utils import Database
 
 from collector.errors import BadInput, CollectorError, NotADatabase, StorageUnavailable
+from collector.store.database_file import (
+    APPLICATION_ID,
+    BUSY_SECONDS,
+    check_header,
+    open_lock,
+    open_private,
+    resolved,
+    translated,
+    undo_interrupted_creation,
+)
+from collector.store.file_identity import FileIdentity
 from collector.store.migrations import MIGRATIONS
 from commandline.clock import utc_now
-from commandline.disk import PRIVATE, lacks_locks, lock
+from commandline.disk import lock
 from commandline.sqlite.reading import connect_to_read
 from contract.codec import printable
 
-APPLICATION_ID: Final = 0x64627231
-"""Marks the file as a distilbench database ("dbr1"); `file` and SQLite tools show it."""
 OLDEST_SQLITE: Final = (3, 37, 0)
 """The first version with STRICT tables."""
-_BUSY_SECONDS: Final = 10.0
-_PRIMARY: Final = 0xFF
-"""The part of an error code that names the kind of error."""
 _STEP_BACK_SECONDS: Final = 0.002
 _READING: Final = {
     sqlite3.SQLITE_SELECT,
@@ -49,6 +55,7 @@ class Store:
         self._db = db
         self._path = path
         self._lock = lock
+        self._identity: FileIdentity | None = None
         self.lock_patience_seconds: float | None = None
         """How long to wait for a process that writes; None waits for ever. See `StorageUnavailable`."""
 
@@ -57,11 +64,11 @@ class Store:
         """Open a database to read and write.
 
         Args:
-            path: the file.
+            path: the file. A link is followed, so that the locks are the same under every name.
             create: create the file if it does not exist.
 
         Raises:
-            BadInput: there is no such file, or SQLite is too old.
+            BadInput: there is no such file, or it has several names, or SQLite is too old.
             NotADatabase: the file is something else, or was made by a later distilbench.
             StorageUnavailable: the file cannot be opened for writing now.
         """
@@ -72,18 +79,20 @@ class Store:
         exists = path.exists()
         if not exists and not create:
             raise BadInput(f"there is no database {str(path)!r}")
+        named, path = path, resolved(path)
         if exists:
-            _undo_interrupted_creation(path)
-            _check_header(path, may_be_empty=create)
-        lock_file = _lock_file(path, "lock")
-        with _translated(path):
+            undo_interrupted_creation(path)
+            check_header(path, may_be_empty=create)
+        lock_file = open_lock(path, "lock")
+        with translated(path):
             if not exists:
-                os.close(_private(path))
-            conn = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+                os.close(open_private(path))
+            conn = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         store = cls(Database(conn, recursive_triggers=False), path, lock_file)
         try:
-            with _translated(path), store._locked():
+            with translated(path), store._locked():
                 store._prepare()
+                store._identity = FileIdentity(named)
         except CollectorError:
             conn.close()
             lock_file.close()
@@ -101,8 +110,9 @@ class Store:
         """
         if not path.exists():
             raise BadInput(f"there is no database {str(path)!r}")
-        _check_header(path, may_be_empty=False)
-        with _translated(path):
+        path = resolved(path)
+        check_header(path, may_be_empty=False)
+        with translated(path):
             conn = connect_to_read(path)
             store = cls(Database(conn, recursive_triggers=False), path, None)
             version = store._version()
@@ -157,7 +167,7 @@ class Store:
         Raises:
             StorageUnavailable: another process serves this database.
         """
-        with _lock_file(self._path, "serving") as file:
+        with open_lock(self._path, "serving") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -172,7 +182,7 @@ class Store:
 
         The transactions of a block then belong together. Results can be stored meanwhile.
         """
-        with _lock_file(self._path, "deriving") as file:
+        with open_lock(self._path, "deriving") as file:
             lock(file.fileno(), f"the summaries of {str(self._path)!r}")
             yield
 
@@ -182,11 +192,12 @@ class Store:
 
         Raises:
             StorageUnavailable: nothing was stored; the same may succeed later.
+            DatabaseMoved: the file at the path is not the one that was written.
         """
         if self._lock is None:
             raise StorageUnavailable(f"database {str(self._path)!r} was opened only for reading")
         conn = self._db.conn
-        with _translated(self._path), self._locked():
+        with translated(self._path), self._locked():
             conn.execute("BEGIN IMMEDIATE")
             try:
                 yield conn
@@ -195,6 +206,8 @@ class Store:
                 if conn.in_transaction:
                     conn.execute("ROLLBACK")
                 raise
+        if self._identity is not None:
+            self._identity.check()
 
     @contextmanager
     def writing_behind(self) -> Iterator[sqlite3.Connection]:
@@ -215,22 +228,22 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Read from one unchanging snapshot of the database during the block."""
-        with _translated(self._path):
+        with translated(self._path):
             self._db.conn.execute("BEGIN")
         try:
             yield
         finally:
-            with _translated(self._path):
+            with translated(self._path):
                 self._db.conn.execute("ROLLBACK")
 
     def rows(self, sql: str, *parameters: object) -> Iterator[dict[str, Any]]:
         """Yield rows as dictionaries by column name."""
-        with _translated(self._path):
+        with translated(self._path):
             yield from self._db.query(sql, parameters)
 
     def tuples(self, sql: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
         """Yield rows as tuples, which is faster than `rows` if there are many."""
-        with _translated(self._path):
+        with translated(self._path):
             yield from self._db.conn.execute(sql, parameters)
 
     def value(self, sql: str, *parameters: object) -> Any:
@@ -296,80 +309,9 @@ class Store:
                 conn.execute(f"PRAGMA user_version = {number}")
 
 
-def _undo_interrupted_creation(path: Path) -> None:
-    """Roll back the interrupted creation of a database, which a read-only connection cannot do.
-
-    A complete database has a write-ahead log, and never a journal.
-    """
-    if path.with_name(path.name + "-journal").exists():
-        uri = f"{path.absolute().as_uri()}?mode=rw"
-        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(uri, uri=True)) as conn:
-            conn.execute("PRAGMA application_id")  # the next check reports a file that cannot be read
-
-
-def _check_header(path: Path, *, may_be_empty: bool) -> None:
-    """Check that a file is a distilbench database, since SQLite treats an empty file as an empty database.
-
-    This reads with SQLite, not with `open`: closing a file drops all locks that the process has on it, those
-    of other connections too (https://www.sqlite.org/howtocorrupt.html, 2.2).
-    """
-    with _translated(path):
-        empty = path.stat().st_size == 0
-    if empty and may_be_empty:
-        return
-    with _translated(path), closing(connect_to_read(path)) as conn:
-        try:
-            found_id = 0 if empty else conn.execute("PRAGMA application_id").fetchone()[0]
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            found_id = 0
-    if found_id != APPLICATION_ID:
-        raise NotADatabase(f"{str(path)!r} is not a distilbench database")
-
-
-def _lock_file(path: Path, purpose: str) -> IO[bytes]:
-    with _translated(path):
-        descriptor = _private(path.with_name(f"{path.name}-{purpose}"))
-        file = os.fdopen(descriptor, "ab")
-        # Whoever can open the file can hold the lock: so only those who may write the database.
-        others = path.stat().st_mode & 0o020 if path.exists() else 0
-        with suppress(PermissionError):
-            os.fchmod(descriptor, PRIVATE | others | others << 1)
-        return file
-
-
-def _private(path: Path) -> int:
-    """Open a file to append to it; one that is created is for its user only."""
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
-
-
 def _wrong_version(path: Path, version: int) -> NotADatabase:
     advice = "update distilbench here" if version > len(MIGRATIONS) else "update it with collector score"
     return NotADatabase(
         f"database {str(path)!r} has schema version {version}, and this distilbench reads version "
         f"{len(MIGRATIONS)}: {advice}"
     )
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.IntegrityError:
-        raise  # an error in this program, not in the file
-    except UnicodeDecodeError as error:  # of SQLite's own message, which quotes the file
-        raise NotADatabase(f"database {str(path)!r} is damaged: it has unreadable names") from error
-    except sqlite3.DatabaseError as error:
-        # An error of Python's own module, about text that is not UTF-8, has no code.
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
-        if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
-            raise StorageUnavailable(f"database {str(path)!r} cannot be used now: {error}") from error
-        # SQLITE_ERROR is about a statement: all are our own, so the tables are not what they were.
-        updated = ", or was updated by a later distilbench" if code == sqlite3.SQLITE_ERROR else ""
-        raise NotADatabase(f"database {str(path)!r} is damaged{updated}: {printable(str(error))}") from error
-    except OSError as error:
-        advice = ": keep the database on a disk of this machine" if lacks_locks(error) else ""
-        raise StorageUnavailable(
-            f"{str(path)!r} cannot be used: {error.strerror or error}{advice}"
-        ) from error

@@ -360,6 +360,34 @@ ORDER BY last_received_at DESC, rowid DESC LIMIT 1000""",
     "DROP TABLE rejected_before",
 )
 
+_WRITERS: Final = (
+    """CREATE TABLE processes (
+    -- Which processes of the device wrote the stored records of a run, in order.
+    stream INTEGER NOT NULL REFERENCES streams,
+    first_seq INTEGER NOT NULL,  -- the first record of the process
+    epoch TEXT NOT NULL,  -- the process, a random number
+    PRIMARY KEY (stream, first_seq)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE disputes (
+    -- Runs of which two boards sent different records under the same numbers. The later ones were refused.
+    stream INTEGER PRIMARY KEY REFERENCES streams,
+    first_seq INTEGER NOT NULL,  -- the first record that was refused
+    last_received_at TEXT NOT NULL
+) STRICT""",
+    """CREATE TABLE gone (
+    -- Records that a device wrote and no longer has, as it said last. Those that are not stored are lost.
+    stream INTEGER NOT NULL REFERENCES streams,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,  -- included
+    PRIMARY KEY (stream, first_seq)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE pruned (
+    -- Runs that were removed on purpose. Their devices may still have them, and need not send them again.
+    run_id TEXT PRIMARY KEY,
+    pruned_at TEXT NOT NULL
+) STRICT""",
+)
+
 
 def _made_by(*statements: str) -> Migration:
     def migrate(db: Database) -> None:
@@ -382,5 +410,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _made_by(*_ROUNDS),  # the rounds of a run, and the processes that added to it
     _made_by(*_TOKENS),  # the lengths of questions, in the columns; these are computed again
     _made_by(*_BOUNDED),  # a list of rejected messages that a sender cannot make large
+    _made_by(*_WRITERS),  # which board wrote a run, and which runs two boards wrote
 )
 """`PRAGMA user_version` is the number of these steps that a database has had."""

@@ -1,7 +1,7 @@
 """Removes runs and rejected messages: the one exception to "raw facts are stored once and never changed".
 
-A removed run comes back if a device that still holds its records sends them again, or if its results file is
-imported again.
+A removed run comes back if its results file is imported again, or if a device sends records of it that it has
+not delivered yet. What a device has delivered, it does not send again.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import NamedTuple
 from collector.errors import BadInput
 from collector.store.database import Store
 from collector.store.runs import find_stream
+from commandline.clock import utc_now
 from commandline.counted import counted
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -72,6 +73,10 @@ def prune(store: Store, selection: Removal) -> None:
     ]
     with store.writing() as conn:
         for stream in selection.streams:
+            conn.execute(
+                "INSERT OR REPLACE INTO pruned SELECT run_id, ? FROM streams WHERE stream = ?",
+                (utc_now(), stream),
+            )
             for table in (*tables, "streams"):  # last, because the others refer to it
                 conn.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))  # noqa: S608  # our own names
         if selection.rejected is not None:

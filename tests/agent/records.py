@@ -1,6 +1,7 @@
 """Small records for tests of what carries them."""
 
-from agent.outbox.outbox import Outbox, Place
+from agent.outbox.outbox import Outbox
+from agent.outbox.rows import Place
 from contract.records import Record, Sample
 
 NOW = "2026-11-24T12:00:00Z"

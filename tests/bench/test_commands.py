@@ -187,7 +187,7 @@ def test_a_device_delivers_what_it_committed(broker: Mosquitto, tmp_path: Path) 
         state = ("--state-dir", tmp_path / "device", "--device-id", "device-0")
         done = run("processes.device", *state, "--broker", broker.url, "--records", "5", "--pause", "0")
         assert done.returncode == 0, done.stderr
-        assert check(database, tmp_path / "device.log") == 6  # a start, answers 1 to 4, an end
+        assert check(database, tmp_path / "device") == 6  # a start, answers 1 to 4, an end
 
 
 def test_the_list_has_one_sentence_for_each() -> None:

@@ -88,6 +88,7 @@ DEVICE = Device(
 BATCH = Batch(
     device_id=DEVICE.device_id,
     run_id=RUN_ID,
+    epochs=((0, "1d" * 8), (1, "2e" * 8)),
     records=(
         RunStarted(
             seq=0,

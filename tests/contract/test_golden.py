@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from contract import codec
 from contract.bundle import MANIFEST_FILE, decode_manifest, encode_manifest
-from contract.messages import Batch, decode_message, encode_message
+from contract.messages import Batch, Receipt, decode_message, encode_message
 from contract.records import Answer, RoundFinished, RoundStarted, RunFinished, RunResumed, RunStarted, Sample
 from contract.topics import ROOT
 from contract.version import FORMAT_VERSION, MANIFEST_VERSION
@@ -88,6 +88,20 @@ def test_a_run_of_version_1_has_neither_rounds_nor_epochs() -> None:
 def test_every_agent_reads_receipts() -> None:
     assert encode_message(MESSAGES["receipt"]) == golden(1, "receipt")
     assert json.loads(encode_message(MESSAGES["receipt"]))["format_version"] == 1
+
+
+def test_a_receipt_that_names_processes_needs_version_2() -> None:
+    receipt = MESSAGES["receipt"]
+    assert isinstance(receipt, Receipt)
+    (stream,) = receipt.streams
+    (refusal,) = stream.refused
+    for newer in (
+        replace(stream, epochs=((0, "1d" * 8),)),
+        replace(stream, refused=(replace(refusal, epoch="1d" * 8),)),
+    ):
+        data = encode_message(replace(receipt, streams=(newer,)))
+        assert json.loads(data)["format_version"] == 2
+        assert decode_message(data) == replace(receipt, streams=(newer,))
 
 
 def test_the_topics_do_not_follow_the_format_version() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.delivery.publisher import Publisher
-from agent.outbox.outbox import Outbox, Place
+from agent.outbox.outbox import Outbox
+from agent.outbox.rows import Place
 from collector.store.database import Store
 from commandline.broker_address import parse_broker
 from contract.messages import SeqRange

@@ -50,7 +50,7 @@ def test_f9_the_oldest_are_dropped_by_choice_and_counted(tmp_path: Path) -> None
 
 def test_f9_a_run_on_a_full_disk_pauses_and_goes_on(tiny_bundle: Path, tmp_path: Path) -> None:
     questions = write_questions(tmp_path, 60, sentences=1)
-    with small_disk(tmp_path / "disk", "96k") as disk:
+    with small_disk(tmp_path / "disk", "144k") as disk:
         out = tmp_path / "out.jsonl"
         command = agent_command("run", tiny_bundle, "--questions", questions, "--to-file", out)
         with (tmp_path / "said").open("w") as said:

@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from agent.delivery.batches import Packed
 from agent.delivery.sender import Sender
-from agent.outbox.outbox import Outbox, Place
+from agent.outbox.outbox import Outbox
+from agent.outbox.rows import Place
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import ingest
 from collector.store.database import Store

@@ -260,12 +260,12 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_delivery(
 ) -> None:
     fill(outbox, begin(outbox), 3)
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OutboxFull("the disk is full")
 
     monkeypatch.setattr("agent.delivery.sender.FIRST_PATIENCE_SECONDS", 0.2)
     with FakeCollector(broker.port, refuse=lambda _: "not wanted"), monkeypatch.context() as patch:
-        patch.setattr(outbox, "refuse", full)
+        patch.setattr(outbox, "confirm", full)
         publisher = connect()
         until(publisher, lambda: publisher.problem == "the disk is full")
         patch.undo()

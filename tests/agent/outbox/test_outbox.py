@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 
 from agent.delivery.batches import MAX_RECORDS, pack
 from agent.errors import OutboxDamaged, OutboxRolledBack, StateUnusable
+from agent.outbox import room
 from agent.outbox.interrupted import end_runs_of_older_versions
-from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Added, Outbox, Place
+from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox
+from agent.outbox.rows import Added, Place
+from agent.outbox.schema import _STEPS
 from agent.outbox.state_folder import opened_state
 from agent.outbox.summary import RefusedRecords, Summary, UnfinishedRun, summarise
-from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
+from contract.codec import encode
+from contract.messages import MAX_MESSAGE_BYTES, Batch, Stream, decode_message
 from contract.records import Answer, Record, RunFinished
 from tests.agent.conftest import agent_environment
 from tests.agent.records import NOW, RUN_A, RUN_B, begin, fill, samples, waiting
@@ -38,7 +42,7 @@ def test_records_wait_in_the_order_of_appending(outbox: Outbox) -> None:
     ranges=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=6),
 )
 @settings(max_examples=40)
-def test_only_what_is_receipted_leaves(
+def test_only_what_was_written_to_a_file_leaves(
     tmp_path_factory: pytest.TempPathFactory, appended: list[int], ranges: list[tuple[int, int]]
 ) -> None:
     path = tmp_path_factory.mktemp("outbox") / "outbox.db"
@@ -56,8 +60,7 @@ def test_only_what_is_receipted_leaves(
         assert outbox.remove(RUN_B, [(0, 40)]) == 0
     with Outbox(path) as again:
         assert waiting(again) == [(RUN_A, seq) for seq in left]
-        numbers_are_taken = any(last >= place.next_seq for _, last in ranges)
-        assert again.unfinished(RUN_A) == (None if numbers_are_taken else place)
+        assert again.unfinished(RUN_A) == place
 
 
 def test_a_position_is_never_used_twice(outbox: Outbox) -> None:
@@ -163,6 +166,25 @@ def test_an_outbox_of_a_later_version_is_reported(tmp_path: Path) -> None:
         Outbox(tmp_path / "outbox.db")
 
 
+def test_an_outbox_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "outbox.db")
+    for step in _STEPS[:3]:
+        database.executescript(step)
+    database.execute("INSERT INTO runs VALUES (?, 'device', 'identity', 2, 2, 1, 0, 7, 0, x'')", (RUN_A,))
+    bodies = [(RUN_A, record.seq, encode(record), NOW) for record in samples(0, 2)]
+    database.executemany("INSERT INTO records (run_id, seq, body, appended_at) VALUES (?, ?, ?, ?)", bodies)
+    database.execute("UPDATE records SET refused = 'odd' WHERE seq = 1")
+    database.execute("PRAGMA user_version = 3")
+    database.commit()
+    database.close()
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        assert waiting(outbox) == [(RUN_A, 0)]
+        assert outbox.epochs(RUN_A) == ()
+        assert outbox.summary().refused == (RefusedRecords("odd", 1),)
+        assert outbox.unfinished("identity") == Place(RUN_A, 2, 1, 0, 7)
+        assert outbox.confirm("c", Stream(run_id=RUN_A, stored=((0, 0),))).taken == 1
+
+
 def test_an_outbox_is_private_to_its_user(tmp_path: Path) -> None:
     with Outbox(tmp_path / "outbox.db") as outbox:
         begin(outbox)
@@ -266,12 +288,12 @@ def answer(seq: int, text: str) -> Answer:
 def test_a_run_whose_numbers_a_collector_has_already_is_not_continued(outbox: Outbox) -> None:
     """The disk was restored from a copy, or lost writes: the collector knows a later state of it."""
     place = fill(outbox, begin(outbox), 5)
-    assert outbox.remove(RUN_A, [(0, 4)]) == 5
+    assert outbox.confirm("c", Stream(run_id=RUN_A, stored=((0, 4),))).taken == 5
     assert outbox.unfinished(RUN_A) == place
     place = fill(outbox, place, 2)
-    assert outbox.remove(RUN_A, [(0, 9)]) == 2
+    assert outbox.confirm("c", Stream(run_id=RUN_A, stored=((0, 9),))).taken == 2
     assert outbox.unfinished(RUN_A) is None
-    with pytest.raises(OutboxRolledBack, match=r"has records of run .* that this outbox does not know"):
+    with pytest.raises(OutboxRolledBack, match=r"run aaaaaaaa starts over: another board has a copy"):
         fill(outbox, place, 1)
     fill(outbox, begin(outbox, RUN_B), 1)
 
@@ -285,7 +307,8 @@ def test_records_of_several_runs_are_committed_together_or_not_at_all(outbox: Ou
     assert waiting(outbox) == [(RUN_A, 0), (RUN_B, 0)]
     assert outbox.unfinished(RUN_A) == a
 
-    assert outbox.remove(RUN_B, [(0, 9)]) == 1, "a collector knows a later state of one of them"
+    later = Stream(run_id=RUN_B, stored=((0, 9),))
+    assert outbox.confirm("c", later).taken == 1, "a collector knows a later state of one of them"
     with pytest.raises(OutboxRolledBack):
         outbox.append_together(added, NOW)
     assert outbox.rolled_back(RUN_B) and not outbox.rolled_back(RUN_A)
@@ -293,3 +316,20 @@ def test_records_of_several_runs_are_committed_together_or_not_at_all(outbox: Ou
 
     outbox.append_together(added[:1], NOW)
     assert waiting(outbox) == [(RUN_A, 0), (RUN_A, 1)] and outbox.unfinished(RUN_A) is None
+
+
+def test_runs_that_are_delivered_and_deleted_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Receipts for them may come late, and must not suggest another device."""
+    monkeypatch.setattr(room, "MOST_PAST_RUNS", 3)
+    ids = [f"{number:032x}" for number in range(9)]
+    with Outbox(tmp_path / "outbox.db", limit_bytes=200) as outbox:
+        for run_id in ids:
+            place = begin(outbox, run_id)
+            outbox.append(place._replace(next_seq=1, finished=True), samples(0, 1), NOW)
+            assert outbox.confirm("c", Stream(run_id=run_id, stored=((0, 0),))).taken == 1
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        assert [run.run_id for run in outbox.kept_runs("device")] == ids[-1:], "the others made room"
+        assert [run_id for run_id in ids if outbox.knows(run_id)] == ids[-4:]
+        assert not outbox.knows(RUN_B)

@@ -7,17 +7,19 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlite_utils import Database
 
-from collector.intake import ingest as intake
 from collector.intake import rejected
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import ingest
 from collector.intake.results_file import ingest_file
+from collector.intake.stored_ranges import MAX_RANGES
+from collector.intake.tally import MAX_RECEIPT_REFUSALS
 from collector.store import database as store_module
 from collector.store.database import Store
 from collector.store.migrations import MIGRATIONS
-from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message, encode_message
+from contract.messages import MAX_EPOCHS, MAX_MESSAGE_BYTES, Batch, decode_message, encode_message
 from contract.records import Sample
 from contract.topics import topic
 from tests.collector.command import collector
@@ -84,13 +86,16 @@ def test_a_reason_is_short_in_the_list_and_in_the_receipt(store: Store) -> None:
 
 
 def test_a_receipt_fits_into_a_message_whatever_it_refuses(store: Store) -> None:
-    take(store, sparse(10**15, intake.MAX_RANGES))
+    epochs = tuple((10**15 + n, f"{n:016x}") for n in range(MAX_EPOCHS))
+    take(store, replace(sparse(10**15, MAX_RANGES), epochs=epochs))
     deliveries = [
         Delivery(TOPIC, bad(n, 400).replace(b"k", "\U0001f34b".encode()), TOPIC) for n in range(200)
     ]
     (receipt,) = ingest(store, deliveries).receipts
     assert len(encode_message(receipt)) <= MAX_MESSAGE_BYTES
-    assert len(receipt.streams[0].refused) == intake.MAX_RECEIPT_REFUSALS
+    (stream,) = receipt.streams
+    assert len(stream.refused) == MAX_RECEIPT_REFUSALS
+    assert (len(stream.stored), len(stream.epochs)) == (MAX_RANGES, MAX_EPOCHS)
 
 
 def test_the_list_has_the_newest_messages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +122,8 @@ def test_the_list_is_printed_at_once(database: Path) -> None:
 def test_a_file_of_something_else_does_not_fill_the_database(database: Path, tmp_path: Path) -> None:
     """Such as /dev/urandom, or a log."""
     file = tmp_path / "results.jsonl"
-    file.write_bytes(b"".join(b"line %d " % number + b"x" * 2_000 + b"\n" for number in range(8_000)))
+    lines = (b"line %d " % number + b"x" * 2_000 + b"\n" for number in range(8_000))
+    file.write_bytes(b"".join((encode_message(sparse(0, 0)) + b"\n", *lines)))
     with Store.open(database, create=True) as store:
         assert ingest_file(store, file).rejected == 8_000
         assert store.value("SELECT count(*) FROM rejected") == rejected.MOST_LISTED

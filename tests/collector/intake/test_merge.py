@@ -1,3 +1,4 @@
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -6,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.errors import BadInput
 from collector.intake.merge import merge
 from collector.scoring.predictions import add_predictions
 from collector.scoring.question_sets import add_questions
@@ -14,7 +14,7 @@ from collector.store.database import Store
 from contract.records import Record
 from tests.collector.command import collector, said
 from tests.collector.delivering import take
-from tests.collector.factory import batch, run_records, started
+from tests.collector.factory import answer, batch, device, finished, run_records, started
 from tests.collector.intake.test_ingest import OTHER, RUN, RUNS, rows
 
 
@@ -50,15 +50,77 @@ def test_two_halves_make_the_whole_and_nothing_twice(of: set[int], both: set[int
             assert rows(store) == whole(folder)
 
 
-def test_one_run_of_two_devices_is_refused_whole(store: Store, tmp_path: Path) -> None:
+def test_a_run_of_two_devices_is_not_merged_and_the_others_are(store: Store, tmp_path: Path) -> None:
     take(store, batch([started()], RUN))
     with Store.open(tmp_path / "b.db", create=True) as other:
-        take(other, batch(run_records(), OTHER))
-        with other.writing() as conn:
-            conn.execute("INSERT INTO streams VALUES (99, ?, 'forger', '2026')", (RUN,))
-        with pytest.raises(BadInput, match="to 'pi-5' in this database and to 'forger' in the other"):
-            merge(store, other)
-    assert store.value("SELECT count(*) FROM streams") == 1
+        take(other, batch([started(on=device("forger"))], RUN, "forger"), batch(run_records(), OTHER))
+        done = merge(store, other)
+    assert (done.runs, done.stored) == (2, 7)
+    (sentence,) = done.refused
+    assert sentence.endswith(f"run {RUN} belongs to 'pi-5', not to 'forger'")
+    assert store.value("SELECT count(*) FROM streams") == 2
+
+
+def test_a_run_that_two_boards_continued_is_not_mixed_and_later_runs_are_merged(
+    store: Store, tmp_path: Path
+) -> None:
+    """One database holds an interrupted end of it, the other a complete one."""
+    shared: list[Record] = [started(), *(answer(seq, f"q{seq}") for seq in range(1, 10))]
+    take(store, batch([*shared, finished(10, status="interrupted")], RUN))
+    with Store.open(tmp_path / "b.db", create=True) as other:
+        longer: list[Record] = [*shared, *(answer(seq, f"q{seq}") for seq in range(10, 14)), finished(14)]
+        take(other, batch(longer, RUN), batch(run_records(), OTHER))
+    before = rows(store)
+    refused = collector("merge", tmp_path / "b.db", "--db", store.path)
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)
+    assert f"run '{RUN[:8]}' of 'pi-5' was not merged: records 10 to 14" in refused.stderr
+    assert "1 run was not merged; all others were" in refused.stderr
+    assert "7 records stored" in refused.stdout
+    after = rows(store)
+    assert all(set(map(repr, before[table])) <= set(map(repr, after[table])) for table in before)
+    assert {row[0] for row in after["runs"]} == {RUN, OTHER}
+
+
+HOSTILE = {
+    "a number below zero": ["UPDATE answers SET seq = -seq WHERE seq > 2"],
+    "a time below zero": ["UPDATE answers SET infer_ns = -9000000000000000000"],
+    "a run id with escapes": [f"UPDATE streams SET run_id = char(27) || '[2J' WHERE run_id = '{RUN}'"],
+    "no bundle": ["UPDATE runs SET bundle = '{', device = '[', settings = 'x'"],
+    "too few layers": ["UPDATE runs SET settings = '{}'"],
+    "two records of a number": ["UPDATE samples SET seq = 1"],
+    "text that is not UTF-8": ["UPDATE answers SET text = CAST(x'ff' AS TEXT) WHERE seq = 1"],
+    "NULL where none may be": [
+        "PRAGMA legacy_alter_table = ON",
+        "CREATE TABLE x AS SELECT * FROM answers",
+        "DROP TABLE answers",
+        "ALTER TABLE x RENAME TO answers",
+    ],
+    "a view that never ends": [
+        "DROP TABLE rejected",
+        "CREATE VIEW rejected AS WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) "
+        "SELECT hex(n), n, n, n, n, n, n, n FROM t",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_database_gets_a_sentence_and_changes_nothing(
+    store: Store, tmp_path: Path, name: str
+) -> None:
+    take(store, batch(run_records(), OTHER))
+    before = rows(store)
+    with Store.open(tmp_path / "b.db", create=True) as other:
+        take(other, batch(run_records(), RUN))
+    with sqlite3.connect(tmp_path / "b.db") as raw:
+        raw.execute("PRAGMA foreign_keys = OFF")
+        for statement in HOSTILE[name]:
+            raw.execute(statement)
+    raw.close()
+    refused = collector("merge", tmp_path / "b.db", "--db", store.path)
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False), refused.stderr
+    assert "was not merged" in refused.stderr or "was changed by another program" in refused.stderr
+    assert refused.stderr.replace("\n", "").isprintable()
+    assert rows(store) == before
 
 
 def test_from_the_command_line_with_questions(database: Path, questions_file: Path, tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+"""Finds records that come under the numbers of other records: two boards continue one run.
+
+A copied card or a restored state folder makes two writers of one run. Each process that continues a run gives
+it a new epoch, and a batch names all of them. So the collector can tell the writers apart even if their
+numbers do not overlap. Besides, the values of records that it has already are compared, which is all that it
+can do for records of version 1.
+"""
+
+import sqlite3
+
+from collector.intake.known_run import KnownRun
+from collector.intake.record_rows import is_stored
+from collector.intake.seq_ranges import holds
+from contract.errors import Malformed
+from contract.messages import Batch, Epochs, parting
+
+
+class Disputed(Malformed):
+    """Records that were not stored, because others are stored under their numbers.
+
+    Args:
+        batch: what came.
+        first_seq: the first record of it that was not stored.
+    """
+
+    def __init__(self, batch: Batch, first_seq: int) -> None:
+        self.batch = batch
+        self.first_seq = first_seq
+        self.last_seq = max(record.seq for record in batch.records)
+        super().__init__(
+            f"records {first_seq} to {self.last_seq} of run {batch.run_id} are not from the board whose "
+            f"records are stored: two boards have the identity '{batch.device_id}', or its state folder was "
+            "put back to an older copy; give each board a state folder of its own"
+        )
+
+
+def first_dispute(conn: sqlite3.Connection, known: KnownRun, batch: Batch) -> int | None:
+    """Return the first `seq` of a batch from which its records have another writer than the stored ones.
+
+    Once a run without epochs is disputed, new records of it must follow the stored ones directly, since only
+    the board that wrote these can be expected to send them next.
+
+    Returns:
+        None if all of its records may be stored, or are stored already.
+    """
+    if known.stream is None or not known.stored:
+        return None
+    last = known.stored[-1][1]
+    parted = parting(known.epochs, batch.epochs)
+    if parted is not None and last < parted:
+        parted = None  # nothing is stored of the processes that differ
+    disputed_from = None if batch.epochs else known.disputed_from
+    if parted is None and disputed_from is None and all(record.seq > last for record in batch.records):
+        return None  # as usual
+    for record in sorted(batch.records, key=lambda record: record.seq):
+        seq = record.seq
+        if parted is not None and seq >= parted:
+            return seq
+        if holds(known.stored, seq):
+            if not is_stored(conn, known.stream, record):
+                return seq
+        elif seq == last + 1:
+            last = seq
+        elif disputed_from is not None and seq >= disputed_from:
+            return seq
+    return None
+
+
+def note_dispute(conn: sqlite3.Connection, known: KnownRun, first_seq: int, at: str) -> KnownRun:
+    """Record that a run is disputed from a record on, within the caller's transaction; returns the run."""
+    first_seq = min(first_seq, first_seq if known.disputed_from is None else known.disputed_from)
+    conn.execute("INSERT OR REPLACE INTO disputes VALUES (?, ?, ?)", (known.stream, first_seq, at))
+    return known._replace(disputed_from=first_seq)
+
+
+def note_processes(conn: sqlite3.Connection, stream: int, known: KnownRun, batch: Batch, last: int) -> Epochs:
+    """Record which processes wrote what is stored now, within the caller's transaction.
+
+    Args:
+        conn: the connection.
+        stream: the run.
+        known: the run before the batch.
+        batch: what came.
+        last: the highest `seq` that was added.
+
+    Returns:
+        These processes.
+    """
+    parted = parting(known.epochs, batch.epochs)
+    if known.epochs and (parted is None or last < parted):
+        return known.epochs
+    # Nothing is stored of the processes that are named no more.
+    conn.execute("DELETE FROM processes WHERE stream = ?", (stream,))
+    conn.executemany(
+        "INSERT OR IGNORE INTO processes VALUES (?, ?, ?)", ((stream, *each) for each in batch.epochs)
+    )
+    return batch.epochs
