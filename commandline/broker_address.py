@@ -13,6 +13,9 @@ from contract.codec import printable
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _URL: Final = re.compile(r"mqtts?://[^/?#\s]+/?")
+_BRACKETS: Final = re.compile(r"\[[0-9a-fA-F:.]*\]")  # around an IPv6 address
+_PASSWORD: Final = re.compile(r":(?!//|\d{1,5}(?:[/?#]|$))")
+"""A colon that begins no port: in a URL with a typing error, a password may follow."""
 _RIGHT: Final = "write mqtt://[user@]host[:port], or mqtts:// for TLS"
 _SHOWN_CHARS: Final = 200
 _MAX_PASSWORD_BYTES: Final = 65_535
@@ -87,18 +90,19 @@ def parse_broker(
             options do not go together. The text before an @ is never quoted, since it may be a secret.
     """
     user_part, at, _ = url.rpartition("@")
-    if ":" in user_part.partition("://")[2]:
+    if ":" in unquote(user_part.partition("://")[2]):
         raise refusal(
             "the broker's URL holds a password, which other users can read: put the password into a private "
             "file and name the file with --password-file"
         )
-    shown = "the given URL" if at else f"'{printable(url)[:_SHOWN_CHARS]}'"
+    shown = "the given URL" if at or may_hold_password(url) else f"'{printable(url)[:_SHOWN_CHARS]}'"
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if not host or port == 0 or not url.isprintable() or not _URL.fullmatch(url):
+    encoded = host is not None and "%" in host and ":" not in host  # only an IPv6 address has a zone after it
+    if not host or encoded or port == 0 or not url.isprintable() or not _URL.fullmatch(url):
         raise refusal(f"{shown} is not a broker: {_RIGHT}")
     tls = parts.scheme == "mqtts"
     if (cert_file is None) != (key_file is None):
@@ -118,6 +122,13 @@ def parse_broker(
     return BrokerAddress(
         host, port or _PORTS[parts.scheme], tls, user, password, ca_file, cert_file, key_file
     )
+
+
+def may_hold_password(url: str) -> bool:
+    """Whether a text that should be a URL may hold a password: such a text is not repeated in messages."""
+    user_part, _, host = _BRACKETS.sub("", url).rpartition("@")
+    scheme, _, user = user_part.rpartition("://")
+    return ":" in unquote(user) or ":" in scheme or _PASSWORD.search(unquote(host)) is not None
 
 
 def check_private(file: Path, what: str, refusal: type[Exception]) -> None:

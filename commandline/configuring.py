@@ -7,10 +7,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from commandline.config import ConfigFile, config_file, variable
+from commandline.broker_address import may_hold_password
+from commandline.config import ConfigFile, Setting, config_file, variable
 from commandline.counted import counted
 from commandline.help import Command, CommandGroup, option_group
-from contract.codec import encode, printable
+from contract.codec import encode, json_text, printable
 from contract.config import Key, Value, explain_config
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -104,10 +105,10 @@ def _show(config: ConfigFile) -> click.Command:
     @click.pass_context
     def show(context: click.Context, /, as_json: bool, **values: Any) -> None:
         """Print every option, its current value, and its source."""
-        found = config.shown(context)
+        found = [_without_password(entry) for entry in config.shown(context)]
         if as_json:
             by_key = {entry.key: {"value": _plain(entry.value), "source": entry.source} for entry in found}
-            click.echo(encode(by_key))
+            click.echo(json_text(encode(by_key), -1), nl=False)
             return
         width = max(len(entry.key) for entry in found)
         values_width = max(len(_text(entry.value)) for entry in found)
@@ -129,6 +130,11 @@ def _keys(config: ConfigFile) -> list[Key]:
         )
         for key, option in config.settings.items()
     ]
+
+
+def _without_password(entry: Setting) -> Setting:
+    hidden = entry.key == "broker" and entry.value is not None and may_hold_password(entry.value)
+    return entry._replace(value="(not shown: it may hold a password)") if hidden else entry
 
 
 def _plain(value: Any) -> Any:

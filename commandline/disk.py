@@ -3,20 +3,28 @@
 import ctypes
 import errno
 import os
-import shutil
 import stat
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import IO, Final
+
+from contract.bundle import MANIFEST_FILE, MAX_MANIFEST_BYTES, MODEL_FILE, TOKENIZER_FILE, decode_manifest
+from contract.codec import printable
+from contract.errors import ContractError
 
 _HERE: Final = -100  # AT_FDCWD of Linux's fcntl.h
 _RENAME_EXCHANGE: Final = 2  # of Linux's stdio.h
 _RENAME_SWAP: Final = 2  # of macOS's stdio.h
 _SYNCS: Final = 9
 _BLOCK_BYTES: Final = 4096
+_NAME_CHARS: Final = 50  # of a file, in the names of its drafts: all of it may be too long
+PRIVATE: Final = 0o600
+"""The mode of a file that only its user may read and write."""
 
 
 def sync_seconds(folder: Path) -> float:
@@ -51,6 +59,113 @@ def open_plain(path: Path) -> int:
     return descriptor
 
 
+@contextmanager
+def replacing(path: Path, mode: int = PRIVATE, *, denied: int = 0) -> Iterator[IO[bytes]]:
+    """Write a new content for a file, which replaces the old one when the block ends; or create the file.
+
+    Readers find the whole old content or the whole new one, which is on the disk then. After an error they
+    find the old one. A link is followed. The file keeps its mode, and its owner if this user may give it
+    away.
+
+    Args:
+        path: the file.
+        mode: the mode of a file that is created.
+        denied: permissions that the file does not keep.
+
+    Raises:
+        OSError: the file cannot be written, or the path is something else than a plain file (EINVAL).
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        before = target.lstat()
+    except FileNotFoundError:
+        before = None
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    descriptor, name = tempfile.mkstemp(".part", f".{target.name[:_NAME_CHARS]}.", target.parent)
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            with suppress(PermissionError):  # not this user's to give away, or a file system without modes
+                if before is not None:
+                    mode = stat.S_IMODE(before.st_mode)
+                    os.fchown(descriptor, before.st_uid, before.st_gid)
+            with suppress(PermissionError):
+                os.fchmod(descriptor, mode & ~denied)
+            os.fsync(descriptor)
+        draft.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+    sync_folder(target.parent)
+
+
+def write_whole(path: Path, data: bytes, mode: int = PRIVATE) -> None:
+    """Replace a file by one with this content, or create it; see `replacing`.
+
+    Raises:
+        OSError: the file cannot be written, or the path is something else than a plain file (EINVAL).
+    """
+    with replacing(path, mode) as file:
+        file.write(data)
+
+
+def public_mode() -> int:
+    """The mode of a new file that is meant for others too: what the user's umask allows."""
+    denied = os.umask(0)
+    os.umask(denied)
+    return 0o666 & ~denied
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names of a folder's files to the disk.
+
+    Raises:
+        OSError: the folder cannot be opened.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # some network shares cannot, and keep names in their own way
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def not_replaceable(place: Path) -> str | None:
+    """Why what is at a path must not be replaced by a new bundle, as the end of a sentence; None if it may.
+
+    Replacing a folder deletes the old one. So it must be a folder and no link, and hold a bundle only.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    if not os.path.lexists(place):
+        return None
+    if place.is_symlink() or not place.is_dir() or not (place / MANIFEST_FILE).is_file():
+        return "already exists and is not a bundle"
+    stranger = stranger_in(place)
+    return None if stranger is None else f"holds '{printable(stranger)}', which is not part of the bundle"
+
+
+def stranger_in(folder: Path) -> str | None:
+    """The name of something in a folder that is no file of its bundle; None if there is nothing else.
+
+    If the manifest is missing or damaged, only the files that every bundle has are those of a bundle.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    own = {MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE}
+    with suppress(OSError, ContractError), os.fdopen(open_plain(folder / MANIFEST_FILE), "rb") as file:
+        own.update(decode_manifest(file.read(MAX_MANIFEST_BYTES + 1)).files)
+    with os.scandir(folder) as entries:
+        others = (e.name for e in entries if e.name not in own or not e.is_file(follow_symlinks=False))
+        return next(others, None)
+
+
 def put_in_place(draft: Path, place: Path) -> None:
     """Move a folder to its place. If the place is taken, exchange the folders: `draft` is then the old one.
 
@@ -69,9 +184,8 @@ def put_in_place(draft: Path, place: Path) -> None:
         return
     if _exchanged(draft, place):
         return
-    aside = place.with_name(f".{place.name}.old")
-    shutil.rmtree(aside, ignore_errors=True)
-    place.rename(aside)
+    aside = Path(tempfile.mkdtemp(prefix=f".{place.name[:_NAME_CHARS]}.", dir=place.parent))
+    place.rename(aside)  # over the new, empty folder
     draft.rename(place)
     aside.rename(draft)
 

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import click
 
-from contract.codec import encode, printable
+from contract.codec import encode, json_text, printable
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -48,5 +48,5 @@ def print_findings(findings: Iterable[Finding], *, as_json: bool) -> int:
         if finding.advice:
             click.echo(f"{_ADVICE_INDENT}→ {printable(finding.advice)}")
     if as_json:
-        click.echo(encode(found))
+        click.echo(json_text(encode(found), -1), nl=False)
     return int(any(finding.level == "fail" for finding in found))

@@ -3,6 +3,7 @@
 Decoding reads the format version first, upgrades the data step by step, and then decodes it strictly.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ UPGRADES: dict[int, Upgrade] = {1: _to_version_2}
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _QUOTED_CHARS = 80
+_UNUSUAL = re.compile(r"[^\n -~]")
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -87,6 +89,27 @@ def decode_json(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
     except RecursionError:
         wrong = "is nested too deeply"
     raise Malformed(f"{what} {wrong}, in {quoted(data)}")
+
+
+def json_text(data: bytes, indent: int = 2) -> str:
+    """Return JSON as lines that are safe for a terminal.
+
+    JSON escapes most control characters. Here the others are escaped too, and all that change how a terminal
+    shows other text, such as marks of direction and characters without width.
+
+    Args:
+        data: valid JSON in UTF-8.
+        indent: spaces per level; negative for one line without spaces.
+    """
+    return _UNUSUAL.sub(_escaped, msgspec.json.format(data, indent=indent).decode()) + "\n"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    char = found[0]
+    if char.isprintable():
+        return char
+    pairs = char.encode("utf-16-be").hex()
+    return "".join(f"\\u{pairs[at : at + 4]}" for at in range(0, len(pairs), 4))
 
 
 def printable(text: str) -> str:

@@ -212,3 +212,18 @@ def test_a_class_name_means_one_thing(package: str) -> None:
     for name, path in (*classes(package), *shared):
         places.setdefault(name, []).append(path)
     assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+
+
+def test_no_process_imports_from_the_current_folder() -> None:
+    """F23: where a user starts a command, a file may be named like a library."""
+    started = [
+        (path, ast.unparse(node.elts[1]))
+        for program in (*PROGRAMS, "commandline", "contract")
+        for path in (ROOT / program).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.List | ast.Tuple)
+        and node.elts
+        and ast.unparse(node.elts[0]) == "sys.executable"
+    ]
+    assert len(started) >= 3
+    assert {option for _, option in started} == {"'-P'"}, started

@@ -5,20 +5,23 @@ hashes come from it too, so no more bytes are read than it states, and no file i
 download that broke off resumes where it ended.
 """
 
+import fcntl
 import hashlib
 import http.client
 import os
 import shutil
 import urllib.error
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from agent.bundles.bundle import verify
+from agent.bundles.http import opened
 from agent.errors import BadInput, BundleRefused, NotFetched
-from commandline.disk import put_in_place
+from commandline.broker_address import may_hold_password
+from commandline.disk import not_replaceable, public_mode, put_in_place, stranger_in, sync_folder, write_whole
 from contract.bundle import (
     MANIFEST_FILE,
     MAX_MANIFEST_BYTES,
@@ -30,7 +33,8 @@ from contract.bundle import (
 from contract.codec import printable
 from contract.errors import ContractError
 
-TIMEOUT_SECONDS: Final = 30.0
+KEPT_FREE_BYTES: Final = 100_000_000
+"""Room on the disk that no bundle takes: the agent's results and the system need some."""
 TRIES: Final = 5
 """Attempts per file; what arrived before a break is kept."""
 _BLOCK_BYTES: Final = 262_144
@@ -56,7 +60,7 @@ def fetch(url: str, to: Path, show: Show) -> Fetched:
         show: called with the progress of each file.
 
     Raises:
-        BadInput: the URL is not valid, or the folder cannot be used.
+        BadInput: the URL is not valid, or the folder cannot be used, or holds something that is not a bundle.
         BundleRefused: the URL leads to no bundle, or to one that does not match its manifest.
         NotFetched: the server does not answer, or the download broke off; the same command resumes it.
     """
@@ -74,17 +78,22 @@ def fetch(url: str, to: Path, show: Show) -> Fetched:
     folder = to / name
     if _is_there(folder, data):
         return Fetched(folder, new=False)
-    draft = to / f".{name}.part"
     try:
-        draft.mkdir(parents=True, exist_ok=True)
-        _drop_others(draft, manifest)
-        _check_room(draft, manifest)
-        for file in manifest.files:
-            _fetch_file(base + file, draft / file, manifest.files[file], show)
-        (draft / MANIFEST_FILE).write_bytes(data)
-        verify(draft)
-        put_in_place(draft, folder)
-        shutil.rmtree(draft, ignore_errors=True)
+        _check_place(folder)
+        with _draft(folder) as draft:
+            for path in draft.iterdir():
+                if path.name not in manifest.files:
+                    path.unlink()  # of the manifest that an earlier fetch found
+            write_whole(draft / MANIFEST_FILE, data, public_mode())
+            _check_room(draft, manifest)
+            for file in manifest.files:
+                _fetch_file(base + file, draft / file, manifest.files[file], show)
+            verify(draft)
+            sync_folder(draft)
+            _check_place(folder)  # again: downloading takes minutes
+            put_in_place(draft, folder)
+            sync_folder(to)
+            shutil.rmtree(draft, ignore_errors=True)  # the old bundle
     except OSError as error:
         raise BadInput(f"cannot write to '{printable(str(to))}': {error.strerror}") from None
     return Fetched(folder, new=True)
@@ -97,37 +106,18 @@ def _base(url: str) -> str:
     except ValueError:
         good = False
     if not good or not url.isascii() or not url.isprintable() or " " in url or parts.query or parts.fragment:
-        raise BadInput(f"'{printable(url)[:200]}' is not the address of a bundle: write http://host/NAME")
+        secret = "@" in url or may_hold_password(url)
+        shown = "the given URL" if secret else f"'{printable(url)[:200]}'"
+        raise BadInput(f"{shown} is not the address of a bundle: write http://host/NAME")
     if parts.password is not None or parts.username is not None:
         raise BadInput("the URL contains a user name, which others could read in the list of processes")
     return url.rstrip("/") + "/"
 
 
-def _open(url: str, start: int = 0) -> http.client.HTTPResponse:
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - _base allows http and https only
-    response: http.client.HTTPResponse = _OPENER.open(request, timeout=TIMEOUT_SECONDS)
-    return response
-
-
-class _SameScheme(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to http and https only, and never from https to http."""
-
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
-        """Refuse a redirect that leaves http and https, or that leads from https to http."""
-        scheme = urlsplit(newurl).scheme
-        if scheme not in ("http", "https") or (req.type == "https" and scheme == "http"):
-            raise urllib.error.URLError(f"it redirects to '{printable(newurl)[:100]}'")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-_OPENER: Final = urllib.request.build_opener(_SameScheme)
-
-
 def _small(url: str) -> bytes:
     try:
-        with _open(url) as response:
-            return response.read(MAX_MANIFEST_BYTES + 1)
+        with opened(url) as answer:
+            return answer.read_all(MAX_MANIFEST_BYTES + 1)
     except urllib.error.HTTPError as error:
         raise NotFetched(f"'{printable(url)[:200]}' answers {error.code} {printable(error.reason)}") from None
     except (OSError, http.client.HTTPException) as error:
@@ -136,8 +126,6 @@ def _small(url: str) -> bytes:
 
 def _fetch_file(url: str, path: Path, entry: FileEntry, show: Show) -> None:
     size = entry.bytes
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        path.unlink()
     problem = ""
     for _ in range(TRIES):
         received = path.stat().st_size if path.exists() else 0
@@ -171,19 +159,24 @@ def _fetch_file(url: str, path: Path, entry: FileEntry, show: Show) -> None:
 
 
 def _continue(url: str, path: Path, received: int, size: int, show: Show) -> None:
-    with _open(url, received) as response, path.open("r+b" if received else "wb") as file:
-        if received and response.status != http.client.PARTIAL_CONTENT:
+    with opened(url, received) as answer, _plain(path) as file:
+        if received and not answer.is_part:
             received = 0  # a server without range support sends the whole file again
         file.seek(received)
         file.truncate()
-        while received < size and (block := response.read(min(_BLOCK_BYTES, size - received))):
+        while received < size and (block := answer.read(min(_BLOCK_BYTES, size - received))):
             file.write(block)
             received += len(block)
             show(path.name, received, size)
         file.flush()
         os.fsync(file.fileno())
     if received < size:
-        raise ConnectionError("the connection ended early")
+        raise ConnectionError("the server sends too little")
+
+
+def _plain(path: Path) -> IO[bytes]:
+    """Open a file of the draft for writing, and never what a link leads to."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "r+b")
 
 
 def _is_there(folder: Path, manifest: bytes) -> bool:
@@ -196,23 +189,42 @@ def _is_there(folder: Path, manifest: bytes) -> bool:
     return True
 
 
-def _drop_others(draft: Path, manifest: Manifest) -> None:
-    for path in draft.iterdir():
-        if path.name not in manifest.files:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+def _check_place(folder: Path) -> None:
+    if reason := not_replaceable(folder):
+        raise BadInput(f"'{printable(str(folder))}' {reason}: move it away, or name another folder with --to")
+
+
+@contextmanager
+def _draft(folder: Path) -> Iterator[Path]:
+    """The folder in which a bundle arrives, beside its place: made, or left by a fetch that broke off."""
+    draft = folder.with_name(f".{folder.name}.part")
+    shown = f"'{printable(str(draft))}'"
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        draft.mkdir()
+    if draft.is_symlink() or not draft.is_dir():
+        raise BadInput(f"{shown} is not a folder that 'agent fetch' has made: move it away")
+    other = stranger_in(draft)
+    if other is not None:
+        raise BadInput(f"{shown} holds '{printable(other)}', which 'agent fetch' has not made: move it away")
+    descriptor = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield draft
+    except BlockingIOError:
+        raise NotFetched(f"another agent is fetching into {shown}: wait for it") from None
+    finally:
+        os.close(descriptor)
 
 
 def _check_room(draft: Path, manifest: Manifest) -> None:
     received = sum(path.stat().st_size for path in draft.iterdir())
     needed = sum(entry.bytes for entry in manifest.files.values()) - received
-    free = shutil.disk_usage(draft).free
+    free = shutil.disk_usage(draft).free - KEPT_FREE_BYTES
     if needed > free:
         raise BadInput(
             f"the bundle needs {needed // 1_000_000} MB more, but '{printable(str(draft.parent))}' has "
-            f"only {free // 1_000_000} MB free"
+            f"only {max(free, 0) // 1_000_000} MB for it: {KEPT_FREE_BYTES // 1_000_000} MB are kept free"
         )
 
 

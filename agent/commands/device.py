@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from agent.commands.options import device_options
-from agent.commands.output import print_json
+from agent.commands.output import print_json, say
 from commandline.help import Command
 
 
@@ -17,5 +17,5 @@ def device(device_id: str | None, hardware_class: str | None, state_dir: Path | 
     from agent.outbox.state_folder import StateFolder
     from contract.codec import encode
 
-    own_id = StateFolder(state_dir).device_id(device_id)
+    own_id = StateFolder(state_dir).device_id(device_id, say)
     print_json(encode(inspect_device(own_id, hardware_class)))

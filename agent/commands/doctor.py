@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from agent.commands.options import FOLDER, delivery_options, device_options, json_option
+from agent.commands.output import say
 from commandline.config import outranking
 from commandline.help import Command, option_group
 
@@ -62,6 +63,6 @@ def doctor(
         if isinstance(where, LiveBroker):
             from agent.doctor.broker import probe
 
-            yield from probe(where.broker, folder.device_id(device_id))
+            yield from probe(where.broker, folder.device_id(device_id, say))
 
     return print_findings(found(), as_json=as_json)

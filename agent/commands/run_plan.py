@@ -60,6 +60,7 @@ def run_plan(
     from agent.outbox.state_folder import StateFolder
     from agent.planning.plan_file import PositionFile, identity_of, read_schedule, utc_time
     from agent.systemd_notify import Service
+    from commandline.clock import synchronised
 
     schedule = read_schedule(plan, _keys_of_a_run(context))
     service = Service()
@@ -73,13 +74,14 @@ def run_plan(
     service.ready()
     file = PositionFile(StateFolder(state_dir).path, plan)
     identity = identity_of(commands, schedule.timing.rounds, inputs)
-    position = file.read()
+    position = file.read(say)
     if position is not None and position.identity != identity:
         say("the plan has changed since it started: starting over")
         position = None
     total = len(runs) * schedule.timing.rounds
     if position is not None and position.done >= total and not again:
-        if not position.due(schedule.timing, utc_time()):
+        # Before a board without a battery has asked a time server, its clock is slow.
+        if not position.due(schedule.timing, utc_time(), clock_is_right=synchronised() is not False):
             began = f"{position.began_at:%Y-%m-%d %H:%M} UTC"
             say(f"the plan that started at {began} is finished; use --again to repeat it")
             _deliver(context, state_dir, device_id)

@@ -85,7 +85,8 @@ def _energy(root: Path) -> Finding:
 
 def _runtime() -> Finding:
     """Import the libraries in a process of their own, since a wrong build of them would kill it."""
-    command = [sys.executable, "-c", f"import {_LIBRARIES}; print(onnxruntime.__version__)"]
+    # Without -P, a file of the current folder that is named like a library would be run.
+    command = [sys.executable, "-P", "-c", f"import {_LIBRARIES}; print(onnxruntime.__version__)"]
     try:
         ended = subprocess.run(  # noqa: S603  # our own program
             command, capture_output=True, text=True, timeout=_IMPORT_SECONDS, check=False

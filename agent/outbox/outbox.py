@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final, Literal, NamedTuple, Self
 
 from agent.errors import OutboxFull, OutboxRolledBack
-from agent.outbox.schema import ROW_BYTES, SIZE, prepare, translated
+from agent.outbox.schema import ROW_BYTES, SIZE, check_header, prepare, translated
 from agent.outbox.summary import LinkState, Summary, summary
 from contract.codec import encode, printable
 from contract.messages import SeqRange
@@ -81,16 +81,24 @@ class Outbox:
         self._limit_bytes = limit_bytes
         self._when_full = when_full
         self._rolled_back: set[str] = set()
+        check_header(path)
         with translated(self._path):
             self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            prepare(self._db, path)
-            self._db.execute("UPDATE link SET limit_bytes = ?", (limit_bytes,))
-            (self._used,) = self._db.execute(
-                f"SELECT {SIZE} FROM records"  # noqa: S608  # our own words
-            ).fetchone()
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _open(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        prepare(self._db, self._path)
+        self._db.execute("UPDATE link SET limit_bytes = ?", (self._limit_bytes,))
+        (self._used,) = self._db.execute(
+            f"SELECT {SIZE} FROM records"  # noqa: S608  # our own words
+        ).fetchone()
 
     def __enter__(self) -> Self:
         return self

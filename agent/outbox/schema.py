@@ -1,12 +1,14 @@
 """The outbox file: its tables, how they are created and updated, and its errors as sentences."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from agent.errors import OutboxDamaged, OutboxFull, StateUnusable
+from commandline.disk import PRIVATE
 from contract.codec import printable
 
 ROW_BYTES: Final = 120
@@ -54,6 +56,38 @@ INSERT INTO link VALUES ('never tried', NULL, NULL, NULL);
     "ALTER TABLE runs ADD COLUMN kept BLOB NOT NULL DEFAULT x''",
 )
 SCHEMA_VERSION: Final = len(_STEPS)
+_PRIMARY: Final = 0xFF
+"""The part of an error code that names the kind of error."""
+
+
+_OF_THE_SYSTEM: Final = frozenset(
+    {
+        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY),
+        *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_INTERRUPT),
+    }
+)
+"""Errors that say nothing about the file's content. All statements are our own, so every other one does."""
+_MAGIC: Final = b"SQLite format 3\0"
+_LAYOUTS: Final = (b"\1", b"\2")
+"""How the file may be written and read, its bytes 18 and 19: with a journal, or with a write-ahead log."""
+
+
+def check_header(path: Path) -> None:
+    """Create the file for its user only, or check what SQLite would take for a file that may not be written.
+
+    Raises:
+        OutboxDamaged: the first bytes are not those of a database.
+        StateUnusable: it cannot be opened.
+    """
+    shown = f"'{printable(str(path))}'"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        with os.fdopen(descriptor, "rb") as file:
+            head = file.read(20)
+    except OSError as error:
+        raise StateUnusable(f"the outbox {shown} cannot be used: {error.strerror}") from None
+    if head and (head[:16] != _MAGIC or head[18:19] not in _LAYOUTS or head[19:20] not in _LAYOUTS):
+        raise OutboxDamaged(f"the outbox {shown} is damaged: it does not begin as a database")
 
 
 def prepare(db: sqlite3.Connection, path: Path) -> None:
@@ -63,20 +97,35 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
         StateUnusable: it was written by a later distilbench.
         OutboxDamaged: SQLite finds an error in the file.
     """
+    shown = f"'{printable(str(path))}'"
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise StateUnusable(
-            f"the outbox '{printable(str(path))}' was written by a later distilbench: update distilbench here"
-        )
+    if version > SCHEMA_VERSION and _tables(db) != _own_tables():
+        raise StateUnusable(f"the outbox {shown} was written by a later distilbench: update distilbench here")
     (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if version > SCHEMA_VERSION:
+        verdict = f"its tables are those of version {SCHEMA_VERSION}, but its number is {version}"
     if verdict != "ok":
-        raise OutboxDamaged(f"the outbox '{printable(str(path))}' is damaged: {printable(verdict)[:200]}")
+        raise OutboxDamaged(f"the outbox {shown} is damaged: {printable(verdict)[:200]}")
+    _take_steps(db, version)
+
+
+def _take_steps(db: sqlite3.Connection, version: int) -> None:
     for number, step in enumerate(_STEPS[version:], start=version + 1):
         db.execute("BEGIN IMMEDIATE")
         for statement in step.split(";\n"):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {number}")
         db.execute("COMMIT")
+
+
+def _tables(db: sqlite3.Connection) -> list[tuple[str, str]]:
+    return db.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").fetchall()
+
+
+def _own_tables() -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        _take_steps(db, 0)
+        return _tables(db)
 
 
 @contextmanager
@@ -92,10 +141,14 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+        # An error of Python's own module, about text that is not UTF-8, has no code.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+        if code == sqlite3.SQLITE_FULL:
             raise OutboxFull(f"the disk of the outbox {shown} is full") from None
-        raise StateUnusable(f"the outbox {shown} cannot be used: {error}") from None
-    except sqlite3.IntegrityError:
-        raise  # an error in this program, not of the disk
+        if code in _OF_THE_SYSTEM:
+            raise StateUnusable(f"the outbox {shown} cannot be used: {error}") from None
+        raise OutboxDamaged(f"the outbox {shown} is damaged: {printable(str(error))[:200]}") from None
     except sqlite3.DatabaseError as error:
-        raise OutboxDamaged(f"the outbox {shown} cannot be used: {error}") from None
+        raise OutboxDamaged(f"the outbox {shown} is damaged: {printable(str(error))[:200]}") from None
+    except UnicodeDecodeError:  # of SQLite's own message, which quotes the file
+        raise OutboxDamaged(f"the outbox {shown} is damaged: its tables have unreadable names") from None

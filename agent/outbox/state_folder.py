@@ -5,20 +5,24 @@ import os
 import platform
 import re
 import secrets
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from agent.errors import BadInput, OutboxDamaged, StateUnusable
+from agent.outbox.damage import move_aside
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, WhenFull
+from agent.outbox.summary import device_ids
 from agent.stop_signal import Stop
+from commandline.disk import write_whole
 from contract import device
 from contract.codec import printable
 from contract.errors import Malformed
 
 _HOSTNAME_CHARS = 56
+_MAX_ID_FILE_BYTES = 1000
 
 
 class StateFolder:
@@ -66,8 +70,14 @@ class StateFolder:
         finally:
             os.close(descriptor)
 
-    def device_id(self, wanted: str | None) -> str:
+    def device_id(self, wanted: str | None, say: Callable[[str], None] = lambda _: None) -> str:
         """The id of this device: the wanted one, or the one that was made once from the host's name.
+
+        A damaged file is moved aside. The device then gets the id of the results in its outbox, if it is one.
+
+        Args:
+            wanted: the id that the user chose; None for the one in the folder.
+            say: prints a warning if the file was damaged.
 
         Raises:
             BadInput: the wanted id is not valid.
@@ -78,10 +88,27 @@ class StateFolder:
         file = self.path / "device-id"
         try:
             if not file.exists():
-                write_whole(file, f"{_new_device_id(platform.node())}\n".encode())
-            return checked_device_id(file.read_text().strip())
+                return self._save_id(_new_device_id(platform.node()))
+            known = _read_id(file.read_bytes()[:_MAX_ID_FILE_BYTES])
+            if known is not None:
+                return known
+            found = device_ids(self.outbox)
+            aside = move_aside(file)
+            own_id = self._save_id(found[0] if len(found) == 1 else _new_device_id(platform.node()))
         except OSError as error:
-            raise StateUnusable(f"cannot save the device's id in {self.shown}: {error.strerror}") from None
+            raise StateUnusable(
+                f"cannot use the file 'device-id' in {self.shown}: {error.strerror}"
+            ) from None
+        say(
+            f"the device's id was damaged and moved to '{printable(str(aside))}': the id is '{own_id}' now"
+            + (", as in the outbox" if len(found) == 1 else "; to choose another one, use --device-id")
+        )
+        return own_id
+
+    def _save_id(self, own_id: str) -> str:
+        text = f"{own_id}\n{_checksum(own_id)}\n"
+        write_whole(self.path / "device-id", text.encode())
+        return own_id
 
     @property
     def shown(self) -> str:
@@ -124,9 +151,10 @@ def opened_state(
     with (
         Stop() as stop,
         folder.locked(),
+        _moving_damage_aside(folder.outbox),
         _open_outbox(folder.outbox, say, limit_bytes, when_full) as outbox,
     ):
-        own_id = folder.device_id(device_id)
+        own_id = folder.device_id(device_id, say)
         for other in outbox.other_devices(own_id):
             raise BadInput(
                 f"results of the device '{other}' wait in {folder.shown}: deliver them with "
@@ -140,23 +168,37 @@ def _open_outbox(path: Path, say: Callable[[str], None], limit_bytes: int, when_
     try:
         return Outbox(path, limit_bytes, when_full)
     except OutboxDamaged as damage:
-        aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-        try:
-            for suffix in ("", "-wal", "-shm"):
-                part = path.with_name(path.name + suffix)
-                if part.exists():
-                    part.rename(aside.with_name(aside.name + suffix))
-        except OSError as error:
-            raise StateUnusable(f"{damage}; it cannot be moved aside: {error.strerror}") from None
-        say(f"{damage}; it was moved to '{printable(str(aside))}', and results in it are not delivered")
+        say(_moved(path, damage))
         return Outbox(path, limit_bytes, when_full)
 
 
-def write_whole(file: Path, data: bytes) -> None:
-    """Write a file of the state folder; a reader sees all of it, or the file as it was before."""
-    draft = file.with_suffix(".part")
-    draft.write_bytes(data)
-    draft.replace(file)
+@contextmanager
+def _moving_damage_aside(path: Path) -> Iterator[None]:
+    """Move the outbox aside if its damage is found while it is in use, so that the next command works."""
+    try:
+        yield
+    except OutboxDamaged as damage:
+        raise StateUnusable(f"{_moved(path, damage)}; run the same command again") from None
+
+
+def _moved(path: Path, damage: OutboxDamaged) -> str:
+    aside = move_aside(path, ("", "-wal", "-shm"))
+    return f"{damage}; it was moved to '{printable(str(aside))}', and results in it are not delivered"
+
+
+def _read_id(data: bytes) -> str | None:
+    """The id in the content of its file; None if the content is damaged."""
+    try:
+        own_id, *rest = data.decode("ascii").split()
+        own_id = device.checked_device_id(own_id)
+    except (UnicodeDecodeError, ValueError, Malformed):
+        return None
+    # Earlier versions wrote no checksum. Without its last line break, the file was cut.
+    return own_id if data.endswith(b"\n") and " ".join(rest) in ("", _checksum(own_id)) else None
+
+
+def _checksum(own_id: str) -> str:
+    return f"crc32 {zlib.crc32(own_id.encode()):08x}"
 
 
 def _default_folder() -> Path:

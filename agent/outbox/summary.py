@@ -10,6 +10,8 @@ import msgspec
 from agent.errors import StateUnusable
 from agent.outbox.schema import SCHEMA_VERSION, SIZE, translated
 from contract.codec import printable
+from contract.device import checked_device_id
+from contract.errors import Malformed
 
 LinkState = Literal[
     "never tried",
@@ -94,6 +96,19 @@ def summarise(path: Path) -> Summary:
                 "'agent flush' of this version brings it up to date"
             )
         return summary(db)
+
+
+def device_ids(path: Path) -> list[str]:
+    """The devices whose runs an outbox contains; none if there is no outbox, or one that cannot be read."""
+    try:
+        with (
+            translated(path),
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db,
+        ):
+            found = db.execute("SELECT DISTINCT device_id FROM runs ORDER BY 1").fetchall()
+            return [checked_device_id(device_id) for (device_id,) in found]
+    except (StateUnusable, Malformed):
+        return []
 
 
 def summary(db: sqlite3.Connection) -> Summary:

@@ -17,22 +17,26 @@ checks the values of options: see `agent/commands/run_plan.py`.
 import hashlib
 import itertools
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from agent.errors import BadInput, StateUnusable
-from agent.outbox.state_folder import write_whole
-from contract.codec import printable
+from agent.outbox.damage import move_aside
+from commandline.disk import write_whole
+from contract.codec import decode_json, printable
 from contract.config import MAX_CONFIG_BYTES, Value, check_key, decode_toml
 from contract.errors import Malformed
+from contract.fields import Count
 
 MAX_RUNS: Final = 10_000
 BUNDLES: Final = "bundles"
 _PATHS: Final = (BUNDLES, "questions")
+_CLOCK_STEP: Final = timedelta(minutes=10)
+"""A clock that is right does not go back further than this."""
 
 RunValues = dict[str, Value | tuple[Value, ...]]
 """The values of one run by key; several bundles are a tuple."""
@@ -134,15 +138,25 @@ class Position(msgspec.Struct, frozen=True):
 
     identity: str
     """A hash that is equal as long as the plan asks for the same."""
-    began_at: datetime
-    done: int = 0
+    began_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    done: Count = 0
     """Number of runs that have ended, in the plan's order over all rounds."""
-    failed: int = 0
+    failed: Count = 0
     idle_celsius: float | None = None
 
-    def due(self, timing: Timing, now: datetime) -> bool:
-        """Whether a finished plan has to start again."""
-        return timing.every_hours is not None and now - self.began_at >= timedelta(hours=timing.every_hours)
+    def due(self, timing: Timing, now: datetime, *, clock_is_right: bool = True) -> bool:
+        """Whether a finished plan has to start again.
+
+        Args:
+            timing: how often it starts.
+            now: the time.
+            clock_is_right: False if the clock may be slow. If it is right, a plan that began in the future
+                began while it was fast, and is due.
+        """
+        if timing.every_hours is None:
+            return False
+        since = now - self.began_at
+        return since >= timedelta(hours=timing.every_hours) or (clock_is_right and since < -_CLOCK_STEP)
 
 
 def identity_of(commands: Sequence[Sequence[str]], rounds: int, inputs: Sequence[str]) -> str:
@@ -157,6 +171,9 @@ def identity_of(commands: Sequence[Sequence[str]], rounds: int, inputs: Sequence
     return hashlib.sha256(json.dumps((commands, rounds, inputs)).encode()).hexdigest()
 
 
+_POSITION: Final = msgspec.json.Decoder(Position)
+
+
 class PositionFile:
     """The file that holds a plan's position.
 
@@ -169,12 +186,26 @@ class PositionFile:
         name = hashlib.sha256(str(plan.resolve()).encode()).hexdigest()[:16]
         self._path = folder / f"plan-{name}.json"
 
-    def read(self) -> Position | None:
-        """The position; None if there is none that can be read."""
+    def read(self, say: Callable[[str], None]) -> Position | None:
+        """The position; None if there is none, or a damaged one, which is moved aside.
+
+        If it is lost, the plan starts over, which costs time and no result.
+
+        Args:
+            say: prints a warning about damage.
+
+        Raises:
+            StateUnusable: it cannot be read, or not be moved aside.
+        """
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Position)
-        except (OSError, msgspec.DecodeError):
-            # Lost or damaged: the plan starts over, which costs time and no result.
+            return decode_json(self._path.read_bytes(), _POSITION, "position")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StateUnusable(f"cannot read the position in the plan: {error.strerror}") from None
+        except Malformed:
+            aside = move_aside(self._path)
+            say(f"the position in the plan was damaged and moved to '{printable(str(aside))}': starting over")
             return None
 
     def write(self, position: Position) -> None:

@@ -4,10 +4,12 @@ There are two, `pipeline` and `squad`, in a module each. `docs/measurement.md` d
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from agent.reading.model import WindowLogits
 from agent.reading.windows import Window
+
+NOT_FINITE: Final = "the model's logits are not finite numbers: they are NaN or infinity"
 
 
 class Found(NamedTuple):
@@ -22,4 +24,8 @@ class Found(NamedTuple):
 
 
 Decode = Callable[[Sequence[Window], Sequence[WindowLogits], str, int], Found | None]
-"""Takes windows, their logits, the context and the longest answer in tokens; None if nothing is found."""
+"""Takes windows, their logits, the context and the longest answer in tokens; None if nothing is found.
+
+Raises Unanswerable if logits are not numbers that can be compared. Negative infinity is one: a model may
+exclude tokens with it.
+"""

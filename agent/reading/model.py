@@ -23,6 +23,7 @@ ATTENTION_MASK: Final = "attention_mask"
 TOKEN_TYPE_IDS: Final = "token_type_ids"  # noqa: S105 - a tensor's name, no secret
 _INPUTS: Final = frozenset({INPUT_IDS, ATTENTION_MASK, TOKEN_TYPE_IDS})
 _OUTPUTS: Final = ("start_logits", "end_logits")
+_NUMBERS: Final = frozenset({"tensor(float)", "tensor(float16)", "tensor(double)"})
 _MEMORY_SIGNS: Final = ("bad_alloc", "bad allocation", "allocate memory")
 _ERRORS_ONLY: Final = 3
 
@@ -80,15 +81,20 @@ class Model:
         if provider not in self._session.get_providers():
             raise BundleRefused(f"{provider} does not work here: onnxruntime used another one instead")
         self._inputs = tuple(tensor.name for tensor in self._session.get_inputs())
-        outputs = {tensor.name for tensor in self._session.get_outputs()}
+        outputs = {tensor.name: tensor.type for tensor in self._session.get_outputs()}
         if self._inputs != bundle.manifest.inputs or not set(self._inputs) <= _INPUTS:
             raise BundleRefused(
                 f"the model's inputs are {self._inputs}, but its manifest lists {bundle.manifest.inputs}"
             )
-        if not outputs.issuperset(_OUTPUTS):
+        if not outputs.keys() >= set(_OUTPUTS):
             raise BundleRefused(
                 f"the model's outputs are {sorted(outputs)}, but must include {list(_OUTPUTS)}"
             )
+        for name in _OUTPUTS:
+            if outputs[name] not in _NUMBERS:
+                raise BundleRefused(
+                    f"the model's output {name} is a {outputs[name]}, not a tensor of numbers"
+                )
 
     def run(self, ids: Ids, type_ids: Ids) -> WindowLogits:
         """Run one window, unpadded.

@@ -5,13 +5,14 @@ This is what is timed.
 
 import time
 from collections.abc import Sequence
+from math import isnan
 from typing import Final, NamedTuple
 
 from agent.bundles.bundle import Bundle, verified_tokenizer
 from agent.errors import Unanswerable
 from agent.reading import pipeline_decoding as pipeline
 from agent.reading import squad_decoding as squad
-from agent.reading.decoding import Decode, Found
+from agent.reading.decoding import NOT_FINITE, Decode, Found
 from agent.reading.model import Model, WindowLogits
 from agent.reading.windows import Cutter, Window
 from contract.records import Settings
@@ -125,9 +126,18 @@ class Reader:
         return readings
 
     def _best(self, windows: Sequence[Window], logits: Sequence[WindowLogits], context: str) -> Found:
+        for window, (start, end) in zip(windows, logits, strict=True):
+            tokens = window.ids.shape[1:]
+            if start.shape != tokens or end.shape != tokens:
+                raise Unanswerable(
+                    f"the model gives logits of the shapes {start.shape} and {end.shape} for a window of the "
+                    f"shape {tokens}"
+                )
         best = self._decode(windows, logits, context, self._max_answer_tokens)
         if best is None:
             raise Unanswerable(_why_none(windows, context))
+        if isnan(best.confidence):
+            raise Unanswerable(NOT_FINITE)
         if len(best.text) > MAX_ANSWER_CHARS:
             raise Unanswerable(
                 f"the answer has {len(best.text)} characters, but at most {MAX_ANSWER_CHARS} are kept"

@@ -10,11 +10,14 @@ cold, and each call of a numpy function costs more than the few hundred steps th
 """
 
 from heapq import heappush, heapreplace
-from math import exp, log
+from math import exp, isnan, log
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from agent.errors import Unanswerable
+from agent.reading.decoding import NOT_FINITE
 
 _CLS: Final = 0
 _EXP_IS_SAFE: Final = 500.0
@@ -45,9 +48,14 @@ def best_spans(
         context: the tokens that may be in an answer; the first token, CLS, is not among them.
         max_answer_tokens: longest answer in tokens.
         count: most spans to return.
+
+    Raises:
+        Unanswerable: a logit is NaN or positive infinity, or all are negative infinity.
     """
     starts, ends = start_logits.tolist(), end_logits.tolist()
     total = _log_total(starts, context) + _log_total(ends, context)
+    if isnan(total):  # as each of these makes it; to look at every logit would take longer
+        raise Unanswerable(NOT_FINITE)
     best_end = max(ends[context.start : context.stop], default=0.0)
     kept: list[tuple[float, int, int]] = []
     for first in sorted(context, key=starts.__getitem__, reverse=True):

@@ -13,10 +13,11 @@ and returns a whole word if they are a part of one.)
 
 from collections.abc import Sequence
 from heapq import nlargest
-from math import exp
+from math import exp, inf
 from typing import Final, NamedTuple
 
-from agent.reading.decoding import Found
+from agent.errors import Unanswerable
+from agent.reading.decoding import NOT_FINITE, Found
 from agent.reading.model import WindowLogits
 from agent.reading.windows import Window
 
@@ -44,6 +45,8 @@ def decode(
     for number, (start_logits, end_logits) in enumerate(logits):
         inside = contexts[number]
         starts, ends = start_logits.tolist(), end_logits.tolist()
+        if not sum(starts) + sum(ends) < inf:  # NaN compares as false
+            raise Unanswerable(NOT_FINITE)
         # Ties go to the earlier token, as in a stable sort.
         best_ends = [at for at in nlargest(_N_BEST, range(len(ends)), key=ends.__getitem__) if at in inside]
         for start in nlargest(_N_BEST, range(len(starts)), key=starts.__getitem__):

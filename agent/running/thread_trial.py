@@ -13,16 +13,18 @@ from typing import Final
 
 import msgspec
 
-from agent.errors import BundleRefused, WorkerDied
+from agent.errors import BundleRefused, StateUnusable, WorkerDied
 from agent.machine.device import cores_of, usable_cores
 from agent.machine.memory_estimate import shortage
-from agent.outbox.state_folder import write_whole
+from agent.outbox.damage import move_aside
 from agent.planning.plan import Plan
 from agent.stop_signal import Stop
 from agent.worker.process import WorkerProcess
 from agent.worker.protocol import time_ns
 from commandline.counted import counted
-from contract.codec import encode
+from commandline.disk import write_whole
+from contract.codec import decode_json, encode, printable
+from contract.errors import Malformed
 from contract.records import Settings, ThreadTrial
 
 TURN_SECONDS: Final = 1.0
@@ -49,10 +51,11 @@ def with_fastest_threads(
         start_worker: starts the process that answers.
 
     Raises:
+        StateUnusable: the result cannot be saved.
         Stopped: a signal came.
     """
     key = _key(plan)
-    memory = _Memory(folder / MEMORY_FILE)
+    memory = _Memory(folder / MEMORY_FILE, say)
     trials = memory.recall(key)
     if not trials:
         lacking = shortage(plan.bundle.manifest, plan.settings.max_tokens)
@@ -114,18 +117,29 @@ def _key(plan: Plan) -> str:
     return hashlib.sha256(encode((plan.bundle.sha256, machine, settings))).hexdigest()
 
 
+_MEMORY: Final = msgspec.json.Decoder(dict[str, tuple[ThreadTrial, ...]])
+
+
 class _Memory:
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, say: Say) -> None:
         self._file = file
+        self._say = say
 
     def recall(self, key: str) -> tuple[ThreadTrial, ...]:
         return self._all().get(key, ())
 
     def keep(self, key: str, trials: tuple[ThreadTrial, ...]) -> None:
-        write_whole(self._file, encode({**self._all(), key: trials}))
+        try:
+            write_whole(self._file, encode({**self._all(), key: trials}))
+        except OSError as error:
+            raise StateUnusable(f"cannot save the number of threads: {error.strerror}") from None
 
     def _all(self) -> dict[str, tuple[ThreadTrial, ...]]:
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=dict[str, tuple[ThreadTrial, ...]])
-        except (OSError, msgspec.DecodeError):  # no file yet, or a damaged one: the trial is repeated
+            return decode_json(self._file.read_bytes(), _MEMORY, "number of threads")
+        except OSError:
+            return {}
+        except Malformed:
+            aside = move_aside(self._file)
+            self._say(f"the saved numbers of threads were damaged and moved to '{printable(str(aside))}'")
             return {}

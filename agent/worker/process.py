@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import agent
 from agent.bundles.bundle import Bundle
 from agent.errors import BundleRefused, WorkerDied
 from agent.machine import huge_pages as hugepages
 from agent.stop_signal import Stop
+from agent.systemd_notify import Service
 from agent.worker.own_work import OwnWork
 from agent.worker.protocol import (
     Answered,
@@ -26,17 +27,27 @@ from agent.worker.protocol import (
     UnderLoadGen,
     receive_reply,
     send,
+    time_ns,
 )
 from contract.codec import printable
+from contract.errors import Malformed
 from contract.questions import Question
 from contract.records import Settings
 
 MEANWHILE_SECONDS: Final = 0.25
 """Half a chunk, so that a power meter is read in the middle of the work."""
+LEAST_PATIENCE_SECONDS: Final = 600.0
+"""The worker may compute at least this long; only a graph that never ends takes longer."""
+_TIMES_SLOWEST: Final = 20
+"""A question may take this many times as long as the slowest one before it, those of the warm-up included."""
+_LEAST_LOAD_BYTES_PER_SECOND: Final = 1e6
+_PART_OF_A_WAIT_SECONDS: Final = 60.0
+"""A wait is counted in parts: if the machine sleeps or this process is stopped, only one part is lost."""
 
 # A file in the current folder that is named like a library must not be imported (-P), and the worker must
 # run the same copy of this package as its parent.
 _WORKER = "import sys; sys.path.append(sys.argv[1]); from agent.worker.main import main; main()"
+T = TypeVar("T", Loaded, Answered)
 _MEMORY_SIGNS: Final = ("MemoryError", "bad_alloc", "annot allocate memory", "failed to map segment")
 _LAST_WORDS_BYTES = 2000
 _LAST_WORDS_CHARS = 300
@@ -49,12 +60,22 @@ class WorkerProcess:
         stop: ends a wait for the worker.
         settings: the settings of the run.
         program: what the process runs, given the folder of this package; a benchmark puts its own here.
+        patience_seconds: how long it may compute before it counts as hung, if no question before was slow.
     """
 
-    def __init__(self, stop: Stop, settings: Settings, program: str = _WORKER) -> None:
+    def __init__(
+        self,
+        stop: Stop,
+        settings: Settings,
+        program: str = _WORKER,
+        patience_seconds: float = LEAST_PATIENCE_SECONDS,
+    ) -> None:
         self._stop = stop
+        self._patience_seconds = patience_seconds
+        self._slowest_ns = 0
         self._environment = hugepages.environment(settings.options)
         self._program = program
+        self._service = Service()
         self.own_work = OwnWork()
         """The work of this process during its last wait for the worker."""
 
@@ -93,13 +114,13 @@ class WorkerProcess:
 
         Raises:
             BundleRefused: the bundle does not match its manifest, or cannot be loaded.
-            WorkerDied: the process ended.
+            WorkerDied: the process ended, or did not end and was killed.
             Stopped: a signal came.
         """
         order = LoadBundle(bundle=str(bundle.folder), bundle_sha256=bundle.sha256, settings=settings)
-        reply = self._exchange(order)
-        assert isinstance(reply, Loaded)
-        return reply
+        size = sum(entry.bytes for entry in bundle.manifest.files.values())
+        seconds = self._patience_seconds + size / _LEAST_LOAD_BYTES_PER_SECOND
+        return self._exchange(order, Loaded, seconds)
 
     def ask(
         self,
@@ -120,15 +141,16 @@ class WorkerProcess:
             meanwhile: called again and again while the worker computes; must cost next to nothing.
 
         Raises:
-            WorkerDied: the process ended.
+            WorkerDied: the process ended, or did not end a question and was killed; the chunk is lost.
             Stopped: a signal came; the chunk is lost.
         """
         order = Ask(
             questions=_asked(questions), seconds=seconds, batch_size=batch_size, arrivals_ns=arrivals_ns
         )
-        reply = self._exchange(order, meanwhile)
-        assert isinstance(reply, Answered)
-        return reply
+        limit = seconds + self._patience(batch_size)
+        if arrivals_ns:
+            limit = min(limit, arrivals_ns[-1] / 1e9 + self._patience(len(questions)))
+        return self._answered(self._exchange(order, Answered, limit, meanwhile))
 
     def under_loadgen(
         self,
@@ -140,7 +162,7 @@ class WorkerProcess:
 
         Raises:
             BundleRefused: LoadGen is not installed.
-            WorkerDied: the process ended.
+            WorkerDied: the process ended, or did not end and was killed; all answers are lost.
             Stopped: a signal came; all answers are lost.
         """
         order = UnderLoadGen(
@@ -150,11 +172,20 @@ class WorkerProcess:
             max_seconds=settings.max_seconds,
             seed=settings.seed,
         )
-        reply = self._exchange(order, meanwhile)
-        assert isinstance(reply, Answered)
+        seconds = max(settings.min_seconds, settings.max_seconds or 0.0) + self._patience(order.min_queries)
+        return self._answered(self._exchange(order, Answered, seconds, meanwhile))
+
+    def _patience(self, questions: int) -> float:
+        """How many seconds the worker may take for this many questions."""
+        return max(self._patience_seconds, _TIMES_SLOWEST * questions * self._slowest_ns / 1e9)
+
+    def _answered(self, reply: Answered) -> Answered:
+        self._slowest_ns = max((self._slowest_ns, *map(time_ns, reply.outcomes)))
         return reply
 
-    def _exchange(self, order: Order, meanwhile: Callable[[], None] | None = None) -> Loaded | Answered:
+    def _exchange(
+        self, order: Order, kind: type[T], seconds: float, meanwhile: Callable[[], None] | None = None
+    ) -> T:
         orders, replies = self._process.stdin, self._process.stdout
         assert orders is not None and replies is not None, "both are pipes"
         try:
@@ -162,18 +193,41 @@ class WorkerProcess:
         except BrokenPipeError:
             raise WorkerDied(self._death()) from None
         self.own_work.begin()
-        pace = None if meanwhile is None else MEANWHILE_SECONDS
-        while not self._stop.wait(pace, replies.fileno()) and not self._stop.asked:
-            assert meanwhile is not None, "only a signal ends a wait without a limit"
-            meanwhile()
+        self._wait(replies.fileno(), seconds, meanwhile)
         self.own_work.end()
         self._stop.check()
-        reply = receive_reply(replies)
+        try:
+            reply = receive_reply(replies)
+        except Malformed as error:
+            raise WorkerDied(f"the worker process sent what is not a reply: {error}") from None
         if reply is None:
             raise WorkerDied(self._death())
         if isinstance(reply, Refused):
             raise BundleRefused(reply.reason)
+        if not isinstance(reply, kind):
+            raise WorkerDied(f"the worker process sent the wrong reply: {type(reply).__name__}")
         return reply
+
+    def _wait(self, replies: int, seconds: float, meanwhile: Callable[[], None] | None) -> None:
+        """Wait for a reply or a signal.
+
+        Raises:
+            WorkerDied: neither came in time, and the process was killed.
+        """
+        part = _PART_OF_A_WAIT_SECONDS if meanwhile is None else MEANWHILE_SECONDS
+        left = seconds
+        while not self._stop.wait(min(part, left), replies) and not self._stop.asked:
+            left -= part
+            if left <= 0:
+                self._process.kill()
+                raise WorkerDied(
+                    f"the worker process did not reply within {_minutes(seconds)} and was ended: either its "
+                    "model computes without an end, or it is much too slow for this machine"
+                )
+            if meanwhile is not None:
+                meanwhile()
+            else:
+                self._service.alive("waiting for the model")
 
     def _death(self) -> str:
         code = self._process.wait()
@@ -197,6 +251,10 @@ class WorkerProcess:
 
 def _asked(questions: Sequence[Question]) -> tuple[Asked, ...]:
     return tuple(Asked(id=q.id, question=q.question, context=q.context) for q in questions)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _signal_name(number: int) -> str:

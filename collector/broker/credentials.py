@@ -18,6 +18,7 @@ from typing import Final
 
 from collector.errors import BadInput, StorageUnavailable
 from commandline.broker_address import check_private
+from commandline.disk import replacing
 from contract.config import encode_config
 from contract.device import checked_device_id
 from contract.errors import Malformed
@@ -59,7 +60,7 @@ def provision(file: Path, user: str, *, hashed: bool, replace: bool) -> str:
     """
     password = secrets.token_urlsafe(_PASSWORD_BYTES)
     try:
-        with _locked(file.parent):
+        with _locked(file.resolve().parent):
             lines = _lines(file)
             others = [line for line in lines if line.partition(":")[0] != user]
             if len(others) != len(lines) and not replace:
@@ -67,7 +68,9 @@ def provision(file: Path, user: str, *, hashed: bool, replace: bool) -> str:
                     f"{user!r} has credentials in {str(file)!r} already: use --replace to make new ones"
                 )
             others.append(f"{user}:{_mosquitto_hash(password) if hashed else password}")
-            _replace(file, "".join(f"{line}\n" for line in others))
+            # The broker's user reads the file: it keeps its owner and its group.
+            with replacing(file, denied=stat.S_IRWXO) as opened:
+                opened.write("".join(f"{line}\n" for line in others).encode())
     except OSError as error:
         raise StorageUnavailable(f"{str(file)!r} cannot be written: {error.strerror}") from None
     return password
@@ -172,22 +175,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _replace(file: Path, text: str) -> None:
-    draft = file.with_name(f".{file.name}.part")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as opened:
-        if file.exists():
-            before = file.stat()
-            if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(opened.fileno(), before.st_uid, before.st_gid)  # the broker's user reads it
-            os.fchmod(opened.fileno(), stat.S_IMODE(before.st_mode) & ~stat.S_IRWXO)
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    draft.replace(file)
 
 
 def _mosquitto_hash(password: str) -> str:

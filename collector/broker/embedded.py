@@ -22,7 +22,10 @@ from contract.config import encode_value
 from contract.messages import MAX_MESSAGE_BYTES
 
 LOOPBACK: Final = "127.0.0.1"
-NO_RIGHTS: Final = "the embedded broker has no access rights: each device can send results as another device"
+NO_RIGHTS: Final = (
+    "the embedded broker has no access rights: each device can send results as another device, and delete "
+    "what others have not delivered yet"
+)
 EXPOSED: Final = (
     f"{NO_RIGHTS}; without --cert-file and --key-file others can read everything, passwords included"
 )
@@ -118,6 +121,8 @@ def embedded_broker(
     if certificate is not None:
         inside = inside._replace(host=LOOPBACK, port=_free_port(LOOPBACK))
         text += _listener(2, inside, users, None)
+    # The file holds the passwords of all devices. It is there only until the broker has read it: otherwise it
+    # would stay if this process was killed.
     with tempfile.TemporaryDirectory(prefix="distilbench-broker-") as folder:
         config = Path(folder, "rumqttd.toml")
         config.write_text(text)  # the folder is private to this user, and so is this file
@@ -126,12 +131,12 @@ def embedded_broker(
             broker.start()
         except (OSError, RuntimeError) as error:
             raise BrokerUnavailable(f"the embedded broker cannot use port {chosen}: {error}") from None
-        try:
-            if certificate is not None:
-                _check_tls(shown, certificate)
-            yield Embedded(inside, shown)
-        finally:
-            broker.stop()
+    try:
+        if certificate is not None:
+            _check_tls(shown, certificate)
+        yield Embedded(inside, shown)
+    finally:
+        broker.stop()
 
 
 def _listener(

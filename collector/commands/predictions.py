@@ -7,6 +7,7 @@ import click
 from collector.commands.options import FILE, database, say
 from collector.errors import BadInput
 from commandline.counted import counted
+from commandline.disk import write_whole
 from commandline.help import Command, CommandGroup
 
 
@@ -85,7 +86,7 @@ def write_predictions(database: Path, run: str, target: Path | None) -> None:
         click.echo(text, nl=False)
         return
     try:
-        target.write_text(text, encoding="utf-8")
+        write_whole(target, text.encode())
     except OSError as error:
         raise BadInput(f"prediction file {str(target)!r} cannot be written: {error.strerror}") from None
     say(f"wrote {counted(len(found), 'prediction')} to {target}")

@@ -83,6 +83,8 @@ def provision(
         write_secret,
     )
     from collector.broker.credentials import provision as make
+    from collector.errors import BadInput
+    from commandline.broker_address import parse_broker
 
     if folder is not None and secret_file is not None:
         raise click.UsageError("--to writes the password too: leave --secret-file out")
@@ -91,6 +93,7 @@ def provision(
     if ca_file is not None and not ca_file.is_file():
         raise click.UsageError(f"there is no file of certificates at {str(ca_file)!r}")
     user = checked_user(device)
+    parse_broker(broker, refusal=BadInput)
     tls = broker.startswith("mqtts://") and (folder is None or ca_file is not None)
     for made in (folder, secret_file):
         if made is not None:

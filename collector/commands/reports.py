@@ -10,6 +10,7 @@ from collector.commands.selecting import selecting
 from collector.errors import BadInput
 from collector.report.page import PARTS
 from commandline.counted import counted
+from commandline.disk import public_mode, write_whole
 from commandline.help import Command, option_group
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def report(
         click.echo(text, nl=False, color=True)
         return
     try:
-        target.write_text(text, encoding="utf-8")
+        write_whole(target, text.encode(), public_mode())
     except OSError as error:
         raise BadInput(f"report {str(target)!r} cannot be written: {error.strerror}") from None
     say(f"wrote {target}")

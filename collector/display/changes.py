@@ -7,11 +7,12 @@ from collector.display.grid import Grid, grid_text
 from collector.display.numbers import signed
 from collector.display.untrusted_text import plain
 from commandline.counted import counted
+from contract.codec import json_text
 
 
 def changes_json(found: Regression) -> str:
     """Encode a comparison of two runs as indented JSON, with the fields of `Regression`."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
+    return json_text(msgspec.json.encode(found))
 
 
 def changes_text(found: Regression, width: int | None = None) -> str:

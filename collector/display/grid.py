@@ -8,6 +8,7 @@ import msgspec
 from collector.display.console_text import console_text
 from collector.display.csv_text import csv_text
 from collector.display.untrusted_text import plain
+from contract.codec import json_text
 
 GridFormat = Literal["table", "csv", "json"]
 
@@ -36,7 +37,7 @@ def grid_text(grid: Grid, form: GridFormat, width: int | None = None) -> str:
     match form:
         case "json":
             objects = [dict(zip(grid.columns, map(_bytes_as_hex, row), strict=True)) for row in grid.rows]
-            return msgspec.json.format(msgspec.json.encode(objects), indent=2).decode() + "\n"
+            return json_text(msgspec.json.encode(objects))
         case "csv":
             return csv_text(grid.columns, ([_bytes_as_hex(value) for value in row] for row in grid.rows))
         case "table":

@@ -10,6 +10,8 @@ from collector.store.database import Store
 from collector.store.runs import Run
 
 SHORTEST_ID: Final = 8
+LONGEST_REASON: Final = 300
+"""Characters of a reason, which a device or a message decides, in a list for people."""
 _FRACTION: Final = re.compile(r"\.\d+(?=Z\Z)")
 
 
@@ -123,7 +125,7 @@ def rejected(store: Store) -> Grid:
 
 
 def for_people(grid: Grid) -> Grid:
-    """Shorten the ids of a list to as many characters as make them differ, and its times to seconds.
+    """Shorten the ids of a list to as many characters as make them differ, its times to seconds, and reasons.
 
     A machine type stands in for the hardware class.
     """
@@ -151,4 +153,10 @@ def _shorten(column: str, values: Iterable[object]) -> list[object]:
         return [None if value is None else str(value)[:length] for value in values]
     if column.endswith("_at"):
         return [None if value is None else _FRACTION.sub("", str(value)) for value in values]
+    if column == "reason":
+        return [None if value is None else _cut(str(value)) for value in values]
     return values
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"

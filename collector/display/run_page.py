@@ -10,6 +10,7 @@ from collector.display.untrusted_text import plain
 from collector.summaries.run_detail import RunDetail, StandsOut
 from commandline.counted import counted
 from commandline.outcome_text import outcome_lines
+from contract.codec import json_text
 from contract.records import RateTrial
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Facts = Sequence[tuple[str, str | None]]
 
 def run_json(detail: RunDetail) -> str:
     """Encode a run as indented JSON, with the fields of `RunDetail`."""
-    return msgspec.json.format(msgspec.json.encode(detail), indent=2).decode() + "\n"
+    return json_text(msgspec.json.encode(detail))
 
 
 def run_page(detail: RunDetail, width: int | None = None, *, colour: bool = False) -> str:

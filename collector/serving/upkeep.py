@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import collector
 from collector.errors import CollectorError
 
 QUIET_SECONDS: Final = 5.0
@@ -19,6 +20,14 @@ QUIET_SECONDS: Final = 5.0
 LONGEST_SECONDS: Final = 300.0
 """An update starts after this many seconds even if results never stop arriving."""
 _STOP_SECONDS: Final = 10.0
+# A file in the current folder that is named like a library must not be imported (-P), and the process must
+# run the same copy of this package as the server.
+_PROGRAM: Final = """
+import sys
+sys.path.append(sys.argv.pop(1))
+from collector.serving.upkeep import main
+sys.exit(main())
+"""
 
 
 class Upkeep:
@@ -31,7 +40,8 @@ class Upkeep:
             database: the file.
             say: prints a line for the operator if an update fails.
         """
-        self._command = (sys.executable, "-m", "collector.serving.upkeep", str(database))
+        package = str(Path(collector.__file__).parent.parent)
+        self._command = (sys.executable, "-P", "-c", _PROGRAM, package, str(database))
         self._say = say
         self._process: subprocess.Popen[str] | None = None
         self._dirty = True

@@ -1,6 +1,8 @@
 """Opens, checks and updates the database file, which one process at a time writes."""
 
 import fcntl
+import json
+import os
 import sqlite3
 import time
 import uuid
@@ -9,17 +11,22 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
+import msgspec
 from sqlite_utils import Database
 
 from collector.errors import BadInput, CollectorError, NotADatabase, StorageUnavailable
 from collector.store.migrations import MIGRATIONS
 from commandline.clock import utc_now
+from commandline.disk import PRIVATE
+from contract.codec import printable
 
 APPLICATION_ID: Final = 0x64627231
 """Marks the file as a distilbench database ("dbr1"); `file` and SQLite tools show it."""
 OLDEST_SQLITE: Final = (3, 37, 0)
 """The first version with STRICT tables."""
 _BUSY_SECONDS: Final = 10.0
+_PRIMARY: Final = 0xFF
+"""The part of an error code that names the kind of error."""
 _STEP_BACK_SECONDS: Final = 0.002
 _READING: Final = {
     sqlite3.SQLITE_SELECT,
@@ -67,6 +74,8 @@ class Store:
             _check_header(path, may_be_empty=create)
         lock = _lock_file(path, "lock")
         with _translated(path):
+            if not exists:
+                os.close(_private(path))
             conn = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         store = cls(Database(conn, recursive_triggers=False), path, lock)
         try:
@@ -102,8 +111,14 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.close()
+        # Whatever comes from outside is decoded by the contract, which has an error of its own.
+        if isinstance(error, msgspec.MsgspecError | json.JSONDecodeError):
+            raise NotADatabase(
+                f"database {str(self._path)!r} is damaged: a stored value is not what it was: "
+                f"{printable(str(error))[:200]}"
+            ) from error
 
     def close(self) -> None:
         """Close the file; SQLite merges the write-ahead log into it when the last process closes it."""
@@ -196,9 +211,10 @@ class Store:
         """Read from one unchanging snapshot of the database during the block."""
         with _translated(self._path):
             self._db.conn.execute("BEGIN")
-            try:
-                yield
-            finally:
+        try:
+            yield
+        finally:
+            with _translated(self._path):
                 self._db.conn.execute("ROLLBACK")
 
     def rows(self, sql: str, *parameters: object) -> Iterator[dict[str, Any]]:
@@ -310,7 +326,12 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def _lock_file(path: Path, purpose: str) -> IO[bytes]:
     with _translated(path):
-        return path.with_name(f"{path.name}-{purpose}").open("ab")
+        return os.fdopen(_private(path.with_name(f"{path.name}-{purpose}")), "ab")
+
+
+def _private(path: Path) -> int:
+    """Open a file to append to it; one that is created is for its user only."""
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
 
 
 def _wrong_version(path: Path, version: int) -> NotADatabase:
@@ -327,9 +348,15 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.IntegrityError:
         raise  # an error in this program, not in the file
+    except UnicodeDecodeError as error:  # of SQLite's own message, which quotes the file
+        raise NotADatabase(f"database {str(path)!r} is damaged: it has unreadable names") from error
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
+        # An error of Python's own module, about text that is not UTF-8, has no code.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+        if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
             raise StorageUnavailable(f"database {str(path)!r} cannot be used now: {error}") from error
-        raise NotADatabase(f"database {str(path)!r} is damaged: {error}") from error
+        # SQLITE_ERROR is about a statement: all are our own, so the tables are not what they were.
+        updated = ", or was updated by a later distilbench" if code == sqlite3.SQLITE_ERROR else ""
+        raise NotADatabase(f"database {str(path)!r} is damaged{updated}: {printable(str(error))}") from error
     except OSError as error:
         raise StorageUnavailable(f"{str(path)!r} cannot be used: {error.strerror or error}") from error

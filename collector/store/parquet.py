@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from collector.errors import BadInput
 from collector.store.database import Store
+from commandline.disk import replacing
 
 ROWS_AT_ONCE: Final = 65_536
 
@@ -72,7 +73,11 @@ def write_parquet(store: Store, path: Path) -> int:
     schema = pa.schema([(name, types[kind]) for name, kind in _COLUMNS])
     written = 0
     try:
-        with store.reading(), pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        with (
+            store.reading(),
+            replacing(path) as file,
+            pq.ParquetWriter(file, schema, compression="zstd") as writer,
+        ):
             for run, answers in _parts(store):
                 writer.write_table(_table(pa, schema, run, answers))
                 written += len(answers)

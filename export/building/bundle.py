@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from commandline.disk import put_in_place
+from commandline.disk import not_replaceable, put_in_place
 from contract.bundle import MANIFEST_FILE, FileEntry, Manifest, decode_manifest, encode_manifest
 from contract.errors import ContractError
 from export.errors import BadInput, StorageUnavailable
@@ -72,14 +72,14 @@ def seal(draft: Path, manifest: Manifest, place: Path) -> None:
     A bundle that is already there is replaced.
 
     Raises:
-        BadInput: something that is not a bundle is there.
+        BadInput: something that is not a bundle is there, or a bundle with other files beside it.
     """
     (draft / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
     for path in draft.iterdir():
         _sync(path)
     _sync(draft)
-    if place.exists() and not (place / MANIFEST_FILE).is_file():
-        raise BadInput(f"'{place}' already exists and is not a bundle: move it away or choose another folder")
+    if reason := not_replaceable(place):
+        raise BadInput(f"'{place}' {reason}: move it away or choose another folder")
     put_in_place(draft, place)  # an old bundle is removed with the workshop
     _sync(place.parent)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import msgspec
 
 from commandline.counted import counted
+from commandline.disk import public_mode, write_whole
 from contract.questions import MAX_QUESTION_FILE_BYTES, Gold, Question, QuestionFile, decode_questions
 from export.errors import BadInput, NotInstalled, StorageUnavailable, first_line
 from export.models import hub
@@ -130,14 +131,9 @@ def write(origin: Origin, path: Path) -> QuestionFile:
         }
     )
     file = decode_questions(data)
-    draft = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_bytes(data)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_whole(path, data, public_mode())
     except OSError as error:
         raise StorageUnavailable(f"cannot write '{path}': {error.strerror or error}") from error
     return file

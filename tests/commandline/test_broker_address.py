@@ -5,7 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from agent.bundles.fetch import fetch
+from agent.errors import AgentError
 from commandline.broker_address import BrokerAddress, Secret, check_key, parse_broker
 from tests.agent.conftest import ROOT, agent_command
 from tests.canary import CANARY, may_hold
@@ -44,10 +48,10 @@ def test_addresses(url: str, expected: BrokerAddress, shown: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *("broker", "http://broker", "ws://broker", "mqtt://", "mqtt://:1883", "mqtt://host:port", ""),
-        *("mqtt://host:0", "mqtt://host:65536", "mqtt://host:70000", "mqtt://host:-1", "mqtt://ho st"),
+        *("broker", "http://broker", "ws://broker", "mqtt://", "mqtt://:1883", ""),
+        *("mqtt://host:0", "mqtt://host:65536", "mqtt://host:70000", "mqtt://ho st"),
         *("mqtt://host/path", "mqtt://host//", "mqtt://host?x", "mqtt://host#x", "mqtt://host/#x"),
-        *("MQTT://host", "Mqtts://host", " mqtt://host", "mqtt://host\n", "mqtt://[::1", "mqtt://\x07host"),
+        *("MQTT://host", "Mqtts://host", " mqtt://host", "mqtt://host\n", "mqtt://\x07host"),
     ],
 )
 def test_what_is_no_address_is_quoted(url: str) -> None:
@@ -68,6 +72,7 @@ def test_what_is_no_address_is_quoted(url: str) -> None:
         ),
         *(f"pi:{CANARY}@host", f"mqtt:pi:{CANARY}@host", f"{CANARY}@host", f"MQTT://{CANARY}@host"),
         *(f"mqtt://{CANARY}@host/x", f"mqtt://a@{CANARY}", f"mqtt://pi:a/{CANARY}@host", f"//{CANARY}@"),
+        *(f"mqtt://pi:{CANARY}", f"mqtt://pi%3A{CANARY}@host", f"mqtt://[::1:{CANARY}", "mqtt://host:-1"),
     ],
 )
 def test_what_may_be_a_secret_in_a_url_is_not_repeated(url: str, tmp_path: Path) -> None:
@@ -75,6 +80,28 @@ def test_what_may_be_a_secret_in_a_url_is_not_repeated(url: str, tmp_path: Path)
     with pytest.raises(Refused) as refused:
         parse(url, None, file)
     assert CANARY not in str(refused.value)
+
+
+@given(
+    before=st.sampled_from(["", " ", "m", "mqt", "mqtt", "mqtts", "MQTT", "http", "ssl", "mqtts+"]),
+    slashes=st.sampled_from(["", ":", "/", "//", ":/", "://", ":///", ":\\\\", ";//", "://[", ":// "]),
+    user=st.sampled_from(["", "pi", "pi-5", "a%40b", "a@b", "a/b", "[::1]"]),
+    colon=st.sampled_from([":", "%3A", "%3a", "::", ": "]),
+    after=st.sampled_from(
+        ["", "@", "@host", "@host:1883", "@@host", " @host", "/host", "%40host", "#host", "@[::1"]
+    ),
+)
+@settings(max_examples=500)
+def test_a_password_in_a_mistyped_url_is_never_repeated(
+    before: str, slashes: str, user: str, colon: str, after: str
+) -> None:
+    url = f"{before}{slashes}{user}{colon}{CANARY}{after}"
+    with pytest.raises(Refused) as refused:
+        parse(url)
+    assert CANARY not in str(refused.value)
+    with pytest.raises(AgentError) as not_fetched:
+        fetch(url, Path("unused"), lambda *_: None)
+    assert CANARY not in str(not_fetched.value)
 
 
 def test_both_programs_refuse_a_password_in_the_url(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from commandline import disk
 from commandline.clock import utc_now
-from commandline.disk import open_plain, put_in_place, sync_seconds
+from commandline.disk import open_plain, put_in_place, replacing, sync_seconds, write_whole
 
 
 def folder(path: Path, content: str) -> Path:
@@ -38,6 +38,34 @@ def test_only_a_plain_file_is_opened(tmp_path: Path) -> None:
             open_plain(tmp_path / name)
 
 
+def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    link.symlink_to(file)
+    write_whole(link, b"new")
+    assert link.is_symlink() and stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.chmod(0o664)
+    before = file.stat().st_ino
+    write_whole(link, b"newer")
+    assert file.read_bytes() == b"newer" and stat.S_IMODE(file.stat().st_mode) == 0o664
+    assert file.stat().st_ino != before, "a reader of the old one still has the whole"
+    with replacing(file, denied=0o007) as opened:
+        opened.write(b"newest")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o660
+    with pytest.raises(ZeroDivisionError), replacing(file) as opened:
+        opened.write(bytes([1 // 0]))
+    assert file.read_bytes() == b"newest" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_only_a_plain_file_is_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name in ("pipe", "folder", "null"):
+        with pytest.raises(OSError, match="not a plain file"):
+            write_whole(tmp_path / name, b"")
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 @pytest.mark.parametrize("exchanges", [True, False])
 def test_a_folder_takes_the_place_of_another(
     exchanges: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -49,8 +77,9 @@ def test_a_folder_takes_the_place_of_another(
     put_in_place(draft, place)
     assert not draft.exists() and (place / "file").read_text() == "new"
     folder(draft, "newer")
-    folder(tmp_path / ".place.old", "left by a crash")
+    theirs = folder(tmp_path / ".place.old", "a user's")
     put_in_place(draft, place)
+    assert (theirs / "file").read_text() == "a user's"
     assert (place / "file").read_text() == "newer"
     assert (draft / "file").read_text() == "new"
 

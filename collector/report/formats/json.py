@@ -3,8 +3,9 @@
 import msgspec
 
 from collector.findings.comparison import Comparison
+from contract.codec import json_text
 
 
 def as_json(comparison: Comparison) -> str:
     """Write a comparison as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(comparison), indent=2).decode() + "\n"
+    return json_text(msgspec.json.encode(comparison))

@@ -4,8 +4,9 @@ import http.client
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from agent.bundles import fetch as fetching
+from agent.bundles import http as http_module
 from agent.bundles.bundle import describe
 from agent.bundles.fetch import fetch
 from agent.errors import AgentError, BadInput, BundleRefused, NotFetched
@@ -55,19 +58,94 @@ def test_a_download_goes_on_where_it_broke_off(url: str, shelf: Path, tmp_path: 
     draft = tmp_path / "here" / ".tiny.part"
     draft.mkdir(parents=True)
     (draft / "model.onnx").write_bytes(model[:1_000_000])
-    (draft / "left-over").touch()
     seen: list[int] = []
     fetch(f"{url}tiny", tmp_path / "here", lambda name, received, size: seen.append(received))
     assert seen[0] > 1_000_000
     assert (tmp_path / "here" / "tiny" / "model.onnx").read_bytes() == model
-    assert not (tmp_path / "here" / "tiny" / "left-over").exists()
+
+
+def kept(place: Path) -> list[str]:
+    return sorted(path.name for path in place.iterdir())
+
+
+def test_a_folder_that_is_no_bundle_is_not_replaced(url: str, tmp_path: Path) -> None:
+    """A user's checkpoints, or anything else that has the bundle's name."""
+    here = tmp_path / "here"
+    (here / "tiny").mkdir(parents=True)
+    (here / "tiny" / "checkpoint-5000").mkdir()
+    with pytest.raises(
+        BadInput, match=r"here/tiny' already exists and is not a bundle: move it away, or name"
+    ):
+        fetch(f"{url}tiny", here, silent)
+    assert kept(here / "tiny") == ["checkpoint-5000"] and kept(here) == ["tiny"]
+
+
+def test_files_beside_a_bundle_are_not_deleted(url: str, shelf: Path, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    fetch(f"{url}tiny", here, silent)
+    retitle(shelf / "tiny")
+    (here / "tiny" / "notes.txt").write_text("mine")
+    with pytest.raises(BadInput, match=r"here/tiny' holds 'notes.txt', which is not part of the bundle"):
+        fetch(f"{url}tiny", here, silent)
+    assert (here / "tiny" / "notes.txt").read_text() == "mine"
+    (here / "tiny" / "notes.txt").unlink()
+    assert fetch(f"{url}tiny", here, silent).new
+
+
+def test_a_damaged_bundle_is_replaced(url: str, shelf: Path, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    fetch(f"{url}tiny", here, silent)
+    (here / "tiny" / "manifest.json").write_bytes(b"")
+    assert fetch(f"{url}tiny", here, silent).new
+    assert describe(here / "tiny").sha256 == describe(shelf / "tiny").sha256
+
+
+def test_no_link_is_followed_to_what_would_be_replaced(url: str, shelf: Path, tmp_path: Path) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "letter").write_text("mine")
+    (here / ".tiny.part").symlink_to(elsewhere)
+    with pytest.raises(BadInput, match="is not a folder that 'agent fetch' has made: move it away"):
+        fetch(f"{url}tiny", here, silent)
+    (here / ".tiny.part").unlink()
+    (here / ".tiny.part").mkdir()
+    (here / ".tiny.part" / "model.onnx").symlink_to(elsewhere / "letter")
+    with pytest.raises(BadInput, match=r"holds 'model\.onnx', which 'agent fetch' has not made"):
+        fetch(f"{url}tiny", here, silent)
+    (here / ".tiny.part" / "model.onnx").unlink()
+    (here / "tiny").symlink_to(shutil.copytree(shelf / "tiny", tmp_path / "theirs"))
+    retitle(shelf / "tiny")
+    with pytest.raises(BadInput, match="is not a bundle"):
+        fetch(f"{url}tiny", here, silent)
+    assert kept(elsewhere) == ["letter"] and (elsewhere / "letter").read_text() == "mine"
+    assert len(kept(tmp_path / "theirs")) == 3
+
+
+def test_two_fetches_of_one_bundle_do_not_mix(url: str, tmp_path: Path) -> None:
+    def second(name: str, received: int, size: int) -> None:
+        with pytest.raises(NotFetched, match="another agent is fetching into"):
+            fetch(f"{url}tiny", tmp_path / "here", silent)
+
+    assert fetch(f"{url}tiny", tmp_path / "here", second).new
+
+
+def test_some_of_the_disk_is_kept_free(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "KEPT_FREE_BYTES", 2**60)
+    with pytest.raises(BadInput, match=r"the bundle needs \d+ MB more, but .* has only 0 MB for it"):
+        fetch(f"{url}tiny", tmp_path / "here", silent)
+
+
+def retitle(bundle: Path) -> None:
+    """Make another bundle of it."""
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["title"] = "Another"
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
 
 
 def test_a_changed_bundle_replaces_the_old_one(url: str, shelf: Path, tmp_path: Path) -> None:
     fetch(f"{url}tiny", tmp_path / "here", silent)
-    manifest = json.loads((shelf / "tiny" / "manifest.json").read_text())
-    manifest["title"] = "Another"
-    (shelf / "tiny" / "manifest.json").write_text(json.dumps(manifest))
+    retitle(shelf / "tiny")
     assert fetch(f"{url}tiny", tmp_path / "here", silent).new
     assert describe(tmp_path / "here" / "tiny").manifest.title == "Another"
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["tiny"]
@@ -76,9 +154,7 @@ def test_a_changed_bundle_replaces_the_old_one(url: str, shelf: Path, tmp_path: 
 def test_a_tampered_model_is_not_put_in_place(url: str, shelf: Path, tmp_path: Path) -> None:
     fetch(f"{url}tiny", tmp_path / "here", silent)
     good = describe(tmp_path / "here" / "tiny").sha256
-    manifest = json.loads((shelf / "tiny" / "manifest.json").read_text())
-    manifest["title"] = "Another"
-    (shelf / "tiny" / "manifest.json").write_text(json.dumps(manifest))
+    retitle(shelf / "tiny")
     model = bytearray((shelf / "tiny" / "model.onnx").read_bytes())
     model[1000] ^= 1
     (shelf / "tiny" / "model.onnx").write_bytes(model)
@@ -173,6 +249,84 @@ def test_a_manifest_without_end_and_a_way_out_of_the_web_are_refused(tmp_path: P
     leading_out = partial(reply, body=b"", status=302, Location="file:///etc/passwd")
     with hostile(leading_out) as url, pytest.raises(NotFetched, match=r"302|redirect"):
         fetch(url, tmp_path, silent)
+
+
+@pytest.mark.parametrize(
+    "location", ["gopher://h[", "ftp://h/", "file:///etc/passwd", "http://[", "javascript:x"]
+)
+def test_a_redirect_leads_to_the_web_or_nowhere(tmp_path: Path, location: str) -> None:
+    leading = partial(reply, body=b"", status=302, Location=location)
+    with hostile(leading) as url, pytest.raises(NotFetched, match=r"302|redirect|not known|resolution"):
+        fetch(url, tmp_path, silent)
+
+
+def test_redirects_in_a_circle_end(tmp_path: Path) -> None:
+    def circle(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        reply(handler, b"", 302, Location=f"/{len(asked)}/manifest.json")
+
+    asked: list[str] = []
+    with hostile(circle) as url, pytest.raises(NotFetched, match="302"):
+        fetch(url, tmp_path, silent)
+    assert len(asked) < 20
+
+
+def slow_head(handler: BaseHTTPRequestHandler) -> None:
+    """A byte now and then, which no timeout of a socket notices."""
+    with suppress(OSError):
+        for _ in range(100):
+            handler.wfile.write(b"H")
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+
+def endless_interim_answers(handler: BaseHTTPRequestHandler) -> None:
+    with suppress(OSError):
+        for _ in range(1_000_000):
+            handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def slow_body(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    with suppress(OSError):
+        for _ in range(100):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("answer", [slow_head, endless_interim_answers, slow_body])
+def test_a_server_that_makes_no_progress_is_left(
+    answer: Callable[[BaseHTTPRequestHandler], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_module, "PROGRESS_SECONDS", 0.4)
+    begun = time.monotonic()
+    with hostile(answer) as url, pytest.raises(NotFetched, match="it sends less than 64 KiB per minute"):
+        fetch(url, tmp_path, silent)
+    assert time.monotonic() - begun < 10
+
+
+def test_a_slow_server_that_makes_progress_is_waited_for(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_module, "PROGRESS_SECONDS", 0.5)
+
+    def steady(handler: BaseHTTPRequestHandler) -> None:
+        body = (tiny_bundle / handler.path.rpartition("/")[2]).read_bytes()
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        for at in range(0, len(body), 400_000):
+            handler.wfile.write(body[at : at + 400_000])
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+    with hostile(steady) as url:
+        begun = time.monotonic()
+        assert fetch(url, tmp_path / "here", silent).new
+        assert time.monotonic() - begun > 0.5
 
 
 def test_a_server_that_breaks_off_is_asked_for_the_rest(tiny_bundle: Path, tmp_path: Path) -> None:

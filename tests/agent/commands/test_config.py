@@ -9,6 +9,7 @@ from agent.commands.config import CONFIG
 from agent.errors import AgentError
 from collector.broker.credentials import agent_config
 from commandline.config import variable
+from tests.canary import CANARY, may_hold
 
 
 def run(*arguments: str | Path, **variables: str) -> Result:
@@ -134,3 +135,14 @@ def test_the_agent_takes_what_the_collector_provisions(tmp_path: Path) -> None:
         "password-file": str(tmp_path / "password"),
         "ca-file": str(tmp_path / "ca.crt"),
     }
+
+
+def test_a_password_in_a_url_is_not_shown(tmp_path: Path) -> None:
+    file = may_hold(written(tmp_path, f'broker = "mqtt//u:{CANARY}@h"\n'))
+    for output in (
+        run("config", "show", "--config", file),
+        run("config", "show", "--json", "--config", file),
+    ):
+        assert output.exit_code == 0 and CANARY not in output.output
+        assert "(not shown: it may hold a password)" in output.output
+    assert CANARY not in run("config", "check", file).output

@@ -114,11 +114,11 @@ def test_a_plan_goes_on_where_it_was_and_ends(tmp_path: Path, tiny_bundle: Path,
     plan, out = plan_of(tmp_path, tiny_bundle, questions, "rounds = 2"), tmp_path / "out"
     file = PositionFile(tmp_path, plan)
     assert run_plan(plan, "--to-file", out, "--check").exit_code == 0
-    assert file.read() is None
+    assert file.read(print) is None
     ended = run_plan(plan, "--to-file", out)
     assert ended.exit_code == 0, ended.output
     assert selected(out) == [2, 3, 2, 3]
-    position = file.read()
+    position = file.read(print)
     assert position is not None and (position.done, position.failed) == (4, 0)
 
     finished = run_plan(plan, "--to-file", out)

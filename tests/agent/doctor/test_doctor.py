@@ -55,6 +55,17 @@ def test_a_device_that_is_ready(state_dir: Path, tiny_bundle: Path) -> None:
     assert not list(state_dir.glob(".doctor*"))
 
 
+def test_f23_a_library_of_the_current_folder_is_not_run(
+    state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "onnxruntime.py").write_text(
+        "from pathlib import Path\nPath('owned').write_text('by a module')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert levels(check(state_dir))["runtime"] == "ok"
+    assert not (tmp_path / "owned").exists()
+
+
 def test_a_board_that_is_not(state_dir: Path) -> None:
     found = check(state_dir, board="raspberry-pi-4")
     checks = levels(found)

@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.delivery.batches import MAX_RECORDS, pack
-from agent.errors import OutboxRolledBack, StateUnusable
+from agent.errors import OutboxDamaged, OutboxRolledBack, StateUnusable
 from agent.outbox.interrupted import end_runs_of_older_versions
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Added, Outbox, Place
+from agent.outbox.state_folder import opened_state
 from agent.outbox.summary import RefusedRecords, Summary, UnfinishedRun, summarise
 from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
 from contract.records import Answer, Record, RunFinished
@@ -142,7 +144,7 @@ def test_results_of_another_device_are_known(outbox: Outbox) -> None:
 def test_a_file_that_is_no_outbox_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(b"this is no database" * 100)
-    with pytest.raises(StateUnusable, match="cannot be used: file is not a database"):
+    with pytest.raises(StateUnusable, match="is damaged: it does not begin as a database"):
         Outbox(path)
     with pytest.raises(StateUnusable, match="file is not a database"):
         summarise(path)
@@ -153,9 +155,35 @@ def test_an_outbox_of_a_later_version_is_reported(tmp_path: Path) -> None:
         pass
     database = sqlite3.connect(tmp_path / "outbox.db")
     database.execute("PRAGMA user_version = 99")
+    with pytest.raises(OutboxDamaged, match="its number is 99"):
+        Outbox(tmp_path / "outbox.db")
+    database.execute("CREATE TABLE later (column TEXT)")
     database.close()
     with pytest.raises(StateUnusable, match="update distilbench here"):
         Outbox(tmp_path / "outbox.db")
+
+
+def test_an_outbox_is_private_to_its_user(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        begin(outbox)
+        files = list(tmp_path.iterdir())
+        assert {file.name for file in files} == {"outbox.db", "outbox.db-wal", "outbox.db-shm"}
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_damage_that_is_found_in_use_is_moved_aside(tmp_path: Path) -> None:
+    with opened_state(tmp_path, "d", print) as state:
+        fill(state.outbox, begin(state.outbox), 1)
+    database = sqlite3.connect(tmp_path / "outbox.db")
+    database.execute("UPDATE runs SET device_id = CAST(x'ff' AS TEXT)")
+    database.commit()
+    database.close()
+    told = r"is damaged: .* it was moved to .* run the same command again"
+    with pytest.raises(StateUnusable, match=told), opened_state(tmp_path, "d", print):
+        pytest.fail("nobody can say whose results wait")
+    assert list(tmp_path.glob("outbox.db.damaged-*Z"))
+    with opened_state(tmp_path, "d", print) as state:
+        assert state.outbox.pending() == 0
 
 
 def test_a_killed_writer_leaves_whole_transactions(tmp_path: Path) -> None:

@@ -67,12 +67,25 @@ def test_it_is_due_again_every_so_often() -> None:
     assert not position.due(Timing(), began + timedelta(days=999))
     assert not position.due(Timing(every_hours=24), began + timedelta(hours=23))
     assert position.due(Timing(every_hours=24), began + timedelta(hours=24))
-    assert not position.due(Timing(every_hours=24), began - timedelta(hours=48)), "a clock that is slow"
+    before = began - timedelta(hours=48)
+    assert not position.due(Timing(every_hours=24), before, clock_is_right=False), "the clock is slow"
+    assert position.due(Timing(every_hours=24), before), "the clock was fast when the plan began"
+    assert not position.due(Timing(every_hours=24), began - timedelta(minutes=1)), "the clock was set"
+    assert not position.due(Timing(), before)
 
 
 def test_a_damaged_position_starts_the_plan_over(tmp_path: Path) -> None:
     file = PositionFile(tmp_path, tmp_path / "plan.toml")
     file.write(Position("a", datetime.now(UTC)))
     (kept,) = tmp_path.glob("plan-*.json")
-    kept.write_text('{"identity": ')
-    assert file.read() is None
+    without_zone = b'{"identity":"a","began_at":"2026-01-01T00:00:00"}'
+    negative = b'{"identity":"a","began_at":"2026-01-01T00:00:00Z","done":-1}'
+    for damage in (b'{"identity": ', b"", b"\xff\xfe", without_zone, negative):
+        said: list[str] = []
+        kept.write_bytes(damage)
+        assert file.read(said.append) is None
+        (aside,) = tmp_path.glob("plan-*.damaged-*")
+        assert aside.read_bytes() == damage
+        assert said == [f"the position in the plan was damaged and moved to '{aside}': starting over"]
+        aside.unlink()
+        assert file.read(said.append) is None and len(said) == 1

@@ -98,14 +98,19 @@ def test_credentials_must_be_private_and_plain(tmp_path: Path) -> None:
         read_credentials(file)
 
 
-def test_the_embedded_broker_beyond_loopback_demands_credentials(database: Path, tmp_path: Path) -> None:
+def test_the_embedded_broker_beyond_loopback_demands_credentials(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bare = collector("serve", "--embedded-broker", "--listen", "127.0.0.2", "--db", database)
     assert bare.returncode == 2
     assert "--listen needs --credentials" in bare.stderr
     file = tmp_path / "credentials"
     password = provision(file, "pi-5", hashed=False, replace=False)
     arguments = ("--embedded-broker", "--listen", "127.0.0.2", "--credentials", file, "--db", database)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     with Collector(*arguments) as serving:
+        assert not list((tmp_path / "temporary").iterdir()), "a killed process leaves no passwords"
         address = parse_broker(serving.said[0].split()[2].rstrip(","))
         assert address.host == "127.0.0.2"
         with device_at(address.port, "pi-5", password, host="127.0.0.2") as device:
@@ -117,6 +122,23 @@ def test_the_embedded_broker_beyond_loopback_demands_credentials(database: Path,
         ):
             pass
         assert password not in "\n".join(serving.said)
+
+
+def test_a_password_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    target, file = tmp_path / "real", tmp_path / "passwords"
+    target.write_text("other:hash\n")
+    target.chmod(0o644)
+    file.symlink_to(target)
+    provision(file, "pi-5", hashed=True, replace=False)
+    assert file.is_symlink() and target.read_text().startswith("other:hash\npi-5:$7$")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("url", ["mqtt:/u:secret@h", "hub", "mqtt://u:secret@h"])
+def test_an_address_that_is_none_is_not_provisioned(tmp_path: Path, url: str) -> None:
+    done = collector("provision", "pi-5", "--passwords", tmp_path / "passwords", "--broker", url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "secret" not in done.stderr and not (tmp_path / "passwords").exists()
 
 
 def test_a_folder_holds_all_that_a_device_needs(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from collector.intake.results_file import ingest_file
+from collector.store.database import Store
 from contract.messages import encode_message
 from tests.collector.command import ROOT, collector, said
 from tests.collector.factory import batch, run_records
@@ -48,6 +51,22 @@ def test_a_report_scores_what_is_not_scored_and_can_be_written_to_a_file(
     done = collector("report", "--format", "csv", "--to", target, "--db", database)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote {target}\n")
     assert ",50.0," in target.read_text()
+    target.rename(tmp_path / "kept.csv")
+    target.symlink_to(tmp_path / "kept.csv")
+    (tmp_path / "kept.csv").chmod(0o640)
+    assert collector("report", "--to", target, "--db", database).returncode == 0
+    assert target.is_symlink() and stat.S_IMODE(target.stat().st_mode) == 0o640
+    os.mkfifo(tmp_path / "pipe")
+    done = collector("report", "--to", tmp_path / "pipe", "--db", database)
+    assert (done.returncode, "not a plain file" in done.stderr) == (1, True)
+
+
+def test_a_database_and_its_locks_are_private(database: Path, results_file: Path) -> None:
+    with Store.open(database, create=True) as store:
+        ingest_file(store, results_file)
+        files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in database.parent.glob("*.db*")}
+    assert files.keys() >= {database.name, f"{database.name}-wal", f"{database.name}-shm"}
+    assert set(files.values()) == {0o600}
 
 
 @pytest.mark.parametrize(

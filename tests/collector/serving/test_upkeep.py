@@ -57,6 +57,20 @@ def test_a_failure_is_told_once_and_tried_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
+def test_f23_a_library_of_the_current_folder_is_not_run(
+    store_with_golds: Store, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numpy.py").write_text("from pathlib import Path\nPath('owned').write_text('by a module')\n")
+    monkeypatch.chdir(tmp_path)
+    said: list[str] = []
+    keeper = Upkeep(database, said.append)
+    take(store_with_golds, batch(run_records()))
+    wait_until(lambda: worked(keeper), "the upkeep")
+    assert summed_up(database) and said == []
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.usefixtures("at_once")
 def test_the_work_ends_with_the_server(
     store_with_golds: Store, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,7 @@
+import stat
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -45,6 +47,24 @@ def test_parts_of_a_run_are_one_file(filled: Store, tmp_path: Path, monkeypatch:
     monkeypatch.setattr("collector.store.parquet.ROWS_AT_ONCE", 3)
     assert write_parquet(filled, tmp_path / "answers.parquet") == 8
     assert [row["seq"] for row in pq.read_table(tmp_path / "answers.parquet").to_pylist()] == [1, 2, 3, 4] * 2
+
+
+def test_a_file_is_private_and_replaced_as_a_whole(
+    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module("pyarrow.parquet")
+    target = tmp_path / "answers.parquet"
+    write_parquet(filled, target)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    before = target.read_bytes()
+
+    def breaking(*_: object) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("collector.store.parquet._table", breaking)
+    with pytest.raises(BadInput, match="No space left on device"):
+        write_parquet(filled, target)
+    assert target.read_bytes() == before
 
 
 def test_without_pyarrow_it_says_what_to_install(

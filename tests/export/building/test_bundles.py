@@ -151,6 +151,14 @@ def test_a_folder_that_is_not_a_bundle_is_left_alone(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_beside_a_bundle_is_not_deleted_with_it(tmp_path: Path) -> None:
+    (bundle,) = build(TINY_RANDOM, tmp_path, silent)
+    (bundle / "notes.txt").write_text("mine")
+    with pytest.raises(BadInput, match=r"tiny-fp32' holds 'notes\.txt', which is not part of the bundle"):
+        build(BuildRequest(model=TINY, weights="random", seed=12), tmp_path, silent)
+    assert (bundle / "notes.txt").read_text() == "mine"
+
+
 def test_a_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
