@@ -28,6 +28,8 @@ UPGRADES: dict[int, Upgrade] = {1: _to_version_2}
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _QUOTED_CHARS = 80
 _UNUSUAL = re.compile(r"[^\n -~]")
+_AT_BYTE = re.compile(r"\(byte (\d+)\)")
+_LINE_END = b"\n"
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -84,11 +86,29 @@ def decode_json(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         wrong = f"does not fit the format: {printable(str(error))}"
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        wrong = f"is not valid JSON: {printable(str(error))}"
+    except msgspec.DecodeError as error:
+        wrong = f"is not valid JSON: {printable(str(error))}{_line_of(error, data)}"
+    except UnicodeDecodeError:
+        wrong = f"is not UTF-8 text{_odd_byte(data)}: save it as UTF-8"
     except RecursionError:
         wrong = "is nested too deeply"
     raise Malformed(f"{what} {wrong}, in {quoted(data)}")
+
+
+def _line_of(error: msgspec.DecodeError, data: bytes) -> str:
+    """The line of an error of msgspec, which counts bytes; empty if there is only one line."""
+    found = _AT_BYTE.search(str(error))
+    before = data.rstrip() if found is None else data[: int(found[1])]
+    return f" in line {before.count(_LINE_END) + 1}" if _LINE_END in data.strip() else ""
+
+
+def _odd_byte(data: bytes) -> str:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(_LINE_END, 0, error.start) + 1
+        return f" (byte {data[error.start]:#04x} in line {line})"
+    return ""
 
 
 def json_text(data: bytes, indent: int = 2) -> str:

@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from agent.outbox.state_folder import write_whole
 from agent.planning.plan import Plan
+from commandline.disk import write_whole
 from contract.codec import encode
 
 HISTORY_FILE: Final = "history.json"
