@@ -72,7 +72,8 @@ def decode_questions(data: bytes, *, answerable_only: bool = False) -> QuestionF
 
     Args:
         data: the file as it is.
-        answerable_only: leave out the questions without an answer of a SQuAD 2.0 file, and count them.
+        answerable_only: leave out the questions that have no gold answer, as SQuAD 2.0 has them, and count
+            them.
 
     Raises:
         HasUnanswerable: a question is unanswerable, and `answerable_only` is not set.
@@ -110,7 +111,7 @@ def _collected(rows: Iterable[Row], answerable_only: bool) -> QuestionFile:
             raise Malformed(f"question id {row.id[:80]!r} must have 1 to 200 characters, at {row.place}")
         if row.id in found:
             raise Malformed(f"question file has the id {row.id!r} twice, again at {row.place}")
-        if answerable_only and (row.impossible or row.golds == []):
+        if answerable_only and (row.impossible or not row.golds):
             left_out += 1
             continue
         if row.impossible:
@@ -119,7 +120,7 @@ def _collected(rows: Iterable[Row], answerable_only: bool) -> QuestionFile:
                 "leave out such questions with --answerable-only"
             )
         context = contexts.setdefault(row.context, row.context)
-        golds = tuple(_gold(row, text, stated, misplaced) for text, stated in row.golds or ())
+        golds = tuple(_gold(row, text, stated, misplaced) for text, stated in row.golds)
         found[row.id] = Question(row.id, row.question, context, golds, row.title)
     if not found:
         raise Malformed(f"question file holds no {'answerable ' if left_out else ''}question")

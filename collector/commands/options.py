@@ -34,6 +34,11 @@ database: Callable[[Any], Any] = option_group(
         help="SQLite file with all results.",
     ),
 )
+answerable_only: Callable[[Any], Any] = click.option(
+    "--answerable-only",
+    is_flag=True,
+    help="Leave out the questions of a SQuAD 2.0 file that have no answer, and print how many.",
+)
 as_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 credential_options: Callable[[Any], Any] = option_group(

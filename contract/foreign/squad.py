@@ -56,14 +56,15 @@ class Row(NamedTuple):
     question: str
     context: str
     title: str
-    golds: list[tuple[str, int | None]] | None
-    """Text and stated place of each gold answer; None if the file says nothing of answers."""
+    golds: list[tuple[str, int | None]]
+    """Text and stated place of each gold answer."""
     impossible: bool
     """Marked as unanswerable, or given as a row without an answer: the two ways of SQuAD 2.0."""
 
 
 _DECODER: Final = msgspec.json.Decoder(_File | list[_Article])
 _LINE_DECODER: Final = msgspec.json.Decoder(_Article)
+_LARGEST_PLACE: Final = 2**53
 _RAW: Final = msgspec.json.Decoder(msgspec.Raw)
 _FIRST_OF_LINES: Final = re.compile(rb"\s*([^\n]+)\n\s*\S")
 
@@ -134,12 +135,14 @@ def _row(asked: _Asked, paragraph: _Asked, article: _Asked, place: str) -> Row:
         if value is None:
             raise Malformed(f"{WHAT} has no `{name}` at {place}")
     assert asked.question is not None and context is not None and asked.id is not None
-    golds = None if asked.answers is None else list(_golds(asked.answers, place))
+    golds = list(_golds(asked.answers, place))
     impossible = bool(asked.is_impossible) or (isinstance(asked.answers, _Answers) and not golds)
     return Row(place, as_text(asked.id), asked.question, context, as_text(title), golds, impossible)
 
 
-def _golds(answers: _Answers | list[_Answers | str | None], place: str) -> Iterator[tuple[str, int | None]]:
+def _golds(
+    answers: _Answers | list[_Answers | str | None] | None, place: str
+) -> Iterator[tuple[str, int | None]]:
     for entry in answers if isinstance(answers, list) else [answers]:
         if entry is None:
             continue
@@ -166,6 +169,7 @@ def as_text(value: str | int | float) -> str:
 
 def _whole(start: _Scalar | None) -> int | None:
     try:
-        return None if start is None else int(start)
+        whole = -1 if start is None else int(start)
     except (ValueError, OverflowError):
         return None
+    return None if start is None else min(max(whole, -1), _LARGEST_PLACE)

@@ -30,6 +30,7 @@ from export.distillation.training.objective import Objective
 from export.distillation.training.progress import Watcher, watching
 from export.distillation.training.trainable import trainable
 from export.distillation.training_data import TrainingData, read_training_data
+from export.distillation.windows import has_placed_gold
 from export.errors import BadInput, StorageUnavailable
 from export.models import training_record as record
 from export.models.catalog import architecture
@@ -82,6 +83,8 @@ def distil(request: DistilRequest, to: Path, say: Say) -> TrainingRecord:
     say(f"loading the teacher ({source.weights.origin}: {source.weights.source})")
     master, tokenizer = sources.load_teacher(source)
     learning = read_training_data(request, tokenizer)
+    if sentence := learning.remark():
+        say(sentence)
     young = student(request, master, tokenizer, _short(source.weights.source))
     _say_student(young, say)
     goal = objective.parse(request.losses, young.architecture.layers, request.temperature)
@@ -236,7 +239,7 @@ def _record(
             questions=len(training_data.questions),
             questions_sha256=questions_sha256(training_data.questions),
             articles=tuple(dict.fromkeys(q.title for q in training_data.questions if q.title)),
-            answered=sum(bool(question.golds) for question in training_data.questions),
+            answered=sum(map(has_placed_gold, training_data.questions)),
             windows=len(training_data.windows),
             held_out=training_data.held_out_from,
             held_out_questions=len(held),

@@ -26,6 +26,17 @@ class TrainingData(NamedTuple):
     padding: int
     """Id of the padding token."""
 
+    def remark(self) -> str | None:
+        """A sentence about questions whose gold answers cannot be learned; None if there are none."""
+        unplaced = [q for q in self.questions if q.golds and not data.has_placed_gold(q)]
+        if not unplaced:
+            return None
+        some = counted(len(unplaced), "question has", "questions have")
+        return (
+            f"{some} no gold answer that is in the context, such as {unplaced[0].id!r}: "
+            "nothing is learned from these gold answers"
+        )
+
 
 def read_training_data(request: DistilRequest, tokenizer: "PreTrainedTokenizerFast") -> TrainingData:
     """Read the question files of a request, split off held-out questions, and cut the others into windows.

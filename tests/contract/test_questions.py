@@ -160,7 +160,7 @@ def test_a_question_may_have_no_gold_answer(golds: object) -> None:
     assert decode_questions(encode(squad(qa("a", answers=golds)))).questions[0].golds == ()
 
 
-@pytest.mark.parametrize("stated", [6, 8, 0, -1, 10_000, "6"])
+@pytest.mark.parametrize("stated", [6, 8, 0, -1, 10_000, 10**40, "6"])
 def test_a_gold_answer_is_found_near_its_place_and_counted(stated: int) -> None:
     file = decode_questions(encode(squad(qa("a", ("cools", stated)))))
     assert file.questions[0].golds == (Gold("cools", 7),)
@@ -186,7 +186,7 @@ SQUAD_2 = squad(
 @pytest.mark.parametrize(
     ("data", "kept", "left_out"),
     [
-        (encode(SQUAD_2), ["a", "d"], 2),
+        (encode(SQUAD_2), ["a"], 3),
         (encode([row("a"), row("b", golds=[])]), ["a"], 1),
         (lines(row("a"), row("b", golds=[]), row("c")), ["a", "c"], 1),
         (encode(squad(qa("a", ("It", 21)))), ["a"], 0),
