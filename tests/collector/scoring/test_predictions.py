@@ -217,7 +217,11 @@ def test_squad_2_is_scored_and_added_by_its_answerable_questions(tmp_path: Path,
     file["data"][0]["paragraphs"][0]["qas"][1] |= {"is_impossible": True, "answers": []}
     asked.write_text(json.dumps(file))
     (tmp_path / "p.json").write_text('{"q1": "1932", "q2": ""}')
-    for command in (["evaluate", asked, tmp_path / "p.json"], ["questions", "add", asked, "--db", database]):
+    commands: tuple[tuple[str | Path, ...], ...] = (
+        ("evaluate", asked, tmp_path / "p.json"),
+        ("questions", "add", asked, "--db", database),
+    )
+    for command in commands:
         refused = collector(*command)
         assert refused.returncode == 1
         assert "question 'q2' is unanswerable (SQuAD 2.0)" in refused.stderr
