@@ -28,6 +28,7 @@ UPGRADES: dict[int, Upgrade] = {1: _to_version_2}
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _QUOTED_CHARS = 80
 _UNUSUAL = re.compile(r"[^\n -~]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _AT_BYTE = re.compile(r"\(byte (\d+)\)")
 _LINE_END = b"\n"
 
@@ -124,11 +125,17 @@ def json_text(data: bytes, indent: int = 2) -> str:
     return _UNUSUAL.sub(_escaped, msgspec.json.format(data, indent=indent).decode()) + "\n"
 
 
+def ascii_json(text: str) -> str:
+    """Return the same JSON in ASCII: characters beyond it can only be in strings, where they are escaped."""
+    return _NOT_ASCII.sub(_as_escape, text)
+
+
 def _escaped(found: re.Match[str]) -> str:
-    char = found[0]
-    if char.isprintable():
-        return char
-    pairs = char.encode("utf-16-be").hex()
+    return found[0] if found[0].isprintable() else _as_escape(found)
+
+
+def _as_escape(found: re.Match[str]) -> str:
+    pairs = found[0].encode("utf-16-be").hex()
     return "".join(f"\\u{pairs[at : at + 4]}" for at in range(0, len(pairs), 4))
 
 

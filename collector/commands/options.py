@@ -11,6 +11,7 @@ import click
 
 from commandline.help import option_group
 from commandline.options import all_of
+from commandline.streams import print_json
 
 if TYPE_CHECKING:
     from collector.display.grid import Grid
@@ -156,7 +157,7 @@ def show_list(grid: "Grid", as_json: bool) -> None:
     from collector.display.listing import for_people
 
     if as_json:
-        click.echo(grid_text(grid, "json"), nl=False)
+        print_json(grid_text(grid, "json"))
     else:
         click.echo(grid_text(for_people(grid), "table", terminal_width()), nl=False)
 

@@ -122,7 +122,7 @@ class Scorer:
         if idf_texts:
             self.hash += f" idf@{_digest(idf_texts)}"
         if baseline is not None:
-            self.hash += f" baseline@{_digest([baseline.read_text()])}"
+            self.hash += f" baseline@{_digest([baseline.read_text(errors='replace')])}"
 
     def score(self, pairs: Sequence[Pair]) -> list[BertScore]:
         """Score pairs, in their order.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from commandline.counted import counted
-from contract.codec import encode
+from contract.codec import encode, printable
 from contract.questions import questions_sha256
 from export import toolchain as tools
 from export.distillation import card, teacher
@@ -235,7 +235,7 @@ def _record(
         layers=young.layers,
         settings=settings,
         data=TrainingQuestions(
-            files=tuple(path.name for path in request.questions),
+            files=tuple(printable(path.name) for path in request.questions),
             questions=len(training_data.questions),
             questions_sha256=questions_sha256(training_data.questions),
             articles=tuple(dict.fromkeys(q.title for q in training_data.questions if q.title)),

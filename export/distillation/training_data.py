@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from commandline.counted import counted
+from contract.codec import printable
 from contract.questions import Question
 from export.answering.inference import Cutter
 from export.distillation import windows as data
@@ -51,7 +52,7 @@ def read_training_data(request: DistilRequest, tokenizer: "PreTrainedTokenizerFa
     share = _share(request.held_out)
     if share is None:
         path = Path(request.held_out)
-        held, described = data.read(path), path.name
+        held, described = data.read(path), printable(path.name)
         both = {question.id for question in held} & {question.id for question in asked}
         if both:
             some = counted(len(both), f"question of '{path}' is", f"questions of '{path}' are")
