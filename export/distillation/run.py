@@ -82,10 +82,11 @@ def distil(request: DistilRequest, to: Path, say: Say) -> TrainingRecord:
     source = sources.find(request.teacher, request.base)
     say(f"loading the teacher ({source.weights.origin}: {source.weights.source})")
     master, tokenizer = sources.load_teacher(source)
-    learning = read_training_data(request, tokenizer)
+    young = student(request, master, tokenizer, _short(source.weights.source))
+    positions = min(architecture(master.config.to_dict()).max_positions, young.architecture.max_positions)
+    learning = read_training_data(request, tokenizer, positions)
     if sentence := learning.remark():
         say(sentence)
-    young = student(request, master, tokenizer, _short(source.weights.source))
     _say_student(young, say)
     goal = objective.parse(request.losses, young.architecture.layers, request.temperature)
     _check_answers(goal, learning, request)
@@ -275,7 +276,7 @@ def _save(
 ) -> None:
     """Write the student next to its checkpoints, then move its files up, with the configuration last."""
     draft = work / "student"
-    tokenizer.model_max_length = _MAX_TOKENS
+    tokenizer.model_max_length = min(_MAX_TOKENS, made.architecture.max_positions)
     try:
         with quiet():
             network.cpu().save_pretrained(draft)

@@ -39,8 +39,15 @@ class TrainingData(NamedTuple):
         )
 
 
-def read_training_data(request: DistilRequest, tokenizer: "PreTrainedTokenizerFast") -> TrainingData:
+def read_training_data(
+    request: DistilRequest, tokenizer: "PreTrainedTokenizerFast", positions: int
+) -> TrainingData:
     """Read the question files of a request, split off held-out questions, and cut the others into windows.
+
+    Args:
+        request: what to learn from.
+        tokenizer: the teacher's.
+        positions: the longest sequence that teacher and student accept, in tokens.
 
     Raises:
         BadInput: a question is given twice, or no question can be held out.
@@ -68,7 +75,7 @@ def read_training_data(request: DistilRequest, tokenizer: "PreTrainedTokenizerFa
             f"none of the questions held out by {request.held_out!r} has a gold answer to score with: "
             "choose others with --held-out"
         )
-    cutter = Cutter(tokenizer.backend_tokenizer.to_str(), data.INPUTS)
+    cutter = Cutter(tokenizer.backend_tokenizer.to_str(), data.INPUTS, positions)
     padding = tokenizer.pad_token_id or 0
     held_out = HeldOut(scored, cutter, padding)
     return TrainingData(asked, data.labelled(asked, cutter), held_out, described, padding)

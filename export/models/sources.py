@@ -15,6 +15,7 @@ from contract.codec import decode_json, printable
 from export.errors import BadInput
 from export.models import hub
 from export.models.catalog import Model
+from export.models.loading_errors import check_file, check_files
 
 ADAPTER_CONFIG: Final = "adapter_config.json"
 CONFIG: Final = "config.json"
@@ -87,6 +88,7 @@ def tokenizer_file(given: Path | None) -> TokenizerFile | None:
     path = given / _TOKENIZER if given.is_dir() else given
     if not path.is_file():
         raise BadInput(f"there is no tokenizer at '{path}'")
+    check_file(path)
     return TokenizerFile(path, f"{name_of(path.resolve().parent)} {_digest(path)}")
 
 
@@ -150,6 +152,7 @@ def checkpoint(folder: Path, base: Path | None = None) -> Checkpoint:
     """
     if not folder.is_dir():
         raise BadInput(f"there is no folder '{folder}' to take weights from")
+    check_files(folder)
     if not (folder / ADAPTER_CONFIG).is_file():
         if base is not None:
             raise BadInput(f"--base works only with an adapter, but '{folder}' has no {ADAPTER_CONFIG}")
@@ -163,6 +166,7 @@ def checkpoint(folder: Path, base: Path | None = None) -> Checkpoint:
         return Checkpoint(named, hub.resolve(named))
     if not (local / CONFIG).is_file():
         raise BadInput(f"'{local}' is not a base model: it has no {CONFIG}")
+    check_files(local)
     return Checkpoint(str(local))
 
 
