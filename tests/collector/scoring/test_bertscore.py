@@ -149,8 +149,8 @@ def short_bert() -> Any:
 
 def short_roberta() -> Any:
     """Its first position is after that of padding, so 130 of the table are 128 positions."""
-    return RobertaModel(
-        RobertaConfig(max_position_embeddings=130, type_vocab_size=1, pad_token_id=1, **SIZES)
+    return library().RobertaModel(
+        library().RobertaConfig(max_position_embeddings=130, type_vocab_size=1, pad_token_id=1, **SIZES)
     )
 
 
