@@ -12,7 +12,7 @@ import msgspec
 from contract.errors import Malformed
 from contract.foreign.encodings import as_utf8
 from contract.foreign.gold_places import Misplaced, in_another_form, nearest, remarks
-from contract.foreign.squad import Row, convert_rows, decode_rows
+from contract.foreign.squad import SquadRow, convert_rows, decode_rows
 
 MAX_QUESTION_FILE_BYTES: Final = 512 * 1_048_576
 
@@ -101,7 +101,7 @@ def questions_sha256(questions: tuple[Question, ...]) -> str:
     return digest.hexdigest()
 
 
-def _collected(rows: Iterable[Row], answerable_only: bool) -> QuestionFile:
+def _collected(rows: Iterable[SquadRow], answerable_only: bool) -> QuestionFile:
     found: dict[str, Question] = {}
     contexts: dict[str, str] = {}  # Rows of one paragraph have a copy of it each: one is enough.
     misplaced: list[Misplaced] = []
@@ -128,7 +128,7 @@ def _collected(rows: Iterable[Row], answerable_only: bool) -> QuestionFile:
     return QuestionFile(questions, questions_sha256(questions), tuple(misplaced), left_out)
 
 
-def _gold(row: Row, text: str, stated: int | None, misplaced: list[Misplaced]) -> Gold:
+def _gold(row: SquadRow, text: str, stated: int | None, misplaced: list[Misplaced]) -> Gold:
     start = -1 if stated is None else stated
     if start >= 0 and row.context.startswith(text, start):
         return Gold(text, start)

@@ -47,7 +47,7 @@ class _File(_Article, frozen=True):
     data: list[_Article] | None = None
 
 
-class Row(NamedTuple):
+class SquadRow(NamedTuple):
     """One question as a file has it."""
 
     place: str
@@ -69,7 +69,7 @@ _RAW: Final = msgspec.json.Decoder(msgspec.Raw)
 _FIRST_OF_LINES: Final = re.compile(rb"\s*([^\n]+)\n\s*\S")
 
 
-def decode_rows(data: bytes) -> Iterator[Row]:
+def decode_rows(data: bytes) -> Iterator[SquadRow]:
     """Decode UTF-8 JSON or JSON lines, in the order of the file.
 
     Raises:
@@ -94,7 +94,7 @@ def decode_rows(data: bytes) -> Iterator[Row]:
         yield from _of_article(file, "$")
 
 
-def convert_rows(rows: Iterable[dict[str, Any]]) -> Iterator[Row]:
+def convert_rows(rows: Iterable[dict[str, Any]]) -> Iterator[SquadRow]:
     """Convert the rows of a table.
 
     Raises:
@@ -120,7 +120,7 @@ def are_json_lines(data: bytes) -> bool:
     return True
 
 
-def _of_article(article: _Article, place: str) -> Iterator[Row]:
+def _of_article(article: _Article, place: str) -> Iterator[SquadRow]:
     """The questions of an article, or of a paragraph or row in its place."""
     for j, paragraph in enumerate([article] if article.paragraphs is None else article.paragraphs):
         where = place if paragraph is article else f"{place}.paragraphs[{j}]"
@@ -128,7 +128,7 @@ def _of_article(article: _Article, place: str) -> Iterator[Row]:
             yield _row(asked, paragraph, article, where if asked is paragraph else f"{where}.qas[{k}]")
 
 
-def _row(asked: _Asked, paragraph: _Asked, article: _Asked, place: str) -> Row:
+def _row(asked: _Asked, paragraph: _Asked, article: _Asked, place: str) -> SquadRow:
     context = paragraph.context if asked.context is None else asked.context
     title = next((one.title for one in (asked, paragraph, article) if one.title is not None), "")
     for name, value in (("question", asked.question), ("context", context), ("id", asked.id)):
@@ -137,7 +137,7 @@ def _row(asked: _Asked, paragraph: _Asked, article: _Asked, place: str) -> Row:
     assert asked.question is not None and context is not None and asked.id is not None
     golds = list(_golds(asked.answers, place))
     impossible = bool(asked.is_impossible) or (isinstance(asked.answers, _Answers) and not golds)
-    return Row(place, as_text(asked.id), asked.question, context, as_text(title), golds, impossible)
+    return SquadRow(place, as_text(asked.id), asked.question, context, as_text(title), golds, impossible)
 
 
 def _golds(
