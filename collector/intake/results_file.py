@@ -84,9 +84,8 @@ class ResultsFile:
                 while line := content.readline(MAX_MESSAGE_BYTES + 1):
                     number += 1
                     rest = line
-                    while rest and not rest.endswith(
-                        b"\n"
-                    ):  # too long for a message: its beginning is enough
+                    # Of a line that is too long for a message, its beginning is enough.
+                    while rest and not rest.endswith(b"\n"):
                         rest = content.readline(MAX_MESSAGE_BYTES)
                     if number == 1:
                         line = line.removeprefix(UTF8_MARK)

@@ -194,9 +194,8 @@ class Scorer:
 def _longest_tokens(encoder: Any) -> int:
     """The longest text that an encoder accepts, in tokens, and at most `_LONGEST_TOKENS`."""
     positions = getattr(encoder.config, "max_position_embeddings", None)
-    if (
-        not isinstance(positions, int) or positions < 1
-    ):  # XLNet and Transformer-XL have no limit, stated as -1
+    # XLNet and Transformer-XL have no limit, stated as -1.
+    if not isinstance(positions, int) or positions < 1:
         return _LONGEST_TOKENS
     table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
     padding = getattr(table, "padding_idx", None)

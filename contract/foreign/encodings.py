@@ -88,7 +88,7 @@ def as_utf8(data: bytes, what: str, most_bytes: int) -> bytes:
                 f"{what} is {encoding[:6].upper()} text that is damaged at byte {error.start}: "
                 "copy it again, or save it as UTF-8"
             ) from None
-    if not text.strip():
+    if not text or text.isspace():
         raise Malformed(f"{what} is empty")
     return text
 

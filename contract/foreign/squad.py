@@ -109,7 +109,7 @@ def convert_rows(rows: Iterable[dict[str, Any]]) -> Iterator[SquadRow]:
 
 
 def are_json_lines(data: bytes) -> bool:
-    """Whether the first line of some is JSON by itself."""
+    """Whether data has several lines, of which the first is JSON by itself."""
     found = _FIRST_OF_LINES.match(data)
     if found is None:
         return False
