@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,15 @@ def test_the_name_of_a_file_may_be_any_bytes(tmp_path: Path, variables: dict[str
         **variables,
     )
     assert status == 0 and json.loads(out)["source"] == "caf?.json"
+
+
+def test_a_bundle_and_its_results_may_be_in_folders_of_any_name(tiny_bundle: Path, tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    shutil.copytree(tiny_bundle, os.fsdecode(folder) + "/bundle")
+    words = ("--question", "When?", "--context", "It opened in 1932.")
+    status, out, said = program("agent", "answer", folder + b"/bundle", *words)
+    assert status == 0, said
+    assert json.loads(out)["answer"] in words[-1]
 
 
 @pytest.mark.parametrize("name", ["agent", "collector", "export"])
