@@ -53,6 +53,8 @@ def run_program(
             if extra is None:
                 raise
             return _failed(name, f"{missing.name!r} is missing: pip install 'distilbench[{extra}]'")
+        except (UnicodeEncodeError, UnicodeDecodeError) as wrong_text:
+            return _failed(name, f"{_around(wrong_text)} is not text: it has bytes that are not UTF-8")
         except (error, ContractError, OutputFailed) as failure:
             return _failed(name, str(failure))
     return status if isinstance(status, int) else 0
@@ -61,6 +63,10 @@ def run_program(
 def _failed(name: str, sentence: str) -> int:
     click.echo(f"{name}: {printable(' '.join(sentence.splitlines()))}", err=True)
     return 1
+
+
+def _around(error: UnicodeEncodeError | UnicodeDecodeError) -> str:
+    return ascii(error.object[max(0, error.start - 30) : error.start + 30])
 
 
 def _end(signum: int, frame: FrameType | None) -> None:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import click
 
+from commandline.streams import print_json
 from contract.codec import encode, json_text, printable
 
 Level = Literal["ok", "warn", "fail"]
@@ -48,5 +49,5 @@ def print_findings(findings: Iterable[Finding], *, as_json: bool) -> int:
         if finding.advice:
             click.echo(f"{_ADVICE_INDENT}→ {printable(finding.advice)}")
     if as_json:
-        click.echo(json_text(encode(found), -1), nl=False)
+        print_json(json_text(encode(found), -1))
     return int(any(finding.level == "fail" for finding in found))

@@ -28,6 +28,9 @@ UPGRADES: dict[int, Upgrade] = {1: _to_version_2}
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _QUOTED_CHARS = 80
 _UNUSUAL = re.compile(r"[^\n -~]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_AT_BYTE = re.compile(r"\(byte (\d+)\)")
+_LINE_END = b"\n"
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -84,11 +87,29 @@ def decode_json(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         wrong = f"does not fit the format: {printable(str(error))}"
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        wrong = f"is not valid JSON: {printable(str(error))}"
+    except msgspec.DecodeError as error:
+        wrong = f"is not valid JSON: {printable(str(error))}{_line_of(error, data)}"
+    except UnicodeDecodeError:
+        wrong = f"is not UTF-8 text{_odd_byte(data)}: save it as UTF-8"
     except RecursionError:
         wrong = "is nested too deeply"
     raise Malformed(f"{what} {wrong}, in {quoted(data)}")
+
+
+def _line_of(error: msgspec.DecodeError, data: bytes) -> str:
+    """The line of an error of msgspec, which counts bytes; empty if there is only one line."""
+    found = _AT_BYTE.search(str(error))
+    before = data.rstrip() if found is None else data[: int(found[1])]
+    return f" in line {before.count(_LINE_END) + 1}" if _LINE_END in data.strip() else ""
+
+
+def _odd_byte(data: bytes) -> str:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(_LINE_END, 0, error.start) + 1
+        return f" (byte {data[error.start]:#04x} in line {line})"
+    return ""
 
 
 def json_text(data: bytes, indent: int = 2) -> str:
@@ -104,11 +125,17 @@ def json_text(data: bytes, indent: int = 2) -> str:
     return _UNUSUAL.sub(_escaped, msgspec.json.format(data, indent=indent).decode()) + "\n"
 
 
+def ascii_json(text: str) -> str:
+    """Return the same JSON in ASCII: characters beyond it can only be in strings, where they are escaped."""
+    return _NOT_ASCII.sub(_as_escape, text)
+
+
 def _escaped(found: re.Match[str]) -> str:
-    char = found[0]
-    if char.isprintable():
-        return char
-    pairs = char.encode("utf-16-be").hex()
+    return found[0] if found[0].isprintable() else _as_escape(found)
+
+
+def _as_escape(found: re.Match[str]) -> str:
+    pairs = found[0].encode("utf-16-be").hex()
     return "".join(f"\\u{pairs[at : at + 4]}" for at in range(0, len(pairs), 4))
 
 

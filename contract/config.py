@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from contract.codec import printable
 from contract.errors import Malformed
+from contract.foreign.encodings import encoding_of
 
 MAX_CONFIG_BYTES: Final = 65_536
 
@@ -49,9 +50,9 @@ def decode_toml(data: bytes, what: str) -> dict[str, object]:
     if len(data) > MAX_CONFIG_BYTES:
         raise Malformed(f"{what} has {len(data)} bytes, and at most {MAX_CONFIG_BYTES} are allowed")
     try:
-        return tomllib.loads(data.decode())
+        return tomllib.loads(data.decode(encoding_of(data)).removeprefix("\ufeff"))
     except UnicodeDecodeError:
-        raise Malformed(f"{what} is not UTF-8 text") from None
+        raise Malformed(f"{what} is not UTF-8 text: save it as UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Malformed(f"{what} is not TOML: {printable(str(error))}") from None
 

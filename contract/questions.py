@@ -1,45 +1,32 @@
-"""Question files: SQuAD v1.1 JSON as published, with or without gold answers.
+"""Question files: SQuAD v1.1 or what is SQuAD in all but a detail, with or without gold answers.
 
 The format is not distilbench's own, so fields that SQuAD v1.1 does not have are ignored, not refused.
 """
 
 import hashlib
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from contract.codec import decode_json, quoted
 from contract.errors import Malformed
+from contract.foreign.encodings import as_utf8
+from contract.foreign.gold_places import Misplaced, in_another_form, nearest, remarks
+from contract.foreign.squad import SquadRow, convert_rows, decode_rows
 
 MAX_QUESTION_FILE_BYTES: Final = 512 * 1_048_576
 
 
 class Gold(msgspec.Struct, frozen=True):
-    """One person's answer; `answer_start` counts characters (code points) from the context's beginning."""
+    """One person's answer."""
 
     text: str
     answer_start: int
+    """Where the text is in the context, in code points. If it is not in it, what the file says, or -1."""
 
-
-class _Qa(msgspec.Struct, frozen=True):
-    id: str
-    question: str
-    answers: list[Gold] = []
-    is_impossible: bool = False
-
-
-class _Paragraph(msgspec.Struct, frozen=True):
-    context: str
-    qas: list[_Qa]
-
-
-class _Article(msgspec.Struct, frozen=True):
-    paragraphs: list[_Paragraph]
-    title: str = ""
-
-
-class _File(msgspec.Struct, frozen=True):
-    data: list[_Article]
+    def is_in(self, context: str) -> bool:
+        """Whether the text is in the context, and thus at its place."""
+        return self.answer_start >= 0 and context.startswith(self.text, self.answer_start)
 
 
 class Question(NamedTuple):
@@ -62,37 +49,47 @@ class QuestionFile(NamedTuple):
 
     questions: tuple[Question, ...]
     sha256: str
+    misplaced: tuple[Misplaced, ...] = ()
+    """The gold answers that are not where the file says."""
+    left_out: int = 0
+    """How many unanswerable questions were left out."""
+
+    def remarks(self) -> list[str]:
+        """Sentences about what was left out, and about gold answers that are not where the file says."""
+        said = remarks(self.misplaced)
+        if self.left_out:
+            left = f"{self.left_out} of {self.left_out + len(self.questions)} questions"
+            said.insert(0, f"left out {left}, which have no answer")
+        return said
 
 
-_DECODER = msgspec.json.Decoder(_File)
+class HasUnanswerable(Malformed):
+    """The file is SQuAD 2.0: it has questions that its own contexts do not answer."""
 
 
-def decode_questions(data: bytes) -> QuestionFile:
-    """Decode a SQuAD v1.1 file.
+def decode_questions(data: bytes, *, answerable_only: bool = False) -> QuestionFile:
+    """Decode a question file: SQuAD v1.1, or what `contract.foreign` makes of other files.
+
+    Args:
+        data: the file as it is.
+        answerable_only: leave out the questions that have no gold answer, as SQuAD 2.0 has them, and count
+            them.
 
     Raises:
-        Malformed: the file is not SQuAD v1.1 or has no question, an id twice, a gold answer that is not in
-            its context, or an unanswerable question (SQuAD 2.0).
+        HasUnanswerable: a question is unanswerable, and `answerable_only` is not set.
+        Malformed: the file is no question file, or has no question or an id twice.
     """
-    if len(data) > MAX_QUESTION_FILE_BYTES:
-        raise Malformed(
-            f"question file has {len(data)} bytes, and at most {MAX_QUESTION_FILE_BYTES} are allowed"
-        )
-    file = decode_json(data, _DECODER, "question file (SQuAD v1.1)")
-    questions = tuple(
-        _question(qa, paragraph.context, article.title)
-        for article in file.data
-        for paragraph in article.paragraphs
-        for qa in paragraph.qas
-    )
-    if not questions:
-        raise Malformed(f"question file holds no question: {quoted(data)}")
-    seen: set[str] = set()
-    for question in questions:
-        if question.id in seen:
-            raise Malformed(f"question file has the id {question.id!r} twice")
-        seen.add(question.id)
-    return QuestionFile(questions, questions_sha256(questions))
+    content = as_utf8(data, "question file", MAX_QUESTION_FILE_BYTES)
+    return _collected(decode_rows(content), answerable_only)
+
+
+def questions_of(rows: Iterable[dict[str, Any]], *, answerable_only: bool = False) -> QuestionFile:
+    """The questions of a table's rows, with the columns that the library `datasets` makes of SQuAD.
+
+    Raises:
+        HasUnanswerable, Malformed: see `decode_questions`.
+    """
+    return _collected(convert_rows(rows), answerable_only)
 
 
 def questions_sha256(questions: tuple[Question, ...]) -> str:
@@ -104,16 +101,41 @@ def questions_sha256(questions: tuple[Question, ...]) -> str:
     return digest.hexdigest()
 
 
-def _question(qa: _Qa, context: str, title: str) -> Question:
-    if not 1 <= len(qa.id) <= 200:
-        raise Malformed(f"question id {qa.id[:80]!r} must have 1 to 200 characters")
-    if qa.is_impossible:
-        raise Malformed(f"question {qa.id!r} is unanswerable (SQuAD 2.0); distilbench reads SQuAD v1.1")
-    for gold in qa.answers:
-        end = gold.answer_start + len(gold.text)
-        if gold.answer_start < 0 or context[gold.answer_start : end] != gold.text:
-            raise Malformed(
-                f"question {qa.id!r} has the gold answer {gold.text[:80]!r}, which is not in its context "
-                f"at character {gold.answer_start}"
+def _collected(rows: Iterable[SquadRow], answerable_only: bool) -> QuestionFile:
+    found: dict[str, Question] = {}
+    contexts: dict[str, str] = {}  # Rows of one paragraph have a copy of it each: one is enough.
+    misplaced: list[Misplaced] = []
+    left_out = 0
+    for row in rows:
+        if not 1 <= len(row.id) <= 200:
+            raise Malformed(f"question id {row.id[:80]!r} must have 1 to 200 characters, at {row.place}")
+        if row.id in found:
+            raise Malformed(f"question file has the id {row.id!r} twice, again at {row.place}")
+        if answerable_only and (row.impossible or not row.golds):
+            left_out += 1
+            continue
+        if row.impossible:
+            raise HasUnanswerable(
+                f"question {row.id!r} is unanswerable (SQuAD 2.0), and distilbench asks what has an answer: "
+                "leave out such questions with --answerable-only"
             )
-    return Question(qa.id, qa.question, context, tuple(qa.answers), title)
+        context = contexts.setdefault(row.context, row.context)
+        golds = tuple(_gold(row, text, stated, misplaced) for text, stated in row.golds)
+        found[row.id] = Question(row.id, row.question, context, golds, row.title)
+    if not found:
+        raise Malformed(f"question file holds no {'answerable ' if left_out else ''}question")
+    questions = tuple(found.values())
+    return QuestionFile(questions, questions_sha256(questions), tuple(misplaced), left_out)
+
+
+def _gold(row: SquadRow, text: str, stated: int | None, misplaced: list[Misplaced]) -> Gold:
+    start = -1 if stated is None else stated
+    if start >= 0 and row.context.startswith(text, start):
+        return Gold(text, start)
+    if (found := nearest(row.context, text, start)) is not None:
+        if stated is not None:
+            misplaced.append(Misplaced(row.id, text, start, found))
+        return Gold(text, found)
+    place, form = in_another_form(row.context, text, start) or (None, None)
+    misplaced.append(Misplaced(row.id, text, start, place, form))
+    return Gold(text, start)

@@ -29,6 +29,6 @@ class TrainingDiverged(ExportError):
     """A loss or a gradient is not a finite number: train again with other settings."""
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of a library's error message."""
     return str(error).strip().split("\n", 1)[0]

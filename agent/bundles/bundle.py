@@ -27,6 +27,7 @@ from contract.bundle import (
 )
 from contract.codec import printable
 from contract.errors import ContractError
+from contract.foreign.encodings import LFS_POINTER
 
 
 class Bundle(NamedTuple):
@@ -64,6 +65,7 @@ def describe(folder: Path) -> Bundle:
         raise BundleRefused(f"{_shown(folder)} is not a bundle: it has no {MANIFEST_FILE}")
     with _opened(folder, MANIFEST_FILE) as descriptor, open(descriptor, "rb", closefd=False) as file:
         data = file.read(MAX_MANIFEST_BYTES + 1)
+    _check_no_pointer(folder, MANIFEST_FILE, data)
     try:
         manifest = decode_manifest(data)
     except ContractError as error:
@@ -142,9 +144,18 @@ def _identity(status: os.stat_result) -> tuple[int, ...]:
 def _check_size(folder: Path, name: str, descriptor: int, entry: FileEntry) -> None:
     size = os.fstat(descriptor).st_size
     if size != entry.bytes:
+        _check_no_pointer(folder, name, os.pread(descriptor, len(LFS_POINTER), 0))
         raise BundleRefused(
             f"{_shown(folder / name)} has {counted(size, 'byte')}, but its manifest states {entry.bytes}: "
             "build or copy the bundle again"
+        )
+
+
+def _check_no_pointer(folder: Path, name: str, start: bytes) -> None:
+    if start.startswith(LFS_POINTER):
+        raise BundleRefused(
+            f"{_shown(folder / name)} is a Git LFS pointer, not the file itself: run 'git lfs pull' where it "
+            "was cloned, and copy the bundle again"
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from agent.commands.options import FOLDER, questions_option
+from agent.commands.output import say
 from agent.errors import BadInput
 from commandline.counted import counted
 from commandline.help import Command
@@ -27,7 +28,7 @@ from commandline.help import Command
     show_default=True,
     help="Ask N questions, at least 10, twice each.",
 )
-def audit(bundle: Path, question_file: Path, limit: int) -> int:
+def audit(bundle: Path, question_file: Path, answerable_only: bool, limit: int) -> int:
     """Check that repeated questions are not answered from a cache.
 
     Asks each question of BUNDLE twice and compares the times. Exits with status 1 if the second time is
@@ -42,7 +43,8 @@ def audit(bundle: Path, question_file: Path, limit: int) -> int:
     from agent.worker.protocol import time_ns
 
     described = describe(bundle)
-    chosen = select(read_questions(question_file).file.questions, limit, seed=0)
+    questions = read_questions(question_file, answerable_only=answerable_only, say=say)
+    chosen = select(questions.file.questions, limit, seed=0)
     times: dict[str, list[int]] = defaultdict(list)
     settings = settings_for(described)
     with Stop() as stop, WorkerProcess(stop, settings) as worker:

@@ -62,6 +62,11 @@ questions_option: Final = option_group(
     click.option(
         "--questions", "question_file", type=FILE, required=True, help="Question file in SQuAD v1.1 format."
     ),
+    click.option(
+        "--answerable-only",
+        is_flag=True,
+        help="Leave out the questions of a SQuAD 2.0 file that have no answer, and print how many.",
+    ),
 )
 
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -2,6 +2,8 @@
 
 import click
 
+from commandline import streams
+
 
 def say(sentence: str) -> None:
     """Print a message for the user."""
@@ -12,4 +14,4 @@ def print_json(data: bytes) -> None:
     """Print indented JSON in which characters that a terminal would act on are escaped."""
     from contract.codec import json_text
 
-    click.echo(json_text(data), nl=False)
+    streams.print_json(json_text(data))

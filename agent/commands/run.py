@@ -96,6 +96,7 @@ def request_of(values: Mapping[str, Any]) -> "RunRequest":
     return RunRequest(
         bundles=values["bundles"],
         question_file=values["question_file"],
+        answerable_only=values["answerable_only"],
         limit=values["limit"],
         seed=values["seed"],
         threads=values["threads"],

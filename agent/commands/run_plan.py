@@ -122,14 +122,15 @@ def _checked(
     destination_of(context)
     values = [one for several in schedule.runs for one in _in_turns_or_apart(plan, several, context)]
     runs = [_context_of_run(plan, one, context) for one in values]
-    known: dict[Path, str] = {}
+    known: dict[Path | tuple[Path, bool], str] = {}
     for request in (request_of(one.params) for one in runs):
         for bundle in request.bundles:
             if bundle not in known:
                 alive()
                 known[bundle] = verify(bundle).sha256
-        if request.question_file not in known:
-            known[request.question_file] = read_questions(request.question_file).file.sha256
+        asked = request.question_file, request.answerable_only
+        if asked not in known:
+            known[asked] = read_questions(asked[0], answerable_only=asked[1]).file.sha256
     return runs, [arguments_of(run, one) for one in values], list(known.values())
 
 

@@ -1,6 +1,7 @@
 """What to measure: a bundle, questions and settings, put together from the user's options."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
@@ -109,22 +110,32 @@ class Questions(NamedTuple):
     file: QuestionFile
 
 
-def read_questions(path: Path) -> Questions:
+def read_questions(
+    path: Path, *, answerable_only: bool = False, say: Callable[[str], None] = lambda sentence: None
+) -> Questions:
     """Read a question file, with or without gold answers.
+
+    Args:
+        path: the file.
+        answerable_only: leave out questions without an answer.
+        say: is called with how many were left out, if any were.
 
     Raises:
         BadInput: it cannot be read or is not SQuAD v1.1.
     """
     shown = f"'{printable(str(path))}'"
     try:
-        with path.open("rb") as file:
-            data = _read(file, MAX_QUESTION_FILE_BYTES + 1)
+        with path.open("rb") as opened:
+            data = _read(opened, MAX_QUESTION_FILE_BYTES + 1)
     except OSError as error:
         raise BadInput(f"cannot read the questions {shown}: {error.strerror}") from None
     try:
-        return Questions(printable(path.name)[:_NAME_CHARS], decode_questions(data))
+        file = decode_questions(data, answerable_only=answerable_only)
     except Malformed as error:
         raise BadInput(f"{shown}: {error}") from None
+    if file.left_out:  # Gold answers, of which the other remarks are, do not concern a device.
+        say(file.remarks()[0])
+    return Questions(printable(path.name)[:_NAME_CHARS], file)
 
 
 def _read(file: IO[bytes], most: int) -> bytes:

@@ -14,6 +14,8 @@ class RunRequest(NamedTuple):
 
     bundles: tuple[Path, ...]
     question_file: Path
+    answerable_only: bool
+    """Leave out the questions of `question_file` that have no answer."""
     limit: int | None
     """Number of questions to ask; None for all."""
     seed: int

@@ -5,6 +5,8 @@ next window. Nothing is padded. If `agent.reading.wordpiece` can tokenize questi
 are cut here; otherwise the tokenizer cuts them. The result is the same.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -46,16 +48,16 @@ class Cutter:
     """
 
     def __init__(self, tokenizer_json: bytes, max_tokens: int, stride_tokens: int) -> None:
-        try:
+        with _failing_as(BundleRefused, "tokenizers cannot load the tokenizer"):
             self._tokenizer = Tokenizer.from_buffer(tokenizer_json)
-        except Exception as error:  # tokenizers raises no narrower class
-            raise BundleRefused(f"tokenizers cannot load the tokenizer: {printable(str(error))}") from None
         self._max_tokens = max_tokens
         self._stride_tokens = stride_tokens
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._frame = frame_of(self._tokenizer)
         self._wordpieces = WordPieces(self._tokenizer) if is_bert(self._tokenizer) else None
+        # BERT's normaliser makes no text longer in bytes; NFKC, for one, makes 18 letters of one character.
+        self._normalizer = None if is_bert(self._tokenizer) else self._tokenizer.normalizer
         self._truncate()
         # Zeros, then ones: the types of a window are a slice of it, which costs less than a new array.
         self._types = np.repeat(np.array([0, 1], dtype=np.int64), max_tokens)[None]
@@ -67,10 +69,10 @@ class Cutter:
         """The windows, at least one, in the order of the context.
 
         Raises:
-            Unanswerable: the question does not fit.
+            Unanswerable: the question does not fit, or the tokenizer fails on it.
         """
-        # A token takes at least a byte of text, so only long questions need to be counted.
-        if len(question) > self._max_question_tokens // 4:
+        # A token takes at least a byte of normalised text, so only long questions need to be counted.
+        if self._normalizer is not None or len(question) > self._max_question_tokens // 4:
             self._check_length(question, context)
         if self._frame is not None and self._wordpieces is not None:
             try:
@@ -99,7 +101,8 @@ class Cutter:
         return windows
 
     def _cut_by_tokenizer(self, question: str, context: str) -> list[Window]:
-        encoding = self._tokenizer.encode(question, context)
+        with _failing_as(Unanswerable, "the tokenizer fails on the question with its context"):
+            encoding = self._tokenizer.encode(question, context)
         first = _window(encoding)
         rest = encoding.overflowing
         if not rest:
@@ -108,12 +111,18 @@ class Cutter:
         return [first, *(_window(part, step * number) for number, part in enumerate(rest, start=1))]
 
     def _check_length(self, question: str, context: str) -> None:
-        if len(question.encode()) <= self._max_question_tokens:
+        longest = len(question.encode())
+        if self._normalizer is not None:
+            with _failing_as(Unanswerable, "the tokenizer cannot normalise the question"):
+                # A tokenizer may put one token before a text.
+                longest = len(self._normalizer.normalize_str(question).encode()) + 1
+        if longest <= self._max_question_tokens:
             return
         self._tokenizer.no_truncation()
         try:
-            asked = len(self._tokenizer.encode(question, add_special_tokens=False).ids)
-            whole = len(self._tokenizer.encode(question, context).ids)
+            with _failing_as(Unanswerable, "the tokenizer fails on the question with its context"):
+                asked = len(self._tokenizer.encode(question, add_special_tokens=False).ids)
+                whole = len(self._tokenizer.encode(question, context).ids)
         finally:
             self._truncate()
         if asked > self._max_question_tokens and whole > self._max_tokens:
@@ -126,6 +135,20 @@ class Cutter:
         self._tokenizer.enable_truncation(
             self._max_tokens, stride=self._stride_tokens, strategy="only_second"
         )
+
+
+@contextmanager
+def _failing_as(refusal: type[BundleRefused | Unanswerable], what: str) -> Iterator[None]:
+    """Raise an error of ours if tokenizers fails: it raises `Exception` itself, or panics.
+
+    A panic of Rust is not an `Exception`, and its class cannot be imported.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise refusal(f"{what}: {printable(str(error))}") from None
 
 
 def _window(encoding: Encoding, first_token: int = 0) -> Window:

@@ -54,7 +54,7 @@ def measure(
         Stopped: a signal came; what was measured is in the outbox, and the same request continues it.
     """
     bundles = [describe(bundle) for bundle in request.bundles]
-    questions = read_questions(request.question_file)
+    questions = read_questions(request.question_file, answerable_only=request.answerable_only, say=say)
     with opened_state(
         state_dir, device_id, say, limit_bytes=request.outbox_bytes, when_full=request.when_full
     ) as state:

@@ -101,9 +101,9 @@ def _load(load: LoadBundle) -> "tuple[Reader, Loaded]":
     from agent.reading.reader import Reader  # importing libraries is not part of loading a bundle
 
     begun = time.perf_counter_ns()
-    bundle = describe(Path(load.bundle))
+    bundle = describe(Path(os.fsdecode(load.bundle)))
     if bundle.sha256 != load.bundle_sha256:
-        raise BundleRefused(f"the manifest of {load.bundle!r} changed after it was read")
+        raise BundleRefused(f"the manifest of {os.fsdecode(load.bundle)!r} changed after it was read")
     reader = Reader(bundle, load.settings)
     return reader, Loaded(load_ns=time.perf_counter_ns() - begun)
 

@@ -1,5 +1,6 @@
 """Starts the worker process, gives it orders, and finds out how it died."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -117,7 +118,7 @@ class WorkerProcess:
             WorkerDied: the process ended, or did not end and was killed.
             Stopped: a signal came.
         """
-        order = LoadBundle(bundle=str(bundle.folder), bundle_sha256=bundle.sha256, settings=settings)
+        order = LoadBundle(bundle=os.fsencode(bundle.folder), bundle_sha256=bundle.sha256, settings=settings)
         size = sum(entry.bytes for entry in bundle.manifest.files.values())
         seconds = self._patience_seconds + size / _LEAST_LOAD_BYTES_PER_SECOND
         return self._exchange(order, Loaded, seconds, meanwhile)

@@ -22,7 +22,8 @@ class _PipeMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class LoadBundle(_PipeMessage, tag="load", frozen=True, kw_only=True):
     """Order to verify and load a bundle."""
 
-    bundle: str
+    bundle: bytes
+    """Its folder; a path may have bytes that are no text."""
     bundle_sha256: str
     """SHA-256 of the manifest that the parent has read; it must not have changed."""
     settings: Settings

@@ -8,6 +8,7 @@ import click
 from collector.commands.options import as_json, database, in_colour, say, show_list, terminal_width
 from collector.commands.selecting import selecting
 from commandline.help import Command, option_group
+from commandline.streams import print_json
 
 if TYPE_CHECKING:
     from collector.comparison_inputs.selection import Selection
@@ -78,8 +79,10 @@ def show(database: Path, run: str, as_json: bool) -> None:
 
     with Store.open_to_read(database) as store:
         detail = run_detail(store, run)
-    page = run_json(detail) if as_json else run_page(detail, terminal_width(), colour=in_colour())
-    click.echo(page, nl=False, color=True)
+    if as_json:
+        print_json(run_json(detail))
+    else:
+        click.echo(run_page(detail, terminal_width(), colour=in_colour()), nl=False, color=True)
 
 
 @click.command(
@@ -110,7 +113,11 @@ def query(database: Path, sql: str, form: "GridFormat") -> None:
 
     with Store.open_to_read(database) as store:
         columns, rows = store.query(sql)
-    click.echo(grid_text(Grid(columns, rows, "no rows", exact=True), form, terminal_width()), nl=False)
+    text = grid_text(Grid(columns, rows, "no rows", exact=True), form, terminal_width())
+    if form == "json":
+        print_json(text)
+    else:
+        click.echo(text, nl=False)
 
 
 @click.command(

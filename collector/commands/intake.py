@@ -118,19 +118,30 @@ def serve(
 )
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @database
-def ingest(database: Path, files: tuple[Path, ...]) -> None:
-    """Import result files that `agent run --to-file` wrote.
+def ingest(database: Path, files: tuple[Path, ...]) -> int:
+    """Import result files that `agent run --to-file` wrote, compressed by gzip or not.
 
-    Records that the database already has are skipped, so a file can be imported again.
+    Records that the database already has are skipped, so a file can be imported again. Exits with status 1 if
+    a part of a file is not stored.
     """
-    from collector.intake.results_file import ingest_file
+    from collector.intake.results_file import ResultsFile
     from collector.store.database import Store
 
-    with Store.open(database, create=True) as store:
+    complete = True
+    with ExitStack() as stack:
+        store = None
         for path in files:
-            counts = ingest_file(store, path)
+            file = ResultsFile(path)  # before the database is made: it may hold no result
+            store = store or stack.enter_context(Store.open(database, create=True))
+            counts = file.ingest(store)
             print_or_drop(f"{path}: {_counts(counts.stored, counts.duplicates, counts.rejected)}")
+            if counts.rejected:
+                say(f"{path}: collector rejected --db {database} prints why {_rejected(counts.rejected)}")
+            if counts.cut_off:
+                say(f"{path}: {counts.cut_off}")
+            complete = complete and counts.complete
     bring_up_to_date(database)
+    return int(not complete)
 
 
 @click.command(
@@ -283,6 +294,10 @@ def _older(address: "BrokerAddress") -> bool:
     if older:
         say(f"{address} {OLDER_PROTOCOL}")
     return older
+
+
+def _rejected(messages: int) -> str:
+    return counted(messages, "message was rejected", "messages were rejected")
 
 
 def _counts(stored: int, duplicates: int, rejected: int) -> str:

@@ -11,6 +11,7 @@ import click
 
 from commandline.help import option_group
 from commandline.options import all_of
+from commandline.streams import print_json
 
 if TYPE_CHECKING:
     from collector.display.grid import Grid
@@ -33,6 +34,11 @@ database: Callable[[Any], Any] = option_group(
         show_envvar=True,
         help="SQLite file with all results.",
     ),
+)
+answerable_only: Callable[[Any], Any] = click.option(
+    "--answerable-only",
+    is_flag=True,
+    help="Leave out the questions of a SQuAD 2.0 file that have no answer, and print how many.",
 )
 as_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -151,7 +157,7 @@ def show_list(grid: "Grid", as_json: bool) -> None:
     from collector.display.listing import for_people
 
     if as_json:
-        click.echo(grid_text(grid, "json"), nl=False)
+        print_json(grid_text(grid, "json"))
     else:
         click.echo(grid_text(for_people(grid), "table", terminal_width()), nl=False)
 

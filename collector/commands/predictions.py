@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from collector.commands.options import FILE, database, say
+from collector.commands.options import FILE, answerable_only, database, say
 from collector.errors import BadInput
 from commandline.counted import counted
 from commandline.disk import write_whole
@@ -19,7 +19,8 @@ from commandline.help import Command, CommandGroup
 )
 @click.argument("questions", type=FILE)
 @click.argument("predictions", type=FILE)
-def evaluate(questions: Path, predictions: Path) -> None:
+@answerable_only
+def evaluate(questions: Path, predictions: Path, answerable_only: bool) -> None:
     """Score a prediction file as the official SQuAD script does.
 
     QUESTIONS is a SQuAD v1.1 file with gold answers, PREDICTIONS a JSON object {"question id": "answer"}.
@@ -28,9 +29,13 @@ def evaluate(questions: Path, predictions: Path) -> None:
     import json
 
     from collector.scoring.predictions import evaluate as score
-    from collector.scoring.predictions import read_predictions, read_questions
+    from collector.scoring.predictions import read_predictions
+    from collector.scoring.question_sets import read_questions
 
-    found = score(read_questions(questions), read_predictions(predictions))
+    asked = read_questions(questions, answerable_only=answerable_only)
+    for sentence in asked.remarks():
+        say(sentence)
+    found = score(asked, read_predictions(predictions))
     if found.missing:
         without = "question has no prediction and counts", "questions have no prediction and count"
         say(f"{counted(found.missing, *without)} as wrong")

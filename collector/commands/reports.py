@@ -12,6 +12,7 @@ from collector.report.page import PARTS
 from commandline.counted import counted
 from commandline.disk import public_mode, write_whole
 from commandline.help import Command, option_group
+from commandline.streams import print_json
 
 if TYPE_CHECKING:
     from collector.comparison_inputs.selection import Selection
@@ -110,7 +111,10 @@ def report(
     width = None if target else terminal_width()
     text = render(comparison, form, width=width, colour=in_colour() and not target, part=part)
     if target is None:
-        click.echo(text, nl=False, color=True)
+        if form == "json":
+            print_json(text)
+        else:
+            click.echo(text, nl=False, color=True)
         return
     try:
         write_whole(target, text.encode(), public_mode())
@@ -179,7 +183,10 @@ def compare(
     parsed = parse_limits(limits) if limits else ()
     with Store.open_to_read(database) as store:
         found = compare_runs(store, before, after, parsed, noise)
-    click.echo(changes_json(found) if as_json else changes_text(found, terminal_width()), nl=False)
+    if as_json:
+        print_json(changes_json(found))
+    else:
+        click.echo(changes_text(found, terminal_width()), nl=False)
     for line in limits_text(found):
         say(line)
     failing = {FAILS, NOT_DECIDED} if fail_if_undecided else {FAILS}

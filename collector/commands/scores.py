@@ -4,7 +4,15 @@ from pathlib import Path
 
 import click
 
-from collector.commands.options import FILE, as_json, bring_up_to_date, database, show_list
+from collector.commands.options import (
+    FILE,
+    answerable_only,
+    as_json,
+    bring_up_to_date,
+    database,
+    say,
+    show_list,
+)
 from collector.errors import BadInput
 from commandline.counted import counted
 from commandline.help import Command, CommandGroup, option_group
@@ -36,17 +44,21 @@ def list_questions(database: Path, as_json: bool) -> None:
 )
 @click.argument("file", type=FILE)
 @click.option("--name", metavar="NAME", help="Name of the question file in lists. [default: the file's name]")
+@answerable_only
 @database
-def add_questions(database: Path, file: Path, name: str | None) -> None:
+def add_questions(database: Path, file: Path, name: str | None, answerable_only: bool) -> None:
     """Add a question file in SQuAD v1.1 format, with its gold answers.
 
     Stored answers to these questions are scored now, later ones when they arrive.
     """
-    from collector.scoring.question_sets import add_questions as add
+    from collector.scoring.question_sets import name_of, put_questions, read_questions
     from collector.store.database import Store
 
+    read = read_questions(file, answerable_only=answerable_only)
+    for sentence in read.remarks():
+        say(sentence)
     with Store.open(database, create=True) as store:
-        added = add(store, file, name)
+        added = put_questions(store, read, name or name_of(file))
     verb = "added" if added.changed else "already there:"
     print_or_drop(
         f"{verb} {added.name}, {counted(added.questions, 'question')}, {counted(added.golds, 'gold answer')}"

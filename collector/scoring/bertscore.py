@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from collector.errors import BadInput, ScorerUnavailable
 from commandline.counted import counted
+from contract.foreign.encodings import LFS_POINTER
 
 PAIRS_AT_ONCE: Final = 2048
 _LONGEST_TOKENS: Final = 512
@@ -69,7 +70,7 @@ class Scorer:
 
         Raises:
             ScorerUnavailable: bert-score is not installed, or the model or its baseline cannot be loaded.
-            BadInput: the model has fewer layers.
+            BadInput: the model has fewer layers, or a file of it is a pointer of Git LFS.
         """
         try:
             with warnings.catch_warnings():
@@ -81,6 +82,8 @@ class Scorer:
             ) from None
         if layers < 1:
             raise BadInput(f"--layers {layers} must be at least 1")
+        if pointer := _lfs_pointer(Path(model)):
+            raise BadInput(f"{str(pointer)!r} is a Git LFS pointer, not the file itself: run 'git lfs pull'")
         logging.getLogger("transformers").setLevel(logging.ERROR)
         try:
             with warnings.catch_warnings():
@@ -101,15 +104,14 @@ class Scorer:
             raise BadInput(
                 f"BERTScore model {model!r} cannot use {counted(layers, 'layer')}: {error}"
             ) from None
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ScorerUnavailable(f"BERTScore model {model!r} cannot be loaded: {reason}") from None
         except IndexError:
             raise BadInput(f"baseline file {str(baseline)!r} has no line for layer {layers}") from None
-        tokenizer, config = self._scorer._tokenizer, self._scorer._model.config
-        longest = getattr(config, "max_position_embeddings", _LONGEST_TOKENS)
+        except Exception as error:  # safetensors and tokenizers raise classes of their own
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ScorerUnavailable(f"BERTScore model {model!r} cannot be loaded: {reason}") from None
+        tokenizer = self._scorer._tokenizer
         # A tokenizer without a length in its files reports 10^30, which overflows in Rust.
-        tokenizer.model_max_length = min(tokenizer.model_max_length, longest, _LONGEST_TOKENS)
+        tokenizer.model_max_length = min(tokenizer.model_max_length, _longest_tokens(self._scorer._model))
         if idf_texts:
             self._scorer.compute_idf(list(idf_texts))
         self._batch = _BATCH["cuda" if str(self._scorer.device).startswith("cuda") else "cpu"]
@@ -122,7 +124,7 @@ class Scorer:
         if idf_texts:
             self.hash += f" idf@{_digest(idf_texts)}"
         if baseline is not None:
-            self.hash += f" baseline@{_digest([baseline.read_text()])}"
+            self.hash += f" baseline@{_digest([baseline.read_text(errors='replace')])}"
 
     def score(self, pairs: Sequence[Pair]) -> list[BertScore]:
         """Score pairs, in their order.
@@ -187,6 +189,28 @@ class Scorer:
             lowest = self._scorer.baseline_vals
             raw = (raw - lowest) / (1 - lowest)
         return (BertScore(*values) for values in raw.tolist())
+
+
+def _longest_tokens(encoder: Any) -> int:
+    """The longest text that an encoder accepts, in tokens, and at most `_LONGEST_TOKENS`."""
+    positions = getattr(encoder.config, "max_position_embeddings", None)
+    # XLNet and Transformer-XL have no limit, stated as -1.
+    if not isinstance(positions, int) or positions < 1:
+        return _LONGEST_TOKENS
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    # RoBERTa and its kin count positions after that of padding, so some of the table are never used.
+    return min(positions - (0 if padding is None else padding + 1), _LONGEST_TOKENS)
+
+
+def _lfs_pointer(folder: Path) -> Path | None:
+    """A file of a folder that Git has left in place of a large file."""
+    for path in sorted(folder.glob("*")) if folder.is_dir() else []:
+        if path.is_file():
+            with path.open("rb") as file:
+                if file.read(len(LFS_POINTER)) == LFS_POINTER:
+                    return path
+    return None
 
 
 def _name(model: str) -> str:

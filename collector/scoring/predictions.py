@@ -3,19 +3,17 @@
 import hashlib
 import sqlite3
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from collector.errors import BadInput
+from collector.scoring.prediction_file import decode_predictions
 from collector.store.database import Store
 from collector.store.runs import Run
 from commandline.clock import utc_now
 from contract import squad_metrics as squad
-from contract.codec import decode_json
-from contract.questions import MAX_QUESTION_FILE_BYTES, QuestionFile, decode_questions
-
-_PREDICTIONS: Final = msgspec.json.Decoder(dict[str, str])
+from contract.questions import MAX_QUESTION_FILE_BYTES, QuestionFile
 
 
 class Evaluation(NamedTuple):
@@ -31,14 +29,13 @@ def read_predictions(path: Path) -> dict[str, str]:
 
     Raises:
         BadInput: the file cannot be read.
-        Malformed: the file is not one JSON object of strings.
+        Malformed: see `prediction_file.decode_predictions`.
     """
-    return decode_json(_read(path, "prediction file"), _PREDICTIONS, "prediction file")
-
-
-def read_questions(path: Path) -> QuestionFile:
-    """Read a question file; raises the same errors as `read_predictions`."""
-    return decode_questions(_read(path, "question file"))
+    try:
+        with path.open("rb") as file:
+            return decode_predictions(file.read(MAX_QUESTION_FILE_BYTES + 1))
+    except OSError as error:
+        raise BadInput(f"prediction file {str(path)!r} cannot be read: {error.strerror}") from None
 
 
 def evaluate(questions: QuestionFile, predictions: dict[str, str]) -> Evaluation:
@@ -50,7 +47,10 @@ def evaluate(questions: QuestionFile, predictions: dict[str, str]) -> Evaluation
     exact_match, f1, missing = 0, 0.0, 0
     for question in questions.questions:
         if not question.golds:
-            raise BadInput(f"question {question.id!r} has no gold answer to score by")
+            raise BadInput(
+                f"question {question.id!r} has no gold answer to score by: "
+                "leave out such questions with --answerable-only"
+            )
         prediction = predictions.get(question.id)
         if prediction is None:
             missing += 1
@@ -133,11 +133,3 @@ def _question_set(store: Store, name: str) -> int:
         many = "several question files are" if found else "no question file is"
         raise BadInput(f"{many} called {name!r}: see collector questions list")
     return int(found[0][0])
-
-
-def _read(path: Path, what: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_QUESTION_FILE_BYTES + 1)
-    except OSError as error:
-        raise BadInput(f"{what} {str(path)!r} cannot be read: {error.strerror}") from None

@@ -8,6 +8,7 @@ from collector.errors import BadInput
 from collector.scoring.golds import drop_scores
 from collector.store.database import Store
 from commandline.clock import utc_now
+from contract.codec import printable
 from contract.questions import MAX_QUESTION_FILE_BYTES, QuestionFile, decode_questions
 
 _RUNS: Final = "SELECT stream FROM runs WHERE questions_sha256 = ?"
@@ -25,10 +26,7 @@ class Added(NamedTuple):
 
 
 def add_questions(store: Store, path: Path, name: str | None = None) -> Added:
-    """Add a SQuAD v1.1 file. Adding it again changes nothing.
-
-    A file with the same questions and other gold answers replaces the old gold answers, and the scores that
-    were computed with them are dropped. A file without gold answers replaces none.
+    """Read and add a question file; see `put_questions`.
 
     Args:
         store: the database, open for writing.
@@ -36,11 +34,37 @@ def add_questions(store: Store, path: Path, name: str | None = None) -> Added:
         name: the name of the question set; the file's name without its ending if None.
 
     Raises:
-        BadInput: the file cannot be read.
-        Malformed: the file is not SQuAD v1.1.
+        BadInput, Malformed: see `read_questions`.
     """
-    file = decode_questions(_read(path))
-    name = name or path.stem
+    return put_questions(store, read_questions(path), name or name_of(path))
+
+
+def name_of(path: Path) -> str:
+    """The name of a file's question set: the file's name without its ending."""
+    return printable(path.name.removesuffix(".gz").rsplit(".", 1)[0] or path.name)
+
+
+def read_questions(path: Path, *, answerable_only: bool = False) -> QuestionFile:
+    """Read a question file; see `contract.questions.decode_questions`.
+
+    Raises:
+        BadInput: the file cannot be read.
+        Malformed: it is no question file.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_QUESTION_FILE_BYTES + 1)
+    except OSError as error:
+        raise BadInput(f"question file {str(path)!r} cannot be read: {error.strerror}") from None
+    return decode_questions(data, answerable_only=answerable_only)
+
+
+def put_questions(store: Store, file: QuestionFile, name: str) -> Added:
+    """Add the questions of a file. Adding them again changes nothing.
+
+    A file with the same questions and other gold answers replaces the old gold answers, and the scores that
+    were computed with them are dropped. A file without gold answers replaces none.
+    """
     golds = sorted(
         (q.id, position, gold.text, gold.answer_start)
         for q in file.questions
@@ -76,14 +100,6 @@ def _golds(store: Store, sha256: str) -> list[tuple[str, int, str, int]]:
             sha256,
         )
     )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_QUESTION_FILE_BYTES + 1)
-    except OSError as error:
-        raise BadInput(f"question file {str(path)!r} cannot be read: {error.strerror}") from None
 
 
 def _question_set(conn: sqlite3.Connection, sha256: str) -> int | None:

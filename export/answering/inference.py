@@ -1,6 +1,7 @@
 """Answers questions with a network, so that the answers of two networks can be compared.
 
-A question is cut into windows of 384 tokens, of which neighbours share 128. The answer is the most likely
+A question is cut into windows of 384 tokens, of which neighbours share 128; for a network with fewer
+positions, into windows of that many, of which neighbours share at most half. The answer is the most likely
 span of at most 15 tokens over all windows, copied from the context. It serves to compare networks only: on a
 device, the agent decodes the answer, and also widens spans to whole words.
 """
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.questions import Question
+from export.errors import BadInput, first_line
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -48,18 +50,28 @@ class Cutter:
     Args:
         tokenizer: the text of a `tokenizer.json`.
         inputs: names of the inputs that the network needs.
+        positions: the longest sequence that the network accepts, in tokens.
     """
 
-    def __init__(self, tokenizer: str, inputs: tuple[str, ...]) -> None:
+    def __init__(self, tokenizer: str, inputs: tuple[str, ...], positions: int = MAX_TOKENS) -> None:
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_str(tokenizer)
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(MAX_TOKENS, stride=STRIDE_TOKENS, strategy="only_second")
+        self._longest = min(MAX_TOKENS, positions)
+        self._stride = min(STRIDE_TOKENS, self._longest // 2)
+        special = self._tokenizer.num_special_tokens_to_add(is_pair=True)
+        self._question_room = self._longest - special - self._stride - 1
+        self._truncate()
         self._inputs = inputs
 
     def windows(self, question: Question) -> list[Window]:
-        """The windows of a question, in the order of its context."""
+        """The windows of a question, in the order of its context; none if it leaves no room for its context.
+
+        The agent calls such a question unanswerable.
+        """
+        if not self._fits(question):
+            return []
         encoding = self._tokenizer.encode(question.question, question.context)
         found = []
         for part in (encoding, *encoding.overflowing):
@@ -77,6 +89,19 @@ class Cutter:
             )
         return found
 
+    def _fits(self, question: Question) -> bool:
+        self._tokenizer.no_truncation()
+        asked = self._tokenizer.encode(question.question, add_special_tokens=False)
+        fits = (
+            len(asked.ids) <= self._question_room
+            or len(self._tokenizer.encode(question.question, question.context).ids) <= self._longest
+        )
+        self._truncate()
+        return fits
+
+    def _truncate(self) -> None:
+        self._tokenizer.enable_truncation(self._longest, stride=self._stride, strategy="only_second")
+
 
 def session(model: Path, threads: int = 0) -> "InferenceSession":
     """A session on the CPU whose threads do not spin between runs, so that several can be compared.
@@ -91,7 +116,10 @@ def session(model: Path, threads: int = 0) -> "InferenceSession":
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no narrower base
+        raise BadInput(f"onnxruntime cannot load '{model}': {first_line(error)}") from error
 
 
 def onnx_network(model: Path, threads: int = 0) -> Network:

@@ -67,10 +67,13 @@ def compare(questions: tuple[Question, ...], reference: list[Reading], found: li
         questions=len(questions),
         same=sum(a.text == b.text for a, b in zip(reference, found, strict=True)),
         largest_difference=max(
-            float(np.abs(ours - theirs).max())
-            for a, b in zip(reference, found, strict=True)
-            for pair in zip(a.logits, b.logits, strict=True)
-            for ours, theirs in zip(*pair, strict=True)
+            (
+                float(np.abs(ours - theirs).max())
+                for a, b in zip(reference, found, strict=True)
+                for pair in zip(a.logits, b.logits, strict=True)
+                for ours, theirs in zip(*pair, strict=True)
+            ),
+            default=0.0,  # no question leaves room for its context
         ),
         f1_loss=100 * sum(losses) / len(losses) if losses else None,
     )

@@ -87,7 +87,7 @@ def build(
                 place = places[precision]
                 recipe = _recipe(request, source, files, precision)
                 if precision == "int8" and files.search is not None:
-                    cutter = Cutter(traced.tokenizer, traced.inputs)
+                    cutter = traced.cutter()
                     recipe = _searched(request, source, files, files.search, given, cutter, progress, show)
                 progress(f"{place.name}: writing")
                 draft = shop / place.name
@@ -149,6 +149,10 @@ class _Traced(NamedTuple):
     architecture: Architecture
     parameters: int
 
+    def cutter(self) -> Cutter:
+        """Cuts questions into windows that the model accepts."""
+        return Cutter(self.tokenizer, self.inputs, self.architecture.max_positions)
+
 
 def _trace(reader: Reader, shop: Path) -> _Traced:
     path = shop / "traced.onnx"
@@ -163,7 +167,7 @@ def _activations(
         return None
     asked = files.calibration.questions
     progress(f"{name}: calibrating on {counted(len(asked), 'question')}")
-    cutter = Cutter(traced.tokenizer, traced.inputs)
+    cutter = traced.cutter()
     return calibration.activations(traced.graph, cutter, asked, shop / "calibrated.onnx")
 
 
@@ -180,7 +184,7 @@ def _build_check(
     asked = verification.chosen(files.questions, count)
     questions = counted(len(asked.questions), "question")
     progress(f"{request.model.name}: verifying the graph on {questions}")
-    cutter = Cutter(traced.tokenizer, traced.inputs)
+    cutter = traced.cutter()
     return check_graph(request.model.name, reader.network, traced.graph, cutter, asked, trained=trained)
 
 

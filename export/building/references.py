@@ -14,6 +14,7 @@ from export.models import resolve as names
 from export.models import sources as weights
 from export.models.catalog import Model
 from export.models.load import load
+from export.models.loading_errors import check_files
 from export.models.sources import Source
 
 _SEED = re.compile(r"seed (\d+)")
@@ -34,9 +35,11 @@ def read_bundle(folder: Path) -> Manifest:
         ContractError: its manifest cannot be read.
     """
     try:
-        manifest = decode_manifest((folder / MANIFEST_FILE).read_bytes())
+        data = (folder / MANIFEST_FILE).read_bytes()
     except OSError:
         raise BadInput(f"'{folder}' is not a bundle: it has no readable {MANIFEST_FILE}") from None
+    check_files(folder)
+    manifest = decode_manifest(data)
     for name, entry in manifest.files.items():
         try:
             found = bundle.file_entry(folder / name)

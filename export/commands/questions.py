@@ -39,8 +39,13 @@ def questions() -> None:
         "--from",
         "given",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="SQuAD v1.1 JSON, Parquet or Arrow file to read instead of downloading from the hub; with "
-        "--split, it must have all questions of the split.",
+        help="JSON, JSON lines, Parquet or Arrow file with the questions to read instead of downloading from "
+        "the hub; with --split, it must have all questions of the split.",
+    ),
+    click.option(
+        "--answerable-only",
+        is_flag=True,
+        help="Leave out the questions of a SQuAD 2.0 file that have no answer, and print how many.",
     ),
     click.option(
         "--limit",
@@ -78,6 +83,7 @@ def squad(
     to: Path,
     split: Split | None,
     given: Path | None,
+    answerable_only: bool,
     limit: int | None,
     seed: int,
     tokenizer: Path | None,
@@ -99,7 +105,9 @@ def squad(
         click.echo(f"reading SQuAD v1.1 {wanted} from the hub or its local cache", err=True)
         origin = squad.from_hub(wanted)
     else:
-        origin = squad.from_file(given)
+        origin = squad.from_file(given, answerable_only=answerable_only)
+        for sentence in origin.remarks:
+            click.echo(sentence, err=True)
         if split is not None:
             squad.check_count(origin, split)
     origin = squad.sampled(origin, limit, seed)

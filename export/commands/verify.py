@@ -97,7 +97,7 @@ def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "Quest
     reference = references.find(bundle, manifest, against, base)
     # The graph of the bundle may have no mask although that of its reference has one.
     inputs = tuple(dict.fromkeys((*manifest.inputs, MASK)))
-    cutter = Cutter((bundle / TOKENIZER_FILE).read_text(encoding="utf-8"), inputs)
+    cutter = Cutter((bundle / TOKENIZER_FILE).read_text(encoding="utf-8"), inputs, manifest.max_tokens)
     expected = verification.read(reference.network, cutter, asked.questions)
     found = verification.read(onnx_network(bundle / MODEL_FILE), cutter, asked.questions)
     comparison = verification.compare(asked.questions, expected, found)

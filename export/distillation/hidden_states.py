@@ -127,8 +127,10 @@ class Listener:
 
 
 def input_names(network: "PreTrainedModel") -> tuple[str, ...]:
-    """Names of the inputs that a network accepts; DistilBERT has no `token_type_ids`."""
-    known = inspect.signature(network.forward).parameters
+    """Names of the inputs that a network accepts: `token_type_ids` only if it knows two types of token."""
+    known = set(inspect.signature(network.forward).parameters)
+    if getattr(network.config, "type_vocab_size", 2) < 2:
+        known.discard("token_type_ids")
     return tuple(name for name in ("input_ids", "attention_mask", "token_type_ids") if name in known)
 
 

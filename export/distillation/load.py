@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.errors import BadInput, first_line
+from export.errors import BadInput
 from export.models import hub
 from export.models import resolve as names
 from export.models import sources as weights
 from export.models.load import load_network, load_tokenizer
+from export.models.loading_errors import check_files, why
 from export.models.sources import Source
 from export.quiet_libraries import quiet
 
@@ -54,13 +55,16 @@ def load_base(text: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
     import torch
     from transformers import AutoModelForQuestionAnswering
 
-    folder = Path(text) if Path(text).is_dir() else hub.download(text, hub.resolve(text))
+    if Path(text).is_dir():
+        check_files(folder := Path(text))
+    else:
+        folder = hub.download(text, hub.resolve(text))
     try:
         with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # for the head, if it has to be created
             network = AutoModelForQuestionAnswering.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True
             )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise BadInput(f"cannot load '{text}' for the student to start from: {first_line(error)}") from None
+    except Exception as error:  # the libraries share no narrower base
+        raise BadInput(f"cannot load '{text}' for the student to start from: {why(error)}") from None
     return network, load_tokenizer(folder)

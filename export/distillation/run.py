@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from commandline.counted import counted
-from contract.codec import encode
+from contract.codec import encode, printable
 from contract.questions import questions_sha256
 from export import toolchain as tools
 from export.distillation import card, teacher
@@ -30,6 +30,7 @@ from export.distillation.training.objective import Objective
 from export.distillation.training.progress import Watcher, watching
 from export.distillation.training.trainable import trainable
 from export.distillation.training_data import TrainingData, read_training_data
+from export.distillation.windows import has_placed_gold
 from export.errors import BadInput, StorageUnavailable
 from export.models import training_record as record
 from export.models.catalog import architecture
@@ -81,8 +82,11 @@ def distil(request: DistilRequest, to: Path, say: Say) -> TrainingRecord:
     source = sources.find(request.teacher, request.base)
     say(f"loading the teacher ({source.weights.origin}: {source.weights.source})")
     master, tokenizer = sources.load_teacher(source)
-    learning = read_training_data(request, tokenizer)
     young = student(request, master, tokenizer, _short(source.weights.source))
+    positions = min(architecture(master.config.to_dict()).max_positions, young.architecture.max_positions)
+    learning = read_training_data(request, tokenizer, positions)
+    if sentence := learning.remark():
+        say(sentence)
     _say_student(young, say)
     goal = objective.parse(request.losses, young.architecture.layers, request.temperature)
     _check_answers(goal, learning, request)
@@ -232,11 +236,11 @@ def _record(
         layers=young.layers,
         settings=settings,
         data=TrainingQuestions(
-            files=tuple(path.name for path in request.questions),
+            files=tuple(printable(path.name) for path in request.questions),
             questions=len(training_data.questions),
             questions_sha256=questions_sha256(training_data.questions),
             articles=tuple(dict.fromkeys(q.title for q in training_data.questions if q.title)),
-            answered=sum(bool(question.golds) for question in training_data.questions),
+            answered=sum(map(has_placed_gold, training_data.questions)),
             windows=len(training_data.windows),
             held_out=training_data.held_out_from,
             held_out_questions=len(held),
@@ -272,7 +276,7 @@ def _save(
 ) -> None:
     """Write the student next to its checkpoints, then move its files up, with the configuration last."""
     draft = work / "student"
-    tokenizer.model_max_length = _MAX_TOKENS
+    tokenizer.model_max_length = min(_MAX_TOKENS, made.architecture.max_positions)
     try:
         with quiet():
             network.cpu().save_pretrained(draft)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from commandline.counted import counted
+from contract.codec import printable
 from contract.questions import Question
 from export.answering.inference import Cutter
 from export.distillation import windows as data
@@ -26,9 +27,27 @@ class TrainingData(NamedTuple):
     padding: int
     """Id of the padding token."""
 
+    def remark(self) -> str | None:
+        """A sentence about questions whose gold answers cannot be learned; None if there are none."""
+        unplaced = [q for q in self.questions if q.golds and not data.has_placed_gold(q)]
+        if not unplaced:
+            return None
+        some = counted(len(unplaced), "question has", "questions have")
+        return (
+            f"{some} no gold answer that is in the context, such as {unplaced[0].id!r}: "
+            "nothing is learned from these gold answers"
+        )
 
-def read_training_data(request: DistilRequest, tokenizer: "PreTrainedTokenizerFast") -> TrainingData:
+
+def read_training_data(
+    request: DistilRequest, tokenizer: "PreTrainedTokenizerFast", positions: int
+) -> TrainingData:
     """Read the question files of a request, split off held-out questions, and cut the others into windows.
+
+    Args:
+        request: what to learn from.
+        tokenizer: the teacher's.
+        positions: the longest sequence that teacher and student accept, in tokens.
 
     Raises:
         BadInput: a question is given twice, or no question can be held out.
@@ -40,7 +59,7 @@ def read_training_data(request: DistilRequest, tokenizer: "PreTrainedTokenizerFa
     share = _share(request.held_out)
     if share is None:
         path = Path(request.held_out)
-        held, described = data.read(path), path.name
+        held, described = data.read(path), printable(path.name)
         both = {question.id for question in held} & {question.id for question in asked}
         if both:
             some = counted(len(both), f"question of '{path}' is", f"questions of '{path}' are")
@@ -56,7 +75,7 @@ def read_training_data(request: DistilRequest, tokenizer: "PreTrainedTokenizerFa
             f"none of the questions held out by {request.held_out!r} has a gold answer to score with: "
             "choose others with --held-out"
         )
-    cutter = Cutter(tokenizer.backend_tokenizer.to_str(), data.INPUTS)
+    cutter = Cutter(tokenizer.backend_tokenizer.to_str(), data.INPUTS, positions)
     padding = tokenizer.pad_token_id or 0
     held_out = HeldOut(scored, cutter, padding)
     return TrainingData(asked, data.labelled(asked, cutter), held_out, described, padding)

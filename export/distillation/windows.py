@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commandline.counted import counted
-from contract.questions import Question
+from contract.questions import Gold, Question
 from export.answering.inference import Cutter, Window
 from export.distillation.hidden_states import WindowBatch
 from export.errors import BadInput
@@ -82,7 +82,10 @@ def split(
 
 
 def labelled(questions: tuple[Question, ...], cutter: Cutter) -> list[Labelled]:
-    """All windows of the questions, labelled with the first gold answer.
+    """All windows of the questions, labelled with the first gold answer that is in the context.
+
+    A question of whose gold answers none is in its context is like one without: nothing is known of its
+    answer.
 
     Args:
         questions: the questions, with or without gold answers.
@@ -91,11 +94,21 @@ def labelled(questions: tuple[Question, ...], cutter: Cutter) -> list[Labelled]:
     return [_label(question, window) for question in questions for window in cutter.windows(question)]
 
 
+def placed_gold(question: Question) -> Gold | None:
+    """The first gold answer that is in the context, and so can be learned; None if there is none."""
+    return next((gold for gold in question.golds if gold.is_in(question.context)), None)
+
+
+def has_placed_gold(question: Question) -> bool:
+    """Whether a gold answer is in the context."""
+    return placed_gold(question) is not None
+
+
 def _label(question: Question, window: Window) -> Labelled:
     ids, types = window.inputs["input_ids"][0], window.inputs["token_type_ids"][0]
-    if not question.golds:
+    gold = placed_gold(question)
+    if gold is None:
         return Labelled(ids, types, 0, 0, False)
-    gold = question.golds[0]
     first, last = _tokens(window, gold.answer_start, gold.answer_start + len(gold.text))
     return Labelled(ids, types, first, last, True)
 

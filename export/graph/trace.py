@@ -1,7 +1,7 @@
 """Exports the reader as one ONNX file: int64 inputs of shape (batch, tokens), start and end logits."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from export.models.load import Reader
 from export.quiet_libraries import quiet
@@ -28,15 +28,30 @@ def trace(reader: Reader, path: Path) -> tuple[str, ...]:
         constructor = TasksManager.get_exporter_config_constructor(
             "onnx", reader.network, task="question-answering", library_name="transformers"
         )
+        described = constructor(reader.network.config)
+        if getattr(reader.network.config, "type_vocab_size", 2) < 2:
+            described.__class__ = _without_token_types(type(described))
         # Fixing dynamic axes would load the model once more; these inputs have no axis to fix.
         inputs, _ = export(
             reader.network,
-            constructor(reader.network.config),
+            described,
             path,
             opset=OPSET,
             disable_dynamic_axes_fix=True,
         )
     return tuple(inputs)
+
+
+def _without_token_types(kind: type[Any]) -> type[Any]:
+    """A description of inputs without `token_type_ids`, for a network that knows one type of token."""
+
+    class OneTokenType(kind):  # type: ignore[misc]  # optimum's class of the family
+        @property
+        def inputs(self) -> dict[str, dict[int, str]]:
+            axes: dict[str, dict[int, str]] = super().inputs
+            return {name: each for name, each in axes.items() if name != "token_type_ids"}
+
+    return OneTokenType
 
 
 def load(path: Path) -> "ModelProto":

@@ -135,7 +135,9 @@ def read_card(folder: Path) -> Card:
 
     try:
         with quiet():
-            data = ModelCard(path.read_text(encoding="utf-8"), ignore_metadata_errors=True).data
+            data = ModelCard(
+                path.read_text(encoding="utf-8", errors="replace"), ignore_metadata_errors=True
+            ).data
     except (UnicodeDecodeError, ValueError) as error:
         raise BadInput(f"the model card '{path}' cannot be read: {error}") from None
     stated = data.to_dict()  # type: ignore[no-untyped-call]  # the library leaves this one untyped

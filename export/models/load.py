@@ -8,6 +8,7 @@ from contract.bundle import Architecture
 from export.errors import BadInput, first_line
 from export.models import hub
 from export.models.catalog import Model, architecture
+from export.models.loading_errors import check_tokenizer_is_there, why
 from export.models.sources import ADAPTER_CONFIG, Checkpoint, Source
 from export.quiet_libraries import quiet
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 _HEAD: Final = "qa_outputs"
-_LOADING_ERRORS: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError)
 
 
 class Reader(NamedTuple):
@@ -79,12 +79,13 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
     """
     from transformers import AutoTokenizer
 
+    check_tokenizer_is_there(folder)
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(  # type: ignore[no-untyped-call]  # untyped there
                 folder, local_files_only=True
             )
-    except _LOADING_ERRORS as error:
+    except Exception as error:  # tokenizers raises Exception itself
         raise BadInput(f"'{folder}' has no usable tokenizer: {first_line(error)}") from error
     if not tokenizer.is_fast:
         raise BadInput(f"'{folder}' has no fast tokenizer, but a bundle needs one")
@@ -131,7 +132,6 @@ def _fetched(checkpoint: Checkpoint) -> Path:
 
 def _trained(folder: Path, source: Source) -> "PreTrainedModel":
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoModelForQuestionAnswering
 
     network: PreTrainedModel
@@ -139,8 +139,8 @@ def _trained(folder: Path, source: Source) -> "PreTrainedModel":
         network, loading = AutoModelForQuestionAnswering.from_pretrained(
             folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
         )
-    except (*_LOADING_ERRORS, SafetensorError) as error:
-        raise BadInput(f"'{folder}' cannot be loaded: {first_line(error)}") from error
+    except Exception as error:  # the libraries share no narrower base
+        raise BadInput(f"'{folder}' cannot be loaded: {why(error)}") from error
     missing: set[str] = set(loading["missing_keys"])
     if source.adapter is not None:
         network, replaced = _merged(network, source.adapter)
@@ -159,14 +159,13 @@ def _trained(folder: Path, source: Source) -> "PreTrainedModel":
 def _merged(network: "PreTrainedModel", adapter: Path) -> "tuple[PreTrainedModel, set[str]]":
     """The network with the adapter merged, and the names of the modules that the adapter replaces whole."""
     from peft import PeftModel
-    from safetensors import SafetensorError
 
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             adapted = PeftModel.from_pretrained(network, adapter, local_files_only=True)
-    except (*_LOADING_ERRORS, SafetensorError) as error:
-        raise BadInput(f"the adapter '{adapter}' does not fit its base: {first_line(error)}") from error
+    except Exception as error:  # the libraries share no narrower base
+        raise BadInput(f"the adapter '{adapter}' does not fit its base: {why(error)}") from error
     # peft only warns about this, and would leave the initial weights in these layers.
     if any("missing adapter keys" in str(warning.message) for warning in warned):
         raise BadInput(f"the adapter '{adapter}' lacks weights that its {ADAPTER_CONFIG} declares")

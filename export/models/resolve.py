@@ -61,7 +61,7 @@ def find(name: str, given: str | None = None, base: Path | None = None) -> Named
 def _in_folder(folder: Path, base: Path | None) -> Named:
     checkpoint = weights.checkpoint(folder, base)
     made = record.read(folder)
-    title = folder.resolve().name or "model" if made is None else made.title
+    title = weights.name_of(folder.resolve()) or "model" if made is None else made.title
     name = _safe(title if made is None else made.name)
     if any(model.name == name for model in catalog.MODELS):
         name = f"local-{name}"  # results are grouped by name, and this may be another model

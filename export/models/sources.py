@@ -11,10 +11,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from contract.bundle import Weights
-from contract.codec import decode_json
+from contract.codec import decode_json, printable
 from export.errors import BadInput
 from export.models import hub
 from export.models.catalog import Model
+from export.models.loading_errors import check_file, check_files
 
 ADAPTER_CONFIG: Final = "adapter_config.json"
 CONFIG: Final = "config.json"
@@ -87,7 +88,8 @@ def tokenizer_file(given: Path | None) -> TokenizerFile | None:
     path = given / _TOKENIZER if given.is_dir() else given
     if not path.is_file():
         raise BadInput(f"there is no tokenizer at '{path}'")
-    return TokenizerFile(path, f"{path.resolve().parent.name} {_digest(path)}")
+    check_file(path)
+    return TokenizerFile(path, f"{name_of(path.resolve().parent)} {_digest(path)}")
 
 
 def from_hub(model: Model) -> Source:
@@ -132,7 +134,7 @@ def from_folder(folder: Path, base: Path | None = None) -> Source:
     card = hub.read_card(folder)
     weights = Weights(
         origin="local",
-        source=folder.resolve().name,
+        source=name_of(folder.resolve()),
         revision=_folder_revision(folder),
         licence=card.licence,
         training_data=card.training_data,
@@ -150,6 +152,7 @@ def checkpoint(folder: Path, base: Path | None = None) -> Checkpoint:
     """
     if not folder.is_dir():
         raise BadInput(f"there is no folder '{folder}' to take weights from")
+    check_files(folder)
     if not (folder / ADAPTER_CONFIG).is_file():
         if base is not None:
             raise BadInput(f"--base works only with an adapter, but '{folder}' has no {ADAPTER_CONFIG}")
@@ -163,6 +166,7 @@ def checkpoint(folder: Path, base: Path | None = None) -> Checkpoint:
         return Checkpoint(named, hub.resolve(named))
     if not (local / CONFIG).is_file():
         raise BadInput(f"'{local}' is not a base model: it has no {CONFIG}")
+    check_files(local)
     return Checkpoint(str(local))
 
 
@@ -197,7 +201,7 @@ def _adapter(folder: Path, base: Path | None, found: Checkpoint) -> Source:
     card = hub.read_card(folder)
     weights = Weights(
         origin="adapter",
-        source=f"{folder.resolve().name} on {named if base is None else base.resolve().name}",
+        source=f"{name_of(folder.resolve())} on {named if base is None else name_of(base.resolve())}",
         revision=revision,
         licence=card.licence,
         training_data=card.training_data,
@@ -220,8 +224,13 @@ def _folder_revision(*folders: Path) -> str:
     for folder in folders:
         for path in sorted(folder.iterdir()):
             if path.suffix in _READ_SUFFIXES and path.is_file():
-                digest.update(f"{path.name} {_digest(path)}\n".encode())
+                digest.update(f"{name_of(path)} {_digest(path)}\n".encode())
     return f"sha256:{digest.hexdigest()}"
+
+
+def name_of(path: Path) -> str:
+    """The name of a file or folder as text: a name may have bytes that are no text."""
+    return printable(path.name)
 
 
 def _digest(path: Path) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from contract.questions import QuestionFile, decode_questions
+from contract.questions import HasUnanswerable, QuestionFile, decode_questions
 from export.errors import BadInput
 
 SHIPPED: Final = Path(__file__).with_name("calibration.json")
@@ -19,5 +19,10 @@ def questions(path: Path | None) -> QuestionFile:
     """
     try:
         return decode_questions((path or SHIPPED).read_bytes())
+    except HasUnanswerable as error:
+        raise BadInput(
+            f"'{path}': {error}, in: export-models questions squad --from '{path}' --answerable-only --to "
+            "answerable.json"
+        ) from None
     except OSError as error:
         raise BadInput(f"cannot read the question file '{path}': {error.strerror or error}") from None

@@ -11,7 +11,9 @@ import msgspec
 
 from commandline.counted import counted
 from commandline.disk import public_mode, write_whole
-from contract.questions import MAX_QUESTION_FILE_BYTES, Gold, Question, QuestionFile, decode_questions
+from contract.codec import printable
+from contract.errors import Malformed
+from contract.questions import MAX_QUESTION_FILE_BYTES, Question, QuestionFile, decode_questions, questions_of
 from export.errors import BadInput, NotInstalled, StorageUnavailable, first_line
 from export.models import hub
 from export.questions import sample_by_length as sample
@@ -27,7 +29,8 @@ REVISION: Final = "7b6d24c440a36b6815f21b70d25016731768db1f"
 COUNTS: Final[dict[Split, int]] = {"validation": 10_570, "train": 87_599}
 """Number of questions of each split of SQuAD v1.1 (Rajpurkar et al., 2016); validation is the dev set."""
 
-_COLUMNS: Final = ("id", "title", "context", "question", "answers")
+_COLUMNS: Final = ("id", "context", "question", "answers")
+_OPTIONAL: Final = ("title", "is_impossible")
 _PARQUET: Final = b"PAR1"
 _ARROW_FILE: Final = b"ARROW1"
 _ARROW_STREAM: Final = b"\xff\xff\xff\xff"
@@ -39,6 +42,8 @@ class Origin(NamedTuple):
 
     questions: tuple[Question, ...]
     source: str
+    remarks: tuple[str, ...] = ()
+    """Sentences about what is odd in the source."""
 
 
 def from_hub(split: Split) -> Origin:
@@ -50,15 +55,19 @@ def from_hub(split: Split) -> Origin:
         NotInstalled: `datasets` is not installed.
     """
     table, commit = hub.dataset(DATASET, split, REVISION)
-    origin = Origin(tuple(_rows(table, DATASET)), f"{DATASET} {split} at {commit}")
+    origin = Origin(_questions(table, DATASET, False).questions, f"{DATASET} {split} at {commit}")
     check_count(origin, split)
     return origin
 
 
-def from_file(path: Path) -> Origin:
-    """The questions of a SQuAD v1.1 JSON file, or of a Parquet or Arrow file with the hub's columns.
+def from_file(path: Path, *, answerable_only: bool = False) -> Origin:
+    """The questions of a JSON file (see `contract.questions`), or of a table with the hub's columns.
 
-    The first bytes of the file decide its format, whatever its name.
+    Tables are Parquet or Arrow files. The first bytes of a file decide its format, whatever its name.
+
+    Args:
+        path: the file.
+        answerable_only: leave out questions without an answer, as SQuAD 2.0 has them.
 
     Raises:
         BadInput: the file cannot be read or has other columns.
@@ -66,17 +75,19 @@ def from_file(path: Path) -> Origin:
         NotInstalled: it is not JSON, and pyarrow is not installed.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(8)
+        with path.open("rb") as opened:
+            start = opened.read(8)
         if start.startswith((_PARQUET, _ARROW_FILE, _ARROW_STREAM)):
-            return Origin(tuple(_rows(_table(path, start), str(path))), path.name)
-        if path.stat().st_size > MAX_QUESTION_FILE_BYTES:
+            file = _questions(_table(path, start), str(path), answerable_only)
+        elif path.stat().st_size > MAX_QUESTION_FILE_BYTES:
             raise BadInput(
                 f"'{path}' is larger than {MAX_QUESTION_FILE_BYTES} bytes, the limit of a question file"
             )
-        return Origin(decode_questions(path.read_bytes()).questions, path.name)
+        else:
+            file = decode_questions(path.read_bytes(), answerable_only=answerable_only)
     except OSError as error:
         raise BadInput(f"cannot read '{path}': {error.strerror or error}") from None
+    return Origin(file.questions, printable(path.name), tuple(file.remarks()))
 
 
 def check_count(origin: Origin, split: Split) -> None:
@@ -98,7 +109,8 @@ def sampled(origin: Origin, limit: int | None, seed: int) -> Origin:
     if limit is None or limit >= whole:
         return origin
     chosen = sample.stratified(origin.questions, limit, seed)
-    return Origin(chosen, f"{origin.source}: {limit} of {whole} by context length, seed {seed}")
+    source = f"{origin.source}: {limit} of {whole} by context length, seed {seed}"
+    return origin._replace(questions=chosen, source=source)
 
 
 def write(origin: Origin, path: Path) -> QuestionFile:
@@ -108,7 +120,7 @@ def write(origin: Origin, path: Path) -> QuestionFile:
         The file as `contract.questions` reads it.
 
     Raises:
-        Malformed: an id occurs twice, or an answer is not in its context.
+        Malformed: an id occurs twice.
         StorageUnavailable: the file cannot be written.
     """
     articles: dict[str, dict[str, list[dict[str, Any]]]] = {}
@@ -160,51 +172,42 @@ def _table(path: Path, start: bytes) -> "pa.Table":
         ) from None
 
 
-def _rows(table: "pa.Table", source: str) -> Iterator[Question]:
+def _questions(table: "pa.Table", source: str, answerable_only: bool) -> QuestionFile:
     missing = [name for name in _COLUMNS if name not in table.column_names]
     if missing:
         raise BadInput(
             f"'{source}' has no column {missing[0]!r}: it needs {', '.join(_COLUMNS)}, as {DATASET} has"
         )
-    contexts: dict[str, str] = {}
-    titles: dict[str, str] = {}
-    for batch in table.select(_COLUMNS).to_batches(max_chunksize=_BATCH_ROWS):
-        for row in batch.to_pylist():
-            question = _question(row, source)
-            # Each paragraph has five questions: one copy of its text is enough.
-            yield question._replace(
-                context=contexts.setdefault(question.context, question.context),
-                title=titles.setdefault(question.title, question.title),
-            )
-
-
-def _question(row: dict[str, Any], source: str) -> Question:
+    chosen = table.select([name for name in (*_COLUMNS, *_OPTIONAL) if name in table.column_names])
     try:
-        golds = _Answers.golds(msgspec.convert(row["answers"], _Answers))
-        asked = msgspec.convert(row, _Asked)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise BadInput(f"'{source}' has an unusable question {row['id']!r}: {error}") from None
-    if not golds:
-        raise BadInput(
-            f"'{source}' has no answer to question {asked.id!r}: distilbench reads SQuAD v1.1, "
-            "in which every question has one"
-        )
-    return Question(asked.id, asked.question, asked.context, golds, asked.title)
+        return questions_of(_rows(_with_texts(chosen)), answerable_only=answerable_only)
+    except Malformed as error:
+        raise BadInput(f"'{source}': {error}") from None
 
 
-class _Asked(msgspec.Struct):
-    id: str
-    question: str
-    context: str
-    title: str
+def _with_texts(table: "pa.Table") -> "pa.Table":
+    """The table with texts where it has bytes, as the tables of some programs do that leave out the type."""
+    import pyarrow as pa
+
+    fields = [pa.field(field.name, _text_type(field.type)) for field in table.schema]
+    try:
+        return table.cast(pa.schema(fields))
+    except pa.ArrowException as error:
+        raise Malformed(f"its bytes are not UTF-8 text: {first_line(error)}") from None
 
 
-class _Answers(msgspec.Struct):
-    """The hub's column `answers`: a list of texts, and a list of their places in the context."""
+def _text_type(kind: "pa.DataType") -> "pa.DataType":
+    import pyarrow as pa
 
-    text: list[str]
-    answer_start: list[int]
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return pa.large_string()
+    if pa.types.is_list(kind):
+        return pa.list_(_text_type(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(field.name, _text_type(field.type)) for field in kind])
+    return kind
 
-    def golds(self) -> tuple[Gold, ...]:
-        pairs = zip(self.text, self.answer_start, strict=True)
-        return tuple(Gold(text, start) for text, start in pairs)
+
+def _rows(table: "pa.Table") -> Iterator[dict[str, Any]]:
+    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
+        yield from batch.to_pylist()

@@ -12,8 +12,10 @@ import click
 import pytest
 
 from commandline.ending import run_program
+from contract.codec import encode
 from contract.errors import Malformed
 from tests.agent.conftest import ROOT, write_questions
+from tests.collector.factory import batch, run_records
 
 PROGRAMS = ("agent", "collector", "export")
 INSTALL = "pip install 'distilbench[collector]'"
@@ -87,11 +89,11 @@ def test_a_run_outlives_the_reader_of_its_talk(gone: int, tiny_bundle: Path, tmp
 def test_files_are_ingested_though_nobody_reads_on(gone: int, tmp_path: Path) -> None:
     files = [tmp_path / f"{number}.jsonl" for number in range(3)]
     for file in files:
-        file.write_text(f"{file.name} holds no message\n")
+        file.write_bytes(encode(batch(run_records(), f"{file.stem:0>32}")))
     database = tmp_path / "results.db"
     assert ended("collector", "ingest", *files, "--db", database, stdout=gone) == (0, "")
     shown = subprocess.run(
-        [sys.executable, "-m", "collector", "rejected", "--json", "--db", database],
+        [sys.executable, "-m", "collector", "runs", "--json", "--db", database],
         capture_output=True,
         cwd=ROOT,
         check=True,

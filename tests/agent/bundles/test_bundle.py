@@ -77,6 +77,16 @@ def other_json(bundle: Path) -> None:
     (bundle / MANIFEST_FILE).write_text('{"title": "\\u001b[31mred"}')
 
 
+def pointer_as(name: str) -> Spoil:
+    """What Git leaves in place of a large file if Git LFS is not installed."""
+
+    def spoil(bundle: Path) -> None:
+        pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 123456\n"
+        (bundle / name).write_text(pointer)
+
+    return spoil
+
+
 def newer(bundle: Path) -> None:
     edit_manifest(bundle, '"format_version":1', '"format_version":99')
 
@@ -96,6 +106,9 @@ def newer(bundle: Path) -> None:
         (huge_manifest, str(MAX_MANIFEST_BYTES)),
         (other_json, "format_version"),
         (newer, "update distilbench"),
+        (pointer_as(MODEL_FILE), "model.onnx' is a Git LFS pointer, not the file itself: run 'git lfs pull'"),
+        (pointer_as("tokenizer.json"), "tokenizer.json' is a Git LFS pointer"),
+        (pointer_as(MANIFEST_FILE), "manifest.json' is a Git LFS pointer"),
     ],
 )
 def test_a_wrong_bundle_is_refused_before_anything_is_loaded(

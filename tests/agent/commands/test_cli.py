@@ -59,6 +59,26 @@ def test_the_device_is_json_and_keeps_its_name(agent: Agent, state_dir: Path) ->
     assert (device.device_id, device.hardware_class) == ("kitchen-pi", "raspberry-pi-5")
 
 
+def test_squad_2_is_measured_by_its_answerable_questions(
+    agent: Agent, reader_bundle: Path, tmp_path: Path
+) -> None:
+    file = json.loads(SAMPLE_QUESTIONS.read_text())
+    asked = file["data"][0]["paragraphs"][0]["qas"]
+    for qa in asked[1:]:
+        qa |= {"is_impossible": True, "answers": []}
+    file["data"] = [{"paragraphs": [{**file["data"][0]["paragraphs"][0], "qas": asked}]}]
+    questions, results = tmp_path / "q.json", tmp_path / "r.jsonl"
+    questions.write_text(json.dumps(file), encoding="utf-16")
+    words = ("run", reader_bundle, "--questions", questions, "--warmup", "0", "--to-file", results)
+    refused = agent(*words)
+    assert refused.returncode == 1 and "--answerable-only" in refused.stderr
+    ended = agent(*words, "--answerable-only")
+    assert ended.returncode == 0, ended.stderr
+    left = f"left out {len(asked) - 1} of {len(asked)} questions, which have no answer"
+    assert left in ended.stderr
+    assert results.read_text().count('"type":"answer"') == 1
+
+
 def test_status_of_an_empty_outbox(agent: Agent) -> None:
     assert agent("status").stdout == (
         "pending     0\ndropped     0\nunfinished  0 runs\ndelivery    never tried\n"
@@ -72,9 +92,15 @@ def test_status_of_an_empty_outbox(agent: Agent) -> None:
     ("content", "quoted"),
     [
         (None, "cannot read the questions"),
-        (b"", "is not valid JSON"),
+        (b"", "is empty"),
         (b'{"data": []}', "holds no question"),
-        (b'{"data": [{"paragraphs": [{"qas": []}]}]}', "missing required field `context`"),
+        (b'{"data": [{"paragraphs": [{"qas": []}]}]}', "holds no question"),
+        (
+            b'{"data": [{"paragraphs": [{"qas": [{"id": 1, "question": "?"}]}]}]}',
+            "has no `context` at $.data[0]",
+        ),
+        (b'[{"id": 1, "question": "?", "context": "", "is_impossible": true}]', "--answerable-only"),
+        (b"PAR1", "is a Parquet file: 'export-models questions squad --from' converts"),
         (b"\x1b[31m", "is not valid JSON"),
     ],
 )

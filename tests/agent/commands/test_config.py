@@ -9,6 +9,7 @@ from agent.commands.config import CONFIG
 from agent.errors import AgentError
 from collector.broker.credentials import agent_config
 from commandline.config import variable
+from contract.config import decode_config
 from tests.canary import CANARY, may_hold
 
 
@@ -64,6 +65,11 @@ def test_what_is_wrong_in_a_file_is_quoted(tmp_path: Path, text: str, complaint:
     assert complaint in str(error.value)
     assert str(file) in str(error.value)
     assert isinstance(run("status", "--config", file).exception, AgentError)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_a_file_of_a_windows_editor_is_read(encoding: str) -> None:
+    assert decode_config('device-id = "küche"\r\n'.encode(encoding), {"device-id"}) == {"device-id": "küche"}
 
 
 def test_paths_begin_at_the_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import example, given, reject
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Encoding, Tokenizer
 from tokenizers.models import BPE, WordLevel, WordPiece
-from tokenizers.normalizers import NFC, BertNormalizer, Lowercase, Sequence
+from tokenizers.normalizers import NFC, NFKC, NFKD, BertNormalizer, Lowercase, Replace, Sequence
 from tokenizers.pre_tokenizers import BertPreTokenizer, Whitespace
 from tokenizers.processors import BertProcessing, RobertaProcessing, TemplateProcessing
 
@@ -82,6 +82,65 @@ OTHERS = [
     Parts(BertNormalizer(), processor=pair("[CLS] $A [SEP] $B [SEP]")),
     Parts(BertNormalizer(), processor=pair("[CLS] $B:1 [SEP] $A [SEP]")),
 ]
+
+
+def expanding(normalizer: Any, *, template: str = "[CLS] $A [SEP] $B [SEP]") -> bytes:
+    """A tokenizer that makes a token of every character of the normalised text."""
+    model = BPE({**{name: place for place, name in enumerate(SPECIAL)}, "a": 5}, [], unk_token="[UNK]")
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizer
+    tokenizer.post_processor = pair(template)
+    return bytes(tokenizer.to_str(), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("normalizer", "char", "letters"),
+    [(NFKC(), "ﷺ", 18), (NFKD(), "ﷺ", 18), (NFKC(), "㌖", 6), (Replace("!", "a" * 30), "!", 30)],
+)
+def test_a_question_that_normalising_makes_longer_is_counted_as_the_tokenizer_counts(
+    normalizer: Any, char: str, letters: int
+) -> None:
+    cutter = Cutter(expanding(normalizer), 64, 16)
+    most = 64 - 3 - 16 - 1
+    fits, tokens = most // letters, (most // letters + 1) * letters
+    assert len(cutter.cut(char * fits, "a" * 100)) > 1
+    sentence = f"the question has {tokens} tokens, but at most {most} leave room for its context"
+    for _ in range(2):  # the tokenizer still works after it
+        with pytest.raises(Unanswerable, match=sentence):
+            cutter.cut(char * (fits + 1), "a" * 100)
+        assert len(cutter.cut("a", "a" * 30)) == 1
+
+
+class PanicException(BaseException):
+    """As PyO3 has it: its class cannot be imported."""
+
+
+@pytest.mark.parametrize("error", [PanicException("stride must be\nless"), Exception("too short")])
+def test_a_tokenizer_that_fails_is_an_error_on_its_question(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing:
+        def encode(self, question: str, context: str) -> Encoding:
+            raise error
+
+    cutter = Cutter(expanding(NFKC()), 64, 16)
+    monkeypatch.setattr(cutter, "_tokenizer", Failing())
+    with pytest.raises(
+        Unanswerable, match=r"^the tokenizer fails on the question .*: (stride|too short)"
+    ) as told:
+        cutter.cut("a", "a")
+    assert str(told.value).isprintable()
+
+
+def test_ctrl_c_is_not_taken_for_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        def encode(self, question: str, context: str) -> Encoding:
+            raise KeyboardInterrupt
+
+    cutter = Cutter(expanding(NFKC()), 64, 16)
+    monkeypatch.setattr(cutter, "_tokenizer", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        cutter.cut("a", "a")
 
 
 def tokenizer_of(parts: Parts) -> Tokenizer:

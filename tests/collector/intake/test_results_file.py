@@ -1,5 +1,6 @@
 """Results files: streamed, and refused as a whole if they are something else."""
 
+import gzip
 import os
 import resource
 import subprocess
@@ -16,8 +17,8 @@ from collector.intake.ingest import Ingested, ingest
 from collector.intake.results_file import ingest_file
 from collector.store.database import Store
 from contract.codec import encode
-from contract.messages import MAX_MESSAGE_BYTES
-from tests.collector.command import ROOT
+from contract.messages import MAX_MESSAGE_BYTES, Receipt
+from tests.collector.command import ROOT, collector
 from tests.collector.factory import batch, run_records
 
 MESSAGE = encode(batch(run_records(), "a" * 32))
@@ -78,22 +79,105 @@ def test_what_is_no_results_file_is_refused_and_not_kept(
     path = tmp_path / "passwd"
     path.write_bytes(content)
     with pytest.raises(
-        BadInput, match=r"passwd' is not a results file: none of its first lines is a message"
+        BadInput, match=r"passwd' is not a results file: none of its first lines is a batch of results"
     ):
         ingest_file(store, path)
     assert rejected(store) == 0
 
 
-def test_an_empty_file_holds_nothing(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "it holds no result"),
+        (b"\n \n", "it holds no result"),
+        (b"\xef\xbb\xbf", "it holds no result"),
+        (gzip.compress(b"\n"), "it holds no result"),
+        (MESSAGE[:-40], "line 1, the last one, is cut off: copy the file again"),
+        (
+            gzip.compress(MESSAGE)[:60],
+            "its gzip data is damaged or cut off after line 0: copy the file again",
+        ),
+        (encode(Receipt(device_id="d", collector_id="c", streams=())), "none of its first lines is a batch"),
+        (MESSAGE.decode().encode("utf-16"), "it is UTF-16 text: save it as UTF-8"),
+        (b"PK\x03\x04" + b"x" * 100, "it is a ZIP archive: unpack it"),
+        (b"SQLite format 3\0" + b"\0" * 100, "it is an SQLite database"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a Git LFS pointer"),
+    ],
+)
+def test_a_file_without_a_result_is_no_results_file_and_makes_no_database(
+    tmp_path: Path, content: bytes, why: str
+) -> None:
+    path, database = tmp_path / "results.jsonl", tmp_path / "new" / "results.db"
+    database.parent.mkdir()
+    path.write_bytes(content)
+    done = collector("ingest", path, "--db", database)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert f"{str(path)!r} is not a results file: {why}" in done.stderr
+    assert list(database.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        gzip.compress(MESSAGE + b"\n" + OTHER + b"\n"),
+        gzip.compress(MESSAGE + b"\n") + gzip.compress(OTHER),
+        b"\xef\xbb\xbf" + MESSAGE + b"\r\n" + OTHER,
+        gzip.compress(b"\xef\xbb\xbf" + MESSAGE + b"\n" + OTHER),
+    ],
+)
+def test_compression_and_a_byte_order_mark_cost_nothing(store: Store, tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "results"
+    path.write_bytes(data)
+    counts = ingest_file(store, path)
+    assert (counts.stored, counts.rejected, counts.complete) == (14, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("data", "stored", "said"),
+    [
+        (MESSAGE + b"\n" + OTHER[:-1], 7, "line 2, the last one, is cut off"),
+        (MESSAGE + b"\n" + OTHER[:20], 7, "line 2, the last one, is cut off"),
+        (gzip.compress(MESSAGE + b"\n" + OTHER[:-9]), 7, "line 2, the last one, is cut off"),
+        (
+            gzip.compress(MESSAGE + b"\n" + OTHER + b"\n")[:-8],
+            14,
+            "gzip data is damaged or cut off after line 2",
+        ),
+    ],
+)
+def test_a_cut_end_is_reported_and_what_is_before_it_is_stored(
+    store: Store, tmp_path: Path, data: bytes, stored: int, said: str
+) -> None:
     path = tmp_path / "results.jsonl"
-    path.write_bytes(b"\n \n")
-    assert ingest_file(store, path).stored == 0
+    path.write_bytes(data)
+    counts = ingest_file(store, path)
+    assert (counts.stored, counts.rejected, counts.complete) == (stored, 0, False)
+    assert counts.cut_off is not None and said in counts.cut_off
+    assert rejected(store) == 0
+
+
+def test_what_is_not_stored_is_told_by_the_status(tmp_path: Path, database: Path) -> None:
+    """A script `collector ingest f && rm f` must not lose results."""
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(MESSAGE + b'\n{"type": "batch"}\n' + OTHER[:100])
+    done = collector("ingest", path, "--db", database)
+    assert (done.returncode, done.stdout) == (
+        1,
+        f"{path}: 7 records stored, 0 known before, 1 message rejected\n",
+    )
+    why, cut = done.stderr.splitlines()
+    assert why == f"{path}: collector rejected --db {database} prints why 1 message was rejected"
+    assert cut == f"{path}: line 3, the last one, is cut off: copy the file again"
+    path.write_bytes(MESSAGE + b"\n" + OTHER)
+    done = collector("ingest", path, "--db", database)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_pipe_is_read_and_one_without_a_writer_does_not_hang(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    assert ingest_file(store, path).stored == 0
+    with pytest.raises(BadInput, match="it holds no result"):
+        ingest_file(store, path)
     reading, writing = os.pipe()
     os.write(writing, MESSAGE + b"\n")
     os.close(writing)

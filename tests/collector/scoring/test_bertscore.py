@@ -1,4 +1,6 @@
 import warnings
+from collections.abc import Callable
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,67 @@ def test_errors_and_withheld_runs_are_not_scored(store_with_golds: Store, scorer
     assert score_pairs(store_with_golds, scorer, lambda done, total: None) == 0
     assert score_answers(store_with_golds) == 1
     assert store_with_golds.value("SELECT f1 FROM scores") == 0.0
+
+
+def library() -> Any:
+    """The library transformers, much of which has no types."""
+    return import_module("transformers")
+
+
+def xlnet() -> Any:
+    """Its configuration states -1 positions: it has no limit."""
+    sizes = {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64}
+    return library().XLNetModel(library().XLNetConfig(vocab_size=30_522, **sizes))
+
+
+def short_bert() -> Any:
+    return library().BertModel(library().BertConfig(max_position_embeddings=64, **SIZES))
+
+
+def short_roberta() -> Any:
+    """Its first position is after that of padding, so 130 of the table are 128 positions."""
+    return library().RobertaModel(
+        library().RobertaConfig(max_position_embeddings=130, type_vocab_size=1, pad_token_id=1, **SIZES)
+    )
+
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 30_522,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+}
+
+
+@pytest.mark.parametrize(("made", "longest"), [(xlnet, 512), (short_bert, 64), (short_roberta, 128)])
+def test_any_encoder_reads_as_many_tokens_as_it_has_positions(
+    made: Callable[[], Any], longest: int, tmp_path: Path
+) -> None:
+    library().AutoTokenizer.from_pretrained(ENCODER, model_max_length=int(1e30)).save_pretrained(tmp_path)
+    made().save_pretrained(tmp_path)
+    scorer = Scorer(str(tmp_path), 2, device="cpu")
+    assert scorer._scorer._tokenizer.model_max_length == longest
+    long, longer = "word " * (longest - 3) + "a", "word " * (longest - 3) + "a b"
+    first, second, third = scorer.score(
+        [Pair(long, "end"), Pair(longer, "end"), Pair("North Sea", "the sea")]
+    )
+    assert first == pytest.approx(second, abs=1e-5)  # what is too much is cut off
+    assert all(-1 <= score.f1 <= 1 for score in (first, second, third))
+
+
+def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(BadInput, match=r"model.safetensors' is a Git LFS pointer, .* run 'git lfs pull'"):
+        Scorer(str(tmp_path), 2)
+
+
+def test_damaged_weights_are_told(tmp_path: Path) -> None:
+    library().AutoTokenizer.from_pretrained(ENCODER).save_pretrained(tmp_path)
+    short_bert().save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"x" * 100)
+    with pytest.raises(ScorerUnavailable, match="cannot be loaded: "):
+        Scorer(str(tmp_path), 2)
 
 
 def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import gzip
 import json
 import random
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 from collector.comparison.compare import compare
 from collector.comparison_inputs.systems import ANY_HARDWARE
 from collector.errors import BadInput
+from collector.scoring.prediction_file import decode_predictions
 from collector.scoring.predictions import add_predictions, evaluate, predictions_of, read_predictions
 from collector.store.database import Store
 from collector.store.runs import all_runs
@@ -129,3 +131,103 @@ def test_predictions_that_fit_nothing_are_refused(
     path.write_text(content)
     with pytest.raises((BadInput, Malformed), match=sentence):
         add_predictions(store_with_golds, path, "m", questions)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"q1": "Elbe", "q2": null}',
+        b'\xef\xbb\xbf{"q1": "Elbe"}\r\n',
+        '{"q1": "Elbe"}'.encode("utf-16"),
+        gzip.compress(b'{"q1": "Elbe"}'),
+        b'[{"id": "q1", "prediction_text": "Elbe"}]',
+        b'{"id": "q1", "prediction_text": "Elbe"}\n\n{"id": "q2", "prediction_text": null}\n',
+    ],
+)
+def test_predictions_are_read_from_any_encoding_and_null_is_no_answer(data: bytes) -> None:
+    assert decode_predictions(data) == {"q1": "Elbe"}
+
+
+def test_numbers_are_their_texts() -> None:
+    assert decode_predictions(b'{"q1": 1932, "q2": 1.5, "q3": 7.0}') == {"q1": "1932", "q2": "1.5", "q3": "7"}
+    assert decode_predictions(b'[{"id": 51870, "prediction_text": 2}]') == {"51870": "2"}
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (
+            b'{"q1": "Elbe", "q2": ["a", "b"]}',
+            r'has \["a","b"\] as the answer to question \'q2\', not a text',
+        ),
+        (b'{"q1": {"text": "Elbe"}}', "'q1', not a text"),
+        (b'{"q1": true}', "'q1', not a text"),
+        (b'{"q1": "Elbe",\n"q2": }', "not valid JSON: .* in line 2"),
+        (b'{"q1": "Elbe",\n"q2": "', "not valid JSON: .* in line 2"),
+        (b'{"id": 1, "prediction_text": "a"}\n{"id": 2, "prediction_text": []}', "^line 2 of the prediction"),
+        (b'[{"prediction_text": "a"}]', r"missing required field `id` - at `\$\[0\]`"),
+        (b'{"q1": "M\xfcller"}', "is not UTF-8 text .byte 0xfc in line 1.: save it as UTF-8"),
+        (b"PAR1", "prediction file is a Parquet file"),
+        (b"", "prediction file is empty"),
+    ],
+)
+def test_a_wrong_prediction_file_names_the_question_or_the_line(data: bytes, sentence: str) -> None:
+    with pytest.raises(Malformed, match=sentence):
+        decode_predictions(data)
+
+
+def test_null_counts_as_missing(questions_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text('{"q4": "Dresden", "q1": null}')
+    done = collector("evaluate", questions_file, path)
+    assert json.loads(done.stdout) == {"exact_match": 25.0, "f1": 25.0}
+    assert done.stderr == "3 questions have no prediction and count as wrong\n"
+
+
+def squad_file(path: Path, *asked: tuple[str, str, int], **more: object) -> Path:
+    """A question file on one bridge: ids, gold answers and their places."""
+    qas = [
+        {"id": id_, "question": "When?", "answers": [{"text": text, "answer_start": start}], **more}
+        for id_, text, start in asked
+    ]
+    paragraph = {"context": "The bridge opened in 1932, the Müller in 1933.", "qas": qas}
+    path.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}))
+    return path
+
+
+def test_a_wrong_place_does_not_change_a_score_and_is_reported(tmp_path: Path) -> None:
+    asked = squad_file(
+        tmp_path / "q.json", ("q1", "1932", 20), ("q2", "1933", 41), ("q3", "Mu\u0308ller", 31)
+    )
+    (tmp_path / "p.json").write_text('{"q1": "1932", "q2": "1933", "q3": "Mu\u0308ller"}')
+    done = collector("evaluate", asked, tmp_path / "p.json")
+    assert json.loads(done.stdout) == {"exact_match": 100.0, "f1": 100.0}
+    moved, formed = done.stderr.splitlines()
+    assert "'1932' of question 'q1' at character 21, not 20" in moved
+    assert (
+        "'Müller' of question 'q3' at character 31, where the context has NFC".replace("ü", "u\u0308")
+        in formed
+    )
+
+
+def test_squad_2_is_scored_and_added_by_its_answerable_questions(tmp_path: Path, database: Path) -> None:
+    asked = tmp_path / "q.json"
+    squad_file(asked, ("q1", "1932", 21), ("q2", "1933", 41))
+    file = json.loads(asked.read_text())
+    file["data"][0]["paragraphs"][0]["qas"][1] |= {"is_impossible": True, "answers": []}
+    asked.write_text(json.dumps(file))
+    (tmp_path / "p.json").write_text('{"q1": "1932", "q2": ""}')
+    commands: tuple[tuple[str | Path, ...], ...] = (
+        ("evaluate", asked, tmp_path / "p.json"),
+        ("questions", "add", asked, "--db", database),
+    )
+    for command in commands:
+        refused = collector(*command)
+        assert refused.returncode == 1
+        assert "question 'q2' is unanswerable (SQuAD 2.0)" in refused.stderr
+        assert "--answerable-only" in refused.stderr
+        assert not database.exists()
+        done = collector(*command, "--answerable-only")
+        assert done.returncode == 0
+        assert "left out 1 of 2 questions, which have no answer\n" in done.stderr
+    assert "added q, 1 question, 1 gold answer\n" in done.stdout

@@ -14,9 +14,12 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from contract.bundle import Precision, decode_manifest
+from contract.questions import Question
+from export.answering.inference import Cutter
 from export.building.build import BuildRequest, build
 from export.models.catalog import MODELS, Model
 from export.models.resolve import FAMILIES
+from export.models.sources import tokenizer_file
 from export.quantisation.weight_only import BLOCK, packed
 
 SMALL = {
@@ -71,6 +74,44 @@ def test_a_family_builds_and_verifies_in_every_precision(model: Model, tmp_path:
             assert manifest.recipe["biases_moved"] >= 2 * 2
         assert manifest.architecture.family == model.config["model_type"] and manifest.max_tokens == 512
         assert {path.name for path in bundle.iterdir()} == {"model.onnx", "tokenizer.json", "manifest.json"}
+
+
+@pytest.mark.parametrize(
+    ("model", "positions"),
+    [
+        (beside("bert", max_position_embeddings=128), 128),
+        (beside("bert", max_position_embeddings=200, type_vocab_size=1), 200),
+        (beside("roberta", max_position_embeddings=130, pad_token_id=1, type_vocab_size=1), 128),
+        (beside("electra", max_position_embeddings=96, type_vocab_size=1), 96),
+    ],
+    ids=["short", "one-type", "roberta", "electra"],
+)
+def test_few_positions_and_one_type_of_token_are_built_and_verified(
+    model: Model, positions: int, tmp_path: Path
+) -> None:
+    request = BuildRequest(model=shrunken(model), weights="random", precisions=("fp32", "int8"))
+    for bundle in build(request, tmp_path, lambda line: None):
+        manifest = decode_manifest((bundle / "manifest.json").read_bytes())
+        assert manifest.max_tokens == positions
+        assert manifest.verification is not None and manifest.verification["questions"] == 4
+        types = {"token_type_ids"} if model.config["type_vocab_size"] == 2 else set()
+        assert set(manifest.inputs) == {"input_ids"} | types
+
+
+def test_windows_are_as_long_as_the_positions_and_a_question_without_room_has_none() -> None:
+    tokenizer = tokenizer_file(None)
+    assert tokenizer is not None
+    text = tokenizer.path.read_text()
+    asked = Question("q", "who wrote it ?", "word " * 1000, (), "")
+    for positions, stride in ((128, 64), (384, 128), (512, 128)):
+        first, second, *_ = Cutter(text, ("input_ids",), positions).windows(asked)
+        assert first.inputs["input_ids"].size == second.inputs["input_ids"].size == min(positions, 384)
+        assert first.offsets[-2] == second.offsets[5 + stride]  # after [CLS], the question and [SEP]
+    cutter = Cutter(text, ("input_ids",), 128)
+    long = asked._replace(question="who " * 70)
+    assert cutter.windows(long) == []
+    assert len(cutter.windows(long._replace(context="word"))) == 1  # it fits without being cut
+    assert len(cutter.windows(asked)) > 10
 
 
 def test_onnxruntime_fuses_bundles_into_its_fast_operators(tmp_path: Path) -> None:

@@ -68,13 +68,57 @@ def spoil_tokenizer(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
+def cut_weights(folder: Path) -> None:
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+
+
+def three_labels(folder: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    head = {"qa_outputs.weight": torch.zeros(3, 32), "qa_outputs.bias": torch.zeros(3)}
+    save_file(tensors | head, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def pointer_as(name: str) -> Callable[[Path], None]:
+    """What Git leaves in place of a large file if Git LFS is not installed."""
+
+    def spoil(folder: Path) -> None:
+        pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 123456\n"
+        (folder / name).write_text(pointer)
+
+    return spoil
+
+
+def weights_in(name: str, content: bytes) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        (folder / "model.safetensors").unlink()
+        (folder / name).write_bytes(content)
+
+    return spoil
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
         (spoil_head, r"copy' has no trained question-answering head \(it lacks 'qa_outputs.bias'\)"),
-        (spoil_weights, "copy' cannot be loaded: "),
+        (spoil_weights, "copy' cannot be loaded: its file of weights is damaged or cut off"),
+        (cut_weights, "copy' cannot be loaded: its file of weights is damaged or cut off"),
+        (three_labels, r"the weights '.*' have the shape \[3.*\], but its config.json describes \[2"),
+        (pointer_as("model.safetensors"), "model.safetensors' is a Git LFS pointer, .*git lfs pull"),
+        (pointer_as("pytorch_model.bin"), "pytorch_model.bin' is a Git LFS pointer, .*git lfs pull"),
+        (pointer_as("tokenizer.json"), "tokenizer.json' is a Git LFS pointer, .*git lfs pull"),
+        (pointer_as("config.json"), "config.json' is a Git LFS pointer, .*git lfs pull"),
+        (weights_in("tf_model.h5", b"x"), "it has no weights of PyTorch: convert them"),
+        (weights_in("flax_model.msgpack", b"x"), "it has no weights of PyTorch: convert them"),
+        (weights_in("pytorch_model.bin", b"garbage"), "its file of weights is damaged or cut off"),
+        (weights_in("pytorch_model.bin", b""), "its file of weights is damaged or cut off"),
+        (weights_in("notes.md", b""), "it has no weights: it needs model.safetensors"),
+        (lambda folder: (folder / "tokenizer.json").write_text("{"), "copy' has no usable tokenizer: "),
         (spoil_config, "copy' cannot be loaded: "),
-        (spoil_tokenizer, "copy' has no usable tokenizer: "),
+        (spoil_tokenizer, "copy' has no tokenizer: copy tokenizer.json from the model"),
         (
             lambda folder: (folder / "config.json").unlink(),
             "copy' is not a model: it has neither",

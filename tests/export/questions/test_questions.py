@@ -1,5 +1,6 @@
 """Tests `export-models questions squad`: data from the hub's cache and from files, samples, and lengths."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -131,14 +133,23 @@ def with_answers(answers: dict[str, Any]) -> pa.Table:
     [
         (
             without("answers"),
-            r"data' has no column 'answers': it needs id, title, context, question, answers",
+            r"data' has no column 'answers': it needs id, context, question, answers",
         ),
         (
             with_answers({"text": [], "answer_start": []}),
-            r"no answer to question '0+2': .* reads SQuAD v1\.1",
+            r"data': question '0+2' is unanswerable .* with --answerable-only",
         ),
-        (with_answers({"text": ["Ada"], "answer_start": []}), r"an unusable question '0+2': zip\(\)"),
-        (with_answers({"text": [None], "answer_start": [0]}), r"unusable question '0+2': Expected `str`"),
+        (with_answers({"text": ["Ada"], "answer_start": []}), r"has 1 answers with 0 places at row 3"),
+        (table([*made_up(2), made_up(3)[2] | {"context": None}]), r"has no `context` at row 3"),
+        (table([*made_up(2), made_up(1)[0]]), r"has the id '0+0' twice, again at row 3"),
+        (
+            table(made_up(1)).set_column(0, "id", pa.array([True])),
+            r"row 1 does not fit the format: Expected .*got `bool` - at `\$\.id`",
+        ),
+        (
+            table(made_up(1)).set_column(3, "question", pa.array(["Qué".encode("latin-1")])),
+            r"its bytes are not UTF-8 text",
+        ),
     ],
 )
 def test_a_table_that_is_not_squad_is_refused(made: pa.Table, sentence: str, tmp_path: Path) -> None:
@@ -158,11 +169,88 @@ def test_a_damaged_file_is_refused_in_one_sentence(squad_command: Command, tmp_p
         assert not (tmp_path / "q.json").exists()
 
 
-def test_an_answer_that_is_not_in_its_context_leaves_no_file(squad_command: Command, tmp_path: Path) -> None:
-    write_parquet(with_answers({"text": ["Ada"], "answer_start": [1]}), tmp_path / "data")
+def test_answers_that_are_misplaced_are_counted_and_written_where_they_are(
+    squad_command: Command, tmp_path: Path
+) -> None:
+    context = made_up(3)[2]["context"]
+    write_parquet(with_answers({"text": ["Ada", "Eve"], "answer_start": [1, 2]}), tmp_path / "data")
     status, _, err = squad_command("--from", tmp_path / "data", "--to", tmp_path / "q.json")
-    assert status == 1 and "'Ada', which is not in its context at character 1" in err
-    assert not (tmp_path / "q.json").exists()
+    assert status == 0
+    assert f"1 gold answer is not where the file says, such as 'Ada' of question '{2:024x}'" in err
+    assert "1 gold answer is not in the context, such as 'Eve'" in err
+    golds = decode_questions((tmp_path / "q.json").read_bytes()).questions[2].golds
+    assert golds == (Gold("Ada", context.index("Ada")), Gold("Eve", 2))
+
+
+LISTS = {"text": pa.large_list(pa.large_string()), "answer_start": pa.list_(pa.int64())}
+BYTES = {"text": pa.list_(pa.binary()), "answer_start": pa.list_(pa.int16())}
+WORDS = pa.dictionary(pa.int32(), pa.string())
+
+
+@pytest.mark.parametrize(
+    "types",
+    [
+        {"id": pa.large_string(), "context": pa.large_string(), "answers": pa.struct(LISTS)},
+        {"title": WORDS, "context": WORDS},
+        {"id": pa.binary(), "question": pa.large_binary(), "answers": pa.struct(BYTES)},
+        {"context": pa.string_view()},
+    ],
+    ids=["large", "dictionary", "bytes", "views"],
+)
+def test_texts_and_places_may_have_other_types(types: dict[str, pa.DataType], tmp_path: Path) -> None:
+    rows = made_up(12)
+    plain = table(rows)
+    fields = [pa.field(field.name, types.get(field.name, field.type)) for field in plain.schema]
+    write_parquet(pa.Table.from_pylist(_encoded(rows, types), pa.schema(fields)), tmp_path / "data")
+    write_parquet(plain, tmp_path / "plain")
+    assert squad.from_file(tmp_path / "data").questions == squad.from_file(tmp_path / "plain").questions
+
+
+def _encoded(rows: list[dict[str, Any]], types: dict[str, pa.DataType]) -> list[dict[str, Any]]:
+    def encoded(value: Any, kind: pa.DataType | None) -> Any:
+        if kind is None:
+            return value
+        if isinstance(value, dict):
+            return {name: encoded(inner, kind.field(name).type) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [encoded(inner, kind.value_type) for inner in value]
+        binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+        return value.encode() if binary and isinstance(value, str) else value
+
+    return [{name: encoded(value, types.get(name)) for name, value in row.items()} for row in rows]
+
+
+@pytest.mark.parametrize("kind", [write_parquet, write_arrow_file, write_arrow_stream])
+def test_a_table_without_titles_and_with_integer_ids_is_read(
+    kind: Callable[[pa.Table, Path], None], tmp_path: Path
+) -> None:
+    rows = [row | {"id": place} for place, row in enumerate(made_up(3))]
+    kind(pa.Table.from_pylist(rows).drop_columns(["title"]), tmp_path / "data")
+    found = squad.from_file(tmp_path / "data").questions
+    assert [(q.id, q.title) for q in found] == [("0", ""), ("1", ""), ("2", "")]
+
+
+def test_answers_may_be_a_list_of_pairs(tmp_path: Path) -> None:
+    rows = [row | {"answers": [{"text": "Para", "answer_start": 0}]} for row in made_up(3)]
+    write_parquet(pa.Table.from_pylist(rows), tmp_path / "data")
+    assert [q.golds for q in squad.from_file(tmp_path / "data").questions] == [(Gold("Para", 0),)] * 3
+
+
+def test_squad_2_becomes_a_file_of_its_answerable_questions(squad_command: Command, tmp_path: Path) -> None:
+    write_parquet(with_answers({"text": [], "answer_start": []}), tmp_path / "data")
+    given = ("--from", tmp_path / "data", "--to", tmp_path / "q.json")
+    assert "--answerable-only" in squad_command(*given)[2]
+    status, _, err = squad_command(*given, "--answerable-only")
+    assert (status, err) == (0, "left out 1 of 3 questions, which have no answer\n")
+    assert len(decode_questions((tmp_path / "q.json").read_bytes()).questions) == 2
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_json_lines_of_rows_are_read(packed: bool, squad_command: Command, tmp_path: Path) -> None:
+    data = b"\n".join(map(msgspec.json.encode, made_up(7)))
+    (tmp_path / "rows.jsonl").write_bytes(gzip.compress(data) if packed else data)
+    status, out, _ = squad_command("--from", tmp_path / "rows.jsonl", "--to", tmp_path / "q.json")
+    assert status == 0 and "questions  7 in 2 paragraphs of 1 article" in out
 
 
 def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
