@@ -53,7 +53,9 @@ def base_install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_exactly_the_packages(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    pages = {name.partition(".data/data/")[2] for name in names if ".data/" in name}
+    assert pages == {f"share/man/man1/{program}.1" for program in PROGRAMS}
+    tops = {name.split("/")[0] for name in names if ".dist-info/" not in name and ".data/" not in name}
     assert tops == PACKAGES
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     assert not [name for name in names if "test" in name or "__pycache__" in name]
@@ -97,12 +99,13 @@ def test_the_base_install_has_every_program_and_says_what_the_others_need(
         helps_and_has_a_version([base_install / program], "", tmp_path)
     for command, extra in (
         (("collector", "runs", "--db", "x.db"), "collector"),
+        (("export-models", "list"), "export"),
         (("export-models", "build", "minilm-l6", "--weights", "random", "--to", "x"), "export"),
     ):
         program, *arguments = command
         done = run([base_install / program, *arguments], "", tmp_path)
         assert done.returncode == 1
-        assert f"distilbench[{extra}]" in done.stderr
+        assert f"-py3-none-any.whl[{extra}]" in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
 

@@ -1,11 +1,6 @@
-"""Prints messages to standard error and JSON to standard output."""
+"""Prints JSON to standard output."""
 
 import click
-
-
-def say(sentence: str) -> None:
-    """Print a message for the user."""
-    click.echo(sentence, err=True)
 
 
 def print_json(data: bytes) -> None:

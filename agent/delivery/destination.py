@@ -14,6 +14,7 @@ from agent.outbox.state_folder import OpenedState
 from agent.progress import Progress
 from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress, parse_broker
+from commandline.program.messages import Problem
 from contract.codec import printable
 from contract.messages import SeqRange
 
@@ -142,7 +143,7 @@ class ToBroker:
             self._publisher.settle(progress)
         problem = self._publisher.problem
         if problem is not None and problem != self._reported:
-            self._say(f"{problem}; measuring continues and results are kept")
+            self._say(Problem(f"{problem}; measuring continues and results are kept"))
             self._reported = problem
 
     def meanwhile(self) -> None:

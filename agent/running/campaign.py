@@ -22,6 +22,7 @@ from agent.stopping.stop_rule import hopeless
 from agent.systemd_notify import Service
 from commandline.counted import counted
 from commandline.outcome_text import outcome_lines
+from commandline.program.messages import Problem
 from contract.codec import printable
 from contract.records import RunFinished
 
@@ -66,7 +67,7 @@ def measure(
             end_runs_of_older_versions(state.outbox)
         undecided = hopeless(plans[0].settings, len(plans[0].questions))
         for sentence in warnings if undecided is None else (*warnings, undecided):
-            say(f"warning: {sentence}")
+            say(Problem(f"warning: {sentence}"))
         if request.threads == "auto":
             plans = [with_fastest_threads(plan, state.folder, state.stop, say) for plan in plans]
         with delivering(where, state, say) as delivery:
@@ -147,7 +148,7 @@ def measure_all(
 
 def _say_result(plan: Plan, last: RunFinished, say: Say) -> None:
     if last.status == "failed":
-        say(f"{plan.title} failed: {last.reason}")
+        say(Problem(f"{plan.title} failed: {last.reason}"))
         return
     errors = f", {last.errors} could not be answered" if last.errors else ""
     say(f"{plan.title}: {counted(last.answered, 'question')} answered{errors}")

@@ -68,7 +68,8 @@ def devices(database: Path, as_json: bool, selection: "Selection") -> None:
 def show(database: Path, run: str, as_json: bool) -> None:
     """Show one run: settings, times, telemetry, worst answers.
 
-    RUN is the id of a run, or the beginning of one; `collector runs` lists them.
+    RUN is the id of a run or the beginning of one, as `collector runs` lists them, or `latest` or `previous`:
+    the newest run, and the one before it that measured the same on the same device.
     """
     from collector.display.run_page import run_json, run_page
     from collector.store.database import Store
@@ -92,20 +93,22 @@ def show(database: Path, run: str, as_json: bool) -> None:
     "--format",
     "form",
     type=click.Choice(("table", "csv", "json")),
-    default="table",
-    show_default=True,
-    help="Print the rows as a table, as CSV or as JSON.",
+    help="Print the rows as a table, as CSV or as JSON. [default: table]",
 )
+@as_json
 @database
-def query(database: Path, sql: str, form: "GridFormat") -> None:
+def query(database: Path, sql: str, form: "GridFormat | None", as_json: bool) -> None:
     """Run a read-only SQL query and print its rows.
 
     Values are printed as they are: numbers unrounded, NULL as an empty cell, a BLOB in hexadecimal.
     `collector schema` describes the tables and views.
     """
+    if as_json and form not in {None, "json"}:
+        raise click.UsageError("--json and --format cannot be used together")
     from collector.display.grid import Grid, grid_text
     from collector.store.database import Store
 
+    form = "json" if as_json else form or "table"
     with Store.open_to_read(database) as store:
         columns, rows = store.query(sql)
     click.echo(grid_text(Grid(columns, rows, "no rows", exact=True), form, terminal_width()), nl=False)

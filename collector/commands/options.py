@@ -11,6 +11,7 @@ import click
 
 from commandline.help import option_group
 from commandline.options import all_of
+from commandline.program import messages
 
 if TYPE_CHECKING:
     from collector.display.grid import Grid
@@ -170,4 +171,4 @@ def say(line: str) -> None:
     """Print a line for the operator on standard error; data goes to standard output."""
     from collector.display.untrusted_text import plain
 
-    click.echo(plain(line), err=True)
+    messages.say(type(line)(plain(line)))

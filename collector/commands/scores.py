@@ -8,7 +8,7 @@ from collector.commands.options import FILE, as_json, bring_up_to_date, database
 from collector.errors import BadInput
 from commandline.counted import counted
 from commandline.help import Command, CommandGroup, option_group
-from commandline.streams import print_or_drop
+from commandline.program.streams import print_or_drop
 
 
 @click.group(cls=CommandGroup)

@@ -14,6 +14,7 @@ from collector.display.grid import Grid
 from collector.errors import BrokerUnavailable
 from collector.store.database import Store
 from commandline.broker_address import BrokerAddress
+from commandline.program.messages import Problem
 from contract.device import Device
 from contract.errors import ContractError
 from contract.messages import State, decode_message
@@ -183,7 +184,7 @@ def look_repeatedly(
                 draw(fleet.grid(store))
                 continue
             if ready and isinstance(event, Lost):
-                say(event.reason)
+                say(Problem(event.reason))
             else:
                 ready = _take(fleet, event) or ready
             if events.empty():

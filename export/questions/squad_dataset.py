@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import msgspec
 
 from commandline.counted import counted
+from commandline.program.installation import how_to_add
 from contract.questions import MAX_QUESTION_FILE_BYTES, Gold, Question, QuestionFile, decode_questions
 from export.errors import BadInput, NotInstalled, StorageUnavailable, first_line
 from export.models import hub
@@ -149,8 +150,8 @@ def _table(path: Path, start: bytes) -> "pa.Table":
         from pyarrow import ipc, parquet
     except ModuleNotFoundError:
         raise NotInstalled(
-            f"reading '{path}' needs the package pyarrow, which is not installed: "
-            "run pip install 'distilbench[export]'"
+            f"reading '{path}' needs the package pyarrow, which is not installed; install it with: "
+            f"{how_to_add('export')}"
         ) from None
     try:
         if start.startswith(_PARQUET):

@@ -98,8 +98,8 @@ def test_a_script_runs_no_code_of_the_current_folder(script: Path, tmp_path: Pat
 
 def test_installer_units_and_programs_mean_the_same_places() -> None:
     installer = (DEPLOY / "install-agent.sh").read_text()
-    assert f"SETTINGS={AGENT.default.parent}\n" in installer
-    assert str(COLLECTOR.default) in (DEPLOY / "systemd/distilbench-collector.service").read_text()
+    assert f"SETTINGS={AGENT.of_machine.parent}\n" in installer
+    assert str(COLLECTOR.of_machine) in (DEPLOY / "systemd/distilbench-collector.service").read_text()
     for unit in SERVICES:
         assert "User=distilbench\n" in unit.read_text()
         assert "ExecStart=/opt/distilbench/current/bin/" in unit.read_text()

@@ -93,9 +93,9 @@ def test_wrong_input_is_reported(agent: Agent, tiny_bundle: Path, tmp_path: Path
     to_file = ("--questions", SAMPLE_QUESTIONS, "--to-file", tmp_path / "out")
     fails_in_one_sentence(agent("run", tmp_path / "no-such", *to_file), "there is no bundle at", "no-such")
     fails_in_one_sentence(agent("run", tmp_path, *to_file), "is not a bundle")
-    fails_in_one_sentence(
-        agent("run", tiny_bundle, *to_file, "--device-id", "Küche\x1b"), "'Küche?' is not a device id"
-    )
+    ended = agent("run", tiny_bundle, *to_file, "--device-id", "Küche\x1b")
+    assert ended.returncode == 2
+    assert "Invalid value for '--device-id': 'Küche?' is not a device id" in ended.stderr
     fails_in_one_sentence(
         agent("run", tiny_bundle, "--questions", SAMPLE_QUESTIONS, "--to-file", tmp_path / "no" / "out"),
         "the folder of",
