@@ -1,5 +1,6 @@
 """Commands that show, prune and describe the database."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import click
 
 from collector.commands.options import as_json, database, in_colour, say, show_list, terminal_width
 from collector.commands.selecting import selecting
+from commandline.counted import counted
 from commandline.help import Command, option_group
 
 if TYPE_CHECKING:
@@ -14,18 +16,32 @@ if TYPE_CHECKING:
     from collector.display.grid import GridFormat
 
 
+SHOWN_RUNS = 20
+"""How many runs `collector runs` lists on a terminal."""
+
+
 @click.command(
     cls=Command,
     examples="""
     collector runs --db results.db
+    collector runs --last 5 --db results.db
     collector runs --device pi-5 --since 2026-01-31 --db results.db
     """,
 )
 @selecting
-@option_group("Output", as_json)
+@option_group(
+    "Output",
+    click.option(
+        "--last",
+        metavar="N",
+        type=click.IntRange(1),
+        help=f"List only the N newest runs. [default: {SHOWN_RUNS} on a terminal, otherwise all]",
+    ),
+    as_json,
+)
 @database
-def runs(database: Path, as_json: bool, selection: "Selection") -> None:
-    """List the runs with device, model, progress and state.
+def runs(database: Path, last: int | None, as_json: bool, selection: "Selection") -> None:
+    """List the runs with device, model, progress and state, the newest first.
 
     A run whose end has not arrived is running. It is abandoned once the device starts an equal run later, or
     ends a later one and has not resumed it since.
@@ -36,7 +52,11 @@ def runs(database: Path, as_json: bool, selection: "Selection") -> None:
 
     with Store.open_to_read(database) as store:
         found, left_out = read_runs(store)
-    show_list(listing.runs(selection.of(found)), as_json)
+    newest_first = selection.of(found)[::-1]
+    shown = SHOWN_RUNS if last is None and not as_json and sys.stdout.isatty() else last
+    show_list(listing.runs(newest_first[:shown]), as_json)
+    if last is None and shown is not None and shown < len(newest_first):
+        say(f"{shown} of {counted(len(newest_first), 'run')}; --last N lists more")
     for run in left_out:
         say(str(run))
 

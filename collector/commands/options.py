@@ -148,13 +148,13 @@ def bring_up_to_date(database: Path) -> None:
 
 def show_list(grid: "Grid", as_json: bool) -> None:
     """Print a list: shortened and fitted to the terminal for people, in full as JSON."""
+    from collector.display.abridged import abridged
     from collector.display.grid import grid_text
-    from collector.display.listing import for_people
 
     if as_json:
         click.echo(grid_text(grid, "json"), nl=False)
     else:
-        click.echo(grid_text(for_people(grid), "table", terminal_width()), nl=False)
+        click.echo(grid_text(abridged(grid), "table", terminal_width()), nl=False)
 
 
 def terminal_width() -> int | None:

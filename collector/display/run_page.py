@@ -142,7 +142,7 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
             ("revision", weights.revision),
             ("licence", weights.licence),
             ("trained on", weights.training_data),
-            ("trained on articles", ", ".join(weights.training_articles) or None),
+            ("articles", ", ".join(weights.training_articles) or None),
             ("recipe", _pairs(d.bundle.recipe)),
             ("built by", _pairs(d.bundle.tools)),
         ),

@@ -87,6 +87,7 @@ class Fleet:
             _COLUMNS,
             [self._row(store, device_id, self._states[device_id]) for device_id in sorted(self._states)],
             "no device has reported its state to this broker",
+            least=("dropped", "machine", "run", "per_second", "celsius", "reason", "seconds_left"),
         )
 
     def _note_rate(self, device_id: str, state: State, now: float) -> None:

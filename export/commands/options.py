@@ -9,7 +9,7 @@ from export.errors import BadInput
 
 
 class ExistingPath(click.Path):
-    """The type of a file or folder that must exist. If it does not, the command line is not wrong: status 1."""
+    """The type of a file or folder that must exist; if it does not, the exit status is 1, not 2."""
 
     def __init__(self, **kinds: bool) -> None:
         super().__init__(exists=True, path_type=Path, **kinds)
