@@ -139,4 +139,5 @@ def _plain(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return "-" if value is None else printable(str(value))
+    """A value as the file would have it, without quotes."""
+    return "-" if value is None else str(value).lower() if isinstance(value, bool) else printable(str(value))

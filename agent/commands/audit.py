@@ -1,6 +1,9 @@
 """`agent audit`: checks that answers do not come from a cache."""
 
+import sys
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -9,6 +12,7 @@ from agent.commands.options import FOLDER, questions_option
 from agent.errors import BadInput
 from commandline.counted import counted
 from commandline.help import Command
+from commandline.program.messages import may_draw
 
 
 @click.command(
@@ -49,12 +53,14 @@ def audit(bundle: Path, question_file: Path, limit: int) -> int:
         worker.load(described, settings)
         worker.ask(chosen[:10], seconds=60.0)  # warm-up
         remaining = with_repeats(chosen)
-        while remaining:
-            outcomes = worker.ask(remaining[:64], seconds=0.5).outcomes
-            for outcome in outcomes:
-                if outcome.error is None:
-                    times[outcome.question_id].append(time_ns(outcome))
-            remaining = remaining[len(outcomes) :]
+        with _progress(len(remaining)) as show:
+            while remaining:
+                outcomes = worker.ask(remaining[:64], seconds=0.5).outcomes
+                for outcome in outcomes:
+                    if outcome.error is None:
+                        times[outcome.question_id].append(time_ns(outcome))
+                remaining = remaining[len(outcomes) :]
+                show(len(outcomes))
     pairs = [pair for pair in times.values() if len(pair) == 2]
     if not pairs:
         raise BadInput("no question could be answered, so there is nothing to compare")
@@ -65,3 +71,13 @@ def audit(bundle: Path, question_file: Path, limit: int) -> int:
         + ("no sign of cached answers" if found.passed else "answers seem to come from a cache")
     )
     return int(not found.passed)
+
+
+@contextmanager
+def _progress(length: int) -> Iterator[Callable[[int], None]]:
+    """Draw a bar with the time left on a terminal; yields a function that takes how many more are done."""
+    if not may_draw():
+        yield lambda more: None
+        return
+    with click.progressbar(length=length, label="asking questions", file=sys.stderr) as bar:
+        yield bar.update

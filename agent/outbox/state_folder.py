@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from agent.errors import BadInput, OutboxDamaged, StateUnusable
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, WhenFull
@@ -19,6 +19,9 @@ from contract.codec import printable
 from contract.errors import Malformed
 
 _HOSTNAME_CHARS = 56
+
+OUTBOX_FILE: Final = "outbox.db"
+"""The file of the outbox in a state folder."""
 
 
 class StateFolder:
@@ -32,7 +35,7 @@ class StateFolder:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self.path = path = path or _default_folder()
+        self.path = path = path or default_folder()
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -41,7 +44,7 @@ class StateFolder:
     @property
     def outbox(self) -> Path:
         """The path of the outbox."""
-        return self.path / "outbox.db"
+        return self.path / OUTBOX_FILE
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -159,7 +162,8 @@ def write_whole(file: Path, data: bytes) -> None:
     draft.replace(file)
 
 
-def _default_folder() -> Path:
+def default_folder() -> Path:
+    """Return the user's state folder, `distilbench` in the user's state home; it may not exist yet."""
     home = os.environ.get("XDG_STATE_HOME", "")
     return (Path(home) if home.startswith("/") else Path.home() / ".local" / "state") / "distilbench"
 

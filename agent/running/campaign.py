@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent.bundles.bundle import describe
-from agent.delivery.destination import Delivery, Destination, Say, delivering
+from agent.delivery.destination import Delivery, Destination, ResultFile, Say, delivering
 from agent.errors import OutboxFull
 from agent.machine.device import inspect_device
 from agent.machine.remarks import remarks
@@ -74,9 +74,16 @@ def measure(
             finished = measure_all(plans, state, delivery, say, resume=request.resume)
             state.stop.check()
         if pending := state.outbox.pending():
-            place = f"for a collector in '{printable(str(state.folder))}': 'agent flush' sends"
-            say(counted(pending, f"result waits {place} it", f"results wait {place} them"))
+            say(_waiting(pending, state.folder, where))
     return any(last.status == "failed" for last in finished)
+
+
+def _waiting(pending: int, folder: Path, where: Destination) -> str:
+    if isinstance(where, ResultFile):
+        place = f"in '{printable(str(folder))}': 'agent flush --to-file {printable(str(where.path))}' appends"
+    else:
+        place = f"for a collector in '{printable(str(folder))}': 'agent flush' sends"
+    return counted(pending, f"result waits {place} it", f"results wait {place} them")
 
 
 def _in_possible_rounds(plans: Sequence[Plan], say: Say) -> list[Plan]:

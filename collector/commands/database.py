@@ -157,9 +157,12 @@ def query(database: Path, sql: str, form: "GridFormat | None", as_json: bool) ->
     ),
     click.option("--rejected", is_flag=True, help="Delete all rejected messages."),
     click.option("--yes", is_flag=True, help="Delete without asking."),
+    click.option("--dry-run", is_flag=True, help="Print what would be deleted; delete nothing."),
 )
 @database
-def prune(database: Path, runs: tuple[str, ...], before: str | None, rejected: bool, yes: bool) -> None:
+def prune(
+    database: Path, runs: tuple[str, ...], before: str | None, rejected: bool, yes: bool, dry_run: bool
+) -> None:
     """Delete runs or rejected messages for good.
 
     Prints what it would delete, and asks. Refuses while `collector serve` uses the database.
@@ -174,6 +177,9 @@ def prune(database: Path, runs: tuple[str, ...], before: str | None, rejected: b
         selection = select(store, runs, before, rejected=rejected)
         if not selection:
             click.echo("nothing to remove")
+            return
+        if dry_run:
+            click.echo(f"would remove {selection}")
             return
         if not yes:
             click.confirm(f"Remove {selection}?", abort=True, err=True)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from agent.cli import cli
 from agent.machine.device import core_list, usable_core_numbers
 from agent.outbox.state_folder import StateFolder
 from contract.device import Device
@@ -59,6 +61,12 @@ def test_the_device_is_json_and_keeps_its_name(agent: Agent, state_dir: Path) ->
     assert (device.device_id, device.hardware_class) == ("kitchen-pi", "raspberry-pi-5")
 
 
+def test_status_makes_nothing(tmp_path: Path) -> None:
+    ended = CliRunner(env={"XDG_STATE_HOME": str(tmp_path / "state")}).invoke(cli, ["status"])
+    assert (ended.exit_code, ended.stdout.split()[:2]) == (0, ["pending", "0"])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_status_of_an_empty_outbox(agent: Agent) -> None:
     assert agent("status").stdout == (
         "pending     0\ndropped     0\nunfinished  0 runs\ndelivery    never tried\n"
@@ -100,7 +108,10 @@ def test_wrong_input_is_reported(agent: Agent, tiny_bundle: Path, tmp_path: Path
         agent("run", tiny_bundle, "--questions", SAMPLE_QUESTIONS, "--to-file", tmp_path / "no" / "out"),
         "the folder of",
     )
-    fails_in_one_sentence(agent("answer", tiny_bundle, "--question", "Who?", "--context", ""), "is empty")
+    for question, context, option in (("Who?", " ", "--context"), ("", "Ada wrote it.", "--question")):
+        ended = agent("answer", tiny_bundle, "--question", question, "--context", context)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert f"{option} is empty" in ended.stderr
     wordy = shutil.copytree(tiny_bundle, tmp_path / "wordy")
     manifest = json.loads((wordy / "manifest.json").read_text())
     manifest["recipe"] = {"notes": "x" * 200_000}
@@ -182,6 +193,25 @@ def test_progress_is_drawn_on_a_terminal_only(
     assert process.returncode == 0
     assert b"60 of 60 questions, p50 " in output
     assert output.endswith(b"60 questions answered\r\n")
+
+
+def test_messages_of_a_run_are_quiet_or_json_if_asked(
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
+) -> None:
+    run = ("run", tiny_bundle, "--questions", questions, "--limit", "3", "--rounds", "1")
+    detailed = agent(*run, "--to-file", tmp_path / "a", "-v", "--log-format", "json")
+    assert detailed.returncode == 0, detailed.stderr
+    said = [json.loads(line) for line in detailed.stderr.splitlines()]
+    assert {"time", "level", "message"} == set(said[0])
+    assert "debug" in {line["level"] for line in said}
+    assert any("3 questions answered" in line["message"] for line in said)
+    quiet = agent(*run, "--to-file", tmp_path / "b", "--quiet")
+    assert quiet.returncode == 0
+    assert all(line.startswith("warning: ") for line in quiet.stderr.splitlines())
+    gone = agent(*run, "--to-file", tmp_path / "no" / "c", "--log-format", "json")
+    assert gone.returncode == 1
+    (line,) = [json.loads(line) for line in gone.stderr.splitlines()]
+    assert (line["level"], line["message"][:7]) == ("error", "agent: ")
 
 
 def test_a_reader_that_leaves_early_is_not_complained_about(state_dir: Path) -> None:
