@@ -7,6 +7,6 @@ from runs at full size.
 import sys
 
 if sys.argv[:1] == ["-m"]:  # Python is still looking for the benchmark of `python -m bench.NAME`
-    from bench.commandline.program.ending import print_error
+    from bench.commandline.ending import print_error
 
     sys.excepthook = print_error

@@ -35,7 +35,7 @@ def test_the_asyncapi_document_refers_to_what_is_there() -> None:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_manual_page_is_right_for_groff_and_complete(name: str) -> None:
     page = ROOT / "docs" / "man" / f"{name}.1"
-    groff = [installed.program("groff"), "-man", "-ww", "-rLL=100n", "-Tascii", page]
+    groff = [installed.program("groff"), "-man", "-ww", "-rLL=100n", "-Tascii", str(page)]
     done = subprocess.run(groff, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     seen = " ".join(re.sub(r".\x08", "", done.stdout).split())

@@ -58,7 +58,7 @@ def packages(*names: str) -> None:
     """Import Python packages now that are used later.
 
     Raises:
-        ModuleNotFoundError: one is not installed; `bench.commandline.program.ending` prints it.
+        ModuleNotFoundError: one is not installed; `bench.commandline.ending` prints it.
     """
     for name in names:
         importlib.import_module(name)
