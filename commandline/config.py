@@ -68,16 +68,22 @@ class ConfigFile:
 
     @property
     def of_user(self) -> Path:
-        """The user's own file."""
+        """The user's own file; that of the machine for a user who has no home."""
         base = os.environ.get("XDG_CONFIG_HOME", "")
-        # The specification: a path that is not absolute is ignored.
-        folder = Path(base) if base.startswith("/") else Path("~/.config").expanduser()
+        try:
+            # The specification: a path that is not absolute is ignored.
+            folder = Path(base) if base.startswith("/") else Path.home() / ".config"
+        except RuntimeError:
+            return self.of_machine
         return folder / "distilbench" / self._name
 
     @property
     def default(self) -> Path:
         """The file to read if it exists and no other file is named."""
-        return self.of_user if self.of_user.exists() else self.of_machine
+        try:
+            return self.of_user if self.of_user.exists() else self.of_machine
+        except OSError:  # the home of another user, as after `runuser`
+            return self.of_machine
 
     @property
     def new(self) -> Path:

@@ -52,6 +52,22 @@ def test_the_users_own_file_is_read_instead_of_the_machines(tmp_path: Path) -> N
     )
 
 
+def test_a_home_that_is_absent_or_closed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", refused)
+        assert CONFIG.default == CONFIG.of_machine
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert CONFIG.default == CONFIG.new == CONFIG.of_machine
+
+
 @pytest.mark.parametrize(("user", "place"), [(1000, "of_user"), (0, "of_machine")])
 def test_a_new_file_is_the_users_own_unless_the_user_is_root(
     user: int, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
