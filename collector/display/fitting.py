@@ -11,8 +11,8 @@ _WORDS: Final = 4
 """A text with as many words is a sentence."""
 
 
-class Column(NamedTuple):
-    """What is known of a column before it is drawn."""
+class Breadth(NamedTuple):
+    """How much of the terminal a column of a list takes, before it is drawn."""
 
     name: str
     widest: int
@@ -28,7 +28,7 @@ class Column(NamedTuple):
         return min(self.widest, max(self.title, _SHORTEST)) if self.shrinks else self.widest
 
 
-def fitted(columns: Sequence[Column], least: Sequence[str], width: int) -> dict[str, int]:
+def fitted(columns: Sequence[Breadth], least: Sequence[str], width: int) -> dict[str, int]:
     """Choose the columns that fit, and how wide each is.
 
     Args:

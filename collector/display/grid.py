@@ -7,7 +7,7 @@ import msgspec
 
 from collector.display.console_text import console_text
 from collector.display.csv_text import csv_text
-from collector.display.fitting import GAP, Column, fitted, shortened
+from collector.display.fitting import GAP, Breadth, fitted, shortened
 from collector.display.untrusted_text import plain
 
 GridFormat = Literal["table", "csv", "json"]
@@ -79,7 +79,7 @@ def _widths(grid: Grid, rows: Sequence[Sequence[str]], width: int) -> dict[str, 
         title = cell_len(_title(grid, name))
         widest = max((title, *(cell_len(row[i]) for row in rows)))
         rigid = _numbers(grid, i) or name in {"run", "sha256"} or name.endswith("_at")
-        columns.append(Column(name, widest, title, shrinks=not rigid))
+        columns.append(Breadth(name, widest, title, shrinks=not rigid))
     empty = [name for i, name in enumerate(grid.columns) if all(row[i] is None for row in grid.rows)]
     return fitted(columns, (*empty, *(name for name in grid.least if name not in empty)), width)
 

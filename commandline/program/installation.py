@@ -21,7 +21,7 @@ _UV_FILE: Final = "uv-receipt.toml"
 _ANY_WHEEL: Final = "distilbench-VERSION-py3-none-any.whl"
 
 
-class Origin(NamedTuple):
+class InstalledFrom(NamedTuple):
     """What distilbench was installed from."""
 
     path: str
@@ -38,7 +38,7 @@ def how_to_add(extra: str) -> str:
     Args:
         extra: the name of the extra, such as `collector`.
     """
-    origin = _origin()
+    origin = _installed_from()
     what = [*(["--editable"] if origin.is_editable else []), f"{origin.path}[{extra}]"]
     torch = ["--extra-index-url", TORCH_INDEX] if extra in _TORCH_EXTRAS else []
     if Path(sys.prefix, _PIPX_FILE).exists():
@@ -52,14 +52,14 @@ def how_to_add(extra: str) -> str:
     return shlex.join([sys.executable, "-m", "pip", "install", *torch, *what])
 
 
-def _origin() -> Origin:
+def _installed_from() -> InstalledFrom:
     try:
         installed = distribution("distilbench")
     except PackageNotFoundError:  # run from a clone that is not installed
-        return Origin(str(Path(__file__).parents[2]), True, "")
+        return InstalledFrom(str(Path(__file__).parents[2]), True, "")
     installer = (installed.read_text("INSTALLER") or "").strip()
     recorded = json.loads(installed.read_text("direct_url.json") or "{}")  # PEP 610
     path = Path(unquote(urlsplit(recorded.get("url", "")).path))
     if not path.name or not path.exists():
-        return Origin(_ANY_WHEEL, False, installer)
-    return Origin(str(path), recorded.get("dir_info", {}).get("editable", False), installer)
+        return InstalledFrom(_ANY_WHEEL, False, installer)
+    return InstalledFrom(str(path), recorded.get("dir_info", {}).get("editable", False), installer)

@@ -2,14 +2,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from collector.display.fitting import GAP, Column, fitted, shortened
+from collector.display.fitting import GAP, Breadth, fitted, shortened
 from collector.display.grid import Grid, grid_text
 
 COLUMNS = (
-    Column("run", 8, 3, shrinks=False),
-    Column("device", 40, 6, shrinks=True),
-    Column("state", 8, 5, shrinks=True),
-    Column("notes", 60, 5, shrinks=True),
+    Breadth("run", 8, 3, shrinks=False),
+    Breadth("device", 40, 6, shrinks=True),
+    Breadth("state", 8, 5, shrinks=True),
+    Breadth("notes", 60, 5, shrinks=True),
 )
 SENTENCE = "other programs use the cores"
 GRID = Grid(
@@ -52,7 +52,8 @@ def test_a_fitted_table_is_no_wider_than_the_terminal(
     drawn: list[tuple[int, int, bool]], width: int, data: st.DataObject
 ) -> None:
     columns = [
-        Column(str(i), max(widest, title), title, shrinks) for i, (widest, title, shrinks) in enumerate(drawn)
+        Breadth(str(i), max(widest, title), title, shrinks)
+        for i, (widest, title, shrinks) in enumerate(drawn)
     ]
     least = data.draw(st.lists(st.sampled_from([column.name for column in columns]), unique=True))
     found = fitted(columns, least, width)
