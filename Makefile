@@ -3,9 +3,9 @@
 # for examples that the quick ones have not tried. CI runs both.
 #
 #   PYTHON       the interpreter to start from (default python3; 3.11 to 3.14)
-#   TORCH_INDEX  a package index to prefer for torch. PyPI's torch for Linux is a CUDA build of several
-#                gigabytes; the CPU build is ten times smaller:
-#                  make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+#   TORCH_INDEX  the package index to take torch from. By default it is PyTorch's index of CPU builds, if that
+#                answers within 3 seconds: PyPI's torch for Linux is a CUDA build of several gigabytes. To get that one:
+#                  make demo TORCH_INDEX=https://pypi.org/simple
 #   WORKERS      how many processes share the tests, such as WORKERS=4 or, for one after the other, WORKERS=0;
 #                by default one per core and at most eight, since each that builds models takes a gigabyte
 #   DEMO         further options of the demo, such as DEMO="--limit 20"
@@ -28,8 +28,7 @@ BENCH ?=
 NEEDED_GB := 6
 
 BIN := .venv/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt \
-	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
@@ -77,5 +76,6 @@ clean:
 	@echo "setting up .venv (once; a few minutes)" >&2
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(PIP_INSTALL) --editable '.[demo]' --group dev
+	@index='$(TORCH_INDEX)'; index=$${index:-$$($(PYTHON) -m demo.torch_index)}; \
+	$(PIP_INSTALL) $${index:+--extra-index-url "$$index"} --editable '.[demo]' --group dev
 	@touch $@

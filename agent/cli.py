@@ -13,8 +13,9 @@ from agent.commands.run import run
 from agent.commands.run_plan import run_plan
 from agent.commands.status import status
 from agent.errors import AgentError
-from commandline.ending import run_program
-from commandline.help import CONTEXT, CommandGroup
+from commandline.help import CONTEXT, CommandGroup, version_option
+from commandline.program.completion import completion_command
+from commandline.program.ending import run_program
 
 
 def main() -> int:
@@ -34,7 +35,7 @@ def main() -> int:
     agent run --help
     """,
 )
-@click.version_option(package_name="distilbench", prog_name="agent")
+@version_option("agent")
 def cli() -> None:
     """Measure question-answering models on this device and send the results to a collector.
 
@@ -46,4 +47,5 @@ def cli() -> None:
 cli.add_section("Prepare this device", config, doctor, device, fetch)
 cli.add_section("Measure", answer, run, run_plan, audit)
 cli.add_section("Deliver results", status, flush)
+cli.add_section("This program", completion_command("agent"))
 CONFIG.configure(cli, except_for=config.commands["init"])

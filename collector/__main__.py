@@ -1,8 +1,14 @@
-"""The entry point of `python -m collector`."""
+"""The entry point of the program, also as `python -m collector`."""
 
 import sys
 
-from collector.cli import main
+from commandline.program.start import start
+
+
+def main() -> int:
+    """Run the program; return its exit status."""
+    return start("collector.cli")
+
 
 if __name__ == "__main__":
     sys.exit(main())

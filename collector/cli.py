@@ -7,8 +7,9 @@ from collector.commands import database, doctor, intake, predictions, reports, s
 from collector.commands import provision as access
 from collector.commands.config import CONFIG
 from collector.errors import CollectorError
-from commandline.ending import run_program
-from commandline.help import CONTEXT, CommandGroup
+from commandline.help import CONTEXT, CommandGroup, version_option
+from commandline.program.completion import completion_command
+from commandline.program.ending import run_program
 
 _EXTRAS = {
     **dict.fromkeys(("iotcore", "jinja2", "plotly", "rich", "sqlite_utils"), "collector"),
@@ -33,7 +34,7 @@ def main() -> int:
     export DISTILBENCH_DB=results.db
     """,
 )
-@click.version_option(package_name="distilbench")
+@version_option("collector")
 def cli() -> None:
     """Store the results of agents, score them, and report which model suits which hardware.
 
@@ -51,7 +52,7 @@ cli.add_section(
     predictions.predictions,
     predictions.evaluate,
 )
-cli.add_section("Compare", reports.report, reports.compare)
+cli.add_section("Compare", reports.report, reports.open_report, reports.compare)
 cli.add_section(
     "Look into the database",
     database.runs,
@@ -61,4 +62,5 @@ cli.add_section(
     database.schema,
     database.prune,
 )
+cli.add_section("This program", completion_command("collector"))
 CONFIG.configure(cli, except_for=configuration.config.commands["init"])

@@ -5,6 +5,7 @@ Each option has one name: `--flush-seconds 5` is `DISTILBENCH_FLUSH_SECONDS=5` i
 counts; this module passes it the values of the file.
 """
 
+import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -42,16 +43,52 @@ class Setting(NamedTuple):
 class ConfigFile:
     """The configuration file of one program.
 
+    If no file is named, the user's own is read, `distilbench/PROGRAM.toml` in $XDG_CONFIG_HOME; if it does
+    not exist, that of the machine, /etc/distilbench/PROGRAM.toml. The two are not merged: the credentials in
+    a file belong to the broker in the same file.
+
     Args:
-        default: the file to read if it exists and no other file is named.
+        program: the program's name.
         options: the options that the file may set.
         refusal: the program's error for bad input.
     """
 
-    def __init__(self, default: Path, options: Decorator, refusal: type[Exception]) -> None:
-        self.default = default
+    places: Final = "~/.config/distilbench or /etc/distilbench"
+    """The folders of the two files, as help names them."""
+
+    def __init__(self, program: str, options: Decorator, refusal: type[Exception]) -> None:
+        self._name = f"{program}.toml"
         self.options = options
         self.refusal = refusal
+
+    @property
+    def of_machine(self) -> Path:
+        """The file of all users and services."""
+        return Path("/etc/distilbench", self._name)
+
+    @property
+    def of_user(self) -> Path:
+        """The user's own file; that of the machine for a user who has no home."""
+        base = os.environ.get("XDG_CONFIG_HOME", "")
+        try:
+            # The specification: a path that is not absolute is ignored.
+            folder = Path(base) if base.startswith("/") else Path.home() / ".config"
+        except RuntimeError:
+            return self.of_machine
+        return folder / "distilbench" / self._name
+
+    @property
+    def default(self) -> Path:
+        """The file to read if it exists and no other file is named."""
+        try:
+            return self.of_user if self.of_user.exists() else self.of_machine
+        except OSError:  # the home of another user, as after `runuser`
+            return self.of_machine
+
+    @property
+    def new(self) -> Path:
+        """The file that `config init` writes if no other file is named."""
+        return self.of_machine if os.geteuid() == 0 else self.of_user
 
     @cached_property
     def settings(self) -> dict[str, click.Option]:
@@ -90,7 +127,7 @@ class ConfigFile:
                 envvar=f"{PREFIX}CONFIG",
                 metavar="FILE",
                 help="TOML file of options, as `config init` writes it. "
-                f"[default: {self.default}, if it exists]",
+                f"[default: {self._name} in {self.places}]",
             )
         )
 

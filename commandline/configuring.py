@@ -11,7 +11,7 @@ from commandline.broker_address import may_hold_password
 from commandline.config import ConfigFile, Setting, config_file, variable
 from commandline.counted import counted
 from commandline.help import Command, CommandGroup, option_group
-from commandline.streams import print_json
+from commandline.program.streams import print_json
 from contract.codec import encode, json_text, printable
 from contract.config import Key, Value, explain_config
 
@@ -48,10 +48,11 @@ def _init(program: str, command: str, config: ConfigFile) -> click.Command:
         cls=Command,
         help="Write a new configuration file that explains every key.\n\n"
         "Options that are given here are set in the file; the other keys are comments. "
-        f"FILE is {config.default} by default, and - is standard output. An existing file is not changed.",
+        "By default, FILE is the user's own in ~/.config/distilbench or, for root, that of the machine in "
+        "/etc/distilbench; - is standard output. An existing file is not changed.",
         examples=f"{program} config init {program}.toml --broker mqtt://workstation",
     )
-    @click.argument("file", type=_FILE, default=config.default)
+    @click.argument("file", type=_FILE, default=lambda: config.new)
     @config.options
     @click.pass_context
     def init(context: click.Context, /, file: Path, **values: Any) -> None:
@@ -69,6 +70,8 @@ def _init(program: str, command: str, config: ConfigFile) -> click.Command:
             return
         shown = printable(str(file))
         try:
+            if file == config.of_user:
+                file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("x") as opened:
                 opened.write(text)
         except OSError as error:
@@ -83,10 +86,10 @@ def _check(program: str, config: ConfigFile, check_all: Check) -> click.Command:
         "check",
         cls=Command,
         help="Check a configuration file and the files that it names.\n\n"
-        f"FILE is {config.default} by default. Connects to nothing.",
+        f"By default, FILE is the file in {config.places} that the program would read. Connects to nothing.",
         examples=f"{program} config check {program}.toml",
     )
-    @click.argument("file", type=_FILE, default=config.default)
+    @click.argument("file", type=_FILE, default=lambda: config.default)
     def check(file: Path) -> None:
         values = config.read(file)
         shown = printable(str(file))
@@ -116,7 +119,7 @@ def _show(config: ConfigFile) -> click.Command:
         for entry in found:
             click.echo(f"{entry.key:{width}}  {_text(entry.value):{values_width}}  {printable(entry.source)}")
         if config_file(context) is None:
-            click.echo(f"(no configuration file was read: {config.default} does not exist)", err=True)
+            click.echo(f"(no configuration file was read: there is none in {config.places})", err=True)
 
     return show
 
@@ -143,4 +146,5 @@ def _plain(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return "-" if value is None else printable(str(value))
+    """A value as the file would have it, without quotes."""
+    return "-" if value is None else str(value).lower() if isinstance(value, bool) else printable(str(value))

@@ -27,6 +27,13 @@ _NOTE: Final = re.compile(r"\[[^\]]{1,28}\]")
 """A default that is never broken across lines."""
 
 
+def version_option(program: str) -> Callable[[F], F]:
+    """Add `--version`, which prints the program's name and the version of distilbench."""
+    return click.version_option(
+        package_name="distilbench", message=f"{program} (distilbench) %(version)s", help="Print the version."
+    )
+
+
 class _Helpful(click.Command):
     """The base class of a command and a group of commands."""
 

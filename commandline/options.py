@@ -1,6 +1,7 @@
 """Groups of options, and the parameters of a command from values instead of arguments."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -19,6 +20,15 @@ def all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
         return command
 
     return decorate
+
+
+@contextmanager
+def as_usage(error: type[Exception]) -> Iterator[None]:
+    """Turn an error of the program that the block raises into wrong usage: an option has an invalid value."""
+    try:
+        yield
+    except error as wrong:
+        raise click.UsageError(str(wrong)) from None
 
 
 def context_of(command: click.Command, given: Mapping[str, Any], outer: click.Context) -> click.Context:

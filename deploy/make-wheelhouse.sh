@@ -5,7 +5,8 @@
 #   deploy/make-wheelhouse.sh --python 3.11 --machine x86_64 WHEEL FOLDER
 #
 # FOLDER then also contains the installer: copy FOLDER to the device and run its install-agent.sh there, as root. Only
-# binary wheels are downloaded, so nothing is compiled on a device.
+# binary wheels are downloaded, so nothing is compiled on a device. In a clone they have the versions that were tested,
+# those of constraints.txt; --constraint FILE names others.
 set -eu
 export PYTHONSAFEPATH=1 # no Python imports from the current folder, which may be anyone's
 
@@ -32,6 +33,10 @@ case $machine in
     *) echo "make-wheelhouse.sh: '$machine' is not aarch64 or x86_64; there is no onnxruntime for any other" >&2; exit 1 ;;
 esac
 
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+if [ -z "$constraint" ] && [ -f "$here/../constraints.txt" ]; then
+    constraint=$here/../constraints.txt
+fi
 python=${PYTHON:-python3}
 mkdir -p "$folder"
 for version in $(echo "$versions" | tr , ' '); do
@@ -45,7 +50,6 @@ for version in $(echo "$versions" | tr , ' '); do
         exit 1
     }
 done
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cp "$wheel" "$here/install-agent.sh" "$folder/"
 mkdir -p "$folder/systemd"
 cp "$here"/systemd/distilbench-agent.* "$folder/systemd/"

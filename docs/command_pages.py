@@ -25,8 +25,8 @@ PROGRAMS: Final[dict[str, CommandGroup]] = {
 STATUSES: Final = (
     (
         "0",
-        "The command did what it was asked. `collector serve`: also after Ctrl-C or SIGTERM. `collector`, "
-        "`export-models`: also if the program that reads their output has ended, such as `head`.",
+        "The command did what it was asked. `collector serve`: also after Ctrl-C or SIGTERM, once it serves. "
+        "All commands: also if the program that reads their output has ended, such as `head`.",
     ),
     (
         "1",
@@ -45,6 +45,8 @@ STATUSES: Final = (
 )
 VARIABLES: Final = {
     f"{PREFIX}CONFIG": "`agent`, `collector`: the configuration file, as `--config`.",
+    "XDG_CONFIG_HOME": "`agent`, `collector`: the user's configuration files are in the folder `distilbench` "
+    "in this folder. Default: `~/.config`.",
     "XDG_STATE_HOME": "`agent`: the state folder is `distilbench` in this folder. Default: `~/.local/state`.",
     "GLIBC_TUNABLES": "`agent`: `--huge-pages` adds `glibc.malloc.hugetlb` to it for the measured process.",
     "NOTIFY_SOCKET": "`agent run`, `run-plan`: set by systemd; the agent reports there that it works.",

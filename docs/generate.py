@@ -20,7 +20,7 @@ from contract import bundle, device, fields, messages, questions, records, topic
 from contract.bundle import Manifest
 from contract.messages import Batch, Receipt, State
 from contract.version import FORMAT_VERSION
-from docs import command_pages
+from docs import command_pages, man_pages
 
 FOLDER = Path(__file__).parent
 GOLDEN = FOLDER.parent / "tests" / "contract" / "golden" / f"v{FORMAT_VERSION}"
@@ -53,7 +53,7 @@ COMPARISON_INTRO = """# The report as JSON
 Generated from `collector/` by `python -m docs.generate`: do not edit. The JSON Schema is
 `docs/schemas/comparison.json`.
 
-This page lists every field of the report in JSON. `collector report --format json` prints one `Comparison`.
+This page lists every field of the report in JSON. `collector report --json` prints one `Comparison`.
 Its `version` grows when a field is removed or changes its meaning; new fields may be added without a new
 version. Numbers are full, never rounded. If a null needs an explanation, the row's `notes` contain it.
 [How to read the report](report.md) explains the terms.
@@ -69,7 +69,7 @@ def pages() -> dict[Path, str]:
         generated[FOLDER / "schemas" / f"{name}.json"] = (
             json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
         )
-    return generated | command_pages.pages()
+    return generated | command_pages.pages() | man_pages.pages()
 
 
 def _asyncapi() -> str:

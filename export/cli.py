@@ -2,8 +2,9 @@
 
 import click
 
-from commandline.ending import run_program
-from commandline.help import CONTEXT, CommandGroup
+from commandline.help import CONTEXT, CommandGroup, version_option
+from commandline.program.completion import completion_command
+from commandline.program.ending import run_program
 from export.commands.build import build
 from export.commands.distill import distill
 from export.commands.list import list_models
@@ -24,7 +25,7 @@ _EXTRAS = dict.fromkeys(("datasets", "onnx", "optimum", "peft", "rich", "torch",
     export-models questions squad --to dev-v1.1.json
     """,
 )
-@click.version_option(package_name="distilbench", message="distilbench %(version)s")
+@version_option("export-models")
 def cli() -> None:
     """Build ONNX bundles of question-answering models, for the agent to measure.
 
@@ -35,6 +36,7 @@ def cli() -> None:
 cli.add_section("Build bundles", list_models, build, verify_command)
 cli.add_section("Prepare questions", questions)
 cli.add_section("Train smaller models", suggest, distill)
+cli.add_section("This program", completion_command("export-models"))
 
 
 def main() -> int:

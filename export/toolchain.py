@@ -4,6 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Final
 
+from commandline.program.installation import how_to_add
 from export.errors import NotInstalled
 
 _TOOLS: Final = (
@@ -41,8 +42,8 @@ def check_installed(what: str, needed: tuple[str, ...]) -> None:
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise NotInstalled(
-            f"{what} needs packages that are not installed ({', '.join(missing)}): "
-            "run pip install 'distilbench[export]'"
+            f"{what} needs packages that are not installed ({', '.join(missing)}); install them with: "
+            f"{how_to_add('export')}"
         )
 
 

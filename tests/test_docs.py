@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from contract.topics import parse_topic
 from docs.command_pages import PROGRAMS, STATUSES, commands_of, with_parts
 from docs.generate import pages
+from tests import installed
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,6 +30,19 @@ def test_the_asyncapi_document_refers_to_what_is_there() -> None:
         assert schema["$ref"].lower() == f"#/$defs/{name}"
     for channel in document["channels"].values():
         assert parse_topic(channel["address"].replace("{deviceId}", "pi-5")).device_id == "pi-5"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_manual_page_is_right_for_groff_and_complete(name: str) -> None:
+    page = ROOT / "docs" / "man" / f"{name}.1"
+    groff = [installed.program("groff"), "-man", "-ww", "-rLL=100n", "-Tascii", str(page)]
+    done = subprocess.run(groff, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    seen = " ".join(re.sub(r".\x08", "", done.stdout).split())
+    for place in commands_of(name, PROGRAMS[name]):
+        assert place.name in seen
+    for status, meaning in STATUSES:
+        assert f" {status} {meaning.replace('`', '')[:30]}" in seen
 
 
 def test_every_command_is_on_the_page_of_its_program() -> None:

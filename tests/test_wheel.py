@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -53,7 +54,9 @@ def base_install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_exactly_the_packages(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    pages = {name.partition(".data/data/")[2] for name in names if ".data/" in name}
+    assert pages == {f"share/man/man1/{program}.1" for program in PROGRAMS}
+    tops = {name.split("/")[0] for name in names if ".dist-info/" not in name and ".data/" not in name}
     assert tops == PACKAGES
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     assert not [name for name in names if "test" in name or "__pycache__" in name]
@@ -97,13 +100,50 @@ def test_the_base_install_has_every_program_and_says_what_the_others_need(
         helps_and_has_a_version([base_install / program], "", tmp_path)
     for command, extra in (
         (("collector", "runs", "--db", "x.db"), "collector"),
+        (("export-models", "list"), "export"),
         (("export-models", "build", "minilm-l6", "--weights", "random", "--to", "x"), "export"),
     ):
         program, *arguments = command
         done = run([base_install / program, *arguments], "", tmp_path)
         assert done.returncode == 1
-        assert f"distilbench[{extra}]" in done.stderr
+        assert f"-py3-none-any.whl[{extra}]" in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+def test_every_python_of_this_machine_measures_and_reports(
+    version: str, wheel: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """Debian 12 has Python 3.11, Ubuntu 24.04 has 3.12, and Raspberry Pi OS Trixie 3.13."""
+    found = python(version)
+    subprocess.run([found, "-m", "venv", tmp_path / "env"], check=True)
+    programs = tmp_path / "env" / "bin"
+    pip: list[str | Path] = [programs / "python", "-m", "pip", "install", "--quiet"]
+    only = ["--only-binary", ":all:", "--constraint", str(ROOT / "constraints.txt")]
+    subprocess.run([*pip, *only, f"{wheel}[collector]"], check=True, capture_output=True)
+    results, database = tmp_path / "results.jsonl", tmp_path / "results.db"
+    questions = ROOT / "demo" / "sample-questions.json"
+    for program, *arguments in (
+        ("agent", "run", tiny_bundle, "--questions", questions, "--limit", "3", "--to-file", results),
+        ("collector", "questions", "add", questions, "--db", database),
+        ("collector", "ingest", results, "--db", database),
+        ("collector", "report", "--to", tmp_path / "report.html", "--db", database),
+    ):
+        done = run([programs / str(program), *map(str, arguments)], "", tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert "tiny" in run([programs / "collector", "runs", "--db", database], "", tmp_path).stdout
+
+
+def python(version: str) -> str:
+    """The path of an interpreter of this version, from the path or from pyenv."""
+    in_pyenv = (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python")
+    for path in (shutil.which(f"python{version}"), *sorted(map(str, in_pyenv))):
+        # What pyenv puts into the path is there even if the version is not chosen, and then fails.
+        if path and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return path
+    pytest.skip(f"there is no Python {version} on this machine")
 
 
 def helps_and_has_a_version(program: list[str | Path], path: str, folder: Path) -> None:

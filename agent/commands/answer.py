@@ -28,6 +28,9 @@ def answer(bundle: Path, question: str, context: str, threads: int | None) -> No
     BUNDLE is a folder made by `export-models build`. Times are in nanoseconds (`_ns`); `start` and `end`
     count the characters of the text from 0.
     """
+    for option, text in (("--question", question), ("--context", context)):
+        if not text.strip():
+            raise click.UsageError(f"{option} is empty")
     from agent.bundles.bundle import describe
     from agent.planning.plan import settings_for
     from agent.stop_signal import Stop

@@ -1,15 +1,18 @@
 """`agent audit`: checks that answers do not come from a cache."""
 
+import sys
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from agent.commands.options import FOLDER, questions_option
-from agent.commands.output import say
 from agent.errors import BadInput
 from commandline.counted import counted
 from commandline.help import Command
+from commandline.program.messages import may_draw, say
 
 
 @click.command(
@@ -51,12 +54,14 @@ def audit(bundle: Path, question_file: Path, answerable_only: bool, limit: int) 
         worker.load(described, settings)
         worker.ask(chosen[:10], seconds=60.0)  # warm-up
         remaining = with_repeats(chosen)
-        while remaining:
-            outcomes = worker.ask(remaining[:64], seconds=0.5).outcomes
-            for outcome in outcomes:
-                if outcome.error is None:
-                    times[outcome.question_id].append(time_ns(outcome))
-            remaining = remaining[len(outcomes) :]
+        with _progress(len(remaining)) as show:
+            while remaining:
+                outcomes = worker.ask(remaining[:64], seconds=0.5).outcomes
+                for outcome in outcomes:
+                    if outcome.error is None:
+                        times[outcome.question_id].append(time_ns(outcome))
+                remaining = remaining[len(outcomes) :]
+                show(len(outcomes))
     pairs = [pair for pair in times.values() if len(pair) == 2]
     if not pairs:
         raise BadInput("no question could be answered, so there is nothing to compare")
@@ -67,3 +72,13 @@ def audit(bundle: Path, question_file: Path, answerable_only: bool, limit: int) 
         + ("no sign of cached answers" if found.passed else "answers seem to come from a cache")
     )
     return int(not found.passed)
+
+
+@contextmanager
+def _progress(length: int) -> Iterator[Callable[[int], None]]:
+    """Draw a bar with the time left on a terminal; yields a function that takes how many more are done."""
+    if not may_draw():
+        yield lambda more: None
+        return
+    with click.progressbar(length=length, label="asking questions", file=sys.stderr) as bar:
+        yield bar.update

@@ -9,11 +9,12 @@ from agent.errors import BadInput
 from commandline.config import ConfigFile
 from commandline.configuring import config_commands
 from commandline.options import all_of
+from commandline.program.messages import message_options
 from contract.config import Value
 
 CONFIG: Final = ConfigFile(
-    Path("/etc/distilbench/agent.toml"),
-    all_of(delivery_options, outbox_options, measuring_options, device_options),
+    "agent",
+    all_of(delivery_options, outbox_options, measuring_options, device_options, message_options),
     BadInput,
 )
 

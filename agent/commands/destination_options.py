@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from agent.delivery.destination import Destination, destination
+from commandline.broker_address import parse_broker
 from commandline.config import outranking, rank
 
 _CREDENTIALS = ("password_file", "ca_file", "cert_file", "key_file")
@@ -17,13 +18,15 @@ def destination_of(context: click.Context, *, live: bool = True) -> Destination:
     another one.
 
     Raises:
-        click.UsageError: neither is set, or both by the same source.
-        BadInput: the destination is not valid.
+        click.UsageError: neither is set, both are set by the same source, or the address is not a broker's.
+        BadInput: a file or folder of the destination cannot be used.
     """
     chosen = outranking(context, "broker", "to_file")
     if len(chosen) != 1:
         raise click.UsageError("Name where the results go: either --broker URL or --to-file FILE.")
     given: dict[str, Any] = context.params
+    if chosen == ["broker"]:
+        parse_broker(given["broker"], refusal=click.UsageError)
     own = {
         name: given[name] if rank(context, name) >= rank(context, "broker") else None for name in _CREDENTIALS
     }

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from agent.commands.options import device_options
-from agent.commands.output import print_json, say
+from agent.commands.output import print_json
 from commandline.help import Command
+from commandline.program.messages import say
 
 
 @click.command(cls=Command)

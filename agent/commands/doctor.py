@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from agent.commands.options import FOLDER, delivery_options, device_options, json_option
-from agent.commands.output import say
 from commandline.config import outranking
 from commandline.help import Command, option_group
+from commandline.program.messages import say
 
 
 @click.command(

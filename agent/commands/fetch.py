@@ -10,7 +10,7 @@ import click
 
 from agent.commands.options import FOLDER
 from commandline.help import Command
-from commandline.streams import print_or_drop
+from commandline.program.streams import print_or_drop
 
 
 @click.command(

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from agent.commands.options import DELIVERY, delivery_options, device_options
-from agent.commands.output import say
 from commandline.help import Command, option_group
+from commandline.program.messages import message_options, say
 
 
 @click.command(
@@ -27,6 +27,7 @@ from commandline.help import Command, option_group
     ),
 )
 @device_options
+@message_options
 @click.pass_context
 def flush(
     context: click.Context, /, refused: bool, state_dir: Path | None, device_id: str | None, **_: Any

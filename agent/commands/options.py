@@ -7,6 +7,8 @@ import click
 
 from commandline.help import option_group
 from commandline.options import all_of
+from contract.device import checked_device_id
+from contract.errors import Malformed
 from contract.scenarios import SCENARIOS, SINGLE_STREAM
 
 FOLDER: Final = click.Path(path_type=Path)
@@ -57,6 +59,13 @@ class Cores(click.ParamType):  # type: ignore[type-arg]  # generic in later vers
         return "CORES"
 
 
+def _device_id(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    try:
+        return None if text is None else checked_device_id(text)
+    except Malformed as error:
+        raise click.BadParameter(str(error), context, option) from None
+
+
 questions_option: Final = option_group(
     MEASURED,
     click.option(
@@ -87,6 +96,7 @@ device_options: Final = option_group(
     click.option(
         "--device-id",
         metavar="NAME",
+        callback=_device_id,
         help="Name of this device in its results. "
         "[default: the host name and six random characters, made once]",
     ),

@@ -1,13 +1,6 @@
-"""Prints messages to standard error and JSON to standard output."""
+"""Prints JSON to standard output."""
 
-import click
-
-from commandline import streams
-
-
-def say(sentence: str) -> None:
-    """Print a message for the user."""
-    click.echo(sentence, err=True)
+from commandline.program import streams
 
 
 def print_json(data: bytes) -> None:

@@ -16,8 +16,8 @@ from agent.commands.options import (
     runtime_options,
     selection_options,
 )
-from agent.commands.output import say
 from commandline.help import Command, option_group
+from commandline.program.messages import message_options, say
 
 if TYPE_CHECKING:
     from agent.planning.request import RunRequest
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @delivery_options
 @outbox_options
 @device_options
+@message_options
 @click.pass_context
 def run(context: click.Context, /, **values: Any) -> int:
     """Measure bundles on questions, and record answers and times.

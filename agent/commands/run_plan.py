@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.commands.options import FILE, delivery_options, device_options, outbox_options
-from agent.commands.output import say
 from agent.commands.run import measure_from, request_of, run
 from agent.errors import BadInput, NotDelivered
 from commandline.config import key_of
 from commandline.counted import counted
 from commandline.help import Command, option_group
 from commandline.options import all_of, arguments_of, context_of
+from commandline.program.messages import Problem, message_options, say
 
 if TYPE_CHECKING:
     from agent.machine.telemetry import Telemetry
@@ -39,6 +39,7 @@ _NOT_IN_A_PLAN = frozenset({"questions", "no-resume"})
     click.option("--again", is_flag=True, help="Start the plan over, even if it is not finished."),
 )
 @all_of(delivery_options, outbox_options, device_options)
+@message_options
 @click.pass_context
 def run_plan(
     context: click.Context,
@@ -197,9 +198,9 @@ def _failed(one: click.Context) -> bool:
     try:
         return bool(measure_from(one))
     except NotDelivered as problem:
-        say(str(problem))
+        say(Problem(problem))
     except BadInput as problem:
-        say(f"cannot start this run: {problem}")
+        say(Problem(f"cannot start this run: {problem}"))
         return True
     return False
 
@@ -211,7 +212,7 @@ def _deliver(context: click.Context, state_dir: Path | None, device_id: str | No
     try:
         deliver_waiting(destination_of(context), state_dir, device_id, say)
     except NotDelivered as problem:
-        say(str(problem))
+        say(Problem(problem))
 
 
 def _cool_down(telemetry: "Telemetry", idle: float | None, timing: "Timing", service: "Service") -> None:

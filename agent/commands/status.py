@@ -16,11 +16,11 @@ from contract.codec import printable
 @state_options
 def status(state_dir: Path | None, as_json: bool) -> None:
     """Show the results that wait for delivery, and those refused."""
-    from agent.outbox.state_folder import StateFolder
+    from agent.outbox.state_folder import OUTBOX_FILE, default_folder
     from agent.outbox.summary import summarise
     from contract.codec import encode
 
-    summary = summarise(StateFolder(state_dir).outbox)
+    summary = summarise((state_dir or default_folder()) / OUTBOX_FILE)
     if as_json:
         print_json(encode(summary))
         return

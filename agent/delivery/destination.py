@@ -17,6 +17,7 @@ from agent.progress import Progress
 from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress, parse_broker
 from commandline.counted import counted
+from commandline.program.messages import Problem
 from contract.codec import printable
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class ToBroker:
         self._notice()
         problem = self._publisher.problem
         if problem is not None and problem != self._reported:
-            self._say(f"{problem}; measuring continues and results are kept")
+            self._say(Problem(f"{problem}; measuring continues and results are kept"))
             self._reported = problem
 
     def meanwhile(self) -> None:

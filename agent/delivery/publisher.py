@@ -1,5 +1,6 @@
 """Delivers the outbox: keeps a connection to the broker, sends what is due, deletes what has a receipt."""
 
+import logging
 import random
 import time
 import uuid
@@ -24,6 +25,7 @@ from commandline.mqtt_client import TakeoverPatience, kept_secret, new_secret
 from contract.errors import ContractError
 from contract.messages import Receipt, State, decode_message, encode_message
 
+_LOG: Final = logging.getLogger("distilbench.agent")
 FIRST_RETRY_SECONDS: Final = 1.0
 MAX_RETRY_SECONDS: Final = 20.0
 STATE_SECONDS: Final = 5.0
@@ -194,6 +196,7 @@ class Publisher:
         )
 
     def _welcome(self) -> None:
+        _LOG.debug("connected to %s", self._broker)
         self.was_connected = True
         if self._version.older:
             self.notice = f"{self._broker} {OLDER_PROTOCOL}"
@@ -246,6 +249,7 @@ class Publisher:
         return run_id in self._own_runs
 
     def _delivered(self) -> None:
+        _LOG.debug("a collector has confirmed results")
         self.problem = None
         self._link = "delivering"
         self._short_connections = 0

@@ -156,7 +156,7 @@ def _delivery(uplink: Uplink, broker: BrokerAddress, device_id: str) -> Iterator
             about="collector",
             level="warn",
             what="no collector has answered, so results would wait here",
-            advice=f"start one: collector serve --broker {broker}{dot}",
+            advice=f"start one, 'collector serve', with the same broker and a user of its own{dot}",
         )
 
 

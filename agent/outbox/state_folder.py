@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from agent.errors import BadInput, OutboxDamaged, StateUnusable
 from agent.outbox.damage import move_aside
@@ -24,6 +24,9 @@ from contract.errors import Malformed
 _HOSTNAME_CHARS = 56
 _MAX_ID_FILE_BYTES = 1000
 
+OUTBOX_FILE: Final = "outbox.db"
+"""The file of the outbox in a state folder."""
+
 
 class StateFolder:
     """A state folder, which is created when it is first used, for its user only.
@@ -36,7 +39,7 @@ class StateFolder:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self.path = path = path or _default_folder()
+        self.path = path = path or default_folder()
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -45,7 +48,7 @@ class StateFolder:
     @property
     def outbox(self) -> Path:
         """The path of the outbox."""
-        return self.path / "outbox.db"
+        return self.path / OUTBOX_FILE
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -206,7 +209,8 @@ def _checksum(own_id: str) -> str:
     return f"crc32 {zlib.crc32(own_id.encode()):08x}"
 
 
-def _default_folder() -> Path:
+def default_folder() -> Path:
+    """Return the user's state folder, `distilbench` in the user's state home; it may not exist yet."""
     home = os.environ.get("XDG_STATE_HOME", "")
     return (Path(home) if home.startswith("/") else Path.home() / ".local" / "state") / "distilbench"
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent.bundles.bundle import describe
-from agent.delivery.destination import Delivery, Destination, Say, delivering
+from agent.delivery.destination import Delivery, Destination, ResultFile, Say, delivering
 from agent.errors import OutboxFull
 from agent.machine.device import inspect_device
 from agent.machine.remarks import remarks
@@ -22,6 +22,7 @@ from agent.stopping.stop_rule import hopeless
 from agent.systemd_notify import Service
 from commandline.counted import counted
 from commandline.outcome_text import outcome_lines
+from commandline.program.messages import Problem
 from contract.codec import printable
 from contract.records import RunFinished
 
@@ -66,16 +67,23 @@ def measure(
             end_runs_of_older_versions(state.outbox)
         undecided = hopeless(plans[0].settings, len(plans[0].questions))
         for sentence in warnings if undecided is None else (*warnings, undecided):
-            say(f"warning: {sentence}")
+            say(Problem(f"warning: {sentence}"))
         if request.threads == "auto":
             plans = [with_fastest_threads(plan, state.folder, state.stop, say) for plan in plans]
         with delivering(where, state, say) as delivery:
             finished = measure_all(plans, state, delivery, say, resume=request.resume)
             state.stop.check()
         if pending := state.outbox.pending():
-            place = f"for a collector in '{printable(str(state.folder))}': 'agent flush' sends"
-            say(counted(pending, f"result waits {place} it", f"results wait {place} them"))
+            say(_waiting(pending, state.folder, where))
     return any(last.status == "failed" for last in finished)
+
+
+def _waiting(pending: int, folder: Path, where: Destination) -> str:
+    if isinstance(where, ResultFile):
+        place = f"in '{printable(str(folder))}': 'agent flush --to-file {printable(str(where.path))}' appends"
+    else:
+        place = f"for a collector in '{printable(str(folder))}': 'agent flush' sends"
+    return counted(pending, f"result waits {place} it", f"results wait {place} them")
 
 
 def _in_possible_rounds(plans: Sequence[Plan], say: Say) -> list[Plan]:
@@ -147,7 +155,7 @@ def measure_all(
 
 def _say_result(plan: Plan, last: RunFinished, say: Say) -> None:
     if last.status == "failed":
-        say(f"{plan.title} failed: {last.reason}")
+        say(Problem(f"{plan.title} failed: {last.reason}"))
         return
     errors = f", {last.errors} could not be answered" if last.errors else ""
     say(f"{plan.title}: {counted(last.answered, 'question')} answered{errors}")

@@ -1,5 +1,6 @@
 """Shows the progress of a run: a line on a terminal, and elsewhere a sentence when a bundle has its turn."""
 
+import logging
 import shutil
 import statistics
 import sys
@@ -9,7 +10,9 @@ from typing import Final
 from agent.progress import Progress
 from agent.running.warm_up import LOADING
 from commandline.counted import counted
+from commandline.program.messages import may_draw
 
+_LOG: Final = logging.getLogger("distilbench.agent")
 _ERASE_LINE: Final = "\r\x1b[K"
 
 _RECENT: Final = 1000
@@ -26,7 +29,7 @@ class ProgressLine:
     def __init__(self, pending: Callable[[], int], say: Callable[[str], None]) -> None:
         self._pending = pending
         self._say = say
-        self._shown = sys.stderr.isatty()
+        self._shown = may_draw()
 
     def draw(self, progress: Progress) -> None:
         """Show how far the run is."""
@@ -35,6 +38,8 @@ class ProgressLine:
             sys.stderr.flush()
         elif progress.preparing == LOADING:
             self._say(f"{progress.name}: {LOADING} and warming up{progress.left}")
+        else:
+            _LOG.debug("%s: %s%s", progress.name, progress.how_far, progress.left)
 
     def clear(self) -> None:
         """Clear the line, so that a message can take its place."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent.errors import BundleRefused
+from commandline.program.installation import how_to_add
 
 SUMMARY_FILE: Final = "mlperf_log_summary.txt"
 _LINE: Final = re.compile(r"^([^:*]+?)\s*:\s*(.+?)\s*$")
@@ -45,7 +46,7 @@ def run(
         import mlperf_loadgen as lg
     except ImportError:
         raise BundleRefused(
-            "MLPerf's LoadGen is not installed here: pip install 'distilbench[mlperf]'"
+            f"MLPerf's LoadGen is not installed here; install it with: {how_to_add('mlperf')}"
         ) from None
 
     def issue(samples: Any) -> None:

@@ -330,7 +330,8 @@ def connect(client: Client, address: BrokerAddress, *, clean_start: bool, sessio
     try:
         client.connect(address.host, address.port, keepalive=KEEPALIVE_SECONDS, **how)
     except (OSError, ValueError) as error:
-        raise BrokerUnavailable(f"no broker answers at {address}: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise BrokerUnavailable(f"no broker answers at {address}: {reason}") from None
     client.loop_start()
 
 

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from collector.errors import BrokerUnavailable
 from commandline.broker_address import BrokerAddress, Secret
+from commandline.program.installation import how_to_add
 from contract.config import encode_value
 from contract.messages import MAX_MESSAGE_BYTES
 
@@ -108,8 +109,8 @@ def embedded_broker(
         from iotcore import Broker
     except ImportError:
         raise BrokerUnavailable(
-            "the embedded broker needs the package iotcore: pip install 'distilbench[collector]', or name a "
-            "broker with --broker"
+            "the embedded broker needs the package iotcore: name a broker with --broker, or install it with: "
+            f"{how_to_add('collector')}"
         ) from None
     chosen = port if port is not None else _free_port(listen)
     user, own = (_COLLECTOR, secrets.token_urlsafe(32)) if credentials is not None else (None, None)

@@ -8,9 +8,11 @@ from collector.commands.options import optional, serving_options
 from collector.errors import BadInput
 from commandline.config import ConfigFile
 from commandline.configuring import config_commands
+from commandline.options import all_of
+from commandline.program.messages import message_options
 from contract.config import Value
 
-CONFIG: Final = ConfigFile(Path("/etc/distilbench/collector.toml"), optional(serving_options), BadInput)
+CONFIG: Final = ConfigFile("collector", all_of(optional(serving_options), message_options), BadInput)
 
 
 def _check(values: Mapping[str, Value]) -> None:

@@ -1,5 +1,6 @@
 """Commands that show, prune and describe the database."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,26 +8,41 @@ import click
 
 from collector.commands.options import as_json, database, in_colour, say, show_list, terminal_width
 from collector.commands.selecting import selecting
+from commandline.counted import counted
 from commandline.help import Command, option_group
-from commandline.streams import print_json
+from commandline.program.streams import print_json
 
 if TYPE_CHECKING:
     from collector.comparison_inputs.selection import Selection
     from collector.display.grid import GridFormat
 
 
+SHOWN_RUNS = 20
+"""How many runs `collector runs` lists on a terminal."""
+
+
 @click.command(
     cls=Command,
     examples="""
     collector runs --db results.db
+    collector runs --last 5 --db results.db
     collector runs --device pi-5 --since 2026-01-31 --db results.db
     """,
 )
 @selecting
-@option_group("Output", as_json)
+@option_group(
+    "Output",
+    click.option(
+        "--last",
+        metavar="N",
+        type=click.IntRange(1),
+        help=f"List only the N newest runs. [default: {SHOWN_RUNS} on a terminal, otherwise all]",
+    ),
+    as_json,
+)
 @database
-def runs(database: Path, as_json: bool, selection: "Selection") -> None:
-    """List the runs with device, model, progress and state.
+def runs(database: Path, last: int | None, as_json: bool, selection: "Selection") -> None:
+    """List the runs with device, model, progress and state, the newest first.
 
     A run whose end has not arrived is running. It is abandoned once the device starts an equal run later, or
     ends a later one and has not resumed it since.
@@ -39,7 +55,11 @@ def runs(database: Path, as_json: bool, selection: "Selection") -> None:
     with Store.open_to_read(database) as store:
         found, left_out = read_runs(store)
         lost = losses(store)
-    show_list(listing.runs(selection.of(found)), as_json)
+    newest_first = selection.of(found)[::-1]
+    shown = SHOWN_RUNS if last is None and not as_json and sys.stdout.isatty() else last
+    show_list(listing.runs(newest_first[:shown]), as_json)
+    if last is None and shown is not None and shown < len(newest_first):
+        say(f"{shown} of {counted(len(newest_first), 'run')}; --last N lists more")
     for sentence in (*map(str, left_out), *lost):
         say(sentence)
 
@@ -71,7 +91,8 @@ def devices(database: Path, as_json: bool, selection: "Selection") -> None:
 def show(database: Path, run: str, as_json: bool) -> None:
     """Show one run: settings, times, telemetry, worst answers.
 
-    RUN is the id of a run, or the beginning of one; `collector runs` lists them.
+    RUN is the id of a run or the beginning of one, as `collector runs` lists them, or `latest` or `previous`:
+    the newest run, and the one before it that measured the same on the same device.
     """
     from collector.display.run_page import run_json, run_page
     from collector.store.database import Store
@@ -97,20 +118,22 @@ def show(database: Path, run: str, as_json: bool) -> None:
     "--format",
     "form",
     type=click.Choice(("table", "csv", "json")),
-    default="table",
-    show_default=True,
-    help="Print the rows as a table, as CSV or as JSON.",
+    help="Print the rows as a table, as CSV or as JSON. [default: table]",
 )
+@as_json
 @database
-def query(database: Path, sql: str, form: "GridFormat") -> None:
+def query(database: Path, sql: str, form: "GridFormat | None", as_json: bool) -> None:
     """Run a read-only SQL query and print its rows.
 
     Values are printed as they are: numbers unrounded, NULL as an empty cell, a BLOB in hexadecimal.
     `collector schema` describes the tables and views.
     """
+    if as_json and form not in {None, "json"}:
+        raise click.UsageError("--json and --format cannot be used together")
     from collector.display.grid import Grid, grid_text
     from collector.store.database import Store
 
+    form = "json" if as_json else form or "table"
     with Store.open_to_read(database) as store:
         columns, rows = store.query(sql)
     text = grid_text(Grid(columns, rows, "no rows", exact=True), form, terminal_width())
@@ -143,9 +166,12 @@ def query(database: Path, sql: str, form: "GridFormat") -> None:
     ),
     click.option("--rejected", is_flag=True, help="Delete all rejected messages."),
     click.option("--yes", is_flag=True, help="Delete without asking."),
+    click.option("--dry-run", is_flag=True, help="Print what would be deleted; delete nothing."),
 )
 @database
-def prune(database: Path, runs: tuple[str, ...], before: str | None, rejected: bool, yes: bool) -> None:
+def prune(
+    database: Path, runs: tuple[str, ...], before: str | None, rejected: bool, yes: bool, dry_run: bool
+) -> None:
     """Delete runs or rejected messages for good.
 
     Prints what it would delete, and asks. Refuses while `collector serve` uses the database.
@@ -160,6 +186,9 @@ def prune(database: Path, runs: tuple[str, ...], before: str | None, rejected: b
         selection = select(store, runs, before, rejected=rejected)
         if not selection:
             click.echo("nothing to remove")
+            return
+        if dry_run:
+            click.echo(f"would remove {selection}")
             return
         if not yes:
             click.confirm(f"Remove {selection}?", abort=True, err=True)

@@ -22,7 +22,8 @@ from collector.commands.options import (
 from commandline.config import outranking
 from commandline.counted import counted
 from commandline.help import Command, CommandGroup, option_group
-from commandline.streams import print_or_drop
+from commandline.program.messages import Problem, message_options
+from commandline.program.streams import print_or_drop
 
 if TYPE_CHECKING:
     from commandline.broker_address import BrokerAddress
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     """,
 )
 @serving_options
+@message_options
 @click.pass_context
 def serve(
     context: click.Context,
@@ -81,13 +83,15 @@ def serve(
     from collector.store.database import Store
     from commandline.broker_address import check_key, parse_broker
 
+    if broker is not None and not embedded_broker:
+        parse_broker(broker, refusal=click.UsageError)
     users = None if credentials is None else read_credentials(credentials)
     certificate = None
     if embedded_broker and cert_file is not None and key_file is not None:
         check_key(key_file, BadInput)
         certificate = Certificate(cert_file, key_file)
     if listen is not None and not is_loopback(listen):
-        say(EXPOSED if certificate is None else NO_RIGHTS)
+        say(Problem(EXPOSED if certificate is None else NO_RIGHTS))
     with Store.open(database, create=True) as store, ExitStack() as stack:
         if embedded_broker:
             running = run_broker(port, listen or LOOPBACK, users, certificate)
@@ -171,6 +175,7 @@ def ingest(database: Path, files: tuple[Path, ...]) -> int:
     as_json,
 )
 @database
+@message_options
 def watch(
     database: Path,
     broker: str,
@@ -186,12 +191,11 @@ def watch(
     Ctrl-C ends it. Nothing is stored.
     """
     from collector.display.live_table import live_table
-    from collector.errors import BadInput
     from collector.serving.fleet import look_once, look_repeatedly
     from collector.store.database import Store
     from commandline.broker_address import parse_broker
 
-    address = parse_broker(broker, password_file, ca_file, cert_file, key_file, refusal=BadInput)
+    address = parse_broker(broker, password_file, ca_file, cert_file, key_file, refusal=click.UsageError)
     with Store.open_to_read(database) as store:
         older = _older(address)
         if once or as_json or not sys.stdout.isatty():

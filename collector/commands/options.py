@@ -11,7 +11,8 @@ import click
 
 from commandline.help import option_group
 from commandline.options import all_of
-from commandline.streams import print_json
+from commandline.program import messages
+from commandline.program.streams import print_json
 
 if TYPE_CHECKING:
     from collector.display.grid import Grid
@@ -153,13 +154,13 @@ def bring_up_to_date(database: Path) -> None:
 
 def show_list(grid: "Grid", as_json: bool) -> None:
     """Print a list: shortened and fitted to the terminal for people, in full as JSON."""
+    from collector.display.abridged import abridged
     from collector.display.grid import grid_text
-    from collector.display.listing import for_people
 
     if as_json:
         print_json(grid_text(grid, "json"))
     else:
-        click.echo(grid_text(for_people(grid), "table", terminal_width()), nl=False)
+        click.echo(grid_text(abridged(grid), "table", terminal_width()), nl=False)
 
 
 def terminal_width() -> int | None:
@@ -176,4 +177,4 @@ def say(line: str) -> None:
     """Print a line for the operator on standard error; data goes to standard output."""
     from collector.display.untrusted_text import plain
 
-    click.echo(plain(line), err=True)
+    messages.say(type(line)(plain(line)))

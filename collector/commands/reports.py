@@ -12,12 +12,22 @@ from collector.report.page import PARTS
 from commandline.counted import counted
 from commandline.disk import public_mode, write_whole
 from commandline.help import Command, option_group
-from commandline.streams import print_json
+from commandline.options import as_usage
+from commandline.program.streams import print_json
 
 if TYPE_CHECKING:
     from collector.comparison_inputs.selection import Selection
 
 FORMATS = ("table", "markdown", "csv", "json", "html", "parquet")
+_SUFFIXES = {
+    ".csv": "csv",
+    ".htm": "html",
+    ".html": "html",
+    ".json": "json",
+    ".md": "markdown",
+    ".parquet": "parquet",
+    ".txt": "table",
+}
 REGRESSED = 4
 """Exit status of `compare` when a limit is broken, or not decided with `--fail-if-undecided`."""
 
@@ -26,7 +36,7 @@ REGRESSED = 4
     cls=Command,
     examples="""
     collector report --db results.db
-    collector report --format html --to report.html --db results.db
+    collector report --to report.html --db results.db
     collector report --require "f1>=80,p90_ms<=150,rss_mb<=400" --db results.db
     collector report --device pi-5 --settings threads=4 --db results.db
     """,
@@ -61,10 +71,10 @@ REGRESSED = 4
         "--format",
         "form",
         type=click.Choice(FORMATS),
-        default="table",
-        show_default=True,
-        help="Format of the report; parquet is a table of all answers instead.",
+        help="Format of the report; parquet is a table of all answers instead. [default: by the ending of "
+        "--to, such as .html or .md; otherwise table]",
     ),
+    as_json,
     click.option(
         "--full", is_flag=True, help="table: print all chapters with all columns, not only the first screen."
     ),
@@ -79,7 +89,8 @@ REGRESSED = 4
 @database
 def report(
     database: Path,
-    form: str,
+    form: str | None,
+    as_json: bool,
     baseline: str | None,
     require: str | None,
     unit: str,
@@ -91,8 +102,12 @@ def report(
     """Compare all models: accuracy, time, memory, size.
 
     The table shows on one screen which model suits which machine. The other formats contain the whole
-    report; `html` has charts.
+    report; `html` has charts, and `collector open` shows it.
     """
+    if form is None:
+        form = "json" if as_json else _SUFFIXES.get(target.suffix.lower(), "table") if target else "table"
+    elif as_json and form != "json":
+        raise click.UsageError("--json and --format cannot be used together")
     if (full or section) and (form != "table" or (full and section)):
         raise click.UsageError("--full and --section NAME need --format table, and cannot be used together")
     if form == "parquet":
@@ -104,8 +119,12 @@ def report(
         _export(database, target)
         return
     from collector.comparison.compare import compare_file
+    from collector.comparison.requirement import parse
     from collector.report.formats.render import render
 
+    if require:
+        with as_usage(BadInput):
+            parse(require)
     comparison = compare_file(database, baseline, require, selection, by_device=unit == "device")
     part = "full" if full else section or "first-screen"
     width = None if target else terminal_width()
@@ -115,7 +134,41 @@ def report(
             print_json(text)
         else:
             click.echo(text, nl=False, color=True)
-        return
+    else:
+        _write(target, text)
+
+
+@click.command(
+    "open",
+    cls=Command,
+    examples="""
+    collector open --db results.db
+    """,
+)
+@click.option(
+    "--to",
+    "target",
+    type=FILE,
+    help="File to write the report to. [default: the database's name with .html, in the current folder]",
+)
+@database
+def open_report(database: Path, target: Path | None) -> None:
+    """Show the report with its charts in the browser.
+
+    Writes the report as one HTML file, which needs no internet, and opens it.
+    """
+    import webbrowser
+
+    from collector.comparison.compare import compare_file
+    from collector.report.formats.render import render
+
+    target = target or Path(f"{database.stem}.html")
+    _write(target, render(compare_file(database), "html"))
+    if not webbrowser.open(target.absolute().as_uri()):
+        raise BadInput(f"no browser can be opened here: open {str(target)!r} in one")
+
+
+def _write(target: Path, text: str) -> None:
     try:
         write_whole(target, text.encode(), public_mode())
     except OSError as error:
@@ -135,7 +188,7 @@ def _export(database: Path, target: Path) -> None:
 @click.command(
     cls=Command,
     examples="""
-    collector compare 5ae36d61 18b560e9 --db results.db
+    collector compare previous latest --db results.db
     collector compare 5ae36d61 18b560e9 --fail-if "time>5%,f1<-0.5" --db results.db
     """,
 )
@@ -172,7 +225,8 @@ def compare(
 ) -> int:
     """Compare two runs: which changes are more than chance.
 
-    BEFORE and AFTER are ids of runs, or the beginnings of them; `collector runs` lists them.
+    BEFORE and AFTER are ids of runs or the beginnings of them, as `collector runs` lists them, or `previous`
+    and `latest`: the newest run, and the one before it that measured the same on the same device.
     """
     from collector.display.changes import changes_json, changes_text, limits_text
     from collector.findings.verdict import FAILS, NOT_DECIDED
@@ -180,7 +234,8 @@ def compare(
     from collector.regression.regression import compare_runs
     from collector.store.database import Store
 
-    parsed = parse_limits(limits) if limits else ()
+    with as_usage(BadInput):
+        parsed = parse_limits(limits) if limits else ()
     with Store.open_to_read(database) as store:
         found = compare_runs(store, before, after, parsed, noise)
     if as_json:

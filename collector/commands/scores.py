@@ -16,7 +16,7 @@ from collector.commands.options import (
 from collector.errors import BadInput
 from commandline.counted import counted
 from commandline.help import Command, CommandGroup, option_group
-from commandline.streams import print_or_drop
+from commandline.program.streams import print_or_drop
 
 
 @click.group(cls=CommandGroup)

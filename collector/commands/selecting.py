@@ -17,8 +17,8 @@ _options: Callable[[Any], Any] = option_group(
         "runs",
         multiple=True,
         metavar="RUN",
-        help="Use only this run, named by its id or the beginning of it. May be given several times, like "
-        "each option below except --since.",
+        help="Use only this run, named by its id, the beginning of it, latest or previous. May be given "
+        "several times, like each option below except --since.",
     ),
     click.option(
         "--since",

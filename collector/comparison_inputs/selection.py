@@ -9,7 +9,7 @@ import msgspec
 
 from collector.comparison_inputs.machine import machine_of
 from collector.errors import BadInput
-from collector.store.runs import Run
+from collector.store.runs import LATEST, PREVIOUS, Run
 
 _DAY_CHARS: Final = len("2026-01-31")
 _LISTED: Final = 10
@@ -22,7 +22,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     runs: tuple[str, ...] = ()
-    """Beginnings of ids of runs."""
+    """Beginnings of ids of runs, or `latest` or `previous`."""
     since: str | None = None
     """The day, YYYY-MM-DD in UTC, from which on a run must have started by its device's clock."""
     settings: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         left_out = _runs_named(self.exclude, runs)
         kept = [run for run in kept if run.stream not in left_out]
         if not kept:
-            raise BadInput("no run matches all of what was selected: see collector runs")
+            raise BadInput("no run matches all of what was selected; `collector runs` lists the runs")
         return kept
 
 
@@ -153,17 +153,41 @@ def _runs_named(beginnings: Iterable[str], runs: Sequence[Run]) -> set[int]:
     """Return the streams of the runs whose ids have one of these beginnings."""
     chosen: set[int] = set()
     for beginning in beginnings:
-        found = [run for run in runs if beginning and run.run_id.startswith(beginning)]
+        if beginning in {LATEST, PREVIOUS}:
+            found = _latest(runs) if beginning == LATEST else _previous(runs)
+        else:
+            found = [run for run in runs if beginning and run.run_id.startswith(beginning)]
         if not found:
             near = get_close_matches(beginning, {run.run_id[: len(beginning)] for run in runs}, n=1)
             hint = f"; the nearest is {near[0]!r}" if near else ""
-            raise BadInput(f"there is no run {beginning!r}{hint}: see collector runs")
+            raise BadInput(f"there is no run {beginning!r}{hint}; `collector runs` lists the runs")
         if len(found) > 1:
             raise BadInput(
                 f"several runs begin with {beginning!r}, such as {found[0].run_id} and {found[1].run_id}"
             )
         chosen.add(found[0].stream)
     return chosen
+
+
+def _latest(runs: Sequence[Run]) -> list[Run]:
+    return [max(runs, key=lambda run: run.stream)] if runs else []
+
+
+def _previous(runs: Sequence[Run]) -> list[Run]:
+    """Return the last run before the latest one that measured the same; none if there is none."""
+    return [
+        run
+        for latest in _latest(runs)
+        for run in _latest([run for run in runs if run.stream < latest.stream and _alike(run, latest)])
+    ]
+
+
+def _alike(run: Run, other: Run) -> bool:
+    def measured(run: Run) -> tuple[str, ...]:
+        bundle = run.bundle
+        return run.device_id, bundle.model, bundle.precision, run.questions_sha256, run.settings.scenario
+
+    return measured(run) == measured(other)
 
 
 def _day(text: str) -> str:

@@ -1,22 +1,15 @@
 """The lists of runs, devices, question sets and rejected messages. `display.grid` writes them."""
 
-import re
 from collections.abc import Iterable
-from typing import Final
 
 from collector.comparison_inputs.machine import machine_of
 from collector.display.grid import Grid
 from collector.store.database import Store
 from collector.store.runs import Run
 
-SHORTEST_ID: Final = 8
-LONGEST_REASON: Final = 300
-"""Characters of a reason, which a device or a message decides, in a list for people."""
-_FRACTION: Final = re.compile(r"\.\d+(?=Z\Z)")
-
 
 def runs(found: Iterable[Run]) -> Grid:
-    """List runs, one per row, in the order in which the collector first received something of them."""
+    """List runs, one per row, in their order."""
     return Grid(
         (
             "run",
@@ -52,6 +45,7 @@ def runs(found: Iterable[Run]) -> Grid:
             for run in found
         ],
         "no run has been received yet",
+        least=("questions", "scenario", "machine", "reason", "started_at"),
     )
 
 
@@ -83,7 +77,7 @@ def devices(found: Iterable[Run]) -> Grid:
             "device_id",
             "hardware_class",
             "machine",
-            "model",
+            "board",
             "architecture",
             "cpu_model",
             "cores",
@@ -94,6 +88,7 @@ def devices(found: Iterable[Run]) -> Grid:
         ),
         rows,
         "no device has sent a run yet",
+        least=("architecture", "board", "cores", "cpu_model", "os", "memory_mb"),
     )
 
 
@@ -111,6 +106,7 @@ def question_sets(store: Store) -> Grid:
             )
         ),
         "no question file has been added yet: collector questions add FILE",
+        least=("golds", "passages", "added_at"),
     )
 
 
@@ -121,42 +117,10 @@ def rejected(store: Store) -> Grid:
         ("last_received_at", "times", "bytes", "sha256", "source", "reason"),
         "FROM rejected ORDER BY last_received_at DESC",
         "nothing was rejected",
+        least=("sha256", "bytes", "times", "source"),
     )
 
 
-def for_people(grid: Grid) -> Grid:
-    """Shorten the ids of a list to as many characters as make them differ, its times to seconds, and reasons.
-
-    A machine type stands in for the hardware class.
-    """
-    if "machine" in grid.columns:
-        kept = [i for i, name in enumerate(grid.columns) if name != "hardware_class"]
-        grid = grid._replace(
-            columns=tuple(grid.columns[i] for i in kept),
-            rows=[tuple(row[i] for i in kept) for row in grid.rows],
-        )
-    shortened = [_shorten(name, [row[i] for row in grid.rows]) for i, name in enumerate(grid.columns)]
-    return grid._replace(rows=list(zip(*shortened, strict=True)))
-
-
-def _selected(store: Store, columns: tuple[str, ...], rest: str, empty: str) -> Grid:
-    return Grid(columns, list(store.tuples(f"SELECT {', '.join(columns)} {rest}")), empty)  # our own names
-
-
-def _shorten(column: str, values: Iterable[object]) -> list[object]:
-    values = list(values)
-    if column in {"run", "sha256"}:
-        length = SHORTEST_ID
-        texts = {str(value) for value in values if value is not None}
-        while len({text[:length] for text in texts}) < len(texts):
-            length += 1
-        return [None if value is None else str(value)[:length] for value in values]
-    if column.endswith("_at"):
-        return [None if value is None else _FRACTION.sub("", str(value)) for value in values]
-    if column == "reason":
-        return [None if value is None else _cut(str(value)) for value in values]
-    return values
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+def _selected(store: Store, columns: tuple[str, ...], rest: str, empty: str, least: tuple[str, ...]) -> Grid:
+    rows = list(store.tuples(f"SELECT {', '.join(columns)} {rest}"))  # our own names
+    return Grid(columns, rows, empty, least=least)

@@ -14,13 +14,13 @@ def live_table(*, colour: bool) -> Iterator[Callable[[Grid], None]]:
     from rich.live import Live
     from rich.text import Text
 
-    from collector.display.listing import for_people
+    from collector.display.abridged import abridged
 
     console = Console(no_color=not colour, highlight=False, emoji=False)
     with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
 
         def draw(grid: Grid) -> None:
             width = shutil.get_terminal_size().columns
-            live.update(Text(grid_text(for_people(grid), "table", width).rstrip("\n")), refresh=True)
+            live.update(Text(grid_text(abridged(grid), "table", width).rstrip("\n")), refresh=True)
 
         yield draw

@@ -143,7 +143,7 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
             ("revision", weights.revision),
             ("licence", weights.licence),
             ("trained on", weights.training_data),
-            ("trained on articles", ", ".join(weights.training_articles) or None),
+            ("articles", ", ".join(weights.training_articles) or None),
             ("recipe", _pairs(d.bundle.recipe)),
             ("built by", _pairs(d.bundle.tools)),
         ),
@@ -174,7 +174,7 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
 def _settings(d: RunDetail) -> Iterator[tuple[str, str | None]]:
     for name in d.settings.__struct_fields__:
         value = getattr(d.settings, name)
-        yield name, _pairs(value) if isinstance(value, dict) else None if value is None else str(value)
+        yield name, _pairs(value) if isinstance(value, dict) else None if value is None else _plainly(value)
 
 
 def _headline(answer: StandsOut) -> str:
@@ -205,4 +205,11 @@ def _span(low: float | None, high: float | None, rest: str) -> str | None:
 
 
 def _pairs(values: dict[str, object] | dict[str, str]) -> str | None:
-    return ", ".join(f"{name} {value}" for name, value in values.items()) or None
+    return ", ".join(f"{name} {_plainly(value)}" for name, value in values.items()) or None
+
+
+def _plainly(value: object) -> str:
+    """Write a value as JSON does, but a list of equal values as one of them: `96 x 0.0`."""
+    if isinstance(value, list | tuple) and len(value) > 1 and len(set(map(str, value))) == 1:
+        return f"{len(value)} x {_plainly(value[0])}"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -17,6 +17,7 @@ from commandline.certificate import end_of, end_of_file
 from commandline.connection.advice import OLDER_PROTOCOL
 from commandline.finding import Finding
 from commandline.mqtt_client import client_id, new_secret
+from commandline.program.installation import how_to_add
 from contract.messages import MAX_MESSAGE_BYTES
 from contract.topics import ALL_RESULTS, ALL_STATES, topic
 
@@ -195,7 +196,7 @@ def examine_embedded(
 ) -> Iterator[Finding]:
     """Check what the embedded broker needs, before it runs."""
     if importlib.util.find_spec("iotcore") is None:
-        yield Finding("broker", "fail", "iotcore is missing", "pip install 'distilbench[collector]'")
+        yield Finding("broker", "fail", "iotcore is missing", f"install it with: {how_to_add('collector')}")
     host = listen or LOOPBACK
     where = f"{host}:{port}" if port else host
     try:

@@ -14,6 +14,7 @@ from commandline.clock import synchronised
 from commandline.counted import counted
 from commandline.disk import sync_seconds
 from commandline.finding import Finding
+from commandline.program.installation import how_to_add
 
 LITTLE_SPACE_BYTES: Final = 1 << 30
 NO_SPACE_BYTES: Final = 64 << 20
@@ -173,6 +174,6 @@ def _packages() -> Iterator[Finding]:
                 missing.append(package)
         if missing:
             what = f"{', '.join(missing)} missing: {purpose} cannot be used"
-            yield Finding(f"extra {extra}", "ok", what, f"if needed: pip install 'distilbench[{extra}]'")
+            yield Finding(f"extra {extra}", "ok", what, f"if needed: {how_to_add(extra)}")
         else:
             yield Finding(f"extra {extra}", "ok", f"{', '.join(found)}: {purpose}")

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from collector.errors import BadInput, ScorerUnavailable
 from commandline.counted import counted
+from commandline.program.installation import how_to_add
 from contract.foreign.encodings import LFS_POINTER
 
 PAIRS_AT_ONCE: Final = 2048
@@ -78,7 +79,8 @@ class Scorer:
                 from bert_score import BERTScorer
         except ImportError:
             raise ScorerUnavailable(
-                "BERTScore needs the package bert-score: pip install 'distilbench[score]'; EM and F1 do not"
+                "BERTScore, unlike EM and F1, needs the package bert-score; install it with: "
+                f"{how_to_add('score')}"
             ) from None
         if layers < 1:
             raise BadInput(f"--layers {layers} must be at least 1")

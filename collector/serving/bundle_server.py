@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from collector.errors import BadInput
 from commandline.disk import open_plain
+from commandline.program.installation import how_to_add
 from contract.bundle import MANIFEST_FILE, MAX_MANIFEST_BYTES, bundle_name, decode_manifest
 from contract.errors import ContractError
 
@@ -58,7 +59,9 @@ def serving_bundles(folder: Path, address: str) -> Iterator[str]:
     try:
         from collector.serving.http_server import http_server
     except ModuleNotFoundError as error:
-        raise BadInput(f"--bundles needs the package {error.name}: pip install 'distilbench[hub]'") from None
+        raise BadInput(
+            f"--bundles needs the package {error.name}; install it with: {how_to_add('hub')}"
+        ) from None
     names(folder)
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:

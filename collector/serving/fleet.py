@@ -14,6 +14,7 @@ from collector.display.grid import Grid
 from collector.errors import BrokerUnavailable
 from collector.store.database import Store
 from commandline.broker_address import BrokerAddress
+from commandline.program.messages import Problem
 from contract.device import Device
 from contract.errors import ContractError
 from contract.messages import State, decode_message
@@ -86,6 +87,7 @@ class Fleet:
             _COLUMNS,
             [self._row(store, device_id, self._states[device_id]) for device_id in sorted(self._states)],
             "no device has reported its state to this broker",
+            least=("dropped", "machine", "run", "per_second", "celsius", "reason", "seconds_left"),
         )
 
     def _note_rate(self, device_id: str, state: State, now: float) -> None:
@@ -189,7 +191,7 @@ def look_repeatedly(
                 draw(fleet.grid(store))
                 continue
             if ready and isinstance(event, Lost):
-                say(event.reason)
+                say(Problem(event.reason))
             else:
                 ready = _take(fleet, event) or ready
             if events.empty():

@@ -1,5 +1,6 @@
 """Stores results from a broker in the database: commits first, then acknowledges, then sends receipts."""
 
+import logging
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,11 @@ from collector.intake.ingest import Ingested, ingest
 from collector.serving.upkeep import Upkeep
 from collector.store.database import Store
 from commandline.broker_address import BrokerAddress
+from commandline.counted import counted
 from commandline.mqtt_client import client_id, kept_secret
+from commandline.program.messages import Problem
 
+_LOG: Final = logging.getLogger("distilbench.collector")
 MAX_GROUP_MESSAGES: Final = 200
 MAX_GROUP_BYTES: Final = 8 * 1_048_576
 RETRY_SECONDS: Final = 1.0
@@ -112,11 +116,11 @@ class Server:
     def _note_loss(self, reason: str) -> None:
         if self._connected_at is None:
             raise BrokerUnavailable(reason)
-        self._say(reason)
+        self._say(Problem(reason))
         short = time.monotonic() - self._connected_at < SHORT_CONNECTION_SECONDS
         self._short_connections = self._short_connections + 1 if short else 0
         if self._short_connections == SHORT_CONNECTIONS:
-            self._say("the connection keeps breaking: is a copy of this database served elsewhere?")
+            self._say(Problem("the connection keeps breaking: is a copy of this database served elsewhere?"))
 
     def _next_group(self) -> tuple[list[Arrival], Event | Stop | None]:
         """Return the messages to commit together, and the event that ended this group, if one did."""
@@ -146,7 +150,7 @@ class Server:
                 outcome = ingest(self._store, deliveries)
             except StorageUnavailable as error:
                 if not complained:
-                    self._say(f"{error}; nothing is acknowledged until it works again")
+                    self._say(Problem(f"{error}; nothing is acknowledged until it works again"))
                     complained = True
                 if self._stopped_within(RETRY_SECONDS):
                     return False
@@ -160,8 +164,11 @@ class Server:
         return True
 
     def _count(self, outcome: Ingested) -> None:
+        _LOG.debug("%s stored, %d known before", counted(outcome.stored, "record"), outcome.duplicates)
         if outcome.rejected and not self.rejected:
-            self._say("a message was rejected; later ones are not reported here: see `collector rejected`")
+            self._say(
+                Problem("a message was rejected; later ones are not reported here: see `collector rejected`")
+            )
         if outcome.stored:
             self._upkeep.note_results()
         self.stored += outcome.stored

@@ -14,6 +14,7 @@ from typing import Final
 
 import collector
 from collector.errors import CollectorError
+from commandline.program.messages import Problem
 
 QUIET_SECONDS: Final = 5.0
 """An update starts after this many seconds without results."""
@@ -97,7 +98,9 @@ class Upkeep:
         self._process, self._done_at = None, time.monotonic()
         if process.returncode and not self._failed:
             why = (errors.strip().splitlines() or [f"exit status {process.returncode}"])[-1]
-            self._say(f"scores and summaries are not kept up to date, and reports will take longer: {why}")
+            self._say(
+                Problem(f"scores and summaries are not kept up to date, and reports will take longer: {why}")
+            )
         self._failed = process.returncode != 0
 
 

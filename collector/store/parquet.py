@@ -7,6 +7,7 @@ from typing import Any, Final
 from collector.errors import BadInput
 from collector.store.database import Store
 from commandline.disk import replacing
+from commandline.program.installation import how_to_add
 
 ROWS_AT_ONCE: Final = 65_536
 
@@ -78,7 +79,7 @@ def write_parquet(store: Store, path: Path) -> int:
         import pyarrow.parquet as pq
     except ImportError:
         raise BadInput(
-            "--format parquet needs the package pyarrow: pip install 'distilbench[parquet]'"
+            f"--format parquet needs the package pyarrow; install it with: {how_to_add('parquet')}"
         ) from None
     types = {"string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_()}
     schema = pa.schema([(name, types[kind]) for name, kind in _COLUMNS])

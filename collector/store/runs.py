@@ -12,6 +12,10 @@ from contract.device import Device
 from contract.errors import ContractError
 from contract.records import Outcome, Settings, ThreadTrial
 
+LATEST: Final = "latest"
+PREVIOUS: Final = "previous"
+"""Names that users may give instead of a run's id."""
+
 
 class Run(NamedTuple):
     """One run that has started. The fields about its end are None until its last record arrives."""
@@ -162,8 +166,19 @@ def read_runs(store: Store) -> tuple[list[Run], list[LeftOut]]:
     )
 
 
+_LATEST: Final = "SELECT stream FROM runs ORDER BY stream DESC LIMIT 1"
+_PREVIOUS: Final = """
+SELECT runs.stream FROM runs JOIN streams USING (stream) JOIN (
+    SELECT runs.*, device_id FROM runs JOIN streams USING (stream) ORDER BY stream DESC LIMIT 1
+) AS latest ON latest.stream > runs.stream AND latest.device_id = streams.device_id
+    AND latest.model = runs.model AND latest.precision = runs.precision
+    AND latest.questions_sha256 = runs.questions_sha256
+    AND json_extract(latest.settings, '$.scenario') IS json_extract(runs.settings, '$.scenario')
+ORDER BY runs.stream DESC LIMIT 1"""
+
+
 def find_run(store: Store, beginning: str) -> Run:
-    """Return the run whose id has this beginning.
+    """Return the run whose id has this beginning, or which `latest` or `previous` names.
 
     Raises:
         BadInput: no id or several ids have it, or the run's first record has not arrived, or the run cannot
@@ -181,16 +196,24 @@ def find_run(store: Store, beginning: str) -> Run:
 def find_stream(store: Store, beginning: str) -> int:
     """Return the stream of the run whose id has this beginning, even if its first record has not arrived.
 
+    `latest` is the last run in the order of the first records received, and `previous` the last one before it
+    with the same device, model, precision, questions and scenario.
+
     Raises:
         BadInput: no id or several ids have it.
     """
+    if beginning in {LATEST, PREVIOUS}:
+        for (stream,) in store.tuples(_LATEST if beginning == LATEST else _PREVIOUS):
+            return int(stream)
+        what = "no run" if beginning == LATEST else "no run before the latest one that is like it"
+        raise BadInput(f"there is {what}; `collector runs` lists the runs")
     found = list(
         store.tuples(
             "SELECT stream, run_id FROM streams WHERE substr(run_id, 1, length(?1)) = ?1 LIMIT 2", beginning
         )
     )
     if not beginning or not found:
-        raise BadInput(f"there is no run {beginning!r}: see collector runs")
+        raise BadInput(f"there is no run {beginning!r}; `collector runs` lists the runs")
     if len(found) > 1:
         raise BadInput(f"several runs begin with {beginning!r}, such as {found[0][1]} and {found[1][1]}")
     return int(found[0][0])

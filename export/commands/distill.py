@@ -6,10 +6,11 @@ from typing import Any
 import click
 
 from commandline.help import Command, option_group
+from commandline.program import messages
 from contract.codec import printable
-from export.commands.options import base_option
+from export.commands.options import ExistingPath, base_option
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = ExistingPath(dir_okay=False)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _COUNT = click.IntRange(min=1)
 
@@ -200,6 +201,7 @@ _COUNT = click.IntRange(min=1)
         "--resume", is_flag=True, help="Resume an interrupted training; give the same options as before."
     ),
 )
+@messages.message_options
 def distill(to: Path, **options: Any) -> None:
     """Train a smaller model from a larger one (distillation).
 
@@ -209,10 +211,7 @@ def distill(to: Path, **options: Any) -> None:
     from export.distillation.request import DistilRequest
     from export.distillation.run import distil
 
-    made = distil(DistilRequest(**options), to, lambda line: click.echo(printable(line), err=True))
+    made = distil(DistilRequest(**options), to, lambda line: messages.say(printable(line)))
     scores = f"EM {made.best.exact_match:.1f}, F1 {made.best.f1:.1f}"
-    click.echo(
-        printable(f"held-out questions: student {scores}; teacher {made.teacher_scores}"),
-        err=True,
-    )
+    messages.say(printable(f"held-out questions: student {scores}; teacher {made.teacher_scores}"))
     click.echo(to)

@@ -7,7 +7,7 @@ import click
 from commandline.help import Command
 from contract.codec import encode
 from contract.study import Study
-from export.commands.options import format_option
+from export.commands.options import json_option
 from export.models import catalog
 
 if TYPE_CHECKING:
@@ -29,16 +29,16 @@ _LEGEND: Final = (
     cls=Command,
     examples="""
     export-models list
-    export-models list --format json
+    export-models list --json
     """,
 )
-@format_option
-def list_models(format_: str) -> None:
+@json_option
+def list_models(as_json: bool) -> None:
     """List the models of the catalog with their published scores.
 
     `build` accepts their names, and also ids on the Hugging Face hub and folders.
     """
-    if format_ == "json":
+    if as_json:
         click.echo(encode(catalog.MODELS))
         return
     from rich.console import Console

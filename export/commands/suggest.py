@@ -8,8 +8,10 @@ import click
 
 from commandline.counted import counted
 from commandline.help import Command
+from commandline.options import as_usage
 from contract.codec import printable
-from export.commands.options import format_option
+from export.commands.options import ExistingPath, json_option
+from export.errors import BadInput
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +31,7 @@ _SHOWN = 12
 )
 @click.option(
     "--db",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=ExistingPath(dir_okay=False),
     required=True,
     envvar="DISTILBENCH_DB",
     show_envvar=True,
@@ -54,8 +56,8 @@ _SHOWN = 12
     metavar="MODEL",
     help="Measured model that the student learns from. [default: the most accurate]",
 )
-@format_option
-def suggest(db: Path, hardware: str, requirement: str, teacher: str | None, format_: str) -> None:
+@json_option
+def suggest(db: Path, hardware: str, requirement: str, teacher: str | None, as_json: bool) -> None:
     """Suggest students that should be fast enough on a hardware class.
 
     Predicts their times and sizes from the measurements on that hardware, and prints the commands that train
@@ -63,9 +65,12 @@ def suggest(db: Path, hardware: str, requirement: str, teacher: str | None, form
     """
     from contract.codec import encode
     from export.suggestion import suggest as suggestion
+    from export.suggestion.requirement import parse
 
+    with as_usage(BadInput):
+        parse(requirement)
     found = suggestion.suggest(db, hardware, requirement, teacher)
-    if format_ == "json":
+    if as_json:
         click.echo(encode(found))
         return
     _print(found)
@@ -92,7 +97,7 @@ def _print(found: "Suggestion") -> None:
     console.print(_table(found.candidates[:_SHOWN]))
     hidden = len(found.candidates) - _SHOWN
     if hidden > 0:
-        console.print(f"and {hidden} more; --format json prints all of them")
+        console.print(f"and {hidden} more; --json prints all of them")
     console.print()
     for remark in found.remarks:
         console.print(printable(f"- {remark}"), soft_wrap=True)

@@ -7,15 +7,16 @@ import click
 import msgspec
 
 from commandline.help import Command
+from commandline.program.messages import fail
 from contract.codec import encode, printable
-from export.commands.options import base_option, format_option
+from export.commands.options import ExistingPath, base_option, json_option
 
 if TYPE_CHECKING:
     from contract.questions import QuestionFile
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a verification, as `--format json` prints it."""
+    """The result of a verification, as `--json` prints it."""
 
     bundle: str
     precision: str
@@ -41,18 +42,18 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         --limit 500
     """,
 )
-@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("bundle", type=ExistingPath(file_okay=False))
 @click.option(
     "--against",
     metavar="DIR",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=ExistingPath(file_okay=False),
     help="Compare with this fp32 bundle, or transformers or PEFT adapter folder. [default: the fp32 bundle "
     "next to it, or the weights that its manifest names]",
 )
 @base_option
 @click.option(
     "--questions",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=ExistingPath(dir_okay=False),
     help="SQuAD v1.1 file to verify on. [default: 72 questions that come with the program]",
 )
 @click.option(
@@ -63,10 +64,10 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     show_default=True,
     help="Verify on at most N questions.",
 )
-@format_option
+@json_option
 def verify(
-    bundle: Path, against: Path | None, base: Path | None, questions: Path | None, limit: int, format_: str
-) -> None:
+    bundle: Path, against: Path | None, base: Path | None, questions: Path | None, limit: int, as_json: bool
+) -> int:
     """Check the files of a bundle, and its answers.
 
     Compares the answers with those of the model that the bundle was made from. Exits with status 1 if they
@@ -76,13 +77,14 @@ def verify(
     from export.questions import question_file
 
     outcome = _verify(bundle, against, base, chosen(question_file.questions(questions), limit))
-    if format_ == "json":
+    if as_json:
         click.echo(encode(outcome))
     else:
         _print(outcome)
     if outcome.failure is not None:
-        click.echo(f"export-models: {printable(outcome.failure)}", err=True)
-        raise SystemExit(1)
+        fail(f"export-models: {printable(outcome.failure)}")
+        return 1
+    return 0
 
 
 def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "QuestionFile") -> Verification:

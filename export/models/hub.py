@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from commandline.program.installation import how_to_add
 from export.errors import BadInput, HubUnavailable, NotInstalled, StorageUnavailable, first_line
 from export.quiet_libraries import quiet
 
@@ -165,8 +166,8 @@ def dataset(repository: str, split: str, revision: str) -> "tuple[pa.Table, str]
         import datasets
     except ModuleNotFoundError:
         raise NotInstalled(
-            f"downloading {repository!r} needs the package datasets, which is not installed: "
-            "run pip install 'distilbench[export]'"
+            f"downloading {repository!r} needs the package datasets, which is not installed; install it "
+            f"with: {how_to_add('export')}"
         ) from None
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()

@@ -11,6 +11,7 @@ import msgspec
 
 from commandline.counted import counted
 from commandline.disk import public_mode, write_whole
+from commandline.program.installation import how_to_add
 from contract.codec import printable
 from contract.errors import Malformed
 from contract.questions import MAX_QUESTION_FILE_BYTES, Question, QuestionFile, decode_questions, questions_of
@@ -157,8 +158,8 @@ def _table(path: Path, start: bytes) -> "pa.Table":
         from pyarrow import ipc, parquet
     except ModuleNotFoundError:
         raise NotInstalled(
-            f"reading '{path}' needs the package pyarrow, which is not installed: "
-            "run pip install 'distilbench[export]'"
+            f"reading '{path}' needs the package pyarrow, which is not installed; install it with: "
+            f"{how_to_add('export')}"
         ) from None
     try:
         if start.startswith(_PARQUET):

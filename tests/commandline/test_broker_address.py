@@ -111,7 +111,7 @@ def test_both_programs_refuse_a_password_in_the_url(tmp_path: Path) -> None:
         [sys.executable, "-m", "collector", "serve", "--broker", url, "--db", str(tmp_path / "results.db")],
     ):
         ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-        assert ended.returncode == 1
+        assert ended.returncode == 2
         assert "--password-file" in ended.stderr
         assert CANARY not in ended.stderr + ended.stdout
 

@@ -22,6 +22,22 @@ def test_each_finding_is_printed_before_the_next_check(capsys: pytest.CaptureFix
     ]
 
 
+def test_lines_of_a_terminal_break_between_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    command = "/bin/python -m pip"
+    print_findings([Finding("disk", "warn", "there is little room left", command)], as_json=False)
+    indent = " " * 23
+    assert capsys.readouterr().out.splitlines() == [
+        "warn  disk             there is little",
+        f"{indent}room left",
+        f"{indent}→ /bin/python -m",
+        f"{indent}  pip",
+    ]
+
+
 def test_a_failed_check_is_the_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     found = [Finding("disk", "fail", "full", "free some"), Finding("clock", "ok", "right")]
     assert print_findings(found, as_json=False) == 1

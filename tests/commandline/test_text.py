@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commandline.streams import print_json
+from commandline.program.streams import print_json
 from tests.agent.conftest import ROOT
 
 PLAIN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

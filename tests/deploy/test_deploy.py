@@ -68,6 +68,47 @@ def test_the_installer_reports_wrong_usage_and_needs_root() -> None:
         assert "install-agent.sh: run it as root: sudo " in run(installer, "--wheels", "a").stderr
 
 
+def test_wheels_are_collected_in_the_versions_that_were_tested(tmp_path: Path) -> None:
+    python, heard = tmp_path / "python", tmp_path / "heard"
+    python.write_text(f'#!/bin/sh\necho "$@" >> {heard}\n')
+    python.chmod(0o755)
+    wheel = tmp_path / "distilbench-0.1.0-py3-none-any.whl"
+    wheel.touch()
+    make: list[str | Path] = [DEPLOY / "make-wheelhouse.sh", "--python", "3.13"]
+    for more in ((), ("--constraint", "own.txt")):
+        subprocess.run(
+            [*make, *more, wheel, tmp_path / "wheelhouse"],
+            env={**os.environ, "PYTHON": str(python)},
+            capture_output=True,
+            check=True,
+        )
+    tested, own = heard.read_text().splitlines()
+    (constraints,) = [word for word in tested.split() if word.endswith(".txt")]
+    assert Path(constraints).resolve() == DEPLOY.parent / "constraints.txt"
+    assert "--constraint own.txt" in own
+
+
+def test_the_collectors_installer_reports_wrong_usage(tmp_path: Path) -> None:
+    installer = DEPLOY / "install-collector.sh"
+    refused = run(installer)
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "install-collector.sh: name what to install: --wheel FILE; see --help\n",
+    )
+    assert "unknown argument '--whel'" in run(installer, "--whel").stderr
+    assert "--config FOLDER" in run(installer, "--help").stdout
+    if os.geteuid() == 0 and not Path("/etc/systemd/system/distilbench-agent.service").exists():
+        assert "is not a distilbench-*.whl" in run(installer, "--wheel", tmp_path / "other.whl").stderr
+
+
+def test_the_collectors_installer_means_the_places_of_its_unit() -> None:
+    installer = (DEPLOY / "install-collector.sh").read_text()
+    unit = (DEPLOY / "systemd/distilbench-collector.service").read_text()
+    assert f"SETTINGS={COLLECTOR.of_machine.parent}\n" in installer
+    assert "\nPROGRAM=/opt/distilbench\n" in installer
+    assert "\nDATA=/var/lib/distilbench\n" in installer and "StateDirectory=distilbench\n" in unit
+
+
 def test_the_installer_takes_distilbench_from_a_file_only(tmp_path: Path) -> None:
     """The name may belong to anyone at a package index, and the installer runs as root."""
     alone = tmp_path / "install-agent.sh"
@@ -98,8 +139,8 @@ def test_a_script_runs_no_code_of_the_current_folder(script: Path, tmp_path: Pat
 
 def test_installer_units_and_programs_mean_the_same_places() -> None:
     installer = (DEPLOY / "install-agent.sh").read_text()
-    assert f"SETTINGS={AGENT.default.parent}\n" in installer
-    assert str(COLLECTOR.default) in (DEPLOY / "systemd/distilbench-collector.service").read_text()
+    assert f"SETTINGS={AGENT.of_machine.parent}\n" in installer
+    assert str(COLLECTOR.of_machine) in (DEPLOY / "systemd/distilbench-collector.service").read_text()
     for unit in SERVICES:
         assert "User=distilbench\n" in unit.read_text()
         assert "ExecStart=/opt/distilbench/current/bin/" in unit.read_text()

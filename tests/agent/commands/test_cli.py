@@ -8,7 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from agent.cli import cli
 from agent.machine.device import core_list, usable_core_numbers
 from agent.outbox.state_folder import StateFolder
 from contract.device import Device
@@ -79,6 +81,12 @@ def test_squad_2_is_measured_by_its_answerable_questions(
     assert results.read_text().count('"type":"answer"') == 1
 
 
+def test_status_makes_nothing(tmp_path: Path) -> None:
+    ended = CliRunner(env={"XDG_STATE_HOME": str(tmp_path / "state")}).invoke(cli, ["status"])
+    assert (ended.exit_code, ended.stdout.split()[:2]) == (0, ["pending", "0"])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_status_of_an_empty_outbox(agent: Agent) -> None:
     assert agent("status").stdout == (
         "pending     0\ndropped     0\nunfinished  0 runs\ndelivery    never tried\n"
@@ -119,14 +127,17 @@ def test_wrong_input_is_reported(agent: Agent, tiny_bundle: Path, tmp_path: Path
     to_file = ("--questions", SAMPLE_QUESTIONS, "--to-file", tmp_path / "out")
     fails_in_one_sentence(agent("run", tmp_path / "no-such", *to_file), "there is no bundle at", "no-such")
     fails_in_one_sentence(agent("run", tmp_path, *to_file), "is not a bundle")
-    fails_in_one_sentence(
-        agent("run", tiny_bundle, *to_file, "--device-id", "Küche\x1b"), "'Küche?' is not a device id"
-    )
+    ended = agent("run", tiny_bundle, *to_file, "--device-id", "Küche\x1b")
+    assert ended.returncode == 2
+    assert "Invalid value for '--device-id': 'Küche?' is not a device id" in ended.stderr
     fails_in_one_sentence(
         agent("run", tiny_bundle, "--questions", SAMPLE_QUESTIONS, "--to-file", tmp_path / "no" / "out"),
         "the folder of",
     )
-    fails_in_one_sentence(agent("answer", tiny_bundle, "--question", "Who?", "--context", ""), "is empty")
+    for question, context, option in (("Who?", " ", "--context"), ("", "Ada wrote it.", "--question")):
+        ended = agent("answer", tiny_bundle, "--question", question, "--context", context)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert f"{option} is empty" in ended.stderr
     wordy = shutil.copytree(tiny_bundle, tmp_path / "wordy")
     manifest = json.loads((wordy / "manifest.json").read_text())
     manifest["recipe"] = {"notes": "x" * 200_000}
@@ -208,6 +219,25 @@ def test_progress_is_drawn_on_a_terminal_only(
     assert process.returncode == 0
     assert b"60 of 60 questions, p50 " in output
     assert output.endswith(b"60 questions answered\r\n")
+
+
+def test_messages_of_a_run_are_quiet_or_json_if_asked(
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
+) -> None:
+    run = ("run", tiny_bundle, "--questions", questions, "--limit", "3", "--rounds", "1")
+    detailed = agent(*run, "--to-file", tmp_path / "a", "-v", "--log-format", "json")
+    assert detailed.returncode == 0, detailed.stderr
+    said = [json.loads(line) for line in detailed.stderr.splitlines()]
+    assert {"time", "level", "message"} == set(said[0])
+    assert "debug" in {line["level"] for line in said}
+    assert any("3 questions answered" in line["message"] for line in said)
+    quiet = agent(*run, "--to-file", tmp_path / "b", "--quiet")
+    assert quiet.returncode == 0
+    assert all(line.startswith("warning: ") for line in quiet.stderr.splitlines())
+    gone = agent(*run, "--to-file", tmp_path / "no" / "c", "--log-format", "json")
+    assert gone.returncode == 1
+    (line,) = [json.loads(line) for line in gone.stderr.splitlines()]
+    assert (line["level"], line["message"][:7]) == ("error", "agent: ")
 
 
 def test_a_reader_that_leaves_early_is_not_complained_about(state_dir: Path) -> None:

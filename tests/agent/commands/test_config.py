@@ -41,6 +41,51 @@ def test_a_flag_outranks_a_variable_which_outranks_the_file(tmp_path: Path) -> N
     assert shown(DISTILBENCH_CONFIG=str(file))["broker"] == ("mqtt://here", str(file))
 
 
+def test_the_users_own_file_is_read_instead_of_the_machines(tmp_path: Path) -> None:
+    own = tmp_path / "distilbench" / "agent.toml"
+    own.parent.mkdir()
+    assert CONFIG.of_machine == Path("/etc/distilbench/agent.toml")
+    assert shown(XDG_CONFIG_HOME=str(tmp_path))["threads"] == (None, "default")
+    own.write_text("threads = 1\n")
+    assert shown(XDG_CONFIG_HOME=str(tmp_path))["threads"] == (1, str(own))
+    assert shown("--config", written(tmp_path, "seed = 1"), XDG_CONFIG_HOME=str(tmp_path))["threads"] == (
+        None,
+        "default",
+    )
+
+
+def test_a_home_that_is_absent_or_closed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", refused)
+        assert CONFIG.default == CONFIG.of_machine
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert CONFIG.default == CONFIG.new == CONFIG.of_machine
+
+
+@pytest.mark.parametrize(("user", "place"), [(1000, "of_user"), (0, "of_machine")])
+def test_a_new_file_is_the_users_own_unless_the_user_is_root(
+    user: int, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert CONFIG.new == getattr(CONFIG, place)
+    assert CONFIG.of_user == tmp_path / ".config" / "distilbench" / "agent.toml"
+    if not user:
+        return
+    assert run("config", "init", "--threads", "2").exit_code == 0
+    assert CONFIG.read(CONFIG.of_user) == {"threads": 2}
+    assert run("config", "check").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

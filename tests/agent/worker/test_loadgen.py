@@ -11,7 +11,7 @@ from agent.worker import loadgen
 
 def test_without_loadgen_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlperf_loadgen", None)
-    with pytest.raises(BundleRefused, match=r"pip install 'distilbench\[mlperf\]'"):
+    with pytest.raises(BundleRefused, match=r"pip install .*\[mlperf\]'"):
         loadgen.run(lambda _: None, 1, min_queries=1, min_seconds=0, max_seconds=None, seed=0)
 
 

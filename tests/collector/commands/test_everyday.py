@@ -31,20 +31,21 @@ def filled(store_with_golds: Store, database: Path) -> Path:
 def test_lists_are_for_people_and_in_full_for_programs(filled: Path) -> None:
     db = {"DISTILBENCH_DB": str(filled)}
     runs = json.loads(said("runs", "--json", **db))
-    assert [run["run"] for run in runs] == [FIRST, SECOND, OTHER]
+    assert [run["run"] for run in runs] == [OTHER, SECOND, FIRST], "the newest first"
+    assert [run["run"] for run in json.loads(said("runs", "--json", "--last", "2", **db))] == [OTHER, SECOND]
     assert (runs[0]["answers"], runs[0]["asked"], runs[0]["state"], runs[0]["reason"]) == (
         4,
         4,
         "complete",
         None,
     )
-    line = said("runs", **db).splitlines()[1].split()
-    assert (line[0], line[-1]) == (FIRST[:8], NOON)
+    line = said("runs", **db).splitlines()[-1].split()
+    assert (line[0], " ".join(line[-2:])) == (FIRST[:8], NOON[:16].replace("T", " "))
     devices = json.loads(said("devices", "--json", **db))
     assert [(d["device_id"], d["runs"]) for d in devices] == [("laptop", 1), ("pi-5", 2)]
     assert "=1+1[31m" in said("devices", **db)
     (questions,) = json.loads(said("questions", "list", "--json", **db))
-    assert re.search(r" \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", said("questions", "list", **db))
+    assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\d ", said("questions", "list", **db))
     assert (questions["name"], questions["questions"], questions["golds"], questions["runs"]) == (
         "rivers",
         4,
@@ -54,11 +55,18 @@ def test_lists_are_for_people_and_in_full_for_programs(filled: Path) -> None:
     assert json.loads(said("rejected", "--json", **db)) == []
 
 
-def test_a_list_fits_the_terminal(filled: Path) -> None:
-    for columns in (80, 160):
-        seen = shown("runs", columns=columns, DISTILBENCH_DB=str(filled))
-        assert max(map(len, seen.splitlines())) <= columns
-        assert FIRST[:8] in seen
+@pytest.mark.parametrize("columns", [80, 160])
+@pytest.mark.parametrize("command", [("runs",), ("devices",), ("questions", "list"), ("show", "latest")])
+def test_a_list_fits_the_terminal(command: tuple[str, ...], columns: int, filled: Path) -> None:
+    seen = shown(*command, columns=columns, NO_COLOR="1", DISTILBENCH_DB=str(filled))
+    assert max(map(len, seen.splitlines())) <= columns
+    for whole in {
+        "runs": (FIRST[:8], "minilm-l6 int8", "complete"),
+        "devices": ("laptop", "pi-5"),
+        "questions": ("rivers",),
+        "show": (OTHER,),
+    }[command[0]]:
+        assert whole in seen, "words are not broken"
 
 
 def test_a_run_is_shown_by_the_beginning_of_its_id(filled: Path) -> None:
@@ -150,6 +158,74 @@ def test_the_shell_completes_commands() -> None:
     words = {"COMP_WORDS": "collector sh", "COMP_CWORD": "1", "_COLLECTOR_COMPLETE": "bash_complete"}
     done = collector(**words)
     assert "plain,show" in done.stdout
+
+
+def test_the_newest_runs_have_names(filled: Path) -> None:
+    db = {"DISTILBENCH_DB": str(filled)}
+
+    def chosen(name: str) -> list[str]:
+        return [run["run"] for run in json.loads(said("runs", "--json", "--run", name, **db))]
+
+    assert chosen("latest") == [OTHER]
+    assert json.loads(said("show", "latest", "--json", **db))["run_id"] == OTHER
+    done = collector("show", "previous", **db)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no run before the latest one that is like it" in done.stderr
+    assert collector("runs", "--run", "previous", **db).returncode == 1
+
+
+def test_previous_measured_the_same_as_latest(store_with_golds: Store, database: Path) -> None:
+    for run, precision in ((FIRST, "fp32"), (SECOND, "int8"), (OTHER, "fp32")):
+        take(store_with_golds, batch(run_records(bundle=manifest(precision=precision)), run))
+    db = {"DISTILBENCH_DB": str(database)}
+    found = json.loads(said("compare", "previous", "latest", "--json", **db))
+    assert (found["before"], found["after"]) == (FIRST, OTHER)
+    assert json.loads(said("runs", "--json", "--run", "previous", **db))[0]["run"] == FIRST
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("report.html", "<!doctype html>"),
+        ("report.HTM", "<!doctype html>"),
+        ("report.md", "#"),
+        ("report.csv", "hardware_class,"),
+        ("report.json", "{"),
+        ("report.parquet", "PAR1"),
+        ("report", ""),
+    ],
+)
+def test_a_files_name_says_its_format(name: str, start: str, filled: Path, tmp_path: Path) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    done = collector("report", "--to", tmp_path / name, "--db", filled)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / name).read_bytes().lower().startswith(start.lower().encode())
+
+
+def test_json_has_one_spelling(filled: Path) -> None:
+    both = [json.loads(said("report", *form, "--db", filled)) for form in (("--json",), ("--format", "json"))]
+    assert both[0]["rows"] == both[1]["rows"]
+    assert json.loads(said("query", "SELECT 1 AS one", "--json", "--db", filled)) == [{"one": 1}]
+
+
+def test_open_writes_the_report_and_calls_the_browser(filled: Path, tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/opened\n')
+    browser.chmod(0o755)
+    target = tmp_path / "my report.html"
+    done = collector("open", "--to", target, "--db", filled, BROWSER=str(browser))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote {target}\n")
+    assert target.read_text().lower().startswith("<!doctype html>")
+    assert (tmp_path / "opened").read_text().strip() == target.as_uri()
+
+
+def test_open_without_a_browser_names_the_file(filled: Path, tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    done = collector("open", "--to", target, "--db", filled, BROWSER="/bin/false", PATH="", DISPLAY="")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"no browser can be opened here: open '{target}' in one" in done.stderr
+    assert target.exists()
 
 
 def test_runs_are_chosen_by_name(filled: Path) -> None:

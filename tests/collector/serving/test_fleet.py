@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from collector.display.listing import for_people
+from collector.display.abridged import abridged
 from collector.serving.fleet import Fleet
 from collector.store.database import Store
 from commandline.broker_address import BrokerAddress
@@ -40,7 +40,7 @@ def test_a_long_reason_does_not_fill_the_screen(store: Store) -> None:
     fleet = Fleet()
     saw(fleet, replace(RUNNING, reason="x" * 60_000), 1.0)
     grid = fleet.grid(store)
-    assert "x" * 300 + "…" in for_people(grid).rows[0] and "x" * 60_000 in grid.rows[0]
+    assert "x" * 300 + "…" in abridged(grid).rows[0] and "x" * 60_000 in grid.rows[0]
 
 
 def only(fleet: Fleet, store: Store) -> dict[str, object]:

@@ -1,3 +1,4 @@
+import json
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -56,6 +57,21 @@ def test_with_its_own_broker_it_stores_answers_and_sends_receipts(database: Path
         assert collector.end() == 0
         assert collector.said[-1] == "7 records stored, 0 known before, 2 messages rejected"
     assert count(database, "answers") == 4
+
+
+def test_its_messages_are_json_if_asked(database: Path) -> None:
+    with Collector("--embedded-broker", "--db", database, "--log-format", "json", "-v") as collector:
+        address = parse_broker(json.loads(collector.said[0])["message"].split()[2].rstrip(","))
+        with connected_device(address) as device:
+            device.publish(batch(run_records(), RUN))
+            wait_until(lambda: device.has_receipt_through(RUN, 6), "a receipt")
+            device.publish_bytes(b"{")
+            wait_until(lambda: count(database, "rejected"), "the rejected message")
+        assert collector.end() == 0
+    said = [(line["level"], line["message"]) for line in map(json.loads, collector.said)]
+    assert ("debug", "7 records stored, 0 known before") in said
+    assert [level for level, message in said if "was rejected" in message] == ["warning"]
+    assert said[-1] == ("info", "7 records stored, 0 known before, 1 message rejected")
 
 
 def test_when_it_is_quiet_it_makes_what_reports_read(database: Path) -> None:

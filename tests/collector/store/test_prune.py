@@ -45,6 +45,13 @@ def test_what_was_removed_comes_back_when_it_is_delivered_again(filled: Store) -
     assert counts(filled) == before
 
 
+def test_a_dry_run_says_what_would_go_and_keeps_it(filled: Store) -> None:
+    before = counts(filled)
+    text = said("prune", "--run", "0a", "--dry-run", "--db", filled.path)
+    assert text == "would remove 1 run with 4 answers\n"
+    assert counts(filled) == before
+
+
 def test_runs_are_chosen_by_day(filled: Store) -> None:
     with filled.writing() as conn:
         conn.execute(

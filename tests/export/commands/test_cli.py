@@ -15,7 +15,7 @@ def export_models(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_list_as_json_is_the_catalog() -> None:
-    done = export_models("list", "--format", "json")
+    done = export_models("list", "--json")
     listed = json.loads(done.stdout)
     assert [model["name"] for model in listed] == [model.name for model in MODELS]
     assert listed[0]["published"]["f1"] == 93.2 and listed[0]["parameters"] == 334_094_338

@@ -23,7 +23,7 @@ def run(*arguments: str | Path) -> click.testing.Result:
 def test_a_quantised_bundle_is_compared_with_the_fp32_bundle_next_to_it(
     reader_bundle: Path, reader_bundle_int8: Path
 ) -> None:
-    done = run(reader_bundle_int8, "--format", "json")
+    done = run(reader_bundle_int8, "--json")
     said = json.loads(done.stdout)
     assert done.exit_code == 0 and said["against"] == "fp32 bundle 'minilm-l6-fp32'"
     assert said["questions"] == 6 and said["agreement_percent"] > 60 and said["failure"] is None

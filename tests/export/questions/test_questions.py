@@ -261,7 +261,7 @@ def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
 
 def test_the_hubs_validation_split_is_read_from_its_cache(squad_command: Command, tmp_path: Path) -> None:
     add_squad(tmp_path / "home", "validation", table(made_up(10_570)))
-    arguments = ("--to", tmp_path / "dev.json", "--format", "json")
+    arguments = ("--to", tmp_path / "dev.json", "--json")
     done = questions_squad(*arguments, env=environment(tmp_path / "home"))
     assert (done.returncode, done.stderr) == (0, READING)
     said = json.loads(done.stdout)
@@ -277,7 +277,7 @@ def test_the_hubs_validation_split_is_read_from_its_cache(squad_command: Command
     assert written.questions[7].golds == (Gold("Paragraph", 0), Gold("Para", 0))
     assert json.loads((tmp_path / "dev.json").read_bytes())["source"] == said["source"]
 
-    small = ("--to", tmp_path / "small.json", "--limit", "40", "--seed", "3", "--format", "json")
+    small = ("--to", tmp_path / "small.json", "--limit", "40", "--seed", "3", "--json")
     _, out, _ = squad_command("--from", tmp_path / "dev.json", "--split", "validation", *small)
     assert json.loads(out)["source"] == "dev.json: 40 of 10570 by context length, seed 3"
     assert len(decode_questions((tmp_path / "small.json").read_bytes()).questions) == 40

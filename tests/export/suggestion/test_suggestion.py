@@ -292,7 +292,7 @@ def test_the_command_prints_a_table_and_commands(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "predicted from 7 measurements of 5 shapes" in done.stdout
     assert "export-models distill --teacher example/model-12 --student layers=" in done.stdout
-    listed = subprocess.run([*asked, "--format", "json"], capture_output=True, text=True)
+    listed = subprocess.run([*asked, "--json"], capture_output=True, text=True)
     assert json.loads(listed.stdout)["points"] == 7
     refused = subprocess.run([*asked[:-1], "f2>=1"], capture_output=True, text=True)
     assert refused.returncode == 1 and refused.stderr.count("\n") == 1

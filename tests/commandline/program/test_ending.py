@@ -11,14 +11,15 @@ from pathlib import Path
 import click
 import pytest
 
-from commandline.ending import run_program
+from commandline.program.ending import run_program
+from commandline.program.installation import how_to_add
 from contract.codec import encode
 from contract.errors import Malformed
 from tests.agent.conftest import ROOT, write_questions
 from tests.collector.factory import batch, run_records
 
 PROGRAMS = ("agent", "collector", "export")
-INSTALL = "pip install 'distilbench[collector]'"
+INSTALL = f"install it with: {how_to_add('collector')}"
 PRINTING = {
     "agent": ("device",),
     "collector": ("schema",),
@@ -77,6 +78,39 @@ def test_wrong_usage_is_2_even_if_nobody_hears_it(program: str, gone: int) -> No
     assert ended(program, "nonsense", stdout=subprocess.DEVNULL, stderr=gone)[0] == 2
 
 
+@pytest.mark.parametrize(
+    ("program", "words", "status"),
+    [
+        ("agent", ("flush", "--broker", "http://here"), 2),
+        ("agent", ("device", "--device-id", "No Name"), 2),
+        ("agent", ("flush", "--broker", "mqtts://me@here", "--password-file", "none"), 1),
+        ("agent", ("flush", "--to-file", "none/results.jsonl"), 1),
+        ("collector", ("serve", "--broker", "http://here", "--db", "none.db"), 2),
+        ("collector", ("watch", "--broker", "http://here", "--db", "none.db"), 2),
+        ("collector", ("report", "--require", "f1>=", "--db", "none.db"), 2),
+        ("collector", ("report", "--json", "--format", "csv", "--db", "none.db"), 2),
+        ("collector", ("compare", "a", "b", "--fail-if", "p50>", "--db", "none.db"), 2),
+        ("collector", ("report", "--require", "f1>=80", "--db", "none.db"), 1),
+        ("export", ("suggest", "--hardware", "pi", "--require", "f1>=", "--db", "none.db"), 2),
+        ("export", ("suggest", "--hardware", "pi", "--require", "p90_ms<=9", "--db", "none.db"), 1),
+    ],
+)
+def test_an_impossible_value_is_wrong_usage_and_what_is_missing_is_an_error(
+    program: str, words: tuple[str, ...], status: int, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", program, *words],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (status, ""), done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == [], "nothing is made before the command line is understood"
+
+
 def test_a_run_outlives_the_reader_of_its_talk(gone: int, tiny_bundle: Path, tmp_path: Path) -> None:
     """`agent run … 2>&1 | head -1`: what is measured is worth more than what is said about it."""
     questions, results = write_questions(tmp_path, 5, sentences=1), tmp_path / "results.jsonl"
@@ -120,12 +154,8 @@ def run(monkeypatch: pytest.MonkeyPatch, command: Callable[[], object], *argumen
     [
         (OwnError("a\x1b[31mname\nbelow"), 1, "program: a?[31mname below\n"),
         (Malformed("it is not JSON"), 1, "program: it is not JSON\n"),
-        (
-            ModuleNotFoundError(name="rich"),
-            1,
-            "program: 'rich' is missing: pip install 'distilbench[collector]'\n",
-        ),
-        (ModuleNotFoundError(name="rich.table"), 1, f"program: 'rich.table' is missing: {INSTALL}\n"),
+        (ModuleNotFoundError(name="rich"), 1, f"program: 'rich' is missing; {INSTALL}\n"),
+        (ModuleNotFoundError(name="rich.table"), 1, f"program: 'rich.table' is missing; {INSTALL}\n"),
         (click.UsageError("wrong"), 2, "Error: wrong\n"),
         (KeyboardInterrupt(), 130, "\n"),
         (click.Abort(), 130, ""),

@@ -8,7 +8,10 @@ from typing import Any
 
 import click
 
-from commandline.streams import OutputFailed, ReaderGone, guarded_streams
+from commandline.program import messages
+from commandline.program.installation import how_to_add
+from commandline.program.start import INTERRUPTED
+from commandline.program.streams import OutputFailed, ReaderGone, guarded_streams
 from contract.codec import printable
 from contract.errors import ContractError
 
@@ -36,6 +39,7 @@ def run_program(
     """
     if clean_up_on_sigterm:
         signal.signal(signal.SIGTERM, _end)
+    messages.configure()
     with guarded_streams():
         try:
             status: Any = cli.main(prog_name=name, standalone_mode=False)
@@ -47,12 +51,12 @@ def run_program(
             wrong.show()
             return wrong.exit_code
         except (click.Abort, KeyboardInterrupt):
-            return 128 + signal.SIGINT
+            return INTERRUPTED
         except ModuleNotFoundError as missing:
             extra = (extras or {}).get((missing.name or "").split(".")[0])
             if extra is None:
                 raise
-            return _failed(name, f"{missing.name!r} is missing: pip install 'distilbench[{extra}]'")
+            return _failed(name, f"{missing.name!r} is missing; install it with: {how_to_add(extra)}")
         except (UnicodeEncodeError, UnicodeDecodeError) as wrong_text:
             return _failed(name, f"{_around(wrong_text)} is not text: it has bytes that are not UTF-8")
         except (error, ContractError, OutputFailed) as failure:
@@ -61,7 +65,7 @@ def run_program(
 
 
 def _failed(name: str, sentence: str) -> int:
-    click.echo(f"{name}: {printable(' '.join(sentence.splitlines()))}", err=True)
+    messages.fail(f"{name}: {printable(' '.join(sentence.splitlines()))}")
     return 1
 
 
