@@ -67,7 +67,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 @json_option
 def verify(
     bundle: Path, against: Path | None, base: Path | None, questions: Path | None, limit: int, as_json: bool
-) -> int:
+) -> None:
     """Check the files of a bundle, and its answers.
 
     Compares the answers with those of the model that the bundle was made from. Exits with status 1 if they
@@ -83,8 +83,7 @@ def verify(
         _print(outcome)
     if outcome.failure is not None:
         fail(f"export-models: {printable(outcome.failure)}")
-        return 1
-    return 0
+        raise SystemExit(1)
 
 
 def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "QuestionFile") -> Verification:
