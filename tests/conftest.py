@@ -114,3 +114,8 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
 def stop() -> Iterator[Stop]:
     with Stop() as noted:
         yield noted
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name bytes by their argument: compressed and random ones differ in every run, and workers compare names."""
+    return argname if isinstance(val, bytes) else None
