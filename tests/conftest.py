@@ -117,5 +117,5 @@ def stop() -> Iterator[Stop]:
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
-    """Name bytes by their argument: compressed and random ones differ in every run, and workers compare names."""
+    """Name bytes by their argument: workers compare names, and compressed or random bytes differ in each."""
     return argname if isinstance(val, bytes) else None
