@@ -123,10 +123,10 @@ def serve(
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @database
 def ingest(database: Path, files: tuple[Path, ...]) -> int:
-    """Import result files that `agent run --to-file` wrote, compressed by gzip or not.
+    """Import result files that `agent run --to-file` wrote.
 
-    Records that the database already has are skipped, so a file can be imported again. Exits with status 1 if
-    a part of a file is not stored.
+    A file may be compressed by gzip. Records that the database already has are skipped, so a file can be
+    imported again. Exits with status 1 if a part of a file is not stored.
     """
     from collector.intake.results_file import ResultsFile
     from collector.store.database import Store
