@@ -94,6 +94,7 @@ SMALLEST = {
         lambda _: ("--reconnects", "27", "--records", "2"),
         rf"\| traced, kB \| {NUMBER} \| {NUMBER} \|",
         broker=True,
+        proof=True,
     ),
     "loadgen": Smallest(
         lambda given: (given.fp32, "--limit", "8", "--queries", "64", "--rounds", "1"),
@@ -129,6 +130,7 @@ SMALLEST = {
         ),
         r"0\.15 minutes, [1-9]\d* faults, [1-9][\d,]* records: 0 lost, 0 duplicated",
         broker=True,
+        proof=True,
     ),
     "truth": Smallest(
         lambda _: ("--draws", "5", "--only", "time"),

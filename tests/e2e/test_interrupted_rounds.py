@@ -142,6 +142,7 @@ def rows_of(results: Path, database: Path) -> dict[str, dict[str, Any]]:
     return {f"{row['model']} {row['precision']}": row for row in report["rows"]}
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(600)
 def test_an_interrupted_command_gives_the_rows_of_an_undisturbed_one(
     tiny_bundle: Path, tiny_bundle_int8: Path, reader_bundle_int8: Path, tmp_path: Path

@@ -16,6 +16,7 @@ import pytest
 
 from agent.bundles import fetch as fetching
 from agent.bundles import http as http_module
+from agent.bundles import retries
 from agent.bundles.bundle import describe
 from agent.bundles.fetch import fetch
 from agent.errors import AgentError, BadInput, BundleRefused, NotFetched
@@ -304,6 +305,7 @@ def test_a_server_that_makes_no_progress_is_left(
     answer: Callable[[BaseHTTPRequestHandler], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_module, "PROGRESS_SECONDS", 0.4)
+    monkeypatch.setattr(retries, "TRIES", 1)
     begun = time.monotonic()
     with hostile(answer) as url, pytest.raises(NotFetched, match="it sends less than 64 KiB per minute"):
         fetch(url, tmp_path, silent)

@@ -11,7 +11,10 @@ from threading import Thread
 
 import pytest
 
+from agent.delivery import uplink
+from agent.doctor import broker as doctor
 from agent.doctor.broker import probe
+from collector.broker import visit
 from commandline.broker_address import BrokerAddress, parse_broker
 from commandline.connection import port
 from commandline.connection.advice import advice_of_port, advice_on
@@ -27,6 +30,9 @@ pytestmark = pytest.mark.broker
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(port, "SECONDS", 0.5)
+    for module in (uplink, doctor):
+        monkeypatch.setattr(module, "GREETING_SECONDS", 2.0)
+    monkeypatch.setattr(visit, "PATIENCE_SECONDS", 2.0)
 
 
 @contextmanager
@@ -107,6 +113,7 @@ def test_tls_to_a_port_without_it(broker: Mosquitto) -> None:
         assert "this port has no TLS" in said and f"mqtt://127.0.0.1:{broker.port}" in said
 
 
+@pytest.mark.proof
 def test_a_port_of_websocket() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
         Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
