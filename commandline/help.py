@@ -1,7 +1,6 @@
 """How `--help` looks: commands in sections, options in named groups, and examples at the end."""
 
 import inspect
-import os
 import re
 import textwrap
 from collections.abc import Callable, Iterable
@@ -9,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from commandline.options import F, all_of
+from commandline.options import TEXT, F, all_of
 
 CONTEXT: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 """The context settings of a program. Help is as wide as the terminal, up to 100 columns."""
@@ -22,7 +21,6 @@ FEW: Final = 6
 
 _COLUMN: Final = 24
 """Width of the column with the options' names. A longer name gets its own line."""
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NOTE: Final = re.compile(r"\[[^\]]{1,28}\]")
 """A default that is never broken across lines."""
 
@@ -40,14 +38,9 @@ class _Helpful(click.Command):
     def __init__(self, *args: Any, examples: str = "", **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.examples = inspect.cleandoc(examples)
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments; a text is UTF-8, while a path may have any bytes."""
-        rest = super().parse_args(ctx, args)
-        for param in self.get_params(ctx):
-            if param.name in ctx.params:
-                ctx.params[param.name] = _as_utf8(ctx.params[param.name], param, ctx)
-        return rest
+        for param in self.params:
+            if param.type is click.STRING:
+                param.type = TEXT
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's description."""
@@ -186,21 +179,6 @@ def names_of(option: click.Option, ctx: click.Context) -> str:
     """Return an option as it is typed, with the name of its value: `--limit N`."""
     record = option.get_help_record(ctx)
     return record[0] if record else ", ".join(option.opts)
-
-
-def _as_utf8(value: Any, param: click.Parameter, ctx: click.Context) -> Any:
-    """The value with its texts as UTF-8, in whatever encoding Python has read the arguments.
-
-    Python keeps a byte that its encoding does not have as half a surrogate pair, which nothing can encode.
-    """
-    if isinstance(value, tuple):
-        return tuple(_as_utf8(one, param, ctx) for one in value)
-    if not isinstance(value, str) or not _SURROGATE.search(value):
-        return value
-    try:
-        return os.fsencode(value).decode()
-    except UnicodeError:
-        raise click.BadParameter(f"{value!r} is not UTF-8 text.", ctx, param) from None
 
 
 def _default(option: click.Option) -> str:

@@ -1,14 +1,43 @@
-"""Groups of options, and the parameters of a command from values instead of arguments."""
+"""Groups of options, the type of a text, and the parameters of a command from values, not arguments."""
 
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from commandline.config import key_of
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+class Text(click.types.StringParamType):
+    """The type of a text, which is UTF-8 in any locale; a path may have any bytes.
+
+    Python keeps a byte that the locale's encoding does not have as half a surrogate pair, which nothing can
+    encode.
+    """
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text, decoded as UTF-8 in whatever encoding Python has read it.
+
+        Raises:
+            click.BadParameter: it is not UTF-8.
+        """
+        text = super().convert(value, param, ctx)
+        if not _SURROGATE.search(text):
+            return text
+        try:
+            return os.fsencode(text).decode()
+        except UnicodeError:
+            self.fail(f"{text!r} is not UTF-8 text.", param, ctx)
+
+
+TEXT: Final = Text()
 
 
 def all_of(*options: Callable[[F], F]) -> Callable[[F], F]:

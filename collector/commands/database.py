@@ -42,10 +42,10 @@ SHOWN_RUNS = 20
 )
 @database
 def runs(database: Path, last: int | None, as_json: bool, selection: "Selection") -> None:
-    """List the runs with device, model, progress and state, the newest first.
+    """List the runs with device, model, progress and state.
 
-    A run whose end has not arrived is running. It is abandoned once the device starts an equal run later, or
-    ends a later one and has not resumed it since.
+    The newest run is first. A run whose end has not arrived is running. It is abandoned once the device
+    starts an equal run later, or ends a later one and has not resumed it since.
     """
     from collector.display import listing
     from collector.store.database import Store

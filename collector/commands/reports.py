@@ -189,30 +189,34 @@ def _export(database: Path, target: Path) -> None:
     cls=Command,
     examples="""
     collector compare previous latest --db results.db
-    collector compare 5ae36d61 18b560e9 --fail-if "time>5%,f1<-0.5" --db results.db
+    collector compare 5ae36d61 18b560e9 --db results.db \\
+        --fail-if "time>5%,f1<-0.5"
     """,
 )
 @click.argument("before")
 @click.argument("after")
-@click.option(
-    "--fail-if",
-    "limits",
-    metavar="LIMITS",
-    help="Exit with status 4 if AFTER breaks a limit with all of the change's interval: time, p50, p90, p99, "
-    "load and memory change in percent, em, f1 and bertscore in points, such as 'time>5%,f1<-0.5'.",
+@option_group(
+    "Limits",
+    click.option(
+        "--fail-if",
+        "limits",
+        metavar="LIMITS",
+        help="Exit with status 4 if AFTER breaks a limit with all of the change's interval: time, p50, p90, "
+        "p99, load and memory change in percent, em, f1 and bertscore in points, such as 'time>5%,f1<-0.5'.",
+    ),
+    click.option(
+        "--noise",
+        metavar="PERCENT",
+        type=click.FloatRange(min=0),
+        default=1.0,
+        show_default=True,
+        help="A smaller change of a time, of load or of memory breaks no limit, however significant it is.",
+    ),
+    click.option(
+        "--fail-if-undecided", is_flag=True, help="Exit with status 4 also if a limit cannot be decided."
+    ),
 )
-@click.option(
-    "--noise",
-    metavar="PERCENT",
-    type=click.FloatRange(min=0),
-    default=1.0,
-    show_default=True,
-    help="A smaller change of a time, of load or of memory breaks no limit, however significant it is.",
-)
-@click.option(
-    "--fail-if-undecided", is_flag=True, help="Exit with status 4 also if a limit cannot be decided."
-)
-@as_json
+@option_group("Output", as_json)
 @database
 def compare(
     database: Path,

@@ -10,7 +10,7 @@ from commandline.counted import counted
 from commandline.help import Command
 from commandline.options import as_usage
 from contract.codec import printable
-from export.commands.options import ExistingPath, json_option
+from export.commands.options import json_option
 from export.errors import BadInput
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _SHOWN = 12
 )
 @click.option(
     "--db",
-    type=ExistingPath(dir_okay=False),
+    type=click.Path(dir_okay=False, path_type=Path),
     required=True,
     envvar="DISTILBENCH_DB",
     show_envvar=True,

@@ -104,7 +104,7 @@ def test_the_name_of_a_file_may_be_any_bytes(tmp_path: Path, variables: dict[str
         status, _, said = program("collector", *words, **variables)
         assert status == 1 and r"caf\udce9.json' is not a " in said
     status, out, _ = program(
-        *("export", "questions", "squad", "--from", path, "--to", path + b"2", "--format", "json"),
+        *("export", "questions", "squad", "--from", path, "--to", path + b"2", "--json"),
         **variables,
     )
     assert status == 0 and json.loads(out)["source"] == "caf?.json"

@@ -92,6 +92,7 @@ def test_wrong_usage_is_2_even_if_nobody_hears_it(program: str, gone: int) -> No
         ("collector", ("compare", "a", "b", "--fail-if", "p50>", "--db", "none.db"), 2),
         ("collector", ("report", "--require", "f1>=80", "--db", "none.db"), 1),
         ("export", ("suggest", "--hardware", "pi", "--require", "f1>=", "--db", "none.db"), 2),
+        ("export", ("suggest", "--db", "none.db", "--hardware", "pi", "--require", "f1>="), 2),
         ("export", ("suggest", "--hardware", "pi", "--require", "p90_ms<=9", "--db", "none.db"), 1),
     ],
 )
