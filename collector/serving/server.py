@@ -120,7 +120,9 @@ class Server:
         short = time.monotonic() - self._connected_at < SHORT_CONNECTION_SECONDS
         self._short_connections = self._short_connections + 1 if short else 0
         if self._short_connections == SHORT_CONNECTIONS:
-            self._say(Problem("the connection keeps breaking: is a copy of this database served elsewhere?"))
+            self._say(
+                Problem("the connection keeps breaking: does a copy of the database's folder run elsewhere?")
+            )
 
     def _next_group(self) -> tuple[list[Arrival], Event | Stop | None]:
         """Return the messages to commit together, and the event that ended this group, if one did."""

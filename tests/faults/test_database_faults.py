@@ -109,7 +109,7 @@ def test_f35_a_link_does_not_evade_the_locks(broker: Mosquitto, database: Path, 
 def test_f35_a_database_with_two_names_is_not_used(database: Path, tmp_path: Path) -> None:
     Store.open(database, create=True).close()
     (tmp_path / "other.db").hardlink_to(database)
-    refused = collector("ingest", tmp_path / "none.jsonl", "--db", database)
+    refused = collector("score", "--db", database)
     assert (refused.returncode, "has several names (hard links)" in refused.stderr) == (1, True)
 
 

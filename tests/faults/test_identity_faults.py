@@ -18,7 +18,7 @@ from collector.store.database import Store
 from commandline.broker_address import parse_broker
 from contract.topics import topic
 from tests.agent.conftest import agent_command, agent_environment
-from tests.collector.command import said
+from tests.collector.command import collector, said
 from tests.collector.running_collector import Collector
 from tests.faults.boards import DEVICE, Board, answers_of
 from tests.faults.sending import until
@@ -161,9 +161,13 @@ def test_f33_in_results_files(database: Path, tmp_path: Path) -> None:
         board.measure(more)
         board.finish()
         write_waiting(tmp_path / f"{board.name}.jsonl", board.outbox)
-    shown = said("ingest", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--db", database)
-    assert "52 records stored, 0 known before, 0 messages rejected" in shown
-    assert "0 records stored, 21 known before, 1 message rejected" in shown
+    done = collector("ingest", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--db", database)
+    assert "52 records stored, 0 known before, 0 messages rejected" in done.stdout
+    assert "0 records stored, 21 known before, 1 message rejected" in done.stdout
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"{tmp_path / 'b.jsonl'}: collector rejected --db {database} prints why 1 message was rejected\n"
+    )
     assert answers_of(database, a.place.run_id) == {seq: f"a {seq}" for seq in range(1, 51)}
 
 

@@ -68,6 +68,7 @@ def test_results_wait_for_a_collector_that_is_away(broker: Mosquitto, tmp_path: 
     assert isinstance(batch, Batch)
     with OlderBroker(broker.port) as older:
         with Collector("--broker", older.url, "--db", database) as running:
+            wait_until(lambda: len(running.said) > 1, "the ready line")
             assert running.end() == 0
         with connected_device(parse_broker(broker.url), batch.device_id) as device:
             device.publish(batch)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import StateUnusable
+from agent.outbox.receipted import WRITTEN_ELSEWHERE
 from agent.outbox.summary import summarise
 from commandline.outcome_text import left_out_line
 from contract.messages import Batch, decode_message
@@ -275,8 +276,7 @@ def test_a_killed_agent_is_lost_and_its_results_are_not(
         older.rename(state_dir)
         ended = agent(*command)
         assert ended.returncode == 0, ended.stderr
-        assert f"a collector has records of run {run_id[:8]} that this outbox does not know" in ended.stderr
-        assert "so the run starts over" in ended.stderr
+        assert f": run {run_id[:8]} starts over: {WRITTEN_ELSEWHERE}\n" in ended.stderr
         assert [r for key, r in sorted(collector.records.items()) if key[0] == run_id] == records
         started_over = [record for key, record in sorted(collector.records.items()) if key[0] != run_id]
     finished = check_run(started_over, ids(long_questions))

@@ -49,16 +49,16 @@ def test_a_flood_is_stored_whole_and_shares_its_transactions(database: Path, tmp
         assert store.value("SELECT count(*) FROM answers") == 2000
 
 
-def test_two_collectors_that_take_each_others_session_say_so(database: Path, tmp_path: Path) -> None:
-    Store.open(database, create=True).close()
-    copy = tmp_path / "copy.db"
-    shutil.copy(database, copy)
+def test_two_collectors_that_take_each_others_session_say_so(tmp_path: Path) -> None:
+    """The file with the name of the session lies beside the database, and is copied with its folder."""
+    folder, copy = tmp_path / "folder", tmp_path / "copy"
+    folder.mkdir()
     with (
         Mosquitto(tmp_path) as mosquitto,
-        Collector("--broker", mosquitto.url, "--db", database) as first,
-        Collector("--broker", mosquitto.url, "--db", copy) as second,
+        Collector("--broker", mosquitto.url, "--db", folder / "results.db") as first,
+        Collector("--broker", mosquitto.url, "--db", shutil.copytree(folder, copy) / "results.db") as second,
     ):
-        hint = "the connection keeps breaking: is a copy of this database served elsewhere?"
+        hint = "the connection keeps breaking: does a copy of the database's folder run elsewhere?"
         wait_until(lambda: hint in first.said + second.said, "the hint")
 
 

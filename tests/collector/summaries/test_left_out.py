@@ -61,9 +61,13 @@ def test_nothing_else_ends_in_more_than_a_sentence(
         assert spoilt in done.stderr and done.stderr.count("\n") == 1
     for command in ("score", "rebuild", "devices"):
         assert collector(command, "--db", database).returncode == 0
-    merged = said("merge", database, "--db", tmp_path / "all.db")
-    assert "2 runs, 14 records stored" in merged
-    assert spoilt in said("report", "--format", "json", "--db", tmp_path / "all.db")
+    merged = collector("merge", database, "--db", tmp_path / "all.db")
+    assert merged.returncode == 1 and "7 records stored" in merged.stdout
+    reason, ending = merged.stderr.splitlines()
+    assert reason.startswith("run '0b222222' of 'pi-5' was not merged: ") and spoilt in reason
+    assert ending == "collector: 1 run was not merged; all others were"
+    report = json.loads(said("report", "--format", "json", "--db", tmp_path / "all.db"))
+    assert ([row["runs"] for row in report["rows"]], report["remarks"]) == ([1], [])
 
 
 @pytest.mark.parametrize("spoilt", ["no manifest"], indirect=True)
