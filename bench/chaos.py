@@ -40,7 +40,8 @@ from tests.mosquitto import Mosquitto
 
 DEVICES: Final = 2
 _CHAOS_SECONDS: Final = 2.0
-_CALM_SECONDS: Final = 90.0
+_CALM_SECONDS: Final = 180.0
+"""How long a board may take: to end its run, and to try twice for a minute to deliver (`--drain`)."""
 
 
 class World:
