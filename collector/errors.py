@@ -22,7 +22,17 @@ class DatabaseMoved(CollectorError):
 
 
 class BrokerUnavailable(CollectorError):
-    """The broker cannot be started, refuses the collector, or cannot do what is needed: check the broker."""
+    """The broker cannot be started, refuses the collector, or cannot do what is needed: check the broker.
+
+    Args:
+        problem: what is wrong.
+        advice: what to do about it, if that is known.
+    """
+
+    def __init__(self, problem: str, advice: str | None = None) -> None:
+        super().__init__(f"{problem}: {advice}" if advice else problem)
+        self.problem = problem
+        self.advice = advice
 
 
 class ScorerUnavailable(CollectorError):

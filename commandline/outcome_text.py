@@ -7,6 +7,8 @@ from typing import Final
 from contract.codec import printable
 from contract.records import Outcome, RateTrial, Settings
 
+THROTTLING_UNKNOWN: Final = "throttling cannot be read, so it is unknown"
+"""The beginning of a remark on a board whose firmware cannot be asked."""
 _P90: Final = "90.00 percentile latency (ns)"
 _RESULT: Final = "Result is"
 _CONDITION: Final = re.compile(r"\s*(.+?) satisfied\s*")

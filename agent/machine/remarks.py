@@ -14,6 +14,7 @@ from agent.machine.device import usable_core_numbers
 from agent.machine.system_files import read_text
 from agent.machine.telemetry import Telemetry
 from commandline.counted import counted
+from commandline.outcome_text import THROTTLING_UNKNOWN
 
 LOOK_SECONDS: Final = 0.2
 BUSY_CORES: Final = 0.15
@@ -161,7 +162,7 @@ def _throttling(telemetry: Telemetry) -> list[Remark]:
     obstacle = telemetry.pi.obstacle()
     if obstacle is not None:
         what, how = obstacle
-        return [Remark("throttling", f"throttling cannot be read, so it is unknown: {what}", how)]
+        return [Remark("throttling", f"{THROTTLING_UNKNOWN}: {what}", how)]
     return [
         Remark("throttling", f"since it started, the board has {_PAST[mark]}", advice[mark])
         for mark in sorted(telemetry.pi.since_boot() or ())

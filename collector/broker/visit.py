@@ -124,7 +124,7 @@ def speaks_older(address: BrokerAddress) -> bool:
         if isinstance(error, NoAnswer) and _lets_older_in(address):
             return True
         advice = advice_on(address, str(error)) or advice_of_port(address)
-        raise BrokerUnavailable(f"{error}: {advice}" if advice else str(error)) from None
+        raise BrokerUnavailable(str(error), advice) from None
 
 
 def _lets_older_in(address: BrokerAddress) -> bool:

@@ -18,6 +18,7 @@ from collector.statistics.timing.outliers import SLOWER, too_many_outliers
 from collector.statistics.timing.steadiness import Steadiness
 from collector.store.runs import Run
 from commandline.counted import counted
+from commandline.outcome_text import THROTTLING_UNKNOWN
 
 NO_TIME: Final = "no answer was timed without an error or a disturbance"
 NO_BASELINE: Final = "no fp32 model has a time on this hardware for these questions"
@@ -262,6 +263,8 @@ def _note_time(notes: _Notes, group: Group, times: Percentiles) -> None:
     for run in group.runs:
         for remark in run.remarks:
             notes["p50_ms"].append(start_remark(run, remark))
+            if remark.startswith(THROTTLING_UNKNOWN):
+                notes["throttled"].append(start_remark(run, remark))
     notes["p50_ms"] += _unlike_machines(group)
     timed = min(sums.timed_questions for sums in group.of_devices.values() if sums.timed)
     for fraction, fewest in FEWEST.items():

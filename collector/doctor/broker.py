@@ -53,7 +53,9 @@ def examine_broker(address: BrokerAddress) -> Iterator[Finding]:
         yield _session(address, name, older=older)
         yield _strangers(address, older=older)
     except BrokerUnavailable as error:
-        yield Finding("broker", "fail", str(error), "check the address, and that the broker runs")
+        yield Finding(
+            "broker", "fail", error.problem, error.advice or "check the address, and that the broker runs"
+        )
     yield Finding(
         "queue",
         "ok",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 _HEAD: Final = "qa_outputs"
+_LOGITS: Final = 2
 
 
 class Reader(NamedTuple):
@@ -152,6 +153,11 @@ def _trained(folder: Path, source: Source) -> "PreTrainedModel":
         place = source.adapter or (source.checkpoint.location if source.checkpoint else folder)
         raise BadInput(
             f"'{place}' has no trained {what} (it lacks {min(missing)!r}): its answers would be random"
+        )
+    if network.config.num_labels != _LOGITS:
+        raise BadInput(
+            f"'{folder}' has a head of {network.config.num_labels} outputs, but answers are found with two: "
+            "their start and their end"
         )
     return network
 

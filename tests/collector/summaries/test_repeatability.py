@@ -8,6 +8,7 @@ from collector.display.run_page import run_page
 from collector.store.database import Store
 from collector.summaries.refresh import score_answers
 from collector.summaries.run_detail import run_detail
+from commandline.outcome_text import THROTTLING_UNKNOWN
 from contract.records import RunStarted, ThreadTrial
 from tests.collector.delivering import take
 from tests.collector.factory import answer, batch, device, run_records, sample, started
@@ -58,6 +59,17 @@ def test_remarks_before_a_run_are_in_the_report(store_with_golds: Store) -> None
     page = run_page(run_detail(store_with_golds, FIRST))
     assert "warning" in page and "81 °C" in page
     assert "2: 14.0 ms, 4: 9.5 ms" in page
+
+
+def test_throttling_that_cannot_be_read_is_not_called_none(store_with_golds: Store) -> None:
+    first, *rest = run_records(TIMES)
+    assert isinstance(first, RunStarted)
+    unread = replace(first, remarks=(f"{THROTTLING_UNKNOWN}: there is no vcgencmd: install it",))
+    take(store_with_golds, batch((unread, *rest), FIRST))
+    (row,) = compare(store_with_golds).rows
+    assert row.notes["throttled"] == (
+        f"at the start of run 0a111111 of pi-5, {THROTTLING_UNKNOWN}: there is no vcgencmd: install it",
+    )
 
 
 def test_energy_is_spread_over_the_answers_that_it_was_metered_for(store_with_golds: Store) -> None:

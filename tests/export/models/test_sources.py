@@ -82,6 +82,14 @@ def three_labels(folder: Path) -> None:
     save_file(tensors | head, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def three_outputs(folder: Path) -> None:
+    three_labels(folder)
+    config = json.loads((folder / "config.json").read_text())
+    labels = {str(number): f"LABEL_{number}" for number in range(3)}
+    config |= {"id2label": labels, "label2id": {name: int(number) for number, name in labels.items()}}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
 def pointer_as(name: str) -> Callable[[Path], None]:
     """What Git leaves in place of a large file if Git LFS is not installed."""
 
@@ -107,6 +115,7 @@ def weights_in(name: str, content: bytes) -> Callable[[Path], None]:
         (spoil_weights, "copy' cannot be loaded: its file of weights is damaged or cut off"),
         (cut_weights, "copy' cannot be loaded: its file of weights is damaged or cut off"),
         (three_labels, r"the weights '.*' have the shape \[3.*\], but its config.json describes \[2"),
+        (three_outputs, "copy' has a head of 3 outputs, but answers are found with two"),
         (pointer_as("model.safetensors"), "model.safetensors' is a Git LFS pointer, .*git lfs pull"),
         (pointer_as("pytorch_model.bin"), "pytorch_model.bin' is a Git LFS pointer, .*git lfs pull"),
         (pointer_as("tokenizer.json"), "tokenizer.json' is a Git LFS pointer, .*git lfs pull"),
