@@ -93,7 +93,7 @@ def heat(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> 
         + (
             "Crosses mark when the processor was throttled."
             if throttled
-            else "No sample shows a throttled processor."
+            else "No sample shows a throttled processor; a note says if that could not be read."
         ),
         _heat_table(shown, titles),
         [

@@ -46,7 +46,7 @@ def endurance(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
         + (
             "A dotted line marks when the machine was first throttled."
             if throttled
-            else "No sample shows a throttled machine."
+            else "No sample shows a throttled machine; a note says if that could not be read."
         ),
         _moments(runs, names),
         [
