@@ -140,7 +140,7 @@ def test_a_run_feeds_the_watchdog_from_its_work_loop(
     plan = plan_of(tmp_path, tiny_bundle, questions)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(5)
+        manager.settimeout(30)
         listens = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
         assert run_plan(plan, "--to-file", tmp_path / "out", **listens).exit_code == 0
         heard: list[str] = []
