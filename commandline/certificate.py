@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from commandline.connection.validity import MAX_CERTIFICATE_BYTES, Validity, validity
 from commandline.counted import counted
 from commandline.finding import Finding
-from contract.certificate import MAX_CERTIFICATE_BYTES, Validity, validity
 from contract.codec import printable
 from contract.errors import Malformed
 

@@ -10,7 +10,6 @@ from agent.delivery.batches import MAX_RECORDS, pack
 from agent.delivery.results_file import extend
 from agent.errors import BadInput
 from agent.outbox.outbox import Outbox
-from agent.outbox.seq_ranges import ranges_of
 from agent.outbox.state_folder import OpenedState
 from agent.outbox.summary import newly_refused
 from agent.progress import Progress
@@ -19,6 +18,7 @@ from commandline.broker_address import BrokerAddress, parse_broker
 from commandline.counted import counted
 from commandline.program.messages import Problem
 from contract.codec import printable
+from contract.seq_ranges import ranges_of
 
 if TYPE_CHECKING:
     from agent.delivery.publisher import Publisher

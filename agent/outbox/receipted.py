@@ -12,9 +12,9 @@ import sqlite3
 from typing import Final, NamedTuple
 
 from agent.outbox.schema import WAITING
-from agent.outbox.seq_ranges import below, minus, ranges_of, union
 from contract.fields import MAX_INT
 from contract.messages import MAX_EPOCHS, MAX_RECEIPT_RANGES, Epochs, SeqRanges, Stream, parting
+from contract.seq_ranges import below, minus, ranges_of, union
 
 MOST_KEPT_RUNS: Final = 256
 """Of how many runs, the latest ones, a collector is asked whether it still has them."""

@@ -4,15 +4,16 @@ A difference counts as detectable if it is found with a probability of 80 % at a
 is usual for the minimal detectable effect (for language models: Miller, *Adding error bars to evals*, 2024).
 """
 
-from math import atan, cos, exp, pi, sin, sqrt
+from math import exp, sqrt
 from statistics import NormalDist
 from typing import Final
+
+from commandline.distributions.student_t import t_quantile
 
 SIGNIFICANCE: Final = 0.05
 POWER: Final = 0.8
 ASSUMED_SPREAD: Final = 0.02
 """Standard deviation between rounds if none was measured here."""
-_PRECISION: Final = 1e-9
 
 
 def smallest_time_difference(rounds: int, spread: float) -> float | None:
@@ -30,7 +31,8 @@ def smallest_time_difference(rounds: int, spread: float) -> float | None:
     if rounds < 2:
         return None
     freedom = rounds - 1
-    quantiles = t_quantile(1 - SIGNIFICANCE / 2, freedom) + t_quantile(POWER, freedom)
+    # Two-sided for the level; `POWER` leaves 1 - POWER on one side, thus twice that on both.
+    quantiles = t_quantile(freedom, 1 - SIGNIFICANCE) + t_quantile(freedom, 2 * POWER - 1)
     return exp(quantiles * spread / sqrt(rounds)) - 1
 
 
@@ -46,32 +48,3 @@ def smallest_f1_difference(questions: int) -> float:
     normal = NormalDist()
     quantiles = normal.inv_cdf(1 - SIGNIFICANCE / 2) + normal.inv_cdf(POWER)
     return min(1.0, quantiles / sqrt(questions))
-
-
-def t_quantile(probability: float, freedom: int) -> float:
-    """A quantile of Student's t distribution.
-
-    Args:
-        probability: from 0.5 to below 1.
-        freedom: degrees of freedom, at least 1.
-    """
-    low, high = 0.0, 1.0
-    while _t_distribution(high, freedom) < probability:
-        low, high = high, 2 * high
-    while high - low > _PRECISION * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if _t_distribution(middle, freedom) < probability else (low, middle)
-    return high
-
-
-def _t_distribution(value: float, freedom: int) -> float:
-    """The probability of a t below a value, at least 0 (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
-    angle = atan(value / sqrt(freedom))
-    odd = freedom % 2
-    term = cos(angle) if odd else 1.0
-    total = 0.0
-    for step in range(2 + odd, freedom + 1, 2):
-        total += term
-        term *= (step - 1) / step * cos(angle) ** 2
-    within = 2 / pi * (angle + sin(angle) * total) if odd else sin(angle) * total
-    return (1 + within) / 2

@@ -10,9 +10,9 @@ import sqlite3
 
 from collector.intake.known_run import KnownRun
 from collector.intake.record_rows import is_stored
-from collector.intake.seq_ranges import holds
 from contract.errors import Malformed
 from contract.messages import Batch, Epochs, parting
+from contract.seq_ranges import holds
 
 
 class Disputed(Malformed):

@@ -15,7 +15,6 @@ from collector.intake.incoming import Delivery, claim
 from collector.intake.inquiry import note_gone, was_pruned
 from collector.intake.known_run import KnownRun, known_run
 from collector.intake.round_order import rounds_problem
-from collector.intake.seq_ranges import below, holds, merged
 from collector.intake.stored_ranges import sparseness_problem, store_ranges
 from collector.intake.tally import Tally
 from collector.store.database import Store
@@ -31,6 +30,7 @@ from contract.messages import (
     decode_message,
 )
 from contract.records import Answer, Record, RunFinished, RunStarted
+from contract.seq_ranges import below, holds, union
 from contract.topics import parse_topic
 
 _PRUNED: Final = Refusal(
@@ -182,7 +182,7 @@ def _note_ranges(known: KnownRun, batch: Batch, seqs: Iterable[int], tally: Tall
     stored = known.stored
     if known.disputed_from is not None and not batch.epochs:
         shown = (*below(stored, known.disputed_from), *((seq, seq) for seq in seqs))
-        stored = merged(shown, tally.ranges.get(key, ()))
+        stored = union(shown, tally.ranges.get(key, ()))
     tally.ranges[key] = stored
     tally.epochs[key] = known.epochs
 

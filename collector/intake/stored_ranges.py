@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from collector.intake.seq_ranges import merged, place_of
 from contract.errors import Malformed
 from contract.messages import MAX_RECEIPT_RANGES, SeqRange
+from contract.seq_ranges import place_of, union
 
 MAX_RANGES: Final = MAX_RECEIPT_RANGES
 """The most ranges of a run. Each message of a run reads them: a run with millions would stop all others."""
@@ -44,4 +44,4 @@ def store_ranges(
 def _changed(ranges: tuple[SeqRange, ...], seqs: Collection[int]) -> tuple[slice, tuple[SeqRange, ...]]:
     """Return which ranges change when numbers are added, and what they become."""
     place = place_of(ranges, min(seqs), max(seqs))
-    return place, merged(ranges[place], ((seq, seq) for seq in seqs))
+    return place, union(ranges[place], ((seq, seq) for seq in seqs))

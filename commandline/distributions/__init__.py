@@ -1,1 +1,1 @@
-"""Probability distributions that both the collector and the export need, in plain Python."""
+"""Probability distributions that the programs share, in plain Python."""

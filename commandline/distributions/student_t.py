@@ -1,7 +1,6 @@
 """Student's t, Fisher's F and the beta distribution, for any number of degrees of freedom, also fractions.
 
-They are here because both the collector and the export print intervals of few measurements, and neither of
-them installs SciPy.
+They are here because all three programs judge few measurements, and none of them installs SciPy.
 """
 
 import math

@@ -15,7 +15,7 @@ from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress, parse_broker
-from contract.certificate import Validity
+from commandline.connection.validity import Validity
 from tests.collector.running_collector import Collector
 from tests.faults.certificates import Authority, Certificate
 from tests.faults.oldbroker import WAYS, old_broker

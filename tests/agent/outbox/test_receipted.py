@@ -4,33 +4,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agent.errors import OutboxFull
 from agent.outbox.outbox import Outbox
-from agent.outbox.seq_ranges import below, minus, ranges_of, union
 from agent.outbox.summary import summarise
 from contract.messages import MAX_RECEIPT_RANGES, Refusal, SeqRange, Stream
 from contract.records import Record, RunResumed
 from tests.agent.records import NOW, RUN_A, RUN_B, begin, fill, samples, waiting
 from tests.collector.factory import started
-
-SETS = st.sets(st.integers(0, 30))
-
-
-def numbers(ranges: tuple[SeqRange, ...]) -> set[int]:
-    return {seq for first, last in ranges for seq in range(first, last + 1)}
-
-
-@given(one=SETS, other=SETS, end=st.integers(0, 31))
-def test_ranges_are_sets(one: set[int], other: set[int], end: int) -> None:
-    a, b = ranges_of(sorted(one)), ranges_of(sorted(other))
-    assert numbers(a) == one
-    assert union(a, b) == ranges_of(sorted(one | other))
-    assert minus(a, b) == ranges_of(sorted(one - other))
-    assert below(a, end) == ranges_of(sorted(seq for seq in one if seq < end))
 
 
 def stored(*ranges: SeqRange, run_id: str = RUN_A) -> Stream:

@@ -1,5 +1,4 @@
 import json
-import random
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from collector.intake import record_rows
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import Ingested, ingest
-from collector.intake.seq_ranges import merged
 from collector.store.database import Store
 from collector.store.runs import all_runs
 from contract.fields import MAX_INT
@@ -115,16 +113,6 @@ def test_a_receipt_names_exactly_what_is_stored(groups: list[set[int]]) -> None:
             assert {n for first, last in stream.stored for n in range(first, last + 1)} == seen
             gaps = [b[0] - a[1] for a, b in pairwise(stream.stored)]
             assert all(gap > 1 for gap in gaps)
-
-
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)).map(lambda r: (min(r), max(r)))))
-def test_merged_ranges_hold_what_the_parts_held(parts: list[tuple[int, int]]) -> None:
-    random.Random(1).shuffle(parts)
-    union = merged(parts[: len(parts) // 2], parts[len(parts) // 2 :])
-    assert [n for a, b in union for n in range(a, b + 1)] == sorted(
-        {n for a, b in parts for n in range(a, b + 1)}
-    )
-    assert all(b[0] > a[1] + 1 for a, b in pairwise(union))
 
 
 def test_duplicates_get_a_receipt_too(store: Store) -> None:

@@ -61,3 +61,16 @@ def test_f_is_that_of_the_tables(above: float, below: float, f: float) -> None:
 
 def test_f_begins_at_zero() -> None:
     assert f_probability(0.0, 4, 4) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("freedom", "at_975", "at_80"),
+    [(1, 12.706, 1.376), (2, 4.303, 1.061), (3, 3.182, 0.978), (4, 2.776, 0.941), (9, 2.262, 0.883)],
+)
+def test_quantiles_of_t_are_those_of_the_tables(freedom: int, at_975: float, at_80: float) -> None:
+    assert t_quantile(freedom, 0.95) == pytest.approx(at_975, abs=6e-4)
+    assert t_quantile(freedom, 0.6) == pytest.approx(at_80, abs=6e-4)
+
+
+def test_with_many_degrees_of_freedom_t_is_normal() -> None:
+    assert t_quantile(1000, 0.95) == pytest.approx(1.9623, abs=1e-4)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contract.certificate import validity
+from commandline.connection.validity import validity
 from contract.errors import Malformed
 from tests.faults.certificates import Authority
 
