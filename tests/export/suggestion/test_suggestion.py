@@ -186,6 +186,17 @@ def test_a_newer_run_of_fewer_questions_does_not_stand_for_a_model(tmp_path: Pat
     assert found.milliseconds["p50_ms"] == 10.0
 
 
+def test_a_run_of_which_records_are_missing_is_not_complete_as_in_the_report(tmp_path: Path) -> None:
+    path = database(tmp_path, ())
+    add(path, factory.run_records([("q1", "Dresden", 10.0), ("q2", "Dresden", 10.0)], bundle(6, "fp32")))
+    started, _, *rest = factory.run_records([(f"q{n}", "Dresden", 90.0) for n in range(1, 5)])
+    assert isinstance(started, RunStarted)
+    rebuilt = msgspec.structs.replace(started, bundle=bundle(6, "fp32"), bundle_sha256="9" * 64)
+    add(path, [rebuilt, *rest])
+    (found,) = read(path, "raspberry-pi-5").here
+    assert found.milliseconds["p50_ms"] == 10.0
+
+
 def test_students_are_fewer_layers_of_the_most_accurate_teacher(tmp_path: Path) -> None:
     found = suggest(database(tmp_path), "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
     assert (found.teacher, found.points, found.threads) == ("example/model-12", 7, 4)
