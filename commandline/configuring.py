@@ -11,8 +11,8 @@ from commandline.broker_address import may_hold_password
 from commandline.config import ConfigFile, Setting, config_file, variable
 from commandline.counted import counted
 from commandline.help import Command, CommandGroup, option_group
-from commandline.program.streams import print_json
-from contract.codec import encode, json_text, printable
+from commandline.program.streams import print_json_line
+from contract.codec import printable
 from contract.config import Key, Value, explain_config
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -112,7 +112,7 @@ def _show(config: ConfigFile) -> click.Command:
         found = [_without_password(entry) for entry in config.shown(context)]
         if as_json:
             by_key = {entry.key: {"value": _plain(entry.value), "source": entry.source} for entry in found}
-            print_json(json_text(encode(by_key), -1))
+            print_json_line(by_key)
             return
         width = max(len(entry.key) for entry in found)
         values_width = max(len(_text(entry.value)) for entry in found)

@@ -136,7 +136,7 @@ def public_mode() -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names of a folder's files to the disk; nothing where the file system cannot do that.
+    """Bring the names of a folder's files to the disk; do nothing if the file system cannot do that.
 
     Raises:
         OSError: the folder cannot be opened, or its disk reports an error.
@@ -237,7 +237,7 @@ def lock(descriptor: int, shown: str, give_up_seconds: float | None = None) -> N
         TimeoutError: another process still has the lock; the message says which.
     """
     begun = time.monotonic()
-    told = False
+    logged = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -245,9 +245,9 @@ def lock(descriptor: int, shown: str, give_up_seconds: float | None = None) -> N
             waited = time.monotonic() - begun
             if give_up_seconds is not None and waited >= give_up_seconds:
                 raise TimeoutError(f"{shown} is locked by {_holder(descriptor)}") from None
-            if waited >= _QUIET_SECONDS and not told:
+            if waited >= _QUIET_SECONDS and not logged:
                 _LOG.warning("%s is locked by %s; waiting for it", shown, _holder(descriptor))
-                told = True
+                logged = True
             time.sleep(_OFTEN_SECONDS if waited < _OFTEN_UNTIL_SECONDS else _SELDOM_SECONDS)
         else:
             return

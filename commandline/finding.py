@@ -9,8 +9,8 @@ from typing import Final, Literal
 
 import click
 
-from commandline.program.streams import print_json
-from contract.codec import encode, json_text, printable
+from commandline.program.streams import print_json_line
+from contract.codec import printable
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -50,7 +50,7 @@ def print_findings(findings: Iterable[Finding], *, as_json: bool) -> int:
         if finding.advice:
             _print(f"{_ADVICE_INDENT}→ ", finding.advice)
     if as_json:
-        print_json(json_text(encode(found), -1))
+        print_json_line(found)
     return int(any(finding.level == "fail" for finding in found))
 
 

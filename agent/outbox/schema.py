@@ -9,6 +9,7 @@ from typing import Final
 
 from agent.errors import OutboxDamaged, OutboxFull, StateUnusable
 from commandline.disk import PRIVATE
+from commandline.sqlite.errors import primary_code
 from contract.codec import printable
 
 ROW_BYTES: Final = 120
@@ -80,10 +81,6 @@ CREATE INDEX receipted ON records (position) WHERE receipted IS NOT NULL
 """,
 )
 SCHEMA_VERSION: Final = len(_STEPS)
-_PRIMARY: Final = 0xFF
-"""The part of an error code that names the kind of error."""
-
-
 _OF_THE_SYSTEM: Final = frozenset(
     {
         *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY),
@@ -165,8 +162,7 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        # An error of Python's own module, about text that is not UTF-8, has no code.
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+        code = primary_code(error)
         if code == sqlite3.SQLITE_FULL:
             raise OutboxFull(f"the disk of the outbox {shown} is full") from None
         if code in _OF_THE_SYSTEM:

@@ -7,7 +7,6 @@ from typing import Final
 from collector.comparison_inputs.baseline import REFERENCE_PRECISION
 from collector.comparison_inputs.groups import Entrant
 from collector.comparison_inputs.inputs import Contrast
-from collector.comparison_inputs.standing import FULL
 from collector.comparison_inputs.tasks.contrast import PairedScore, PairedScores
 from collector.findings.accuracy import Difference, Gate, ScoreDifference
 from collector.findings.between_rows import Place
@@ -15,6 +14,7 @@ from collector.findings.verdict import Verdict
 from collector.statistics.confidence import SIGNIFICANCE, Mean
 from collector.statistics.decision import decide
 from collector.statistics.multiple import holm
+from commandline.standing import FULL
 
 _Score = Callable[[PairedScores], PairedScore | None]
 _PERCENT: Final = 100.0

@@ -14,7 +14,7 @@ from collector.comparison_inputs.answers import RunSet
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.machine import Machine
 from collector.comparison_inputs.rounds import turns_of
-from collector.comparison_inputs.standing import otherwise, variant
+from collector.comparison_inputs.standing import otherwise
 from collector.comparison_inputs.tasks.level import level_change
 from collector.comparison_inputs.tasks.task import Memo
 from collector.findings.scenario_run import COMPARED
@@ -22,6 +22,7 @@ from collector.statistics.timing.spread import Spread
 from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.run_summary import Derived
+from commandline.standing import variant
 
 LEAST_QUESTIONS: Final = 10
 """The fewest questions that two runs must share to count as a repeat; an agent's round has as many."""

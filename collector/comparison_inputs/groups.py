@@ -5,7 +5,7 @@ from functools import cached_property
 
 from collector.comparison_inputs.answers import PredictionSet, RunSet, Source
 from collector.comparison_inputs.rounds import Turn, turns_of
-from collector.comparison_inputs.standing import Standing, is_complete, reading
+from collector.comparison_inputs.standing import Standing, reading
 from collector.comparison_inputs.tasks.pairing import level_of_rounds
 from collector.comparison_inputs.tasks.summing import (
     FEWEST_DEVICES,
@@ -24,6 +24,7 @@ from collector.summaries.measured import Measured
 from collector.summaries.repeatability import Repeat
 from collector.summaries.run_summary import Derived
 from collector.summaries.timeline import Timeline
+from commandline.standing import is_complete
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from collector.comparison_inputs.groups import Group
-from collector.comparison_inputs.standing import type_of, variant
+from collector.comparison_inputs.standing import type_of
 from collector.comparison_inputs.tasks.endurance import endured
 from collector.comparison_inputs.tasks.speed import Gain, batch_gain
 from collector.comparison_inputs.tasks.task import Memo
 from collector.findings.scenario_run import COMPARED, FOUND
 from collector.store.database import Store
 from collector.store.runs import Run
+from commandline.standing import variant
 from contract.scenarios import OFFLINE, SUSTAINED
 
 

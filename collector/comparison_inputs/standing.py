@@ -1,16 +1,14 @@
 """Decides which runs stand for a row, and says how others differ from them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from collector.comparison_inputs.machine import Machine, machine_of, named
 from collector.findings.scenario_run import COMPARED
 from collector.store.runs import Run
 from commandline.counted import counted
-
-FULL: Final = 0.5
-"""Runs and rows with fewer questions than this share of the largest do not stand beside it."""
+from commandline.standing import asked, choose, is_complete, variant
 
 
 class Standing(NamedTuple):
@@ -32,19 +30,10 @@ def device_as_type(run: Run) -> Machine:
     return named(f"{run.device_id}: {machine_of(run.device).label}")
 
 
-def variant(run: Run) -> tuple[object, ...]:
-    """Return the bundle and the settings that runs of one name must share to be one row."""
-    s = run.settings
-    windows = (s.max_tokens, s.stride_tokens, s.max_answer_tokens)
-    return run.bundle_sha256, s.decoding, windows, s.threads, tuple(sorted(s.options.items()))
-
-
 def standing(runs: Iterable[Run], machine: Callable[[Run], Machine]) -> Iterator[Standing]:
     """Find the rows of single-stream runs, each with the runs that stand for its name.
 
-    Complete runs come before all others. Of several bundles or settings, those with the most questions stand
-    for the row, and among equals the newest. Runs that asked less than half as many questions as the largest
-    of them are left out.
+    `commandline.standing` has the rule.
 
     Args:
         runs: the runs; those of other scenarios are ignored.
@@ -60,40 +49,19 @@ def standing(runs: Iterable[Run], machine: Callable[[Run], Machine]) -> Iterator
         key = (*of_machine, run.questions_sha256, run.bundle.model, run.bundle.precision)
         by_row[key][variant(run)].append(run)
     for variants in by_row.values():
-        chosen = max((_standing(of_one) for of_one in variants.values()), key=_rank)
+        chosen = choose(variants.values())
         others = [run for of_one in variants.values() for run in of_one if run not in chosen]
         also = tuple(dict.fromkeys(also_measured(run, chosen[-1]) for run in reversed(others)))
         yield Standing(tuple(chosen), machine(chosen[-1]), also)
 
 
-def _standing(runs: Sequence[Run]) -> list[Run]:
-    """Return the runs that can stand for equal runs: complete ones if there are any, and no small ones."""
-    complete = [run for run in runs if is_complete(run)] or runs
-    most = max(map(_asked, complete))
-    return [run for run in complete if _asked(run) >= FULL * most]
-
-
-def _rank(runs: Sequence[Run]) -> tuple[bool, int, int]:
-    return is_complete(runs[-1]), max(map(_asked, runs)), runs[-1].stream
-
-
-def is_complete(run: Run) -> bool:
-    """Return whether a run asked all of its questions, even if they did not decide what it was to decide."""
-    return run.state == "complete" or (run.state == "inconclusive" and _asked(run) == run.questions_selected)
-
-
-def _asked(run: Run) -> int:
-    """Count the distinct questions that a run has answers to."""
-    return min(run.questions_selected, run.answers)
-
-
 def also_measured(run: Run, instead: Run) -> str:
     """Write how a run that does not stand for its row differs from one that does."""
-    asked = _asked(run)
+    answered = asked(run)
     questions = (
-        counted(asked, "question")
+        counted(answered, "question")
         if is_complete(run)
-        else f"{asked} of {counted(run.questions_selected, 'question')}, {run.state}"
+        else f"{answered} of {counted(run.questions_selected, 'question')}, {run.state}"
     )
     return ", ".join((*unlike_settings(run, instead), questions))
 

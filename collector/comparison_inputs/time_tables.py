@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from collector.comparison_inputs.groups import Group
-from collector.comparison_inputs.standing import FULL
 from collector.comparison_inputs.tasks.speed import geometric_means
 from collector.comparison_inputs.tasks.task import Memo
+from commandline.standing import FULL
 
 
 class TimeTable(NamedTuple):

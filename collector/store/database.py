@@ -17,7 +17,6 @@ from sqlite_utils import Database
 from collector.errors import BadInput, CollectorError, NotADatabase, StorageUnavailable
 from collector.store.database_file import (
     APPLICATION_ID,
-    BUSY_SECONDS,
     check_header,
     open_lock,
     open_private,
@@ -29,7 +28,7 @@ from collector.store.file_identity import FileIdentity
 from collector.store.migrations import MIGRATIONS
 from commandline.clock import utc_now
 from commandline.disk import lock
-from commandline.sqlite.reading import connect_to_read
+from commandline.sqlite.reading import BUSY_SECONDS, connect_to_read
 from contract.codec import printable
 
 OLDEST_SQLITE: Final = (3, 37, 0)

@@ -9,15 +9,12 @@ from typing import IO, Final
 
 from collector.errors import BadInput, NotADatabase, StorageUnavailable
 from commandline.disk import PRIVATE, lacks_locks
+from commandline.sqlite.errors import primary_code
 from commandline.sqlite.reading import connect_to_read
 from contract.codec import printable
 
 APPLICATION_ID: Final = 0x64627231
 """Marks the file as a distilbench database ("dbr1"); `file` and SQLite tools show it."""
-BUSY_SECONDS: Final = 10.0
-"""How long SQLite waits for another connection."""
-_PRIMARY: Final = 0xFF
-"""The part of an error code that names the kind of error."""
 
 
 def resolved(path: Path) -> Path:
@@ -106,8 +103,7 @@ def translated(path: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:  # of SQLite's own message, which quotes the file
         raise NotADatabase(f"database {str(path)!r} is damaged: it has unreadable names") from error
     except sqlite3.DatabaseError as error:
-        # An error of Python's own module, about text that is not UTF-8, has no code.
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+        code = primary_code(error)
         if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
             raise StorageUnavailable(f"database {str(path)!r} cannot be used now: {error}") from error
         # SQLITE_ERROR is about a statement: all are our own, so the tables are not what they were.

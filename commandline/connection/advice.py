@@ -14,7 +14,7 @@ _NO_HOST: Final = ("name or service not known", "name resolution", "no address a
 
 
 def advice_on(address: BrokerAddress, problem: str) -> str | None:
-    """Return what to do about an error of the operating system or of OpenSSL; None if it does not tell."""
+    """Return what to do about an error of the operating system or of OpenSSL; None if it does not say."""
     said = problem.casefold()
     if any(words in said for words in _NAME):
         return (

@@ -51,7 +51,7 @@ def spoken_at(host: str, port: int) -> Spoken | None:
 
 
 def _without_checks() -> ssl.SSLContext:
-    """TLS with anybody: nothing secret is said."""
+    """TLS settings that accept any certificate, since nothing secret is sent."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -14,7 +14,7 @@ from typing import IO, Any, Final, TextIO, cast
 
 import click
 
-from contract.codec import ascii_json
+from contract.codec import ascii_json, encode, json_text
 
 _SIMILAR: Final = str.maketrans(
     "─━\u2010\u2013\u2014\u2212│→←…·•\u00d7\u2018\u2019\u201c\u201d",
@@ -141,6 +141,11 @@ def print_json(text: str) -> None:
     """Print JSON, escaped as ASCII if standard output is not UTF-8, so that nothing of it is lost."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     click.echo(text if codecs.lookup(encoding).name == "utf-8" else ascii_json(text), nl=False)
+
+
+def print_json_line(value: object) -> None:
+    """Print a value as one line of JSON, in which characters that a terminal would act on are escaped."""
+    print_json(json_text(encode(value), -1))
 
 
 def _named(error: OSError) -> Exception:

@@ -1,1 +1,1 @@
-"""SQLite files that a program only reads."""
+"""SQLite files: how a program opens them for reading only, and what kind of error SQLite reports."""

@@ -1,4 +1,4 @@
-"""Connections that only read a database, also where SQLite cannot write its files beside it.
+"""Connections that only read a database, even if SQLite cannot write its files beside it.
 
 A database with a write-ahead log (WAL) needs shared memory, `FILE-shm`. SQLite cannot create this file in a
 folder or on a file system that is read-only. But then no process can write the database either, so nothing
@@ -9,9 +9,10 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-_BUSY_SECONDS: Final = 10.0
-_PRIMARY: Final = 0xFF
-"""The part of an error code that names the kind of error."""
+from commandline.sqlite.errors import primary_code
+
+BUSY_SECONDS: Final = 10.0
+"""How long SQLite waits for another connection."""
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
@@ -20,9 +21,8 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     try:
         conn.execute("PRAGMA schema_version").fetchone()
     except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
         # A process that has the database open keeps FILE-shm, so without it nobody writes.
-        if code != sqlite3.SQLITE_CANTOPEN or _beside(path, "shm").exists():
+        if primary_code(error) != sqlite3.SQLITE_CANTOPEN or _beside(path, "shm").exists():
             return conn
         conn.close()
         if not _has_bytes(_beside(path, "wal")):
@@ -35,7 +35,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 
 def _connect(path: Path, how: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?{how}"
-    return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
 
 def _beside(path: Path, ending: str) -> Path:

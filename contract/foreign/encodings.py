@@ -14,13 +14,16 @@ from contract.errors import Malformed
 GZIP: Final = b"\x1f\x8b"
 LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 UTF8_MARK: Final = codecs.BOM_UTF8
+PARQUET: Final = b"PAR1"
+ARROW_FILE: Final = b"ARROW1"
+ARROW_STREAM: Final = b"\xff\xff\xff\xff"
 
 _CONVERTED: Final = "'export-models questions squad --from' converts question files"
 _KINDS: Final = (
     (LFS_POINTER, "a Git LFS pointer, not the file itself: run git lfs pull"),
-    (b"PAR1", f"a Parquet file: {_CONVERTED}"),
-    (b"ARROW1", f"an Arrow file: {_CONVERTED}"),
-    (b"\xff\xff\xff\xff", f"an Arrow file: {_CONVERTED}"),
+    (PARQUET, f"a Parquet file: {_CONVERTED}"),
+    (ARROW_FILE, f"an Arrow file: {_CONVERTED}"),
+    (ARROW_STREAM, f"an Arrow file: {_CONVERTED}"),
     (b"PK\x03\x04", "a ZIP archive: unpack it"),
     (b"BZh", "compressed by bzip2: unpack it"),
     (b"\xfd7zXZ\0", "compressed by xz: unpack it"),

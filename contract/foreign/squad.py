@@ -168,8 +168,9 @@ def as_text(value: str | int | float) -> str:
 
 
 def _whole(start: _Scalar | None) -> int | None:
+    if start is None:
+        return None
     try:
-        whole = -1 if start is None else int(start)
+        return min(max(int(start), -1), _LARGEST_PLACE)
     except (ValueError, OverflowError):
         return None
-    return None if start is None else min(max(whole, -1), _LARGEST_PLACE)

@@ -1,6 +1,5 @@
 """Reads and writes bundles on disk; a bundle is written whole or not at all."""
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from commandline.disk import lacks_locks, not_replaceable, put_in_place
+from commandline.disk import lacks_locks, not_replaceable, put_in_place, sync_folder
 from contract.bundle import MANIFEST_FILE, FileEntry, Manifest, decode_manifest, encode_manifest
 from contract.errors import ContractError
 from export.errors import BadInput, StorageUnavailable
@@ -83,21 +82,17 @@ def seal(draft: Path, manifest: Manifest, place: Path) -> None:
     (draft / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
     for path in draft.iterdir():
         _sync(path)
-    _sync(draft)
+    sync_folder(draft)
     if reason := not_replaceable(place):
         raise BadInput(f"'{place}' {reason}: move it away or choose another folder")
     put_in_place(draft, place)  # an old bundle is removed with the workshop
-    _sync(place.parent)
+    sync_folder(place.parent)
 
 
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
-    except OSError as error:
-        # Some network shares cannot sync a folder, and keep its names in their own way.
-        if not path.is_dir() or error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}:
-            raise
     finally:
         os.close(handle)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from commandline.help import Command
-from contract.codec import encode
+from commandline.program.streams import print_json_line
 from contract.study import Study
 from export.commands.options import json_option
 from export.models import catalog
@@ -39,7 +39,7 @@ def list_models(as_json: bool) -> None:
     `build` accepts their names, and also ids on the Hugging Face hub and folders.
     """
     if as_json:
-        click.echo(encode(catalog.MODELS))
+        print_json_line(catalog.MODELS)
         return
     from rich.console import Console
 

@@ -7,7 +7,7 @@ import click
 
 from commandline.counted import counted
 from commandline.help import CommandGroup, option_group
-from contract.codec import encode
+from commandline.program.streams import print_json_line
 from export.commands.options import ExistingPath, json_option
 from export.questions.squad_dataset import Split
 
@@ -115,7 +115,7 @@ def squad(
     measured = None if found is None else lengths(file.questions, found.path)
     summary = _summary(file, origin.source, measured, None if found is None else found.name)
     if as_json:
-        click.echo(encode(summary))
+        print_json_line(summary)
     else:
         _print(to, summary)
 

@@ -9,6 +9,7 @@ import click
 from commandline.counted import counted
 from commandline.help import Command
 from commandline.options import as_usage
+from commandline.program.streams import print_json_line
 from contract.codec import printable
 from export.commands.options import json_option
 from export.errors import BadInput
@@ -63,7 +64,6 @@ def suggest(db: Path, hardware: str, requirement: str, teacher: str | None, as_j
     Predicts their times and sizes from the measurements on that hardware, and prints the commands that train
     and build them. Accuracy is not predicted.
     """
-    from contract.codec import encode
     from export.suggestion import suggest as suggestion
     from export.suggestion.requirement import parse
 
@@ -71,7 +71,7 @@ def suggest(db: Path, hardware: str, requirement: str, teacher: str | None, as_j
         parse(requirement)
     found = suggestion.suggest(db, hardware, requirement, teacher)
     if as_json:
-        click.echo(encode(found))
+        print_json_line(found)
         return
     _print(found)
 

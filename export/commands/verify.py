@@ -8,7 +8,8 @@ import msgspec
 
 from commandline.help import Command
 from commandline.program.messages import fail
-from contract.codec import encode, printable
+from commandline.program.streams import print_json_line
+from contract.codec import printable
 from export.commands.options import ExistingPath, base_option, json_option
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def verify(
 
     outcome = _verify(bundle, against, base, chosen(question_file.questions(questions), limit))
     if as_json:
-        click.echo(encode(outcome))
+        print_json_line(outcome)
     else:
         _print(outcome)
     if outcome.failure is not None:

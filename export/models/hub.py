@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from commandline.program.installation import how_to_add
-from export.errors import BadInput, HubUnavailable, NotInstalled, StorageUnavailable, first_line
+from export.errors import BadInput, HubUnavailable, StorageUnavailable, first_line
 from export.quiet_libraries import quiet
+from export.toolchain import check_installed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -162,13 +162,9 @@ def dataset(repository: str, split: str, revision: str) -> "tuple[pa.Table, str]
         NotInstalled: `datasets` is not installed.
         StorageUnavailable: the cache cannot be written.
     """
-    try:
-        import datasets
-    except ModuleNotFoundError:
-        raise NotInstalled(
-            f"downloading {repository!r} needs the package datasets, which is not installed; install it "
-            f"with: {how_to_add('export')}"
-        ) from None
+    check_installed(f"downloading {repository!r}", ("datasets",))
+    import datasets
+
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     try:

@@ -67,10 +67,10 @@ def why(error: BaseException) -> str:
     if found := _MISMATCH.search(text):
         name, theirs, ours = found.groups()
         return f"the weights {name!r} have the shape {theirs}, but its config.json describes {ours}"
-    if _OF_OTHERS.search(text) and not _DAMAGED.search(text):
-        return "it has no weights of PyTorch: convert them, or download model.safetensors"
     if _DAMAGED.search(text) or isinstance(error, EOFError):
         return f"its file of weights is damaged or cut off: {_AGAIN}"
+    if _OF_OTHERS.search(text):
+        return "it has no weights of PyTorch: convert them, or download model.safetensors"
     if _NO_WEIGHTS.search(text):
         return f"it has no weights: it needs model.safetensors or pytorch_model.bin ({_AGAIN})"
     return first_line(error).rstrip(":") or type(error).__name__

@@ -11,13 +11,14 @@ import msgspec
 
 from commandline.counted import counted
 from commandline.disk import public_mode, write_whole
-from commandline.program.installation import how_to_add
 from contract.codec import printable
 from contract.errors import Malformed
+from contract.foreign.encodings import ARROW_FILE, ARROW_STREAM, PARQUET
 from contract.questions import MAX_QUESTION_FILE_BYTES, Question, QuestionFile, decode_questions, questions_of
-from export.errors import BadInput, NotInstalled, StorageUnavailable, first_line
+from export.errors import BadInput, StorageUnavailable, first_line
 from export.models import hub
 from export.questions import sample_by_length as sample
+from export.toolchain import check_installed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,9 +33,6 @@ COUNTS: Final[dict[Split, int]] = {"validation": 10_570, "train": 87_599}
 
 _COLUMNS: Final = ("id", "context", "question", "answers")
 _OPTIONAL: Final = ("title", "is_impossible")
-_PARQUET: Final = b"PAR1"
-_ARROW_FILE: Final = b"ARROW1"
-_ARROW_STREAM: Final = b"\xff\xff\xff\xff"
 _BATCH_ROWS: Final = 2_000
 
 
@@ -78,7 +76,7 @@ def from_file(path: Path, *, answerable_only: bool = False) -> Origin:
     try:
         with path.open("rb") as opened:
             start = opened.read(8)
-        if start.startswith((_PARQUET, _ARROW_FILE, _ARROW_STREAM)):
+        if start.startswith((PARQUET, ARROW_FILE, ARROW_STREAM)):
             file = _questions(_table(path, start), str(path), answerable_only)
         elif path.stat().st_size > MAX_QUESTION_FILE_BYTES:
             raise BadInput(
@@ -153,19 +151,15 @@ def write(origin: Origin, path: Path) -> QuestionFile:
 
 
 def _table(path: Path, start: bytes) -> "pa.Table":
+    check_installed(f"reading '{path}'", ("pyarrow",))
+    import pyarrow as pa
+    from pyarrow import ipc, parquet
+
     try:
-        import pyarrow as pa
-        from pyarrow import ipc, parquet
-    except ModuleNotFoundError:
-        raise NotInstalled(
-            f"reading '{path}' needs the package pyarrow, which is not installed; install it with: "
-            f"{how_to_add('export')}"
-        ) from None
-    try:
-        if start.startswith(_PARQUET):
+        if start.startswith(PARQUET):
             return parquet.read_table(path)
         with pa.memory_map(str(path)) as file:
-            reader = ipc.open_file if start.startswith(_ARROW_FILE) else ipc.open_stream
+            reader = ipc.open_file if start.startswith(ARROW_FILE) else ipc.open_stream
             return reader(file).read_all()
     except (pa.ArrowException, OSError) as error:
         raise BadInput(

@@ -19,12 +19,15 @@ from export.suggestion.standing import MeasuredRun, run_of, standing
 _APPLICATION_ID: Final = 0x64627231
 _PERCENTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99}
 _RUNS: Final = """
-SELECT stream, device_id, bundle, bundle_sha256, questions_sha256, questions_name, questions_selected,
-    hardware_class, settings, status,
+SELECT stream, bundle, bundle_sha256, questions_sha256, questions_name, questions_selected, hardware_class,
+    settings, iif(last_seq + 1 > records, 'incomplete', ifnull(status, 'running')) AS state,
     (SELECT count(*) FROM answers WHERE answers.stream = runs.stream) AS answers
-FROM runs JOIN streams USING (stream) LEFT JOIN finishes USING (stream)
-WHERE json_extract(settings, '$.scenario') = ?
+FROM runs LEFT JOIN finishes USING (stream)
+JOIN (SELECT stream, sum(last_seq - first_seq + 1) AS records, max(last_seq) AS last_seq
+    FROM ranges GROUP BY stream) AS stored USING (stream)
+WHERE json_extract(settings, '$.scenario') = ? ORDER BY stream
 """
+"""As in the collector's report, a run is incomplete if records are missing, whatever its last record says."""
 _TIMES: Final = """
 SELECT device_id, (tokenize_ns + infer_ns + decode_ns) / 1e6 AS ms, windows, tokens
 FROM answers JOIN streams USING (stream)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commandline.program.streams import print_json
+from commandline.program.streams import print_json, print_json_line
 from tests.agent.conftest import ROOT
 
 PLAIN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -128,3 +128,8 @@ def test_a_command_that_is_no_text_is_unknown(name: str) -> None:
 def test_json_stays_as_it_is_on_utf8(capsys: pytest.CaptureFixture[str]) -> None:
     print_json('{"a": "ü"}\n')
     assert capsys.readouterr().out == '{"a": "ü"}\n'
+
+
+def test_a_line_of_json_has_nothing_that_a_terminal_acts_on(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json_line({"title": "ü \u202eb\x9b"})
+    assert capsys.readouterr().out == r'{"title":"ü \u202eb\u009b"}' + "\n"

@@ -21,13 +21,13 @@ from collector.comparison.labels.recommendation import (
 from collector.comparison.notes import UNUSUAL, few_questions
 from collector.comparison.times import time_ratio
 from collector.comparison_inputs.inputs import Inputs, Rivals
-from collector.comparison_inputs.standing import FULL
 from collector.findings.accuracy import Label
 from collector.findings.between_rows import Place, RowName
 from collector.findings.comparison import Row, name_of, place_of
 from collector.statistics.accuracy.clusters import FEWEST
 from collector.statistics.accuracy.ranking import Pairwise
 from collector.statistics.accuracy.scores import MeanDifference
+from commandline.standing import FULL
 
 TOO_FEW: Final = "needs two models with an F1 and a time on this hardware and these questions"
 _NEED_BOTH: Final = f"{LOW_RESOURCE!r} and {BALANCE!r} need both"

@@ -11,12 +11,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from collector.scoring.question_sets import add_questions
 from collector.store.database import Store
 from collector.summaries.refresh import score_answers
 from contract.bundle import Architecture, Manifest, Weights
 from contract.records import Answer, Record, RunFinished, RunStarted
+from export.cli import cli
 from export.errors import BadInput
 from export.models.catalog import find
 from export.suggestion import requirement
@@ -186,6 +188,17 @@ def test_a_newer_run_of_fewer_questions_does_not_stand_for_a_model(tmp_path: Pat
     assert found.milliseconds["p50_ms"] == 10.0
 
 
+def test_a_run_of_which_records_are_missing_is_not_complete_as_in_the_report(tmp_path: Path) -> None:
+    path = database(tmp_path, ())
+    add(path, factory.run_records([("q1", "Dresden", 10.0), ("q2", "Dresden", 10.0)], bundle(6, "fp32")))
+    started, _, *rest = factory.run_records([(f"q{n}", "Dresden", 90.0) for n in range(1, 5)])
+    assert isinstance(started, RunStarted)
+    rebuilt = msgspec.structs.replace(started, bundle=bundle(6, "fp32"), bundle_sha256="9" * 64)
+    add(path, [rebuilt, *rest])
+    (found,) = read(path, "raspberry-pi-5").here
+    assert found.milliseconds["p50_ms"] == 10.0
+
+
 def test_students_are_fewer_layers_of_the_most_accurate_teacher(tmp_path: Path) -> None:
     found = suggest(database(tmp_path), "raspberry-pi-5", "f1>=10,p90_ms<=35", None)
     assert (found.teacher, found.points, found.threads) == ("example/model-12", 7, 4)
@@ -296,6 +309,17 @@ def test_the_command_prints_a_table_and_commands(tmp_path: Path) -> None:
     assert json.loads(listed.stdout)["points"] == 7
     refused = subprocess.run([*asked[:-1], "f2>=1"], capture_output=True, text=True)
     assert refused.returncode == 2 and "names the unknown field 'f2'" in refused.stderr
+
+
+def test_json_has_nothing_of_a_title_that_a_terminal_acts_on(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    hostile = msgspec.structs.replace(bundle(24, "fp32"), title="evil \u202etitle")
+    add(path, factory.run_records([(f"q{n}", "Dresden", 250.0) for n in range(1, 5)], hostile))
+    words = ("--hardware", "raspberry-pi-5", "--require", "p90_ms<=35", "--teacher", "model-24", "--json")
+    done = CliRunner().invoke(cli, ["suggest", "--db", str(path), *words])
+    assert done.exit_code == 0, done.output
+    assert "\u202e" not in done.stdout
+    assert json.loads(done.stdout)["teacher_title"] == "evil \u202etitle"
 
 
 def nonsense(**changes: object) -> Manifest:
