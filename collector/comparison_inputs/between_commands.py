@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from collector.comparison_inputs.answers import RunSet
-from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.machine import Machine
 from collector.comparison_inputs.rounds import turns_of
 from collector.comparison_inputs.standing import otherwise
@@ -47,19 +46,6 @@ class CommandSpread(NamedTuple):
         square successive difference (von Neumann and others, 1941).
         """
         return Spread(self.log_sd**2, 2 * self.repeats**2 / (3 * self.repeats - 1))
-
-
-def share_rounds(left: Group, right: Group) -> bool:
-    """Return whether two groups were measured in turns on every device that both ran on.
-
-    They share rounds if a command measured both, one after the other in each round. Groups without a common
-    device share none.
-    """
-    if left.runs == right.runs:
-        return True
-    common = left.devices.keys() & right.devices.keys()
-    both = {turn.device_id for turn in left.turns & right.turns}
-    return bool(common) and common <= both
 
 
 def command_spreads(

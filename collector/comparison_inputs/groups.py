@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from collector.comparison_inputs.answers import PredictionSet, RunSet, Source
-from collector.comparison_inputs.rounds import Turn, turns_of
 from collector.comparison_inputs.standing import Standing, reading
 from collector.comparison_inputs.tasks.pairing import level_of_rounds
 from collector.comparison_inputs.tasks.summing import (
@@ -18,7 +17,6 @@ from collector.comparison_inputs.tasks.summing import (
 from collector.comparison_inputs.tasks.task import Memo
 from collector.findings.between_rows import Place, RowName
 from collector.statistics.timing.rounds import RoundMean
-from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.measured import Measured
 from collector.summaries.repeatability import Repeat
@@ -79,8 +77,6 @@ class Group(Entrant):
     """The sums of each device, in order of the devices' names."""
     levels: dict[str, RoundMean]
     """How much the times of each device vary between rounds; without the devices that have no time."""
-    turns: frozenset[Turn]
-    """The turns that the rounds of the runs belong to; none in version 1."""
     repeats: tuple[Repeat, ...] = ()
     """How well consecutive runs of one device agree."""
     deviations: dict[str, Deviation]
@@ -109,12 +105,11 @@ class Group(Entrant):
         return self.source.devices
 
 
-def group_of(stands: Standing, store: Store, derived: Derived, memo: Memo) -> Group:
+def group_of(stands: Standing, derived: Derived, memo: Memo) -> Group:
     """Sum up the runs that stand for a row.
 
     Args:
         stands: the runs.
-        store: the database, for the turns of the rounds.
         derived: the digests and timelines of runs.
         memo: recalls or computes what takes long.
     """
@@ -143,7 +138,6 @@ def group_of(stands: Standing, store: Store, derived: Derived, memo: Memo) -> Gr
         timelines=tuple(summary.timeline for summary in summaries),
         of_devices=of_devices,
         levels={device_id: level for device_id, level in levels.items() if level is not None},
-        turns=frozenset(turn for run in stands.runs for turn in turns_of(store, run)),
         repeats=memo.recall(repeated(source)) if len(stands.runs) > 1 else (),
         deviations=memo.recall(deviations(source)) if several else {},
         also=stands.also,

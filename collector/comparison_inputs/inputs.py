@@ -137,10 +137,10 @@ class _Gatherer:
         store, memo = self._store, self._memo
         found, left_out = read_runs(store)
         runs = selection.of(found)
-        groups = [group_of(rows, store, self._derived, memo) for rows in _by_place(standing(runs, machine))]
+        groups = [group_of(rows, self._derived, memo) for rows in _by_place(standing(runs, machine))]
         baselines = Baselines(groups, baseline)
         alone = (Standing((run,), machine(run)) for run in under_load(runs))
-        loaded = [group_of(stands, store, self._derived, memo) for stands in alone]
+        loaded = [group_of(stands, self._derived, memo) for stands in alone]
         added = [
             system
             for system in systems(store, memo, self._derived.scorer)

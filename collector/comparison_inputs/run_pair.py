@@ -60,7 +60,7 @@ def gather_pair(store: Store, before: str, after: str) -> RunPair:
                 f"run {before!r} is of the scenario {scenarios[0]} and run {after!r} of {scenarios[1]}: "
                 "their times do not mean the same, so only runs of one scenario can be compared"
             )
-        old, new = (group_of(Standing((run,), type_of(run)), store, derived, memo) for run in runs)
+        old, new = (group_of(Standing((run,), type_of(run)), derived, memo) for run in runs)
         rounds = [answers.rounds(group.source) for group in (old, new)]
         turns = in_turns(*rounds)
         return RunPair(

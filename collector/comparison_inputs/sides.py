@@ -70,13 +70,12 @@ def _on_one_processor(left: Group, right: Group) -> tuple[Side, Side]:
 
 
 def _by_processor(groups: Sequence[Group]) -> Iterator[list[Side]]:
-    """Group runs that agree in bundle, settings and questions; each group has one side per processor."""
+    """Group runs whose texts may be equal; each group has one side per processor."""
     sides: dict[tuple[object, ...], dict[str, Side]] = defaultdict(dict)
     for group in groups:
         for side in _sides(group):
-            s = side.run.settings
-            same = (side.run.bundle_sha256, side.run.questions_sha256, s.decoding, s.max_tokens)
-            sides[same, s.stride_tokens, s.max_answer_tokens][side.processor] = side
+            same = side.run.bundle_sha256, side.run.questions_sha256, group.reading
+            sides[same][side.processor] = side
     for by_processor in sides.values():
         if len(by_processor) > 1:
             yield list(by_processor.values())

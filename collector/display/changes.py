@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from collector.display.grid import Grid, grid_text
-from collector.display.numbers import signed
+from collector.display.numbers import signed, signed_span
 from collector.display.untrusted_text import plain
 from collector.display.verdicts import written
 from collector.findings.verdict import FAILS, NOT_DECIDED, Verdict
@@ -31,9 +31,7 @@ def changes_text(found: Regression, width: int | None = None) -> str:
                 f"{change.before:,.1f} {change.unit}",
                 f"{change.after:,.1f} {change.unit}",
                 f"{signed(change.change, 1)} {'points' if change.metric in POINTS else '%'}",
-                None
-                if change.interval is None
-                else f"{signed(change.interval[0], 1)} to {signed(change.interval[1], 1)}",
+                None if change.interval is None else signed_span(change.interval, 1),
                 _verdict(change),
             )
             for change in found.changes

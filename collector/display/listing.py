@@ -112,15 +112,14 @@ def question_sets(store: Store) -> Grid:
 
 def rejected(store: Store) -> Grid:
     """List rejected messages, one row per message, the latest first."""
-    return _selected(
-        store,
+    return Grid(
         ("last_received_at", "times", "bytes", "sha256", "source", "reason"),
-        "FROM rejected ORDER BY last_received_at DESC",
+        list(
+            store.tuples(
+                "SELECT last_received_at, times, bytes, sha256, source, reason "
+                "FROM rejected ORDER BY last_received_at DESC"
+            )
+        ),
         "nothing was rejected",
         least=("sha256", "bytes", "times", "source"),
     )
-
-
-def _selected(store: Store, columns: tuple[str, ...], rest: str, empty: str, least: tuple[str, ...]) -> Grid:
-    rows = list(store.tuples(f"SELECT {', '.join(columns)} {rest}"))  # our own names
-    return Grid(columns, rows, empty, least=least)

@@ -32,6 +32,11 @@ def signed(value: float, digits: int) -> str:
     return f"{value:+,.{digits}f}".replace("-", "−")  # noqa: RUF001  # a minus sign
 
 
+def signed_span(interval: tuple[float, float], digits: int) -> str:
+    """Write the interval of a difference, as in `+0.4 to +1.2`."""
+    return f"{signed(interval[0], digits)} to {signed(interval[1], digits)}"
+
+
 def percent(value: float | None) -> str | None:
     """Write a number of percent, as in `97.5 %`; None stays None."""
     return None if value is None else f"{value:,.1f} %"

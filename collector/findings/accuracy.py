@@ -68,9 +68,9 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     interval: Interval
     """Interval of `percent_of_fp32`."""
     gate_99: Verdict
-    """Whether it keeps 99 %, as far as the interval tells."""
+    """Whether it keeps 99 %, as far as the interval shows."""
     gate_99_9: Verdict
-    """Whether it keeps 99.9 %, as far as the interval tells."""
+    """Whether it keeps 99.9 %, as far as the interval shows."""
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ NOT_DECIDED: Final = "not decided"
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a number is what it has to be, as far as its interval tells."""
+    """Whether a number is what it has to be, as far as its interval shows."""
 
     outcome: Outcome
     """`passes` if both ends of the interval are what is required; `fails` if neither is."""

@@ -17,9 +17,9 @@ from collector.comparison_inputs.tasks.contrast import PairedScores
 from collector.errors import BadInput
 from collector.regression.changes import Change, Regression
 from collector.regression.limits import POINTS, Limit, judged
-from collector.regression.time_changes import time_changes
-from collector.statistics.confidence import SIGNIFICANCE, is_significant
-from collector.statistics.timing.ratios import TimeRatio, ratio_in_rounds
+from collector.regression.time_changes import relative, time_changes
+from collector.statistics.confidence import SIGNIFICANCE
+from collector.statistics.timing.ratios import ratio_in_rounds
 from collector.store.database import Store
 from collector.store.runs import Run
 
@@ -77,29 +77,10 @@ def _once(pair: RunPair) -> Iterator[Change]:
     before, after = pair.before.run, pair.after.run
     if before.load_ns and after.load_ns:
         ratio = None if pair.loads is None else ratio_in_rounds([pair.loads])
-        yield _relative("load", "ms", before.load_ns, after.load_ns, ratio)
+        p_value = None if ratio is None else ratio.p_value
+        yield relative("load", "ms", before.load_ns, after.load_ns, ratio, p_value)
     if before.peak_rss_bytes and after.peak_rss_bytes:
-        yield _relative("memory", "MB", before.peak_rss_bytes, after.peak_rss_bytes, None)
-
-
-def _relative(metric: str, unit: str, before: int, after: int, tested: TimeRatio | None) -> Change:
-    change = 100 * (after / before - 1)
-    interval = None
-    if tested is not None and tested.interval is not None:
-        low, high = (100 * (ratio - 1) for ratio in tested.interval)
-        interval = min(low, change), max(high, change)
-    p_value = None if tested is None else tested.p_value
-    return Change(
-        metric=metric,
-        unit=unit,
-        before=before / 1e6,
-        after=after / 1e6,
-        questions=None,
-        change=change,
-        interval=interval,
-        p_value=p_value,
-        significant=None if p_value is None or interval is None else is_significant(interval, 0.0),
-    )
+        yield relative("memory", "MB", before.peak_rss_bytes, after.peak_rss_bytes, None, None)
 
 
 def _answers(found: PairedScores | None) -> Iterator[Change]:

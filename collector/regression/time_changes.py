@@ -49,7 +49,8 @@ def time_changes(times: PairedTimes, between: CommandSpread | None) -> Iterator[
     adjusted = iter(holm([test.p_value for test in tests if test.p_value is not None]))
     for timed in found:
         tested = timed.tested is not None and timed.tested.p_value is not None
-        yield _change(timed, len(times.question), next(adjusted) if tested else None)
+        p_value = next(adjusted) if tested else None
+        yield relative(timed.metric, "ms", *timed[1:], p_value, len(times.question))
 
 
 def _times(times: PairedTimes, between: CommandSpread | None) -> Iterator[_Timed]:
@@ -75,14 +76,33 @@ def _tested(times: PairedTimes, between: CommandSpread | None, in_rounds: RoundM
     return ratio_at_different_times([in_rounds], [(1, 1)], between.spread)
 
 
-def _change(timed: _Timed, questions: int, p_value: float | None) -> Change:
-    change = 100 * (timed.after_ns / timed.before_ns - 1) if timed.before_ns else 0.0
-    interval = None if timed.tested is None else _percent(timed.tested.interval, change)
+def relative(
+    metric: str,
+    unit: str,
+    before: float,
+    after: float,
+    tested: TimeRatio | None,
+    p_value: float | None,
+    questions: int | None = None,
+) -> Change:
+    """Describe the change of a number in percent.
+
+    Args:
+        metric: the name of the number.
+        unit: `ms` or `MB`.
+        before: the earlier number, in nanoseconds or bytes.
+        after: the later number.
+        tested: the later number over the earlier one; None if there is too little data for an interval.
+        p_value: that of the ratio, adjusted if several are tested together; None if there is no test.
+        questions: how many questions the numbers are over; None if they are not over questions.
+    """
+    change = 100 * (after / before - 1) if before else 0.0
+    interval = None if tested is None else _percent(tested.interval, change)
     return Change(
-        metric=timed.metric,
-        unit="ms",
-        before=timed.before_ns / 1e6,
-        after=timed.after_ns / 1e6,
+        metric=metric,
+        unit=unit,
+        before=before / 1e6,
+        after=after / 1e6,
         questions=questions,
         change=change,
         interval=interval,

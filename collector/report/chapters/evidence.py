@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from collector.display.numbers import percent, signed, span
+from collector.display.numbers import percent, signed, signed_span, span
 from collector.display.verdicts import written
 from collector.findings.accuracy import Difference, Gate, ScoreDifference
 from collector.findings.between_rows import Disagreement, Divergence, RowName
@@ -78,8 +78,8 @@ def _differences(names: Names, found: Sequence[Difference]) -> Iterator[Table]:
 
 
 def _span(scored: _Scored) -> str:
-    low, high = (signed(scored.scale * end, 1) for end in scored.score.interval)
-    return f"{low} to {high}"
+    low, high = scored.score.interval
+    return signed_span((scored.scale * low, scored.scale * high), 1)
 
 
 def _p_value(p: float) -> str:

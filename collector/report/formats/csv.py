@@ -25,8 +25,8 @@ def as_csv(comparison: Comparison) -> str:
 
     The column `scenario` distinguishes them. An unknown value is an empty cell, and `notes` explains why. An
     interval is two columns, `FIELD_low` and `FIELD_high`. `drawn` is what those of accuracy take as drawn at
-    random. `marks` counts answers by what disturbed them;
-    `rates` and `loadgen` hold the details of those scenarios.
+    random. `marks` counts answers by what disturbed them; `rates` and `loadgen` hold the details of those
+    scenarios.
     """
     ends = [f"{field}_{end}" for field in _WITH_INTERVAL for end in ("low", "high")]
     more = [f"{field}_{end}" for field in _OF_SCENARIO_INTERVALS for end in ("low", "high")]

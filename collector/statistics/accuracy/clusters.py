@@ -80,8 +80,8 @@ class Clusters(NamedTuple):
         A unit pulls the mean towards itself by its share, so its square is divided by what is left (Bell and
         McCaffrey, 2002). With units of one question, this is the usual variance. Large units leave fewer
         degrees of freedom: the number of equal units that they are worth, less one (Carter, Schnepel and
-        Steigerwald, 2017). The variance is at least a quarter of that of independent questions: so few units
-        that happen to agree prove little.
+        Steigerwald, 2017). The variance is at least a quarter of that of independent questions: a few
+        units that happen to agree prove little.
 
         Args:
             residuals: one per question; their sum is 0.

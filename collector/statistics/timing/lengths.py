@@ -27,7 +27,7 @@ def relative_logs(times: ArrayLike, tokens: ArrayLike) -> NDArray[np.float64]:
 
 
 def _typical(values: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """LogEstimate the median of the values around each place."""
+    """Estimate the median of the values around each place."""
     order = np.argsort(places, kind="stable")
     groups = np.array_split(order, min(max(len(order) // _ANSWERS_A_LENGTH, 1), _LENGTHS))
     middles = np.array([np.median(places[group]) for group in groups])

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from collector.comparison.compare import compare
 from collector.comparison.notes import NOT_TOLD_APART
-from collector.comparison_inputs.between_commands import CommandSpread, share_rounds
+from collector.comparison_inputs.between_commands import CommandSpread
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.inputs import Inputs, gather
+from collector.comparison_inputs.rounds import turns_of
 from collector.comparison_inputs.selection import Selection
 from collector.store.database import Store
 from contract.bundle import Manifest
@@ -77,44 +78,47 @@ def speed_up_notes(store: Store) -> tuple[str, ...]:
 def test_the_bundles_of_one_command_share_rounds(store: Store) -> None:
     measure(store, BERT, slower=3.0)
     measure(store, MINILM)
-    _, bert, minilm = pair(store)
-    assert bert.turns == minilm.turns and len(bert.turns) == 2
-    assert share_rounds(bert, minilm)
+    inputs, bert, minilm = pair(store)
+    (device_pair,) = inputs.pairings[minilm.name].devices
+    assert device_pair.turns == tuple(f"{turn.epoch} {turn.number}" for turn in turns_of(store, bert.run))
+    assert len(device_pair.turns) == 2
     assert NOT_TOLD_APART not in speed_up_notes(store)
 
 
 def test_two_commands_are_not_told_apart(store: Store) -> None:
     measure(store, BERT, slower=3.0)
     measure(store, MINILM, EVENING)
-    inputs, bert, minilm = pair(store)
-    assert not share_rounds(bert, minilm)
+    inputs, _, minilm = pair(store)
+    assert not inputs.pairings[minilm.name].took_turns
     assert inputs.spread_between_commands(minilm) is None
     assert NOT_TOLD_APART in speed_up_notes(store)
 
 
-def test_runs_of_version_1_share_no_rounds_but_with_themselves(store: Store) -> None:
+def test_runs_of_version_1_share_no_rounds(store: Store) -> None:
     measure(store, BERT, None, slower=3.0)
     measure(store, MINILM, None)
-    _, bert, minilm = pair(store)
-    assert not share_rounds(bert, minilm)
-    assert share_rounds(bert, bert)
+    inputs, _, minilm = pair(store)
+    assert not inputs.pairings[minilm.name].took_turns
     assert NOT_TOLD_APART in speed_up_notes(store)
 
 
-def test_rounds_are_shared_on_every_device_or_not_at_all(store: Store) -> None:
+def test_devices_on_which_rows_took_turns_count_alone(store: Store) -> None:
     for on in (PI, OTHER_PI):
         measure(store, BERT, on=on, slower=3.0)
     measure(store, MINILM)
     measure(store, MINILM, EVENING, OTHER_PI)
-    assert not share_rounds(*pair(store)[1:])
+    inputs, _, minilm = pair(store)
+    (device_pair,) = inputs.pairings[minilm.name].devices
+    assert (device_pair.device_id, len(device_pair.turns)) == (PI.device_id, 2)
 
 
 def test_a_round_after_an_interruption_is_of_the_command_that_resumed(store: Store) -> None:
     measure(store, BERT, resumed=EVENING, slower=3.0)
     measure(store, MINILM, EVENING)
-    _, bert, minilm = pair(store)
-    assert {(turn.epoch, turn.number) for turn in bert.turns} == {(MORNING, 0), (EVENING, 1)}
-    assert share_rounds(bert, minilm)
+    inputs, bert, minilm = pair(store)
+    assert {(turn.epoch, turn.number) for turn in turns_of(store, bert.run)} == {(MORNING, 0), (EVENING, 1)}
+    (device_pair,) = inputs.pairings[minilm.name].devices
+    assert device_pair.turns == (f"{EVENING} 1",)
 
 
 def test_repeats_say_how_much_commands_differ(store: Store) -> None:

@@ -13,7 +13,6 @@ from collector.statistics.percentiles import (
     smooth_log_percentile,
     widened,
 )
-from collector.statistics.timing.outliers import outliers
 from collector.statistics.timing.ratios import geometric_mean
 
 TIMES = st.lists(st.integers(1, 10**12), min_size=1, max_size=300)
@@ -96,28 +95,7 @@ def test_geometric_mean_by_hand() -> None:
     assert geometric_mean([1, 4, 16]) == pytest.approx(4.0)
 
 
-def test_outliers_by_hand() -> None:
-    steady = [100, 101, 99, 102, 98, 100, 103, 97] * 10
-    same = [100] * len(steady)
-    assert outliers(steady, same) == 0
-    assert outliers([*steady, 1000, 10], [*same, 100, 100]) == 1  # nothing makes a machine faster
-    assert outliers([5, 5, 5], [1, 1, 1]) == 0
-    assert outliers([], []) == 0
-
-
 def test_a_difference_is_significant_when_its_interval_leaves_nothing_out() -> None:
     assert is_significant((0.1, 0.3), 0.0)
     assert not is_significant((-0.1, 0.3), 0.0)
     assert not is_significant((1.0, 1.0), 1.0)
-
-
-@given(st.integers(1, 2**32), st.sampled_from([150, 1000, 20_000]), st.floats(0.0, 0.04))
-def test_long_contexts_are_no_outliers_and_disturbed_answers_are(
-    seed: int, count: int, disturbed: float
-) -> None:
-    rng = np.random.default_rng(seed)
-    tokens = rng.lognormal(5, 0.6, count).astype(np.int64) + 8  # the longest takes 30 times the median
-    times = 1e6 * (3 + 0.05 * tokens + 5e-5 * tokens**2) * rng.lognormal(0, 0.03, count)
-    slow = rng.random(count) < disturbed
-    times[slow] *= rng.uniform(2, 5, int(slow.sum()))
-    assert abs(outliers(times, tokens) - slow.sum()) <= max(5, count // 1000)

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from collector.statistics.timing.outliers import outliers, too_many_outliers
@@ -70,3 +72,24 @@ def test_two_of_a_few_are_chance() -> None:
     assert too_many_outliers(3, 64)
     assert not too_many_outliers(10, 1000)
     assert too_many_outliers(11, 1000)
+
+
+def test_outliers_by_hand() -> None:
+    steady = [100, 101, 99, 102, 98, 100, 103, 97] * 10
+    same = [100] * len(steady)
+    assert outliers(steady, same) == 0
+    assert outliers([*steady, 1000, 10], [*same, 100, 100]) == 1  # nothing makes a machine faster
+    assert outliers([5, 5, 5], [1, 1, 1]) == 0
+    assert outliers([], []) == 0
+
+
+@given(st.integers(1, 2**32), st.sampled_from([150, 1000, 20_000]), st.floats(0.0, 0.04))
+def test_long_contexts_are_no_outliers_and_disturbed_answers_are(
+    seed: int, count: int, disturbed: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    tokens = rng.lognormal(5, 0.6, count).astype(np.int64) + 8  # the longest takes 30 times the median
+    times = 1e6 * (3 + 0.05 * tokens + 5e-5 * tokens**2) * rng.lognormal(0, 0.03, count)
+    slow = rng.random(count) < disturbed
+    times[slow] *= rng.uniform(2, 5, int(slow.sum()))
+    assert abs(outliers(times, tokens) - slow.sum()) <= max(5, count // 1000)
