@@ -173,7 +173,7 @@ def _work_through(
     telemetry = Telemetry()
     total = len(runs) * timing.rounds
     if position is None:
-        idle = timing.idle_celsius or idle_celsius(telemetry)
+        idle = idle_celsius(telemetry) if timing.idle_celsius is None else timing.idle_celsius
         position = Position(identity, utc_time(), idle_celsius=idle)
         file.write(position)
     elif position.done:
