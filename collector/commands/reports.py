@@ -121,11 +121,15 @@ def report(
     from collector.comparison.compare import compare_file
     from collector.comparison.requirement import parse
     from collector.report.formats.render import render
+    from commandline.program.progress_bar import progress_bars
 
     if require:
         with as_usage(BadInput):
             parse(require)
-    comparison = compare_file(database, baseline, require, selection, by_device=unit == "device")
+    with progress_bars() as progress:
+        comparison = compare_file(
+            database, baseline, require, selection, by_device=unit == "device", progress=progress
+        )
     part = "full" if full else section or "first-screen"
     width = None if target else terminal_width()
     text = render(comparison, form, width=width, colour=in_colour() and not target, part=part)
@@ -161,9 +165,12 @@ def open_report(database: Path, target: Path | None) -> None:
 
     from collector.comparison.compare import compare_file
     from collector.report.formats.render import render
+    from commandline.program.progress_bar import progress_bars
 
     target = target or Path(f"{database.stem}.html")
-    _write(target, render(compare_file(database), "html"))
+    with progress_bars() as progress:
+        comparison = compare_file(database, progress=progress)
+    _write(target, render(comparison, "html"))
     if not webbrowser.open(target.absolute().as_uri()):
         raise BadInput(f"no browser can be opened here: open {str(target)!r} in one")
 
