@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from collector.commands.known_values import MODELS, RUN_IDS
 from collector.commands.options import FILE, as_json, database, in_colour, say, terminal_width
 from collector.commands.selecting import selecting
 from collector.errors import BadInput
@@ -46,6 +47,7 @@ REGRESSED = 4
     click.option(
         "--baseline",
         metavar="MODEL",
+        shell_complete=MODELS,
         help="Compute speed-ups over this model in fp32, given by its name or title. Where it was not "
         "measured, the largest fp32 model stands in. [default: bert-large]",
     ),
@@ -200,8 +202,8 @@ def _export(database: Path, target: Path) -> None:
         --fail-if "time>5%,f1<-0.5"
     """,
 )
-@click.argument("before")
-@click.argument("after")
+@click.argument("before", shell_complete=RUN_IDS)
+@click.argument("after", shell_complete=RUN_IDS)
 @option_group(
     "Limits",
     click.option(
