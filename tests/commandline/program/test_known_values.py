@@ -9,6 +9,7 @@ from click.shell_completion import ShellComplete
 
 from agent.cli import cli as agent
 from collector.cli import cli as collector_cli
+from collector.report.page import PARTS
 from collector.store.database import Store
 from export.cli import cli as export_models
 from tests.collector.command import collector
