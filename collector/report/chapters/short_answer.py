@@ -154,7 +154,7 @@ def _table(lines: Sequence[tuple[Cell, ...]], several: bool) -> Table:
         "Recommended models",
         tuple(_HEADINGS[i] for i in kept),
         tuple(tuple(line[i] for i in kept) for line in lines),
-        names=3 if several else 2,
+        names=1,
     )
 
 

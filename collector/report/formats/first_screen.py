@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from collector.display.console_text import console_text
-from collector.display.fitting import Breadth, fitted, shortened
+from collector.display.fitting import Breadth, fitted
 from collector.display.untrusted_text import plain
 from collector.findings.comparison import Comparison
 from collector.report.chapters.hardware import main_sections
 from collector.report.chapters.short_answer import LEAST, MOST, Places, requirement_lines, short_answer
 from collector.report.formats import drawing
 from collector.report.layout import Page
-from collector.report.page import Section, Table, keeping, without_details
+from collector.report.page import Section, keeping, without_details
 from commandline.counted import counted
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _without_rows(page: Page, width: int | None) -> "Iterator[RenderableType]":
     """Draw the runs under load, if there is nothing else."""
     for chapter in page.chapters:
         if chapter.name == "scenarios":
-            yield from drawing.title(chapter.title)
+            yield from drawing.title(chapter.title, width)
             for section in chapter.sections:
                 yield from drawing.section(without_details(section), width)
 
@@ -78,7 +78,7 @@ def _without_rows(page: Page, width: int | None) -> "Iterator[RenderableType]":
 def _answer(comparison: Comparison, page: Page, width: int | None) -> "Iterator[RenderableType]":
     from rich.text import Text
 
-    yield from drawing.title(page.chapters[0].title)
+    yield from drawing.title(page.chapters[0].title, width)
     yield from drawing.section(_shortened(short_answer(comparison), width), width)
     if comparison.requirement is not None:
         yield Text(f"What meets {plain(comparison.requirement.expression)}", style="bold")
@@ -121,39 +121,18 @@ def _shortened(section: Section, width: int | None) -> Section:
         for heading, widest in zip(table.headings, widths, strict=True)
     ]
     chosen = fitted(breadths, LEAST, width)
-    return _with_short_names(keeping(section, lambda heading: heading.text in chosen), chosen)
+    return drawing.with_short_names(keeping(section, lambda heading: heading.text in chosen), chosen)
 
 
 def _fitted(section: Section, width: int | None, parts: int) -> Section:
     """Fit the table of a machine into some parts: the least important columns are left out."""
     if width is None:
         return section
-    (name, *_), *_ = (table.headings for table in section.tables)
-    section = _with_short_names(section, {name.text: width // 2})
     left_out: list[str] = []
     for least in ("", *_LEAST_MAIN):
         left_out.append(least)
         section = keeping(section, lambda heading: heading.text not in left_out)
-        if all(sum(1 for _ in drawing.column_parts(table, width)) <= parts for table in section.tables):
+        short = (drawing.with_narrow_names(table, width) for table in section.tables)
+        if all(sum(1 for _ in drawing.column_parts(table, width)) <= parts for table in short):
             break
     return section
-
-
-def _with_short_names(section: Section, widths: dict[str, int]) -> Section:
-    """Shorten the texts of columns; a footnote's mark stays."""
-    return section._replace(tables=tuple(_short_names(table, widths) for table in section.tables))
-
-
-def _short_names(table: Table, widths: dict[str, int]) -> Table:
-    from rich.cells import cell_len
-
-    rows = []
-    for row in table.rows:
-        cells = list(row)
-        for i, heading in enumerate(table.headings):
-            if heading.text in widths:
-                text = plain(cells[i].text)
-                marks = cell_len(cells[i].marked) - cell_len(cells[i].text)
-                cells[i] = cells[i]._replace(text=shortened(text, widths[heading.text] - marks))
-        rows.append(tuple(cells))
-    return table._replace(rows=tuple(rows))

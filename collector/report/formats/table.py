@@ -44,7 +44,7 @@ def _chapters(page: Page, part: str, width: int | None) -> "Iterator[RenderableT
 
     shown = [chapter for chapter in page.chapters if part in {FULL, chapter.name}]
     for chapter in shown:
-        yield from drawing.title(chapter.title)
+        yield from drawing.title(chapter.title, width)
         for section in chapter.sections:
             yield from drawing.section(section, width)
     if part in PARTS and not shown and page.chapters:

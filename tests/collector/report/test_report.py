@@ -8,10 +8,12 @@ import unicodedata
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 
 from collector.comparison.compare import compare
 from collector.display.run_page import run_page
-from collector.findings.comparison import Comparison, Row
+from collector.findings.accuracy import Label
+from collector.findings.comparison import Comparison, Row, name_of, place_of
 from collector.report.chapters.hardware import main_sections
 from collector.report.formats.render import render
 from collector.report.formats.table import table as terminal_table
@@ -292,6 +294,36 @@ def test_a_narrow_terminal_gets_every_cell_in_lines_that_fit(comparison: Compari
         for cell in row:
             assert cell.marked in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_narrow_terminal_breaks_no_hash_and_no_label(comparison: Comparison) -> None:
+    provenance = terminal_table(comparison, 80, part="provenance")
+    for found in comparison.provenance:
+        assert f"    {found.bundle_sha256}\n" in provenance
+    labels = tuple(
+        Label(place=place_of(row), label=label, rows=tuple(map(name_of, comparison.rows)))
+        for row in comparison.rows[:1]
+        for label in ("high accuracy", "real time", "low resource")
+    )
+    all_of_them = tuple(
+        msgspec.structs.replace(row, best_for=tuple(label.label for label in labels))
+        for row in comparison.rows
+    )
+    shared = msgspec.structs.replace(comparison, rows=all_of_them, labels=labels)
+    answer = terminal_table(shared, 80, part="answer")
+    assert answer.count("Raspberry Pi 5 Model B, 4 cores\n") == 1, "a heading, not a column"
+    assert "high accuracy (one of 3), real time (one of 3), low resource (one of 3)\n" in answer
+    assert answer.count("\nmodel ") == 1, "one table: nothing of it is repeated"
+
+
+@pytest.mark.parametrize("part", ["first-screen", *PARTS])
+def test_long_names_and_wide_letters_fit_a_narrow_terminal(attack: Comparison, part: str) -> None:
+    rows = tuple(
+        msgspec.structs.replace(row, title=f"{'日本語' * 9} {row.title}", machine="Raspberry Pi " * 9)
+        for row in attack.rows
+    )
+    text = terminal_table(msgspec.structs.replace(attack, rows=rows), 80, part=part)
+    assert max(map(cell_len, text.splitlines())) <= 80
 
 
 def test_a_dash_has_a_footnote_and_the_footnote_is_there(comparison: Comparison) -> None:
