@@ -70,6 +70,7 @@ def add_questions(database: Path, file: Path, name: str | None, answerable_only:
     cls=Command,
     examples="""
     collector score --db results.db
+    collector score --bertscore-model roberta-large --db results.db
     collector score --bertscore-model sentence-transformers/all-MiniLM-L6-v2 \\
         --layers 6 --db results.db
     """,
@@ -85,7 +86,8 @@ def add_questions(database: Path, file: Path, name: str | None, answerable_only:
         "--layers",
         metavar="N",
         type=click.IntRange(1),
-        help="Compare the output of the encoder's layer N, counted from 1. [required for BERTScore]",
+        help="Compare the output of the encoder's layer N, counted from 1. "
+        "[default: the one that bert-score recommends]",
     ),
     click.option("--idf", is_flag=True, help="Weigh tokens by their rarity in the gold answers."),
     click.option(
@@ -119,8 +121,8 @@ def score(
 
     EM and F1 are also computed whenever results arrive; BERTScore is computed only here.
     """
-    if (bertscore_model is None) != (layers is None):
-        raise click.UsageError("--bertscore-model and --layers go together")
+    if bertscore_model is None and layers is not None:
+        raise click.UsageError("--layers needs --bertscore-model")
     if baseline_file is not None and not baseline_file.is_file():
         raise BadInput(f"there is no baseline file {str(baseline_file)!r}")
     from collector.store.database import Store
@@ -132,7 +134,7 @@ def score(
             scored = score_answers(store, progress)
         result = f"{counted(scored, 'answer')} scored" if scored else "nothing was left to score"
         print_or_drop(f"EM and F1: {result}")
-        if bertscore_model is not None and layers is not None:
+        if bertscore_model is not None:
             from collector.scoring.bertscore import Scorer
             from collector.scoring.golds import gold_texts
 

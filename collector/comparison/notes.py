@@ -25,7 +25,7 @@ NO_BASELINE: Final = "no fp32 model has a time on this hardware for these questi
 NO_PEAK: Final = "the device does not report the memory of a process"
 NO_ENERGY: Final = "no energy source on the device"
 NO_BERTSCORE: Final = (
-    "BERTScore was not computed; to compute it: collector score --bertscore-model MODEL --layers N"
+    "BERTScore was not computed; to compute it: collector score --bertscore-model roberta-large"
 )
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
 WITHIN_ONE_RUN: Final = (

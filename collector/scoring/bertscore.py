@@ -52,7 +52,7 @@ class Scorer:
     def __init__(
         self,
         model: str,
-        layers: int,
+        layers: int | None = None,
         *,
         idf_texts: Sequence[str] = (),
         rescale: bool = False,
@@ -63,7 +63,8 @@ class Scorer:
 
         Args:
             model: a folder in transformers' layout, or a hub id.
-            layers: the layer whose output is compared, counted from 1.
+            layers: the layer whose output is compared, counted from 1; None for the one that bert-score
+                recommends for the model.
             idf_texts: tokens are weighed by their rarity in these texts; without texts, all weigh the same.
             rescale: set the score of unrelated texts to 0, by the package's baseline for the model.
             baseline: the file of such a baseline, for a model that the package has none for.
@@ -71,17 +72,22 @@ class Scorer:
 
         Raises:
             ScorerUnavailable: bert-score is not installed, or the model or its baseline cannot be loaded.
-            BadInput: the model has fewer layers, or a file of it is a pointer of Git LFS.
+            BadInput: the model has fewer layers, bert-score recommends none, or a file of the model is a
+                pointer of Git LFS.
         """
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # deprecations within the packages do not concern the user
                 from bert_score import BERTScorer
+                from bert_score.utils import model2layers
         except ImportError:
             raise ScorerUnavailable(
                 "BERTScore, unlike EM and F1, needs the package bert-score; install it with: "
                 f"{how_to_add('score')}"
             ) from None
+        layers = model2layers.get(model) if layers is None else layers
+        if layers is None:
+            raise BadInput(f"bert-score recommends no layer of {model!r}: name one with --layers")
         if layers < 1:
             raise BadInput(f"--layers {layers} must be at least 1")
         if pointer := _lfs_pointer(Path(model)):

@@ -185,6 +185,18 @@ def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
         Scorer(str(tmp_path), 2)
 
 
+def test_an_encoder_without_a_recommended_layer_needs_one() -> None:
+    with pytest.raises(BadInput, match=r"recommends no layer of .*: name one with --layers"):
+        Scorer(ENCODER)
+
+
+def test_the_recommended_layer_is_the_default(monkeypatch: pytest.MonkeyPatch, scorer: Scorer) -> None:
+    from bert_score import utils
+
+    monkeypatch.setitem(utils.model2layers, ENCODER, LAYERS)
+    assert Scorer(ENCODER).hash == scorer.hash
+
+
 def test_damaged_weights_are_told(tmp_path: Path) -> None:
     library().AutoTokenizer.from_pretrained(ENCODER).save_pretrained(tmp_path)
     short_bert().save_pretrained(tmp_path)
