@@ -120,7 +120,7 @@ def listed(texts: Sequence[str]) -> str:
     return " and ".join((", ".join(texts[:-1]), texts[-1])) if len(texts) > 1 else texts[0]
 
 
-def opened(names: Names, found: OpenRow) -> str:
+def open_conditions(names: Names, found: OpenRow) -> str:
     """Write the conditions that a row's intervals leave open, and what would decide them."""
     return f"{names.row(found.row)}: {', '.join(map(_condition, found.open))}"
 
@@ -142,7 +142,7 @@ def _choices(names: Names, choices: tuple[Choice, ...]) -> Table:
         ),
         Column(
             "not decided",
-            lambda choice: "; ".join(opened(names, row) for row in choice.not_decided) or None,
+            lambda choice: "; ".join(open_conditions(names, row) for row in choice.not_decided) or None,
             number=False,
         ),
         Column(

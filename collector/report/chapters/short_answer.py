@@ -7,7 +7,7 @@ from collector.comparison.labels.recommendation import BALANCE, HIGH_ACCURACY, L
 from collector.display.numbers import decimals, megabytes, times
 from collector.findings.between_rows import Choice, Place, Requirement
 from collector.findings.comparison import Comparison, Row, name_of, place_of
-from collector.report.chapters.answer import NOTHING_TO_CHOOSE, listed, model_of, opened, stand_ins
+from collector.report.chapters.answer import NOTHING_TO_CHOOSE, listed, model_of, open_conditions, stand_ins
 from collector.report.names import Names
 from collector.report.page import DASH, Cell, Heading, Section, Table
 
@@ -77,7 +77,7 @@ def short_answer(comparison: Comparison) -> Section:
     words = [] if lines else [NOTHING_TO_CHOOSE]
     if lines and without:
         words.append(f"No model can be recommended on {places.on(without)}.")
-    words += stand_ins(names, comparison, lambda places_: places.on(places_))
+    words += stand_ins(names, comparison, places.on)
     return Section("", tuple(words), (_table(lines, len(places.all) > 1),), footnotes=tuple(footnotes))
 
 
@@ -164,7 +164,7 @@ def _met(names: Names, choice: Choice, in_full: bool) -> str:
     if choice.met_by:
         parts.append(f"met by {_some(list(map(names.row, choice.met_by)), in_full)}")
     if choice.not_decided and in_full:
-        parts += [f"not decided for {opened(names, row)}" for row in choice.not_decided]
+        parts += [f"not decided for {open_conditions(names, row)}" for row in choice.not_decided]
     elif choice.not_decided:
         parts.append(f"not decided for {_some([names.row(row.row) for row in choice.not_decided], in_full)}")
     if choice.nearest is not None:
