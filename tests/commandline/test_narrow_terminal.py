@@ -179,7 +179,7 @@ def test_a_narrow_terminal_of_latin_1_shows_every_command(folder: Path, command:
     assert found.status in {0, 1}, found.messages
     assert "Traceback" not in found.messages + found.output
     assert "Error:" not in found.messages, "of Python"
-    output = re.sub(r"\x1b\[[01]m", "", found.output)  # bold is no colour
+    output = re.sub(r"\x1b\[[012]m", "", found.output)  # bold and dim are no colours
     assert "\x1b" not in output
     widest = max(output.splitlines(), key=len, default="")
     assert command in DATA or len(widest) <= 80

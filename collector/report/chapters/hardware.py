@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from collector.comparison.labels.rows import TOO_FEW
 from collector.display.numbers import signed
 from collector.findings.between_rows import RowName, Unit
 from collector.findings.comparison import Comparison, Row, name_of
@@ -94,6 +95,8 @@ def _without_label(comparison: Comparison, rows: Sequence[Row]) -> Iterator[str]
         notes = row.notes.get("best_for", ())
         shared = sum(name_of(row) in label.rows for label in comparison.labels if len(label.rows) > 1)
         for note in notes[: len(notes) - shared]:
+            if note == TOO_FEW:  # the answer says so
+                continue
             why.setdefault(note, []).append(full_name(row.title, row.precision))
     for note, names in why.items():
         of = "" if len(names) == len(rows) else f" ({', '.join(names)})"
