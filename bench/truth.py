@@ -24,7 +24,7 @@ PARTS: Final[dict[str, Callable[[int, int], Iterator[Cell]]]] = {
     "server": server.cells,
     "suggestion": suggestion.cells,
 }
-QUICK_DRAWS: Final = 200
+QUICK_DRAWS: Final = 100
 
 
 @command

@@ -27,7 +27,8 @@ ENTRIES = (
     Entry("minilm-l6", "MiniLM-L6", str(READER)),
 )
 PRECISIONS = ("fp32", "int8")
-ROUNDS = 3
+ROUNDS = 5
+"""Rounds of each model: with three, the intervals of speed-ups are often wider than 20 %."""
 LIMIT = 80
 """Questions that each model is asked: BERT-Large takes about a second for one."""
 

@@ -12,6 +12,8 @@ from typing import Any, Final, get_args
 
 import click
 
+from collector.errors import CollectorError
+from collector.scoring.bertscore import Encoder, chosen
 from contract.bundle import MANIFEST_FILE
 from contract.errors import ContractError
 from contract.study import STUDY
@@ -52,6 +54,17 @@ DEFAULT_MODELS: Final = tuple(STUDY)
     help="A name from `export-models list` or an id of the hub; repeat it for several models.",
 )
 @click.option(
+    "--bertscore-model",
+    metavar="DIR|ID",
+    help="Encoder for BERTScore. [default: bert-score's for English, roberta-large]",
+)
+@click.option(
+    "--layers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Layer of the encoder. [default: by bert-score's table of encoders]",
+)
+@click.option(
     "--to",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -60,13 +73,21 @@ DEFAULT_MODELS: Final = tuple(STUDY)
     help="Folder for the questions, bundles, results and the report.",
 )
 def main(
-    split: Split, limit: int | None, seed: int, precision: str, models: tuple[str, ...], folder: Path
+    split: Split,
+    limit: int | None,
+    seed: int,
+    precision: str,
+    models: tuple[str, ...],
+    bertscore_model: str | None,
+    layers: int | None,
+    folder: Path,
 ) -> None:
     """Build the study's models, measure them on SQuAD v1.1 and report them beside the study's numbers."""
-    bar = Bar(steps=3 + 2 * len(models))
+    bar = Bar(steps=4 + 2 * len(models))
     try:
-        bar.step("looking for the models on the hub")
-        _find(models)
+        bar.step("looking for the models and BERTScore's encoder on the hub")
+        encoder = chosen(bertscore_model, layers)
+        _find(models, encoder)
         bar.step(f"getting SQuAD v1.1 {split}")
         asked = questions(folder, split, limit, seed)
         bundles = []
@@ -77,14 +98,18 @@ def main(
         for name, built in zip(models, bundles, strict=True):
             bar.step(f"measuring {name} on this machine")
             results += [measure(bundle, asked, folder) for bundle in built]
-        bar.step("scoring and reporting")
-        _report(results, asked, folder)
-    except (ContractError, DemoError, ExportError) as error:
+        bar.step(f"scoring, with BERTScore by {encoder.model}")
+        database = _scored(results, asked, encoder, folder)
+        bar.step("reporting")
+        _report(database, folder)
+    except (ContractError, DemoError, ExportError, CollectorError) as error:
         raise SystemExit(f"study: {error}") from None
 
 
-def _find(models: Iterable[str]) -> None:
+def _find(models: Iterable[str], encoder: Encoder) -> None:
     """Look up every model, so that a wrong name fails before anything is downloaded."""
+    if not Path(encoder.model).is_dir():
+        hub.resolve(encoder.model)
     for name in models:
         model = names.find(name, "hub").model
         if model.hub_id is not None:
@@ -125,11 +150,18 @@ def measure(bundle: Path, asked: Path, folder: Path) -> Path:
     return place
 
 
-def _report(results: list[Path], asked: Path, folder: Path) -> None:
+def _scored(results: list[Path], asked: Path, encoder: Encoder, folder: Path) -> Path:
+    """The database of the results with all scores; what is scored already is not scored again."""
     database = folder / f"{asked.stem}.db"
     run("collector", "questions", "add", asked, "--db", database, quiet=True)
     run("collector", "ingest", *results, "--db", database)
-    pages = {form: folder / f"report-{asked.stem}.{ending}" for form, ending in _FORMS.items()}
+    by = ("--bertscore-model", encoder.model, "--layers", str(encoder.layers))
+    run("collector", "score", "--db", database, *by)
+    return database
+
+
+def _report(database: Path, folder: Path) -> None:
+    pages = {form: folder / f"report-{database.stem}.{ending}" for form, ending in _FORMS.items()}
     for form, page in pages.items():
         run("collector", "report", "--db", database, "--format", form, "--to", page)
     click.echo(run("collector", "report", "--db", database))

@@ -22,7 +22,15 @@ from agent.bundles.http import opened
 from agent.bundles.retries import Retries
 from agent.errors import BadInput, BundleRefused, NotFetched
 from commandline.broker_address import may_hold_password
-from commandline.disk import not_replaceable, public_mode, put_in_place, stranger_in, sync_folder, write_whole
+from commandline.disk import (
+    lacks_locks,
+    not_replaceable,
+    public_mode,
+    put_in_place,
+    stranger_in,
+    sync_folder,
+    write_whole,
+)
 from contract.bundle import (
     MANIFEST_FILE,
     MAX_MANIFEST_BYTES,
@@ -219,12 +227,21 @@ def _draft(folder: Path) -> Iterator[Path]:
         raise BadInput(f"{shown} holds '{printable(other)}', which 'agent fetch' has not made: move it away")
     descriptor = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, shown)
         yield draft
-    except BlockingIOError:
-        raise NotFetched(f"another agent is fetching into {shown}: wait for it") from None
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, shown: str) -> None:
+    """Lock the draft, if the file system has locks: on a network share without them, others may enter."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise NotFetched(f"another agent is fetching into {shown}: wait for it") from None
+    except OSError as error:
+        if not lacks_locks(error):
+            raise
 
 
 def _check_room(draft: Path, manifest: Manifest) -> None:

@@ -177,7 +177,7 @@ def _work_through(
     telemetry = Telemetry()
     total = len(runs) * timing.rounds
     if position.idle_celsius is None and not position.done:
-        idle = timing.idle_celsius or idle_celsius(telemetry)
+        idle = idle_celsius(telemetry) if timing.idle_celsius is None else timing.idle_celsius
         position = msgspec.structs.replace(position, idle_celsius=idle)
         file.write(position)
     elif position.done:

@@ -1,7 +1,6 @@
 """A file of results: the messages that a broker would get, one per line."""
 
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -12,12 +11,11 @@ from pathlib import Path
 from typing import IO, Final
 
 from agent.errors import NotDelivered
-from commandline.disk import PRIVATE, lacks_locks, replacing
+from commandline.disk import PRIVATE, lacks_locks, lock, replacing
 from contract.codec import printable
 
 LOCK_SECONDS: Final = 20.0
 """Longest wait for another agent that writes to the same file."""
-_POLL_SECONDS: Final = 0.05
 
 
 def extend(path: Path, messages: Iterable[bytes]) -> None:
@@ -75,21 +73,13 @@ def _open(path: Path) -> tuple[int, bool]:
 
 def _lock(descriptor: int, deadline: float) -> None:
     """Wait for the lock, if the file system has locks: a network share without them is written without."""
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise OSError(
-                    errno.EAGAIN, f"another program has kept it locked for {LOCK_SECONDS:.0f} s"
-                ) from None
-            time.sleep(_POLL_SECONDS)
-        except OSError as error:
-            if lacks_locks(error):
-                return
+    try:
+        lock(descriptor, "the file", max(deadline - time.monotonic(), 0.0))
+    except TimeoutError as error:
+        raise OSError(errno.EAGAIN, str(error)) from None
+    except OSError as error:
+        if not lacks_locks(error):
             raise
-        else:
-            return
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

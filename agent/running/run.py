@@ -295,7 +295,7 @@ class Run:
                 answered=self._log.asked,
                 selected=len(self._plan.questions),
                 times_ns=self._tally.times_ns,
-                temperature_celsius=next(filter(None, temperatures), None),
+                temperature_celsius=next((known for known in temperatures if known is not None), None),
                 paused=paused,
                 stage=stage,
                 preparing=preparing,

@@ -19,6 +19,7 @@ from agent.outbox.rows import Added, Place
 from agent.planning.plan import Plan
 from agent.planning.selection import Passes
 from agent.running.marks import Stretch, marks_of
+from agent.stopping.rate_search import readable
 from agent.worker.protocol import QuestionOutcome
 from commandline.clock import synchronised, utc_now
 from contract.records import (
@@ -73,8 +74,8 @@ class RunLog:
         self._outbox = outbox
         self._wait = wait
         unfinished = outbox.unfinished(plan.identity, besides)
-        if unfinished is not None and not resume:
-            end_as_interrupted(outbox, unfinished, "the run was interrupted and started over")
+        if unfinished is not None and (reason := _hindrance(unfinished, resume=resume)):
+            end_as_interrupted(outbox, unfinished, reason)
             unfinished = None
         self.resumed_at = unfinished.asked if unfinished else 0
         """Number of questions that an earlier process has answered."""
@@ -258,6 +259,15 @@ class RunLog:
             else:
                 self._place = after
                 return
+
+
+def _hindrance(unfinished: Place, *, resume: bool) -> str:
+    """Why a run is not continued, as a sentence; empty if it is."""
+    if not resume:
+        return "the run was interrupted and started over"
+    if not readable(unfinished.kept):
+        return "the run was interrupted, and what it kept to continue is damaged"
+    return ""
 
 
 def _started(plan: Plan, epoch: str) -> RunStarted:

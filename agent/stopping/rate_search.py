@@ -47,6 +47,14 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[Answer, ...]
 
 
+def readable(kept: bytes) -> bool:
+    """Whether a search can continue from this state: nothing is kept yet, or it is not damaged."""
+    try:
+        return not kept or bool(msgspec.json.decode(kept, type=_Kept))
+    except ValueError:  # no JSON, another shape, or bytes that are not UTF-8
+        return False
+
+
 class RateSearch:
     """Chooses the next rate to try from the results of the rates before.
 

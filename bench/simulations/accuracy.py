@@ -10,10 +10,10 @@ from bench.simulations.readers import (
     Scores,
     Sizes,
     ability_of,
-    equal,
     precisions,
     similarities,
     sit,
+    some,
     true_exact_match,
     true_similarity,
     whole,
@@ -39,16 +39,16 @@ class _Situation(NamedTuple):
     width: Required = _WIDTH
 
 
-_DEMO: Final = _Situation("17 articles of 20 questions", equal(17, 20))
-_DRAWN: Final = _Situation("334 questions of 48 articles", equal(48, 7))
+_DEMO: Final = _Situation("17 articles of 20 questions", some(340, 17))
+_DRAWN: Final = _Situation("334 questions of 48 articles", some(334, 48))
 _SITUATIONS: Final = (
     _Situation("12 whole articles", whole(12), Required(at_least=0.88)),
     _Situation("24 whole articles", whole(24)),
     _Situation("48 whole articles", whole(48)),
     _DEMO,
     _DRAWN,
-    _Situation("40 questions", equal(40, 1)),
-    _Situation("10 questions", equal(10, 1)),
+    _Situation("40 questions", some(40, 40)),
+    _Situation("10 questions", some(10, 10)),
 )
 
 
@@ -124,7 +124,7 @@ def _means_near_one(
 ) -> Iterator[Cell]:
     found = _Estimates(f1)
     for _ in range(draws):
-        sitting = sit(rng, equal(questions, 1), [0.0])
+        sitting = sit(rng, some(questions, questions), [0.0])
         scores = (rng.random(questions) < f1) * 1.0
         found.add(*mean_score(scores, sitting.clusters))
     yield from found.cells(name, "F1", NOTHING if f1 < 1 else None, _COVERS)
@@ -156,7 +156,7 @@ def _power(rng: np.random.Generator, draws: int, of: _Situation) -> Cell:
 
 def _few_changes(rng: np.random.Generator, draws: int, questions: int, changes: float) -> Iterator[Cell]:
     """Two precisions: once as many answers become better as worse, once all changed answers are lost."""
-    sizes = equal(min(48, questions // 2), questions // min(48, questions // 2))
+    sizes = some(questions, min(48, questions // 2))
     for lost in (False, True):
         truth = -changes * _F1 if lost else 0.0
         found, alarms = _Estimates(truth), []
@@ -175,7 +175,7 @@ def _few_changes(rng: np.random.Generator, draws: int, questions: int, changes: 
 
 
 def _gates(rng: np.random.Generator, draws: int, questions: int, true: float) -> Iterator[Cell]:
-    sizes = equal(min(48, questions // 2), questions // min(48, questions // 2))
+    sizes = some(questions, min(48, questions // 2))
     found, wrong = _Estimates(true), []
     for _ in range(draws):
         sitting = precisions(rng, sizes, ability_of(_F1), flickers=0.05, lost=1 - true)

@@ -43,9 +43,10 @@ def whole(articles: int) -> Sizes:
     )
 
 
-def equal(articles: int, questions: int) -> Sizes:
-    """Some questions of each article, the same number of each."""
-    return lambda _: np.full(articles, questions)
+def some(questions: int, articles: int) -> Sizes:
+    """So many questions in all, of each article as many as of the others, or one more."""
+    each, left = divmod(questions, articles)
+    return lambda _: np.where(np.arange(articles) < left, each + 1, each)
 
 
 def sit(rng: np.random.Generator, sizes: Sizes, abilities: Sequence[float]) -> Sitting:

@@ -70,7 +70,7 @@ def add_questions(database: Path, file: Path, name: str | None, answerable_only:
     cls=Command,
     examples="""
     collector score --db results.db
-    collector score --bertscore-model roberta-large --db results.db
+    collector score --bertscore --db results.db
     collector score --bertscore-model sentence-transformers/all-MiniLM-L6-v2 \\
         --layers 6 --db results.db
     """,
@@ -78,16 +78,22 @@ def add_questions(database: Path, file: Path, name: str | None, answerable_only:
 @option_group(
     "BERTScore",
     click.option(
+        "--bertscore",
+        is_flag=True,
+        help="Compute BERTScore, with bert-score's encoder for English unless another one is named.",
+    ),
+    click.option(
         "--bertscore-model",
         metavar="DIR|ID",
-        help="Encoder for BERTScore: a folder, or an id on the Hugging Face hub. [default: no BERTScore]",
+        help="Compute BERTScore with this encoder: a folder, or an id on the Hugging Face hub. "
+        "[default: roberta-large]",
     ),
     click.option(
         "--layers",
         metavar="N",
         type=click.IntRange(1),
-        help="Compare the output of the encoder's layer N, counted from 1. "
-        "[default: the one that bert-score recommends]",
+        help="Compare the output of the encoder's layer N, counted from 1. [default: by bert-score's table "
+        "of encoders]",
     ),
     click.option("--idf", is_flag=True, help="Weigh tokens by their rarity in the gold answers."),
     click.option(
@@ -110,6 +116,7 @@ def add_questions(database: Path, file: Path, name: str | None, answerable_only:
 @database
 def score(
     database: Path,
+    bertscore: bool,
     bertscore_model: str | None,
     layers: int | None,
     idf: bool,
@@ -121,8 +128,9 @@ def score(
 
     EM and F1 are also computed whenever results arrive; BERTScore is computed only here.
     """
-    if bertscore_model is None and layers is not None:
-        raise click.UsageError("--layers needs --bertscore-model")
+    wanted = bertscore or bertscore_model is not None
+    if not wanted and (layers or idf or rescale or baseline_file or device):
+        raise click.UsageError("options of BERTScore go together with --bertscore or --bertscore-model")
     if baseline_file is not None and not baseline_file.is_file():
         raise BadInput(f"there is no baseline file {str(baseline_file)!r}")
     from collector.store.database import Store
@@ -134,13 +142,17 @@ def score(
             scored = score_answers(store, progress)
         result = f"{counted(scored, 'answer')} scored" if scored else "nothing was left to score"
         print_or_drop(f"EM and F1: {result}")
-        if bertscore_model is not None:
-            from collector.scoring.bertscore import Scorer
+        if wanted:
+            from collector.scoring.bertscore import Scorer, chosen
+            from collector.scoring.encoder_download import download_of
             from collector.scoring.golds import gold_texts
 
+            encoder = chosen(bertscore_model, layers)
+            say(f"BERTScore compares layer {encoder.layers} of {encoder.model}")
+            if download := download_of(encoder.model):
+                say(download)
             scorer = Scorer(
-                bertscore_model,
-                layers,
+                *encoder,
                 idf_texts=gold_texts(store) if idf else (),
                 rescale=rescale or baseline_file is not None,
                 baseline=baseline_file,

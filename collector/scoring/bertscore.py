@@ -40,6 +40,47 @@ class BertScore(NamedTuple):
     f1: float
 
 
+class Encoder(NamedTuple):
+    """Which encoder compares texts, and by which of its layers."""
+
+    model: str
+    """A folder in transformers' layout, or an id on the Hugging Face hub."""
+    layers: int
+    """The layer whose output is compared, counted from 1."""
+
+
+def chosen(model: str | None, layers: int | None) -> Encoder:
+    """Fill in what the user left open, from bert-score's own tables.
+
+    Args:
+        model: the encoder; None for the one that bert-score uses for English.
+        layers: the layer; None for the one that agrees best with people, by bert-score's table.
+
+    Raises:
+        ScorerUnavailable: bert-score is not installed.
+        BadInput: bert-score's table does not have the encoder, so its layer has to be named.
+    """
+    package = _package().utils
+    name: str = model or package.lang2model[_LANGUAGE]
+    layer: int | None = layers or package.model2layers.get(name)
+    if layer is None:
+        raise BadInput(f"bert-score does not know which layer of {name!r} to compare: name it with --layers")
+    return Encoder(name, layer)
+
+
+def _package() -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecations within the packages do not concern the user
+            import bert_score
+    except ImportError:
+        raise ScorerUnavailable(
+            "BERTScore, unlike EM and F1, needs the package bert-score; install it with: "
+            f"{how_to_add('score')}"
+        ) from None
+    return bert_score
+
+
 class Scorer:
     """An encoder that compares texts.
 
@@ -52,7 +93,7 @@ class Scorer:
     def __init__(
         self,
         model: str,
-        layers: int | None = None,
+        layers: int,
         *,
         idf_texts: Sequence[str] = (),
         rescale: bool = False,
@@ -63,8 +104,7 @@ class Scorer:
 
         Args:
             model: a folder in transformers' layout, or a hub id.
-            layers: the layer whose output is compared, counted from 1; None for the one that bert-score
-                recommends for the model.
+            layers: the layer whose output is compared, counted from 1.
             idf_texts: tokens are weighed by their rarity in these texts; without texts, all weigh the same.
             rescale: set the score of unrelated texts to 0, by the package's baseline for the model.
             baseline: the file of such a baseline, for a model that the package has none for.
@@ -72,22 +112,9 @@ class Scorer:
 
         Raises:
             ScorerUnavailable: bert-score is not installed, or the model or its baseline cannot be loaded.
-            BadInput: the model has fewer layers, bert-score recommends none, or a file of the model is a
-                pointer of Git LFS.
+            BadInput: the model has fewer layers, or a file of it is a pointer of Git LFS.
         """
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # deprecations within the packages do not concern the user
-                from bert_score import BERTScorer
-                from bert_score.utils import model2layers
-        except ImportError:
-            raise ScorerUnavailable(
-                "BERTScore, unlike EM and F1, needs the package bert-score; install it with: "
-                f"{how_to_add('score')}"
-            ) from None
-        layers = model2layers.get(model) if layers is None else layers
-        if layers is None:
-            raise BadInput(f"bert-score recommends no layer of {model!r}: name one with --layers")
+        package = _package()
         if layers < 1:
             raise BadInput(f"--layers {layers} must be at least 1")
         if pointer := _lfs_pointer(Path(model)):
@@ -96,7 +123,7 @@ class Scorer:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._scorer = BERTScorer(
+                self._scorer = package.BERTScorer(
                     model_type=model,
                     num_layers=layers,
                     idf=bool(idf_texts),

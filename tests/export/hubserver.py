@@ -55,8 +55,12 @@ class HubServer:
         folder = self.repositories.get(repository)
         if folder is None:
             _send(request, 401, b"", {"X-Error-Code": "RepoNotFound"})
+        elif "/tree/" in path:  # a subfolder, which these repositories do not have
+            _send(request, 404, b"", {"X-Error-Code": "EntryNotFound"})
         elif "/resolve/" not in path:
-            files = [{"rfilename": entry.name} for entry in sorted(folder.iterdir())]
+            files = [
+                {"rfilename": entry.name, "size": entry.stat().st_size} for entry in sorted(folder.iterdir())
+            ]
             info = {"id": repository, "modelId": repository, "sha": COMMIT, "siblings": files}
             _send(request, 200, json.dumps(info).encode(), {"Content-Type": "application/json"})
         elif repository in self.gated:

@@ -51,7 +51,16 @@ def test_the_median_of_the_latest_spreads_counts(tmp_path: Path) -> None:
     assert History(tmp_path).spread == 0.01
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"paces": 3}', b'{"spreads": ["x"]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b'{"paces": 3}',
+        b'{"spreads": ["x"]}',
+        b'{"paces": {"\xff": 1}}',
+    ],
+)
 def test_a_damaged_file_is_started_over(tmp_path: Path, plan: Plan, content: bytes) -> None:
     (tmp_path / HISTORY_FILE).write_bytes(content)
     history = History(tmp_path)

@@ -21,7 +21,7 @@ from agent.running import run
 from agent.running.run import Run
 from agent.running.run_log import RunLog
 from agent.stop_signal import Stop, Stopped
-from agent.stopping.rate_search import RateSearch, arrivals_ns
+from agent.stopping.rate_search import RateSearch, arrivals_ns, readable
 from agent.stopping.stop_rule import verdict
 from agent.stopping.tally import Tally
 from agent.worker import process
@@ -68,12 +68,18 @@ def test_within_a_rate_the_machine_is_looked_at(
     monkeypatch.setattr(process, "MEANWHILE_SECONDS", 0.03)
     monkeypatch.setattr(round_module, "LOOK_SECONDS", 0.1)
     moments = iter([*[(50, 0)] * 12, *[(85, 0b100)] * 12])
-    measure(
-        plan(qps=60.0, min_queries=80),
-        outbox,
-        board.root,
-        meanwhile=lambda: board.is_at(*next(moments, (60, 0))),
-    )
+    stages: list[str] = []
+
+    def between(progress: Progress) -> None:
+        if progress.stage is not None:
+            stages.append(progress.stage)
+
+    def meanwhile() -> None:
+        if stages:  # loading and warm-up, which take as long as they like, are over
+            board.is_at(*next(moments, (60, 0)))
+
+    board.is_at(50, 0)
+    measure(plan(qps=60.0, min_queries=80), outbox, board.root, between, meanwhile)
     records = recorded(outbox)[2:-2]  # within the round
     times = [record.at_ns for record in records if isinstance(record, Answer | Sample)]
     assert times == sorted(times) and len(times) == len(records)
@@ -291,6 +297,19 @@ def test_a_search_goes_on_where_it_was_kept() -> None:
     assert part.next() is None and part.best_qps is not None
     assert (part.trials, part.best_qps, part.answers) == (whole.trials, whole.best_qps, whole.answers)
     assert part.answers == at(part.best_qps, 1324)
+
+
+def test_a_damaged_state_of_a_search_is_known() -> None:
+    search = RateSearch(replace(server(), latency_bound_ns=60_000_000), 10_000_000)
+    assert readable(b"") and readable(search.kept())
+    for damaged in (
+        search.kept()[:-1],
+        b"{}",
+        b"[]",
+        b"\xff",
+        search.kept().replace(b"service_ns", b"s\xffrvice_ns"),
+    ):
+        assert not readable(damaged)
 
 
 def test_questions_that_could_not_be_answered_hold_no_rate() -> None:

@@ -10,7 +10,7 @@ import pytest
 from collector.comparison.compare import compare
 from collector.comparison.notes import NO_BERTSCORE
 from collector.errors import BadInput, ScorerUnavailable
-from collector.scoring.bertscore import BertScore, Pair, Scorer
+from collector.scoring.bertscore import BertScore, Pair, Scorer, chosen
 from collector.scoring.predictions import add_predictions
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.database import Store
@@ -185,18 +185,6 @@ def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
         Scorer(str(tmp_path), 2)
 
 
-def test_an_encoder_without_a_recommended_layer_needs_one() -> None:
-    with pytest.raises(BadInput, match=r"recommends no layer of .*: name one with --layers"):
-        Scorer(ENCODER)
-
-
-def test_the_recommended_layer_is_the_default(monkeypatch: pytest.MonkeyPatch, scorer: Scorer) -> None:
-    from bert_score import utils
-
-    monkeypatch.setitem(utils.model2layers, ENCODER, LAYERS)
-    assert Scorer(ENCODER).hash == scorer.hash
-
-
 def test_damaged_weights_are_told(tmp_path: Path) -> None:
     library().AutoTokenizer.from_pretrained(ENCODER).save_pretrained(tmp_path)
     short_bert().save_pretrained(tmp_path)
@@ -210,3 +198,12 @@ def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
         Scorer(str(tmp_path), LAYERS)
     with pytest.raises(BadInput, match="cannot use 99 layers"):
         Scorer(ENCODER, 99)
+
+
+def test_what_the_user_leaves_open_is_taken_from_the_packages_tables() -> None:
+    assert chosen(None, None) == ("roberta-large", 17)
+    assert chosen(None, 5) == ("roberta-large", 5)
+    assert chosen("bert-base-uncased", None) == ("bert-base-uncased", 9)
+    assert chosen(ENCODER, 6) == (ENCODER, 6)
+    with pytest.raises(BadInput, match=r"which layer of 'somebody/model' to compare: name it with --layers"):
+        chosen("somebody/model", None)
