@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 import click
 
 from collector.errors import CollectorError
-from collector.store.runs import LATEST, PREVIOUS
 from commandline.program.completion import completing
 from commandline.sqlite.reading import connect_to_read
 
@@ -44,6 +43,8 @@ def _runs(context: click.Context) -> list[_Run]:
 
 
 def _run_ids(context: click.Context) -> Iterator[tuple[str, str]]:
+    from collector.store.runs import LATEST, PREVIOUS  # needs packages of the extra `collector`
+
     yield LATEST, "the newest run"
     yield PREVIOUS, "the run before it that measured the same"
     try:

@@ -1,5 +1,7 @@
 """What the programs offer a shell as values: those that are known, and nothing else."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +14,7 @@ from collector.cli import cli as collector_cli
 from collector.report.page import PARTS
 from collector.store.database import Store
 from export.cli import cli as export_models
-from tests.collector.command import collector
+from tests.collector.command import ROOT, collector
 from tests.collector.delivering import take
 from tests.collector.factory import batch, device, manifest, run_records
 
@@ -95,6 +97,14 @@ def test_the_database_of_the_configuration_is_asked(results: Path, tmp_path: Pat
     (folder / "collector.toml").write_text(f'db = "{results}"\n')
     found = offered("collector", "show b", XDG_CONFIG_HOME=str(tmp_path / "config"))
     assert found == ["bbbbbbbb"]
+
+
+@pytest.mark.parametrize("program", ["agent", "collector", "export"])
+def test_a_program_starts_without_the_packages_of_extras(program: str) -> None:
+    """The sentence about a missing extra comes from the command that needs it, so imports must not fail."""
+    blocked = "dict.fromkeys(('sqlite_utils', 'rich', 'plotly', 'torch', 'transformers', 'onnx', 'numpy'))"
+    code = f"import sys; sys.modules.update({blocked}); import {program}.cli"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
 
 
 def test_names_and_precisions_of_bundles_are_offered() -> None:
