@@ -70,7 +70,7 @@ def _init(program: str, command: str, config: ConfigFile) -> click.Command:
             return
         shown = printable(str(file))
         try:
-            if file == config.of_user:
+            if file in {config.of_user, config.of_machine}:
                 file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("x") as opened:
                 opened.write(text)

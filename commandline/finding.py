@@ -1,16 +1,10 @@
 """The findings of a `doctor` command, and how they are printed."""
 
-import shutil
-import sys
-import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import click
-
-from commandline.program.streams import print_json_line
-from contract.codec import printable
+from commandline.program.streams import print_json_line, print_laid_out
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -46,23 +40,9 @@ def print_findings(findings: Iterable[Finding], *, as_json: bool) -> int:
         found.append(finding)
         if as_json:
             continue
-        _print(f"{finding.level:{_LEVEL_WIDTH}}  {finding.about:{_ABOUT_WIDTH}}  ", finding.what)
+        print_laid_out(f"{finding.level:{_LEVEL_WIDTH}}  {finding.about:{_ABOUT_WIDTH}}  ", finding.what)
         if finding.advice:
-            _print(f"{_ADVICE_INDENT}→ ", finding.advice)
+            print_laid_out(f"{_ADVICE_INDENT}→ ", finding.advice)
     if as_json:
         print_json_line(found)
     return int(any(finding.level == "fail" for finding in found))
-
-
-def _print(label: str, text: str) -> None:
-    """Print a text after a label; on a terminal, in lines that begin below each other and break no word."""
-    line = label + printable(text)
-    if sys.stdout.isatty():
-        line = textwrap.fill(
-            line,
-            shutil.get_terminal_size().columns,
-            subsequent_indent=" " * len(label),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    click.echo(line)

@@ -39,7 +39,7 @@ class WebAnswer:
         return self._response.status == http.client.PARTIAL_CONTENT
 
     def read(self, most: int) -> bytes:
-        """The next bytes, at most so many; none at the end.
+        """Return the next bytes, at most `most` of them; none at the end.
 
         Raises:
             OSError: the answer broke off, or is too slow.

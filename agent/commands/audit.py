@@ -13,6 +13,7 @@ from agent.errors import BadInput
 from commandline.counted import counted
 from commandline.help import Command
 from commandline.program.messages import may_draw, say
+from commandline.program.streams import print_laid_out
 
 
 @click.command(
@@ -66,10 +67,11 @@ def audit(bundle: Path, question_file: Path, answerable_only: bool, limit: int) 
     if not pairs:
         raise BadInput("no question could be answered, so there is nothing to compare")
     found = judge([first for first, _ in pairs], [second for _, second in pairs])
-    click.echo(
+    print_laid_out(
+        "",
         f"{found.faster} of {counted(found.questions, 'repeat')} took less time (p = {found.p_value:.3g}), "
         f"and the median repeat took {found.ratio:.3f} of its question's time: "
-        + ("no sign of cached answers" if found.passed else "answers seem to come from a cache")
+        + ("no sign of cached answers" if found.passed else "answers seem to come from a cache"),
     )
     return int(not found.passed)
 

@@ -7,7 +7,8 @@ import click
 
 from commandline.help import option_group
 from commandline.options import all_of
-from contract.device import checked_device_id
+from commandline.program.completion import completing
+from contract.device import HARDWARE_CLASSES, checked_device_id
 from contract.errors import Malformed
 from contract.scenarios import SCENARIOS, SINGLE_STREAM
 
@@ -103,6 +104,7 @@ device_options: Final = option_group(
     click.option(
         "--hardware-class",
         metavar="NAME",
+        shell_complete=completing(lambda _: ((name, "") for name in HARDWARE_CLASSES)),
         help="Kind of hardware, such as pi-5-fan; the report compares runs of one class. [default: detected]",
     ),
     state_options,

@@ -1,11 +1,13 @@
 """`agent run-plan`: works through a plan of runs, and resumes it after a reboot."""
 
 import itertools
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from agent.commands.options import FILE, delivery_options, device_options, outbox_options
 from agent.commands.run import measure_from, request_of, run
@@ -59,7 +61,7 @@ def run_plan(
     1 if a run fails.
     """
     from agent.outbox.state_folder import StateFolder
-    from agent.planning.plan_file import PositionFile, identity_of, read_schedule, utc_time
+    from agent.planning.plan_file import Position, PositionFile, identity_of, read_schedule, utc_time
     from agent.systemd_notify import Service
     from commandline.clock import synchronised
 
@@ -79,6 +81,7 @@ def run_plan(
     if position is not None and position.identity != identity:
         say("the plan has changed since it started: starting over")
         position = None
+    seconds = position.seconds if position is not None else {}
     total = len(runs) * schedule.timing.rounds
     if position is not None and position.done >= total and not again:
         # Before a board without a battery has asked a time server, its clock is slow.
@@ -88,7 +91,9 @@ def run_plan(
             _deliver(context, state_dir, device_id)
             return 0
         position = None
-    return _work_through(runs, schedule.timing, file, identity, None if again else position, service)
+    if position is None or again:
+        position = Position(identity, utc_time(), seconds=seconds)
+    return _work_through(runs, schedule.timing, file, position, service)
 
 
 def _keys_of_a_run(context: click.Context) -> list[str]:
@@ -161,33 +166,37 @@ def _work_through(
     runs: Sequence[click.Context],
     timing: "Timing",
     file: "PositionFile",
-    identity: str,
-    position: "Position | None",
+    position: "Position",
     service: "Service",
 ) -> int:
-    """Measure the runs after the position, or all without one; return 1 if a run failed, otherwise 0."""
+    """Measure the runs after the position; return 1 if a run failed, otherwise 0."""
     from agent.machine.cooldown import idle_celsius
     from agent.machine.telemetry import Telemetry
-    from agent.planning.plan_file import Position, utc_time
+    from agent.planning.time_left import time_left
 
     telemetry = Telemetry()
     total = len(runs) * timing.rounds
-    if position is None:
+    if position.idle_celsius is None and not position.done:
         idle = idle_celsius(telemetry) if timing.idle_celsius is None else timing.idle_celsius
-        position = Position(identity, utc_time(), idle_celsius=idle)
+        position = msgspec.structs.replace(position, idle_celsius=idle)
         file.write(position)
     elif position.done:
         say(f"continuing with run {position.done + 1} of {total}")
     rounds = itertools.chain.from_iterable([runs] * timing.rounds)
+    whole = not position.done  # the first run after an interruption was perhaps begun before it
     for number, one in enumerate(itertools.islice(rounds, position.done, None), start=position.done + 1):
-        say(f"run {number} of {total}")
+        say(f"run {number} of {total}{time_left(position.seconds, len(runs), number - 1, total)}")
+        began = time.monotonic()
         failed = _failed(one)
-        position = Position(
-            identity, position.began_at, number, position.failed + failed, position.idle_celsius
-        )
+        position = msgspec.structs.replace(position, done=number, failed=position.failed + failed)
         file.write(position)
         if number < total:
             _cool_down(telemetry, position.idle_celsius, timing, service)
+        if whole and not failed:
+            taken = {(number - 1) % len(runs): time.monotonic() - began}
+            position = msgspec.structs.replace(position, seconds=position.seconds | taken)
+            file.write(position)
+        whole = True
     service.stopping()
     say(f"the plan is finished: {counted(total, 'run')}, {position.failed} failed")
     return int(position.failed > 0)

@@ -8,7 +8,7 @@ from agent.commands.options import json_option, state_options
 from agent.commands.output import print_json
 from commandline.counted import counted
 from commandline.help import Command
-from contract.codec import printable
+from commandline.program.streams import print_laid_out
 
 
 @click.command(cls=Command)
@@ -27,16 +27,17 @@ def status(state_dir: Path | None, as_json: bool) -> None:
     click.echo(f"pending     {summary.pending}" + (f", oldest {summary.oldest}" if summary.oldest else ""))
     click.echo(f"dropped     {summary.dropped}")
     for refused in summary.refused:
-        click.echo(f"            {refused.count} refused: {printable(refused.reason)}")
+        print_laid_out(" " * 12, f"{refused.count} refused: {refused.reason}")
     for gone in summary.gone:
-        click.echo(f"            {gone.count} deleted: {printable(gone.reason)}")
+        print_laid_out(" " * 12, f"{gone.count} deleted: {gone.reason}")
     click.echo(f"unfinished  {counted(summary.unfinished_runs, 'run')}")
     for run in summary.unfinished:
         click.echo(f"            run {run.run_id[:8]} after {counted(run.asked, 'question')}")
     if summary.unfinished:
-        click.echo(
-            "            'agent run' with the same bundle, questions and settings continues a run; with "
-            "--no-resume it ends it and starts over"
+        print_laid_out(
+            " " * 12,
+            "'agent run' with the same bundle, questions and settings continues a run; with --no-resume it "
+            "ends it and starts over",
         )
     if summary.limit_bytes:
         full = f"{summary.used_bytes / 1_048_576:.1f} of {summary.limit_bytes / 1_048_576:.0f} MiB"
@@ -49,4 +50,4 @@ def status(state_dir: Path | None, as_json: bool) -> None:
         )
     click.echo(f"delivery    {summary.link}" + (f" since {summary.since}" if summary.since else ""))
     if summary.problem:
-        click.echo(f"            {printable(summary.problem)}")
+        print_laid_out(" " * 12, summary.problem)

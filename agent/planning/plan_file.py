@@ -143,6 +143,9 @@ class Position(msgspec.Struct, frozen=True):
     """Number of runs that have ended, in the plan's order over all rounds."""
     failed: Count = 0
     idle_celsius: float | None = None
+    seconds: dict[int, float] = {}
+    """How long each run of a round took, with the wait before the next one, by its place in the round; those
+    that were not interrupted."""
 
     def due(self, timing: Timing, now: datetime, *, clock_is_right: bool = True) -> bool:
         """Whether a finished plan has to start again.

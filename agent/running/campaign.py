@@ -69,13 +69,27 @@ def measure(
         for sentence in warnings if undecided is None else (*warnings, undecided):
             say(Problem(f"warning: {sentence}"))
         if request.threads == "auto":
-            plans = [with_fastest_threads(plan, state.folder, state.stop, say) for plan in plans]
+            plans = [_with_fastest_threads(plan, state, say) for plan in plans]
         with delivering(where, state, say) as delivery:
             finished = measure_all(plans, state, delivery, say, resume=request.resume)
             state.stop.check()
         if pending := state.outbox.pending():
             say(_waiting(pending, state.folder, where))
     return any(last.status == "failed" for last in finished)
+
+
+def _with_fastest_threads(plan: Plan, state: OpenedState, say: Say) -> Plan:
+    line = ProgressLine(state.outbox.pending, say)
+
+    def show(doing: str, seconds_left: float | None) -> None:
+        trial = Progress("", plan.title, 0, 0, (), temperature_celsius=None, stage=doing)
+        line.draw(trial._replace(seconds_left=seconds_left))
+
+    def tell(sentence: str) -> None:
+        line.clear()
+        say(sentence)
+
+    return with_fastest_threads(plan, state.folder, state.stop, tell, show)
 
 
 def _waiting(pending: int, folder: Path, where: Destination) -> str:

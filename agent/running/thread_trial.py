@@ -6,6 +6,7 @@ settings, and a second trial might end differently.
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -36,10 +37,17 @@ MEMORY_FILE: Final = "threads.json"
 
 StartWorker = Callable[[Stop, Settings], WorkerProcess]
 Say = Callable[[str], None]
+Show = Callable[[str, float | None], None]
+"""Function that is called with what the trial does now, and about how many seconds are left, if known."""
 
 
 def with_fastest_threads(
-    plan: Plan, folder: Path, stop: Stop, say: Say, start_worker: StartWorker = WorkerProcess
+    plan: Plan,
+    folder: Path,
+    stop: Stop,
+    say: Say,
+    show: Show = lambda doing, seconds_left: None,
+    start_worker: StartWorker = WorkerProcess,
 ) -> Plan:
     """The plan with the fastest number of threads, or the same plan if the trial fails.
 
@@ -48,6 +56,7 @@ def with_fastest_threads(
         folder: where the result is saved.
         stop: ends the trial.
         say: prints the result.
+        show: shows how far the trial is.
         start_worker: starts the process that answers.
 
     Raises:
@@ -62,7 +71,7 @@ def with_fastest_threads(
         if lacking is not None and not plan.ignore_memory:
             return plan  # the run itself reports the reason
         try:
-            trials = _try_all(plan, stop, start_worker)
+            trials = _try_all(plan, stop, show, start_worker)
         except (WorkerDied, BundleRefused) as failure:
             say(f"{plan.title}: cannot find the fastest number of threads: {failure}")
             return plan
@@ -85,12 +94,16 @@ def candidates(physical: int, usable: int) -> tuple[int, ...]:
     return tuple(sorted({1, max(1, physical // 2), physical, usable}))
 
 
-def _try_all(plan: Plan, stop: Stop, start_worker: StartWorker) -> tuple[ThreadTrial, ...]:
+def _try_all(plan: Plan, stop: Stop, show: Show, start_worker: StartWorker) -> tuple[ThreadTrial, ...]:
     affinity = plan.settings.options.get("affinity")
     usable = min(len(cores_of(str(affinity))), usable_cores()) if affinity else usable_cores()
     numbers = candidates(plan.settings.threads, usable)
     turns: dict[int, list[list[int]]] = {number: [] for number in numbers}
-    for number in (*numbers, *reversed(numbers)):
+    order = (*numbers, *reversed(numbers))
+    began = time.monotonic()
+    for done, number in enumerate(order):
+        left = (time.monotonic() - began) / done * (len(order) - done) if done else None
+        show(f"trying {counted(number, 'thread')}, turn {done + 1} of {len(order)}", left)
         settings = msgspec.structs.replace(plan.settings, threads=number)
         turns[number].append(_turn(plan, settings, stop, start_worker))
     # Fewer questions are answered with a slow number; all numbers are compared on the same questions.

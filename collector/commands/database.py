@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from collector.commands.known_values import RUN_IDS
 from collector.commands.options import as_json, database, in_colour, say, show_list, terminal_width
 from collector.commands.selecting import selecting
 from commandline.counted import counted
@@ -85,7 +86,7 @@ def devices(database: Path, as_json: bool, selection: "Selection") -> None:
     collector show 5ae36d61 --db results.db
     """,
 )
-@click.argument("run")
+@click.argument("run", shell_complete=RUN_IDS)
 @as_json
 @database
 def show(database: Path, run: str, as_json: bool) -> None:
@@ -157,6 +158,7 @@ def query(database: Path, sql: str, form: "GridFormat | None", as_json: bool) ->
         "runs",
         multiple=True,
         metavar="RUN",
+        shell_complete=RUN_IDS,
         help="Delete this run, named by its id or the beginning of it. May be given several times.",
     ),
     click.option(

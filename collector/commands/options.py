@@ -145,10 +145,10 @@ def optional(options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def bring_up_to_date(database: Path) -> None:
     """Compute the scores and summaries of new data, with a progress bar."""
-    from collector.display.progress import progress_bar
     from collector.serving import upkeep
+    from commandline.program.progress_bar import progress_bars
 
-    with progress_bar("scores and summaries") as progress:
+    with progress_bars() as progress:
         upkeep.bring_up_to_date(database, progress)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from collector.commands.known_values import RUN_IDS
 from collector.commands.options import FILE, answerable_only, database, say
 from collector.errors import BadInput
 from commandline.counted import counted
@@ -70,7 +71,7 @@ def predictions() -> None:
 
 
 @predictions.command("write")
-@click.argument("run")
+@click.argument("run", shell_complete=RUN_IDS)
 @click.option("--to", "target", type=FILE, help="File to write. [default: standard output]")
 @database
 def write_predictions(database: Path, run: str, target: Path | None) -> None:

@@ -115,8 +115,8 @@ def provision(
         click.echo(config, nl=False)
         if secret_file is None:
             click.echo(
-                "# Put the next line into the file `password` in the same folder (chmod 600). It is not "
-                "shown again."
+                "# Put the next line into the file `password` in the same folder (chmod 600).\n"
+                "# It is not shown again."
             )
             click.echo(password)
     say(f"added {user} to {passwords}" + ("" if embedded else "; kill -HUP makes the broker read it again"))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from collector.commands.known_values import MODELS, RUN_IDS
 from collector.commands.options import FILE, as_json, database, in_colour, say, terminal_width
 from collector.commands.selecting import selecting
 from collector.errors import BadInput
@@ -46,6 +47,7 @@ REGRESSED = 4
     click.option(
         "--baseline",
         metavar="MODEL",
+        shell_complete=MODELS,
         help="Compute speed-ups over this model in fp32, given by its name or title. Where it was not "
         "measured, the largest fp32 model stands in. [default: bert-large]",
     ),
@@ -121,11 +123,15 @@ def report(
     from collector.comparison.compare import compare_file
     from collector.comparison.requirement import parse
     from collector.report.formats.render import render
+    from commandline.program.progress_bar import progress_bars
 
     if require:
         with as_usage(BadInput):
             parse(require)
-    comparison = compare_file(database, baseline, require, selection, by_device=unit == "device")
+    with progress_bars() as progress:
+        comparison = compare_file(
+            database, baseline, require, selection, by_device=unit == "device", progress=progress
+        )
     part = "full" if full else section or "first-screen"
     width = None if target else terminal_width()
     text = render(comparison, form, width=width, colour=in_colour() and not target, part=part)
@@ -161,9 +167,12 @@ def open_report(database: Path, target: Path | None) -> None:
 
     from collector.comparison.compare import compare_file
     from collector.report.formats.render import render
+    from commandline.program.progress_bar import progress_bars
 
     target = target or Path(f"{database.stem}.html")
-    _write(target, render(compare_file(database), "html"))
+    with progress_bars() as progress:
+        comparison = compare_file(database, progress=progress)
+    _write(target, render(comparison, "html"))
     if not webbrowser.open(target.absolute().as_uri()):
         raise BadInput(f"no browser can be opened here: open {str(target)!r} in one")
 
@@ -193,8 +202,8 @@ def _export(database: Path, target: Path) -> None:
         --fail-if "time>5%,f1<-0.5"
     """,
 )
-@click.argument("before")
-@click.argument("after")
+@click.argument("before", shell_complete=RUN_IDS)
+@click.argument("after", shell_complete=RUN_IDS)
 @option_group(
     "Limits",
     click.option(

@@ -133,9 +133,9 @@ def score(
         raise click.UsageError("options of BERTScore go together with --bertscore or --bertscore-model")
     if baseline_file is not None and not baseline_file.is_file():
         raise BadInput(f"there is no baseline file {str(baseline_file)!r}")
-    from collector.display.progress import progress_bar
     from collector.store.database import Store
     from collector.summaries.refresh import score_answers, score_pairs
+    from commandline.program.progress_bar import progress_bar
 
     with Store.open(database) as store:
         with progress_bar("EM and F1") as progress:
@@ -171,9 +171,9 @@ def rebuild(database: Path) -> None:
 
     BERTScores are kept.
     """
-    from collector.display.progress import progress_bar
     from collector.serving.rebuild import rebuild as rebuild_derived
     from collector.store.database import Store
+    from commandline.program.progress_bar import progress_bar
 
     with Store.open(database) as store, progress_bar("runs") as progress:
         runs = rebuild_derived(store, progress)

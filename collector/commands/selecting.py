@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from collector.commands.known_values import DEVICES, HARDWARE, MODELS, PRECISIONS, RUN_IDS, SETTINGS
 from commandline.help import option_group
 
 _WHICH: Final = "Which runs"
@@ -17,6 +18,7 @@ _options: Callable[[Any], Any] = option_group(
         "runs",
         multiple=True,
         metavar="RUN",
+        shell_complete=RUN_IDS,
         help="Use only this run, named by its id, the beginning of it, latest or previous. May be given "
         "several times, like each option below except --since.",
     ),
@@ -29,24 +31,41 @@ _options: Callable[[Any], Any] = option_group(
         "--settings",
         multiple=True,
         metavar="NAME=VALUE",
+        shell_complete=SETTINGS,
         help="Use only runs with this setting, such as threads=4 or decoding=squad.",
     ),
-    click.option("--exclude", multiple=True, metavar="RUN", help="Leave this run out."),
     click.option(
-        "--device", "devices", multiple=True, metavar="DEVICE", help="Use only runs of this device."
+        "--exclude", multiple=True, metavar="RUN", shell_complete=RUN_IDS, help="Leave this run out."
     ),
-    click.option("--model", "models", multiple=True, metavar="MODEL", help="Use only runs of this model."),
+    click.option(
+        "--device",
+        "devices",
+        multiple=True,
+        metavar="DEVICE",
+        shell_complete=DEVICES,
+        help="Use only runs of this device.",
+    ),
+    click.option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar="MODEL",
+        shell_complete=MODELS,
+        help="Use only runs of this model.",
+    ),
     click.option(
         "--precision",
         "precisions",
         multiple=True,
         metavar="PRECISION",
+        shell_complete=PRECISIONS,
         help="Use only runs in this precision, such as int8.",
     ),
     click.option(
         "--hardware",
         multiple=True,
         metavar="HARDWARE",
+        shell_complete=HARDWARE,
         help="Use only runs on this hardware: a hardware class or a machine type, as the report names it.",
     ),
 )

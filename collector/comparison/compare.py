@@ -1,6 +1,7 @@
 """Makes the comparison, with one row per machine type, question file, model and precision."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,10 +23,13 @@ from collector.errors import StorageUnavailable
 from collector.findings.comparison import Comparison, Distribution, Row, RunTrace
 from collector.store.database import Store
 from collector.summaries.measured import QUANTILES
-from collector.summaries.refresh import score_answers
+from collector.summaries.refresh import Progress, score_answers
 from commandline.clock import utc_now
 from commandline.counted import counted
 
+SCORES: Final = "scores and summaries"
+COMPARISON: Final = "comparison"
+"""The stages of a report, for a progress bar."""
 _PRECISIONS: Final = ("fp32", "int8", "int4", "")
 
 
@@ -36,8 +40,11 @@ def compare_file(
     selection: Selection = EVERYTHING,
     *,
     by_device: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Comparison:
     """Bring scores and columns up to date, then compare. Arguments and errors are those of `compare`.
+
+    `progress` is called with a stage, how much of it is done and how much there is.
 
     If the database cannot be written, columns that are out of date are computed for this comparison only, and
     notes report which answers are not scored.
@@ -46,8 +53,15 @@ def compare_file(
         parse(require)  # reports a mistake before the work starts
     try:
         with Store.open(database) as store:
-            score_answers(store)
-            return compare(store, baseline, require, selection, by_device=by_device)
+            score_answers(store, progress and partial(progress, SCORES))
+            return compare(
+                store,
+                baseline,
+                require,
+                selection,
+                by_device=by_device,
+                progress=progress and partial(progress, COMPARISON),
+            )
     except StorageUnavailable:
         with Store.open_to_read(database) as store:
             return compare(store, baseline, require, selection, by_device=by_device)
@@ -60,6 +74,7 @@ def compare(
     selection: Selection = EVERYTHING,
     *,
     by_device: bool = False,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Compare runs in a database, and the predictions that were added.
 
@@ -75,13 +90,16 @@ def compare(
         require: an expression for `requirement.parse`; None for no requirement.
         selection: the runs to compare.
         by_device: whether each device has rows of its own, as if it were the only one of its type.
+        progress: called with how many pairs of rows are compared and how many there are.
 
     Raises:
         BadInput: the requirement is not valid, the selection matches no run, or the baseline was not
             measured in any of the runs.
         StorageUnavailable: the database cannot be read, or it is open for writing but cannot be written.
     """
-    return comparison_of(gather(store, baseline, selection, by_device=by_device), require)
+    if progress is not None:
+        progress(0, 1)
+    return comparison_of(gather(store, baseline, selection, by_device=by_device, progress=progress), require)
 
 
 def comparison_of(inputs: Inputs, require: str | None = None) -> Comparison:

@@ -24,9 +24,7 @@ NO_TIME: Final = "no answer was timed without an error or a disturbance"
 NO_BASELINE: Final = "no fp32 model has a time on this hardware for these questions"
 NO_PEAK: Final = "the device does not report the memory of a process"
 NO_ENERGY: Final = "no energy source on the device"
-NO_BERTSCORE: Final = (
-    "BERTScore was not computed; to compute it: collector score --bertscore"
-)
+NO_BERTSCORE: Final = "BERTScore was not computed; to compute it: collector score --bertscore"
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
 WITHIN_ONE_RUN: Final = (
     "within one run: a single round says nothing about others, so nothing is called significant; to compare, "

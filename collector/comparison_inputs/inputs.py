@@ -95,7 +95,12 @@ class Inputs(NamedTuple):
 
 
 def gather(
-    store: Store, baseline: str | None = None, selection: Selection = EVERYTHING, *, by_device: bool = False
+    store: Store,
+    baseline: str | None = None,
+    selection: Selection = EVERYTHING,
+    *,
+    by_device: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Inputs:
     """Read what a comparison needs; all reads see the same state of the database.
 
@@ -107,13 +112,15 @@ def gather(
         baseline: name or title of the model whose fp32 runs speed-ups are relative to; None for BERT-Large.
         selection: the runs to gather.
         by_device: whether each device has rows of its own, as if it were the only one of its type.
+        progress: called with how many pairs of rows are compared and how many there are. This takes most of
+            the time.
 
     Raises:
         BadInput: the selection matches no run, or the baseline was not measured in any of the runs.
         StorageUnavailable: the database cannot be read, or it is open for writing but cannot be written.
     """
     with store.reading():
-        gatherer = _Gatherer(store)
+        gatherer = _Gatherer(store, progress or (lambda done, total: None))
         inputs = gatherer.gather(baseline, selection, device_as_type if by_device else type_of)
     if store.writable and selection.is_everything and not by_device:  # saving drops what was not used
         gatherer.cache.save(store)
@@ -127,8 +134,9 @@ class _Gatherer:
         cache: the results that were recalled or computed.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, progress: Callable[[int, int], None]) -> None:
         self.cache = FindingsCache(store)
+        self._progress = progress
         self._store = store
         self._derived = Derived(store)
         self._memo = Memo(Answers(store, self._derived), self.cache)
@@ -139,6 +147,7 @@ class _Gatherer:
         runs = selection.of(found)
         groups = [group_of(rows, self._derived, memo) for rows in _by_place(standing(runs, machine))]
         baselines = Baselines(groups, baseline)
+        rivals = dict(self._rivals(groups))  # first, since most tasks of the others are also theirs
         alone = (Standing((run,), machine(run)) for run in under_load(runs))
         loaded = [group_of(stands, self._derived, memo) for stands in alone]
         added = [
@@ -155,7 +164,7 @@ class _Gatherer:
             baselines=baselines,
             pairings=dict(self._pairings(groups, baselines)),
             contrasts=tuple(self._contrasts([*groups, *added], baselines)),
-            rivals=dict(self._rivals(groups)),
+            rivals=rivals,
             side_pairs=tuple(side_pairs(groups, memo)),
             time_tables=tuple(time_tables(groups, memo)),
             command_spreads=command_spreads(store, found, machine, self._derived, memo),
@@ -187,11 +196,17 @@ class _Gatherer:
 
     def _rivals(self, groups: Sequence[Group]) -> Iterator[tuple[tuple[RowName, RowName], Rivals]]:
         shown = [group for group in groups if group.withheld is None and group.measured.timed]
-        for left, right in combinations(shown, 2):
-            if left.place == right.place and comparable(left, right):
-                scores = self._memo.recall(contrast(left.source, right.source))
-                times = self._memo.recall(pairing(left.source, right.source))
-                yield (left.name, right.name), Rivals(left, right, scores, times)
+        pairs = [
+            (left, right)
+            for left, right in combinations(shown, 2)
+            if left.place == right.place and comparable(left, right)
+        ]
+        for done, (left, right) in enumerate(pairs):
+            self._progress(done, len(pairs))
+            scores = self._memo.recall(contrast(left.source, right.source))
+            times = self._memo.recall(pairing(left.source, right.source))
+            yield (left.name, right.name), Rivals(left, right, scores, times)
+        self._progress(len(pairs), len(pairs))
 
     def _bertscore(self) -> BertScoreModel | None:
         for model, layers, digest in self._store.tuples(

@@ -71,8 +71,6 @@ class Section(NamedTuple):
     figures: tuple[Figure, ...] = ()
     footnotes: tuple[str, ...] = ()
     """The footnotes of the section's tables, numbered from 1; a cell refers to each of them."""
-    first_screen: bool = True
-    """Whether a terminal's first screen shows the section, if it shows the chapter."""
 
 
 class Chapter(NamedTuple):
@@ -81,8 +79,6 @@ class Chapter(NamedTuple):
     anchor: str
     title: str
     sections: tuple[Section, ...]
-    first_screen: bool = False
-    """Whether a terminal's first screen shows the chapter; a file always contains it."""
 
     @property
     def name(self) -> str:
@@ -120,15 +116,20 @@ def table_of(title: str, columns: Sequence[Column[T]], items: Iterable[T], names
 
 def without_details(section: Section) -> Section:
     """Drop a section's detail columns and their footnotes, and number the other footnotes from 1 again."""
+    return keeping(section, lambda heading: not heading.detail)
+
+
+def keeping(section: Section, keep: Callable[[Heading], bool]) -> Section:
+    """Drop the columns of a section that `keep` is false for, and number the footnotes that stay from 1."""
     numbers: dict[int, int] = {}
-    tables = tuple(_without_details(table, numbers) for table in section.tables)
+    tables = tuple(_keeping(table, keep, numbers) for table in section.tables)
     footnotes = tuple(section.footnotes[number - 1] for number in numbers)
     return section._replace(tables=tables, footnotes=footnotes)
 
 
-def _without_details(table: Table, numbers: dict[int, int]) -> Table:
-    """Drop a table's detail columns; `numbers` maps the footnotes seen so far to their new numbers."""
-    kept = [i for i, heading in enumerate(table.headings) if not heading.detail]
+def _keeping(table: Table, keep: Callable[[Heading], bool], numbers: dict[int, int]) -> Table:
+    """Drop columns of a table; `numbers` maps the footnotes seen so far to their new numbers."""
+    kept = [i for i, heading in enumerate(table.headings) if keep(heading)]
 
     def renumbered(cell: Cell) -> Cell:
         return cell._replace(notes=tuple(numbers.setdefault(note, len(numbers) + 1) for note in cell.notes))

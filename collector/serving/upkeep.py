@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -104,20 +105,24 @@ class Upkeep:
         self._failed = process.returncode != 0
 
 
-def bring_up_to_date(database: Path, progress: Callable[[int, int], None] | None = None) -> int:
+def bring_up_to_date(database: Path, progress: Callable[[str, int, int], None] | None = None) -> int:
     """Score unscored answers and compute all that a report reads; returns how many answers were scored.
+
+    Args:
+        database: the file.
+        progress: called with a stage, how much of it is done and how much there is.
 
     Raises:
         StorageUnavailable: the database cannot be written now.
     """
     # Heavy, and not needed by the server, which only starts processes.
-    from collector.comparison.compare import compare
+    from collector.comparison.compare import COMPARISON, SCORES, compare
     from collector.store.database import Store
     from collector.summaries.refresh import score_answers
 
     with Store.open(database) as store:
-        scored = score_answers(store, progress)
-        compare(store)
+        scored = score_answers(store, progress and partial(progress, SCORES))
+        compare(store, progress=progress and partial(progress, COMPARISON))
     return scored
 
 

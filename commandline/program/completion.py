@@ -1,9 +1,37 @@
-"""The command `completion`: it prints a script with which a shell completes commands and options."""
+"""Completion in a shell: the command `completion`, and how a parameter offers the values that are known."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import CompletionItem, get_completion_class
 
 from commandline.help import Command
+from contract.codec import printable
+
+Values = Callable[[click.Context], Iterable[tuple[str, str]]]
+"""Function that returns the known values of a parameter, each with what it is, which may be empty."""
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+_MOST: Final = 200
+"""More values than this help nobody who types."""
+_WORD: Final = re.compile(r"[\w.:/@+=,-]+")
+"""A value that a shell takes as one word; others, which a database may hold, are not offered."""
+
+
+def completing(values: Values) -> Complete:
+    """Make the `shell_complete` of a parameter. It offers nothing if the values cannot be found."""
+
+    def complete(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        try:
+            known = dict(values(context))
+        except Exception:  # a message would end up in what is being typed
+            return []
+        fitting = [value for value in known if _WORD.fullmatch(value) and value.startswith(incomplete)]
+        return [CompletionItem(value, help=printable(known[value]) or None) for value in fitting[:_MOST]]
+
+    return complete
 
 
 def completion_command(program: str) -> click.Command:

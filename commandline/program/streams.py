@@ -6,7 +6,9 @@ a program that measures, trains or serves for hours must not end because the ter
 
 import codecs
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -14,7 +16,7 @@ from typing import IO, Any, Final, TextIO, cast
 
 import click
 
-from contract.codec import ascii_json, encode, json_text
+from contract.codec import ascii_json, encode, json_text, printable
 
 _SIMILAR: Final = str.maketrans(
     "─━\u2010\u2013\u2014\u2212│→←…·•\u00d7\u2018\u2019\u201c\u201d",
@@ -135,6 +137,20 @@ def print_or_drop(line: object) -> None:
         click.echo(line)
     except ReaderGone:
         _discard(sys.stdout)
+
+
+def print_laid_out(label: str, text: str) -> None:
+    """Print a text after a label; on a terminal, in lines that begin below each other and break no word."""
+    line = label + printable(text)
+    if sys.stdout.isatty():
+        line = textwrap.fill(
+            line,
+            shutil.get_terminal_size().columns,
+            subsequent_indent=" " * len(label),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    click.echo(line)
 
 
 def print_json(text: str) -> None:

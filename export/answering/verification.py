@@ -1,5 +1,6 @@
 """Checks whether a graph gives the same answers as the network that it was made from."""
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -33,10 +34,17 @@ def chosen(file: QuestionFile, count: int) -> QuestionFile:
     return QuestionFile(kept, questions_sha256(kept))
 
 
-def read(network: Network, cutter: Cutter, questions: tuple[Question, ...]) -> list[Reading]:
-    """Answer questions with a network."""
+def read(
+    network: Network,
+    cutter: Cutter,
+    questions: tuple[Question, ...],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Reading]:
+    """Answer questions with a network; `progress` is called with how many are answered, of how many."""
     readings = []
-    for question in questions:
+    for done, question in enumerate(questions):
+        if progress is not None:
+            progress(done, len(questions))
         windows = cutter.windows(question)
         logits = [network(window) for window in windows]
         readings.append(Reading(answer(question.context, windows, logits), logits))

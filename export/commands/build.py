@@ -11,7 +11,7 @@ from commandline.program import messages
 from commandline.program.streams import print_or_drop
 from contract.bundle import Precision
 from contract.codec import printable
-from export.commands.options import ExistingPath, base_option
+from export.commands.options import NAMES, PRECISIONS, ExistingPath, base_option
 from export.errors import BadInput
 from export.quantisation.targets import Target
 
@@ -35,7 +35,7 @@ _SEARCH_OPTIONS = ("max_f1_loss", "min_agreement", "search_limit")
         --to bundles
     """,
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=NAMES)
 @option_group(
     "Weights",
     click.option(
@@ -66,6 +66,7 @@ _SEARCH_OPTIONS = ("max_f1_loss", "min_agreement", "search_limit")
     click.option(
         "--precision",
         metavar="LIST",
+        shell_complete=PRECISIONS,
         default="fp32",
         show_default=True,
         help="One or more of fp32, int8 and int4, separated by commas.",

@@ -8,7 +8,7 @@ import click
 from commandline.help import Command, option_group
 from commandline.program import messages
 from contract.codec import printable
-from export.commands.options import ExistingPath, base_option
+from export.commands.options import NAMES, ExistingPath, base_option
 
 _FILE = ExistingPath(dir_okay=False)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -32,6 +32,7 @@ _COUNT = click.IntRange(min=1)
         "--teacher",
         required=True,
         metavar="ID|DIR|NAME",
+        shell_complete=NAMES,
         help="Trained model to learn from: an id on the Hugging Face hub, a transformers or PEFT adapter "
         "folder, or a name of `list`.",
     ),
@@ -40,6 +41,7 @@ _COUNT = click.IntRange(min=1)
         "--student",
         required=True,
         metavar="SHAPE|NAME|ID|DIR",
+        shell_complete=NAMES,
         help="Model to train: numbers such as layers=4,hidden=256,heads=4,intermediate=1024 (the "
         "teacher's are used for those left out), the shape of a name of `list`, or a model to start from.",
     ),

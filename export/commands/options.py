@@ -1,10 +1,14 @@
 """Options that several commands share."""
 
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_args
 
 import click
 
+from commandline.program.completion import completing
+from contract.bundle import Precision
+from contract.device import HARDWARE_CLASSES
 from export.errors import BadInput
 
 
@@ -32,4 +36,24 @@ base_option = click.option(
     metavar="DIR",
     help="Folder of an adapter's base model. [default: the base model that the adapter names]",
 )
+
+
+def _names(context: click.Context) -> list[tuple[str, str]]:
+    from export.models.catalog import MODELS
+
+    return [(model.name, model.title) for model in MODELS]
+
+
+def _classes(context: click.Context) -> list[tuple[str, str]]:
+    return [(name, "") for name in HARDWARE_CLASSES]
+
+
+def _precisions(context: click.Context) -> list[tuple[str, str]]:
+    names = get_args(Precision)
+    return [(",".join(some), "") for count in range(1, len(names) + 1) for some in combinations(names, count)]
+
+
+NAMES: Final = completing(_names)
+CLASSES: Final = completing(_classes)
+PRECISIONS: Final = completing(_precisions)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

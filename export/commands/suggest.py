@@ -11,7 +11,7 @@ from commandline.help import Command
 from commandline.options import as_usage
 from commandline.program.streams import print_json_line
 from contract.codec import printable
-from export.commands.options import json_option
+from export.commands.options import CLASSES, json_option
 from export.errors import BadInput
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _SHOWN = 12
     "--hardware",
     required=True,
     metavar="CLASS",
+    shell_complete=CLASSES,
     help="Hardware class that the student will run on, as the report names it, such as raspberry-pi-4.",
 )
 @click.option(

@@ -1,5 +1,6 @@
 """The command that verifies a finished bundle."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,11 +9,13 @@ import msgspec
 
 from commandline.help import Command
 from commandline.program.messages import fail
+from commandline.program.progress_bar import progress_bars
 from commandline.program.streams import print_json_line
 from contract.codec import printable
 from export.commands.options import ExistingPath, base_option, json_option
 
 if TYPE_CHECKING:
+    from commandline.program.progress_bar import Show
     from contract.questions import QuestionFile
 
 
@@ -77,7 +80,9 @@ def verify(
     from export.answering.verification import chosen
     from export.questions import question_file
 
-    outcome = _verify(bundle, against, base, chosen(question_file.questions(questions), limit))
+    asked = chosen(question_file.questions(questions), limit)
+    with progress_bars() as show:
+        outcome = _verify(bundle, against, base, asked, show)
     if as_json:
         print_json_line(outcome)
     else:
@@ -87,7 +92,9 @@ def verify(
         raise SystemExit(1)
 
 
-def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "QuestionFile") -> Verification:
+def _verify(
+    bundle: Path, against: Path | None, base: Path | None, asked: "QuestionFile", show: "Show"
+) -> Verification:
     from contract.bundle import MODEL_FILE, TOKENIZER_FILE
     from export.answering import verification
     from export.answering.inference import Cutter, onnx_network
@@ -95,13 +102,19 @@ def _verify(bundle: Path, against: Path | None, base: Path | None, asked: "Quest
     from export.errors import VerificationFailed
     from export.graph.attention import MASK
 
+    show("loading the reference", 0, None)
     manifest = references.read_bundle(bundle)
     reference = references.find(bundle, manifest, against, base)
+    show("loading the reference", 1, 1)
     # The graph of the bundle may have no mask although that of its reference has one.
     inputs = tuple(dict.fromkeys((*manifest.inputs, MASK)))
     cutter = Cutter((bundle / TOKENIZER_FILE).read_text(encoding="utf-8"), inputs, manifest.max_tokens)
-    expected = verification.read(reference.network, cutter, asked.questions)
-    found = verification.read(onnx_network(bundle / MODEL_FILE), cutter, asked.questions)
+    expected = verification.read(
+        reference.network, cutter, asked.questions, partial(show, "answers of the reference")
+    )
+    found = verification.read(
+        onnx_network(bundle / MODEL_FILE), cutter, asked.questions, partial(show, "answers of the bundle")
+    )
     comparison = verification.compare(asked.questions, expected, found)
     trained = manifest.weights.origin != "random"
     failure = None

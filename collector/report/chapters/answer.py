@@ -1,12 +1,13 @@
 """The first chapter, which answers the main question: which model to use on which hardware."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from collector.display.numbers import decimals, megabytes, times
 from collector.display.verdicts import what_would_decide
-from collector.findings.between_rows import Choice, OpenCondition, OpenRow, PairTime, TimeSplit
+from collector.findings.between_rows import Choice, OpenCondition, OpenRow, PairTime, Place, TimeSplit
 from collector.findings.comparison import Comparison, Row, name_of
 from collector.report.names import Names, full_name
 from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
@@ -24,7 +25,7 @@ def answer(comparison: Comparison) -> Chapter:
     words = (
         *(() if best.rows else (NOTHING_TO_CHOOSE,)),
         *_shared(names, comparison),
-        *_stand_ins(names, comparison),
+        *stand_ins(names, comparison, partial(_on, comparison)),
     )
     sections = [Section("Best for what", words, (best,))]
     if comparison.requirement is not None:
@@ -36,28 +37,34 @@ def answer(comparison: Comparison) -> Chapter:
         )
     if comparison.splits:
         sections.append(_all_pairs(names, comparison.splits))
-    return Chapter("answer", "Which model on which hardware", tuple(sections), first_screen=True)
+    return Chapter("answer", "Which model on which hardware", tuple(sections))
 
 
-def _model(row: Row) -> str:
+def model_of(row: Row) -> str:
+    """Return the title and precision of a row, which say if no run of it is complete."""
     return full_name(row.title, row.precision) + " (partial)" * row.partial
 
 
-def _stand_ins(names: Names, comparison: Comparison) -> list[str]:
-    """Write which model stands in for the baseline on which hardware."""
-    one_file = len({found.place.questions_sha256 for found in comparison.baselines}) == 1
-    where: dict[str, list[str]] = {}
+def stand_ins(names: Names, comparison: Comparison, on: Callable[[list[Place]], str]) -> list[str]:
+    """Write which model stands in for the baseline on which hardware; `on` names several places."""
+    where: dict[str, list[Place]] = {}
     for found in comparison.baselines:
         if found.stands_in:
-            place = found.place.machine
-            on = place if one_file else f"{place} ({found.place.questions})"
-            where.setdefault(names.row(found.row), []).append(on)
+            where.setdefault(names.row(found.row), []).append(found.place)
     wanted = names.model(comparison.baseline)
     return [
-        f"Speed-ups on {', '.join(places)} are over {row}, the largest fp32 model measured there: "
+        f"Speed-ups on {on(places)} are over {row}, the largest fp32 model measured there: "
         f"{wanted} fp32 was not."
         for row, places in where.items()
     ]
+
+
+def _on(comparison: Comparison, places: list[Place]) -> str:
+    """Name places one by one."""
+    one_file = len({found.place.questions_sha256 for found in comparison.baselines}) == 1
+    return ", ".join(
+        place.machine if one_file else f"{place.machine} ({place.questions})" for place in places
+    )
 
 
 def _shared(names: Names, comparison: Comparison) -> list[str]:
@@ -68,7 +75,7 @@ def _shared(names: Names, comparison: Comparison) -> list[str]:
     for found in comparison.labels:
         if len(found.rows) > 1:
             where = _where(found.place.machine, None if one_file else found.place.questions)
-            rows = _listed([names.row(row) for row in found.rows])
+            rows = listed([names.row(row) for row in found.rows])
             words.append(f"{'' if one_place else f'{where}, '}{found.label}: {rows} are not told apart.")
     return words
 
@@ -96,7 +103,7 @@ def _best(comparison: Comparison) -> Table:
         Column("best for", labels, number=False),
         Column(
             "model",
-            _model,
+            model_of,
             number=False,
         ),
         Column("F1 %", lambda row: decimals(row.f1, 1)),
@@ -108,11 +115,12 @@ def _best(comparison: Comparison) -> Table:
     return table_of("Recommended models", columns, (row for row in comparison.rows if row.best_for), names=3)
 
 
-def _listed(texts: Sequence[str]) -> str:
+def listed(texts: Sequence[str]) -> str:
+    """Join texts, as in `A, B and C`."""
     return " and ".join((", ".join(texts[:-1]), texts[-1])) if len(texts) > 1 else texts[0]
 
 
-def _open(names: Names, found: OpenRow) -> str:
+def open_conditions(names: Names, found: OpenRow) -> str:
     """Write the conditions that a row's intervals leave open, and what would decide them."""
     return f"{names.row(found.row)}: {', '.join(map(_condition, found.open))}"
 
@@ -134,7 +142,7 @@ def _choices(names: Names, choices: tuple[Choice, ...]) -> Table:
         ),
         Column(
             "not decided",
-            lambda choice: "; ".join(_open(names, row) for row in choice.not_decided) or None,
+            lambda choice: "; ".join(open_conditions(names, row) for row in choice.not_decided) or None,
             number=False,
         ),
         Column(
@@ -165,7 +173,7 @@ def _all_pairs(names: Names, splits: tuple[TimeSplit, ...]) -> Section:
         )
     words += [_left_out(names, split) for split in splits if split.left_out]
     tables = tuple(_matrix(names, split) for split in splits)
-    return Section("Every model on every hardware", tuple(words), tables, first_screen=False)
+    return Section("Every model on every hardware", tuple(words), tables)
 
 
 def _left_out(names: Names, split: TimeSplit) -> str:

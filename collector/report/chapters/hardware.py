@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from collector.comparison.labels.rows import TOO_FEW
 from collector.display.numbers import signed
 from collector.findings.between_rows import RowName, Unit
 from collector.findings.comparison import Comparison, Row, name_of
 from collector.report.charts.comparison_figures import figures
-from collector.report.columns import COLUMNS, noted_table
-from collector.report.names import Names, such
+from collector.report.columns import COLUMNS, NotedColumn, noted_table
+from collector.report.names import Names, full_name, such
 from collector.report.page import Chapter, Heading, Section, Table, cells
+from commandline.counted import counted
 
 DEVICES: Final = (
     "How much the time per question on each device differs from the median of all devices, as the median "
@@ -22,16 +24,21 @@ ADJUSTED: Final = (
 )
 _EXPECTED: Final = {"exact_match", "f1", "bertscore_f1", "p50_ms", "speed_up"}
 """Columns that readers look for: they are shown even if every cell is a dash with a footnote."""
+_MAIN: Final = (
+    NotedColumn[Row]("title", "model", lambda row: full_name(row.title, row.precision), number=False),
+    *(
+        column
+        for column in COLUMNS
+        if not column.detail and column.key not in {"title", "precision", "best_for"}
+    ),
+)
 
 
 def places(comparison: Comparison) -> Iterator[Chapter]:
     """Lay out one chapter per place, in the order of the comparison's rows."""
-    together: dict[tuple[str, str], list[Row]] = {}
-    for row in comparison.rows:
-        together.setdefault((row.machine, row.questions_sha256), []).append(row)
-    for number, rows in enumerate(together.values(), start=1):
+    for number, rows in enumerate(_together(comparison), start=1):
         table, footnotes = place_table(rows)
-        title = f"{rows[0].machine}, {rows[0].questions}"
+        title = _title(rows)
         drawn = tuple(figures(comparison, rows))
         words = (*_intervals(rows), *_adjusted(rows))
         sections = [Section("", words, (table,), drawn, footnotes)]
@@ -39,7 +46,33 @@ def places(comparison: Comparison) -> Iterator[Chapter]:
         units = [unit for unit in comparison.units if unit.row in names]
         if units:
             sections.append(_devices(Names(comparison), units))
-        yield Chapter(f"place-{number}", title, tuple(sections), first_screen=True)
+        yield Chapter(f"place-{number}", title, tuple(sections))
+
+
+def main_sections(comparison: Comparison) -> Iterator[Section]:
+    """Lay out one section per place for a terminal's first screen: the main columns, without the labels."""
+    for rows in _together(comparison):
+        words = [*_intervals(rows), *_adjusted(rows)]
+        columns = list(_MAIN)
+        common = {row.speed_up_questions for row in rows if row.speed_up is not None}
+        if len(common) == 1:
+            columns = [column for column in columns if column.key != "speed_up_questions"]
+            words.append(f"Speed-ups are over {counted(common.pop(), 'question')}.")
+        words += _without_label(comparison, rows)
+        table, footnotes = noted_table("All models", columns, rows, _EXPECTED, names=1)
+        yield Section(_title(rows), tuple(words), (table,), footnotes=footnotes)
+
+
+def _together(comparison: Comparison) -> list[list[Row]]:
+    """The rows of each place, in the order of the comparison's rows."""
+    together: dict[tuple[str, str], list[Row]] = {}
+    for row in comparison.rows:
+        together.setdefault((row.machine, row.questions_sha256), []).append(row)
+    return list(together.values())
+
+
+def _title(rows: Sequence[Row]) -> str:
+    return f"{rows[0].machine}, {rows[0].questions}"
 
 
 def _intervals(rows: Sequence[Row]) -> Iterator[str]:
@@ -53,6 +86,21 @@ def _adjusted(rows: Sequence[Row]) -> Iterator[str]:
     tested = sum(row.speed_up_p_value is not None for row in rows)
     if tested > 1:
         yield ADJUSTED.format(count=tested)
+
+
+def _without_label(comparison: Comparison, rows: Sequence[Row]) -> Iterator[str]:
+    """Write why rows have no label. A row's notes on the labels that it shares with others come last."""
+    why: dict[str, list[str]] = {}
+    for row in rows:
+        notes = row.notes.get("best_for", ())
+        shared = sum(name_of(row) in label.rows for label in comparison.labels if len(label.rows) > 1)
+        for note in notes[: len(notes) - shared]:
+            if note == TOO_FEW:  # the answer says so
+                continue
+            why.setdefault(note, []).append(full_name(row.title, row.precision))
+    for note, names in why.items():
+        of = "" if len(names) == len(rows) else f" ({', '.join(names)})"
+        yield f"best for{of}: {note}"
 
 
 def _devices(names: Names, units: Sequence[Unit]) -> Section:
@@ -73,7 +121,7 @@ def _devices(names: Names, units: Sequence[Unit]) -> Section:
         ),
         names=1,
     )
-    return Section("Devices of this type", (DEVICES,), (table,), first_screen=False)
+    return Section("Devices of this type", (DEVICES,), (table,))
 
 
 def place_table(rows: Sequence[Row]) -> tuple[Table, tuple[str, ...]]:

@@ -126,7 +126,7 @@ _CHARTS: Final[dict[str, Callable[[Sequence[ScenarioRun], ModelColours], Figure]
 
 
 def scenarios(comparison: Comparison) -> Chapter:
-    """Lay out one section per scenario that has runs; on the first screen if the comparison has no rows."""
+    """Lay out one section per scenario that has runs."""
     colours = ModelColours(comparison)
     by_scenario: dict[str, list[ScenarioRun]] = {}
     for found in comparison.scenarios:
@@ -135,7 +135,6 @@ def scenarios(comparison: Comparison) -> Chapter:
         "scenarios",
         "Under load",
         tuple(_section(scenario, found, colours) for scenario, found in by_scenario.items()),
-        first_screen=not comparison.rows,
     )
 
 

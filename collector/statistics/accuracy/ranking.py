@@ -22,7 +22,7 @@ class Ranking(NamedTuple):
     """The pairs of which the first is shown to be better than the second."""
 
     def best(self, count: int) -> tuple[int, ...]:
-        """Return which of all that no other one is shown to beat: they cannot be told from the best."""
+        """Return those that no other one is shown to beat: they cannot be told from the best."""
         beaten = {worse for _, worse in self.beats}
         return tuple(one for one in range(count) if one not in beaten)
 

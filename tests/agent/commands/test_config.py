@@ -79,10 +79,10 @@ def test_a_new_file_is_the_users_own_unless_the_user_is_root(
     monkeypatch.setenv("HOME", str(tmp_path))
     assert CONFIG.new == getattr(CONFIG, place)
     assert CONFIG.of_user == tmp_path / ".config" / "distilbench" / "agent.toml"
-    if not user:
-        return
-    assert run("config", "init", "--threads", "2").exit_code == 0
-    assert CONFIG.read(CONFIG.of_user) == {"threads": 2}
+    machine = tmp_path / "etc" / "distilbench" / "agent.toml"
+    monkeypatch.setattr(type(CONFIG), "of_machine", machine)
+    assert run("config", "init", "--threads", "2").exit_code == 0, "the folder is made"
+    assert CONFIG.read(CONFIG.new) == {"threads": 2}
     assert run("config", "check").exit_code == 0
 
 

@@ -1,6 +1,7 @@
 """`agent run-plan`: checked as a whole, continued after a reboot, and known to the service manager."""
 
 import json
+import re
 import socket
 import threading
 from pathlib import Path
@@ -119,8 +120,13 @@ def test_a_plan_goes_on_where_it_was_and_ends(tmp_path: Path, tiny_bundle: Path,
     ended = run_plan(plan, "--to-file", out)
     assert ended.exit_code == 0, ended.output
     assert selected(out) == [2, 3, 2, 3]
+    runs = re.findall(r"^run .+", ended.stderr, re.MULTILINE)
+    assert runs[0] == "run 1 of 4"
+    assert re.fullmatch(r"run 2 of 4, about \d+ s left if the other runs take as long", runs[1])
+    assert re.fullmatch(r"run 4 of 4, about \d+ s left", runs[3])
     position = file.read(print)
     assert position is not None and (position.done, position.failed) == (4, 0)
+    assert position.seconds.keys() == {0, 1}
 
     finished = run_plan(plan, "--to-file", out)
     assert "is finished; use --again" in finished.stderr
@@ -129,6 +135,8 @@ def test_a_plan_goes_on_where_it_was_and_ends(tmp_path: Path, tiny_bundle: Path,
     file.write(Position(position.identity, position.began_at, done=3))  # as a reboot leaves it
     assert "continuing with run 4 of 4" in run_plan(plan, "--to-file", out).stderr
     assert selected(out) == [2, 3, 2, 3, 3]
+    resumed = file.read(print)
+    assert resumed is not None and not resumed.seconds, "it may have begun before the reboot"
 
     plan.write_text(plan.read_text().replace("limit = [2, 3]", "limit = 4"))
     assert "has changed" in run_plan(plan, "--to-file", out).stderr

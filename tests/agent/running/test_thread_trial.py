@@ -47,14 +47,20 @@ def test_what_is_tried() -> None:
 
 def test_a_trial_is_made_once(plan: Plan, stop: Stop, tmp_path: Path) -> None:
     messages: list[str] = []
-    found = with_fastest_threads(plan, tmp_path, stop, messages.append)
+    shown: list[tuple[str, float | None]] = []
+    found = with_fastest_threads(plan, tmp_path, stop, messages.append, lambda *each: shown.append(each))
     threads = found.settings.threads
     verb = "thread is" if threads == 1 else "threads are"
     assert messages[0].startswith(f"tiny fp32: {threads} {verb} fastest (1: ")
     assert found.settings.threads == fastest(found.thread_trials)
     assert {t.threads for t in found.thread_trials} >= {1, plan.settings.threads}
     assert all(t.p50_ns > 0 for t in found.thread_trials)
-    assert with_fastest_threads(plan, tmp_path, stop, messages.append, never) == found
+    turns = 2 * len(found.thread_trials)
+    assert [doing for doing, _ in shown][:: turns - 1] == [
+        f"trying 1 thread, turn {turn} of {turns}" for turn in (1, turns)
+    ]
+    assert shown[0][1] is None and all(left and left > 0 for _, left in shown[1:])
+    assert with_fastest_threads(plan, tmp_path, stop, messages.append, start_worker=never) == found
 
 
 def test_other_settings_are_tried_again(plan: Plan, stop: Stop, tmp_path: Path) -> None:
@@ -62,7 +68,7 @@ def test_other_settings_are_tried_again(plan: Plan, stop: Stop, tmp_path: Path) 
     options = RuntimeOptions(spinning=False).recorded()
     other = plan._replace(settings=msgspec.structs.replace(plan.settings, options=options))
     with pytest.raises(AssertionError, match="no worker"):
-        with_fastest_threads(other, tmp_path, stop, print, never)
+        with_fastest_threads(other, tmp_path, stop, print, start_worker=never)
 
 
 def test_a_trial_that_fails_leaves_the_default(plan: Plan, stop: Stop, tmp_path: Path) -> None:
@@ -72,7 +78,7 @@ def test_a_trial_that_fails_leaves_the_default(plan: Plan, stop: Stop, tmp_path:
         return WorkerProcess(stop, settings, "raise SystemExit('no libgomp here')")
 
     messages: list[str] = []
-    assert with_fastest_threads(plan, tmp_path, stop, messages.append, dies) == plan
+    assert with_fastest_threads(plan, tmp_path, stop, messages.append, start_worker=dies) == plan
     (aside,) = tmp_path.glob(f"{MEMORY_FILE}.damaged-*")
     assert aside.read_text() == "{damaged" and str(aside) in messages[0]
     assert "cannot find the fastest number of threads" in messages[1] and "no libgomp here" in messages[1]

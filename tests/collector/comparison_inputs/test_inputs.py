@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.comparison.compare import compare, comparison_of
+from collector.comparison.compare import COMPARISON, SCORES, compare, compare_file, comparison_of
 from collector.comparison_inputs.answers import Answers
 from collector.comparison_inputs.inputs import gather
 from collector.comparison_inputs.tasks.task import Memo, Task
@@ -104,3 +104,11 @@ def test_every_task_can_be_sent_to_another_process(
     assert numbers(compare(everything)) == expected
     assert {"measured", "repeats", "devices", "pairing", "level of rounds", "contrast"} < set(kinds)
     assert {"divergence", "geometric means", "endured", "gain", "questions", "sample"} < set(kinds)
+
+
+def test_progress_counts_stages_up_to_their_end(everything: Store, database: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    compare_file(database, progress=lambda *step: seen.append(step))
+    for stage in (SCORES, COMPARISON):
+        steps = [(done, total) for name, done, total in seen if name == stage]
+        assert steps == sorted(steps) and steps[-1][0] == steps[-1][1] > 0

@@ -8,10 +8,13 @@ import unicodedata
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 
 from collector.comparison.compare import compare
 from collector.display.run_page import run_page
-from collector.findings.comparison import Comparison, Row
+from collector.findings.accuracy import Label
+from collector.findings.comparison import Comparison, Row, name_of, place_of
+from collector.report.chapters.hardware import main_sections
 from collector.report.formats.render import render
 from collector.report.formats.table import table as terminal_table
 from collector.report.layout import lay_out
@@ -121,11 +124,12 @@ def test_one_model_leaves_nothing_to_choose(store_with_golds: Store) -> None:
 def test_the_first_screen_answers_and_names_the_other_chapters(comparison: Comparison) -> None:
     text = render(comparison, "table")
     titles = [line for line, below in itertools.pairwise(text.splitlines()) if below == "─" * len(line)]
-    assert titles == ["Which model on which hardware", "Raspberry Pi 5 Model B, 4 cores, rivers"]
+    assert titles == ["Which model on which hardware"]
     assert "What meets f1>=99" in text and "Every model on every hardware" not in text
-    assert text.splitlines()[-1] == f"More: --section {'|'.join(PARTS)}, --full, or charts with --format html"
+    names = ", ".join(PARTS)
+    assert text.splitlines()[-1] == f"More: --full, --format html for charts, or --section with {names}"
     lines = [re.split(r" {2,}", line) for line in text.splitlines()]
-    section = without_details(place(comparison))
+    (section,) = main_sections(comparison)
     for row in texts(section.tables[0]):
         assert row in lines
     footnotes = [[f"{mark(number)} {note}"] for number, note in enumerate(section.footnotes, start=1)]
@@ -290,6 +294,36 @@ def test_a_narrow_terminal_gets_every_cell_in_lines_that_fit(comparison: Compari
         for cell in row:
             assert cell.marked in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_narrow_terminal_breaks_no_hash_and_no_label(comparison: Comparison) -> None:
+    provenance = terminal_table(comparison, 80, part="provenance")
+    for found in comparison.provenance:
+        assert f"    {found.bundle_sha256}\n" in provenance
+    labels = tuple(
+        Label(place=place_of(row), label=label, rows=tuple(map(name_of, comparison.rows)))
+        for row in comparison.rows[:1]
+        for label in ("high accuracy", "real time", "low resource")
+    )
+    all_of_them = tuple(
+        msgspec.structs.replace(row, best_for=tuple(label.label for label in labels))
+        for row in comparison.rows
+    )
+    shared = msgspec.structs.replace(comparison, rows=all_of_them, labels=labels)
+    answer = terminal_table(shared, 80, part="answer")
+    assert answer.count("Raspberry Pi 5 Model B, 4 cores\n") == 1, "a heading, not a column"
+    assert "high accuracy (one of 3), real time (one of 3), low resource (one of 3)\n" in answer
+    assert answer.count("\nmodel ") == 1, "one table: nothing of it is repeated"
+
+
+@pytest.mark.parametrize("part", ["first-screen", *PARTS])
+def test_long_names_and_wide_letters_fit_a_narrow_terminal(attack: Comparison, part: str) -> None:
+    rows = tuple(
+        msgspec.structs.replace(row, title=f"{'日本語' * 9} {row.title}", machine="Raspberry Pi " * 9)
+        for row in attack.rows
+    )
+    text = terminal_table(msgspec.structs.replace(attack, rows=rows), 80, part=part)
+    assert max(map(cell_len, text.splitlines())) <= 80
 
 
 def test_a_dash_has_a_footnote_and_the_footnote_is_there(comparison: Comparison) -> None:
