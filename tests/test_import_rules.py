@@ -35,6 +35,7 @@ WINGS = {
             "__main__",
             "cli",
             "commands",
+            "hub",
             "serving",
             "report",
             "display",
