@@ -36,6 +36,7 @@ WINGS = {
             "__main__",
             "cli",
             "commands",
+            "hub",
             "serving",
             "report",
             "display",
