@@ -240,6 +240,9 @@ fetch_wheels() {
         echo "$sum  $wheels/$file" | sha256sum -c --status ||
             fail "$file does not have the SHA-256 that the hub names: run the same line again"
     done <"$work/list"
+    if [ -z "$(find "$wheels" -name 'pip-*-py3-none-any.whl')" ]; then
+        python3 -c 'import ensurepip' 2>/dev/null || fail "python3 lacks its venv module: apt install python3-venv"
+    fi
 }
 
 get_credentials() {
