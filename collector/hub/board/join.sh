@@ -320,7 +320,10 @@ start() {
         fi
     fi
     own_name=$(setting device-id)
-    examine || fail "'$own_name' is installed, but fix the problems above before it can work"
+    problems=''
+    examine 2>"$work/doctor" || problems=1
+    grep -v -e '^ok ' -e '^doctor$' "$work/doctor" >&2 || true
+    [ -z "$problems" ] || fail "'$own_name' is installed, but fix the problems above before it can work"
     version=$("$PROGRAM/current/bin/agent" --version)
     if [ -n "$by_hand" ]; then
         say "service    systemd does not run here, so start the agent yourself: $by_hand"
