@@ -50,12 +50,14 @@ class DebianRoot:
         folder: folder of the Debian, which is kept for later runs, and of the layer.
         machine: architecture of the Debian, as in `uname -m`.
         python: Python version of the Debian.
+        packages: what it has beside the minimum, separated by commas.
     """
 
-    def __init__(self, folder: Path, machine: str, python: str) -> None:
+    def __init__(self, folder: Path, machine: str, python: str, packages: str = PACKAGES) -> None:
         self.machine = machine
         self.foreign = machine != os.uname().machine
         """Whether an emulator is needed."""
+        self._packages = packages
         self._base = folder / f"debian-{machine}-{python}"
         self._suite = SUITES[python]
         self._changes = folder / f"changes-{machine}-{python}"
@@ -75,14 +77,14 @@ class DebianRoot:
         if self.foreign:
             _let_foreign_programs_run(self.machine)
         done = self._base / "made-by-distilbench"
-        if not done.exists() or done.read_text() != PACKAGES:
+        if not done.exists() or done.read_text() != self._packages:
             shutil.rmtree(self._base, ignore_errors=True)
             architecture = ARCHITECTURES[self.machine]
             _call("debootstrap", f"--arch={architecture}", "--foreign", "--variant=minbase",
-                  f"--include={PACKAGES}", self._suite, self._base, MIRROR)  # fmt: skip
+                  f"--include={self._packages}", self._suite, self._base, MIRROR)  # fmt: skip
             # This step mounts /proc in the root; the mount must not remain.
             _call("unshare", "--mount", "chroot", self._base, "/debootstrap/debootstrap", "--second-stage")
-            done.write_text(PACKAGES)
+            done.write_text(self._packages)
         for layer in (self._changes, self._work, self._merged):
             shutil.rmtree(layer, ignore_errors=True)
             layer.mkdir(parents=True)
