@@ -27,8 +27,9 @@ ONE_IMPORTER = {
 
 WINGS = {
     "agent": (
-        *("__main__", "cli", "commands", "doctor", "running", "planning", "stopping", "worker", "delivery"),
-        *("reading", "outbox", "machine", "bundles", "systemd_notify", "progress", "stop_signal", "errors"),
+        *("__main__", "cli", "commands", "doctor", "serving", "running", "planning", "stopping"),
+        *("worker", "delivery", "reading", "outbox", "machine", "bundles"),
+        *("systemd_notify", "progress", "stop_signal", "errors"),
     ),
     "collector": (
         *(

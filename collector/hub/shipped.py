@@ -19,6 +19,11 @@ def mosquitto_file(name: str) -> Path:
     return _deploy() / "mosquitto" / name
 
 
+def installer() -> Path:
+    """Return the path of the agent's installer, whose parts the board's script uses."""
+    return _deploy() / "install-agent.sh"
+
+
 def unit_file(name: str) -> Path:
     """Return the path of a unit for systemd, of `deploy/systemd`; the file need not exist."""
     return _deploy() / "systemd" / name

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import shlex
 from concurrent.futures import Future
 from typing import Final
 from urllib.parse import parse_qs
@@ -17,7 +16,7 @@ from collector.hub.membership import Membership
 from collector.hub.mosquitto import wait_until_applied
 from collector.hub.register import Conflict, Refused
 from collector.hub.service.access import Access, Denied
-from collector.hub.shipped import BOARD, unit_file
+from collector.hub.shipped import BOARD, installer, unit_file
 from collector.hub.wheels.own_wheel import NoWheel
 from collector.hub.wheels.shelf import Kind, Shelf, kind_of
 from collector.serving.http_server import HEAD_SECONDS, file_answer, is_plain
@@ -25,6 +24,8 @@ from collector.serving.http_server import HEAD_SECONDS, file_answer, is_plain
 MAX_FORM_BYTES: Final = 4_096
 _SCRIPT: Final = "text/x-shellscript"
 _FILE: Final = re.compile(r"[a-z][a-z0-9.-]{0,80}")
+_NOT_IN_QUOTES: Final = re.compile(r"['\x00-\x1f\x7f]")
+"""What a text between single quotes of a shell cannot have."""
 _FIELD_CHARS: Final = 64
 
 
@@ -50,24 +51,31 @@ class Joining:
         self._membership = Membership(folder, settings, pin)
 
     def script(self, request: Request) -> Response:
-        """Return the script that lets a board join, or one that prints why not; a shell runs either."""
-        secret = request.path_params["secret"]
+        """Return the script that lets a board join, or that prints why not, unless the board has joined.
+
+        Nothing of a pass that is not good is repeated in the script.
+        """
+        secret, device, refusal = request.path_params["secret"], None, ""
+        try:
+            text = (BOARD / "join.sh").read_text()
+        except OSError as error:
+            raise StorageUnavailable(f"the script cannot be read: {error.strerror}") from None
         try:
             device = self._access.by_pass(request, secret)
-            text = (BOARD / "join.sh").read_text()
         except Denied as denied:
-            return _shell(_refusing(denied.sentence))
-        except (StorageUnavailable, OSError) as error:
-            return _shell(_refusing(f"the hub cannot answer now: {error}"))
+            secret, refusal = "", denied.sentence
+        except StorageUnavailable as error:
+            secret, refusal = "", f"the hub cannot answer now: {error}"
         values = {
             "@HUB_URL@": self._settings.url,
             "@PIN@": self._pin,
             "@PASS@": secret,
             "@DEVICE@": device or "",
+            "@REFUSAL@": _NOT_IN_QUOTES.sub('"', refusal),
         }
         for placeholder, value in values.items():
             text = text.replace(placeholder, value)
-        return _shell(text)
+        return Response(text, media_type=_SCRIPT, headers=_NOT_KEPT)
 
     async def wheels(self, request: Request) -> Response:
         """Return the lines `SHA256  FILENAME` of what a board installs, once the hub has collected it."""
@@ -82,12 +90,12 @@ class Joining:
     def file(self, request: Request) -> Response:
         """Return a unit for systemd, or another file that the script needs."""
         self._access.by_pass(request, request.path_params["secret"])
-        name = request.path_params["name"]
-        if _FILE.fullmatch(name) and is_plain(request):
-            for path in (BOARD / name, unit_file(name)):
-                if path.is_file():
-                    return file_answer(path.open("rb"), request)
-        raise Denied(404, f"the hub has no file {name[:80]!r}")
+        return board_file(request)
+
+    def file_of_joined(self, request: Request) -> Response:
+        """Return the same to a device that has joined."""
+        self._access.by_login(request)
+        return board_file(request)
 
     async def credentials(self, request: Request) -> Response:
         """Use the pass once, and return a tar archive of the device's settings."""
@@ -111,6 +119,20 @@ class Joining:
 
 
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}
+
+
+def board_file(request: Request) -> Response:
+    """Return a unit for systemd, or the installer, which the script includes.
+
+    Raises:
+        Denied: there is no such file.
+    """
+    name = request.path_params["name"]
+    if _FILE.fullmatch(name) and is_plain(request):
+        path = installer() if name == installer().name else unit_file(name)
+        if path.is_file():
+            return file_answer(path.open("rb"), request)
+    raise Denied(404, f"the hub has no file {name[:80]!r}")
 
 
 async def wheel_list(shelf: Shelf, request: Request) -> Response:
@@ -160,11 +182,3 @@ async def _form(request: Request) -> dict[str, str]:
         raise Denied(408, "the form did not arrive in time") from None
     fields = parse_qs(data.decode("utf-8", "replace"), max_num_fields=16)
     return {name: values[0][:_FIELD_CHARS] for name, values in fields.items()}
-
-
-def _refusing(sentence: str) -> str:
-    return f"#!/bin/sh\n{{ printf '%s\\n' {shlex.quote(f'distilbench: {sentence}')} >&2; exit 1; }}\n"
-
-
-def _shell(text: str) -> Response:
-    return Response(text, media_type=_SCRIPT, headers=_NOT_KEPT)

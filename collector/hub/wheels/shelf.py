@@ -200,9 +200,15 @@ def _download(kind: Kind, own: Path, source: Path | None, into: Path, cache: Pat
         command += ["--constraint", str(constraints())]
     else:
         command += ["--no-index", "--find-links", str(source)]
+    # With pip's own wheel, a board needs no package python3-venv.
+    tools = ["pip"] if source is None or any(source.glob("pip-*.whl")) else []
     try:
         done = subprocess.run(  # noqa: S603  # our own command
-            [*command, str(own)], capture_output=True, text=True, timeout=_COLLECT_SECONDS, check=False
+            [*command, str(own), *tools],
+            capture_output=True,
+            text=True,
+            timeout=_COLLECT_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoWheel(f"the hub cannot collect wheels for {kind}: {error}") from None
