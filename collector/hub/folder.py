@@ -19,7 +19,7 @@ MQTT_PORT: Final = 8883
 _PRIVATE: Final = 0o700
 
 
-class Settings(NamedTuple):
+class HubSettings(NamedTuple):
     """What the hub keeps from one start to the next, in `hub.toml`."""
 
     at: str = ""
@@ -112,17 +112,17 @@ class HubFolder:
                 "(sudo -u)"
             ) from None
 
-    def settings(self) -> Settings:
+    def settings(self) -> HubSettings:
         """Read the settings; those of a new hub if there are none.
 
         Raises:
             BadInput: the file is damaged.
         """
         if not self.settings_file.exists():
-            return Settings()
+            return HubSettings()
         try:
             values: dict[str, Any] = tomllib.loads(self.settings_file.read_text())
-            return Settings(
+            return HubSettings(
                 str(values["at"]),
                 int(values["https-port"]),
                 int(values["mqtt-port"]),
@@ -133,7 +133,7 @@ class HubFolder:
                 f"the hub's settings {str(self.settings_file)!r} cannot be read: {error}"
             ) from None
 
-    def keep(self, settings: Settings) -> None:
+    def keep(self, settings: HubSettings) -> None:
         """Write the settings, if they changed.
 
         Raises:

@@ -23,7 +23,7 @@ from collector.errors import BadInput, BrokerUnavailable, StorageUnavailable
 from collector.hub.addresses import ALWAYS, checked_address, is_ip, own_addresses, own_names
 from collector.hub.authority import certify, pin
 from collector.hub.child import Child
-from collector.hub.folder import HubFolder, Settings
+from collector.hub.folder import HubFolder, HubSettings
 from collector.hub.mosquitto import Mosquitto, check_free
 from collector.hub.register import Register
 from collector.hub.service.access import Access
@@ -84,7 +84,7 @@ class _Hub:
     """A hub with its settings."""
 
     def __init__(
-        self, folder: HubFolder, settings: Settings, options: Options, say: Callable[[str], None]
+        self, folder: HubFolder, settings: HubSettings, options: Options, say: Callable[[str], None]
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -210,7 +210,7 @@ class _Hub:
                 self._say(Problem(f"the questions {name!r} are not used: {why.removeprefix('collector: ')}"))
 
 
-def _settled(folder: HubFolder, options: Options, say: Callable[[str], None]) -> Settings:
+def _settled(folder: HubFolder, options: Options, say: Callable[[str], None]) -> HubSettings:
     """Decide the address and the ports of this start, and keep them."""
     before = folder.settings()
     here = own_addresses()
@@ -228,7 +228,7 @@ def _settled(folder: HubFolder, options: Options, say: Callable[[str], None]) ->
             )
         )
     known = (at, *before.addresses, *own_names()[:1])
-    settings = Settings(
+    settings = HubSettings(
         at,
         options.https_port or before.https_port,
         options.mqtt_port or before.mqtt_port,
@@ -243,7 +243,7 @@ def _is_here(at: str, here: list[str]) -> bool:
     return not is_ip(at) or ":" in at or at in here or at in ALWAYS
 
 
-def _names(settings: Settings) -> tuple[str, ...]:
+def _names(settings: HubSettings) -> tuple[str, ...]:
     return (*settings.addresses, *own_addresses(), *own_names(), *ALWAYS)
 
 

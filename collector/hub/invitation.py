@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 from collector.errors import BadInput
-from collector.hub.folder import Settings
+from collector.hub.folder import HubSettings
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])")
@@ -27,18 +27,18 @@ def seconds_of(span: str) -> int:
     return seconds
 
 
-def url_of(settings: Settings, secret: str) -> str:
+def url_of(settings: HubSettings, secret: str) -> str:
     """Return the address that a pass opens."""
     return f"{settings.url}/join/{secret}"
 
 
-def curl_line(settings: Settings, pin: str, secret: str) -> str:
+def curl_line(settings: HubSettings, pin: str, secret: str) -> str:
     """Return the line for a board that has curl: it runs nothing if another key answers."""
     # Without -k curl also wants a certificate that the board trusts; the pin is what is checked.
     return f"curl -sSk --pinnedpubkey {_quoted(pin)} {url_of(settings, secret)} | sudo sh"
 
 
-def wget_line(settings: Settings, pin: str, secret: str) -> str:
+def wget_line(settings: HubSettings, pin: str, secret: str) -> str:
     """Return the line for a board that has wget."""
     options = f"-qO- --no-check-certificate --pinnedpubkey={_quoted(pin)}"
     return f"wget {options} {url_of(settings, secret)} | sudo sh"

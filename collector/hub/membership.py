@@ -8,7 +8,7 @@ from typing import Final
 
 from collector.broker.credentials import COLLECTOR, agent_config, checked_user, provision, withdraw
 from collector.errors import BadInput, StorageUnavailable
-from collector.hub.folder import HubFolder, Settings
+from collector.hub.folder import HubFolder, HubSettings
 from collector.hub.register import Refused, Register
 from contract.config import encode_value
 
@@ -25,7 +25,7 @@ class Membership:
         pin: the pin of its key.
     """
 
-    def __init__(self, folder: HubFolder, settings: Settings, pin: str) -> None:
+    def __init__(self, folder: HubFolder, settings: HubSettings, pin: str) -> None:
         self._folder = folder
         self._settings = settings
         self._pin = pin
@@ -68,7 +68,7 @@ class Membership:
         return into.getvalue()
 
 
-def hub_toml(settings: Settings, pin: str) -> str:
+def hub_toml(settings: HubSettings, pin: str) -> str:
     """Return what a board keeps of its hub: its address, its other addresses, and the pin of its key."""
     addresses = ", ".join(encode_value(address) for address in settings.addresses)
     return (

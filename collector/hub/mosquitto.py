@@ -15,7 +15,7 @@ from typing import Final
 
 from collector.errors import BadInput, BrokerUnavailable
 from collector.hub.child import Child
-from collector.hub.folder import HubFolder, Settings
+from collector.hub.folder import HubFolder, HubSettings
 from collector.hub.shipped import mosquitto_file
 
 START_SECONDS: Final = 10.0
@@ -35,7 +35,7 @@ class Mosquitto:
         say: prints a line for the operator.
     """
 
-    def __init__(self, folder: HubFolder, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: HubFolder, settings: HubSettings, say: Callable[[str], None]) -> None:
         self._folder = folder
         self._port = settings.mqtt_port
         self._config = folder.mosquitto / "mosquitto.conf"

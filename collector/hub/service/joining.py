@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from collector.errors import StorageUnavailable
-from collector.hub.folder import HubFolder, Settings
+from collector.hub.folder import HubFolder, HubSettings
 from collector.hub.membership import Membership
 from collector.hub.mosquitto import wait_until_applied
 from collector.hub.register import Conflict, Refused
@@ -40,7 +40,9 @@ class Joining:
         shelf: the wheels.
     """
 
-    def __init__(self, folder: HubFolder, settings: Settings, pin: str, access: Access, shelf: Shelf) -> None:
+    def __init__(
+        self, folder: HubFolder, settings: HubSettings, pin: str, access: Access, shelf: Shelf
+    ) -> None:
         self._folder = folder
         self._settings = settings
         self._pin = pin

@@ -16,8 +16,6 @@ from starlette.responses import Response
 from collector.errors import BrokerUnavailable
 from collector.hub.register import Register
 from collector.hub.service.access import Access
-from collector.serving.fleet import fleet_now
-from collector.store.database import Store
 from commandline.broker_address import BrokerAddress
 from contract.messages import State
 
@@ -60,6 +58,8 @@ class Metrics:
     def _of_database(self) -> Iterator[Metric]:
         if not self._database.exists():
             return
+        from collector.store.database import Store  # heavy, and many hubs have no Prometheus
+
         answers = CounterMetricFamily(
             "distilbench_answers", "Answers in the database, by device.", labels=["device"]
         )
@@ -71,6 +71,8 @@ class Metrics:
         yield CounterMetricFamily("distilbench_rejected", "Messages that were rejected.", value=times)
 
     def _of_broker(self) -> Iterator[Metric]:
+        from collector.serving.fleet import fleet_now
+
         up = GaugeMetricFamily("distilbench_broker_up", "Whether the hub's broker answers.")
         try:
             states = fleet_now(self._broker()).states
