@@ -1,4 +1,4 @@
-"""The script that lets a board join, without root, against a real hub: what it refuses; then it leaves nothing.
+"""The script that lets a board join, without root, against a real hub: what it refuses, leaving nothing.
 
 Each refusal is one sentence. What a board lacks is feigned by programs that come first in its path.
 """
