@@ -90,13 +90,21 @@ def reached(
         raise BadInput(str(error)) from None
     login = Login(device_id, read_password(password_file, BadInput), tls)
     others = [f"https://{_in_url(address)}:{settings.https_port}" for address in settings.addresses]
+    reasons = []
     for url in dict.fromkeys((settings.url.rstrip("/"), *others)):
         host = url.removeprefix("https://").rpartition(":")[0].strip("[]")
-        with suppress(OSError), socket.create_connection((host, settings.https_port), _REACH_SECONDS):
-            return Hub(url, login)
+        try:
+            # Another machine may have this address now: its certificate is not signed by our authority.
+            with (
+                socket.create_connection((host, settings.https_port), _REACH_SECONDS) as wire,
+                tls.wrap_socket(wire, server_hostname=host),
+            ):
+                return Hub(url, login)
+        except OSError as error:
+            reasons.append(f"{host}: {printable(error.strerror or str(error))}")
     raise NotFetched(
-        f"the hub at '{printable(settings.url)}' cannot be reached, nor at its other addresses: is "
-        "'collector hub' running, in the same network?"
+        "the hub cannot be reached at any of its addresses; is 'collector hub' running, in the same network? "
+        f"({'; '.join(reasons)})"
     )
 
 

@@ -73,26 +73,20 @@ class Board:
         )
 
     @contextmanager
-    def running(self, command: str, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    def running(self, command: str, log: Path) -> Iterator["Service"]:
         """Run a program on the board during the block, and end it as a service manager would."""
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [*self._inside(), f"exec {command}"], stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                [*self._inside(), f"echo $$ >/run/service.pid; exec {command}"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
+            service = Service(self, process)
             try:
-                yield process
+                yield service
             finally:
-                process.terminate()
-                process.wait(_SECONDS)
-
-    @contextmanager
-    def unplugged(self) -> Iterator[None]:
-        """Cut the board's network during the block."""
-        _ip("link", "set", self._here, "down")
-        try:
-            yield
-        finally:
-            _ip("link", "set", self._here, "up")
+                service.end()
 
     def _inside(self) -> list[str]:
         enter = ["nsenter", "--target", str(self._first), "--mount", "--pid", "--net", "--uts"]
@@ -122,7 +116,7 @@ class Board:
 
     def _end(self) -> None:
         if self._holder is not None:
-            self._holder.terminate()
+            self._holder.kill()  # unshare ignores SIGTERM; its child ends with it
             self._holder.wait(_SECONDS)
             assert self._holder.stdout is not None
             self._holder.stdout.close()
@@ -132,6 +126,21 @@ class Board:
     def _remove_network(self) -> None:
         for command in (("link", "delete", self._here), ("netns", "delete", self._namespace)):
             subprocess.run(["ip", *command], capture_output=True, check=False)
+
+
+class Service:
+    """A program that runs on a board."""
+
+    def __init__(self, board: Board, process: "subprocess.Popen[bytes]") -> None:
+        self._board = board
+        self._process = process
+
+    def end(self) -> int:
+        """End it with SIGTERM, if it runs; returns its exit status."""
+        if self._process.poll() is None:
+            # nsenter, which this machine sees, would not pass the signal on.
+            self._board.attempt("kill $(cat /run/service.pid)")
+        return self._process.wait(_SECONDS)
 
 
 def _only_child(pid: int) -> int:
