@@ -11,6 +11,7 @@ import pytest
 
 from tests import installed
 from tests.agent.conftest import Agent
+from tests.agent.serving.test_serve import Serving
 from tests.canary import made
 from tests.collector.hub.running_hub import RunningHub, files_in
 from tests.collector.hub.wheels.fake_wheels import wheel_folder
@@ -98,6 +99,24 @@ def test_a_hub_whose_address_has_changed_is_found_at_another_one(
     lost = agent("fetch", "songs.json", "--config", tmp_path / "moved" / "agent.toml")
     assert lost.returncode == 1
     assert "the hub cannot be reached at any of its addresses" in lost.stderr
+
+
+@pytest.mark.parametrize("host", ["nobody.invalid", "127.0.0.9"])
+def test_results_go_to_a_hub_whose_address_has_changed(
+    joined: Joined, tmp_path: Path, state_dir: Path, host: str
+) -> None:
+    shutil.copytree(joined.config.parent, tmp_path / "moved")
+    config = tmp_path / "moved" / "agent.toml"
+    config.write_text(config.read_text().replace("@127.0.0.1:", f"@{host}:"))
+    assert host in config.read_text()
+    serving = Serving(state_dir, "--config", config)
+    try:
+        serving.wait_for(f"connected to mqtts://127.0.0.1:{joined.hub.mqtt_port} as 'pi-5'")
+        assert host in serving.said.read_text(), "it has tried the old address first"
+        assert serving.end() == 0
+    finally:
+        serving.process.kill()
+        serving.process.wait()
 
 
 def test_a_hub_with_another_authority_or_without_this_device_is_refused(
