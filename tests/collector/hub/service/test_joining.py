@@ -1,12 +1,11 @@
 """A real hub, asked with real curl and wget: passes, the pin, credentials, wheels and unit files."""
 
 import hashlib
-import time
 import tomllib
 
 import pytest
 
-from tests.collector.command import collector
+from collector.hub.register import Register
 from tests.collector.hub.running_hub import RunningHub, files_in, run_line
 from tests.installed import program
 
@@ -43,27 +42,22 @@ def test_with_another_key_not_a_byte_is_executed(hub: RunningHub, tool: str) -> 
     assert "pinned public key" in other.stderr
 
 
-def test_a_pass_that_is_not_good_gives_a_script_of_one_sentence(hub: RunningHub) -> None:
-    spent, expired, revoked = hub.invite(), hub.invite("--for", "1s"), hub.invite()
-    hub.password(hub.join(spent.secret, "board-of-a-spent-pass"))
-    (revoked_id,) = [
-        line.split()[0]
-        for line in collector("invite", "--dir", hub.folder, "--list").stdout.splitlines()[1:2]
-    ]
-    assert collector("invite", "--dir", hub.folder, "--revoke", revoked_id).returncode == 0
-    time.sleep(1.0)  # until the pass has expired
-    for invited, why in ((spent, "was used already"), (expired, "has expired"), (revoked, "was revoked")):
-        assert hub.get(f"/join/{invited.secret}").status == 200
-        ran = run_line(invited.curl)
-        assert (ran.returncode, ran.stdout) == (1, "")
-        assert ran.stderr == f"distilbench: this pass {why}: ask for a new line (collector invite)\n"
-        refused = hub.join(invited.secret, "another-board")
-        assert (refused.status, refused.text) == (
-            403,
-            f"this pass {why}: ask for a new line (collector invite)\n",
-        )
-    assert "this pass is not known here" in hub.get("/join/guessed").text
-    assert hub.get(f"/join/guessed/wheels?{X86}").status == 403
+@pytest.mark.parametrize("why", ["was used already", "has expired", "was revoked", "is not known here"])
+def test_a_pass_that_is_not_good_gives_a_script_of_one_sentence(hub: RunningHub, why: str) -> None:
+    secret = hub.new_pass(seconds=0.0 if "expired" in why else 600.0)
+    if "used" in why:
+        hub.password(hub.join(secret, "board-of-a-spent-pass"))
+    if "revoked" in why:
+        register = Register(hub.folder / "register.db")
+        register.revoke(register.passes()[0].id)
+    if "known" in why:
+        secret = "guessed"
+    sentence = f"this pass {why}: ask for a new line (collector invite)"
+    assert hub.get(f"/join/{secret}").status == 200
+    ran = run_line(f"curl -sSk https://127.0.0.1:{hub.port}/join/{secret} | sh")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", f"distilbench: {sentence}\n")
+    for refused in (hub.join(secret, "another-board"), hub.get(f"/join/{secret}/wheels?{X86}")):
+        assert (refused.status, refused.text) == (403, f"{sentence}\n")
 
 
 def test_only_credentials_use_a_pass_up(hub: RunningHub) -> None:
