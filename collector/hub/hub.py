@@ -57,6 +57,8 @@ class Options(NamedTuple):
     bundles: Path | None = None
     questions: tuple[Path, ...] = ()
     wheels: Path | None = None
+    messages: tuple[str, ...] = ()
+    """Options of the collector about its messages."""
 
 
 def run(folder: HubFolder, options: Options, say: Callable[[str], None]) -> None:
@@ -114,8 +116,8 @@ class _Hub:
                 http_server(listener, self._routes(register, shelf), self._tls),
             ):
                 self._say(
-                    f"the hub answers at {self._settings.url} and {self._settings.broker}; "
-                    "collector invite lets a board join"
+                    f"the hub in {self._folder.path} answers at {self._settings.url} and "
+                    f"{self._settings.broker}; collector invite lets a board join"
                 )
                 self._keep_running(stop, collecting)
             self._say("the hub stops")
@@ -187,7 +189,7 @@ class _Hub:
         folder = self._folder
         arguments = ["serve", "--broker", self._own_broker, "--db", str(folder.database)]
         arguments += ["--password-file", str(folder.collector_password), "--ca-file", str(folder.ca_cert)]
-        return Child("the collector", _command(*arguments), self._say)
+        return Child("the collector", _command(*arguments, *self._options.messages), self._say)
 
     def _add_questions(self) -> None:
         """Take question files over, and add new ones to the database, which then can score answers."""

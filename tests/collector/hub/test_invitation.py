@@ -1,5 +1,6 @@
 """Passes, and the lines and lists that `collector invite` prints."""
 
+import getpass
 import hashlib
 import json
 import sqlite3
@@ -139,7 +140,7 @@ def test_the_command_prints_lists_and_revokes(tmp_path: Path) -> None:
     printed = collector("invite", "--dir", folder.path, "--name", "pi5-lab-01", "--for", "12h", "--uses", "2")
     made(printed.stdout.splitlines()[0].partition("/join/")[2].partition(" ")[0])
     assert "the hub does not run: start it with collector hub" in printed.stderr
-    assert "on pi5-lab-01, until" in printed.stderr and "2 times" in printed.stderr
+    assert "on pi5-lab-01, 2 times, before" in printed.stderr
     (listed,) = json.loads(collector("invite", "--dir", folder.path, "--list", "--json").stdout)
     assert (listed["device"], listed["state"], listed["uses"]) == ("pi5-lab-01", "valid", 2)
     revoked = collector("invite", "--dir", folder.path, "--revoke", listed["pass"])
@@ -150,3 +151,15 @@ def test_the_command_prints_lists_and_revokes(tmp_path: Path) -> None:
         "no device can be named collector"
         in collector("invite", "--dir", folder.path, "--name", "collector").stderr
     )
+
+
+def test_the_printed_unit_runs_this_hub_as_this_user(tmp_path: Path) -> None:
+    folder = tmp_path / "my hub"
+    printed = collector("hub", "--dir", folder, "--at", "192.168.1.2", "--bundles", tmp_path, "--unit")
+    assert printed.returncode == 0, printed.stderr
+    lines = printed.stdout.splitlines()
+    (start,) = [line for line in lines if line.startswith("ExecStart=")]
+    assert start.endswith(f"/collector hub --dir '{folder}' --at 192.168.1.2 --bundles {tmp_path}")
+    assert f"User={getpass.getuser()}" in lines and f"ReadWritePaths={folder}" in lines
+    assert not [line for line in lines if line.startswith(("Group=", "StateDirectory"))]
+    assert not folder.exists()
