@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from collector.commands.options import FOLDER, as_json, say, show_list
-from commandline.counted import counted
 from commandline.help import Command, option_group
 from commandline.options import all_of
 from commandline.program.messages import message_options
@@ -27,6 +26,7 @@ _folder = all_of(
     click.option(
         "--dir",
         "folder",
+        metavar="DIR",
         type=FOLDER,
         envvar="DISTILBENCH_HUB_DIR",
         show_envvar=True,
@@ -93,7 +93,10 @@ _folder = all_of(
     ),
 )
 @message_options
+@click.pass_context
 def hub(
+    context: click.Context,
+    /,
     folder: Path | None,
     at: str | None,
     https_port: int | None,
@@ -112,13 +115,21 @@ def hub(
     if unit:
         from collector.hub.unit import unit_for
 
-        click.echo(unit_for(place), nl=False)
+        folders = {"--bundles": bundle_folder, "--wheels": wheels}
+        kept = {"--at": at, "--port": https_port, "--mqtt-port": mqtt_port}
+        words = {name: str(value) for name, value in kept.items() if value is not None}
+        words |= {name: str(path.absolute()) for name, path in folders.items() if path is not None}
+        options = [word for pair in words.items() for word in pair]
+        click.echo(unit_for(place, options), nl=False)
         return
     from collector.hub.folder import HubFolder
     from collector.hub.hub import Options, run
 
-    options = Options(at, https_port, mqtt_port, bundle_folder, question_files, wheels)
-    run(HubFolder(place), options, say)
+    said = context.params
+    messages = ["--log-format", str(said["log_format"])]
+    messages += [f"--{name}" for name in ("verbose", "quiet") if said[name]]
+    chosen = Options(at, https_port, mqtt_port, bundle_folder, question_files, wheels, tuple(messages))
+    run(HubFolder(place), chosen, say)
 
 
 @click.command(
@@ -210,9 +221,10 @@ def invite(
     if not place.is_served:
         say("the hub does not run: start it with collector hub before you use this line")
     until = datetime.fromtimestamp(time.time() + seconds).astimezone()
+    often = "once" if uses == 1 else f"{uses} times"
     say(
-        f"Run one of these lines on {name or 'the board'}, until {until:%H:%M on %d %B}, "
-        f"{counted(uses, 'time')}; without root, end it with | sh -s -- --user"
+        f"Run one of these lines on {name or 'a board'}, {often}, before {until:%H:%M on %d %B}; without "
+        "root, end it with | sh -s -- --user"
     )
     line = curl_line(settings, pin, secret)
     click.echo(line)

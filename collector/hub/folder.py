@@ -5,7 +5,7 @@ Nothing in it names the folder's own path, so a stopped hub's folder can move, t
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -66,6 +66,7 @@ class HubFolder:
         self.wheels = path / "wheels"
         self.bundles = path / "bundles"
         self.questions = path / "questions"
+        self._added = path / "questions-added"
         self.metrics_token = path / "metrics-token"
 
     def create(self) -> None:
@@ -150,6 +151,21 @@ class HubFolder:
             f"addresses = [{addresses}]\n"
         )
         self.write(self.settings_file, text.encode())
+
+    def added_questions(self) -> list[str]:
+        """Return a line per question file that the database has: its time, size and name."""
+        if not self.database.exists() or not self._added.exists():
+            return []
+        return self._added.read_text().splitlines()
+
+    def note_added_questions(self, lines: Sequence[str]) -> None:
+        """Note which question files the database has.
+
+        Raises:
+            StorageUnavailable: the file cannot be written.
+        """
+        if list(lines) != self.added_questions():
+            self.write(self._added, "".join(f"{line}\n" for line in lines).encode())
 
     def write(self, file: Path, data: bytes) -> None:
         """Write a private file as a whole.

@@ -24,7 +24,7 @@ from collector.hub.addresses import ALWAYS, checked_address, is_ip, own_addresse
 from collector.hub.authority import certify, pin
 from collector.hub.child import Child
 from collector.hub.folder import HubFolder, HubSettings
-from collector.hub.mosquitto import Mosquitto, check_free
+from collector.hub.mosquitto import Mosquitto, check_free, mosquitto_program
 from collector.hub.register import Register
 from collector.hub.service.access import Access
 from collector.hub.service.joining import Joining
@@ -57,6 +57,8 @@ class Options(NamedTuple):
     bundles: Path | None = None
     questions: tuple[Path, ...] = ()
     wheels: Path | None = None
+    messages: tuple[str, ...] = ()
+    """Options of the collector about its messages."""
 
 
 def run(folder: HubFolder, options: Options, say: Callable[[str], None]) -> None:
@@ -73,6 +75,7 @@ def run(folder: HubFolder, options: Options, say: Callable[[str], None]) -> None
         StorageUnavailable: the folder cannot be written.
     """
     at = None if options.at is None else checked_address(options.at)
+    mosquitto_program()
     folder.create()
     _allow_many_connections()
     with folder.served(), _signals() as stop:
@@ -113,8 +116,8 @@ class _Hub:
                 http_server(listener, self._routes(register, shelf), self._tls),
             ):
                 self._say(
-                    f"the hub answers at {self._settings.url} and {self._settings.broker}; "
-                    "collector invite lets a board join"
+                    f"the hub in {self._folder.path} answers at {self._settings.url} and "
+                    f"{self._settings.broker}; collector invite lets a board join"
                 )
                 self._keep_running(stop, collecting)
             self._say("the hub stops")
@@ -160,7 +163,7 @@ class _Hub:
             return socket.create_server(("", port), backlog=1_024)
         except OSError as error:
             raise BrokerUnavailable(
-                f"port {port} cannot be used: {error.strerror}: choose another with --port"
+                f"port {port} cannot be used: {os.strerror(error.errno or 0)}: choose another with --port"
             ) from None
 
     def _routes(self, register: Register, shelf: Shelf) -> list[Route]:
@@ -186,28 +189,43 @@ class _Hub:
         folder = self._folder
         arguments = ["serve", "--broker", self._own_broker, "--db", str(folder.database)]
         arguments += ["--password-file", str(folder.collector_password), "--ca-file", str(folder.ca_cert)]
-        return Child("the collector", _command(*arguments), self._say)
+        return Child("the collector", _command(*arguments, *self._options.messages), self._say)
 
     def _add_questions(self) -> None:
-        """Take question files over, and add all of them to the database, which then can score answers."""
+        """Take question files over, and add new ones to the database, which then can score answers."""
         folder = self._folder
         for file in self._options.questions:
             try:
                 folder.write(folder.questions / file.name, file.read_bytes())
             except OSError as error:
                 raise BadInput(f"question file {str(file)!r} cannot be read: {error.strerror}") from None
+        before = folder.added_questions()
+        added = []
         for name in question_files(folder.questions):
-            added = folder.questions / name
+            about = (folder.questions / name).stat()
+            stamp = f"{about.st_mtime_ns} {about.st_size} {name}"
+            if stamp in before or self._added(name):
+                added.append(stamp)
+        folder.note_added_questions(added)
+
+    def _added(self, name: str) -> bool:
+        folder = self._folder
+        file = str(folder.questions / name)
+        try:
             done = subprocess.run(  # noqa: S603  # our own command
-                _command("questions", "add", str(added), "--answerable-only", "--db", str(folder.database)),
+                _command("questions", "add", file, "--answerable-only", "--db", str(folder.database)),
                 capture_output=True,
                 text=True,
                 timeout=_ADD_SECONDS,
                 check=False,
             )
-            if done.returncode:
-                why = (done.stderr.strip().splitlines() or ["no reason is given"])[-1]
-                self._say(Problem(f"the questions {name!r} are not used: {why.removeprefix('collector: ')}"))
+        except (OSError, subprocess.TimeoutExpired) as error:
+            self._say(Problem(f"the questions {name!r} are not used: {error}"))
+            return False
+        if done.returncode:
+            why = (done.stderr.strip().splitlines() or ["no reason is given"])[-1]
+            self._say(Problem(f"the questions {name!r} are not used: {why.removeprefix('collector: ')}"))
+        return done.returncode == 0
 
 
 def _settled(folder: HubFolder, options: Options, say: Callable[[str], None]) -> HubSettings:

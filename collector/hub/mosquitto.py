@@ -39,9 +39,8 @@ class Mosquitto:
         self._folder = folder
         self._port = settings.mqtt_port
         self._config = folder.mosquitto / "mosquitto.conf"
-        self._child = Child(
-            "Mosquitto", (_program(), "-c", str(self._config)), say, folder.mosquitto / "mosquitto.log"
-        )
+        command = (mosquitto_program(), "-c", str(self._config))
+        self._child = Child("Mosquitto", command, say, folder.mosquitto / "mosquitto.log")
         self._applied = ""
 
     @property
@@ -115,8 +114,8 @@ def check_free(port: int, option: str) -> None:
         socket.create_server(("", port)).close()
     except OSError as error:
         raise BrokerUnavailable(
-            f"port {port} cannot be used: {error.strerror}: end the program that has it, or choose another "
-            f"port with {option}"
+            f"port {port} cannot be used: {os.strerror(error.errno or 0)}: end the program that has it, or "
+            f"choose another port with {option}"
         ) from None
 
 
@@ -129,7 +128,12 @@ def _stamp(folder: HubFolder) -> str:
     return f"{found.st_ino} {found.st_mtime_ns} {found.st_size}"
 
 
-def _program() -> str:
+def mosquitto_program() -> str:
+    """Return the path of Mosquitto.
+
+    Raises:
+        BadInput: it is not installed; the message has the line that installs it.
+    """
     found = shutil.which("mosquitto", path=_PLACES)
     if found is None:
         raise BadInput(

@@ -3,18 +3,19 @@
 import getpass
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from collector.hub.shipped import unit_file
 
 
-def unit_for(folder: Path) -> str:
-    """Return `distilbench-hub.service` for this program, this user and a folder."""
+def unit_for(folder: Path, options: Sequence[str] = ()) -> str:
+    """Return `distilbench-hub.service` for this program and user, a folder, and further options."""
     place = folder.absolute()
     program = Path(sys.executable).parent / "collector"
     user = getpass.getuser()
     replaced = {
-        "ExecStart=": shlex.join([str(program), "hub", "--dir", str(place)]),
+        "ExecStart=": shlex.join([str(program), "hub", "--dir", str(place), *options]).replace("%", "%%"),
         "User=": user,
         "Group=": "",
         "ReadWritePaths=": str(place),

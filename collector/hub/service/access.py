@@ -56,7 +56,7 @@ class Guesses:
         """
         with self._lock:
             count = self._count(_network(host), time.monotonic())
-        if count >= WRONG_AT_ONCE:
+        if count > WRONG_AT_ONCE - 1:
             raise Denied(429, "too many wrong passes came from this address: try again in a minute")
 
     def note(self, host: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -70,7 +71,7 @@ class SharedFiles:
 
     async def wheels(self, request: Request) -> Response:
         """Return the lines `SHA256  FILENAME` of what a board installs."""
-        self._access.by_login(request)
+        await run_in_threadpool(self._access.by_login, request)
         return await wheel_list(self._shelf, request)
 
     def wheel(self, request: Request) -> Response:

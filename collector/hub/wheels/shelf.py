@@ -22,6 +22,7 @@ from commandline.disk import open_plain
 
 OLDEST_GLIBC: Final = 17
 """Minor version of the oldest glibc that wheels of these days are for (manylinux2014)."""
+_DRAFT: Final = "collecting-"
 _COLLECT_SECONDS: Final = 1_800.0
 _PYTHON: Final = re.compile(r"3\.(1[1-9]|[2-9][0-9])")
 _LIBC: Final = re.compile(r"glibc2\.([1-9][0-9])")
@@ -94,6 +95,8 @@ class Shelf:
         try:
             for folder in (self._pool, self._lists):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for left in self._folder.glob(f"{_DRAFT}*"):  # of a hub that was killed
+                shutil.rmtree(left, ignore_errors=True)
         except OSError as error:
             raise StorageUnavailable(f"{str(self._folder)!r} cannot be written: {error.strerror}") from None
         if self._source is not None and not any(self._source.glob("*.whl")):
@@ -137,7 +140,7 @@ class Shelf:
         """Return the name of distilbench's own wheel, which is made once per start."""
         with self._own_lock:
             if self._own is None:
-                with tempfile.TemporaryDirectory(dir=self._folder) as made:
+                with tempfile.TemporaryDirectory(dir=self._folder, prefix=_DRAFT) as made:
                     given = sorted((self._source or Path(made)).glob("distilbench-*.whl"), key=_age)
                     wheel = given[-1] if given else own_wheel(Path(made))
                     draft = Path(made, "draft")
@@ -162,7 +165,7 @@ class Shelf:
 
     def _collected(self, kind: Kind, own: str) -> list[str]:
         self._say(f"collecting wheels for {kind}")
-        with tempfile.TemporaryDirectory(dir=self._folder) as made:
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=_DRAFT) as made:
             _download(kind, self._pool / own, self._source, Path(made), self._folder / "cache")
             found = sorted(path.name for path in Path(made).glob("*.whl") if path.name != own)
             for name in found:

@@ -1,4 +1,4 @@
-"""`collector hub` as a process of its own, on free ports of the loopback interface, and what boards ask it."""
+"""`collector hub` as a process of its own, on free ports, and what boards ask it."""
 
 import http.client
 import io
@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import urlencode
 
+from collector.hub.register import Register
 from commandline.broker_address import BrokerAddress, Secret
 from tests.canary import look, made
 from tests.collector.command import collector
@@ -83,6 +84,14 @@ class RunningHub:
             if int(rest.split()[1]) == self.process.pid:
                 found["mosquitto" if name == "mosquitto" else "collector"] = int(path.parent.name)
         return found
+
+    def new_pass(self, device: str | None = None, seconds: float = 600.0, uses: int = 1) -> str:
+        """A pass as `invite` makes it, without a process of its own."""
+        return Register(self.folder / "register.db").invite(device, seconds, uses)
+
+    def joined(self, device: str) -> str:
+        """Let a device in; returns its password."""
+        return self.password(self.join(self.new_pass(device), device))
 
     def invite(self, *arguments: str) -> Invited:
         done = collector("invite", "--dir", self.folder, *arguments)

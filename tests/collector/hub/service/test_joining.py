@@ -1,12 +1,11 @@
 """A real hub, asked with real curl and wget: passes, the pin, credentials, wheels and unit files."""
 
 import hashlib
-import time
 import tomllib
 
 import pytest
 
-from tests.collector.command import collector
+from collector.hub.register import Register
 from tests.collector.hub.running_hub import RunningHub, files_in, run_line
 from tests.installed import program
 
@@ -22,9 +21,12 @@ def test_a_line_fetches_the_script_of_this_hub_for_this_device(hub: RunningHub) 
     assert (script.status, script.headers["content-type"]) == (200, "text/x-shellscript; charset=utf-8")
     assert script.text.startswith("#!/bin/sh")
     assert f"https://127.0.0.1:{hub.port}" in script.text
-    assert not {"@HUB_URL@", "@PIN@", "@PASS@", "@DEVICE@"} & set(script.text.split("'"))
+    for value in ("PIN", "PASS", "DEVICE", "REFUSAL"):
+        assert f"@{value}@" not in script.text
+    assert "\nDEVICE='pi5-lab-01'\n" in script.text
     assert invited.curl == (
-        f"curl -sSk --pinnedpubkey '{invited.pin}' https://127.0.0.1:{hub.port}/join/{invited.secret} | sudo sh"
+        f"curl -sSk --pinnedpubkey '{invited.pin}' "
+        f"https://127.0.0.1:{hub.port}/join/{invited.secret} | sudo sh"
     )
 
 
@@ -40,37 +42,32 @@ def test_with_another_key_not_a_byte_is_executed(hub: RunningHub, tool: str) -> 
     assert "pinned public key" in other.stderr
 
 
-def test_a_pass_that_is_not_good_gives_a_script_of_one_sentence(hub: RunningHub) -> None:
-    spent, expired, revoked = hub.invite(), hub.invite("--for", "1s"), hub.invite()
-    hub.password(hub.join(spent.secret, "board-of-a-spent-pass"))
-    (revoked_id,) = [
-        line.split()[0]
-        for line in collector("invite", "--dir", hub.folder, "--list").stdout.splitlines()[1:2]
-    ]
-    assert collector("invite", "--dir", hub.folder, "--revoke", revoked_id).returncode == 0
-    time.sleep(1.0)  # until the pass has expired
-    for invited, why in ((spent, "was used already"), (expired, "has expired"), (revoked, "was revoked")):
-        assert hub.get(f"/join/{invited.secret}").status == 200
-        ran = run_line(invited.curl)
-        assert (ran.returncode, ran.stdout) == (1, "")
-        assert ran.stderr == f"distilbench: this pass {why}: ask for a new line (collector invite)\n"
-        refused = hub.join(invited.secret, "another-board")
-        assert (refused.status, refused.text) == (
-            403,
-            f"this pass {why}: ask for a new line (collector invite)\n",
-        )
-    assert "this pass is not known here" in hub.get("/join/guessed").text
-    assert hub.get(f"/join/guessed/wheels?{X86}").status == 403
+@pytest.mark.parametrize("why", ["was used already", "has expired", "was revoked", "is not known here"])
+def test_a_pass_that_is_not_good_gives_a_script_of_one_sentence(hub: RunningHub, why: str) -> None:
+    secret = hub.new_pass(seconds=0.0 if "expired" in why else 600.0)
+    if "used" in why:
+        hub.password(hub.join(secret, "board-of-a-spent-pass"))
+    if "revoked" in why:
+        register = Register(hub.folder / "register.db")
+        register.revoke(register.passes()[0].id)
+    if "known" in why:
+        secret = "guessed"
+    sentence = f"this pass {why}: ask for a new line (collector invite)"
+    assert hub.get(f"/join/{secret}").status == 200
+    ran = run_line(f"curl -sSk https://127.0.0.1:{hub.port}/join/{secret} | sh")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", f"distilbench: {sentence}\n")
+    for refused in (hub.join(secret, "another-board"), hub.get(f"/join/{secret}/wheels?{X86}")):
+        assert (refused.status, refused.text) == (403, f"{sentence}\n")
 
 
 def test_only_credentials_use_a_pass_up(hub: RunningHub) -> None:
-    invited = hub.invite("--uses", "2")
+    secret = hub.new_pass(uses=2)
     for path in ("", f"/wheels?{X86}", "/files/distilbench-agent.service"):
-        assert hub.get(f"/join/{invited.secret}{path}").status == 200
-    hub.password(hub.join(invited.secret, "board-1"))
-    assert hub.get(f"/join/{invited.secret}").text.count("this pass") == 0
-    hub.password(hub.join(invited.secret, "board-2"))
-    assert hub.join(invited.secret, "board-3").status == 403
+        assert hub.get(f"/join/{secret}{path}").status == 200
+    hub.password(hub.join(secret, "board-1"))
+    assert hub.get(f"/join/{secret}").text.count("this pass") == 0
+    hub.password(hub.join(secret, "board-2"))
+    assert hub.join(secret, "board-3").status == 403
 
 
 def test_a_device_gets_its_settings(hub: RunningHub) -> None:
@@ -94,27 +91,27 @@ def test_a_device_gets_its_settings(hub: RunningHub) -> None:
 
 
 def test_a_name_is_given_again_only_to_the_pass_that_is_bound_to_it(hub: RunningHub) -> None:
-    first = hub.password(hub.join(hub.invite("--name", "twice").secret, "twice"))
-    anyones = hub.invite()
-    refused = hub.join(anyones.secret, "twice")
+    first = hub.password(hub.join(hub.new_pass("twice"), "twice"))
+    anyones = hub.new_pass()
+    refused = hub.join(anyones, "twice")
     assert refused.status == 409
     assert "a device named twice has joined already" in refused.text
     assert hub.get_as("twice", first, "/bundles/").status == 200, "the device that has it keeps it"
-    second = hub.password(hub.join(hub.invite("--name", "twice").secret, "twice"))
+    second = hub.password(hub.join(hub.new_pass("twice"), "twice"))
     assert hub.get_as("twice", second, "/bundles/").status == 200
     assert hub.get_as("twice", first, "/bundles/").status == 401
-    hub.password(hub.join(anyones.secret, "somebody-else"))
+    hub.password(hub.join(anyones, "somebody-else"))
 
 
 @pytest.mark.parametrize("name", ["collector", "Großer Pi", "", "../x", "a" * 64])
 def test_a_name_that_no_device_may_have_is_refused_and_uses_nothing_up(hub: RunningHub, name: str) -> None:
-    invited = hub.invite()
-    assert hub.join(invited.secret, name).status == 403
-    assert hub.get(f"/join/{invited.secret}").text.count("this pass") == 0
+    secret = hub.new_pass()
+    assert hub.join(secret, name).status == 403
+    assert hub.get(f"/join/{secret}").text.count("this pass") == 0
 
 
 def test_wheels_are_those_of_the_board_and_are_resumable(hub: RunningHub) -> None:
-    place = f"/join/{hub.invite().secret}"
+    place = f"/join/{hub.new_pass()}"
     lines = hub.get(f"{place}/wheels?{X86}").text.splitlines()
     names = {name: digest for digest, name in (line.split("  ") for line in lines)}
     needed = "needed-1.0-cp311-cp311-manylinux_2_28_x86_64.whl"
@@ -139,7 +136,7 @@ def test_wheels_are_those_of_the_board_and_are_resumable(hub: RunningHub) -> Non
     ],
 )
 def test_a_board_without_wheels_is_told_in_a_sentence(hub: RunningHub, query: str, sentence: str) -> None:
-    answer = hub.get(f"/join/{hub.invite().secret}/wheels?{query}")
+    answer = hub.get(f"/join/{hub.new_pass()}/wheels?{query}")
     assert answer.status == 404
     assert answer.text.startswith(sentence)
     assert len(answer.text.splitlines()) == 1
@@ -149,10 +146,10 @@ def test_a_board_without_wheels_is_told_in_a_sentence(hub: RunningHub, query: st
     "path", ["files/../hub.toml", "files/%2e%2e%2fca.key", "wheels/..%2f..%2fca.key", "wheels/../../ca.key"]
 )
 def test_nothing_else_of_the_folder_is_served(hub: RunningHub, path: str) -> None:
-    answer = hub.get(f"/join/{hub.invite().secret}/{path}")
+    answer = hub.get(f"/join/{hub.new_pass()}/{path}")
     assert answer.status == 404
     assert b"PRIVATE" not in answer.data
 
 
 def test_a_form_that_is_too_large_is_refused(hub: RunningHub) -> None:
-    assert hub.join(hub.invite().secret, "a" * 10_000).status == 413
+    assert hub.join(hub.new_pass(), "a" * 10_000).status == 413

@@ -1,0 +1,65 @@
+"""Wheels are collected once, kept over restarts, and collected again for another distilbench."""
+
+from pathlib import Path
+
+import pytest
+
+from collector.errors import BadInput
+from collector.hub.wheels.own_wheel import NoWheel
+from collector.hub.wheels.shelf import Kind, Shelf, kind_of
+from tests.collector.hub.wheels.fake_wheels import fake_wheel, wheel_folder
+
+KIND = Kind("3.11", "x86_64", 36)
+
+
+def listed(shelf: Shelf, kind: Kind = KIND) -> list[str]:
+    shelf.prepare()
+    return [line.partition("  ")[2] for line in shelf.listing(kind).result(60)]
+
+
+def test_wheels_are_collected_once(tmp_path: Path) -> None:
+    source, said = wheel_folder(tmp_path / "wheelhouse"), list[str]()
+    names = listed(Shelf(tmp_path / "wheels", source, said.append))
+    assert names[0] == "distilbench-0.1.0-py3-none-any.whl"
+    assert said == [
+        "collecting wheels for Python 3.11 on x86_64 with glibc 2.36",
+        "collected 2 wheels for Python 3.11 on x86_64 with glibc 2.36",
+    ]
+    (tmp_path / "wheels" / "collecting-left").mkdir()
+    assert listed(Shelf(tmp_path / "wheels", source, said.append)) == names
+    assert len(said) == 2
+    fake_wheel(source, "distilbench", "0.2.0", "py3-none-any", ["needed"])
+    assert listed(Shelf(tmp_path / "wheels", source, said.append))[0].startswith("distilbench-0.2.0")
+    assert len(said) == 4
+    assert {path.name for path in (tmp_path / "wheels").iterdir()} == {"pool", "lists"}
+
+
+def test_what_is_missing_is_named_and_tried_again(tmp_path: Path) -> None:
+    source = wheel_folder(tmp_path / "wheelhouse")
+    shelf = Shelf(tmp_path / "wheels", source, str)
+    with pytest.raises(NoWheel, match="the hub has no wheels for Python 3.12 on x86_64 .*needed"):
+        listed(shelf, Kind("3.12", "x86_64", 36))
+    fake_wheel(source, "needed", "1.1", "py3-none-any")
+    assert "needed-1.1-py3-none-any.whl" in listed(shelf, Kind("3.12", "x86_64", 36))
+
+
+def test_a_folder_without_wheels_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="has no wheels: deploy/make-wheelhouse.sh fills one"):
+        Shelf(tmp_path / "wheels", tmp_path, str).prepare()
+
+
+def test_a_wheel_that_is_cut_or_missing_is_not_listed(tmp_path: Path) -> None:
+    source = wheel_folder(tmp_path / "wheelhouse")
+    shelf = Shelf(tmp_path / "wheels", source, str)
+    for name in listed(shelf)[1:]:
+        (tmp_path / "wheels" / "pool" / name).unlink()
+    assert len(listed(shelf)) == 2
+    for name in ("", "..", "needed.whl", "../lists/x.whl", "a-b-c-d-e-f-g.whl", "needed-1.0.tar.gz"):
+        assert shelf.open(name) is None
+
+
+def test_a_kind_is_what_a_board_says_of_itself() -> None:
+    assert kind_of("3.13", "aarch64", "glibc2.41") == Kind("3.13", "aarch64", 41)
+    for wrong in (("3.10", "x86_64", "glibc2.36"), ("3.11", "riscv64", "glibc2.36"), ("3.11", "x86_64", "")):
+        with pytest.raises(NoWheel, match="there are no wheels for"):
+            kind_of(*wrong)
