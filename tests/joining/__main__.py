@@ -6,6 +6,7 @@
 systemd does not run in the Debian, so this proof starts `agent serve` as the script says.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -148,8 +149,8 @@ def _prove(root: DebianRoot, board: Board, hub: "_Hub", away: float, limit: int)
             check(DEVICE in report, f"the report does not show the board:\n{report}")
             devices = program("collector", "devices", "--db", hub.database)
             check(DEVICE in devices, f"the board is not among the devices:\n{devices}")
-            runs = query(hub.database, "SELECT status FROM runs")
-            check([run["status"] for run in runs] == ["complete"] * 2, f"the runs are {runs}")
+            runs = json.loads(program("collector", "runs", "--db", hub.database, "--json"))
+            check([run["state"] for run in runs] == ["complete"] * 2, f"the runs are {runs}")
             step("removing the device")
             hub.remove()
             _until(lambda: "does not let this agent in" in hub.said_by_board(), "it is still connected")
