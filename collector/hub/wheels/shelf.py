@@ -157,10 +157,11 @@ class Shelf:
         return self._lists / name
 
     def _kept(self, kind: Kind) -> list[str] | None:
-        with suppress(OSError):
-            names = self._list_file(kind).read_text().split()
-            if names and all((self._pool / name).is_file() for name in names):
-                return names
+        with suppress(OSError, ValueError):
+            kept = dict(line.split()[::-1] for line in self._list_file(kind).read_text().splitlines())
+            # A power cut may leave a file without its content.
+            if kept and all(self._digest(name) == digest for name, digest in kept.items()):
+                return list(kept)
         return None
 
     def _collected(self, kind: Kind, own: str) -> list[str]:
@@ -171,7 +172,7 @@ class Shelf:
             for name in found:
                 (Path(made) / name).replace(self._pool / name)
         draft = self._list_file(kind).with_suffix(".part")
-        draft.write_text("".join(f"{name}\n" for name in found))
+        draft.write_text("".join(f"{self._digest(name)}  {name}\n" for name in found))
         draft.replace(self._list_file(kind))
         self._say(f"collected {len(found) + 1} wheels for {kind}")
         return found
