@@ -79,7 +79,10 @@ def run(folder: HubFolder, options: Options, say: Callable[[str], None]) -> None
     _allow_many_connections()
     with folder.served(), _signals() as stop:
         settings = settle_settings(folder, options._replace(at=at), say)
-        _Hub(folder, settings, options, say).run(stop)
+        try:
+            _Hub(folder, settings, options, say).run(stop)
+        except OSError as error:
+            raise StorageUnavailable(f"the hub cannot use its folder: {error}") from None
 
 
 class _Hub:
@@ -211,9 +214,9 @@ def settle_settings(folder: HubFolder, options: Options, say: Callable[[str], No
     if before.at and at != before.at:
         say(
             Problem(
-                f"the hub's address was {before.at} and is {at} now: boards that joined look for "
-                f"{before.at}; give this machine its old address again (a reservation in the router), or run "
-                "the line of collector invite --name DEVICE again on each board"
+                f"the hub's address was {before.at} and is {at} now: boards that joined look for it at "
+                f"{' and '.join(before.addresses)}; if they do not find it, give this machine its old "
+                "address again (a reservation in the router), or run a line of collector invite --name DEVICE on each"
             )
         )
     known = (at, *before.addresses, *own_names()[:1])

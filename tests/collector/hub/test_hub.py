@@ -66,8 +66,8 @@ def test_a_folder_moves_to_another_machine_with_another_address(folder: Path) ->
     moved = folder.rename(folder.with_name("moved folder"))
     with RunningHub(moved, at="localhost") as hub:
         assert hub.says(
-            "the hub's address was 127.0.0.1 and is localhost now: boards that joined look for 127.0.0.1; "
-            "give this machine its old address again"
+            "the hub's address was 127.0.0.1 and is localhost now: boards that joined look for it at "
+            "127.0.0.1"
         )
         assert pin(HubFolder(moved)) == key
         assert f"https://localhost:{hub.port}/join/" in hub.invite().curl

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collector.errors import BadInput
-from collector.hub.wheels.own_wheel import NoWheel
+from collector.hub.wheels.pip import NoWheel
 from collector.hub.wheels.shelf import Kind, Shelf, kind_of
 from tests.collector.hub.wheels.fake_wheels import fake_wheel, wheel_folder
 
@@ -39,7 +39,7 @@ def test_wheels_are_collected_once(tmp_path: Path) -> None:
 def test_what_is_missing_is_named_and_tried_again(tmp_path: Path) -> None:
     source = wheel_folder(tmp_path / "wheelhouse")
     shelf = Shelf(tmp_path / "wheels", source, print)
-    with pytest.raises(NoWheel, match=r"the hub has no wheels for Python 3\.12 on x86_64 .*needed"):
+    with pytest.raises(NoWheel, match=r"the hub cannot collect wheels for Python 3\.12 on x86_64 .*needed"):
         listed(shelf, Kind("3.12", "x86_64", 36))
     fake_wheel(source, "needed", "1.1", "py3-none-any")
     assert "needed-1.1-py3-none-any.whl" in listed(shelf, Kind("3.12", "x86_64", 36))
