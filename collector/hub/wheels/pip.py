@@ -45,8 +45,8 @@ class Pip:
             raise NoWheel(f"the hub cannot {what}: {error}") from None
         if status:
             lines = errors.strip().splitlines() or ["pip says nothing"]
-            told = [error for line in lines if (error := line.removeprefix("ERROR: ")) != line]
-            told = [error for error in told if error != "Exception:"]  # a traceback of pip itself follows
+            told = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+            told = [said for said in told if said != "Exception:"]  # after which pip prints a traceback
             raise NoWheel(f"the hub cannot {what}: {(told or lines)[-1]}")
 
     def stop(self) -> None:
