@@ -216,8 +216,8 @@ def settle_settings(folder: HubFolder, options: Options, say: Callable[[str], No
             Problem(
                 f"the hub's address was {before.at} and is {at} now: boards that joined look for it at "
                 f"{' and '.join(before.addresses)}; if they do not find it, give this machine its old "
-                "address again (a reservation in the router), or run a line of collector invite --name DEVICE "
-                "on each"
+                "address again (a reservation in the router), or run a line of collector invite --name DEVICE"
+                " on each"
             )
         )
     known = (at, *before.addresses, *own_names()[:1])
