@@ -5,7 +5,6 @@ import resource
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,12 +24,13 @@ from collector.hub.authority import certify, pin
 from collector.hub.child import Child
 from collector.hub.folder import HubFolder, HubSettings
 from collector.hub.mosquitto import Mosquitto, check_free, mosquitto_program
+from collector.hub.questions import QuestionFiles
 from collector.hub.register import Register
 from collector.hub.service.access import Access
 from collector.hub.service.joining import Joining
 from collector.hub.service.metrics import Metrics
 from collector.hub.service.routes import routes
-from collector.hub.service.shared_files import SharedFiles, question_files
+from collector.hub.service.shared_files import SharedFiles
 from collector.hub.wheels.shelf import Shelf
 from collector.serving.http_server import http_server
 from commandline.broker_address import BrokerAddress, parse_broker
@@ -38,7 +38,6 @@ from commandline.program.messages import Problem
 
 TICK_SECONDS: Final = 0.25
 _DAY_SECONDS: Final = 86_400.0
-_ADD_SECONDS: Final = 600.0
 _RUN: Final = """
 import sys
 sys.path.append(sys.argv.pop(1))
@@ -79,8 +78,11 @@ def run(folder: HubFolder, options: Options, say: Callable[[str], None]) -> None
     folder.create()
     _allow_many_connections()
     with folder.served(), _signals() as stop:
-        settings = _settled(folder, options._replace(at=at), say)
-        _Hub(folder, settings, options, say).run(stop)
+        settings = settle_settings(folder, options._replace(at=at), say)
+        try:
+            _Hub(folder, settings, options, say).run(stop)
+        except OSError as error:
+            raise StorageUnavailable(f"the hub cannot use its folder: {error}") from None
 
 
 class _Hub:
@@ -95,6 +97,7 @@ class _Hub:
         self._say = say
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._mosquitto = Mosquitto(folder, settings, say)
+        self._questions = QuestionFiles(folder, _command, say)
 
     def run(self, stop: Event) -> None:
         certify(self._folder, _names(self._settings))
@@ -104,7 +107,7 @@ class _Hub:
         register = Register(self._folder.register)
         if not self._folder.metrics_token.exists():
             self._folder.write(self._folder.metrics_token, f"{os.urandom(16).hex()}\n".encode())
-        self._add_questions()
+        self._questions.take(self._options.questions)
         shelf = Shelf(self._folder.wheels, self._options.wheels, self._say)
         shelf.prepare()
         self._mosquitto.start()
@@ -123,6 +126,7 @@ class _Hub:
             self._say("the hub stops")
         finally:
             shelf.close()
+            self._questions.stop()
             collecting.stop()
             self._mosquitto.stop()
 
@@ -131,6 +135,7 @@ class _Hub:
         while not stop.wait(TICK_SECONDS):
             self._mosquitto.tick()
             collecting.tick()
+            self._questions.tick()
             if time.monotonic() - checked_at > _DAY_SECONDS:
                 checked_at = time.monotonic()
                 self._renew()
@@ -191,45 +196,14 @@ class _Hub:
         arguments += ["--password-file", str(folder.collector_password), "--ca-file", str(folder.ca_cert)]
         return Child("the collector", _command(*arguments, *self._options.messages), self._say)
 
-    def _add_questions(self) -> None:
-        """Take question files over, and add new ones to the database, which then can score answers."""
-        folder = self._folder
-        for file in self._options.questions:
-            try:
-                folder.write(folder.questions / file.name, file.read_bytes())
-            except OSError as error:
-                raise BadInput(f"question file {str(file)!r} cannot be read: {error.strerror}") from None
-        before = folder.added_questions()
-        added = []
-        for name in question_files(folder.questions):
-            about = (folder.questions / name).stat()
-            stamp = f"{about.st_mtime_ns} {about.st_size} {name}"
-            if stamp in before or self._added(name):
-                added.append(stamp)
-        folder.note_added_questions(added)
 
-    def _added(self, name: str) -> bool:
-        folder = self._folder
-        file = str(folder.questions / name)
-        try:
-            done = subprocess.run(  # noqa: S603  # our own command
-                _command("questions", "add", file, "--answerable-only", "--db", str(folder.database)),
-                capture_output=True,
-                text=True,
-                timeout=_ADD_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            self._say(Problem(f"the questions {name!r} are not used: {error}"))
-            return False
-        if done.returncode:
-            why = (done.stderr.strip().splitlines() or ["no reason is given"])[-1]
-            self._say(Problem(f"the questions {name!r} are not used: {why.removeprefix('collector: ')}"))
-        return done.returncode == 0
+def settle_settings(folder: HubFolder, options: Options, say: Callable[[str], None]) -> HubSettings:
+    """Decide the address and the ports of this start, and keep them.
 
-
-def _settled(folder: HubFolder, options: Options, say: Callable[[str], None]) -> HubSettings:
-    """Decide the address and the ports of this start, and keep them."""
+    Raises:
+        BadInput: this machine has no network address, and none is named.
+        StorageUnavailable: the folder cannot be written.
+    """
     before = folder.settings()
     here = own_addresses()
     at = options.at or before.at
@@ -240,9 +214,10 @@ def _settled(folder: HubFolder, options: Options, say: Callable[[str], None]) ->
     if before.at and at != before.at:
         say(
             Problem(
-                f"the hub's address was {before.at} and is {at} now: boards that joined look for "
-                f"{before.at}; give this machine its old address again (a reservation in the router), or run "
-                "the line of collector invite --name DEVICE again on each board"
+                f"the hub's address was {before.at} and is {at} now: boards that joined look for it at "
+                f"{' and '.join(before.addresses)}; if they do not find it, give this machine its old "
+                "address again (a reservation in the router), or run a line of collector invite --name DEVICE"
+                " on each"
             )
         )
     known = (at, *before.addresses, *own_names()[:1])

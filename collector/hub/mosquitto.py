@@ -123,7 +123,7 @@ def _stamp(folder: HubFolder) -> str:
     """Return a text that changes whenever the file of passwords is replaced."""
     try:
         found = folder.passwords.stat()
-    except FileNotFoundError:
+    except OSError:
         return "none"
     return f"{found.st_ino} {found.st_mtime_ns} {found.st_size}"
 

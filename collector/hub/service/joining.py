@@ -17,7 +17,7 @@ from collector.hub.mosquitto import wait_until_applied
 from collector.hub.register import Conflict, Refused
 from collector.hub.service.access import Access, Denied
 from collector.hub.shipped import BOARD, installer, unit_file
-from collector.hub.wheels.own_wheel import NoWheel
+from collector.hub.wheels.pip import NoWheel
 from collector.hub.wheels.shelf import Kind, Shelf, kind_of
 from collector.serving.http_server import HEAD_SECONDS, file_answer, is_plain
 

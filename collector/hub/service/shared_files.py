@@ -95,10 +95,13 @@ class SharedFiles:
             return kept.open("rb")
         except FileNotFoundError:
             return None
-        except (OSError, ContractError) as error:
+        except ContractError as error:
             raise Denied(
-                HTTPStatus.INSUFFICIENT_STORAGE, f"the hub cannot give the questions {name!r}: {error}"
+                HTTPStatus.SERVICE_UNAVAILABLE, f"the questions {name!r} cannot be read: {error}"
             ) from None
+        except OSError as error:
+            why = f"the hub cannot copy the questions {name!r}: {error.strerror or error}"
+            raise Denied(HTTPStatus.INSUFFICIENT_STORAGE, why) from None
 
 
 def question_files(folder: Path) -> list[str]:

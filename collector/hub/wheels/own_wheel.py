@@ -2,54 +2,36 @@
 
 import base64
 import hashlib
-import subprocess
-import sys
 import zipfile
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from collector.errors import StorageUnavailable
 from collector.hub.shipped import clone
+from collector.hub.wheels.pip import NoWheel, Pip
 
 _LEFT_OUT: Final = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 """What an installer adds to a wheel's own files (PEP 376, PEP 610)."""
 _DATE: Final = (2020, 2, 2, 0, 0, 0)
-_BUILD_SECONDS: Final = 300.0
 
 
-class NoWheel(StorageUnavailable):
-    """A wheel cannot be had; the message says why, and what to do."""
-
-
-def own_wheel(folder: Path) -> Path:
+def own_wheel(folder: Path, pip: Pip) -> Path:
     """Make the wheel of this installation in a folder; returns its path.
 
     Raises:
         NoWheel: it cannot be made.
     """
     root = clone()
-    return _packed(folder) if root is None else _built(root, folder)
+    return _packed(folder) if root is None else _built(root, folder, pip)
 
 
-def _built(root: Path, folder: Path) -> Path:
+def _built(root: Path, folder: Path, pip: Pip) -> Path:
     """Build the wheel of a clone."""
     # Without isolation pip downloads no build backend: that also works without internet.
     isolation = ["--no-build-isolation"] if find_spec("hatchling") else []
-    command = [sys.executable, "-P", "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
-    command += [*isolation, "--no-deps", "--wheel-dir", str(folder), str(root)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False)  # noqa: S603  # our own command
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NoWheel(f"the hub cannot build its wheel: {error}") from None
-    found = sorted(folder.glob("distilbench-*.whl"))
-    if done.returncode or not found:
-        why = (done.stderr.strip().splitlines() or ["pip says nothing"])[-1]
-        raise NoWheel(
-            f"the hub cannot build its wheel ({why}): give it one with collector hub --wheels FOLDER"
-        )
-    return found[-1]
+    pip.run("build its wheel", "wheel", *isolation, "--no-deps", "--wheel-dir", str(folder), str(root))
+    return max(folder.glob("distilbench-*.whl"))
 
 
 def _packed(folder: Path) -> Path:

@@ -4,31 +4,27 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Final, NamedTuple
 
 from collector.errors import BadInput, StorageUnavailable
 from collector.hub.shipped import constraints
-from collector.hub.wheels.own_wheel import NoWheel, own_wheel
+from collector.hub.wheels.own_wheel import own_wheel
+from collector.hub.wheels.pip import NoWheel, Pip
 from commandline.disk import open_plain
 
 OLDEST_GLIBC: Final = 17
 """Minor version of the oldest glibc that wheels of these days are for (manylinux2014)."""
 _DRAFT: Final = "collecting-"
-_COLLECT_SECONDS: Final = 1_800.0
 _PYTHON: Final = re.compile(r"3\.(1[1-9]|[2-9][0-9])")
 _LIBC: Final = re.compile(r"glibc2\.([1-9][0-9])")
 _MACHINES: Final = ("aarch64", "x86_64")
 _WHEEL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+]*(-[A-Za-z0-9_.+!]+){4,5}\.whl")
-_FIRST_LINES: Final = re.compile(r"ERROR: (.*)")
 
 
 class Kind(NamedTuple):
@@ -82,6 +78,7 @@ class Shelf:
         self._lock, self._own_lock = Lock(), Lock()
         # Two kinds at a time: many boards may join at once, and others wait without a thread.
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="wheels")
+        self._pip = Pip()
         self._own: str | None = None
         self._digests: dict[tuple[str, int, int], str] = {}
 
@@ -123,7 +120,8 @@ class Shelf:
             return None
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """End what is being collected, and begin nothing more."""
+        self._pip.stop()
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     def _listed(self, kind: Kind) -> list[str]:
@@ -142,7 +140,7 @@ class Shelf:
             if self._own is None:
                 with tempfile.TemporaryDirectory(dir=self._folder, prefix=_DRAFT) as made:
                     given = sorted((self._source or Path(made)).glob("distilbench-*.whl"), key=_age)
-                    wheel = given[-1] if given else own_wheel(Path(made))
+                    wheel = given[-1] if given else own_wheel(Path(made), self._pip)
                     draft = Path(made, "draft")
                     shutil.copyfile(wheel, draft)
                     draft.replace(self._pool / wheel.name)
@@ -157,21 +155,22 @@ class Shelf:
         return self._lists / name
 
     def _kept(self, kind: Kind) -> list[str] | None:
-        with suppress(OSError):
-            names = self._list_file(kind).read_text().split()
-            if names and all((self._pool / name).is_file() for name in names):
-                return names
+        with suppress(OSError, ValueError):
+            kept = dict(line.split()[::-1] for line in self._list_file(kind).read_text().splitlines())
+            # A power cut may leave a file without its content.
+            if kept and all(self._digest(name) == digest for name, digest in kept.items()):
+                return list(kept)
         return None
 
     def _collected(self, kind: Kind, own: str) -> list[str]:
         self._say(f"collecting wheels for {kind}")
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=_DRAFT) as made:
-            _download(kind, self._pool / own, self._source, Path(made), self._folder / "cache")
+            _download(kind, self._pool / own, self._source, Path(made), self._pip)
             found = sorted(path.name for path in Path(made).glob("*.whl") if path.name != own)
             for name in found:
                 (Path(made) / name).replace(self._pool / name)
         draft = self._list_file(kind).with_suffix(".part")
-        draft.write_text("".join(f"{name}\n" for name in found))
+        draft.write_text("".join(f"{self._digest(name)}  {name}\n" for name in found))
         draft.replace(self._list_file(kind))
         self._say(f"collected {len(found) + 1} wheels for {kind}")
         return found
@@ -186,38 +185,18 @@ class Shelf:
         return self._digests[key]
 
 
-def _download(kind: Kind, own: Path, source: Path | None, into: Path, cache: Path) -> None:
-    if find_spec("pip") is None:
-        raise NoWheel(
-            "the hub needs pip to collect wheels, and its environment has none: run "
-            f"{sys.executable} -m ensurepip, or use collector hub --wheels FOLDER"
-        )
+def _download(kind: Kind, own: Path, source: Path | None, into: Path, pip: Pip) -> None:
     platforms = [f"manylinux_2_{minor}_{kind.machine}" for minor in range(kind.glibc, OLDEST_GLIBC - 1, -1)]
     platforms += [f"manylinux2014_{kind.machine}", f"linux_{kind.machine}"]
-    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    command += ["--dest", str(into), "--only-binary=:all:", "--cache-dir", str(cache)]
-    command += ["--python-version", kind.python, "--implementation", "cp"]
-    for platform in platforms:
-        command += ["--platform", platform]
+    options = ["--dest", str(into), "--only-binary=:all:", "--python-version", kind.python]
+    options += ["--implementation", "cp", *(word for name in platforms for word in ("--platform", name))]
     if source is None:
-        command += ["--constraint", str(constraints())]
+        options += ["--constraint", str(constraints())]
     else:
-        command += ["--no-index", "--find-links", str(source)]
+        options += ["--no-index", "--find-links", str(source)]
     # With pip's own wheel, a board needs no package python3-venv.
     tools = ["pip"] if source is None or any(source.glob("pip-*.whl")) else []
-    try:
-        done = subprocess.run(  # noqa: S603  # our own command
-            [*command, str(own), *tools],
-            capture_output=True,
-            text=True,
-            timeout=_COLLECT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NoWheel(f"the hub cannot collect wheels for {kind}: {error}") from None
-    if done.returncode:
-        reasons = _FIRST_LINES.findall(done.stderr) or done.stderr.strip().splitlines()
-        raise NoWheel(f"the hub has no wheels for {kind}: {(reasons or ['pip says nothing'])[-1]}")
+    pip.run(f"collect wheels for {kind}", "download", *options, str(own), *tools)
 
 
 def _constraints_text() -> str:

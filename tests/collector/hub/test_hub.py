@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from collector.errors import BadInput
 from collector.hub import mosquitto
 from collector.hub.authority import pin
 from collector.hub.folder import HubFolder
-from collector.hub.hub import Options, run
+from collector.hub.hub import Options, run, settle_settings
 from collector.hub.register import Register
+from collector.store.database import Store
+from contract.questions import decode_questions
 from tests.collector.command import collector
 from tests.collector.hub.running_hub import RunningHub
 from tests.collector.running_collector import wait_until
@@ -63,15 +66,52 @@ def test_a_folder_moves_to_another_machine_with_another_address(folder: Path) ->
     moved = folder.rename(folder.with_name("moved folder"))
     with RunningHub(moved, at="localhost") as hub:
         assert hub.says(
-            "the hub's address was 127.0.0.1 and is localhost now: boards that joined look for 127.0.0.1; "
-            "give this machine its old address again"
+            "the hub's address was 127.0.0.1 and is localhost now: boards that joined look for it at "
+            "127.0.0.1"
         )
         assert pin(HubFolder(moved)) == key
         assert f"https://localhost:{hub.port}/join/" in hub.invite().curl
         assert hub.get_as("kitchen-pi", password, "/bundles/").status == 200
-    with RunningHub(moved, at=None) as hub:
-        assert not hub.says("address was"), "the address of the last start is kept"
-        assert HubFolder(moved).settings().at == "localhost"
+
+
+class TestAddress:
+    """Which address a start uses, if this machine has the addresses of `here`."""
+
+    @pytest.fixture
+    def settle(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[str, list[str]]]:
+        folder = HubFolder(tmp_path)
+
+        def settled(here: list[str], at: str | None = None) -> tuple[str, list[str]]:
+            said: list[str] = []
+            monkeypatch.setattr("collector.hub.hub.own_addresses", lambda: here)
+            return settle_settings(folder, Options(at=at), said.append).at, said
+
+        return settled
+
+    def test_it_stays_while_the_machine_has_it(self, settle: Callable[..., tuple[str, list[str]]]) -> None:
+        assert settle(["192.168.1.2", "10.0.0.2"]) == ("192.168.1.2", [])
+        assert settle(["10.0.0.2", "192.168.1.2"]) == ("192.168.1.2", [])
+
+    def test_a_change_is_said_with_the_cure_and_the_old_one_is_kept_for_the_certificate(
+        self, settle: Callable[..., tuple[str, list[str]]], tmp_path: Path
+    ) -> None:
+        settle(["192.168.1.2"])
+        at, (said,) = settle(["192.168.1.7"])
+        assert at == "192.168.1.7"
+        assert said.startswith("the hub's address was 192.168.1.2 and is 192.168.1.7 now")
+        assert "a reservation in the router" in said and "collector invite --name DEVICE" in said
+        kept = HubFolder(tmp_path).settings().addresses
+        assert {"192.168.1.2", "192.168.1.7"} <= set(kept)
+        assert settle(["192.168.1.7"]) == ("192.168.1.7", [])
+
+    def test_a_name_stays_wherever_the_machine_is(self, settle: Callable[..., tuple[str, list[str]]]) -> None:
+        settle(["192.168.1.2"], at="workstation.local")
+        assert settle(["10.0.0.9"]) == ("workstation.local", [])
+
+    def test_without_a_network_it_must_be_named(self, settle: Callable[..., tuple[str, list[str]]]) -> None:
+        with pytest.raises(BadInput, match="this machine has no network address: connect it, or name one"):
+            settle([])
+        assert settle([], at="127.0.0.1") == ("127.0.0.1", [])
 
 
 def test_a_mosquitto_and_a_collector_that_die_are_started_again(folder: Path) -> None:
@@ -177,8 +217,6 @@ def test_guessing_is_slow_and_nobody_else_waits(folder: Path) -> None:
 def test_questions_come_without_gold_answers_and_score_what_arrives(
     folder: Path, questions_file: Path
 ) -> None:
-    from contract.questions import decode_questions
-
     with RunningHub(folder, "--questions", questions_file) as hub:
         password = hub.joined("kitchen-pi")
         assert hub.get_as("kitchen-pi", password, "/questions/").text == f"{questions_file.name}\n"
@@ -186,9 +224,21 @@ def test_questions_come_without_gold_answers_and_score_what_arrives(
         assert hub.get(f"/questions/{questions_file.name}").status == 401
         bearer = {"Authorization": f"Bearer {hub.new_pass()}"}
         assert hub.get(f"/questions/{questions_file.name}", **bearer).data == given.data
+        wait_until((folder / "questions-added").exists, "the gold answers to be added")
     own, theirs = decode_questions(questions_file.read_bytes()), decode_questions(given.data)
     assert theirs.sha256 == own.sha256
     assert any(question.golds for question in own.questions)
     assert not any(question.golds for question in theirs.questions)
-    listed = collector("questions", "list", "--db", folder / "results.db")
-    assert questions_file.stem in listed.stdout
+    with Store.open_to_read(folder / "results.db") as store:
+        assert store.value("SELECT name FROM question_sets") == questions_file.stem
+        assert store.value("SELECT count(*) FROM golds") > 0
+
+
+def test_a_question_file_that_is_none_is_said_and_stops_nothing(folder: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text("[]")
+    with RunningHub(folder, "--questions", wrong) as hub:
+        wait_until(lambda: hub.says("the questions 'wrong.json' are not added: "), "the sentence")
+        refused = hub.get("/questions/wrong.json", Authorization=f"Bearer {hub.new_pass()}")
+        assert refused.status == 503
+        assert len(refused.text.splitlines()) == 1

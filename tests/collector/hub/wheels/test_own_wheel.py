@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from collector.hub.wheels import own_wheel as module
-from collector.hub.wheels.own_wheel import NoWheel, own_wheel
+from collector.hub.wheels.own_wheel import own_wheel
+from collector.hub.wheels.pip import NoWheel, Pip
 
 SHIPPED = {
     "collector/hub/board/join.sh",
@@ -24,13 +25,13 @@ SHIPPED = {
 @pytest.mark.proof
 def test_a_wheel_that_was_installed_is_packed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "built").mkdir()
-    built = own_wheel(tmp_path / "built")
+    built = own_wheel(tmp_path / "built", Pip())
     assert set(zipfile.ZipFile(built).namelist()) >= SHIPPED
     site = _installed(built, tmp_path / "site")
     (info,) = site.glob("distilbench-*.dist-info")
     monkeypatch.setattr(module, "clone", lambda: None)
     monkeypatch.setattr(module, "distribution", lambda _name: PathDistribution(info))
-    packed = own_wheel(tmp_path)
+    packed = own_wheel(tmp_path, Pip())
     again = _installed(packed, tmp_path / "again")
     names = {path.relative_to(site) for path in site.rglob("*") if path.is_file() and _own(path)}
     assert names == {path.relative_to(again) for path in again.rglob("*") if path.is_file() and _own(path)}
@@ -46,7 +47,7 @@ def test_a_program_that_is_not_installed_has_no_wheel(
     monkeypatch.setattr(module, "clone", lambda: None)
     monkeypatch.setattr(module, "distribution", missing)
     with pytest.raises(NoWheel, match="collector hub --wheels FOLDER"):
-        own_wheel(tmp_path)
+        own_wheel(tmp_path, Pip())
 
 
 def _own(path: Path) -> bool:

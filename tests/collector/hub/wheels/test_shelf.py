@@ -1,11 +1,13 @@
 """Wheels are collected once, kept over restarts, and collected again for another distilbench."""
 
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from collector.errors import BadInput
-from collector.hub.wheels.own_wheel import NoWheel
+from collector.hub.wheels.pip import NoWheel
 from collector.hub.wheels.shelf import Kind, Shelf, kind_of
 from tests.collector.hub.wheels.fake_wheels import fake_wheel, wheel_folder
 
@@ -36,24 +38,28 @@ def test_wheels_are_collected_once(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_named_and_tried_again(tmp_path: Path) -> None:
     source = wheel_folder(tmp_path / "wheelhouse")
-    shelf = Shelf(tmp_path / "wheels", source, str)
-    with pytest.raises(NoWheel, match="the hub has no wheels for Python 3.12 on x86_64 .*needed"):
+    shelf = Shelf(tmp_path / "wheels", source, print)
+    with pytest.raises(NoWheel, match=r"the hub cannot collect wheels for Python 3\.12 on x86_64 .*needed"):
         listed(shelf, Kind("3.12", "x86_64", 36))
     fake_wheel(source, "needed", "1.1", "py3-none-any")
     assert "needed-1.1-py3-none-any.whl" in listed(shelf, Kind("3.12", "x86_64", 36))
 
 
 def test_a_folder_without_wheels_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="has no wheels: deploy/make-wheelhouse.sh fills one"):
-        Shelf(tmp_path / "wheels", tmp_path, str).prepare()
+    with pytest.raises(BadInput, match="has no wheels: deploy/make-wheelhouse"):
+        Shelf(tmp_path / "wheels", tmp_path, print).prepare()
 
 
-def test_a_wheel_that_is_cut_or_missing_is_not_listed(tmp_path: Path) -> None:
+def test_a_wheel_that_is_cut_or_missing_is_collected_again(tmp_path: Path) -> None:
     source = wheel_folder(tmp_path / "wheelhouse")
-    shelf = Shelf(tmp_path / "wheels", source, str)
-    for name in listed(shelf)[1:]:
-        (tmp_path / "wheels" / "pool" / name).unlink()
-    assert len(listed(shelf)) == 2
+    shelf = Shelf(tmp_path / "wheels", source, print)
+    names = listed(shelf)
+    pool = tmp_path / "wheels" / "pool"
+    spoils: tuple[Callable[[Path], object], ...] = (Path.unlink, lambda file: file.write_bytes(b""))
+    for spoil in spoils:
+        spoil(pool / names[1])
+        assert listed(shelf) == names
+        assert zipfile.is_zipfile(pool / names[1])
     for name in ("", "..", "needed.whl", "../lists/x.whl", "a-b-c-d-e-f-g.whl", "needed-1.0.tar.gz"):
         assert shelf.open(name) is None
 
