@@ -89,9 +89,20 @@ def test_a_machine_joins_upgrades_goes_back_and_leaves(hub: RunningHub, home: Pa
     assert not list((home / ".local/share/distilbench").glob("joining.*"))
 
     first = current(home)
+    # As if the hub had had another address when the machine joined.
+    at = f"127.0.0.1:{hub.port}"
+    for name, old, new in (
+        ("hub.toml", f"https://{at}", f"https://192.0.2.7:{hub.port}"),
+        ("agent.toml", "@127.0.0.1:", "@192.0.2.7:"),
+    ):
+        changed = (settings / name).read_text().replace(old, new)
+        assert new in changed
+        (settings / name).write_text(changed)
     again = joins(home, invited.curl)  # the pass is used up
     assert again.returncode == 0, again.stderr
     assert "program    up to date" in again.stderr and "new-pi has joined" in again.stderr
+    assert "the hub is at 127.0.0.1 now, no longer at 192.0.2.7" in again.stderr
+    assert "192.0.2.7" not in (settings / "agent.toml").read_text() + (settings / "hub.toml").read_text()
     assert current(home) == first
     assert "there is no previous version" in joins(home, invited.curl, "--rollback").stderr
 

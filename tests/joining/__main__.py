@@ -35,6 +35,7 @@ _AS_SERVICE: Final = "setpriv --reuid=distilbench --regid=distilbench --init-gro
 """Starts a program as systemd does for `User=`, with no other process in between."""
 _SERVE: Final = f"{_AS_SERVICE} /opt/distilbench/current/bin/agent serve --config /etc/distilbench/agent.toml"
 _STATE: Final = "/var/lib/distilbench"
+_PLAN: Final = "/etc/distilbench/plan.toml"
 _ALLOWED: Final = (
     *(
         "/opt/distilbench",
@@ -151,6 +152,8 @@ def _prove(root: DebianRoot, board: Board, hub: "_Hub", away: float, limit: int)
             check(DEVICE in devices, f"the board is not among the devices:\n{devices}")
             runs = json.loads(program("collector", "runs", "--db", hub.database, "--json"))
             check([run["state"] for run in runs] == ["complete"] * 2, f"the runs are {runs}")
+            step("a plan, and a service manager")
+            _with_a_service_manager(board, line)
             step("removing the device")
             hub.remove()
             _until(lambda: "does not let this agent in" in hub.said_by_board(), "it is still connected")
@@ -160,6 +163,25 @@ def _prove(root: DebianRoot, board: Board, hub: "_Hub", away: float, limit: int)
     board.run("sh /opt/distilbench/current/install-agent.sh --purge")
     left = [path for path in root.differences() if not path.startswith(_ALLOWED[4:])]
     check(not left, f"purging did not remove {left}")
+
+
+def _with_a_service_manager(board: Board, line: str) -> None:
+    """Run the line where systemd seems to run: a program in its place notes what it is asked for."""
+    board.run("mkdir -p /run/systemd/system /mnt/feigned")
+    board.run("printf '#!/bin/sh\\necho \"$*\" >>/mnt/calls\\n' >/mnt/feigned/systemctl")
+    board.run("chmod +x /mnt/feigned/systemctl")
+    for plan, sentence in ((True, f"{_PLAN} is kept"), (False, "distilbench-agent.timer is removed")):
+        board.run(f"echo 'every-hours = 168' >{_PLAN}" if plan else f"rm {_PLAN}")
+        said = board.run(f"PATH=/mnt/feigned:$PATH; {line}")
+        check(sentence in said, f"the line does not say what becomes of the plan: {said}")
+        check(f"{DEVICE} has joined; it waits for work (" in said, f"it does not wait for work: {said}")
+        calls = board.run("cat /mnt/calls && rm /mnt/calls")
+        wanted = ["enable --quiet distilbench-agent-serve.service", "restart distilbench-agent-serve.service"]
+        wanted.append(f"{'enable' if plan else 'disable'} --quiet --now distilbench-agent.timer")
+        check(not set(wanted) - set(calls.splitlines()), f"systemctl was called with {calls}")
+        units = board.run("ls /etc/systemd/system")
+        check(("distilbench-agent.timer" in units) == plan, f"the units are {units}")
+    board.run("rm -r /run/systemd /mnt/feigned")
 
 
 def _measure(board: Board, limit: int, flush_seconds: int) -> None:

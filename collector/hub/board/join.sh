@@ -138,7 +138,8 @@ make_work_folder() {
 
 clean_up() {
     rm -rf "$work"
-    rmdir "$before_it" 2>/dev/null || true # if nothing was installed
+    [ -z "${release:-}" ] || drop_release # if it is not in use by now
+    rmdir "$before_it" 2>/dev/null || true # if nothing is installed
 }
 
 # --- what comes from the hub -----------------------------------------------------------------------------------
@@ -272,10 +273,8 @@ try:
 except sqlite3.Error:
     rows = []
 print(", ".join(name for (name,) in rows))' "$DATA/outbox.db" "$name") || others=''
-    [ -z "$others" ] || {
-        drop_release
+    [ -z "$others" ] ||
         fail "results of '$others' wait here, and this machine would join as '$name': deliver them with 'agent flush', or invite it as '$others'"
-    }
 }
 
 # Replaces where results go; keeps the other settings, and a copy of the old ones.
@@ -298,7 +297,8 @@ follow_hub() {
     [ "$old" != "$HUB" ] || return 0
     was=$(host_of "$old") is=$(host_of "$HUB")
     sed -i "s|^url = .*|url = \"$HUB\"|" "$SETTINGS/hub.toml"
-    sed -i "s|^\(broker *= *\".*@\)$was\([:\"]\)|\1$is\2|" "$SETTINGS/agent.toml"
+    pattern=$(echo "$was" | sed 's/[][.]/\\&/g')
+    sed -i "s|^\(broker *= *\".*@\)$pattern\([:\"]\)|\1$is\2|" "$SETTINGS/agent.toml"
     say "settings   the hub is at $is now, no longer at $was"
 }
 
