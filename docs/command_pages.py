@@ -48,7 +48,7 @@ VARIABLES: Final = {
     "XDG_CONFIG_HOME": "`agent`, `collector`: the user's configuration files are in the folder `distilbench` "
     "in this folder. Default: `~/.config`.",
     f"{PREFIX}HUB_DIR": "`collector hub`, `invite`, `remove`: the hub's folder, as `--dir`.",
-    "XDG_DATA_HOME": "`collector hub`, `invite`, `remove`: the hub's folder is `distilbench/hub` in this folder. "
+    "XDG_DATA_HOME": "`collector hub`, `invite`, `remove`: the hub is in `distilbench/hub` in this folder. "
     "Default: `~/.local/share`.",
     "XDG_STATE_HOME": "`agent`: the state folder is `distilbench` in this folder. Default: `~/.local/state`.",
     "GLIBC_TUNABLES": "`agent`: `--huge-pages` adds `glibc.malloc.hugetlb` to it for the measured process.",
