@@ -57,6 +57,8 @@ class BrokerAddress(NamedTuple):
     cert_file: Path | None = None
     """The client's own certificate."""
     key_file: Path | None = None
+    other_hosts: tuple[str, ...] = ()
+    """Other addresses and names of the same broker, for when it is not at `host` any more."""
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

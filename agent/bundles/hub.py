@@ -1,45 +1,30 @@
 """The hub that this machine has joined: where it is, and what it gives to its devices.
 
-The script that lets a machine join writes `hub.toml` beside the agent's configuration. It names every
-address that the hub had when this machine joined, since the first may change. The hub's certificate names
-them all, and is signed by the authority that this machine trusts.
+The hub's certificate names every address that `hub.toml` does, and is signed by the authority that this
+machine trusts.
 """
 
 import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
-
-import msgspec
+from typing import Final, NamedTuple
 
 from agent.bundles.fetch import Fetched, Show, fetch, read_whole
 from agent.bundles.http import Login
+from agent.bundles.hub_settings import HubSettings
 from agent.errors import BadInput, BundleRefused, NotFetched
 from commandline.broker_address import BrokerAddress, read_password
 from commandline.connection.tls import tls_context
 from commandline.disk import public_mode, write_whole
 from contract.bundle import bundle_name
 from contract.codec import printable
-from contract.config import MAX_CONFIG_BYTES, decode_toml
-from contract.errors import ContractError, Malformed
+from contract.errors import ContractError
 from contract.questions import MAX_QUESTION_FILE_BYTES, HasUnanswerable, decode_questions
 
-HUB_FILE: Final = "hub.toml"
 QUESTIONS_SUFFIX: Final = ".json"
 _REACH_SECONDS: Final = 5.0
 _MAX_LIST_BYTES: Final = 100_000
 _MOST_NAMES: Final = 20
-
-_Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
-
-
-class HubSettings(msgspec.Struct, frozen=True, rename="kebab"):
-    """What `hub.toml` says; later versions may add keys."""
-
-    url: str
-    addresses: tuple[str, ...]
-    https_port: _Port
-    mqtt_port: _Port
 
 
 class Hub(NamedTuple):
@@ -48,23 +33,6 @@ class Hub(NamedTuple):
     url: str
     """Without a slash at its end."""
     login: Login
-
-
-def read_settings(file: Path) -> HubSettings:
-    """Read a file `hub.toml`.
-
-    Raises:
-        BadInput: it cannot be read, or is damaged.
-    """
-    shown = f"'{printable(str(file))}'"
-    try:
-        with file.open("rb") as opened:
-            tables = decode_toml(opened.read(MAX_CONFIG_BYTES + 1), "hub")
-        return msgspec.convert(tables, HubSettings)
-    except OSError as error:
-        raise BadInput(f"cannot read the hub's settings {shown}: {error.strerror}") from None
-    except (Malformed, msgspec.ValidationError) as error:
-        raise BadInput(f"{shown}: {error}: join the hub again with a line of 'collector invite'") from None
 
 
 def reached(
@@ -90,13 +58,21 @@ def reached(
         raise BadInput(str(error)) from None
     login = Login(device_id, read_password(password_file, BadInput), tls)
     others = [f"https://{_in_url(address)}:{settings.https_port}" for address in settings.addresses]
+    reasons = []
     for url in dict.fromkeys((settings.url.rstrip("/"), *others)):
         host = url.removeprefix("https://").rpartition(":")[0].strip("[]")
-        with suppress(OSError), socket.create_connection((host, settings.https_port), _REACH_SECONDS):
-            return Hub(url, login)
+        try:
+            # Another machine may have this address now: its certificate is not signed by our authority.
+            with (
+                socket.create_connection((host, settings.https_port), _REACH_SECONDS) as wire,
+                tls.wrap_socket(wire, server_hostname=host),
+            ):
+                return Hub(url, login)
+        except OSError as error:
+            reasons.append(f"{host}: {printable(error.strerror or str(error))}")
     raise NotFetched(
-        f"the hub at '{printable(settings.url)}' cannot be reached, nor at its other addresses: is "
-        "'collector hub' running, in the same network?"
+        "the hub cannot be reached at any of its addresses; is 'collector hub' running, in the same network? "
+        f"({'; '.join(reasons)})"
     )
 
 

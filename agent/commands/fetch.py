@@ -15,7 +15,7 @@ from commandline.help import Command
 from commandline.program.streams import print_or_drop
 
 if TYPE_CHECKING:
-    from agent.bundles.hub import HubSettings
+    from agent.bundles.hub_settings import HubSettings
 
 
 @click.command(
@@ -85,7 +85,7 @@ def _hub_settings(context: click.Context, name: str) -> "HubSettings":
     Raises:
         BadInput: it has joined none, or the file cannot be read.
     """
-    from agent.bundles.hub import HUB_FILE, read_settings
+    from agent.bundles.hub_settings import HUB_FILE, read_settings
     from contract.codec import printable
 
     configuration = config_file(context)

@@ -47,7 +47,7 @@ class Publisher:
     """Publishes results and the agent's state; it works only while one of its methods runs.
 
     Args:
-        broker: the broker's address and credentials.
+        broker: the broker's address and credentials; its other hosts are tried in turn if it is not there.
         device_id: decides the topics; the outbox holds results of this device only.
         outbox: its rows are deleted only when a receipt confirms them.
         secret_file: keeps the secret part of the client's name; None for a new secret.
@@ -63,6 +63,7 @@ class Publisher:
         state_seconds: float = STATE_SECONDS,
     ) -> None:
         self._broker = broker
+        self._hosts = tuple(dict.fromkeys((broker.host, *broker.other_hosts)))
         self._device_id = device_id
         self._outbox = outbox
         self._sender = Sender(outbox)
@@ -93,6 +94,11 @@ class Publisher:
         """What the user should know of the broker, as one sentence."""
         self.problem: str | None = None
         """The latest reason why results do not arrive, as one sentence; None while they do."""
+
+    @property
+    def broker(self) -> BrokerAddress:
+        """The broker at the host that is used or tried now."""
+        return self._broker
 
     @property
     def connected(self) -> bool:
@@ -339,6 +345,9 @@ class Publisher:
             if not short:
                 self._retry_seconds = FIRST_RETRY_SECONDS
             self._ready_at = None
+        else:
+            after = self._hosts[(self._hosts.index(self._broker.host) + 1) % len(self._hosts)]
+            self._broker = self._broker._replace(host=after)
         if self._short_connections >= SHORT_CONNECTIONS:
             self.problem += f"; it keeps breaking: does another device also have the id '{self._device_id}'?"
         jitter = random.random()  # noqa: S311 - spreads reconnects, no secret

@@ -80,7 +80,6 @@ class _Attendance:
     """One period in which this agent has the state folder, and what it has said in it."""
 
     def __init__(self, broker: BrokerAddress, state: OpenedState, say: Say, service: Service) -> None:
-        self._broker = broker
         self._state = state
         self._say = say
         self._service = service
@@ -109,7 +108,7 @@ class _Attendance:
         publisher.wait(LOOK_SECONDS, self._state.stop)
         publisher.step()
         self._speak()
-        where = f"connected to {self._broker}" if publisher.connected else f"not connected to {self._broker}"
+        where = f"{'' if publisher.connected else 'not '}connected to {publisher.broker}"
         self._service.alive(f"{WAITS}; {publisher.problem or where}")
 
     def close(self) -> None:
@@ -124,7 +123,7 @@ class _Attendance:
         publisher = self._publisher
         if publisher.connected and not self._connected:
             self._said.clear()
-            self._say(f"connected to {self._broker} as '{self._state.device_id}'; {WAITS}")
+            self._say(f"connected to {publisher.broker} as '{self._state.device_id}'; {WAITS}")
         self._connected = publisher.connected
         if publisher.problem is not None and publisher.problem not in self._said:
             self._said.add(publisher.problem)

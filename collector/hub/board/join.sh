@@ -44,6 +44,9 @@ join() {
     choose_places
     [ -z "$wants_back" ] || go_back
     choose_credentials
+    if [ -z "$wants_user" ] && [ "$(id -u)" -ne 0 ]; then
+        stop "run it as root, with '| sudo sh', or for yourself, with '| sh -s -- --user'"
+    fi
     make_work_folder
     check_login
     fetch files/install-agent.sh "$work/install-agent.sh"
@@ -72,7 +75,6 @@ choose_places() {
         [ -d "${HOME:-}" ] || stop "there is no home folder: set HOME to one"
         program=$HOME/.local/share/distilbench settings=$HOME/.config/distilbench for_me=--user place=$HOME
     else
-        [ "$(id -u)" -eq 0 ] || stop "run it as root, with '| sudo sh', or for yourself, with '| sh -s -- --user'"
         program=/opt/distilbench settings=/etc/distilbench for_me='' place=/opt
     fi
 }
@@ -320,7 +322,10 @@ start() {
         fi
     fi
     own_name=$(setting device-id)
-    examine || fail "'$own_name' is installed, but fix the problems above before it can work"
+    problems=''
+    examine 2>"$work/doctor" || problems=1
+    grep -v -e '^ok ' -e '^doctor$' "$work/doctor" >&2 || true
+    [ -z "$problems" ] || fail "'$own_name' is installed, but fix the problems above before it can work"
     version=$("$PROGRAM/current/bin/agent" --version)
     if [ -n "$by_hand" ]; then
         say "service    systemd does not run here, so start the agent yourself: $by_hand"

@@ -30,11 +30,11 @@ MAX_SHARE_OF_A_CORE = 0.005
 class Serving:
     """`agent serve` as a process of the device `pi-5`."""
 
-    def __init__(self, state_dir: Path, url: str, **environment: str) -> None:
+    def __init__(self, state_dir: Path, *options: str | Path, **environment: str) -> None:
         self.said = state_dir.parent / "said"
         with self.said.open("w") as said:
             self.process = subprocess.Popen(
-                agent_command("serve", "--broker", url, "--device-id", "pi-5"),
+                agent_command("serve", *options),
                 env=agent_environment(state_dir) | environment,
                 stderr=said,
             )
@@ -52,7 +52,7 @@ class Serving:
 
 @contextmanager
 def serving(state_dir: Path, url: str, **environment: str) -> Iterator[Serving]:
-    started = Serving(state_dir, url, **environment)
+    started = Serving(state_dir, "--broker", url, "--device-id", "pi-5", **environment)
     try:
         yield started
     finally:
