@@ -65,7 +65,11 @@ _folder = all_of(
         type=click.IntRange(1, 65_535),
         help="TCP port of the broker. [default: the one of the last start, or 8883]",
     ),
-    click.option("--unit", is_flag=True, help="Print a unit for systemd that runs this hub, and exit."),
+    click.option(
+        "--unit",
+        is_flag=True,
+        help="Print a unit for systemd that runs this hub, which was started before, and exit.",
+    ),
 )
 @option_group(
     "What boards get",
@@ -113,8 +117,10 @@ def hub(
     """
     place = folder or _default_folder()
     if unit:
+        from collector.hub.folder import HubFolder
         from collector.hub.unit import unit_for
 
+        HubFolder(place).check()  # systemd starts no service that may write to a folder that is missing
         folders = {"--bundles": bundle_folder, "--wheels": wheels}
         kept = {"--at": at, "--port": https_port, "--mqtt-port": mqtt_port}
         words = {name: str(value) for name, value in kept.items() if value is not None}

@@ -22,7 +22,8 @@ START_SECONDS: Final = 10.0
 APPLY_SECONDS: Final = 5.0
 """How long a command waits for the hub to apply new rights."""
 _POLL_SECONDS: Final = 0.05
-_PLACES: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
+_PLACES: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
+"""Where servers are, which the path of most users does not have."""
 _IN_DEPLOY: Final = "/etc/mosquitto"
 
 
@@ -134,7 +135,7 @@ def mosquitto_program() -> str:
     Raises:
         BadInput: it is not installed; the message has the line that installs it.
     """
-    found = shutil.which("mosquitto", path=_PLACES)
+    found = shutil.which("mosquitto") or shutil.which("mosquitto", path=_PLACES)
     if found is None:
         raise BadInput(
             "the hub needs Mosquitto, which is not installed: sudo apt install mosquitto (its own service is "

@@ -131,6 +131,7 @@ def test_without_mosquitto_a_sentence_has_the_line_that_installs_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mosquitto, "_PLACES", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BadInput, match=r"^the hub needs Mosquitto, .*: sudo apt install mosquitto \("):
         run(HubFolder(folder), Options(at="127.0.0.1"), print)
     assert not folder.exists()

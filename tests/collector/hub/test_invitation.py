@@ -155,6 +155,11 @@ def test_the_command_prints_lists_and_revokes(tmp_path: Path) -> None:
 
 def test_the_printed_unit_runs_this_hub_as_this_user(tmp_path: Path) -> None:
     folder = tmp_path / "my hub"
+    refused = collector("hub", "--dir", folder, "--unit")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "there is no hub in" in refused.stderr
+    folder.mkdir()
+    HubFolder(folder).keep(HubSettings("192.168.1.2"))
     printed = collector("hub", "--dir", folder, "--at", "192.168.1.2", "--bundles", tmp_path, "--unit")
     assert printed.returncode == 0, printed.stderr
     lines = printed.stdout.splitlines()
@@ -162,4 +167,3 @@ def test_the_printed_unit_runs_this_hub_as_this_user(tmp_path: Path) -> None:
     assert start.endswith(f"/collector hub --dir '{folder}' --at 192.168.1.2 --bundles {tmp_path}")
     assert f"User={getpass.getuser()}" in lines and f"ReadWritePaths={folder}" in lines
     assert not [line for line in lines if line.startswith(("Group=", "StateDirectory"))]
-    assert not folder.exists()

@@ -2,6 +2,7 @@
 
 import hashlib
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -156,3 +157,14 @@ def test_nothing_else_of_the_folder_is_served(hub: RunningHub, path: str) -> Non
 
 def test_a_form_that_is_too_large_is_refused(hub: RunningHub) -> None:
     assert hub.join(hub.new_pass(), "a" * 10_000).status == 413
+
+
+def test_twenty_boards_join_at_once_with_one_pass(hub: RunningHub) -> None:
+    secret = hub.new_pass(uses=20)
+    with ThreadPoolExecutor(25) as boards:
+        answers = list(boards.map(lambda number: hub.join(secret, f"crowd-{number}"), range(25)))
+    joined = [answer for answer in answers if answer.status == 200]
+    assert (len(joined), {answer.status for answer in answers}) == (20, {200, 403})
+    for number, answer in enumerate(answers):
+        if answer.status == 200:
+            assert hub.get_as(f"crowd-{number}", hub.password(answer), "/bundles/").status == 200
