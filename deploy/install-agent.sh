@@ -214,7 +214,7 @@ fill_release() {
 # Removes a program that cannot be used, unless it is used already.
 drop_release() {
     case $release in
-        "$(readlink "$PROGRAM/current" || true)" | "$(readlink "$PROGRAM/previous" || true)") return ;;
+        "$(readlink "$PROGRAM/current" || true)" | "$(readlink "$PROGRAM/previous" || true)") return 0 ;; # dash: in a trap, a bare return fails
     esac
     rm -rf "${PROGRAM:?}/$release"
     rmdir "$PROGRAM/releases" "$PROGRAM" 2>/dev/null || true
