@@ -211,10 +211,11 @@ fill_release() {
     cp "$installer" "$PROGRAM/$release/install-agent.sh"
 }
 
-# Removes a program that cannot be used, unless it is used already.
+# Removes a program that cannot be used, unless it is used already. (It runs in a trap, where dash has another status
+# for a bare `return`.)
 drop_release() {
     case $release in
-        "$(readlink "$PROGRAM/current" || true)" | "$(readlink "$PROGRAM/previous" || true)") return 0 ;; # dash: in a trap, a bare return fails
+        "$(readlink "$PROGRAM/current" || true)" | "$(readlink "$PROGRAM/previous" || true)") return 0 ;;
     esac
     rm -rf "${PROGRAM:?}/$release"
     rmdir "$PROGRAM/releases" "$PROGRAM" 2>/dev/null || true

@@ -297,7 +297,7 @@ follow_hub() {
     [ "$old" != "$HUB" ] || return 0
     was=$(host_of "$old") is=$(host_of "$HUB")
     sed -i "s|^url = .*|url = \"$HUB\"|" "$SETTINGS/hub.toml"
-    pattern=$(echo "$was" | sed 's/[][.]/\\&/g')
+    pattern=$(echo "$was" | sed 's/[].[]/\\&/g')
     sed -i "s|^\(broker *= *\".*@\)$pattern\([:\"]\)|\1$is\2|" "$SETTINGS/agent.toml"
     say "settings   the hub is at $is now, no longer at $was"
 }
