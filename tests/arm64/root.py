@@ -117,6 +117,12 @@ class DebianRoot:
         check(done.returncode == 0, f"in the root, '{command}' exited with {done.returncode}:\n{output}")
         return output
 
+    @property
+    def overlay(self) -> str:
+        """The line of a shell that mounts the Debian with its layer."""
+        layers = f"lowerdir={self._base},upperdir={self._changes},workdir={self._work}"
+        return f"mount -t overlay overlay -o {layers} {self.merged}"
+
     def mount_lines(self, shown: Mapping[str, Path]) -> list[str]:
         """Lines of a shell that mount the root; in a new namespace, the mounts disappear with its processes.
 
@@ -125,8 +131,7 @@ class DebianRoot:
         """
         lines = [
             "set -e",
-            f"mount -t overlay overlay -o lowerdir={self._base},upperdir={self._changes}"
-            f",workdir={self._work} {self.merged}",
+            self.overlay,
             f"mount -t proc proc {self.merged}/proc",
             f"mount --rbind /dev {self.merged}/dev",
             f"mount -t tmpfs tmpfs {self.merged}/run",

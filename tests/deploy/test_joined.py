@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from importlib.metadata import requires
 from pathlib import Path
@@ -106,12 +107,12 @@ def test_a_machine_joins_upgrades_goes_back_and_leaves(hub: RunningHub, home: Pa
     assert current(home) == first
     assert "there is no previous version" in joins(home, invited.curl, "--rollback").stderr
 
-    (wheel,) = (hub.folder / "wheels" / "pool").glob("click-*.whl")
-    with wheel.open("ab") as file:
-        file.write(b"\0" * 20)  # another SHA-256, so another version of the program
+    (wheel,) = (hub.folder / "wheels" / "pool").glob("distilbench-*.whl")
+    with zipfile.ZipFile(wheel, "a") as archive:  # another SHA-256, so another version of the program
+        archive.writestr("agent/newer.txt", "")
     newer = joins(home, invited.curl)
     assert newer.returncode == 0, newer.stderr
-    assert current(home) != first
+    assert current(home) != first, newer.stderr
     back = joins(home, invited.curl, "--rollback")
     assert (back.returncode, back.stderr) == (0, "back to agent (distilbench) 0.1.0\n")
     assert current(home) == first

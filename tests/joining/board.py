@@ -1,4 +1,8 @@
-"""A board: a clean Debian with a network of its own, whose only other host is a hub on this machine."""
+"""A board: a clean Debian with a network of its own, whose only other host is a hub on this machine.
+
+Its first process is systemd, which needs no container engine for that: its own mounts, processes and names,
+and a hierarchy of control groups, suffice. Under emulation systemd does not run; the first process sleeps.
+"""
 
 import subprocess
 import time
@@ -14,7 +18,9 @@ from tests.arm64.root import DebianRoot
 HUB_ADDRESS: Final = "10.213.77.1"
 _BOARD_ADDRESS: Final = "10.213.77.2"
 _BITS: Final = 24
-_SECONDS: Final = 30.0
+_SECONDS: Final = 60.0
+_SYSTEMD: Final = "/lib/systemd/systemd --log-target=journal --show-status=0"
+_DEVICES: Final = ("null", "zero", "random", "urandom", "tty")
 _ENVIRONMENT: Final = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -31,6 +37,7 @@ class Board:
         self._name = name
         self._namespace = f"distilbench-{name}"[:40]
         self._here = "dbhub0"
+        self.has_systemd = not root.foreign
         self._holder: subprocess.Popen[str] | None = None
         self._first = 0
 
@@ -73,8 +80,11 @@ class Board:
         )
 
     @contextmanager
-    def running(self, command: str, log: Path) -> Iterator["Service"]:
-        """Run a program on the board during the block, and end it as a service manager would."""
+    def serving(self, command: str, log: Path) -> Iterator[None]:
+        """Run the service during the block; systemd runs it anyway, with its messages in the journal."""
+        if self.has_systemd:
+            yield
+            return
         with log.open("ab") as output:
             process = subprocess.Popen(
                 [*self._inside(), f"echo $$ >/run/service.pid; exec {command}"],
@@ -82,14 +92,20 @@ class Board:
                 stdout=output,
                 stderr=output,
             )
-            service = Service(self, process)
             try:
-                yield service
+                yield
             finally:
-                service.end()
+                # nsenter, which this machine sees, would not pass a signal on.
+                self.attempt("kill $(cat /run/service.pid)")
+                check(process.wait(_SECONDS) == 0, "the service does not end cleanly")
+
+    def restart(self) -> None:
+        """End the board as a power cut does, and start it again."""
+        self._stop()
+        self._start()
 
     def _inside(self) -> list[str]:
-        enter = ["nsenter", "--target", str(self._first), "--mount", "--pid", "--net", "--uts"]
+        enter = ["nsenter", "--target", str(self._first), "--mount", "--pid", "--net", "--uts", "--ipc"]
         return [*enter, "chroot", str(self._root.merged), "/usr/bin/env", "-i", _ENVIRONMENT, "sh", "-c"]
 
     def _make_network(self) -> None:
@@ -103,9 +119,14 @@ class Board:
         _ip(*inside, "link", "set", "lo", "up")
 
     def _start(self) -> None:
-        lines = [*self._root.mount_lines({}), f"hostname {self._name}", "echo mounted", "exec sleep infinity"]
+        first = "exec sleep infinity"
+        if self.has_systemd:
+            first = (
+                f"exec chroot {self._root.merged} /usr/bin/env -i {_ENVIRONMENT} container=other {_SYSTEMD}"
+            )
+        lines = [*self._mount_lines(), f"hostname {self._name}", "echo mounted", first]
         command = ["ip", "netns", "exec", self._namespace]
-        command += ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "sh", "-c"]
+        command += ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "sh", "-c"]
         self._holder = subprocess.Popen(
             [*command, "\n".join(lines)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -113,34 +134,52 @@ class Board:
         said = self._holder.stdout.readline()
         check(said == "mounted\n", f"the board does not start: {said}")
         self._first = _only_child(self._holder.pid)
+        if self.has_systemd:
+            self._wait_for_systemd()
 
-    def _end(self) -> None:
+    def _mount_lines(self) -> list[str]:
+        if not self.has_systemd:
+            return self._root.mount_lines({})
+        root = self._root.merged
+        devices = " ".join(_DEVICES)
+        return [
+            "set -e",
+            self._root.overlay,
+            f"mount -t proc proc {root}/proc",
+            f"mount -t sysfs -o ro sysfs {root}/sys",
+            f"mount -t tmpfs tmpfs {root}/dev",
+            f"cd {root}/dev && touch {devices} && cd /",
+            f"for name in {devices}; do mount --bind /dev/$name {root}/dev/$name; done",
+            f"mkdir {root}/dev/pts {root}/dev/shm",
+            f"ln -s /proc/self/fd {root}/dev/fd",
+            f"mount -t tmpfs tmpfs {root}/run",
+            f"mount -t tmpfs tmpfs {root}/mnt",
+            f"mount -t tmpfs tmpfs {root}/sys/fs/cgroup",
+            f"mkdir {root}/sys/fs/cgroup/systemd",
+            f"mount -t cgroup -o none,name=systemd systemd {root}/sys/fs/cgroup/systemd",
+        ]
+
+    def _wait_for_systemd(self) -> None:
+        deadline = time.monotonic() + _SECONDS
+        while (said := self.attempt("systemctl is-system-running").stdout.strip()) != "running":
+            check(time.monotonic() < deadline, f"systemd does not run on the board: {said}")
+            time.sleep(0.2)
+
+    def _stop(self) -> None:
         if self._holder is not None:
             self._holder.kill()  # unshare ignores SIGTERM; its child ends with it
             self._holder.wait(_SECONDS)
             assert self._holder.stdout is not None
             self._holder.stdout.close()
             self._holder = None
+
+    def _end(self) -> None:
+        self._stop()
         self._remove_network()
 
     def _remove_network(self) -> None:
         for command in (("link", "delete", self._here), ("netns", "delete", self._namespace)):
             subprocess.run(["ip", *command], capture_output=True, check=False)
-
-
-class Service:
-    """A program that runs on a board."""
-
-    def __init__(self, board: Board, process: "subprocess.Popen[bytes]") -> None:
-        self._board = board
-        self._process = process
-
-    def end(self) -> int:
-        """End it with SIGTERM, if it runs; returns its exit status."""
-        if self._process.poll() is None:
-            # nsenter, which this machine sees, would not pass the signal on.
-            self._board.attempt("kill $(cat /run/service.pid)")
-        return self._process.wait(_SECONDS)
 
 
 def _only_child(pid: int) -> int:
