@@ -52,11 +52,6 @@ class Child:
         self._patience = FIRST_SECONDS
 
     @property
-    def pid(self) -> int | None:
-        """The number of its process; None if it does not run."""
-        return self._process.pid if self.runs and self._process is not None else None
-
-    @property
     def runs(self) -> bool:
         """Whether the program runs now."""
         return self._process is not None and self._process.poll() is None

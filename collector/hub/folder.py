@@ -182,14 +182,17 @@ class HubFolder:
     def is_served(self) -> bool:
         """Whether a hub runs in this folder now."""
         try:
-            with self.served():
+            with self.served(0.0):
                 return False
         except BadInput:
             return True
 
     @contextmanager
-    def served(self) -> Iterator[None]:
+    def served(self, patience_seconds: float = 1.0) -> Iterator[None]:
         """Keep other hubs out of the folder during the block.
+
+        Args:
+            patience_seconds: how long to wait for another process, which may only look whether a hub runs.
 
         Raises:
             BadInput: a hub runs in the folder.
@@ -203,7 +206,7 @@ class HubFolder:
             ) from None
         try:
             try:
-                lock(descriptor, f"the hub's folder {str(self.path)!r}", 0.0)
+                lock(descriptor, f"the hub's folder {str(self.path)!r}", patience_seconds)
             except TimeoutError as error:
                 raise BadInput(f"a hub runs in this folder already: {error}") from None
             yield

@@ -44,11 +44,6 @@ class Mosquitto:
         self._child = Child("Mosquitto", command, say, folder.mosquitto / "mosquitto.log")
         self._applied = ""
 
-    @property
-    def pid(self) -> int | None:
-        """The number of its process; None if it does not run."""
-        return self._child.pid
-
     def start(self) -> None:
         """Start it, and wait until it listens.
 

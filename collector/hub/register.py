@@ -120,11 +120,8 @@ class Register:
             return _good(conn, secret)
 
     @contextmanager
-    def letting_in(self, secret: str, device: str, machine: str, python: str) -> Iterator[bool]:
+    def letting_in(self, secret: str, device: str, machine: str, python: str) -> Iterator[None]:
         """Use a pass once for a device; the use is counted if the block ends without an error.
-
-        Yields:
-            Whether the device had joined before.
 
         Raises:
             Refused: the pass is not good, or is for another device.
@@ -145,7 +142,7 @@ class Register:
             conn.execute(
                 "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)", (device, time.time(), machine, python)
             )
-            yield known
+            yield
 
     def remove(self, device: str) -> bool:
         """Forget a device and revoke the passes that are bound to it; returns whether it was known.

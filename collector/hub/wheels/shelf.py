@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -133,6 +134,8 @@ class Shelf:
             return [f"{self._digest(name)}  {name}" for name in (own, *names)]
         except OSError as error:
             raise NoWheel(f"the hub cannot keep wheels: {error.strerror or error}") from None
+        except zipfile.BadZipFile as error:
+            raise NoWheel(f"the hub's own wheel {self._own!r} is damaged: {error}") from None
 
     def _own_name(self) -> str:
         """Return the name of distilbench's own wheel, which is made once per start."""
@@ -148,9 +151,11 @@ class Shelf:
             return self._own
 
     def _list_file(self, kind: Kind) -> Path:
-        """The name changes with the versions that are wanted, so that an upgraded hub collects again."""
+        """The name changes with what is wanted and what there is, so that an upgraded hub collects again."""
         wanted = hashlib.sha256(_constraints_text().encode())
-        wanted.update(str(self._own).encode())
+        wanted.update(_metadata(self._pool / str(self._own)))
+        for wheel in sorted(self._source.glob("*.whl")) if self._source else ():
+            wanted.update(f"{wheel.name} {wheel.stat().st_size}\n".encode())
         name = f"cp{kind.python}-{kind.machine}-glibc2.{kind.glibc}-{wanted.hexdigest()[:12]}.txt"
         return self._lists / name
 
@@ -204,6 +209,12 @@ def _constraints_text() -> str:
         return constraints().read_text()
     except OSError:
         return ""
+
+
+def _metadata(wheel: Path) -> bytes:
+    """Return what a wheel says of itself, its dependencies among it."""
+    with zipfile.ZipFile(wheel) as archive:
+        return b"".join(archive.read(name) for name in archive.namelist() if name.endswith("/METADATA"))
 
 
 def _age(path: Path) -> float:

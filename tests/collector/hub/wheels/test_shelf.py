@@ -33,6 +33,8 @@ def test_wheels_are_collected_once(tmp_path: Path) -> None:
     fake_wheel(source, "distilbench", "0.2.0", "py3-none-any", ["needed"])
     assert listed(Shelf(tmp_path / "wheels", source, said.append))[0].startswith("distilbench-0.2.0")
     assert len(said) == 4
+    fake_wheel(source, "needed", "1.1", "py3-none-any")
+    assert "needed-1.1-py3-none-any.whl" in listed(Shelf(tmp_path / "wheels", source, said.append))
     assert {path.name for path in (tmp_path / "wheels").iterdir()} == {"pool", "lists"}
 
 
@@ -69,3 +71,10 @@ def test_a_kind_is_what_a_board_says_of_itself() -> None:
     for wrong in (("3.10", "x86_64", "glibc2.36"), ("3.11", "riscv64", "glibc2.36"), ("3.11", "x86_64", "")):
         with pytest.raises(NoWheel, match="there are no wheels for"):
             kind_of(*wrong)
+
+
+def test_a_wheel_that_is_damaged_is_a_sentence(tmp_path: Path) -> None:
+    source = wheel_folder(tmp_path / "wheelhouse")
+    (source / "distilbench-0.1.0-py3-none-any.whl").write_bytes(b"damaged")
+    with pytest.raises(NoWheel, match=r"the hub's own wheel 'distilbench-0.* is damaged: "):
+        listed(Shelf(tmp_path / "wheels", source, print))
