@@ -18,7 +18,7 @@ from tests.collector.hub.running_hub import RunningHub
 from tests.deploy.installed_wheels import wheels_of
 from tests.installed import program
 
-pytestmark = [pytest.mark.broker, pytest.mark.proof]
+pytestmark = [pytest.mark.broker, pytest.mark.proof, pytest.mark.timeout(1200)]
 
 SECONDS = 250.0
 

@@ -20,7 +20,7 @@ _BOARD_ADDRESS: Final = "10.213.77.2"
 _BITS: Final = 24
 _SECONDS: Final = 60.0
 _SYSTEMD: Final = "/lib/systemd/systemd --log-target=journal --show-status=0"
-_DEVICES: Final = ("null", "zero", "random", "urandom", "tty")
+_DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
 _ENVIRONMENT: Final = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -105,8 +105,18 @@ class Board:
         self._start()
 
     def _inside(self) -> list[str]:
-        enter = ["nsenter", "--target", str(self._first), "--mount", "--pid", "--net", "--uts", "--ipc"]
-        return [*enter, "chroot", str(self._root.merged), "/usr/bin/env", "-i", _ENVIRONMENT, "sh", "-c"]
+        enter = [
+            "nsenter",
+            "--target",
+            str(self._first),
+            "--mount",
+            "--pid",
+            "--net",
+            "--uts",
+            "--ipc",
+            "--root",
+        ]
+        return [*enter, "--wd", "/usr/bin/env", "-i", _ENVIRONMENT, "sh", "-c"]
 
     def _make_network(self) -> None:
         _ip("netns", "add", self._namespace)
@@ -119,12 +129,15 @@ class Board:
         _ip(*inside, "link", "set", "lo", "up")
 
     def _start(self) -> None:
-        first = "exec sleep infinity"
-        if self.has_systemd:
-            first = (
-                f"exec chroot {self._root.merged} /usr/bin/env -i {_ENVIRONMENT} container=other {_SYSTEMD}"
-            )
-        lines = [*self._mount_lines(), f"hostname {self._name}", "echo mounted", first]
+        first = _SYSTEMD if self.has_systemd else "sleep infinity"
+        lines = [
+            *self._mount_lines(),
+            f"hostname {self._name}",
+            # systemd gives each service mounts of its own, for which its root must be one.
+            f"cd {self._root.merged} && pivot_root . mnt && umount -l mnt",
+            "echo mounted",
+            f"exec chroot . /usr/bin/env -i {_ENVIRONMENT} container=other {first}",
+        ]
         command = ["ip", "netns", "exec", self._namespace]
         command += ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "sh", "-c"]
         self._holder = subprocess.Popen(
@@ -152,8 +165,8 @@ class Board:
             f"for name in {devices}; do mount --bind /dev/$name {root}/dev/$name; done",
             f"mkdir {root}/dev/pts {root}/dev/shm",
             f"ln -s /proc/self/fd {root}/dev/fd",
+            f"ln -s pts/ptmx {root}/dev/ptmx",
             f"mount -t tmpfs tmpfs {root}/run",
-            f"mount -t tmpfs tmpfs {root}/mnt",
             f"mount -t tmpfs tmpfs {root}/sys/fs/cgroup",
             f"mkdir {root}/sys/fs/cgroup/systemd",
             f"mount -t cgroup -o none,name=systemd systemd {root}/sys/fs/cgroup/systemd",
