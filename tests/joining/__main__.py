@@ -115,8 +115,9 @@ def _prove(root: DebianRoot, board: Board, hub: "_Hub", away: float, limit: int)
         said = board.run(line)
         seconds = time.monotonic() - begun
         click.echo(said, err=True)
-        last = f"{DEVICE} has joined; it waits for work{' (' if board.has_systemd else ' once'}"
-        check(last in said, f"the line does not say '{last}'")
+        once = "" if board.has_systemd else " once 'agent serve' runs"
+        last = f"{DEVICE} has joined; it waits for work{once}"
+        check(said.endswith(f"{last}\n"), f"the line does not end with '{last}'")
         step(f"from the line to 'has joined': {seconds:.0f} s")
         check(root.foreign or seconds < MAX_JOIN_SECONDS, f"that is more than {MAX_JOIN_SECONDS:.0f} s")
         strange = [path for path in root.differences() if not path.startswith((*_ALLOWED, *_BY_SYSTEMD))]

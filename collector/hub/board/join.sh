@@ -326,12 +326,12 @@ start() {
     examine 2>"$work/doctor" || problems=1
     grep -v -e '^ok ' -e '^doctor$' "$work/doctor" >&2 || true
     [ -z "$problems" ] || fail "'$own_name' is installed, but fix the problems above before it can work"
-    version=$("$PROGRAM/current/bin/agent" --version)
+    say "program    $("$PROGRAM/current/bin/agent" --version) in $PROGRAM"
     if [ -n "$by_hand" ]; then
         say "service    systemd does not run here, so start the agent yourself: $by_hand"
-        say "$own_name has joined; it waits for work once 'agent serve' runs ($version)"
+        say "$own_name has joined; it waits for work once 'agent serve' runs"
     else
-        say "$own_name has joined; it waits for work ($version)"
+        say "$own_name has joined; it waits for work"
     fi
 }
 
