@@ -14,6 +14,8 @@
 #                questions, such as PRECISION=fp32,int8, and further options
 #   ARM64        further options of `make arm64`, the proof on ARM, and of `make installer`, which is the same on
 #                this machine's architecture: they need root, debootstrap and, for ARM, qemu-user-static
+#   JOINING      further options of `make joining`, which lets a clean Debian join a hub: it needs root, debootstrap
+#                and Mosquitto
 #   BENCH        the benchmark to run, such as BENCH=score, or BENCH='score --pairs 100' with options; without it
 #                `make bench` lists the benchmarks
 
@@ -26,6 +28,7 @@ LIMIT ?=
 PRECISION ?=
 STUDY ?=
 BENCH ?=
+JOINING ?=
 NEEDED_GB := 6
 
 BIN := .venv/bin
@@ -33,7 +36,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: demo study test proofs check arm64 installer bench clean
+.PHONY: demo study test proofs check arm64 installer joining bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -60,6 +63,9 @@ arm64: .venv/ready
 
 installer: .venv/ready
 	$(BIN)/python -m tests.arm64 --machine $$(uname -m) --limit 6 $(ARM64)
+
+joining: .venv/ready
+	$(BIN)/python -m tests.joining $(JOINING)
 
 bench: .venv/ready
 	@$(BIN)/python -m bench$(if $(BENCH),.$(BENCH))

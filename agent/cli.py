@@ -11,6 +11,7 @@ from agent.commands.fetch import fetch
 from agent.commands.flush import flush
 from agent.commands.run import run
 from agent.commands.run_plan import run_plan
+from agent.commands.serve import serve
 from agent.commands.status import status
 from agent.errors import AgentError
 from commandline.help import CONTEXT, CommandGroup, version_option
@@ -46,6 +47,6 @@ def cli() -> None:
 
 cli.add_section("Prepare this device", config, doctor, device, fetch)
 cli.add_section("Measure", answer, run, run_plan, audit)
-cli.add_section("Deliver results", status, flush)
+cli.add_section("Deliver results", serve, status, flush)
 cli.add_section("This program", completion_command("agent"))
 CONFIG.configure(cli, except_for=config.commands["init"])

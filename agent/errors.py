@@ -36,6 +36,10 @@ class StateUnusable(AgentError):
     """The state folder cannot be used: nothing can be measured until that is fixed."""
 
 
+class StateBusy(StateUnusable):
+    """Another agent works in the state folder: the same command works once that one has ended."""
+
+
 class OutboxFull(StateUnusable):
     """The outbox has no room now: receipts or free space on its disk make room."""
 

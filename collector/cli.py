@@ -4,6 +4,7 @@ import click
 
 from collector.commands import config as configuration
 from collector.commands import database, doctor, intake, predictions, reports, scores
+from collector.commands import hub as hubs
 from collector.commands import provision as access
 from collector.commands.config import CONFIG
 from collector.errors import CollectorError
@@ -13,6 +14,7 @@ from commandline.program.ending import run_program
 
 _EXTRAS = {
     **dict.fromkeys(("iotcore", "jinja2", "plotly", "rich", "sqlite_utils"), "collector"),
+    **dict.fromkeys(("cryptography", "prometheus_client", "segno", "starlette", "uvicorn"), "hub"),
     **dict.fromkeys(("bert_score", "torch", "transformers"), "score"),
 }
 
@@ -43,6 +45,7 @@ def cli() -> None:
 
 
 cli.add_section("Set up", configuration.config, access.provision, doctor.doctor)
+cli.add_section("Run a fleet", hubs.hub, hubs.invite, hubs.remove)
 cli.add_section("Receive results", intake.serve, intake.watch, intake.ingest, intake.merge, intake.rejected)
 cli.add_section(
     "Score answers",

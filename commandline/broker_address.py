@@ -57,6 +57,8 @@ class BrokerAddress(NamedTuple):
     cert_file: Path | None = None
     """The client's own certificate."""
     key_file: Path | None = None
+    other_hosts: tuple[str, ...] = ()
+    """Other addresses and names of the same broker, for when it is not at `host` any more."""
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -119,7 +121,7 @@ def parse_broker(
     if cert_file is not None and key_file is not None:
         _start_of(cert_file, "certificate", refusal)
         check_key(key_file, refusal)
-    password = None if password_file is None else _password(password_file, refusal)
+    password = None if password_file is None else read_password(password_file, refusal)
     address = BrokerAddress(
         host, port or _PORTS[parts.scheme], tls, user, password, ca_file, cert_file, key_file
     )
@@ -183,7 +185,12 @@ def _start_of(file: Path, what: str, refusal: type[Exception]) -> bytes:
         raise refusal(f"cannot read the {what} {_quoted(file)}: {error.strerror}") from None
 
 
-def _password(file: Path, refusal: type[Exception]) -> Secret:
+def read_password(file: Path, refusal: type[Exception]) -> Secret:
+    """Read a password from the first line of a private file.
+
+    Raises:
+        Exception: of type `refusal`: the file cannot be read, others may read it, or it holds no password.
+    """
     check_private(file, "password file", refusal)
     try:
         with file.open("rb") as opened:

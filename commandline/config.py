@@ -20,10 +20,12 @@ from contract.errors import Malformed
 
 PREFIX: Final = "DISTILBENCH_"
 _META: Final = "distilbench.config"
+FROM_FILE: Final = 1
+"""The rank of an option that the configuration file sets."""
 _RANK: Final = {
     ParameterSource.COMMANDLINE: 3,
     ParameterSource.ENVIRONMENT: 2,
-    ParameterSource.DEFAULT_MAP: 1,
+    ParameterSource.DEFAULT_MAP: FROM_FILE,
 }
 
 Decorator = Callable[[Any], Any]

@@ -52,5 +52,5 @@ for version in $(echo "$versions" | tr , ' '); do
 done
 cp "$wheel" "$here/install-agent.sh" "$folder/"
 mkdir -p "$folder/systemd"
-cp "$here"/systemd/distilbench-agent.* "$folder/systemd/"
+cp "$here"/systemd/distilbench-agent* "$folder/systemd/"
 echo "$(find "$folder" -name '*.whl' | wc -l) wheels, $(du -sm "$folder" | cut -f1) MB in $folder" >&2

@@ -25,8 +25,8 @@ PROGRAMS: Final[dict[str, CommandGroup]] = {
 STATUSES: Final = (
     (
         "0",
-        "The command did what it was asked. `collector serve`: also after Ctrl-C or SIGTERM, once it serves. "
-        "All commands: also if the program that reads their output has ended, such as `head`.",
+        "The command did what it was asked. `collector serve`, `hub`: also after Ctrl-C or SIGTERM, once "
+        "they serve. All commands: also if the program that reads their output has ended, such as `head`.",
     ),
     (
         "1",
@@ -41,12 +41,15 @@ STATUSES: Final = (
         "`collector compare --fail-if`: a limit is broken, or not decided with `--fail-if-undecided`.",
     ),
     ("130", "Ctrl-C (SIGINT). `collector prune`: also if the question was answered with no."),
-    ("143", "SIGTERM, for all commands but `collector serve`."),
+    ("143", "SIGTERM, for all commands but `collector serve` and `hub`."),
 )
 VARIABLES: Final = {
     f"{PREFIX}CONFIG": "`agent`, `collector`: the configuration file, as `--config`.",
     "XDG_CONFIG_HOME": "`agent`, `collector`: the user's configuration files are in the folder `distilbench` "
     "in this folder. Default: `~/.config`.",
+    f"{PREFIX}HUB_DIR": "`collector hub`, `invite`, `remove`: the hub's folder, as `--dir`.",
+    "XDG_DATA_HOME": "`collector hub`, `invite`, `remove`: the hub is in `distilbench/hub` in this folder. "
+    "Default: `~/.local/share`.",
     "XDG_STATE_HOME": "`agent`: the state folder is `distilbench` in this folder. Default: `~/.local/state`.",
     "GLIBC_TUNABLES": "`agent`: `--huge-pages` adds `glibc.malloc.hugetlb` to it for the measured process.",
     "NOTIFY_SOCKET": "`agent run`, `run-plan`: set by systemd; the agent reports there that it works.",

@@ -27,14 +27,16 @@ ONE_IMPORTER = {
 
 WINGS = {
     "agent": (
-        *("__main__", "cli", "commands", "doctor", "running", "planning", "stopping", "worker", "delivery"),
-        *("reading", "outbox", "machine", "bundles", "systemd_notify", "progress", "stop_signal", "errors"),
+        *("__main__", "cli", "commands", "doctor", "serving", "running", "planning", "stopping"),
+        *("worker", "delivery", "reading", "outbox", "machine", "bundles"),
+        *("systemd_notify", "progress", "stop_signal", "errors"),
     ),
     "collector": (
         *(
             "__main__",
             "cli",
             "commands",
+            "hub",
             "serving",
             "report",
             "display",

@@ -18,7 +18,7 @@ from typing import IO, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from agent.bundles.bundle import verify
-from agent.bundles.http import opened
+from agent.bundles.http import Login, opened
 from agent.bundles.retries import Retries
 from agent.errors import BadInput, BundleRefused, NotFetched
 from commandline.broker_address import may_hold_password
@@ -58,13 +58,14 @@ class Fetched(NamedTuple):
     """False if the same bundle was there before."""
 
 
-def fetch(url: str, to: Path, show: Show) -> Fetched:
+def fetch(url: str, to: Path, show: Show, login: Login | None = None) -> Fetched:
     """Fetch a bundle into a folder of bundles.
 
     Args:
         url: address of the bundle's folder, http or https; its last part becomes the bundle's name.
         to: the folder of bundles; created if it does not exist.
         show: called with the progress of each file.
+        login: whom to log in as; None for a server that asks for no login.
 
     Raises:
         BadInput: the URL is not valid, or the folder cannot be used, or holds something that is not a bundle.
@@ -77,7 +78,7 @@ def fetch(url: str, to: Path, show: Show) -> Fetched:
         raise BadInput(
             f"'{printable(url)[:200]}' does not end in a bundle's name, as http://host/minilm-l6-int8 does"
         )
-    data = _small(base + MANIFEST_FILE)
+    data = read_whole(base + MANIFEST_FILE, MAX_MANIFEST_BYTES + 1, login)
     try:
         manifest = decode_manifest(data)
     except ContractError as error:
@@ -94,7 +95,7 @@ def fetch(url: str, to: Path, show: Show) -> Fetched:
             write_whole(draft / MANIFEST_FILE, data, public_mode())
             _check_room(draft, manifest)
             for file in manifest.files:
-                _fetch_file(base + file, draft / file, manifest.files[file], show)
+                _fetch_file(base + file, draft / file, manifest.files[file], show, login)
             verify(draft)
             sync_folder(draft)
             _check_place(folder)  # again: downloading takes minutes
@@ -121,12 +122,17 @@ def _base(url: str) -> str:
     return url.rstrip("/") + "/"
 
 
-def _small(url: str) -> bytes:
+def read_whole(url: str, most: int, login: Login | None = None) -> bytes:
+    """Return what is at an address, or its first bytes if there are more than `most`.
+
+    Raises:
+        NotFetched: the server does not answer, or answers with an error.
+    """
     retries = Retries()
     while True:
         try:
-            with opened(url) as answer:
-                return answer.read_all(MAX_MANIFEST_BYTES + 1)
+            with opened(url, login=login) as answer:
+                return answer.read_all(most)
         except urllib.error.HTTPError as error:
             if not retries.wait(error):
                 raise NotFetched(
@@ -138,7 +144,7 @@ def _small(url: str) -> bytes:
                 raise NotFetched(f"cannot fetch '{printable(url)[:200]}': {_reason(error)}") from None
 
 
-def _fetch_file(url: str, path: Path, entry: FileEntry, show: Show) -> None:
+def _fetch_file(url: str, path: Path, entry: FileEntry, show: Show, login: Login | None) -> None:
     size = entry.bytes
     retries = Retries()
     while True:
@@ -149,7 +155,7 @@ def _fetch_file(url: str, path: Path, entry: FileEntry, show: Show) -> None:
         if received == size and path.exists():
             break
         try:
-            _continue(url, path, received, size, show)
+            _continue(url, path, received, size, show, login)
         except urllib.error.HTTPError as error:
             if not retries.wait(error):
                 raise NotFetched(
@@ -176,8 +182,8 @@ def _fetch_file(url: str, path: Path, entry: FileEntry, show: Show) -> None:
         )
 
 
-def _continue(url: str, path: Path, received: int, size: int, show: Show) -> None:
-    with opened(url, received) as answer, _plain(path) as file:
+def _continue(url: str, path: Path, received: int, size: int, show: Show, login: Login | None) -> None:
+    with opened(url, received, login) as answer, _plain(path) as file:
         if received and not answer.is_part:
             received = 0  # a server without range support sends the whole file again
         file.seek(received)

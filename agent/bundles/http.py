@@ -3,17 +3,20 @@
 A timeout of a socket is not enough: it starts over with each byte.
 """
 
+import base64
 import http.client
 import socket
+import ssl
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from commandline.broker_address import Secret
 from contract.codec import printable
 
 TIMEOUT_SECONDS: Final = 30.0
@@ -22,6 +25,20 @@ PROGRESS_SECONDS: Final = 60.0
 """Within this time, an answer must begin; after that, and again each time, `PROGRESS_BYTES` must arrive."""
 PROGRESS_BYTES: Final = 65_536
 _AGAIN_SECONDS: Final = 1.0
+
+
+class Login(NamedTuple):
+    """How this device logs in to a web server, and which certificates it trusts there."""
+
+    user: str
+    password: Secret
+    tls: ssl.SSLContext
+
+    @property
+    def header(self) -> str:
+        """The value of `Authorization` (RFC 7617)."""
+        both = f"{self.user}:{self.password.reveal()}".encode()
+        return f"Basic {base64.b64encode(both).decode()}"
 
 
 class WebAnswer:
@@ -68,8 +85,13 @@ class WebAnswer:
 
 
 @contextmanager
-def opened(url: str, start: int = 0) -> Iterator[WebAnswer]:
+def opened(url: str, start: int = 0, login: Login | None = None) -> Iterator[WebAnswer]:
     """Ask for what is at an address, from a byte on.
+
+    Args:
+        url: the address, http or https.
+        start: the first byte.
+        login: whom to log in as; a server that the address redirects to does not get it.
 
     Raises:
         HTTPError: the server answers with an error.
@@ -78,8 +100,11 @@ def opened(url: str, start: int = 0) -> Iterator[WebAnswer]:
     """
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the caller allows http and https only
+    if login is not None:
+        request.add_unredirected_header("Authorization", login.header)
     with _Deadline() as deadline:
-        opener = urllib.request.build_opener(_InTheWeb, _Http(deadline), _Https(deadline))
+        https = _Https(deadline, login.tls) if login is not None else _Https(deadline)
+        opener = urllib.request.build_opener(_InTheWeb, _Http(deadline), https)
         try:
             try:
                 response = opener.open(request, timeout=TIMEOUT_SECONDS)
@@ -141,8 +166,8 @@ class _Deadline:
 class _Watched:
     """A handler of urllib whose connections have a deadline."""
 
-    def __init__(self, deadline: _Deadline) -> None:
-        super().__init__()
+    def __init__(self, deadline: _Deadline, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(**({} if tls is None else {"context": tls}))
         self._deadline = deadline
 
     def do_open(self, http_class: Callable[..., http.client.HTTPConnection], req: Any, **options: Any) -> Any:

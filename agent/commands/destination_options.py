@@ -4,9 +4,12 @@ from typing import Any
 
 import click
 
-from agent.delivery.destination import Destination, destination
-from commandline.broker_address import parse_broker
-from commandline.config import outranking, rank
+from agent.bundles.hub_settings import HUB_FILE, read_settings
+from agent.delivery.destination import Destination, LiveBroker, destination
+from agent.errors import BadInput
+from commandline.broker_address import BrokerAddress, parse_broker
+from commandline.config import FROM_FILE, config_file, outranking, rank
+from commandline.program.messages import Problem, say
 
 _CREDENTIALS = ("password_file", "ca_file", "cert_file", "key_file")
 
@@ -30,7 +33,7 @@ def destination_of(context: click.Context, *, live: bool = True) -> Destination:
     own = {
         name: given[name] if rank(context, name) >= rank(context, "broker") else None for name in _CREDENTIALS
     }
-    return destination(
+    found = destination(
         given["broker"] if chosen == ["broker"] else None,
         given["to_file"],
         own["password_file"],
@@ -40,3 +43,20 @@ def destination_of(context: click.Context, *, live: bool = True) -> Destination:
         key_file=own["key_file"],
         live=live,
     )
+    if isinstance(found, LiveBroker) and rank(context, "broker") == rank(context, "ca_file") == FROM_FILE:
+        return found._replace(broker=_at_the_hub(context, found.broker))
+    return found
+
+
+def _at_the_hub(context: click.Context, broker: BrokerAddress) -> BrokerAddress:
+    """The broker with all addresses of its hub, if the configuration is that of a hub."""
+    file = config_file(context)
+    if file is None or not (file.parent / HUB_FILE).exists():
+        return broker
+    try:
+        hub = read_settings(file.parent / HUB_FILE)
+    except BadInput as damage:
+        say(Problem(f"{damage}; results go to {broker}"))
+        return broker
+    others = tuple(address for address in hub.addresses if address != broker.host)
+    return broker._replace(other_hosts=others) if broker.port == hub.mqtt_port else broker

@@ -92,15 +92,16 @@ state_options: Final = option_group(
     ),
 )
 
+_device_id_option: Final = click.option(
+    "--device-id",
+    metavar="NAME",
+    callback=_device_id,
+    help="Name of this device in its results. [default: the host name and six random characters, made once]",
+)
+
 device_options: Final = option_group(
     DEVICE,
-    click.option(
-        "--device-id",
-        metavar="NAME",
-        callback=_device_id,
-        help="Name of this device in its results. "
-        "[default: the host name and six random characters, made once]",
-    ),
+    _device_id_option,
     click.option(
         "--hardware-class",
         metavar="NAME",
@@ -118,6 +119,26 @@ threads_option: Final = click.option(
     "[default: one per physical core that the process may use]",
 )
 
+_password_file_option: Final = click.option(
+    "--password-file",
+    type=FILE,
+    help="File with the broker password on its first line; only its owner may have access (chmod 600).",
+)
+
+_ca_file_option: Final = click.option(
+    "--ca-file",
+    type=FILE,
+    help="PEM file of the certificates to trust with mqtts://. [default: those of the system]",
+)
+
+hub_options: Final = option_group(
+    "Login at the hub, which a machine that has joined it has in its configuration",
+    _device_id_option,
+    _password_file_option,
+    _ca_file_option,
+    state_options,
+)
+
 delivery_options: Final = option_group(
     DELIVERY,
     click.option(
@@ -126,16 +147,8 @@ delivery_options: Final = option_group(
         help="Send results to this MQTT broker: mqtt://[user@]host[:port], or mqtts:// for TLS.",
     ),
     click.option("--to-file", type=FILE, help="Append results to this file instead of sending them."),
-    click.option(
-        "--password-file",
-        type=FILE,
-        help="File with the broker password on its first line; only its owner may have access (chmod 600).",
-    ),
-    click.option(
-        "--ca-file",
-        type=FILE,
-        help="PEM file of the certificates to trust with mqtts://. [default: those of the system]",
-    ),
+    _password_file_option,
+    _ca_file_option,
     click.option(
         "--cert-file",
         type=FILE,

@@ -47,16 +47,23 @@ class Publisher:
     """Publishes results and the agent's state; it works only while one of its methods runs.
 
     Args:
-        broker: the broker's address and credentials.
+        broker: the broker's address and credentials; its other hosts are tried in turn if it is not there.
         device_id: decides the topics; the outbox holds results of this device only.
         outbox: its rows are deleted only when a receipt confirms them.
         secret_file: keeps the secret part of the client's name; None for a new secret.
+        state_seconds: how often the agent's state is sent while nothing changes.
     """
 
     def __init__(
-        self, broker: BrokerAddress, device_id: str, outbox: Outbox, secret_file: Path | None = None
+        self,
+        broker: BrokerAddress,
+        device_id: str,
+        outbox: Outbox,
+        secret_file: Path | None = None,
+        state_seconds: float = STATE_SECONDS,
     ) -> None:
         self._broker = broker
+        self._hosts = tuple(dict.fromkeys((broker.host, *broker.other_hosts)))
         self._device_id = device_id
         self._outbox = outbox
         self._sender = Sender(outbox)
@@ -66,6 +73,7 @@ class Publisher:
         self._retry_at = 0.0
         self._stay_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
+        self._state_seconds = state_seconds
         self._state_due_at = 0.0
         self._secret = new_secret() if secret_file is None else kept_secret(secret_file)
         self._takeovers = TakeoverPatience()
@@ -76,6 +84,8 @@ class Publisher:
         self._short_connections = 0
         self._link: LinkState | None = None
         self._noted: tuple[LinkState, str | None] | None = None
+        self.occupation = ""
+        """What the agent does while it measures nothing, for its state; a problem is more important."""
         self.delivered = 0
         """How many records a collector has confirmed."""
         self.was_connected = False
@@ -84,6 +94,16 @@ class Publisher:
         """What the user should know of the broker, as one sentence."""
         self.problem: str | None = None
         """The latest reason why results do not arrive, as one sentence; None while they do."""
+
+    @property
+    def broker(self) -> BrokerAddress:
+        """The broker at the host that is used or tried now."""
+        return self._broker
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted this agent, and the connection has not been lost since."""
+        return self._ready_at is not None
 
     @property
     def unanswered(self) -> int:
@@ -141,6 +161,18 @@ class Publisher:
         if self._uplink.phase != "ready" or time.monotonic() >= self._stay_at:
             self._stay_at = time.monotonic() + STAY_SECONDS
             self._uplink.turn()
+
+    def wait(self, seconds: float, stop: Stop) -> None:
+        """Wait until the broker sends something, the time is up or a signal comes.
+
+        While no connection is open, the wait is short enough to notice that one has opened.
+        """
+        uplink = self._uplink
+        if uplink is None:
+            seconds = min(seconds, max(0.0, self._retry_at - time.monotonic()))
+        elif uplink.phase == "dialling":
+            seconds = min(seconds, POLL_SECONDS)
+        stop.wait(seconds, None if uplink is None else uplink.descriptor)
 
     def drain(self, seconds: float, stop: Stop) -> None:
         """Step until nothing waits and collectors have answered, or the time is up, or a signal comes."""
@@ -271,7 +303,7 @@ class Publisher:
         if time.monotonic() >= self._state_due_at and uplink.has_room:
             paused = progress is not None and progress.paused is not None
             self._publish_state(uplink, "degraded" if paused else "connected", progress)
-            self._state_due_at = time.monotonic() + STATE_SECONDS
+            self._state_due_at = time.monotonic() + self._state_seconds
         while uplink.has_room and (packed := self._sender.next(uplink.max_bytes)) is not None:
             uplink.send(packed)
 
@@ -285,7 +317,7 @@ class Publisher:
             device_id=self._device_id,
             session_id=self._session_id,
             state=state,
-            reason=(progress.paused if progress else None) or self.problem or "",
+            reason=(progress.paused if progress else None) or self.problem or self.occupation,
             at=utc_now(),
             agent_version=agent_version(),
             pending=self._outbox.pending(),
@@ -313,6 +345,9 @@ class Publisher:
             if not short:
                 self._retry_seconds = FIRST_RETRY_SECONDS
             self._ready_at = None
+        else:
+            after = self._hosts[(self._hosts.index(self._broker.host) + 1) % len(self._hosts)]
+            self._broker = self._broker._replace(host=after)
         if self._short_connections >= SHORT_CONNECTIONS:
             self.problem += f"; it keeps breaking: does another device also have the id '{self._device_id}'?"
         jitter = random.random()  # noqa: S311 - spreads reconnects, no secret

@@ -125,6 +125,12 @@ class Uplink:
             self._hang_up()
 
     @property
+    def descriptor(self) -> int | None:
+        """The descriptor to wait at for what the broker sends; None while there is no connection."""
+        wire = None if self.phase in ("dialling", "lost") else self._client.socket()
+        return None if wire is None else wire.fileno()
+
+    @property
     def has_room(self) -> bool:
         """Whether the broker allows one more unacknowledged message; paho ignores its limit."""
         connack = self.connack

@@ -1,6 +1,5 @@
 """The folder where the agent keeps what must outlive it: the outbox and the device's id."""
 
-import fcntl
 import os
 import platform
 import re
@@ -13,6 +12,7 @@ from typing import Final, NamedTuple
 
 from agent.errors import BadInput, OutboxDamaged, StateUnusable
 from agent.outbox.damage import move_aside
+from agent.outbox.folder_lock import locked
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, WhenFull
 from agent.outbox.summary import device_ids
 from agent.stop_signal import Stop
@@ -49,34 +49,6 @@ class StateFolder:
     def outbox(self) -> Path:
         """The path of the outbox."""
         return self.path / OUTBOX_FILE
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock the folder, so that no other agent works on it.
-
-        Raises:
-            StateUnusable: another agent works on it.
-        """
-        try:
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StateUnusable(f"cannot use the state folder {self.shown}: {error.strerror}") from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StateUnusable(
-                f"another agent is working with the state folder {self.shown}: wait for it, or name another "
-                "folder with --state-dir"
-            ) from None
-        except OSError as error:
-            raise StateUnusable(
-                f"cannot lock the state folder {self.shown}: {error.strerror}: name a folder on a disk of "
-                "this machine with --state-dir"
-            ) from None
-        else:
-            yield
-        finally:
-            os.close(descriptor)
 
     def device_id(self, wanted: str | None, say: Callable[[str], None] = lambda _: None) -> str:
         """The id of this device: the wanted one, or the one that was made once from the host's name.
@@ -141,6 +113,7 @@ def opened_state(
     *,
     limit_bytes: int = DEFAULT_LIMIT_BYTES,
     when_full: WhenFull = "pause",
+    serving: bool = False,
 ) -> Iterator[OpenedState]:
     """Lock and open a state folder for the length of the block.
 
@@ -150,15 +123,17 @@ def opened_state(
         say: prints a warning if the outbox is damaged and had to be moved aside.
         limit_bytes: largest size of the outbox.
         when_full: what happens at that size.
+        serving: this agent gives the folder up for another one; see `folder_lock`.
 
     Raises:
         BadInput: the device id is not valid, or results of another device wait here.
-        StateUnusable: another agent works here, or the outbox cannot be used.
+        StateBusy: another agent works here.
+        StateUnusable: the folder or the outbox cannot be used.
     """
     folder = StateFolder(path)
     with (
         Stop() as stop,
-        folder.locked(),
+        locked(folder.path, serving=serving),
         _moving_damage_aside(folder.outbox),
         _open_outbox(folder.outbox, say, limit_bytes, when_full) as outbox,
     ):

@@ -6,6 +6,7 @@ of Mosquitto's hash do not matter.
 
 import base64
 import hashlib
+import hmac
 import os
 import re
 import secrets
@@ -27,6 +28,9 @@ COLLECTOR: Final = "collector"
 _PASSWORD_BYTES: Final = 32
 _LOCK_SECONDS: Final = 30.0
 _ROUNDS: Final = 101  # mosquitto_passwd's own number
+_HASH: Final = re.compile(r"\$7\$([1-9][0-9]{0,6})\$([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+)")
+_NOBODY: Final = f"$7${_ROUNDS}$AAAAAAAAAAAAAAAA${'A' * 86}=="
+"""Stands for a user who is not there: an answer takes as long as for one who is."""
 _PLAIN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,1024}")
 
 
@@ -68,12 +72,49 @@ def provision(file: Path, user: str, *, hashed: bool, replace: bool) -> str:
                     f"{user!r} has credentials in {str(file)!r} already: use --replace to make new ones"
                 )
             others.append(f"{user}:{_mosquitto_hash(password) if hashed else password}")
-            # The broker's user reads the file: it keeps its owner and its group.
-            with replacing(file, denied=stat.S_IRWXO) as opened:
-                opened.write("".join(f"{line}\n" for line in others).encode())
+            _write_lines(file, others)
     except OSError as error:
         raise StorageUnavailable(f"{str(file)!r} cannot be written: {error.strerror or error}") from None
     return password
+
+
+def withdraw(file: Path, user: str) -> bool:
+    """Remove a user from a file of passwords; returns whether the user was in it.
+
+    Raises:
+        BadInput: the file cannot be read.
+        StorageUnavailable: the file cannot be written.
+    """
+    try:
+        with _locked(file.resolve().parent):
+            lines = _lines(file)
+            others = [line for line in lines if line.partition(":")[0] != user]
+            if len(others) == len(lines):
+                return False
+            _write_lines(file, others)
+    except OSError as error:
+        raise StorageUnavailable(f"{str(file)!r} cannot be written: {error.strerror or error}") from None
+    return True
+
+
+def is_password(file: Path, user: str, password: str) -> bool:
+    """Return whether a password is that of a user, by the hash in Mosquitto's `password_file`.
+
+    Raises:
+        BadInput: the file cannot be read.
+    """
+    given = dict(line.split(":", 1) for line in _lines(file) if ":" in line).get(user, _NOBODY)
+    found = _HASH.fullmatch(given) or _HASH.fullmatch(_NOBODY)
+    assert found is not None
+    rounds, salt, digest = int(found[1]), base64.b64decode(found[2]), base64.b64decode(found[3])
+    made = hashlib.pbkdf2_hmac("sha512", password.encode(errors="surrogatepass"), salt, rounds)
+    return hmac.compare_digest(made, digest)
+
+
+def _write_lines(file: Path, lines: list[str]) -> None:
+    # The broker's user reads the file: it keeps its owner and its group.
+    with replacing(file, denied=stat.S_IRWXO) as opened:
+        opened.write("".join(f"{line}\n" for line in lines).encode())
 
 
 def check_new(path: Path) -> None:

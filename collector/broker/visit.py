@@ -69,6 +69,11 @@ class Visit:
             self.leave()
             raise
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection is open."""
+        return bool(self._client.is_connected())
+
     def certificate_ends(self) -> datetime | None:
         """Return when the broker's certificate expires; None without TLS."""
         return peer_ends(self._client.socket())

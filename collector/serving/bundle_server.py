@@ -6,7 +6,6 @@ answered, so that a download can be resumed.
 """
 
 import os
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 PORT: Final = 8642
-_RANGE: Final = re.compile(r"bytes=([0-9]{1,15})-")
 
 
 def names(folder: Path) -> list[str]:
@@ -57,6 +55,8 @@ def serving_bundles(folder: Path, address: str) -> Iterator[str]:
         BadInput: the folder or the address cannot be used, or the packages of the extra `hub` are missing.
     """
     try:
+        from starlette.routing import Route
+
         from collector.serving.http_server import http_server
     except ModuleNotFoundError as error:
         raise BadInput(
@@ -72,7 +72,8 @@ def serving_bundles(folder: Path, address: str) -> Iterator[str]:
         raise BadInput(f"bundles cannot be served at {address!r}: {error.strerror}") from None
     with listener:
         url = f"http://{host}:{listener.getsockname()[1]}/"
-        with http_server(listener, "/{bundle}/{file}", partial(_answer, folder)):
+        route = Route("/{bundle}/{file}", partial(_answer, folder), methods=["GET"])
+        with http_server(listener, [route]):
             yield url
 
 
@@ -80,33 +81,15 @@ def _answer(folder: Path, request: "Request") -> "Response":
     """Return a file of a bundle, or the rest of it."""
     from starlette.responses import Response
 
-    from collector.serving.http_server import FileAnswer
+    from collector.serving.http_server import file_answer, is_plain
 
-    plain = not request.url.query and b"%" not in request.scope["raw_path"]
-    file = _file(folder, request.path_params["bundle"], request.path_params["file"]) if plain else None
-    if file is None:
-        return Response(status_code=HTTPStatus.NOT_FOUND)
-    size = os.fstat(file.fileno()).st_size
-    wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
-    start = int(wanted[1]) if wanted else 0
-    if start > 0 and start >= size:
-        file.close()
-        headers = {"Content-Range": f"bytes */{size}"}
-        return Response(status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
-    headers = {
-        "Content-Length": str(size - start),
-        "Accept-Ranges": "bytes",
-        "X-Content-Type-Options": "nosniff",
-    }
-    if wanted:
-        headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-    file.seek(start)
-    status = HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK
-    return FileAnswer(file, status, headers, with_body=request.method != "HEAD")
+    asked = request.path_params
+    file = bundle_file(folder, asked["bundle"], asked["file"]) if is_plain(request) else None
+    return Response(status_code=HTTPStatus.NOT_FOUND) if file is None else file_answer(file, request)
 
 
-def _file(folder: Path, name: str, file: str) -> BinaryIO | None:
-    """Open a file of a bundle; None if it is not available."""
+def bundle_file(folder: Path, name: str, file: str) -> BinaryIO | None:
+    """Open a file of a bundle in a folder of bundles; None if it is not available."""
     if bundle_name(name) is None or bundle_name(file) is None:
         return None
     bundle = folder / name

@@ -60,6 +60,11 @@ class Fleet:
         self._first_seen: dict[str, _Progress] = {}
         self._rates: dict[str, float] = {}
 
+    @property
+    def states(self) -> dict[str, State]:
+        """The states by device."""
+        return dict(self._states)
+
     def take(self, topic: str, data: bytes, now: float) -> None:
         """Process a message; only states of the topic's device count, and an old session's will does not.
 
@@ -139,6 +144,15 @@ def look_once(store: Store, address: BrokerAddress, *, older: bool = False) -> G
     Raises:
         BrokerUnavailable: there is no connection, or the broker denies access to the states.
     """
+    return fleet_now(address, older=older).grid(store)
+
+
+def fleet_now(address: BrokerAddress, *, older: bool = False) -> Fleet:
+    """Return the states that the broker keeps now; `older` speaks MQTT 3.1.1.
+
+    Raises:
+        BrokerUnavailable: there is no connection, or the broker denies access to the states.
+    """
     fleet = Fleet()
     events: SimpleQueue[Event] = SimpleQueue()
     watcher = Watcher(address, events, older=older)
@@ -151,7 +165,7 @@ def look_once(store: Store, address: BrokerAddress, *, older: bool = False) -> G
                 event = events.get(timeout=QUIET_SECONDS if ready else max(0.0, deadline - time.monotonic()))
             except Empty:
                 if ready:
-                    return fleet.grid(store)
+                    return fleet
                 raise BrokerUnavailable(f"broker {address} does not answer") from None
             ready = _take(fleet, event) or ready
     finally:

@@ -12,10 +12,15 @@ Files are read by a few threads, so many clients share the disk, and a slow one 
 """
 
 import asyncio
+import os
+import re
 import socket
+import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
+from http import HTTPStatus
 from typing import BinaryIO, Final
 
 from starlette.applications import Starlette
@@ -33,6 +38,7 @@ HEAD_SECONDS: Final = 10.0
 BLOCK_BYTES: Final = 262_144
 BLOCK_SECONDS: Final = 60.0
 RETRY_AFTER_SECONDS: Final = 5
+_RANGE: Final = re.compile(r"bytes=([0-9]{1,15})-")
 _CHECK_SECONDS: Final = 1.0
 _KEEP_ALIVE_SECONDS: Final = 5
 _GOODBYE_SECONDS: Final = 1
@@ -43,16 +49,19 @@ _BUSY: Final = Response(
 
 
 @contextmanager
-def http_server(listener: socket.socket, path: str, answer: Callable[[Request], Response]) -> Iterator[None]:
-    """Answer GET and HEAD requests during the block, in a thread of its own.
+def http_server(
+    listener: socket.socket, routes: Sequence[Route], tls: ssl.SSLContext | None = None
+) -> Iterator[None]:
+    """Answer requests during the block, in a thread of its own.
 
     Args:
         listener: listens already.
-        path: the paths that are answered, as a Starlette route; all others are not found.
-        answer: answers a request; runs in a thread, and may read files.
+        routes: what is answered; all other paths are not found. An answer that is no coroutine runs in a
+            thread, and may read files.
+        tls: the settings of HTTPS; None for HTTP.
     """
     config = Config(
-        Starlette(routes=[Route(path, answer, methods=["GET"])]),
+        Starlette(routes=routes),
         http=_Connection,
         ws="none",
         lifespan="off",
@@ -64,19 +73,51 @@ def http_server(listener: socket.socket, path: str, answer: Callable[[Request], 
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GOODBYE_SECONDS,
     )
+    config.load()
+    config.ssl = tls
     server = UvicornServer(config)
 
     async def serve() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # a client's end is not an error
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda *_: None)  # a client's end is not an error
+        if tls is not None:  # asyncio gives a client a minute to agree on the encryption
+            listening = partial(loop.create_server, ssl_handshake_timeout=HEAD_SECONDS)
+            loop.create_server = listening  # type: ignore[method-assign]  # uvicorn has no option for it
         await server.serve(sockets=[listener])
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="bundles", daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="http", daemon=True)
     thread.start()
     try:
         yield
     finally:
         server.should_exit = True
         thread.join()
+
+
+def file_answer(file: BinaryIO, request: Request) -> Response:
+    """Return a file as an answer, or the rest of it from the byte at which the request continues."""
+    size = os.fstat(file.fileno()).st_size
+    wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
+    start = int(wanted[1]) if wanted else 0
+    if start > 0 and start >= size:
+        file.close()
+        beyond = {"Content-Range": f"bytes */{size}"}
+        return Response(status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=beyond)
+    headers = {
+        "Content-Length": str(size - start),
+        "Accept-Ranges": "bytes",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if wanted:
+        headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+    file.seek(start)
+    status = HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK
+    return FileAnswer(file, status, headers, with_body=request.method != "HEAD")
+
+
+def is_plain(request: Request) -> bool:
+    """Return whether a request names a path as it is: without a query and without escaped characters."""
+    return not request.url.query and b"%" not in request.scope["raw_path"]
 
 
 class FileAnswer(StreamingResponse):

@@ -50,17 +50,20 @@ class DebianRoot:
         folder: folder of the Debian, which is kept for later runs, and of the layer.
         machine: architecture of the Debian, as in `uname -m`.
         python: Python version of the Debian.
+        packages: what it has beside the minimum, separated by commas.
     """
 
-    def __init__(self, folder: Path, machine: str, python: str) -> None:
+    def __init__(self, folder: Path, machine: str, python: str, packages: str = PACKAGES) -> None:
         self.machine = machine
         self.foreign = machine != os.uname().machine
         """Whether an emulator is needed."""
+        self._packages = packages
         self._base = folder / f"debian-{machine}-{python}"
         self._suite = SUITES[python]
         self._changes = folder / f"changes-{machine}-{python}"
         self._work = folder / f"work-{machine}-{python}"
-        self._merged = folder / f"merged-{machine}-{python}"
+        self.merged = folder / f"merged-{machine}-{python}"
+        """Where the root is while it is mounted."""
 
     def make(self) -> None:
         """Make the Debian if it does not exist yet, and an empty layer.
@@ -75,15 +78,15 @@ class DebianRoot:
         if self.foreign:
             _let_foreign_programs_run(self.machine)
         done = self._base / "made-by-distilbench"
-        if not done.exists() or done.read_text() != PACKAGES:
+        if not done.exists() or done.read_text() != self._packages:
             shutil.rmtree(self._base, ignore_errors=True)
             architecture = ARCHITECTURES[self.machine]
             _call("debootstrap", f"--arch={architecture}", "--foreign", "--variant=minbase",
-                  f"--include={PACKAGES}", self._suite, self._base, MIRROR)  # fmt: skip
+                  f"--include={self._packages}", self._suite, self._base, MIRROR)  # fmt: skip
             # This step mounts /proc in the root; the mount must not remain.
             _call("unshare", "--mount", "chroot", self._base, "/debootstrap/debootstrap", "--second-stage")
-            done.write_text(PACKAGES)
-        for layer in (self._changes, self._work, self._merged):
+            done.write_text(self._packages)
+        for layer in (self._changes, self._work, self.merged):
             shutil.rmtree(layer, ignore_errors=True)
             layer.mkdir(parents=True)
         self._changes.chmod(0o755)
@@ -99,24 +102,11 @@ class DebianRoot:
         Raises:
             ProofError: the command failed.
         """
-        # Mounts in a new namespace disappear with the command, even if it is killed. /sys is not mounted: its
-        # description of this machine's processor makes onnxruntime crash on the other architecture.
-        lines = [
-            "set -e",
-            f"mount -t overlay overlay -o lowerdir={self._base},upperdir={self._changes}"
-            f",workdir={self._work} {self._merged}",
-            f"mount -t proc proc {self._merged}/proc",
-            f"mount --rbind /dev {self._merged}/dev",
-            f"mount -t tmpfs tmpfs {self._merged}/run",
-            f"mount -t tmpfs tmpfs {self._merged}/mnt",
-        ]
-        for name, folder in shown.items():
-            place = f"{self._merged}/mnt/{name}"
-            lines += [f"mkdir -p {place}", f"mount --bind {folder} {place}"]
+        lines = self.mount_lines(shown)
         environment = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
         if self.foreign:
             environment += f" QEMU_CPU={cpu}"
-        lines.append(f'exec chroot {self._merged} /usr/bin/env -i {environment} sh -c "$1"')
+        lines.append(f'exec chroot {self.merged} /usr/bin/env -i {environment} sh -c "$1"')
         done = subprocess.run(
             ["unshare", "--mount", "sh", "-c", "\n".join(lines), "sh", command],
             capture_output=True,
@@ -126,6 +116,31 @@ class DebianRoot:
         output = done.stdout + done.stderr
         check(done.returncode == 0, f"in the root, '{command}' exited with {done.returncode}:\n{output}")
         return output
+
+    @property
+    def overlay(self) -> str:
+        """The line of a shell that mounts the Debian with its layer."""
+        layers = f"lowerdir={self._base},upperdir={self._changes},workdir={self._work}"
+        return f"mount -t overlay overlay -o {layers} {self.merged}"
+
+    def mount_lines(self, shown: Mapping[str, Path]) -> list[str]:
+        """Lines of a shell that mount the root; in a new namespace, the mounts disappear with its processes.
+
+        /sys is not mounted: its description of this machine's processor makes onnxruntime crash on the other
+        architecture.
+        """
+        lines = [
+            "set -e",
+            self.overlay,
+            f"mount -t proc proc {self.merged}/proc",
+            f"mount --rbind /dev {self.merged}/dev",
+            f"mount -t tmpfs tmpfs {self.merged}/run",
+            f"mount -t tmpfs tmpfs {self.merged}/mnt",
+        ]
+        for name, folder in shown.items():
+            place = f"{self.merged}/mnt/{name}"
+            lines += [f"mkdir -p {place}", f"mount --bind {folder} {place}"]
+        return lines
 
     def tree(self) -> dict[str, Entry]:
         """All entries of the layer by path: everything that was written, even if it did not change."""

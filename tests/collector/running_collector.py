@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from commandline.broker_address import BrokerAddress
+from commandline.connection.tls import tls_context
 from contract.messages import Batch, Receipt, State, decode_message, encode_message
 from contract.topics import topic
 from tests.canary import look
@@ -98,14 +99,23 @@ class Device:
 
 
 @contextmanager
-def connected_device(address: BrokerAddress, device_id: str = "pi-5") -> Iterator[Device]:
+def connected_device(
+    address: BrokerAddress, device_id: str = "pi-5", also: Sequence[str] = ()
+) -> Iterator[Device]:
+    """A device that reads its receipts, and tries to read other topics as well."""
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
     device = Device(client, device_id)
     subscribed = threading.Event()
     client.on_subscribe = lambda *_: subscribed.set()
+    if address.user is not None and address.password is not None:
+        client.username_pw_set(address.user, address.password.reveal())
+    if address.tls:
+        client.tls_set_context(tls_context(address))
     client.connect(address.host, address.port)
     client.loop_start()
     client.subscribe(topic(device_id, "receipts"), qos=1)
+    for other in also:
+        client.subscribe(other, qos=1)
     assert subscribed.wait(PATIENCE_SECONDS)
     try:
         yield device

@@ -17,8 +17,8 @@ from collector.commands.config import CONFIG as COLLECTOR
 from tests.installed import program
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-SERVICES = sorted((DEPLOY / "systemd").glob("*.service"))
-SCRIPTS = sorted(DEPLOY.glob("*.sh"))
+SERVICES = sorted(unit for unit in (DEPLOY / "systemd").glob("*.service") if "-user" not in unit.stem)
+SCRIPTS = [*sorted(DEPLOY.glob("*.sh")), DEPLOY.parent / "collector" / "hub" / "board" / "join.sh"]
 MAX_EXPOSURE = 2.0
 
 
@@ -33,6 +33,7 @@ def test_the_units_are_right_to_systemd(tmp_path: Path) -> None:
     for unit in (DEPLOY / "systemd").iterdir():
         # What they start is not installed here, and that is all that may be missing.
         text = unit.read_text().replace("/opt/distilbench/current/bin/", "/usr/bin/env /opt/")
+        text = text.replace("%h/.local/share/distilbench/current/bin/", "/usr/bin/env %h/")
         (units / unit.name).write_text(text)
     verified = run(analyze, "verify", *sorted(units.iterdir()))
     said = [line for line in (verified.stdout + verified.stderr).splitlines() if "distilbench" in line]
@@ -120,7 +121,8 @@ def test_the_installer_takes_distilbench_from_a_file_only(tmp_path: Path) -> Non
             "install-agent.sh: name what to install: --wheels FOLDER, which make-wheelhouse.sh makes, or "
             "--wheel FILE; see --help\n",
         )
-    installs = [line.strip() for line in alone.read_text().splitlines() if line.strip().startswith("$pip ")]
+    lines = [line.strip() for line in alone.read_text().splitlines()]
+    installs = [line for line in lines if line.startswith('"$PROGRAM/$release/bin/python" "$pip" ')]
     assert len(installs) == 2
     assert ["--no-index" in line or '"$(cd' in line for line in installs] == [True, True]
 

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,7 +15,9 @@ import pytest
 from tests.installed import program
 from tests.mosquitto import Mosquitto
 
-UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "distilbench-agent.service"
+UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
+UNIT = UNITS / "distilbench-agent.service"
+WAIT_SECONDS = 60.0
 DENY_WRITE_EXECUTE = """
 import ctypes, os, sys
 assert ctypes.CDLL(None, use_errno=True).prctl(65, 1, 0, 0, 0) == 0, os.strerror(ctypes.get_errno())
@@ -99,6 +103,28 @@ def test_the_agent_does_with_the_system_calls_that_its_unit_allows(
         re.findall(r"^\d+ +(\w+)\(", calls, re.MULTILINE)
     )
     refused = set(re.findall(r"(\w+)(?:\(| resumed>).*\(INJECTED\)$", calls, re.MULTILINE))
+    assert refused <= DISPENSABLE
+
+
+@pytest.mark.broker
+def test_a_waiting_agent_does_with_the_system_calls_that_its_unit_allows(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    if subprocess.run([program("strace"), "-qq", "-o", "/dev/null", "true"], check=False).returncode:
+        pytest.skip("strace may not trace here")
+    log, said = tmp_path / "calls", tmp_path / "said"
+    allowed = ",".join(f"?{name}" for name in sorted(allowed_by(UNITS / "distilbench-agent-serve.service")))
+    command = [program("strace"), "-f", "-qq", "-o", str(log), "-e", f"inject=!{allowed}:error=EPERM"]
+    command += [sys.executable, "-m", "agent", "serve", "--broker", broker.url, "--state-dir", str(tmp_path)]
+    with said.open("w") as output, subprocess.Popen(command, stderr=output) as tracer:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while "waits for work" not in said.read_text():
+            assert tracer.poll() is None and time.monotonic() < deadline, said.read_text()
+            time.sleep(0.05)
+        (agent,) = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()
+        os.kill(int(agent), signal.SIGTERM)
+        assert tracer.wait(WAIT_SECONDS) == 0
+    refused = set(re.findall(r"(\w+)(?:\(| resumed>).*\(INJECTED\)$", log.read_text(), re.MULTILINE))
     assert refused <= DISPENSABLE
 
 

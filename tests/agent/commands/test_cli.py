@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from agent.cli import cli
 from agent.machine.device import core_list, usable_core_numbers
+from agent.outbox.folder_lock import locked
 from agent.outbox.state_folder import StateFolder
 from contract.device import Device
 from tests.agent.conftest import SAMPLE_QUESTIONS, Agent, agent_command, agent_environment
@@ -180,7 +181,7 @@ def test_a_state_folder_that_cannot_be_used_is_reported(
     agent: Agent, tiny_bundle: Path, state_dir: Path, tmp_path: Path
 ) -> None:
     command = ("run", tiny_bundle, "--questions", SAMPLE_QUESTIONS, "--to-file", tmp_path / "out")
-    with StateFolder(state_dir).locked():
+    with locked(StateFolder(state_dir).path):
         fails_in_one_sentence(agent(*command), "another agent is working with the state folder")
     (state_dir / "outbox.db").write_bytes(b"no database" * 1000)
     fails_in_one_sentence(agent("status"), "file is not a database", "outbox.db")

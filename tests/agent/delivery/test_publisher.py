@@ -325,3 +325,15 @@ def test_tls_with_a_certificate_of_ones_own(
         wary.drain(1.0, stop)
         with pytest.raises(NotDelivered, match=r"cannot reach mqtts://.*certificate"):
             wary.check()
+
+
+def test_a_broker_that_is_not_at_its_host_is_found_at_another_one(
+    broker: Mosquitto, outbox: Outbox, connect: Connect, stop: Stop
+) -> None:
+    fill(outbox, begin(outbox, RUN_A), 3)
+    address = parse_broker(f"mqtt://127.0.0.2:{broker.port}")
+    with FakeCollector(broker.port) as collector:
+        publisher = connect(address._replace(other_hosts=("127.0.0.3", "127.0.0.1")))
+        publisher.drain(SECONDS, stop)
+        assert publisher.broker.host == "127.0.0.1"
+        assert len(collector.records) == 3

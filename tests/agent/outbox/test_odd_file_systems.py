@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import StateUnusable
+from agent.outbox.folder_lock import locked
 from agent.outbox.outbox import Outbox
-from agent.outbox.state_folder import StateFolder
 from agent.outbox.summary import summarise
 from tests.faults.disks import small_disk
 
@@ -24,7 +24,7 @@ def test_a_file_system_without_locks_is_refused(
     monkeypatch.setattr(fcntl, "flock", flock)
     with (
         pytest.raises(StateUnusable, match=f"{os.strerror(code)}: name a folder on a disk of this machine"),
-        StateFolder(tmp_path).locked(),
+        locked(tmp_path),
     ):
         raise AssertionError("it is not locked")
 

@@ -3,6 +3,7 @@
 import http.client
 import shutil
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from collector.errors import BadInput
 from collector.serving import bundle_server
 from tests import installed
 from tests.collector.running_collector import Collector, wait_until
+from tests.faults.certificates import Authority
 
 BOARDS = 50
 SLOW = 32
@@ -224,3 +226,26 @@ def test_without_its_packages_a_sentence_says_how_to_get_them(
         bundle_server.serving_bundles(tmp_path, "127.0.0.1:0"),
     ):
         pass
+
+
+@pytest.mark.parametrize("limits", [{"HEAD_SECONDS": 1.0}], indirect=True)
+@pytest.mark.usefixtures("limits")
+def test_a_client_that_never_agrees_on_the_encryption_is_ended(tmp_path: Path) -> None:
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    from collector.serving.http_server import http_server
+
+    signed = Authority(tmp_path).sign("server")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(signed.certificate, signed.key)
+    route = Route("/", lambda _request: PlainTextResponse("here"))
+    with socket.create_server(("127.0.0.1", 0)) as listener, http_server(listener, [route], tls):
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as silent:
+            assert ended(silent, 10.0)
+        trusting = ssl.create_default_context(cafile=tmp_path / "authority.crt")
+        client = http.client.HTTPSConnection("127.0.0.1", port, timeout=20.0, context=trusting)
+        client.request("GET", "/")
+        assert client.getresponse().read() == b"here"
+        client.close()

@@ -1,0 +1,155 @@
+"""An agent that waits for work: what it delivers and reports, how it gives way, and what it costs."""
+
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.outbox.folder_lock import is_wanted, locked
+from agent.outbox.outbox import Outbox
+from agent.outbox.state_folder import StateFolder
+from agent.serving.serve import GIVES_WAY, WAITS
+from tests.agent.collector import FakeCollector
+from tests.agent.conftest import Agent, agent_command, agent_environment
+from tests.agent.records import begin, fill
+from tests.mosquitto import Mosquitto, free_port
+
+pytestmark = pytest.mark.broker
+
+SECONDS = 20.0
+MAX_RESIDENT_KB = 45 * 1024
+MAX_SHARE_OF_A_CORE = 0.005
+
+
+class Serving:
+    """`agent serve` as a process of the device `pi-5`."""
+
+    def __init__(self, state_dir: Path, *options: str | Path, **environment: str) -> None:
+        self.said = state_dir.parent / "said"
+        with self.said.open("w") as said:
+            self.process = subprocess.Popen(
+                agent_command("serve", *options),
+                env=agent_environment(state_dir) | environment,
+                stderr=said,
+            )
+
+    def wait_for(self, sentence: str) -> None:
+        deadline = time.monotonic() + SECONDS
+        while sentence not in self.said.read_text():
+            assert self.process.poll() is None and time.monotonic() < deadline, self.said.read_text()
+            time.sleep(0.02)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(SECONDS)
+
+
+@contextmanager
+def serving(state_dir: Path, url: str, **environment: str) -> Iterator[Serving]:
+    started = Serving(state_dir, "--broker", url, "--device-id", "pi-5", **environment)
+    try:
+        yield started
+    finally:
+        started.process.kill()
+        started.process.wait(SECONDS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_waits_delivers_and_takes_its_leave(broker: Mosquitto, state_dir: Path, number: int) -> None:
+    with Outbox(StateFolder(state_dir).outbox) as outbox:
+        fill(outbox, begin(outbox, device_id="pi-5"), 30)
+    with FakeCollector(broker.port) as collector, serving(state_dir, broker.url) as waiting:
+        waiting.wait_for("30 results delivered")
+        collector.wait_for(lambda: any(state.reason == WAITS for state in collector.states))
+        assert waiting.end(number) == 0
+        collector.wait_for(lambda: collector.states[-1].state == "disconnected")
+        assert len(collector.records) == 30
+    assert waiting.said.read_text().startswith(f"connected to {broker.url} as 'pi-5'; {WAITS}\n")
+
+
+def test_it_gives_way_to_another_command_and_comes_back(
+    broker: Mosquitto, state_dir: Path, agent: Agent, tmp_path: Path
+) -> None:
+    with FakeCollector(broker.port) as collector, serving(state_dir, broker.url) as waiting:
+        waiting.wait_for(WAITS)
+        done = agent("flush", "--to-file", tmp_path / "out", "--device-id", "pi-5")
+        assert done.returncode == 0, done.stderr
+        collector.wait_for(lambda: any(state.reason == GIVES_WAY for state in collector.states))
+        collector.wait_for(lambda: collector.states[-1].state == "connected")
+        waiting.wait_for(f"{GIVES_WAY}\nconnected to ")
+        assert waiting.end() == 0
+
+
+def test_it_waits_while_another_agent_has_the_folder(broker: Mosquitto, state_dir: Path) -> None:
+    folder = StateFolder(state_dir).path
+    with FakeCollector(broker.port) as collector:
+        with locked(folder), serving(state_dir, broker.url) as waiting:
+            waiting.wait_for(GIVES_WAY)
+            assert collector.states == [], "it would write over the state of the agent that works"
+            assert waiting.end() == 0
+        with locked(folder, serving=True), serving(state_dir, broker.url) as second:
+            second.wait_for(GIVES_WAY)
+            assert not is_wanted(folder), "of two that serve, the second waits"
+            assert second.end() == 0
+
+
+def test_a_broker_that_is_away_is_said_once_and_found_again(state_dir: Path, tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "mosquitto").mkdir()
+    with serving(state_dir, f"mqtt://127.0.0.1:{port}") as waiting:
+        waiting.wait_for("cannot reach")
+        with Mosquitto(tmp_path / "mosquitto", port) as broker:
+            waiting.wait_for(WAITS)
+            broker.kill()
+            waiting.wait_for("ended the connection")
+            broker.start()
+            waiting.wait_for(f"results are kept\nconnected to {broker.url}")
+        assert waiting.said.read_text().count("Connection refused") <= 2
+        assert waiting.end() == 0
+
+
+def test_the_service_manager_hears_of_it(broker: Mosquitto, state_dir: Path, tmp_path: Path) -> None:
+    heard: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(SECONDS)
+        with serving(state_dir, broker.url, NOTIFY_SOCKET=str(tmp_path / "notify")) as waiting:
+            while not any("; connected to mqtt" in message for message in heard):
+                heard.append(manager.recv(1000).decode())
+            assert waiting.end() == 0
+        while heard[-1] != "STOPPING=1":
+            heard.append(manager.recv(1000).decode())
+    assert heard[0] == "READY=1"
+    assert f"WATCHDOG=1\nSTATUS={WAITS}; connected to {broker.url}" in heard
+
+
+def test_a_file_is_no_place_to_stay_connected_to(agent: Agent, tmp_path: Path) -> None:
+    refused = agent("serve", "--to-file", tmp_path / "out")
+    assert refused.returncode == 2
+    assert "name a broker with --broker URL" in refused.stderr
+
+
+def test_a_waiting_board_keeps_its_memory_and_its_processor(broker: Mosquitto, state_dir: Path) -> None:
+    with serving(state_dir, broker.url) as waiting:
+        waiting.wait_for(WAITS)
+        before, begun = _busy_ns(waiting.process.pid), time.monotonic()
+        time.sleep(5)  # long enough to measure half a percent: 25 ms
+        share = (_busy_ns(waiting.process.pid) - before) / 1e9 / (time.monotonic() - begun)
+        process = Path(f"/proc/{waiting.process.pid}")
+        resident = re.search(r"VmRSS:\s+(\d+) kB", (process / "status").read_text())
+        loaded = (process / "maps").read_text()
+    assert share <= MAX_SHARE_OF_A_CORE
+    assert resident is not None and int(resident[1]) <= MAX_RESIDENT_KB
+    assert not [name for name in ("onnxruntime", "numpy", "tokenizers") if f"/{name}/" in loaded]
+
+
+def _busy_ns(pid: int) -> int:
+    """Time that the threads of a process have computed, in nanoseconds."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads)
