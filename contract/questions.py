@@ -101,6 +101,19 @@ def questions_sha256(questions: tuple[Question, ...]) -> str:
     return digest.hexdigest()
 
 
+def place_in_order(seed: int, question_id: str) -> bytes:
+    """Return what the questions of a run are ordered by: SHA-256 of seed and id.
+
+    So the order does not depend on the file's, and a run with a smaller limit asks the first questions of one
+    with a larger limit. The first ones are a random choice.
+
+    Args:
+        seed: the seed of the run's settings.
+        question_id: the id of a question.
+    """
+    return hashlib.sha256(f"{seed}\0{question_id}".encode()).digest()
+
+
 def _collected(rows: Iterable[SquadRow], answerable_only: bool) -> QuestionFile:
     found: dict[str, Question] = {}
     contexts: dict[str, str] = {}  # Rows of one paragraph have a copy of it each: one is enough.

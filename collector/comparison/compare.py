@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from collector.comparison.accuracy.differences import differences, gates
 from collector.comparison.devices import units
-from collector.comparison.differences import differences, gates
 from collector.comparison.divergence import divergences
 from collector.comparison.labels.rows import labelled
 from collector.comparison.requirement import choose, parse
