@@ -98,7 +98,7 @@ def _answering(run: StoredRun) -> tuple[object, ...]:
     """Return all that decides the answers, except the machine and its software."""
     s = run.settings
     windows = (s.max_tokens, s.stride_tokens, s.max_answer_tokens)
-    return run.questions_sha256, run.bundle_sha256, s.scenario, s.decoding, windows
+    return run.questions_sha256, run.bundle_sha256, s.decoding, windows
 
 
 def nearness(source: StoredRun, run: StoredRun) -> tuple[object, ...]:

@@ -5,16 +5,20 @@ The format is not distilbench's own, so fields that SQuAD v1.1 does not have are
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from contract.codec import decode_json
 from contract.errors import Malformed
+from contract.fields import Name, Sha256
 from contract.foreign.encodings import as_utf8
 from contract.foreign.gold_places import Misplaced, in_another_form, nearest, remarks
 from contract.foreign.squad import SquadRow, convert_rows, decode_rows
 
 MAX_QUESTION_FILE_BYTES: Final = 512 * 1_048_576
+MOST_CANARIES: Final = 100
+"""How many questions a file of canaries names at most."""
 
 
 class Gold(msgspec.Struct, frozen=True):
@@ -65,6 +69,29 @@ class QuestionFile(NamedTuple):
 
 class HasUnanswerable(Malformed):
     """The file is SQuAD 2.0: it has questions that its own contexts do not answer."""
+
+
+class CanaryFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The questions of a file on which machines are likeliest to differ.
+
+    `collector canaries` writes it, and `agent run --canary` asks them.
+    """
+
+    questions_sha256: Sha256
+    """The digest of the question file that they are of."""
+    question_ids: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=MOST_CANARIES)]
+
+
+_CANARIES: Final = msgspec.json.Decoder(CanaryFile)
+
+
+def decode_canaries(data: bytes) -> CanaryFile:
+    """Decode a file of canaries.
+
+    Raises:
+        Malformed: it is no such file.
+    """
+    return decode_json(data, _CANARIES, "canary file")
 
 
 def decode_questions(data: bytes, *, answerable_only: bool = False) -> QuestionFile:

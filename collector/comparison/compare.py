@@ -129,6 +129,7 @@ def comparison_of(inputs: Inputs, require: str | None = None) -> Comparison:
         requirement=None if require is None else choose(require, found.rows),
         questions=inputs.questions,
         provenance=tuple(map(provenance, measured)),
+        canaries=inputs.canaries,
         remarks=tuple(_remarks(inputs)),
     )
 
@@ -160,6 +161,7 @@ def _order(row: Row) -> tuple[object, ...]:
 
 
 def _remarks(inputs: Inputs) -> Iterator[str]:
+    yield from (alarm for check in inputs.canaries if (alarm := check.sentence) is not None)
     yield from map(str, inputs.left_out)
     yield from inputs.losses
     if inputs.headless:

@@ -23,6 +23,7 @@ from collector.comparison_inputs.tasks.question_files import question_files
 from collector.comparison_inputs.tasks.task import Memo
 from collector.comparison_inputs.time_tables import TimeTable, time_tables
 from collector.findings.between_rows import RowName
+from collector.findings.canaries import CanaryCheck
 from collector.findings.comparison import BertScoreModel, Questions
 from collector.statistics.timing.levels import pooled_level
 from collector.statistics.timing.spread import Spread
@@ -30,6 +31,7 @@ from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.losses import losses
 from collector.store.runs import LeftOut, Run, headless, read_runs
+from collector.summaries.canaries import canary_checks
 from collector.summaries.run_summary import Derived
 
 
@@ -76,6 +78,8 @@ class Inputs(NamedTuple):
     command_spreads: dict[MachineType, CommandSpread]
     """How much times differ between commands, on the machine types where that is known."""
     questions: tuple[Questions, ...]
+    canaries: tuple[CanaryCheck, ...]
+    """The canaries of each run that was asked some."""
     left_out: tuple[LeftOut, ...]
     """The runs that cannot be used."""
     losses: tuple[str, ...]
@@ -164,6 +168,7 @@ class _Gatherer:
             time_tables=tuple(time_tables(groups, memo)),
             command_spreads=command_spreads(store, found, machine, self._derived, memo),
             questions=tuple(question_files(store, groups, memo)),
+            canaries=tuple(canary_checks(store, runs, selection.not_excluded(found))),
             left_out=tuple(left_out),
             losses=tuple(losses(store)),
             headless=headless(store),

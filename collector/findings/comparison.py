@@ -18,6 +18,7 @@ from collector.findings.between_rows import (
     TimeSplit,
     Unit,
 )
+from collector.findings.canaries import CanaryCheck
 from collector.findings.scenario_run import ScenarioRun
 from collector.findings.taken_over import TakenOver
 
@@ -294,6 +295,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     requirement: Requirement | None
     questions: tuple[Questions, ...]
     provenance: tuple[Provenance, ...]
+    canaries: tuple[CanaryCheck, ...]
+    """The canaries of each run that was asked some."""
     remarks: tuple[str, ...]
     """Notes on the whole comparison."""
 

@@ -13,7 +13,7 @@ from collector.summaries.refresh import score_answers
 from contract.bundle import Manifest
 from contract.device import Device
 from contract.questions import decode_questions, place_in_order
-from contract.records import QuestionSet, Record
+from contract.records import Canary, QuestionSet, Record
 from tests.collector.delivering import take
 from tests.collector.factory import answer, batch, device, finished, manifest, started
 
@@ -71,6 +71,7 @@ def run(
     ms: float = 10.0,
     last: Mapping[str, Any] | None = None,
     confidence: float = 0.5,
+    canaries: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> tuple[Record, ...]:
     """A run that is asked these questions.
@@ -83,6 +84,7 @@ def run(
         ms: time of each question.
         last: changes of the last record; if its status is None, there is none.
         confidence: of every answer.
+        canaries: the answers to canaries, by question.
         settings: changes of the settings.
     """
     first = started(bundle or manifest(), on)
@@ -99,9 +101,14 @@ def run(
         )
         for seq, question_id in enumerate(ids, 1)
     ]
+    told = [
+        Canary(seq=seq, question_id=question_id, text=text, confidence=0.1)
+        for seq, (question_id, text) in enumerate((canaries or {}).items(), len(answers) + 1)
+    ]
     ends = dict(last or {})
-    end = () if ends.get("status", "") is None else (finished(len(answers) + 1, len(answers), **ends),)
-    return (first, *answers, *end)
+    seq = len(answers) + len(told) + 1
+    end = () if ends.get("status", "") is None else (finished(seq, len(answers), **ends),)
+    return (first, *answers, *told, *end)
 
 
 def with_file(store: Store, folder: Path) -> None:
