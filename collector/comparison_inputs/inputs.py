@@ -223,8 +223,9 @@ class _Gatherer:
 def _whole(side: Entrant, questions: int) -> Whole | None:
     """Return a side's answers to all questions, its own or those taken over; None if there are none."""
     if side.inherited is not None:
-        return Whole(side.inherited.source, side.inherited.transfer.corrections)
-    return Whole(side.source, None) if side.measured.asked == questions else None
+        assert isinstance(side, Group)
+        return Whole(side.inherited.source, side.source, side.inherited.transfer.corrections)
+    return Whole(side.source) if side.measured.asked == questions else None
 
 
 def _by_place(found: Iterator[Standing]) -> list[Standing]:

@@ -37,7 +37,7 @@ def not_held(database: Path) -> list[str]:
         low, high = (100 * (ours.mean() + found.value + side * found.reach) for side in (-1, 1))
         if not low <= 100 * theirs.mean() <= high:
             missed.append(
-                f"F1 of bundle {bundle[:8]} on {device} is {100 * theirs.mean():.1f}, but what was taken over is "
-                f"{low:.1f} to {high:.1f}"
+                f"F1 of bundle {bundle[:8]} on {device} is {100 * theirs.mean():.1f}, but what was taken "
+                f"over is {low:.1f} to {high:.1f}"
             )
     return missed

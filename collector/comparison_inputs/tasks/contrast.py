@@ -13,11 +13,17 @@ from collector.comparison_inputs.tasks.task import Task
 from collector.comparison_inputs.tasks.transfer import Corrections
 from collector.findings.accuracy import Drawn
 from collector.statistics.accuracy.clusters import Clusters
-from collector.statistics.accuracy.scores import MeanDifference, difference, kept
-from collector.statistics.accuracy.transfer import NONE, Correction, between, moved_difference, moved_share
+from collector.statistics.accuracy.scores import MeanDifference, difference, kept, largest_difference
+from collector.statistics.accuracy.transfer import (
+    NONE,
+    Correction,
+    between,
+    correction,
+    moved_difference,
+    moved_share,
+)
 from collector.statistics.confidence import Mean
-from collector.summaries.columns import Columns, mean_scores, shared
-from contract.codec import encode
+from collector.summaries.columns import Columns, PerQuestion, mean_scores, shared
 
 _HALF: Final = 0.5
 
@@ -27,8 +33,15 @@ class Whole(NamedTuple):
 
     source: Source
     """Where the answers come from."""
-    corrections: Corrections | None
-    """By how much the side's mean scores are above theirs; None if they are its own answers."""
+    asked: RunSet | None = None
+    """The side's own answers, to a part of the questions; None if `source` is the side's own."""
+    corrections: Corrections | None = None
+    """By how much the side's mean scores are above those of `source`, by these answers."""
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Digests that identify all of its numbers."""
+        return (*self.source.digests, *(() if self.asked is None else ("corrected by", *self.asked.digests)))
 
 
 class PairedScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +76,9 @@ class PairedScores(msgspec.Struct, frozen=True, kw_only=True):
         return self.questions if self.asked < self.questions else None
 
 
+_Score = Callable[[Columns], NDArray[Any]]
+
+
 def contrast(left: Source, right: Source) -> Task[PairedScores | None]:
     """Compare the scores of two sides; it finds None if one has no scores or they share no question.
 
@@ -84,13 +100,12 @@ def contrast_on_all(left: Whole, right: Whole, asked: int) -> Task[PairedScores 
         right: the other side.
         asked: how many questions both were really asked.
     """
-    corrections = (left.corrections, right.corrections)
-    of = (*left.source.digests, "against", *right.source.digests, encode(corrections).decode(), str(asked))
+    of = (*left.digests, "against", *right.digests)
     return Task("contrast on all", of, PairedScores | None, partial(_contrast_on_all, left, right, asked))
 
 
 def _contrast(left: Source, right: Source, answers: Answers) -> PairedScores | None:
-    return _compared(Whole(left, None), Whole(right, None), None, answers)
+    return _compared(Whole(left), Whole(right), None, answers)
 
 
 def _contrast_on_all(left: Whole, right: Whole, asked: int, answers: Answers) -> PairedScores | None:
@@ -106,28 +121,30 @@ def _compared(left: Whole, right: Whole, asked: int | None, answers: Answers) ->
         return None
     clusters = answers.clusters(left.source, question)
 
-    def both(score: Callable[[Columns], NDArray[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def both(score: _Score) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return shared(mean_scores(ours, score(ours)), mean_scores(theirs, score(theirs)))
 
     def paired(
-        scores: tuple[NDArray[np.float64], NDArray[np.float64]],
-        correction: Callable[[Corrections], Correction | None],
+        score: _Score, correction_of: Callable[[Corrections], Correction | None]
     ) -> PairedScore | None:
-        ours, its = _correction(left, correction), _correction(right, correction)
+        ours, its = _correction(left, correction_of), _correction(right, correction_of)
+        scores = both(score)
         if ours is None or its is None or np.isnan(scores).any():
             return None
+        if asked is None:
+            found = difference(*scores, clusters)
+        else:
+            by = _together(left, right, score, 1.0, answers) or between(ours, its)
+            found = moved_difference(*scores, clusters, by)
         return PairedScore(
             left=float(scores[0].mean()) + ours.value,
             right=float(scores[1].mean()) + its.value,
-            difference=difference(*scores, clusters)
-            if asked is None
-            else moved_difference(*scores, clusters, between(ours, its)),
+            difference=found,
         )
 
-    f1, exact = both(lambda columns: columns.f1), both(lambda columns: columns.exact_match)
-    alike = both(lambda columns: columns.bertscore_f1)
+    exact = both(_exact_match)
     exact_left, exact_right = exact[0] >= _HALF, exact[1] >= _HALF
-    of_exact, of_f1 = paired(exact, lambda by: by.exact_match), paired(f1, lambda by: by.f1)
+    of_exact, of_f1 = paired(_exact_match, lambda by: by.exact_match), paired(_f1, lambda by: by.f1)
     assert of_exact is not None and of_f1 is not None
     return PairedScores(
         questions=len(question),
@@ -137,22 +154,65 @@ def _compared(left: Whole, right: Whole, asked: int | None, answers: Answers) ->
         only_right=int(np.count_nonzero(exact_right & ~exact_left)),
         exact_match=of_exact,
         f1=of_f1,
-        bertscore_f1=paired(alike, lambda by: by.bertscore_f1),
-        f1_kept=_kept(f1, left, right, clusters) if of_f1.right > 0 else None,
+        bertscore_f1=paired(lambda columns: columns.bertscore_f1, lambda by: by.bertscore_f1),
+        f1_kept=_kept(both(_f1), of_f1, left, right, clusters, answers) if of_f1.right > 0 else None,
     )
 
 
 def _kept(
-    f1: tuple[NDArray[np.float64], NDArray[np.float64]], left: Whole, right: Whole, clusters: Clusters
+    f1: tuple[NDArray[np.float64], NDArray[np.float64]],
+    paired: PairedScore,
+    left: Whole,
+    right: Whole,
+    clusters: Clusters,
+    answers: Answers,
 ) -> Mean:
     if left.corrections is None and right.corrections is None:
         return kept(*f1, clusters)
+    part = paired.left / paired.right
+    by = _together(left, right, _f1, part, answers)
     ours, its = (NONE if side.corrections is None else side.corrections.f1 for side in (left, right))
-    return moved_share(*f1, clusters, ours, its)
+    reach = ours.reach + part * its.reach if by is None else by.reach
+    return moved_share(*f1, clusters, paired.left, paired.right, reach)
+
+
+def _together(left: Whole, right: Whole, score: _Score, part: float, answers: Answers) -> Correction | None:
+    """Estimate the left side's correction less a part of the right one's, from the questions of both.
+
+    An answer that changes on one side is one changed question, so nothing adds up as in `between`.
+
+    Returns:
+        None unless both sides were taken over and asked the same questions.
+    """
+    if left.asked is None or right.asked is None:
+        return None
+    here: list[PerQuestion] = []
+    there: list[PerQuestion] = []
+    for asked, source in ((left.asked, left.source), (right.asked, right.source)):
+        mine, theirs = answers.columns(asked), answers.columns(source)
+        here.append(mean_scores(mine, score(mine)))
+        there.append(mean_scores(theirs, score(theirs)))
+    if not np.array_equal(here[0].question, here[1].question):
+        return None
+    most = max(largest_difference(own.value, all_of.value) for own, all_of in zip(here, there, strict=True))
+    return correction(
+        here[0].value - part * here[1].value,
+        there[0].value - part * there[1].value,
+        np.searchsorted(there[0].question, here[0].question),
+        most,
+    )
 
 
 def _correction(side: Whole, of: Callable[[Corrections], Correction | None]) -> Correction | None:
     return NONE if side.corrections is None else of(side.corrections)
+
+
+def _exact_match(columns: Columns) -> NDArray[Any]:
+    return columns.exact_match
+
+
+def _f1(columns: Columns) -> NDArray[Any]:
+    return columns.f1
 
 
 def _scored(f1: NDArray[np.float64]) -> bool:

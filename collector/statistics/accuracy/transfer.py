@@ -32,7 +32,7 @@ NONE: Final = Correction(0.0, 0.0)
 """The correction of what was measured on all questions."""
 
 
-def correction(here: ArrayLike, source: ArrayLike, asked: ArrayLike) -> Correction:
+def correction(here: ArrayLike, source: ArrayLike, asked: ArrayLike, most: float | None = None) -> Correction:
     """Estimate by how much the mean score over all questions is above the source's.
 
     The interval is `paired_error`'s, with the correction for a finite number of questions and half a question
@@ -42,13 +42,14 @@ def correction(here: ArrayLike, source: ArrayLike, asked: ArrayLike) -> Correcti
         here: one score per question that was asked here, which are drawn at random from all; at least two.
         source: the source's scores of all questions.
         asked: the places in `source` of the questions that were asked here.
+        most: the largest difference that one question can make; None for that between any two of the scores.
     """
     ours, everything = np.asarray(here, np.float64), np.asarray(source, np.float64)
     theirs = everything[np.asarray(asked)]
     value = float((ours - theirs).mean())
     if len(ours) == len(everything):
         return Correction(value, 0.0)
-    most = largest_difference(ours, everything)
+    most = largest_difference(ours, everything) if most is None else most
     error, freedom = paired_error(ours - theirs - value, most, Clusters.alone(len(ours)))
     unseen = 1 - len(ours) / len(everything)
     half = t_quantile(freedom) * error * math.sqrt(unseen) + _CONTINUITY * most / len(everything)
@@ -58,9 +59,9 @@ def correction(here: ArrayLike, source: ArrayLike, asked: ArrayLike) -> Correcti
 def taken_over(source: Mean, by: Correction) -> Mean:
     """Correct the source's mean score. The interval joins the transfer's and the source's own.
 
-    The two errors are independent: the file's questions were drawn for the one, and those that were asked here
-    for the other. So the result is for articles or questions like these, as the source's interval is. If that
-    has no width, the result is for the questions of this file.
+    The two errors are independent: the file's questions were drawn for the one, and those that were asked
+    here for the other. So the result is for articles or questions like these, as the source's interval is. If
+    that has no width, the result is for the questions of this file.
 
     Args:
         source: the source's mean score over all questions, with its interval.
@@ -98,7 +99,7 @@ def moved_difference(left: ArrayLike, right: ArrayLike, clusters: Clusters, by: 
 
 
 def moved_share(
-    left: ArrayLike, right: ArrayLike, clusters: Clusters, ours: Correction, its: Correction
+    left: ArrayLike, right: ArrayLike, clusters: Clusters, ours: float, its: float, reach: float
 ) -> Mean:
     """Compute which part of the right side's mean score the left side reaches, if any side was taken over.
 
@@ -106,20 +107,18 @@ def moved_share(
         left: the scores of the left side's source, one per question.
         right: the scores of the right side's source.
         clusters: the units of the questions.
-        ours: the left side's correction.
-        its: the right side's correction; its corrected mean is above 0.
+        ours: the corrected mean of the left side.
+        its: the corrected mean of the right side, above 0.
+        reach: half the width of the interval of the left side's correction less this part of the right one's.
     """
+    part = ours / its
     over, under = np.asarray(left, np.float64), np.asarray(right, np.float64)
-    whole = float(under.mean()) + its.value
-    value = (float(over.mean()) + ours.value) / whole
-    residuals = over - value * under
+    residuals = over - part * under
     error, freedom = paired_error(residuals - residuals.mean(), largest_difference(over, under), clusters)
-    half = math.inf
-    if freedom:
-        half = math.hypot(t_quantile(freedom) * error, ours.reach + value * its.reach) / whole
-    return Mean(value, max(value - half, 0.0), min(value + half, 1 / whole))
+    half = math.hypot(t_quantile(freedom) * error, reach) / its if freedom else math.inf
+    return Mean(part, max(part - half, 0.0), min(part + half, 1 / its))
 
 
 def between(left: Correction, right: Correction) -> Correction:
-    """Subtract two corrections. Both may be of the same questions, so their intervals add up at worst."""
+    """Subtract two corrections. Some questions may be of both, so their intervals add up, as at worst."""
     return Correction(left.value - right.value, left.reach + right.reach)

@@ -110,6 +110,20 @@ def test_two_rows_that_took_over_are_compared_on_all_questions(numbers: Store) -
     assert gate.interval[0] < 100 * 40 / 60 < gate.interval[1]
 
 
+def test_two_rows_that_asked_the_same_are_as_uncertain_as_one_that_was_measured(numbers: Store) -> None:
+    """No answer changed on either side, so nothing says that two imagined ones did on each."""
+    fp32, int8 = run(ASKED, on=PI), run(ASKED, on=PI, bundle=INT8)
+    ingest(numbers, run(), run(bundle=INT8), fp32, int8)
+    low, high = next(
+        d.f1.interval for d in compared(numbers).differences if d.row.hardware_class == "raspberry-pi-5"
+    )
+    alone = on_pi(compared(numbers))["minilm-l6 int8"].taken_over
+    assert alone is not None
+    transfer = alone.f1.transfer[1] - alone.f1.transfer[0]  # cut off at 100 %, so half of its width
+    assert high == pytest.approx(-low)
+    assert transfer < high < 1.2 * transfer
+
+
 def test_a_side_without_all_questions_is_compared_on_shared_ones(numbers: Store) -> None:
     ingest(numbers, run(), run(ASKED, on=PI), run(IN_ORDER[:40], on=PI, bundle=INT8))
     difference = next(d for d in compared(numbers).differences if d.row.hardware_class == "raspberry-pi-5")

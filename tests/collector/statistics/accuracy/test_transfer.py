@@ -85,9 +85,8 @@ def test_without_a_correction_it_is_the_usual_comparison() -> None:
     assert moved_difference(left, right, clusters, NONE)[:3] == pytest.approx(
         difference(left, right, clusters)[:3]
     )
-    assert moved_share(left, right, clusters, NONE, NONE) == pytest.approx(
-        kept(left, right, clusters), rel=1e-3
-    )
+    share = moved_share(left, right, clusters, left.mean(), right.mean(), 0.0)
+    assert share == pytest.approx(kept(left, right, clusters), rel=1e-3)
 
 
 def test_a_broken_kernel_shows_in_the_comparison_of_two_rows() -> None:
@@ -117,4 +116,11 @@ def test_one_article_has_no_test() -> None:
     one = Clusters.of_unit("article", np.zeros(20))
     assert moved_difference(np.ones(20), np.zeros(20), one, NONE) == (1.0, -1.0, 1.0, 1.0)
     assert mean_score(np.ones(20), one).low == 0
-    assert moved_share(np.ones(20), np.ones(20) / 2, one, NONE, NONE) == (2.0, 0.0, 2.0)
+    assert moved_share(np.ones(20), np.ones(20) / 2, one, 1.0, 0.5, 0.0) == (2.0, 0.0, 2.0)
+
+
+def test_the_reach_of_a_part_is_that_of_its_mean() -> None:
+    scores = np.ones(2000)
+    found = moved_share(scores, scores / 2, Clusters.alone(2000), 0.99, 0.5, 0.05)
+    assert found.value == pytest.approx(1.98)
+    assert found.low == pytest.approx(1.98 - 0.05 / 0.5, abs=0.01)
