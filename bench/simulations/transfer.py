@@ -1,10 +1,11 @@
 """Accuracy taken over: the interval of the transfer, by how many answers differ and how many were asked.
 
-The source answered 10,570 questions. "Real" changes are like those of three pairs of the demo's reader: half of
-the answers that differ keep their F1, and the others change it by 0.5 on average.
+The source answered 10,570 questions. "Real" changes are like those of three pairs of the demo's reader: half
+of the answers that differ keep their F1, and the others change it by 0.5 on average.
 """
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -49,6 +50,10 @@ CELLS: Final = tuple(
 )
 
 
+_BOTH: Final = ((0.0, 0.0), (0.01, 0.0), (0.01, 0.01), (0.03, 0.03))
+"""Shares of the answers that are lost by two rows that were asked the same questions."""
+
+
 def cells(draws: int, seed: int) -> Iterator[Cell]:
     """Simulate every situation.
 
@@ -67,6 +72,12 @@ def cells(draws: int, seed: int) -> Iterator[Cell]:
             what += ", 200 questions and no change"
         halves = np.array([found[1] for found in _draws(rng, min(draws, 200), situation)])
         yield factor(str(situation), what, 100 * halves, narrow)
+    for number, (both, asked) in enumerate(product(_BOTH, (50, 200, 800)), start=len(CELLS)):
+        rng = np.random.default_rng((seed, number))
+        lost = " and ".join(f"{100 * part:g}" for part in both)
+        name = f"{asked} of {QUESTIONS:,} questions, {lost} % of the answers lost"
+        hits = [bool(abs(off) <= reach) for off, reach in _pairs(rng, draws, both, asked)]
+        yield share(name, "the interval of the difference of two transfers covers", hits, _COVERS)
 
 
 def covered(rng: np.random.Generator, draws: int, of: Situation) -> list[bool]:
@@ -88,4 +99,21 @@ def _draws(rng: np.random.Generator, draws: int, of: Situation) -> Iterator[tupl
     for _ in range(draws):
         asked = rng.choice(QUESTIONS, of.asked, replace=False)
         value, reach = correction(here[asked], source, asked)
+        yield value - truth, reach
+
+
+def _pairs(
+    rng: np.random.Generator, draws: int, lost: tuple[float, float], asked: int
+) -> Iterator[tuple[float, float]]:
+    """Draw questions for two rows: how far the correction of their difference is off, and its reach."""
+    sources = [np.where(rng.random(QUESTIONS) < _F1, 1.0, 0.0) for _ in lost]
+    rows = [
+        np.where(rng.random(QUESTIONS) < part, 0.0, source)
+        for part, source in zip(lost, sources, strict=True)
+    ]
+    here, there = rows[0] - rows[1], sources[0] - sources[1]
+    truth = float((here - there).mean())
+    for _ in range(draws):
+        chosen = rng.choice(QUESTIONS, asked, replace=False)
+        value, reach = correction(here[chosen], there, chosen, most=1.0)
         yield value - truth, reach

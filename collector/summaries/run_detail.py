@@ -9,7 +9,7 @@ import numpy as np
 from collector.findings.canaries import CanaryCheck
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.database import Store
-from collector.store.runs import all_runs, find_run
+from collector.store.runs import Run, all_runs, find_run
 from collector.summaries.articles import Articles
 from collector.summaries.canaries import canary_checks
 from collector.summaries.measured import Estimate, Measured, measured
@@ -148,7 +148,7 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
             times=_times(store, run.stream, values),
             telemetry=_telemetry(store, run.stream, timeline),
             remarks=run.remarks,
-            canaries=next(canary_checks(store, [run], all_runs(store)), None),
+            canaries=_canaries(store, run),
             settings=run.settings,
             outcome=run.outcome,
             thread_trials=run.thread_trials,
@@ -160,6 +160,12 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
             if withheld
             else _standing_out(store, run.stream, "scores.f1 < 1", "f1, confidence DESC"),
         )
+
+
+def _canaries(store: Store, run: Run) -> CanaryCheck | None:
+    if not store.value("SELECT EXISTS (SELECT 1 FROM canaries WHERE stream = ?)", run.stream):
+        return None
+    return next(canary_checks(store, [run], all_runs(store)))
 
 
 def _times(store: Store, stream: int, values: Measured) -> Times | None:
