@@ -27,7 +27,8 @@ class ScoreDifference(msgspec.Struct, frozen=True, kw_only=True):
     interval: Interval
     """Interval of `difference`."""
     p_value: float
-    """Sign-flip test over the units, two-sided; for EM by question it is McNemar's exact test."""
+    """Sign-flip test over the units, two-sided; for EM by question it is McNemar's exact test. If an accuracy
+    was taken over, Student's t."""
     adjusted_p_value: float
     """`p_value`, adjusted by Holm's method for all differences of this score in this place."""
     significant: bool
