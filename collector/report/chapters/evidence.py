@@ -35,8 +35,8 @@ def evidence(comparison: Comparison) -> Chapter:
                 "Each comparison uses the questions that both rows answered. Where an accuracy was taken "
                 "over, it is an estimate for all questions of the file, marked ≈. Its 95 % interval is "
                 f"{such(d.drawn for d in comparison.differences)}. p is that of the sign-flip test, and of "
-                "Student's t for ≈, adjusted for the number of comparisons of this score on the same hardware "
-                "and questions (Holm). A difference that may be chance is marked not significant.",
+                "Student's t for ≈, adjusted for the number of comparisons of this score on one hardware "
+                "and question file (Holm). A difference that may be chance is marked not significant.",
             ),
             tuple(_differences(names, sorted(comparison.differences, key=lambda d: names.place(d.row)))),
         ),
