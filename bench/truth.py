@@ -14,12 +14,13 @@ from typing import Final
 import click
 
 from bench.commandline.options import command, count
-from bench.simulations import accuracy, labels, server, suggestion, time
+from bench.simulations import accuracy, labels, server, suggestion, time, transfer
 from bench.simulations.cell import HEAD, SUMMARY_HEAD, Cell, summary
 
 PARTS: Final[dict[str, Callable[[int, int], Iterator[Cell]]]] = {
     "time": time.cells,
     "accuracy": accuracy.cells,
+    "transfer": transfer.cells,
     "labels": labels.cells,
     "server": server.cells,
     "suggestion": suggestion.cells,

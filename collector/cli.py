@@ -54,6 +54,7 @@ cli.add_section(
     scores.rebuild,
     predictions.predictions,
     predictions.evaluate,
+    predictions.canaries,
 )
 cli.add_section("Compare", reports.report, reports.open_report, reports.compare)
 cli.add_section(

@@ -3,15 +3,21 @@
 Complete runs come before all others. Of several bundles or settings, those with the most questions stand for
 the model, and among equals the newest. Runs that asked less than half as many questions as the largest of
 them are left out.
+
+A run that asked a random part of the questions takes its accuracy over from one that answered all of them
+with the same bundle, decoding and windows, on the nearest machine.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, TypeVar
 
+from contract.device import Device
 from contract.records import Settings
 
 FULL: Final = 0.5
 """Runs and rows with fewer questions than this share of the largest do not stand beside it."""
+
+_RUNTIME: Final = "onnxruntime"
 
 
 class StoredRun(Protocol):
@@ -27,6 +33,14 @@ class StoredRun(Protocol):
     @property
     def bundle_sha256(self) -> str:
         """The bundle that it measured."""
+
+    @property
+    def questions_sha256(self) -> str:
+        """The question file that it asked."""
+
+    @property
+    def device(self) -> Device:
+        """The machine that it measured."""
 
     @property
     def settings(self) -> Settings:
@@ -63,6 +77,43 @@ def asked(run: StoredRun) -> int:
 def is_complete(run: StoredRun) -> bool:
     """Return whether a run asked all of its questions, even if they did not decide what it was to decide."""
     return run.state == "complete" or (run.state == "inconclusive" and asked(run) == run.questions_selected)
+
+
+def can_lend(source: StoredRun, run: StoredRun, questions: int) -> bool:
+    """Return whether a run's accuracy could be taken over from another one.
+
+    That one must be complete and have asked all questions of the same file, with the same bundle, decoding
+    and windows.
+
+    Args:
+        source: the other run.
+        run: the run that asked a part of the questions.
+        questions: how many questions the file has.
+    """
+    complete = is_complete(source) and asked(source) == questions
+    return complete and _answering(source) == _answering(run)
+
+
+def _answering(run: StoredRun) -> tuple[object, ...]:
+    """Return all that decides the answers, except the machine and its software."""
+    s = run.settings
+    windows = (s.max_tokens, s.stride_tokens, s.max_answer_tokens)
+    return run.questions_sha256, run.bundle_sha256, s.decoding, windows
+
+
+def nearness(source: StoredRun, run: StoredRun) -> tuple[object, ...]:
+    """Return what a choice among several sources is by, the highest first.
+
+    An equal processor comes first, then an equal architecture, an equal onnxruntime, and the newest run.
+    """
+    theirs, ours = source.device, run.device
+    alike = theirs.architecture == ours.architecture
+    return (
+        alike and sorted(theirs.cpu_flags) == sorted(ours.cpu_flags),
+        alike,
+        theirs.versions.get(_RUNTIME) == ours.versions.get(_RUNTIME),
+        source.stream,
+    )
 
 
 def choose(variants: Iterable[Sequence[R]]) -> list[R]:

@@ -5,16 +5,20 @@ The format is not distilbench's own, so fields that SQuAD v1.1 does not have are
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from contract.codec import decode_json
 from contract.errors import Malformed
+from contract.fields import Name, Sha256
 from contract.foreign.encodings import as_utf8
 from contract.foreign.gold_places import Misplaced, in_another_form, nearest, remarks
 from contract.foreign.squad import SquadRow, convert_rows, decode_rows
 
 MAX_QUESTION_FILE_BYTES: Final = 512 * 1_048_576
+MOST_CANARIES: Final = 100
+"""How many questions a file of canaries names at most."""
 
 
 class Gold(msgspec.Struct, frozen=True):
@@ -67,6 +71,29 @@ class HasUnanswerable(Malformed):
     """The file is SQuAD 2.0: it has questions that its own contexts do not answer."""
 
 
+class CanaryFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The questions of a file on which machines are likeliest to differ.
+
+    `collector canaries` writes it, and `agent run --canary` asks them.
+    """
+
+    questions_sha256: Sha256
+    """The digest of the question file that they are of."""
+    question_ids: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=MOST_CANARIES)]
+
+
+_CANARIES: Final = msgspec.json.Decoder(CanaryFile)
+
+
+def decode_canaries(data: bytes) -> CanaryFile:
+    """Decode a file of canaries.
+
+    Raises:
+        Malformed: it is no such file.
+    """
+    return decode_json(data, _CANARIES, "canary file")
+
+
 def decode_questions(data: bytes, *, answerable_only: bool = False) -> QuestionFile:
     """Decode a question file: SQuAD v1.1, or what `contract.foreign` makes of other files.
 
@@ -99,6 +126,19 @@ def questions_sha256(questions: tuple[Question, ...]) -> str:
         digest.update(msgspec.json.encode((q.id, q.question, q.context)))
         digest.update(b"\n")
     return digest.hexdigest()
+
+
+def place_in_order(seed: int, question_id: str) -> bytes:
+    """Return what the questions of a run are ordered by: SHA-256 of seed and id.
+
+    So the order does not depend on the file's, and a run with a smaller limit asks the first questions of one
+    with a larger limit. The first ones are a random choice.
+
+    Args:
+        seed: the seed of the run's settings.
+        question_id: the id of a question.
+    """
+    return hashlib.sha256(f"{seed}\0{question_id}".encode()).digest()
 
 
 def _collected(rows: Iterable[SquadRow], answerable_only: bool) -> QuestionFile:

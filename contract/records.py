@@ -2,9 +2,9 @@
 
 The first record of a run is `RunStarted`, the last is `RunFinished`. Between them a run has one or several
 rounds, numbered from 0: `RoundStarted`, then one `Answer` per question asked and any number of `Sample`s,
-then `RoundFinished`. A process that resumes a run adds `RunResumed` first. The round that was interrupted
-then starts a second time, with the same number, and continues after the questions that are recorded. A
-record is written once and never changed.
+then `RoundFinished`. Every `Canary` follows a start of round 0. A process that resumes a run adds
+`RunResumed` first. The round that was interrupted then starts a second time, with the same number, and
+continues after the questions that are recorded. A record is written once and never changed.
 
 Every `at_ns` counts from the start of the run, on a clock that stands still between two rounds of the run,
 while other runs have their turn, and between two processes. Runs of version 1 have neither rounds nor
@@ -54,7 +54,8 @@ class _Record(
 ):
     """The fields of every record, in addition to its `type`.
 
-    The types are run_started, run_resumed, round_started, answer, sample, round_finished and run_finished.
+    The types are run_started, run_resumed, round_started, canary, answer, sample, round_finished and
+    run_finished.
     """
 
     seq: Count
@@ -175,6 +176,21 @@ class RoundFinished(_Record, tag="round_finished", frozen=True, kw_only=True):
     at_ns: Nanoseconds
     peak_rss_bytes: Bytes | None = None
     """Highest resident memory of the round's worker process."""
+
+
+class Canary(_Record, tag="canary", frozen=True, kw_only=True):
+    """The answer to a question on which machines are likeliest to differ: an alarm for a broken kernel.
+
+    It is asked before the first round begins, and counts in no number of the run: neither in a time nor in
+    the accuracy, nor as a question that was asked. If the round is interrupted before its first answers, all
+    canaries are recorded again.
+    """
+
+    question_id: Name
+    text: Text
+    """As in `Answer`."""
+    confidence: Probability
+    error: Text | None = None
 
 
 class Answer(_Record, tag="answer", frozen=True, kw_only=True):
@@ -298,4 +314,4 @@ class RunFinished(_Record, tag="run_finished", frozen=True, kw_only=True):
     finished_at: UtcTime
 
 
-Record = RunStarted | RunResumed | RoundStarted | Answer | Sample | RoundFinished | RunFinished
+Record = RunStarted | RunResumed | RoundStarted | Canary | Answer | Sample | RoundFinished | RunFinished

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from collector.findings import accuracy, comparison, scenario_run, verdict
+from collector.findings import accuracy, canaries, comparison, scenario_run, taken_over, verdict
 from collector.findings import between_rows as findings
 from collector.findings.comparison import Comparison
 from contract import bundle, device, fields, messages, questions, records, topics
@@ -136,6 +136,8 @@ def _comparison() -> str:
         (comparison, "The comparison"),
         (scenario_run, "Under load"),
         (accuracy, "Findings on accuracy"),
+        (taken_over, "Accuracy taken over"),
+        (canaries, "Canaries"),
         (findings, "Findings"),
         (verdict, "Verdicts"),
     ):

@@ -212,6 +212,13 @@ selection_options: Final = option_group(
         show_default=True,
         help="Seed for the choice and the order of the questions, and for random arrivals.",
     ),
+    click.option(
+        "--canary",
+        "canary_file",
+        type=FILE,
+        help="Also ask the questions that this file of `collector canaries` names, before the first round. "
+        "They reveal a broken kernel, and count in no number.",
+    ),
 )
 
 runtime_options: Final = option_group(

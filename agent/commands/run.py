@@ -99,6 +99,7 @@ def request_of(values: Mapping[str, Any]) -> "RunRequest":
         question_file=values["question_file"],
         answerable_only=values["answerable_only"],
         limit=values["limit"],
+        canary_file=values["canary_file"],
         seed=values["seed"],
         threads=values["threads"],
         warmup=values["warmup"],

@@ -36,6 +36,21 @@ def smallest_time_difference(rounds: int, spread: float) -> float | None:
     return exp(quantiles * spread / sqrt(rounds)) - 1
 
 
+def narrowest_transfer(asked: int, questions: int) -> float:
+    """Half the width of the interval of an F1 on all questions that is taken over from another device.
+
+    It is the collector's, if all answers are the same on both devices: that of two imagined differences.
+
+    Args:
+        asked: how many questions are asked here, at least 2.
+        questions: how many questions the file has, at least as many.
+    """
+    if asked >= questions:
+        return 0.0
+    error = sqrt(2 / (asked * (asked + 2))) * sqrt(1 - asked / questions)
+    return t_quantile(asked - 1) * error + 0.5 / questions
+
+
 def smallest_f1_difference(questions: int) -> float:
     """The smallest detectable difference in F1, 0 to 1, if the bundles disagree as much as is possible.
 

@@ -89,6 +89,8 @@ class Plan(NamedTuple):
     """The measured numbers of threads from which one was chosen."""
     ignore_memory: bool = False
     """Load the bundle even if it is estimated not to fit."""
+    canaries: tuple[Question, ...] = ()
+    """Questions that are asked before the first round and count in no number."""
 
     @property
     def identity(self) -> str:

@@ -34,7 +34,8 @@ from contract.fields import Count
 
 MAX_RUNS: Final = 10_000
 BUNDLES: Final = "bundles"
-_PATHS: Final = (BUNDLES, "questions")
+_NEEDED: Final = (BUNDLES, "questions")
+_PATHS: Final = (*_NEEDED, "canary")
 _CLOCK_STEP: Final = timedelta(minutes=10)
 """A clock that is right does not go back further than this."""
 
@@ -110,8 +111,8 @@ def _schedule(tables: dict[str, Any], folder: Path, options: Collection[str]) ->
 def _runs(run: dict[str, Any], folder: Path, options: Collection[str]) -> list[RunValues]:
     """The runs of a table, one for each combination of its lists' values; the bundles stay together."""
     for key in run:
-        check_key(key, {*_PATHS, *options}, "plan: [[run]]")
-    for key in _PATHS:
+        check_key(key, {*_NEEDED, *options}, "plan: [[run]]")
+    for key in _NEEDED:
         if not run.get(key):
             raise Malformed(f"plan: a [[run]] has no {key!r}")
     choices = [_choices(key, value, folder) for key, value in run.items()]

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from agent.bundles.bundle import Bundle
 from agent.outbox.outbox import WhenFull
+from agent.planning.canaries import read_canaries
 from agent.planning.plan import Load, Plan, Questions, RuntimeOptions, plan_run, settings_for
 from contract.device import Device
 
@@ -18,6 +19,8 @@ class RunRequest(NamedTuple):
     """Leave out the questions of `question_file` that have no answer."""
     limit: int | None
     """Number of questions to ask; None for all."""
+    canary_file: Path | None
+    """File with the canaries; None for none."""
     seed: int
     threads: int | Literal["auto"] | None
     """Intra-op threads; None for one per physical core, `auto` for the fastest number in a trial."""
@@ -45,6 +48,7 @@ class RunRequest(NamedTuple):
 
         Raises:
             BundleRefused: its manifest does not fit into a message.
+            BadInput: the canaries cannot be read, or are of another question file.
         """
         settings = settings_for(
             bundle,
@@ -57,4 +61,5 @@ class RunRequest(NamedTuple):
             load=self.load,
         )
         plan = plan_run(device, bundle, questions, settings)
-        return plan._replace(ignore_memory=self.ignore_memory, remarks=remarks)
+        canaries = () if self.canary_file is None else read_canaries(self.canary_file, questions.file)
+        return plan._replace(ignore_memory=self.ignore_memory, remarks=remarks, canaries=canaries)

@@ -1,23 +1,18 @@
 """Selects and orders the questions of a run; both depend on the seed and the ids only."""
 
-import hashlib
 import random
 from collections.abc import Iterable
 
-from contract.questions import Question
+from contract.questions import Question, place_in_order
 
 
 def select(questions: Iterable[Question], limit: int | None, seed: int) -> tuple[Question, ...]:
     """The first `limit` questions of a shuffle that the seed determines.
 
-    The order is that of SHA-256 over seed and id, so it is the same for any order of the file, and a smaller
-    limit selects the first questions of a larger one.
+    The order is that of `place_in_order`: the same for any order of the file, and a smaller limit selects the
+    first questions of a larger one.
     """
-
-    def place(question: Question) -> bytes:
-        return hashlib.sha256(f"{seed}\0{question.id}".encode()).digest()
-
-    return tuple(sorted(questions, key=place)[:limit])
+    return tuple(sorted(questions, key=lambda question: place_in_order(seed, question.id))[:limit])
 
 
 def in_pass(questions: tuple[Question, ...], seed: int, number: int) -> tuple[Question, ...]:

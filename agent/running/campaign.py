@@ -130,14 +130,17 @@ def measure_all(
     service = Service()
     service.ready()
     paused: str | None = None
-    known = False
+    known = advised = False
 
     def between(progress: Progress) -> None:
-        nonlocal paused, known
+        nonlocal paused, known, advised
         progress = progress._replace(seconds_left=runs.seconds_left)
         if progress.seconds_left is not None and not known:
             tell(f"{about(progress.seconds_left)} left")
             known = True
+        if not advised and (sentence := runs.advice) is not None:
+            tell(sentence)
+            advised = True
         line.draw(progress)
         service.alive(f"{progress.name}: {progress.how_far}{progress.left}")
         delivery.between(progress)
@@ -155,8 +158,9 @@ def measure_all(
 
     runs = Runs(plans, state, tell, resume=resume)
     known = runs.seconds_left is not None
-    for sentence in runs.announcement():
+    for sentence in (*runs.announcement(), *([runs.advice] if runs.advice else [])):
         say(sentence)
+    advised = runs.advice is not None
     runs.measure_rounds(between, meanwhile)
     finished = runs.finish(between, meanwhile)
     line.clear()

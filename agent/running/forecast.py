@@ -7,10 +7,15 @@ from statistics import fmean, median, variance
 from typing import Final, NamedTuple
 
 from agent.machine.remarks import LOOK_SECONDS
-from agent.planning.detection import ASSUMED_SPREAD, smallest_f1_difference, smallest_time_difference
+from agent.planning.detection import (
+    ASSUMED_SPREAD,
+    narrowest_transfer,
+    smallest_f1_difference,
+    smallest_time_difference,
+)
 from agent.planning.history import Pace
 from agent.planning.plan import Plan
-from agent.planning.rounds import planned
+from agent.planning.rounds import planned, warmup_of
 from agent.progress import about
 from agent.running.round import Round
 from agent.stopping.rate_search import RateSearch, steps
@@ -18,6 +23,10 @@ from commandline.counted import counted
 from contract.records import Settings
 from contract.scenarios import SERVER, SINGLE_STREAM
 
+ENOUGH_QUESTIONS: Final = 200
+"""If another device has answered all questions, so many tell the accuracy on this one nearly as well."""
+LONG_SECONDS: Final = 1800.0
+"""All questions take long if they take longer than this."""
 LEAST_ROUNDS: Final = 3
 """Rounds that two runs must share, so that the spread between them is worth keeping."""
 
@@ -94,6 +103,39 @@ def spread_of(rounds: Sequence[Mapping[int, float]]) -> float | None:
         if len(ratios) >= LEAST_ROUNDS:
             variances.append(variance(ratios))
     return sqrt(fmean(variances)) if variances else None
+
+
+def advice(plans: Sequence[Plan], paces: Sequence[Pace | None]) -> str | None:
+    """How long all questions of the file take, and how long a part of them that tells nearly as much.
+
+    Args:
+        plans: one per bundle; they differ in nothing else.
+        paces: of each bundle, as far as known.
+
+    Returns:
+        None if that is not known, if all are asked soon anyway, or if the run does not ask one by one.
+    """
+    plan, known = plans[0], [pace for pace in paces if pace is not None]
+    questions, asked = plan.question_set.total, min(len(plan.questions), ENOUGH_QUESTIONS)
+    if plan.settings.scenario != SINGLE_STREAM or len(known) < len(plans) or asked < ENOUGH_QUESTIONS:
+        return None
+    of_all, of_part = (
+        sum(_seconds(plan.settings, count, pace) for pace in known) for count in (questions, asked)
+    )
+    if of_all < LONG_SECONDS or questions < 2 * asked:
+        return None
+    points = 100 * narrowest_transfer(asked, questions)
+    return (
+        f"all {questions:,} questions take {about(of_all)}; {asked} take {about(of_part)} (--limit {asked}) "
+        f"and give F1 within {points:.1f} points where another device has answered all"
+    )
+
+
+def _seconds(settings: Settings, questions: int, pace: Pace) -> float:
+    """About how long a run of so many questions takes."""
+    rounds = settings.rounds
+    warmups = sum(warmup_of(settings, first=number == 0) for number in range(rounds))
+    return _starting(Work(rounds, 0, 0.0), pace) + (questions + warmups) * pace.question_ns / 1e9
 
 
 def announcement(plans: Sequence[Plan], seconds: float | None, spread: float | None) -> list[str]:

@@ -22,7 +22,7 @@ from agent.stopping.rate_search import RateSearch, arrivals_ns
 from agent.stopping.stop_rule import may_end
 from agent.stopping.tally import Tally
 from agent.worker.process import WorkerProcess
-from agent.worker.protocol import Answered, time_ns
+from agent.worker.protocol import Answered, QuestionOutcome, time_ns
 from contract import scenarios
 from contract.records import RoundFinished, Settings
 
@@ -146,7 +146,8 @@ class Round:
         )
         self.start_ns = max(time.monotonic_ns() - begun_ns - warmup * ready.warm_ns, 0)
         self.peak_rss_bytes = ready.peak_rss_bytes
-        self._log.start_round(self._number, ready.load_ns, ready.first_ns, remarks)
+        canaries = self._canaries() if self._number == 0 and not self._log.asked else ()
+        self._log.start_round(self._number, ready.load_ns, ready.first_ns, remarks, canaries)
         self.ready, self._open = ready, True
         self._meter = meter_of(self._plan.settings, self._root)  # joules count from the start of the round
 
@@ -173,6 +174,14 @@ class Round:
                 while not self._may_end() and (self._end is None or self._log.asked < self._end):
                     self._chunk()
                     self._tell()
+
+    def _canaries(self) -> list[QuestionOutcome]:
+        """Ask the canaries, before the clock of the energy meter and the round begin."""
+        told: list[QuestionOutcome] = []
+        while len(told) < len(self._plan.canaries):
+            self._tell(preparing=f"canaries, {len(told)} of {len(self._plan.canaries)}")
+            told += self._worker.ask(self._plan.canaries[len(told) :], CHUNK_SECONDS).outcomes
+        return told
 
     def _may_end(self) -> bool:
         seconds = self._log.elapsed_ns / 1e9

@@ -24,6 +24,7 @@ from agent.worker.protocol import QuestionOutcome
 from commandline.clock import synchronised, utc_now
 from contract.records import (
     Answer,
+    Canary,
     Mark,
     Outcome,
     Record,
@@ -129,8 +130,15 @@ class RunLog:
         self._commit([first], self._place)
         self._begun = True
 
-    def start_round(self, number: int, load_ns: int, first_ns: int | None, remarks: tuple[str, ...]) -> None:
-        """Commit the start of a round, whose worker is warm now."""
+    def start_round(
+        self,
+        number: int,
+        load_ns: int,
+        first_ns: int | None,
+        remarks: tuple[str, ...],
+        canaries: Sequence[QuestionOutcome] = (),
+    ) -> None:
+        """Commit the start of a round, whose worker is warm now, and the canaries that it has answered."""
         start = RoundStarted(
             seq=self._place.next_seq,
             round=number,
@@ -139,7 +147,8 @@ class RunLog:
             first_ns=first_ns,
             remarks=remarks,
         )
-        self._commit([start], self._place._replace(elapsed_ns=start.at_ns))
+        told = [_canary(outcome, start.seq + place) for place, outcome in enumerate(canaries, start=1)]
+        self._commit([start, *told], self._place._replace(elapsed_ns=start.at_ns))
 
     def since_start(self, monotonic_ns: int) -> int:
         """A moment of `time.monotonic_ns()` as nanoseconds on the run's clock, which has to run."""
@@ -283,6 +292,16 @@ def _started(plan: Plan, epoch: str) -> RunStarted:
         remarks=plan.remarks,
         thread_trials=plan.thread_trials,
         epoch=epoch,
+    )
+
+
+def _canary(outcome: QuestionOutcome, seq: int) -> Canary:
+    return Canary(
+        seq=seq,
+        question_id=outcome.question_id,
+        text=outcome.text,
+        confidence=outcome.confidence,
+        error=outcome.error,
     )
 
 

@@ -9,7 +9,7 @@ from agent.outbox.state_folder import OpenedState
 from agent.planning.history import History
 from agent.planning.plan import Plan
 from agent.planning.rounds import turns
-from agent.running.forecast import announcement, spread_of
+from agent.running.forecast import advice, announcement, spread_of
 from agent.running.round import Meanwhile
 from agent.running.run import Between, Run
 from agent.stop_signal import Stopped
@@ -51,6 +51,12 @@ class Runs:
     def announcement(self) -> list[str]:
         """What is going to be measured, how long it takes and what it can detect, in sentences."""
         return announcement(self._plans, self.seconds_left, self._history.spread)
+
+    @property
+    def advice(self) -> str | None:
+        """What a part of the questions would tell, if all take long; None if that is not known yet."""
+        paces = [run.pace or pace for run, pace in zip(self._runs, self._expected, strict=True)]
+        return advice(self._plans, paces)
 
     def measure_rounds(self, between: Between, meanwhile: Meanwhile) -> None:
         """Measure all rounds of all runs.

@@ -1,4 +1,4 @@
-"""Commands about prediction files: `{"question id": "answer"}`, as the SQuAD script reads them."""
+"""Commands about prediction files, which the SQuAD script reads, and about canaries."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from collector.errors import BadInput
 from commandline.counted import counted
 from commandline.disk import write_whole
 from commandline.help import Command, CommandGroup
+from contract.questions import MOST_CANARIES
 
 
 @click.command(
@@ -88,14 +89,7 @@ def write_predictions(database: Path, run: str, target: Path | None) -> None:
     with Store.open_to_read(database) as store:
         found = predictions_of(store, find_run(store, run))
     text = json.dumps(found, ensure_ascii=True, indent=0) + "\n"
-    if target is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        write_whole(target, text.encode())
-    except OSError as error:
-        raise BadInput(f"prediction file {str(target)!r} cannot be written: {error.strerror}") from None
-    say(f"wrote {counted(len(found), 'prediction')} to {target}")
+    _write(text, target, "prediction", len(found))
 
 
 @predictions.command("add")
@@ -119,3 +113,61 @@ def add_predictions(database: Path, file: Path, model: str, questions: str) -> N
 
     with Store.open(database) as store:
         click.echo(f"added {model}, {counted(add(store, file, model, questions), 'prediction')}")
+
+
+@click.command(
+    cls=Command,
+    examples="""
+    collector canaries dev-v1.1 --to canaries.json --db results.db
+    agent run bundles/* --questions dev-v1.1.json --limit 200 --canary canaries.json \\
+        --broker mqtt://workstation
+    """,
+)
+@click.argument("questions", metavar="QUESTIONS")
+@click.option(
+    "--count",
+    metavar="N",
+    type=click.IntRange(1, MOST_CANARIES),
+    default=20,
+    show_default=True,
+    help="Choose N questions.",
+)
+@click.option(
+    "--model",
+    "models",
+    metavar="NAME",
+    multiple=True,
+    help="Choose by the answers of this model, by name or title; repeat it for more. [default: all models]",
+)
+@click.option("--to", "target", type=FILE, help="File to write. [default: standard output]")
+@database
+def canaries(
+    database: Path, questions: str, count: int, models: tuple[str, ...], target: Path | None
+) -> None:
+    """Write the questions on which machines are likeliest to differ.
+
+    QUESTIONS is the name of a question file in `collector questions list`, or the beginning of its digest.
+    The questions are those that models answer with the least confidence. With `agent run --canary FILE`, a
+    device asks them too; the report and `collector show` raise an alarm if it answers otherwise than another
+    device.
+    """
+    from collector.store.database import Store
+    from collector.store.runs import all_runs
+    from collector.summaries.canaries import choose_canaries
+    from contract.codec import encode
+
+    with Store.open_to_read(database) as store:
+        found = choose_canaries(store, all_runs(store), questions, count, models)
+    _write(encode(found).decode() + "\n", target, "canary", len(found.question_ids))
+
+
+def _write(text: str, target: Path | None, what: str, count: int) -> None:
+    if target is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        write_whole(target, text.encode())
+    except OSError as error:
+        raise BadInput(f"{what} file {str(target)!r} cannot be written: {error.strerror}") from None
+    plural = "canaries" if what == "canary" else f"{what}s"
+    say(f"wrote {count} {what if count == 1 else plural} to {target}")

@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from collector.comparison.accuracy.differences import differences, gates
 from collector.comparison.devices import units
-from collector.comparison.differences import differences, gates
 from collector.comparison.divergence import divergences
 from collector.comparison.labels.rows import labelled
 from collector.comparison.requirement import choose, parse
@@ -147,6 +147,7 @@ def comparison_of(inputs: Inputs, require: str | None = None) -> Comparison:
         requirement=None if require is None else choose(require, found.rows),
         questions=inputs.questions,
         provenance=tuple(map(provenance, measured)),
+        canaries=inputs.canaries,
         remarks=tuple(_remarks(inputs)),
     )
 
@@ -178,6 +179,7 @@ def _order(row: Row) -> tuple[object, ...]:
 
 
 def _remarks(inputs: Inputs) -> Iterator[str]:
+    yield from (alarm for check in inputs.canaries if (alarm := check.sentence) is not None)
     yield from map(str, inputs.left_out)
     yield from inputs.losses
     if inputs.headless:

@@ -90,7 +90,8 @@ def _verdict(row: Row, condition: Condition) -> Verdict:
     if value is not None and interval is not None:
         accurate = condition.field in _ACCURACIES
         count, unit = (row.answered, "question") if accurate else (row.speed_up_rounds or row.runs, "round")
-        return decide(condition.met, Mean(value, *interval), condition.bound, count, unit)
+        most = row.taken_over.questions if accurate and row.taken_over is not None else None
+        return decide(condition.met, Mean(value, *interval), condition.bound, count, unit, most=most)
     if value is not None and condition.field in _TIMES:
         return Verdict(outcome=NOT_DECIDED, unit="round")
     return passes(condition.met(value))
@@ -117,6 +118,7 @@ def _open(judged: _Judged) -> OpenRow:
                 condition=str(condition),
                 value=FIELDS[condition.field](row) or 0.0,
                 interval=row.intervals.get(condition.field),
+                taken_over=_is_taken_over(row, condition),
                 verdict=verdict,
             )
             for condition, verdict in judged.verdicts
@@ -143,4 +145,9 @@ def _misses(row: Row, conditions: Sequence[Condition]) -> Iterator[str]:
         if value is None:
             yield f"{condition.field} is not known"
         elif not condition.met(value):
-            yield f"{condition.field} is {value:,.4g}, not {condition.operator} {condition.bound:g}"
+            how = ", taken over from another machine," if _is_taken_over(row, condition) else ","
+            yield f"{condition.field} is {value:,.4g}{how} not {condition.operator} {condition.bound:g}"
+
+
+def _is_taken_over(row: Row, condition: Condition) -> bool:
+    return condition.field in _ACCURACIES and row.taken_over is not None

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
+from collector.comparison.accuracy.taken_over import described
+from collector.comparison.accuracy.taken_over import notes as notes_on_taking_over
 from collector.comparison.devices import spread_notes, units
 from collector.comparison.notes import (
     FROM_ELSEWHERE,
@@ -20,11 +22,12 @@ from collector.comparison.times import Percentiles, SpeedUp, percentiles
 from collector.comparison_inputs.baseline import Baselines
 from collector.comparison_inputs.between_commands import CommandSpread
 from collector.comparison_inputs.groups import Entrant, Group
+from collector.findings.accuracy import Drawn
 from collector.findings.between_rows import Interval
 from collector.findings.comparison import Row
 from collector.scoring.withholding import NOT_SCORED
 from collector.statistics.timing.spread import Spread
-from collector.summaries.measured import Estimate, Measured
+from collector.summaries.measured import Estimate
 
 _NOTHING_MEASURED: Final[dict[str, Any]] = {
     **dict.fromkeys(("runs", "devices", "errors", "timed", "untimed", "throttled"), 0),
@@ -35,9 +38,25 @@ _NOTHING_MEASURED: Final[dict[str, Any]] = {
     **dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "questions_per_second", "speed_up", "f1_per_ms"), None),
     "p50_devices_ms": None,
     **dict.fromkeys(("joules_per_question", "joules_per_correct", "energy_source"), None),
-    **dict.fromkeys(("load_ms", "first_ms", "peak_rss_bytes", "temperature_celsius"), None),
+    **dict.fromkeys(("load_ms", "first_ms", "peak_rss_bytes", "temperature_celsius", "taken_over"), None),
 }
 """The values of the measured fields in a row that was not measured on any hardware."""
+
+
+class Scores(NamedTuple):
+    """The mean scores of a row, its own or those taken over."""
+
+    exact_match: Estimate | None
+    f1: Estimate | None
+    bertscore_f1: Estimate | None
+    drawn: Drawn | None
+
+    @classmethod
+    def of(cls, entrant: Entrant) -> Self:
+        """Return those on all questions if they were taken over, and otherwise those of the row's answers."""
+        found = entrant.inherited or entrant.measured
+        drawn = entrant.measured.drawn if entrant.inherited is None else entrant.inherited.measured.drawn
+        return cls(found.exact_match, found.f1, found.bertscore_f1, drawn)
 
 
 def make_row(
@@ -82,7 +101,12 @@ def make_row(
     if peak is None:
         notes["peak_rss_bytes"] = (NO_PEAK,)
     notes["joules_per_question"] = (NO_ENERGY if joules is None else metered_by(source),)
-    right = None if values.exact_match is None else values.exact_match.value
+    taken_over = None if group.inherited is None else described(group, group.inherited)
+    if taken_over is not None:
+        for field, texts in notes_on_taking_over(taken_over, scorer=scorer).items():
+            notes[field] = (*texts, *notes.get(field, ()))
+    scores = Scores.of(group)
+    right = None if scores.exact_match is None else scores.exact_match.value
     return Row(
         hardware_class=run.device.hardware_class,
         machine=group.name.machine,
@@ -102,9 +126,9 @@ def make_row(
         selected=max(values.asked, *(r.questions_selected for r in group.runs)),
         partial=group.partial,
         errors=values.errors,
-        exact_match=_percent(values.exact_match),
-        f1=_percent(values.f1),
-        bertscore_f1=None if values.bertscore_f1 is None else values.bertscore_f1.value,
+        exact_match=_percent(scores.exact_match),
+        f1=_percent(scores.f1),
+        bertscore_f1=None if scores.bertscore_f1 is None else scores.bertscore_f1.value,
         p50_ms=_milliseconds(times, "p50"),
         p90_ms=_milliseconds(times, "p90"),
         p99_ms=_milliseconds(times, "p99"),
@@ -122,7 +146,7 @@ def make_row(
         speed_up_devices=None if faster is None else faster.times.of_devices,
         speed_up_p_value=None if faster is None else faster.adjusted_p_value,
         speed_up_significant=None if faster is None else faster.significant,
-        f1_per_ms=100 * values.f1.value / (p50_ns / 1e6) if values.f1 is not None and p50_ns else None,
+        f1_per_ms=100 * scores.f1.value / (p50_ns / 1e6) if scores.f1 is not None and p50_ns else None,
         joules_per_question=joules,
         joules_per_correct=joules / right if joules is not None and right else None,
         energy_source=source,
@@ -136,8 +160,9 @@ def make_row(
         small=False,
         pareto=False,
         best_for=(),
-        drawn=values.drawn,
-        intervals=_intervals(values, times, faster),
+        taken_over=taken_over,
+        drawn=scores.drawn,
+        intervals=_intervals(scores, times, faster),
         notes=notes,
     )
 
@@ -175,7 +200,7 @@ def system_row(system: Entrant, *, scorer: bool) -> Row:
         pareto=False,
         best_for=(),
         drawn=values.drawn,
-        intervals=_intervals(values, Percentiles(None, {}, {}), None),
+        intervals=_intervals(Scores.of(system), Percentiles(None, {}, {}), None),
         notes=notes,
         **_NOTHING_MEASURED,
     )
@@ -202,7 +227,7 @@ def _median_ms(durations_ns: Iterable[int | None]) -> float | None:
     return median(known) / 1e6 if known else None
 
 
-def _intervals(values: Measured, times: Percentiles, faster: SpeedUp | None) -> dict[str, Interval]:
+def _intervals(values: Scores, times: Percentiles, faster: SpeedUp | None) -> dict[str, Interval]:
     scores: tuple[tuple[str, Estimate | None, float], ...] = (
         ("exact_match", values.exact_match, 100.0),
         ("f1", values.f1, 100.0),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from collector.comparison_inputs.answers import PredictionSet, RunSet, Source
+from collector.comparison_inputs.inheritance.inherited import Inherited
 from collector.comparison_inputs.standing import Standing, reading
 from collector.comparison_inputs.tasks.pairing import level_of_rounds
 from collector.comparison_inputs.tasks.summing import (
@@ -40,6 +41,8 @@ class Entrant:
     """The sums over all answers."""
     reading: tuple[str, ...] | None = None
     """The decoding and the windows, which accuracies must share to be compared; None if any do."""
+    inherited: Inherited | None = None
+    """The accuracy on all questions, taken over from another machine; None if it is the row's own."""
 
     @property
     def is_measured(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
@@ -9,18 +10,20 @@ from collector.comparison_inputs.answers import Answers
 from collector.comparison_inputs.baseline import Baselines, comparable, reference
 from collector.comparison_inputs.between_commands import CommandSpread, MachineType, command_spreads
 from collector.comparison_inputs.groups import Entrant, Group, System, group_of
+from collector.comparison_inputs.inheritance.lenders import Lenders
 from collector.comparison_inputs.loaded import LoadedRun, loaded_run, under_load
 from collector.comparison_inputs.machine import Machine
 from collector.comparison_inputs.selection import EVERYTHING, Selection
 from collector.comparison_inputs.sides import SidePair, side_pairs
 from collector.comparison_inputs.standing import Standing, device_as_type, standing, type_of
 from collector.comparison_inputs.systems import systems
-from collector.comparison_inputs.tasks.contrast import PairedScores, contrast
+from collector.comparison_inputs.tasks.contrast import PairedScores, Whole, contrast, contrast_on_all
 from collector.comparison_inputs.tasks.pairing import Pairing, pairing
 from collector.comparison_inputs.tasks.question_files import question_files
 from collector.comparison_inputs.tasks.task import Memo
 from collector.comparison_inputs.time_tables import TimeTable, time_tables
 from collector.findings.between_rows import RowName
+from collector.findings.canaries import CanaryCheck
 from collector.findings.comparison import BertScoreModel, Questions
 from collector.statistics.timing.levels import pooled_level
 from collector.statistics.timing.spread import Spread
@@ -28,6 +31,7 @@ from collector.store.database import Store
 from collector.store.findings_cache import FindingsCache
 from collector.store.losses import losses
 from collector.store.runs import LeftOut, Run, headless, read_runs
+from collector.summaries.canaries import canary_checks
 from collector.summaries.run_summary import Derived
 
 
@@ -74,6 +78,8 @@ class Inputs(NamedTuple):
     command_spreads: dict[MachineType, CommandSpread]
     """How much times differ between commands, on the machine types where that is known."""
     questions: tuple[Questions, ...]
+    canaries: tuple[CanaryCheck, ...]
+    """The canaries of each run that was asked some."""
     left_out: tuple[LeftOut, ...]
     """The runs that cannot be used."""
     losses: tuple[str, ...]
@@ -145,7 +151,9 @@ class _Gatherer:
         store, memo = self._store, self._memo
         found, left_out = read_runs(store)
         runs = selection.of(found)
-        groups = [group_of(rows, self._derived, memo) for rows in _by_place(standing(runs, machine))]
+        lenders = Lenders(store, selection.not_excluded(found), self._derived, memo)
+        measured = (group_of(rows, self._derived, memo) for rows in _by_place(standing(runs, machine)))
+        groups = [replace(group, inherited=lenders.lend(group)) for group in measured]
         baselines = Baselines(groups, baseline)
         rivals = dict(self._rivals(groups))  # first, since most tasks of the others are also theirs
         alone = (Standing((run,), machine(run)) for run in under_load(runs))
@@ -169,6 +177,7 @@ class _Gatherer:
             time_tables=tuple(time_tables(groups, memo)),
             command_spreads=command_spreads(store, found, machine, self._derived, memo),
             questions=tuple(question_files(store, groups, memo)),
+            canaries=tuple(canary_checks(store, runs, selection.not_excluded(found))),
             left_out=tuple(left_out),
             losses=tuple(losses(store)),
             headless=headless(store),
@@ -190,7 +199,7 @@ class _Gatherer:
                 if against is None or against is entrant or not comparable(entrant, against):
                     continue
                 if entrant.withheld is None and against.withheld is None:
-                    scores = self._memo.recall(contrast(entrant.source, against.source))
+                    scores = self._paired(entrant, against)
                     if scores is not None:
                         yield Contrast(entrant, against, scores)
 
@@ -203,10 +212,20 @@ class _Gatherer:
         ]
         for done, (left, right) in enumerate(pairs):
             self._progress(done, len(pairs))
-            scores = self._memo.recall(contrast(left.source, right.source))
+            scores = self._paired(left, right)
             times = self._memo.recall(pairing(left.source, right.source))
             yield (left.name, right.name), Rivals(left, right, scores, times)
         self._progress(len(pairs), len(pairs))
+
+    def _paired(self, left: Entrant, right: Entrant) -> PairedScores | None:
+        """Pair scores: on all questions if one side's are taken over and the other side has all, too."""
+        borrowed = [side.inherited.transfer for side in (left, right) if side.inherited is not None]
+        if borrowed:
+            ours, theirs = (_whole(side, borrowed[0].questions) for side in (left, right))
+            if ours is not None and theirs is not None:
+                asked = min(found.asked for found in borrowed)
+                return self._memo.recall(contrast_on_all(ours, theirs, asked))
+        return self._memo.recall(contrast(left.source, right.source))
 
     def _bertscore(self) -> BertScoreModel | None:
         for model, layers, digest in self._store.tuples(
@@ -214,6 +233,14 @@ class _Gatherer:
         ):
             return BertScoreModel(model=model, layers=layers, hash=digest)
         return None
+
+
+def _whole(side: Entrant, questions: int) -> Whole | None:
+    """Return a side's answers to all questions, its own or those taken over; None if there are none."""
+    if side.inherited is not None:
+        assert isinstance(side, Group)
+        return Whole(side.inherited.source, side.source, side.inherited.transfer.corrections)
+    return Whole(side.source) if side.measured.asked == questions else None
 
 
 def _by_place(found: Iterator[Standing]) -> list[Standing]:

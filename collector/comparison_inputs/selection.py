@@ -46,6 +46,15 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether the choice of models, if there is one, includes this one."""
         return not self.models or model.casefold() in _folded(self.models)
 
+    def not_excluded(self, runs: Sequence[Run]) -> list[Run]:
+        """Return all runs but those that `exclude` names.
+
+        Raises:
+            BadInput: it names no run, or several by one beginning.
+        """
+        left_out = _runs_named(self.exclude, runs)
+        return [run for run in runs if run.stream not in left_out]
+
     def of(self, runs: Sequence[Run]) -> list[Run]:
         """Return the runs that are selected, in the same order.
 

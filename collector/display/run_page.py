@@ -7,6 +7,7 @@ import msgspec
 
 from collector.display.console_text import console_text
 from collector.display.untrusted_text import plain
+from collector.findings.canaries import CanaryCheck
 from collector.summaries.run_detail import RunDetail, StandsOut
 from commandline.counted import counted
 from commandline.outcome_text import outcome_lines, verdict_on
@@ -78,6 +79,7 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
             ("state", d.state if d.reason is None else f"{d.state}: {d.reason}"),
             ("started", d.started_at),
             ("took", _number(d.elapsed_seconds, 1, "s")),
+            ("canaries", None if d.canaries is None else _canaries(d.canaries)),
             *(("warning", remark) for remark in d.remarks),
         ),
     )
@@ -169,6 +171,13 @@ def _sections(d: RunDetail) -> Iterator[tuple[str, Facts]]:
             ("versions", _pairs(device.versions)),
         ),
     )
+
+
+def _canaries(found: CanaryCheck) -> str:
+    if found.source_run_id is None:
+        return f"{found.asked} asked, but no other device has answered all questions with this bundle"
+    alike = f"all {found.asked} answered as on {found.source_device_id} (run {found.source_run_id[:8]})"
+    return found.sentence or alike
 
 
 def _settings(d: RunDetail) -> Iterator[tuple[str, str | None]]:

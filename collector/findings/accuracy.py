@@ -27,7 +27,8 @@ class ScoreDifference(msgspec.Struct, frozen=True, kw_only=True):
     interval: Interval
     """Interval of `difference`."""
     p_value: float
-    """Sign-flip test over the units, two-sided; for EM by question it is McNemar's exact test."""
+    """Sign-flip test over the units, two-sided; for EM by question it is McNemar's exact test. If an accuracy
+    was taken over, Student's t."""
     adjusted_p_value: float
     """`p_value`, adjusted by Holm's method for all differences of this score in this place."""
     significant: bool
@@ -44,12 +45,14 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     against: RowName
     """The row that `row` is compared with."""
     questions: int
-    """How many questions both rows answered."""
+    """How many questions both rows answered, or were estimated for."""
+    asked: int
+    """How many questions both rows were asked; fewer than `questions` if an accuracy was taken over."""
     drawn: Drawn
     only_row: int
-    """How many questions only `row` answers exactly."""
+    """How many questions only `row` answers exactly; where its answers were taken over, of these."""
     only_against: int
-    """How many questions only `against` answers exactly."""
+    """How many questions only `against` answers exactly; where its answers were taken over, of these."""
     exact_match: ScoreDifference
     f1: ScoreDifference
     bertscore_f1: ScoreDifference | None
@@ -61,7 +64,9 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
     row: RowName
     questions: int
-    """How many questions both answered."""
+    """How many questions both answered, or were estimated for."""
+    asked: int
+    """How many questions both were asked; fewer than `questions` if an accuracy was taken over."""
     drawn: Drawn
     percent_of_fp32: float
     """F1 of the row in percent of fp32's F1."""

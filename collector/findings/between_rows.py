@@ -201,6 +201,8 @@ class OpenCondition(msgspec.Struct, frozen=True, kw_only=True):
     """The row's number."""
     interval: Interval | None
     """Its interval; None for a percentile or a speed-up that the data give none for."""
+    taken_over: bool
+    """Whether the number is an accuracy that was taken over from another machine."""
     verdict: Verdict
 
 

@@ -18,7 +18,9 @@ from collector.findings.between_rows import (
     TimeSplit,
     Unit,
 )
+from collector.findings.canaries import CanaryCheck
 from collector.findings.scenario_run import ScenarioRun
+from collector.findings.taken_over import TakenOver
 
 
 class BertScoreModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +68,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     errors: int
     """How many answers are errors, which count as wrong and have no time."""
     exact_match: float | None
-    """Exact Match in percent, over the questions that were answered or ended in an error."""
+    """Exact Match in percent, over the questions that were answered or ended in an error. If `taken_over` is
+    given, an estimate over all questions of the file instead; so are `f1` and `bertscore_f1`."""
     f1: float | None
     """Token F1 in percent, over the same questions as `exact_match`."""
     bertscore_f1: float | None
@@ -125,14 +128,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     temperature_celsius: float | None
     """Highest temperature of any sample."""
     small: bool
-    """Whether another row of the place answered more than twice as many questions: then this row has no label
-    and no gate, is not on the Pareto front, and takes no part in a choice by requirement."""
+    """Whether another row of the place answered more than twice as many questions, and no accuracy was taken
+    over: then this row has no label and no gate, is not on the Pareto front, and takes no part in a choice by
+    requirement."""
     pareto: bool
     """Whether the row is on the Pareto front of its place: no row is shown to be both faster and more
     accurate."""
     best_for: tuple[str, ...]
     """`high accuracy`, `real time`, `low resource` or `balance`. Rows that the data cannot tell apart share
     a label."""
+    taken_over: TakenOver | None
+    """Where the row's accuracy was taken over from; None if it was measured here, or if there is none."""
     drawn: Drawn | None
     """What the intervals of the row's accuracy take as drawn at random; None without an accuracy."""
     intervals: dict[str, Interval]
@@ -289,6 +295,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     requirement: Requirement | None
     questions: tuple[Questions, ...]
     provenance: tuple[Provenance, ...]
+    canaries: tuple[CanaryCheck, ...]
+    """The canaries of each run that was asked some."""
     remarks: tuple[str, ...]
     """Notes on the whole comparison."""
 

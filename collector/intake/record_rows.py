@@ -12,6 +12,7 @@ from contract.device import Device
 from contract.errors import ContractError
 from contract.records import (
     Answer,
+    Canary,
     Outcome,
     Record,
     RoundFinished,
@@ -27,7 +28,10 @@ from contract.records import (
 Row = dict[str, Any]
 """The values of one row by column."""
 
-TABLES: Final = ("runs", "answers", "samples", "round_starts", "round_finishes", "resumes", "finishes")
+TABLES: Final = (
+    *("runs", "answers", "canaries", "samples"),
+    *("round_starts", "round_finishes", "resumes", "finishes"),
+)
 """The tables of records: every record is in one of them."""
 JSON_COLUMNS: Final[dict[str, Callable[[bytes], Any]]] = {
     "bundle": decode_manifest,
@@ -73,6 +77,8 @@ def _table_and_row(stream: int, record: Record) -> tuple[str, Row]:
     match record:
         case Answer():
             return "answers", _answer(stream, record)
+        case Canary():
+            return "canaries", _canary(stream, record)
         case Sample():
             return "samples", _sample(stream, record)
         case RoundStarted():
@@ -142,6 +148,17 @@ def _answer(stream: int, r: Answer) -> Row:
         "marks": ",".join(r.marks) or None,
         "error": r.error,
         "waited_ns": r.waited_ns,
+    }
+
+
+def _canary(stream: int, r: Canary) -> Row:
+    return {
+        "stream": stream,
+        "seq": r.seq,
+        "question_id": r.question_id,
+        "text": r.text,
+        "confidence": r.confidence,
+        "error": r.error,
     }
 
 

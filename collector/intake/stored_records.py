@@ -10,6 +10,7 @@ from collector.intake.record_rows import JSON_COLUMNS, Row
 from collector.store.database import Store
 from contract.records import (
     Answer,
+    Canary,
     Record,
     RoundFinished,
     RoundStarted,
@@ -22,6 +23,7 @@ from contract.records import (
 _TYPES: Final[dict[str, type[Record]]] = {
     "runs": RunStarted,
     "answers": Answer,
+    "canaries": Canary,
     "samples": Sample,
     "round_starts": RoundStarted,
     "round_finishes": RoundFinished,

@@ -65,6 +65,22 @@ def noted_table(
     return table, tuple(numbers)
 
 
+TAKEN_OVER: Final = " ≈"
+"""Marks an accuracy, or what is computed from one, that was not measured here but taken over."""
+
+
+def accuracy(row: Row, value: float | None, digits: int) -> str | None:
+    """Write an accuracy of a row, with a mark if it was taken over; None stays None.
+
+    Args:
+        row: the row.
+        value: its accuracy, or a number that is computed from it.
+        digits: how many decimals it is written with.
+    """
+    written = decimals(value, digits)
+    return written if written is None or row.taken_over is None else written + TAKEN_OVER
+
+
 def _throttled(row: Row) -> str | None:
     return str(row.throttled) if row.timed or row.throttled else None
 
@@ -102,20 +118,21 @@ def _interval_of(field: str) -> Callable[[Row], str | None]:
 
 
 def _per_ms(row: Row) -> str | None:
-    return None if row.f1_per_ms is None else f"{row.f1_per_ms:,.3g}"
+    mark = "" if row.taken_over is None else TAKEN_OVER
+    return None if row.f1_per_ms is None else f"{row.f1_per_ms:,.3g}{mark}"
 
 
 COLUMNS: Final[tuple[NotedColumn[Row], ...]] = (
     NotedColumn("title", "model", lambda r: r.title, number=False),
     NotedColumn("precision", "precision", lambda r: r.precision, number=False),
     NotedColumn("answered", "questions", lambda r: f"{r.answered}/{r.selected}" + " partial" * r.partial),
-    NotedColumn("exact_match", "EM %", lambda r: decimals(r.exact_match, 1)),
+    NotedColumn("exact_match", "EM %", lambda r: accuracy(r, r.exact_match, 1)),
     NotedColumn(
         "exact_match_interval", "EM 95 %", lambda r: span(r.intervals.get("exact_match"), 1), detail=True
     ),
-    NotedColumn("f1", "F1 %", lambda r: decimals(r.f1, 1)),
+    NotedColumn("f1", "F1 %", lambda r: accuracy(r, r.f1, 1)),
     NotedColumn("f1_interval", "F1 95 %", lambda r: span(r.intervals.get("f1"), 1)),
-    NotedColumn("bertscore_f1", "BERTScore F1", lambda r: decimals(r.bertscore_f1, 3)),
+    NotedColumn("bertscore_f1", "BERTScore F1", lambda r: accuracy(r, r.bertscore_f1, 3)),
     NotedColumn(
         "bertscore_f1_interval",
         "BERTScore F1 95 %",
@@ -138,7 +155,9 @@ COLUMNS: Final[tuple[NotedColumn[Row], ...]] = (
     NotedColumn("speed_up_devices", "speed-up by device", lambda r: span(r.speed_up_devices, 2)),
     NotedColumn("f1_per_ms", "F1 per ms", _per_ms, detail=True),
     NotedColumn("joules_per_question", "J/question", lambda r: decimals(r.joules_per_question, 2)),
-    NotedColumn("joules_per_correct", "J/correct", lambda r: decimals(r.joules_per_correct, 2), detail=True),
+    NotedColumn(
+        "joules_per_correct", "J/correct", lambda r: accuracy(r, r.joules_per_correct, 2), detail=True
+    ),
     NotedColumn("load_ms", "load ms", lambda r: decimals(r.load_ms, 0), detail=True),
     NotedColumn("peak_rss_bytes", "memory MB", lambda r: megabytes(r.peak_rss_bytes)),
     NotedColumn("size_bytes", "size MB", lambda r: megabytes(r.size_bytes), detail=True),

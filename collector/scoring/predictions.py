@@ -9,6 +9,7 @@ import msgspec
 
 from collector.errors import BadInput
 from collector.scoring.prediction_file import decode_predictions
+from collector.scoring.question_sets import question_set_named
 from collector.store.database import Store
 from collector.store.runs import Run
 from commandline.clock import utc_now
@@ -91,7 +92,7 @@ def add_predictions(store: Store, path: Path, model: str, questions: str) -> int
             questions.
     """
     predictions = read_predictions(path)
-    question_set = _question_set(store, questions)
+    question_set = question_set_named(store, questions)
     known = {
         row[0]
         for row in store.tuples("SELECT question_id FROM questions WHERE question_set = ?", question_set)
@@ -120,16 +121,3 @@ def put_system(conn: sqlite3.Connection, model: str, question_set: int, sha256: 
     ).lastrowid
     assert system is not None
     return system
-
-
-def _question_set(store: Store, name: str) -> int:
-    found = list(
-        store.tuples(
-            "SELECT question_set FROM question_sets WHERE name = ?1 OR substr(sha256, 1, length(?1)) = ?1",
-            name,
-        )
-    )
-    if not name or len(found) != 1:
-        many = "several question files are" if found else "no question file is"
-        raise BadInput(f"{many} called {name!r}: see collector questions list")
-    return int(found[0][0])

@@ -92,6 +92,24 @@ def put_questions(store: Store, file: QuestionFile, name: str) -> Added:
     return Added(name, file.sha256, len(file.questions), len(golds or before), changed)
 
 
+def question_set_named(store: Store, name: str) -> int:
+    """Return the number of the question file with a name or a beginning of its digest.
+
+    Raises:
+        BadInput: there is no such file, or several.
+    """
+    found = list(
+        store.tuples(
+            "SELECT question_set FROM question_sets WHERE name = ?1 OR substr(sha256, 1, length(?1)) = ?1",
+            name,
+        )
+    )
+    if not name or len(found) != 1:
+        many = "several question files are" if found else "no question file is"
+        raise BadInput(f"{many} called {name!r}: see collector questions list")
+    return int(found[0][0])
+
+
 def _golds(store: Store, sha256: str) -> list[tuple[str, int, str, int]]:
     return list(
         store.tuples(

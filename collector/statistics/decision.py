@@ -12,7 +12,13 @@ _MOST: Final = 10_000_000
 
 
 def decide(
-    met: Callable[[float], bool], estimate: Mean, bound: float, count: int, unit: str = "question"
+    met: Callable[[float], bool],
+    estimate: Mean,
+    bound: float,
+    count: int,
+    unit: str = "question",
+    *,
+    most: int | None = None,
 ) -> Verdict:
     """Decide whether a number is on the required side of a bound.
 
@@ -22,11 +28,14 @@ def decide(
         bound: the bound.
         count: how many questions or rounds the interval is of.
         unit: `question` or `round`.
+        most: how many there can be at most; None for no limit.
     """
     low, high = met(estimate.low), met(estimate.high)
     if low == high:
         return passes(low)
-    return Verdict(outcome=NOT_DECIDED, needs=needed(estimate, bound, count), unit=unit)
+    needs = needed(estimate, bound, count)
+    possible = needs is None or most is None or needs <= most
+    return Verdict(outcome=NOT_DECIDED, needs=needs if possible else None, unit=unit)
 
 
 def needed(estimate: Mean, bound: float, count: int) -> int | None:

@@ -11,7 +11,7 @@ from contract.codec import encode
 
 T = TypeVar("T")
 
-RULES: Final = 6
+RULES: Final = 7
 """Version of the rules; raise it when a rule of `statistics` or of a finding changes."""
 
 

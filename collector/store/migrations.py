@@ -388,6 +388,19 @@ _WRITERS: Final = (
 ) STRICT""",
 )
 
+_CANARIES: Final = (
+    """CREATE TABLE canaries (
+    -- Raw: answers to questions on which machines are likeliest to differ. They count in no other number.
+    stream INTEGER NOT NULL REFERENCES streams,
+    seq INTEGER NOT NULL,
+    question_id TEXT NOT NULL,
+    text TEXT NOT NULL,
+    confidence REAL NOT NULL,
+    error TEXT,
+    PRIMARY KEY (stream, seq)
+) STRICT, WITHOUT ROWID""",
+)
+
 
 def _made_by(*statements: str) -> Migration:
     def migrate(db: Database) -> None:
@@ -411,5 +424,6 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _made_by(*_TOKENS),  # the lengths of questions, in the columns; these are computed again
     _made_by(*_BOUNDED),  # a list of rejected messages that a sender cannot make large
     _made_by(*_WRITERS),  # which board wrote a run, and which runs two boards wrote
+    _made_by(*_CANARIES),  # an alarm for a broken kernel
 )
 """`PRAGMA user_version` is the number of these steps that a database has had."""

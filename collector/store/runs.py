@@ -112,11 +112,12 @@ SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, set
     (SELECT json_group_array(first_ns) FROM round_starts WHERE round_starts.stream = runs.stream
         AND first_ns IS NOT NULL) AS round_first_ns,
     stored.records,
-    -- Every record is in one of seven tables; counting the many answers would take too long.
+    -- Every record is in one of eight tables; counting the many answers would take too long.
     stored.records - 1 - (finishes.seq IS NOT NULL)
         - (SELECT count(*) FROM samples WHERE samples.stream = runs.stream)
         - (SELECT count(*) FROM round_starts WHERE round_starts.stream = runs.stream)
         - (SELECT count(*) FROM round_finishes WHERE round_finishes.stream = runs.stream)
+        - (SELECT count(*) FROM canaries WHERE canaries.stream = runs.stream)
         - (SELECT count(*) FROM resumes WHERE resumes.stream = runs.stream) AS answers,
     stored.last_seq + 1 - stored.records AS missing,
     nullif(max(ifnull(peak_rss_bytes, 0),

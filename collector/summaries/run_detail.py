@@ -6,10 +6,12 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from collector.findings.canaries import CanaryCheck
 from collector.scoring.withholding import NOT_SCORED
 from collector.store.database import Store
-from collector.store.runs import find_run
+from collector.store.runs import Run, all_runs, find_run
 from collector.summaries.articles import Articles
+from collector.summaries.canaries import canary_checks
 from collector.summaries.measured import Estimate, Measured, measured
 from collector.summaries.run_summary import Derived
 from collector.summaries.timeline import Timeline
@@ -94,6 +96,8 @@ class RunDetail(msgspec.Struct, frozen=True, kw_only=True):
     telemetry: Telemetry
     remarks: tuple[str, ...]
     """What the agent remarked about the machine before the run."""
+    canaries: CanaryCheck | None
+    """The canaries, compared with another device; None if there were none."""
     settings: Settings
     outcome: Outcome | None
     """The result of the run's scenario."""
@@ -144,6 +148,7 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
             times=_times(store, run.stream, values),
             telemetry=_telemetry(store, run.stream, timeline),
             remarks=run.remarks,
+            canaries=_canaries(store, run),
             settings=run.settings,
             outcome=run.outcome,
             thread_trials=run.thread_trials,
@@ -155,6 +160,12 @@ def run_detail(store: Store, beginning: str) -> RunDetail:
             if withheld
             else _standing_out(store, run.stream, "scores.f1 < 1", "f1, confidence DESC"),
         )
+
+
+def _canaries(store: Store, run: Run) -> CanaryCheck | None:
+    if not store.value("SELECT EXISTS (SELECT 1 FROM canaries WHERE stream = ?)", run.stream):
+        return None
+    return next(canary_checks(store, [run], all_runs(store)))
 
 
 def _times(store: Store, stream: int, values: Measured) -> Times | None:

@@ -92,7 +92,8 @@ def _print(found: "Suggestion") -> None:
     )
     if found.already:
         console.print(printable(f"already measured, and meets it: {', '.join(found.already)}"))
-    score = "" if found.teacher_f1 is None else f", F1 {found.teacher_f1:.1f}"
+    mark = " ≈" if found.teacher_f1_taken_over else ""
+    score = "" if found.teacher_f1 is None else f", F1 {found.teacher_f1:.1f}{mark}"
     console.print(printable(f"teacher: {found.teacher_title}{score} ({found.teacher})"))
     console.print()
     console.print(_table(found.candidates[:_SHOWN]))

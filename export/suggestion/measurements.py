@@ -9,18 +9,21 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from commandline.sqlite.reading import connect_to_read
 from contract.bundle import Manifest, decode_manifest
 from contract.errors import ContractError
 from contract.scenarios import SINGLE_STREAM
 from export.errors import BadInput
 from export.suggestion.standing import MeasuredRun, run_of, standing
+from export.suggestion.taken_over import TakenOver, taken_over
 
 _APPLICATION_ID: Final = 0x64627231
 _PERCENTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99}
 _RUNS: Final = """
 SELECT stream, bundle, bundle_sha256, questions_sha256, questions_name, questions_selected, hardware_class,
-    settings, iif(last_seq + 1 > records, 'incomplete', ifnull(status, 'running')) AS state,
+    device, settings, iif(last_seq + 1 > records, 'incomplete', ifnull(status, 'running')) AS state,
     (SELECT count(*) FROM answers WHERE answers.stream = runs.stream) AS answers
 FROM runs LEFT JOIN finishes USING (stream)
 JOIN (SELECT stream, sum(last_seq - first_seq + 1) AS records, max(last_seq) AS last_seq
@@ -69,7 +72,9 @@ class Measurement(NamedTuple):
     f1: float | None
     """Mean F1 in percent; None as for `exact_match`."""
     scored: int
-    """Number of questions that the accuracy was measured on."""
+    """Number of questions that the accuracy was measured on, or estimated for."""
+    taken_over: TakenOver | None = None
+    """Where the accuracy was taken over from; None if it was measured."""
 
     @property
     def has_numbers(self) -> bool:
@@ -125,13 +130,13 @@ def read(database: Path, hardware_class: str) -> Measurements:
         setting = max(by_setting, key=lambda setting: len(set(map(_identity, by_setting[setting]))))
         asked_about = connection.execute(_TITLES, (setting.questions_sha256,))
         titles = frozenset(title for (title,) in asked_about if title)
-        here = [_measurement(connection, runs, titles) for runs in _standing(by_setting[setting])]
+        here = [_measurement(connection, some, titles, runs) for some in _standing(by_setting[setting])]
         others = [
             run
             for run in runs
             if run.hardware_class != hardware_class and run.questions_sha256 == setting.questions_sha256
         ]
-        elsewhere = [_measurement(connection, runs, titles) for runs in _standing(others)]
+        elsewhere = [_measurement(connection, some, titles, runs) for some in _standing(others)]
     names = Counter(run.questions_name for run in by_setting[setting])
     return Measurements(
         hardware_class,
@@ -160,9 +165,9 @@ def _setting(run: MeasuredRun) -> _Setting:
 
 
 def _readable(rows: Iterable[Any]) -> Iterator[MeasuredRun]:
-    """Leave out runs with an invalid manifest, from before the collector checked manifests."""
+    """Leave out runs with an invalid manifest or device, from before the collector checked them."""
     for row in rows:
-        with suppress(ContractError):
+        with suppress(ContractError, msgspec.MsgspecError):
             yield run_of(row, decode_manifest(row["bundle"].encode()))
 
 
@@ -179,7 +184,10 @@ def _standing(runs: Iterable[MeasuredRun]) -> Iterator[list[MeasuredRun]]:
 
 
 def _measurement(
-    connection: sqlite3.Connection, runs: Sequence[MeasuredRun], titles: frozenset[str]
+    connection: sqlite3.Connection,
+    runs: Sequence[MeasuredRun],
+    titles: frozenset[str],
+    every: Sequence[MeasuredRun],
 ) -> Measurement:
     streams = json.dumps([run.stream for run in runs])
     rows = connection.execute(_TIMES, (streams,)).fetchall()
@@ -190,6 +198,9 @@ def _measurement(
     run = runs[-1]
     weights = run.manifest.weights
     means_something = all_scored and weights.origin != "random" and not weights.trained_on(titles)
+    found = taken_over(connection, runs, every) if means_something else None
+    if found is not None:
+        exact_match, f1, scored = found.exact_match, found.f1, found.questions
     return Measurement(
         run.manifest,
         run.hardware_class,
@@ -202,6 +213,7 @@ def _measurement(
         exact_match if means_something else None,
         f1 if means_something else None,
         scored if means_something else 0,
+        found,
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from commandline.standing import choose, variant
 from contract.bundle import Manifest
+from contract.device import Device
 from contract.records import Settings
 
 
@@ -20,6 +21,7 @@ class MeasuredRun(NamedTuple):
     questions_name: str
     bundle_sha256: str
     manifest: Manifest
+    device: Device
     settings: Settings
     questions_selected: int
     answers: int
@@ -52,6 +54,7 @@ def run_of(row: Any, manifest: Manifest) -> MeasuredRun:
         questions_name=row["questions_name"],
         bundle_sha256=row["bundle_sha256"],
         manifest=manifest,
+        device=msgspec.json.decode(row["device"], type=Device),
         settings=msgspec.json.decode(row["settings"], type=Settings),
         questions_selected=row["questions_selected"],
         answers=row["answers"],

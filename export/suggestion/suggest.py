@@ -37,6 +37,7 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     """The teacher as `--teacher` accepts it, or only the name of its folder if its weights are local."""
     teacher_title: str
     teacher_f1: float | None
+    teacher_f1_taken_over: bool
     points: int
     """Number of measurements that the prediction is based on, one per model and precision."""
     shapes: int
@@ -85,6 +86,7 @@ def suggest(database: Path, hardware_class: str, expression: str, teacher: str |
         teacher=named,
         teacher_title=master.manifest.title,
         teacher_f1=master.f1,
+        teacher_f1_taken_over=master.taken_over is not None,
         points=len(usable),
         shapes=line.shapes,
         spread_percent=None if line.spread is None else 100 * line.spread,
@@ -176,7 +178,9 @@ def _already(here: Sequence[Measurement], conditions: Sequence[Condition]) -> It
             "parameters_m": m.manifest.parameters / 1e6,
         }
         if all(condition.met(values[condition.field]) for condition in conditions):
-            yield _titled(m)
+            accurate = any(FIELDS[condition.field] == "accuracy" for condition in conditions)
+            mark = " (accuracy ≈ taken over)" if accurate and m.taken_over is not None else ""
+            yield _titled(m) + mark
 
 
 def _commands(candidates: Sequence[SuggestedStudent], teacher: str) -> Iterator[str]:
@@ -231,6 +235,12 @@ def _remarks(
         one, many = "run is left out because its manifest", "runs are left out because their manifests"
         runs = counted(measured.unreadable, one, many)
         yield f"{runs} cannot be read: collector report prints the reason"
+    if (over := master.taken_over) is not None:
+        yield (
+            f"≈ the teacher's accuracy on all {over.questions:,} questions was taken over from "
+            f"{over.device_id}, and corrected by the {over.asked:,} asked here: collector report has its "
+            "interval"
+        )
     most_scored = max(m.scored for m in (*measured.here, *measured.elsewhere))
     if master.f1 is None:
         title = master.manifest.title

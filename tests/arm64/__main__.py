@@ -22,6 +22,7 @@ from tests.arm64.installation import Installation
 from tests.arm64.measuring import Measuring
 from tests.arm64.programs import ROOT, ProofError, check, program, serving, step
 from tests.arm64.root import SUITES, DebianRoot
+from tests.arm64.transfer import not_held
 from tests.mosquitto import Mosquitto
 
 CPUS = ("cortex-a76", "cortex-a72")
@@ -149,6 +150,8 @@ def _prove(
             installation.remove()
     classes = hardware_classes(database)
     check(not root.foreign or classes == {"emulated"}, f"emulated devices have the hardware class {classes}")
+    missed = not_held(database)
+    check(not missed, "; ".join(missed))
     pairs = compared(database)
     check(
         pairs == len(BUNDLES) * len(names),

@@ -10,24 +10,25 @@ from tests.arm64.programs import query
 HERE: Final = "here"
 """The device id of this machine."""
 _MOST_DIFFERENT: Final = 10
-_PAIRS: Final = f"""
+PAIRS: Final = f"""
     FROM v_runs AS our_run JOIN v_answers AS ours USING (run_id)
     JOIN v_runs AS their_run ON their_run.bundle_sha256 = our_run.bundle_sha256
     JOIN v_answers AS theirs
         ON theirs.run_id = their_run.run_id AND theirs.question_id = ours.question_id
     WHERE our_run.device_id = '{HERE}' AND their_run.device_id != '{HERE}'
 """
+"""The part of a query that pairs the answers here with those of each other device."""
 _COUNTS: Final = f"""
     SELECT our_run.bundle_sha256 AS bundle, their_run.device_id AS device, count(*) AS questions,
         sum(ours.text = theirs.text) AS same, avg(ours.f1) AS our_f1, avg(theirs.f1) AS their_f1,
         max(abs(ours.confidence - theirs.confidence)) AS confidence
-    {_PAIRS} GROUP BY our_run.bundle_sha256, their_run.device_id
+    {PAIRS} GROUP BY our_run.bundle_sha256, their_run.device_id
 """
 _DIFFERENT: Final = f"""
     SELECT our_run.bundle_sha256 AS bundle, their_run.device_id AS device, ours.question_id AS question,
         ours.text AS our_text, theirs.text AS their_text,
         ours.confidence AS our_confidence, theirs.confidence AS their_confidence
-    {_PAIRS} AND ours.text != theirs.text ORDER BY ours.question_id, their_run.device_id
+    {PAIRS} AND ours.text != theirs.text ORDER BY ours.question_id, their_run.device_id
 """
 _DEVICES: Final = f"""
     SELECT DISTINCT streams.device_id AS device, runs.hardware_class AS hardware_class,

@@ -23,7 +23,7 @@ def form(lines: list[str]) -> list[str]:
     return [re.sub(r"[\d.]+( to [\d.]+)?(?= \| [^|]*\|$)", "", line) for line in lines]
 
 
-@pytest.mark.parametrize("part", ["time", "accuracy", "labels"])
+@pytest.mark.parametrize("part", ["time", "accuracy", "transfer", "labels"])
 def test_the_document_shows_the_statements(part: str) -> None:
     assert shown(part)
 
@@ -34,6 +34,6 @@ def test_the_documents_table_has_the_situations_of_today(part: str) -> None:
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("part", ["time", "accuracy", "labels"])
+@pytest.mark.parametrize("part", ["time", "accuracy", "transfer", "labels"])
 def test_every_statement_keeps_its_word(part: str) -> None:
     assert [cell.row for cell in PARTS[part](QUICK_DRAWS, 1) if not cell.holds] == []

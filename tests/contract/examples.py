@@ -7,6 +7,7 @@ from contract.device import Device
 from contract.messages import Batch, Message, Receipt, Refusal, State, Stream
 from contract.records import (
     Answer,
+    Canary,
     QuestionSet,
     RoundFinished,
     RoundStarted,
@@ -110,8 +111,9 @@ BATCH = Batch(
             first_ns=95_000_000,
             remarks=("the processor is throttled now",),
         ),
+        Canary(seq=3, question_id="basalt-columns-02", text="olivine", confidence=0.03125),
         Answer(
-            seq=3,
+            seq=4,
             at_ns=2_000_000_000,
             question_id="basalt-columns-01",
             text="日本 🧪 «São Tomé»",
@@ -125,7 +127,7 @@ BATCH = Batch(
             tokens=171,
         ),
         Answer(
-            seq=4,
+            seq=5,
             at_ns=2_100_000_000,
             question_id="basalt-columns-02",
             text="",
@@ -142,7 +144,7 @@ BATCH = Batch(
             error="the context is empty",
         ),
         Sample(
-            seq=5,
+            seq=6,
             at_ns=2_200_000_000,
             temperature_celsius=71.5,
             clock_hz=2_400_000_000,
@@ -150,9 +152,9 @@ BATCH = Batch(
             worker_rss_bytes=181_000_000,
             energy_joules=12.5,
         ),
-        RoundFinished(seq=6, round=0, at_ns=2_250_000_000, peak_rss_bytes=190_000_000),
+        RoundFinished(seq=7, round=0, at_ns=2_250_000_000, peak_rss_bytes=190_000_000),
         RunFinished(
-            seq=7,
+            seq=8,
             status="inconclusive",
             reason="too few questions for p90",
             answered=1,

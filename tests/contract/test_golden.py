@@ -10,7 +10,16 @@ from msgspec.structs import replace
 from contract import codec
 from contract.bundle import MANIFEST_FILE, decode_manifest, encode_manifest
 from contract.messages import Batch, Receipt, decode_message, encode_message
-from contract.records import Answer, RoundFinished, RoundStarted, RunFinished, RunResumed, RunStarted, Sample
+from contract.records import (
+    Answer,
+    Canary,
+    RoundFinished,
+    RoundStarted,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    Sample,
+)
 from contract.topics import ROOT
 from contract.version import FORMAT_VERSION, MANIFEST_VERSION
 from tests.contract.examples import MANIFEST, MESSAGES
@@ -80,9 +89,11 @@ def test_a_run_of_version_1_has_neither_rounds_nor_epochs() -> None:
     old = [record for record in today.records if isinstance(record, Answer | Sample | RunFinished)]
     assert list(batch.records[1:]) == [replace(record, seq=seq) for seq, record in enumerate(old, 1)]
     new = [
-        record for record in today.records if isinstance(record, RunResumed | RoundStarted | RoundFinished)
+        record
+        for record in today.records
+        if isinstance(record, RunResumed | RoundStarted | Canary | RoundFinished)
     ]
-    assert len(new) == 3
+    assert len(new) == 4
 
 
 def test_every_agent_reads_receipts() -> None:

@@ -72,6 +72,7 @@ def stored_ranges(database: Path) -> dict[str, list[SeqRange]]:
         for run_id, ranges in found.items():
             rows = store.value(
                 "SELECT (SELECT count(*) FROM answers WHERE stream = s.stream) "
+                "+ (SELECT count(*) FROM canaries WHERE stream = s.stream) "
                 "+ (SELECT count(*) FROM samples WHERE stream = s.stream) "
                 "+ (SELECT count(*) FROM round_starts WHERE stream = s.stream) "
                 "+ (SELECT count(*) FROM round_finishes WHERE stream = s.stream) "

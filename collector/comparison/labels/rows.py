@@ -107,7 +107,7 @@ class _PlaceRows:
             yield self._reason
 
     def _is_small(self, row: Row) -> bool:
-        return row.answered < FULL * self._most
+        return row.answered < FULL * self._most and row.taken_over is None
 
     def _recommended(self, rows: Sequence[Row]) -> tuple[Recommendation, str | None]:
         """Recommend rows, and say why a label is missing."""

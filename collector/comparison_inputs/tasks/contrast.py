@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -10,13 +10,38 @@ from numpy.typing import NDArray
 
 from collector.comparison_inputs.answers import Answers, RunSet, Source
 from collector.comparison_inputs.tasks.task import Task
+from collector.comparison_inputs.tasks.transfer import Corrections
 from collector.findings.accuracy import Drawn
 from collector.statistics.accuracy.clusters import Clusters
-from collector.statistics.accuracy.scores import MeanDifference, difference, kept
+from collector.statistics.accuracy.scores import MeanDifference, difference, kept, largest_difference
+from collector.statistics.accuracy.transfer import (
+    NONE,
+    Correction,
+    between,
+    correction,
+    moved_difference,
+    moved_share,
+)
 from collector.statistics.confidence import Mean
-from collector.summaries.columns import Columns, mean_scores, shared
+from collector.summaries.columns import Columns, PerQuestion, mean_scores, shared
 
 _HALF: Final = 0.5
+
+
+class Whole(NamedTuple):
+    """A side of which the answers to all questions are known, or were taken over from another machine."""
+
+    source: Source
+    """Where the answers come from."""
+    asked: RunSet | None = None
+    """The side's own answers, to a part of the questions; None if `source` is the side's own."""
+    corrections: Corrections | None = None
+    """By how much the side's mean scores are above those of `source`, by these answers."""
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Digests that identify all of its numbers."""
+        return (*self.source.digests, *(() if self.asked is None else ("corrected by", *self.asked.digests)))
 
 
 class PairedScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +56,8 @@ class PairedScores(msgspec.Struct, frozen=True, kw_only=True):
     """How the scores of a row differ from those of another one, on the questions that both answered."""
 
     questions: int
+    asked: int
+    """How many of them both sides were really asked; fewer than `questions` if an accuracy was taken over."""
     drawn: Drawn
     only_left: int
     """Questions that only the row answers exactly."""
@@ -42,6 +69,14 @@ class PairedScores(msgspec.Struct, frozen=True, kw_only=True):
     """None if an answer has no BERTScore."""
     f1_kept: Mean | None
     """The row's F1 divided by the other one's; None if that is 0."""
+
+    @property
+    def most(self) -> int | None:
+        """How many questions could be asked at most; None if that is not limited to these."""
+        return self.questions if self.asked < self.questions else None
+
+
+_Score = Callable[[Columns], NDArray[Any]]
 
 
 def contrast(left: Source, right: Source) -> Task[PairedScores | None]:
@@ -55,37 +90,129 @@ def contrast(left: Source, right: Source) -> Task[PairedScores | None]:
     return Task("contrast", of, PairedScores | None, partial(_contrast, left, right))
 
 
+def contrast_on_all(left: Whole, right: Whole, asked: int) -> Task[PairedScores | None]:
+    """Compare the scores of two sides on all questions; at least one of them was taken over.
+
+    The questions that only one side answers exactly are those of the answers that were taken over.
+
+    Args:
+        left: one side.
+        right: the other side.
+        asked: how many questions both were really asked.
+    """
+    of = (*left.digests, "against", *right.digests)
+    return Task("contrast on all", of, PairedScores | None, partial(_contrast_on_all, left, right, asked))
+
+
 def _contrast(left: Source, right: Source, answers: Answers) -> PairedScores | None:
-    ours, theirs = answers.columns(left), answers.columns(right)
+    return _compared(Whole(left), Whole(right), None, answers)
+
+
+def _contrast_on_all(left: Whole, right: Whole, asked: int, answers: Answers) -> PairedScores | None:
+    return _compared(left, right, asked, answers)
+
+
+def _compared(left: Whole, right: Whole, asked: int | None, answers: Answers) -> PairedScores | None:
+    ours, theirs = answers.columns(left.source), answers.columns(right.source)
     if not (_scored(ours.f1) and _scored(theirs.f1)):
         return None
     question = np.intersect1d(ours.question, theirs.question)
     if not len(question):
         return None
-    clusters = answers.clusters(left, question)
+    clusters = answers.clusters(left.source, question)
 
-    def both(score: Callable[[Columns], NDArray[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def both(score: _Score) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return shared(mean_scores(ours, score(ours)), mean_scores(theirs, score(theirs)))
 
-    f1, exact = both(lambda columns: columns.f1), both(lambda columns: columns.exact_match)
-    alike = both(lambda columns: columns.bertscore_f1)
+    def paired(
+        score: _Score, correction_of: Callable[[Corrections], Correction | None]
+    ) -> PairedScore | None:
+        ours, its = _correction(left, correction_of), _correction(right, correction_of)
+        scores = both(score)
+        if ours is None or its is None or np.isnan(scores).any():
+            return None
+        if asked is None:
+            found = difference(*scores, clusters)
+        else:
+            by = _together(left, right, score, 1.0, answers) or between(ours, its)
+            found = moved_difference(*scores, clusters, by)
+        return PairedScore(
+            left=float(scores[0].mean()) + ours.value,
+            right=float(scores[1].mean()) + its.value,
+            difference=found,
+        )
+
+    exact = both(_exact_match)
     exact_left, exact_right = exact[0] >= _HALF, exact[1] >= _HALF
+    of_exact, of_f1 = paired(_exact_match, lambda by: by.exact_match), paired(_f1, lambda by: by.f1)
+    assert of_exact is not None and of_f1 is not None
     return PairedScores(
         questions=len(question),
+        asked=len(question) if asked is None else asked,
         drawn=Drawn(unit=clusters.unit, units=clusters.units),
         only_left=int(np.count_nonzero(exact_left & ~exact_right)),
         only_right=int(np.count_nonzero(exact_right & ~exact_left)),
-        exact_match=_paired(*exact, clusters),
-        f1=_paired(*f1, clusters),
-        bertscore_f1=None if np.isnan(alike).any() else _paired(*alike, clusters),
-        f1_kept=kept(*f1, clusters) if f1[1].any() else None,
+        exact_match=of_exact,
+        f1=of_f1,
+        bertscore_f1=paired(lambda columns: columns.bertscore_f1, lambda by: by.bertscore_f1),
+        f1_kept=_kept(both(_f1), of_f1, left, right, clusters, answers) if of_f1.right > 0 else None,
     )
 
 
-def _paired(left: NDArray[np.float64], right: NDArray[np.float64], clusters: Clusters) -> PairedScore:
-    return PairedScore(
-        left=float(left.mean()), right=float(right.mean()), difference=difference(left, right, clusters)
+def _kept(
+    f1: tuple[NDArray[np.float64], NDArray[np.float64]],
+    paired: PairedScore,
+    left: Whole,
+    right: Whole,
+    clusters: Clusters,
+    answers: Answers,
+) -> Mean:
+    if left.corrections is None and right.corrections is None:
+        return kept(*f1, clusters)
+    part = paired.left / paired.right
+    by = _together(left, right, _f1, part, answers)
+    ours, its = (NONE if side.corrections is None else side.corrections.f1 for side in (left, right))
+    reach = ours.reach + part * its.reach if by is None else by.reach
+    return moved_share(*f1, clusters, paired.left, paired.right, reach)
+
+
+def _together(left: Whole, right: Whole, score: _Score, part: float, answers: Answers) -> Correction | None:
+    """Estimate the left side's correction less a part of the right one's, from the questions of both.
+
+    An answer that changes on one side is one changed question, so nothing adds up as in `between`.
+
+    Returns:
+        None unless both sides were taken over and asked the same questions.
+    """
+    if left.asked is None or right.asked is None:
+        return None
+    here: list[PerQuestion] = []
+    there: list[PerQuestion] = []
+    for asked, source in ((left.asked, left.source), (right.asked, right.source)):
+        mine, theirs = answers.columns(asked), answers.columns(source)
+        here.append(mean_scores(mine, score(mine)))
+        there.append(mean_scores(theirs, score(theirs)))
+    if not np.array_equal(here[0].question, here[1].question):
+        return None
+    most = max(largest_difference(own.value, all_of.value) for own, all_of in zip(here, there, strict=True))
+    return correction(
+        here[0].value - part * here[1].value,
+        there[0].value - part * there[1].value,
+        np.searchsorted(there[0].question, here[0].question),
+        most,
     )
+
+
+def _correction(side: Whole, of: Callable[[Corrections], Correction | None]) -> Correction | None:
+    return NONE if side.corrections is None else of(side.corrections)
+
+
+def _exact_match(columns: Columns) -> NDArray[Any]:
+    return columns.exact_match
+
+
+def _f1(columns: Columns) -> NDArray[Any]:
+    return columns.f1
 
 
 def _scored(f1: NDArray[np.float64]) -> bool:

@@ -9,6 +9,7 @@ from collector.display.numbers import decimals, megabytes, times
 from collector.display.verdicts import what_would_decide
 from collector.findings.between_rows import Choice, OpenCondition, OpenRow, PairTime, Place, TimeSplit
 from collector.findings.comparison import Comparison, Row, name_of
+from collector.report.columns import TAKEN_OVER, accuracy
 from collector.report.names import Names, full_name
 from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
 from commandline.counted import counted
@@ -24,6 +25,7 @@ def answer(comparison: Comparison) -> Chapter:
     best = _best(comparison)
     words = (
         *(() if best.rows else (NOTHING_TO_CHOOSE,)),
+        *_taken_over(comparison),
         *_shared(names, comparison),
         *stand_ins(names, comparison, partial(_on, comparison)),
     )
@@ -67,6 +69,16 @@ def _on(comparison: Comparison, places: list[Place]) -> str:
     )
 
 
+def _taken_over(comparison: Comparison) -> list[str]:
+    """Explain the mark of an accuracy that was taken over, if a row with a label has one."""
+    if not any(row.taken_over is not None and row.best_for for row in comparison.rows):
+        return []
+    return [
+        "≈ marks an accuracy that was not measured there but taken over from another machine; the table of "
+        "that hardware says from which."
+    ]
+
+
 def _shared(names: Names, comparison: Comparison) -> list[str]:
     """Write which rows share a label because nothing tells them apart."""
     one_file = _one_file(comparison)
@@ -106,7 +118,7 @@ def _best(comparison: Comparison) -> Table:
             model_of,
             number=False,
         ),
-        Column("F1 %", lambda row: decimals(row.f1, 1)),
+        Column("F1 %", lambda row: accuracy(row, row.f1, 1)),
         Column("p50 ms", lambda row: decimals(row.p50_ms, 1)),
         Column("speed-up", lambda row: times(row.speed_up)),
         Column("on questions", lambda row: None if row.speed_up is None else f"{row.speed_up_questions:,}"),
@@ -128,7 +140,8 @@ def open_conditions(names: Names, found: OpenRow) -> str:
 def _condition(open_one: OpenCondition) -> str:
     interval = "no interval" if open_one.interval is None else "{:,.4g} to {:,.4g}".format(*open_one.interval)
     wanted = what_would_decide(open_one.verdict)
-    return f"{open_one.condition} is {open_one.value:,.4g} ({interval})" + (f", {wanted}" if wanted else "")
+    value = f"{open_one.value:,.4g}{TAKEN_OVER * open_one.taken_over}"
+    return f"{open_one.condition} is {value} ({interval})" + (f", {wanted}" if wanted else "")
 
 
 def _choices(names: Names, choices: tuple[Choice, ...]) -> Table:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from collector.display.numbers import percent, signed, signed_span, span
+from collector.display.numbers import decimals, percent, signed, signed_span, span
 from collector.display.verdicts import written
 from collector.findings.accuracy import Difference, Gate, ScoreDifference
 from collector.findings.between_rows import Disagreement, Divergence, RowName
-from collector.findings.comparison import Comparison
+from collector.findings.comparison import Comparison, Row, name_of
+from collector.findings.taken_over import TakenOver
+from collector.report.columns import TAKEN_OVER, accuracy
 from collector.report.names import Names, such
 from collector.report.page import Chapter, Column, Section, Table, table_of
 
@@ -30,10 +32,11 @@ def evidence(comparison: Comparison) -> Chapter:
         Section(
             "Accuracy compared with the baseline and with fp32",
             (
-                f"Each comparison uses the questions that both rows answered; its 95 % interval is "
-                f"{such(d.drawn for d in comparison.differences)}. p is that of the sign-flip test, adjusted "
-                "for the number of comparisons of this score on the same hardware and questions (Holm). A "
-                "difference that may be chance is marked not significant.",
+                "Each comparison uses the questions that both rows answered. Where an accuracy was taken "
+                "over, it is an estimate for all questions of the file, marked ≈. Its 95 % interval is "
+                f"{such(d.drawn for d in comparison.differences)}. p is that of the sign-flip test, and of "
+                "Student's t for ≈, adjusted for the number of comparisons of this score on one hardware "
+                "and question file (Holm). A difference that may be chance is marked not significant.",
             ),
             tuple(_differences(names, sorted(comparison.differences, key=lambda d: names.place(d.row)))),
         ),
@@ -45,10 +48,40 @@ def evidence(comparison: Comparison) -> Chapter:
             ),
             (_gates(names, sorted(comparison.gates, key=lambda gate: names.place(gate.row))),),
         ),
+        _taken_over(names, comparison.rows),
         *_divergences(names, comparison.divergences),
     ]
     kept = tuple(section for section in sections if any(table.rows for table in section.tables))
     return Chapter("evidence", "Do the differences hold?", kept)
+
+
+def _taken_over(names: Names, rows: Sequence[Row]) -> Section:
+    """Show which accuracies were taken over from another machine, and what that is based on."""
+    columns: tuple[Column[tuple[Row, TakenOver]], ...] = (
+        Column("hardware", lambda x: x[0].machine, number=False),
+        Column("model", lambda x: names.row(name_of(x[0])), number=False),
+        Column("taken over from", lambda x: f"{x[1].machine} (run {x[1].run_id[:8]})", number=False),
+        Column("asked here", lambda x: f"{x[1].asked:,} of {x[1].questions:,}"),
+        Column("other answers", lambda x: f"{x[1].asked - x[1].alike:,}"),
+        Column("of all, at most", lambda x: f"{x[1].at_most_differ:,}"),
+        Column("F1 % of these alone", lambda x: decimals(x[1].f1.alone, 1)),
+        Column("95 %", lambda x: span(x[1].f1.alone_interval, 1)),
+        Column("F1 % taken over", lambda x: accuracy(x[0], x[0].f1, 1)),
+        Column("95 % of the transfer", lambda x: span(x[1].f1.transfer, 1)),
+        Column("95 % in all", lambda x: span(x[0].intervals.get("f1"), 1)),
+    )
+    found = [(row, row.taken_over) for row in rows if row.taken_over is not None]
+    drawn = [row.drawn for row, _ in found]
+    return Section(
+        "Accuracy that was taken over",
+        (
+            "These rows asked a random part of the questions. Another machine answered all of them with the "
+            "same bundle, decoding and windows. Its mean score, corrected by the mean difference of the "
+            "questions that both answered, is an estimate for all of them. The interval of the transfer is "
+            f"for the questions of this file on this hardware; the one in all is {such(drawn)}.",
+        ),
+        (table_of("Taken over", columns, found),),
+    )
 
 
 def _differences(names: Names, found: Sequence[Difference]) -> Iterator[Table]:
@@ -63,7 +96,7 @@ def _differences(names: Names, found: Sequence[Difference]) -> Iterator[Table]:
             Column("hardware", lambda x: x.difference.row.machine, number=False),
             Column("model", lambda x: names.row(x.difference.row), number=False),
             Column("against", lambda x: names.row(x.difference.against), number=False),
-            Column("questions", lambda x: str(x.difference.questions)),
+            Column("questions", lambda x: _questions(x.difference)),
             Column(f"{name} points", lambda x: signed(x.scale * x.score.difference, 1)),
             Column("95 %", _span),
             Column("p", lambda x: _p_value(x.score.adjusted_p_value)),
@@ -75,6 +108,11 @@ def _differences(names: Names, found: Sequence[Difference]) -> Iterator[Table]:
         )
         if scored:
             yield table_of(f"Differences of {name}", columns, scored, names=3)
+
+
+def _questions(found: Difference | Gate) -> str:
+    """Write how many questions a comparison is of, with a mark if an accuracy was taken over."""
+    return f"{found.questions}{TAKEN_OVER if found.asked < found.questions else ''}"
 
 
 def _span(scored: _Scored) -> str:
@@ -90,7 +128,7 @@ def _gates(names: Names, found: Sequence[Gate]) -> Table:
     columns: tuple[Column[Gate], ...] = (
         Column("hardware", lambda gate: gate.row.machine, number=False),
         Column("model", lambda gate: names.row(gate.row), number=False),
-        Column("questions", lambda gate: str(gate.questions)),
+        Column("questions", lambda gate: _questions(gate)),
         Column("% of fp32's F1", lambda gate: f"{gate.percent_of_fp32:.2f}"),
         Column("95 %", lambda gate: span(gate.interval, 2)),
         Column("99 %", lambda gate: written(gate.gate_99), number=False),

@@ -4,6 +4,7 @@ from typing import Final
 
 from collector.display.numbers import decimals, megabytes, times
 from collector.findings.comparison import Comparison, Row
+from collector.report.columns import accuracy
 from collector.report.names import full_name
 from collector.report.page import Cell, Chapter, Heading, Section, Table, cells
 from commandline.counted import counted
@@ -15,7 +16,8 @@ CAVEATS: Final = (
     "they are not comparable with an accuracy on questions that a model has not seen.",
     "The study prints 6 layers for MiniLM, but 33 million parameters belong to the MiniLM with 12 layers "
     "and a hidden size of 384.",
-    "A dash means that a number does not exist or would mislead; the table of that hardware explains why.",
+    "A dash means that a number does not exist or would mislead; the table of that hardware explains why. ≈ "
+    "marks an accuracy that was not measured there but taken over from another machine.",
 )
 
 _BASELINE: Final = 1.0
@@ -67,8 +69,8 @@ def _ours(row: Row) -> tuple[Cell, ...]:
         megabytes(row.parameters),
         None if row.layers is None else str(row.layers),
         row.distillation,
-        decimals(row.exact_match, 1),
-        decimals(row.f1, 1),
+        accuracy(row, row.exact_match, 1),
+        accuracy(row, row.f1, 1),
         _speed_up(row),
         ", ".join(row.best_for) or None,
     )

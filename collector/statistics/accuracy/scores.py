@@ -73,8 +73,8 @@ def difference(left: ArrayLike, right: ArrayLike, clusters: Clusters) -> MeanDif
     ours, theirs = np.asarray(left, np.float64), np.asarray(right, np.float64)
     differences = ours - theirs
     value = float(differences.mean())
-    reach = _reach(ours, theirs)
-    error, freedom = _error(differences - value, reach, clusters)
+    reach = largest_difference(ours, theirs)
+    error, freedom = paired_error(differences - value, reach, clusters)
     if not freedom:
         return MeanDifference(value, -reach, reach, 1.0)
     half = t_quantile(freedom) * error
@@ -99,18 +99,29 @@ def kept(left: ArrayLike, right: ArrayLike, clusters: Clusters) -> Mean:
     """
     ours, theirs = np.asarray(left, np.float64), np.asarray(right, np.float64)
     value = float(ours.sum() / theirs.sum())
-    error, freedom = _error(ours - value * theirs, _reach(ours, theirs), clusters)
+    error, freedom = paired_error(ours - value * theirs, largest_difference(ours, theirs), clusters)
     half = t_quantile(freedom) * error / float(theirs.mean()) if freedom else math.inf
     return Mean(value, max(value - half, 0.0), min(value + half, 1 / float(theirs.mean())))
 
 
-def _error(residuals: NDArray[np.float64], reach: float, clusters: Clusters) -> tuple[float, float]:
-    """Compute the standard error of the mean of the questions and two imagined ones, and its freedom."""
+def paired_error(residuals: NDArray[np.float64], reach: float, clusters: Clusters) -> tuple[float, float]:
+    """Compute the standard error of a mean difference: "paired, plus two".
+
+    It is that of the questions and two imagined ones, whose differences are `reach` and -`reach`.
+
+    Args:
+        residuals: of each question, its difference less the mean one.
+        reach: the largest difference that one question can make.
+        clusters: the units of the questions.
+
+    Returns:
+        The error and its degrees of freedom, which are 0 if there is only one unit.
+    """
     variance, freedom = clusters.spread(residuals)
     return math.sqrt((variance + 2 * reach**2) / (len(residuals) * (len(residuals) + 2))), freedom
 
 
-def _reach(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+def largest_difference(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     """The largest difference that one question can be imagined to make: from the lowest score to the best."""
     both = np.concatenate((left, right))
     return float(np.ptp(both)) or 1.0

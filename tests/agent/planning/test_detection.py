@@ -5,7 +5,13 @@ from math import log, sqrt
 import numpy as np
 import pytest
 
-from agent.planning.detection import ASSUMED_SPREAD, smallest_f1_difference, smallest_time_difference
+from agent.planning.detection import (
+    ASSUMED_SPREAD,
+    narrowest_transfer,
+    smallest_f1_difference,
+    smallest_time_difference,
+)
+from collector.statistics.accuracy.transfer import correction
 from commandline.distributions.student_t import t_quantile
 
 
@@ -33,3 +39,10 @@ def test_the_worst_case_of_f1_is_two_bundles_of_which_one_is_right_each_time() -
     z = differences.mean(axis=1) / (differences.std(axis=1, ddof=1) / sqrt(questions))
     assert np.mean(z > 1.96) == pytest.approx(0.8, abs=0.02)
     assert smallest_f1_difference(4) == 1.0
+
+
+@pytest.mark.parametrize(("asked", "questions"), [(2, 10), (50, 10_570), (200, 10_570), (200, 300), (9, 9)])
+def test_a_transfer_is_as_narrow_as_the_collectors_without_a_flip(asked: int, questions: int) -> None:
+    scores = np.ones(questions)
+    found = correction(scores[:asked], scores, np.arange(asked))
+    assert narrowest_transfer(asked, questions) == pytest.approx(found.reach)

@@ -30,6 +30,12 @@ def test_a_list_stands_for_a_run_with_each_of_its_values(tmp_path: Path) -> None
     assert [run["threads"] for run in schedule.runs] == [1, 4], "the bundles stay together"
 
 
+def test_the_canaries_of_a_run_are_a_path_too_and_need_not_be_given(tmp_path: Path) -> None:
+    plan = written(tmp_path, f'{RUN}canary = "canaries.json"\n')
+    (run,) = read_schedule(plan, ["canary"]).runs
+    assert run["canary"] == str(tmp_path / "canaries.json")
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

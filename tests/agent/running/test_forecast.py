@@ -13,7 +13,7 @@ from agent.outbox.state_folder import opened_state
 from agent.planning.history import History, Pace
 from agent.planning.plan import Load, Plan, plan_run, read_questions, settings_for
 from agent.progress import Progress, about
-from agent.running.forecast import Work, announcement, seconds_left, spread_of
+from agent.running.forecast import Work, advice, announcement, seconds_left, spread_of
 from agent.running.progress_line import ProgressLine
 from agent.running.runs import Runs
 from tests.agent.conftest import Agent
@@ -101,6 +101,30 @@ def test_what_is_said_before_a_command(plan: Plan) -> None:
     assert in_time.endswith("none, since that takes at least 2 rounds")
     work, *_ = announcement([changed(plan, percentile=99)] * 2, 100.0, None)
     assert work.endswith("5 rounds of 12 questions: about 2 min or more")
+
+
+def long_plan(plan: Plan, total: int, asked: int) -> Plan:
+    question_set = replace(plan.question_set, total=total, selected=asked)
+    return plan._replace(question_set=question_set, questions=plan.questions[:1] * asked)
+
+
+def test_a_part_of_the_questions_is_advised_if_all_take_long(plan: Plan) -> None:
+    pace = Pace(start_ns=5_000_000_000, question_ns=10_500_000_000)
+    whole = long_plan(plan, 10_570, 10_570)
+    assert advice([whole], [pace]) == (
+        "all 10,570 questions take about 30.9 h; 200 take about 39 min (--limit 200) and give F1 within 1.4 "
+        "points where another device has answered all"
+    )
+    both = advice([whole, whole], [pace, pace])
+    assert both is not None and both.startswith(
+        "all 10,570 questions take about 61.8 h; 200 take about 79 min"
+    )
+    assert advice([long_plan(plan, 10_570, 200)], [pace]) is not None, "it says what all would take"
+    assert advice([whole, whole], [pace, None]) is None
+    assert advice([whole], [Pace(start_ns=0, question_ns=1_000_000)]) is None, "all take seconds"
+    assert advice([long_plan(plan, 300, 300)], [pace]) is None, "200 of 300 save little"
+    assert advice([long_plan(plan, 10_570, 40)], [pace]) is None, "it was asked for less"
+    assert advice([changed(whole, scenario="sustained")], [pace]) is None
 
 
 def test_what_is_said_of_other_scenarios(plan: Plan) -> None:

@@ -20,6 +20,7 @@ from contract.messages import Batch, decode_message
 from contract.questions import decode_questions
 from contract.records import (
     Answer,
+    Canary,
     Record,
     RoundFinished,
     RoundStarted,
@@ -304,3 +305,36 @@ def test_without_a_collector_everything_is_kept_and_can_be_sent_later(
         assert f"{waiting} results delivered" in ended.stderr
         assert len(collector.records) == waiting
     assert pending(agent) == 0
+
+
+def test_canaries_are_recorded_before_the_questions_and_count_in_no_number(
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
+) -> None:
+    file = decode_questions(questions.read_bytes())
+    ids = [question.id for question in file.questions[:5]]
+    canaries, out = tmp_path / "canaries.json", tmp_path / "out.jsonl"
+    canaries.write_text(json.dumps({"questions_sha256": file.sha256, "question_ids": ids}))
+    done = agent(
+        *("run", tiny_bundle, "--questions", questions, "--limit", "20", "--rounds", "2"),
+        *("--canary", canaries, "--to-file", out),
+    )
+    assert done.returncode == 0, done.stderr
+    (records,) = read_runs(out).values()
+    told = [record for record in records if isinstance(record, Canary)]
+    assert [record.question_id for record in told] == ids
+    assert [record.seq for record in told] == [2, 3, 4, 5, 6], "after the start of the first round only"
+    started, finished = records[0], records[-1]
+    assert isinstance(started, RunStarted) and isinstance(finished, RunFinished)
+    assert started.questions.selected == finished.answered + finished.errors == 20
+    assert sum(isinstance(record, Answer) for record in records) == 20
+
+
+def test_canaries_of_another_file_measure_nothing(
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
+) -> None:
+    canaries, out = tmp_path / "canaries.json", tmp_path / "out.jsonl"
+    canaries.write_text(json.dumps({"questions_sha256": "0" * 64, "question_ids": ["q"]}))
+    done = agent("run", tiny_bundle, "--questions", questions, "--canary", canaries, "--to-file", out)
+    assert done.returncode == 1
+    assert "are of other questions than --questions" in done.stderr
+    assert not out.exists() or not out.read_bytes()

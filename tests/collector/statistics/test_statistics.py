@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.statistics.binomial import highest_share
 from collector.statistics.percentiles import percentile
 from collector.statistics.timing.medians import ratio_of_medians
 
@@ -43,3 +44,11 @@ def test_a_ratio_of_two_samples_covers_the_truth_of_a_steady_machine() -> None:
         found = ratio_of_medians(last, first)
         covered += found.low <= 1 <= found.high
     assert covered >= 180
+
+
+@pytest.mark.parametrize(
+    ("found", "count", "bound"),
+    [(0, 200, 1 - 0.05 ** (1 / 200)), (0, 20, 0.1391), (2, 20, 0.2826), (10, 10, 1.0), (5, 100, 0.1023)],
+)
+def test_the_highest_share_is_clopper_and_pearsons_bound(found: int, count: int, bound: float) -> None:
+    assert highest_share(found, count) == pytest.approx(bound, abs=1e-4)

@@ -37,6 +37,7 @@ def differences(contrasts: Sequence[Contrast]) -> Iterator[Difference]:
                 row=left.name,
                 against=right.name,
                 questions=scores.questions,
+                asked=scores.asked,
                 drawn=scores.drawn,
                 only_row=scores.only_left,
                 only_against=scores.only_right,
@@ -72,26 +73,30 @@ def gates(contrasts: Sequence[Contrast], entrants: Sequence[Entrant]) -> Iterato
     Args:
         contrasts: the rows that are compared.
         entrants: all rows; those with less than `FULL` of the questions of the largest in their place have no
-            gate, and are no reference of one.
+            gate, and are no reference of one, unless their accuracy was taken over.
     """
     most: dict[Place, int] = defaultdict(int)
     for entrant in entrants:
         most[entrant.place] = max(most[entrant.place], entrant.measured.answered)
     for left, right, scores in contrasts:
         of_fp32 = (right.name.model, right.name.precision) == (left.name.model, REFERENCE_PRECISION)
-        large = all(side.measured.answered >= FULL * most[side.place] for side in (left, right))
+        large = all(
+            side.measured.answered >= FULL * most[side.place] or side.inherited is not None
+            for side in (left, right)
+        )
         kept = scores.f1_kept
         if left.is_measured and of_fp32 and large and kept is not None:
             yield Gate(
                 row=left.name,
                 questions=scores.questions,
+                asked=scores.asked,
                 drawn=scores.drawn,
                 percent_of_fp32=_PERCENT * kept.value,
                 interval=(_PERCENT * kept.low, _PERCENT * kept.high),
-                gate_99=_keeps(0.99, kept, scores.questions),
-                gate_99_9=_keeps(0.999, kept, scores.questions),
+                gate_99=_keeps(0.99, kept, scores),
+                gate_99_9=_keeps(0.999, kept, scores),
             )
 
 
-def _keeps(part: float, kept: Mean, questions: int) -> Verdict:
-    return decide(lambda value: value >= part, kept, part, questions)
+def _keeps(part: float, kept: Mean, scores: PairedScores) -> Verdict:
+    return decide(lambda value: value >= part, kept, part, scores.asked, most=scores.most)
