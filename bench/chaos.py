@@ -14,7 +14,9 @@ times only nearly. `--shard` divides many schedules, and `--ledger` remembers th
 """
 
 import random
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -89,15 +91,19 @@ class World:
             for index in range(DEVICES)
         ]
         self.backup.forget()
-        for board in boards:
-            board.process.start()
-        parrot = Parrot(self.broker.port, rng, DEVICES)
         try:
-            self._strike(boards, parrot, rng)
+            for board in boards:
+                board.process.start()
+            parrot = Parrot(self.broker.port, rng, DEVICES)
+            try:
+                self._strike(boards, parrot, rng)
+            finally:
+                parrot.stop()
+            self._calm(boards)
+            return sum(board.check(self.database) for board in boards)
         finally:
-            parrot.stop()
-        self._calm(boards)
-        return sum(board.check(self.database) for board in boards)
+            for board in boards:
+                board.process.end(signal.SIGKILL)
 
     def _strike(self, boards: list[Board], parrot: Parrot, rng: random.Random) -> None:
         rare = rng.choice((self._blow_on_cards, self._blow_on_database))
@@ -203,12 +209,14 @@ class Played(NamedTuple):
     problem: str | None
 
 
-def play(worlds: SimpleQueue[World], number: int, seed: int) -> Played:
-    """Play a schedule in the first world that is free."""
+def play(worlds: SimpleQueue[World], number: int, seed: int, keep: Path | None) -> Played:
+    """Play a schedule in the first world that is free; keep what it leaves if it fails."""
     world = worlds.get()
     try:
         return Played(number, world.schedule(number, seed), None)
-    except Failed as failed:
+    except (Failed, subprocess.TimeoutExpired) as failed:
+        if keep is not None:
+            shutil.copytree(world.folder, keep / str(number), dirs_exist_ok=True)
         return Played(number, 0, str(failed))
     finally:
         worlds.put(world)
@@ -233,7 +241,14 @@ def play(worlds: SimpleQueue[World], number: int, seed: int) -> Played:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File that remembers the schedules that ended well: they are counted, and not played again.",
 )
-def main(schedules: int, seed: int, first: int, worlds: int, part: Shard, ledger: Path | None) -> None:
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for what schedules leave that fail [default: keep nothing].",
+)
+def main(
+    schedules: int, seed: int, first: int, worlds: int, part: Shard, ledger: Path | None, keep: Path | None
+) -> None:
     """Play schedules of faults, and print how many failed; the exit status is 1 if one did."""
     needed.mosquitto()
     failures = 0
@@ -253,7 +268,9 @@ def main(schedules: int, seed: int, first: int, worlds: int, part: Shard, ledger
             stack.callback(world.close)
             free.put(world)
         threads = stack.enter_context(ThreadPoolExecutor(worlds))
-        for done, played in enumerate(threads.map(partial(play, free, seed=seed), waiting), start=1):
+        for done, played in enumerate(
+            threads.map(partial(play, free, seed=seed, keep=keep), waiting), start=1
+        ):
             records += played.records
             if played.problem is not None:
                 failures += 1

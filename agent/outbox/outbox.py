@@ -52,6 +52,7 @@ class Outbox:
     ) -> None:
         self._limit_bytes = limit_bytes
         self._when_full = when_full
+        self._written_elsewhere: set[str] = set()
         self._file = OutboxFile(path)
         try:
             self._receipted = Receipted(self._file.prepare())
@@ -138,7 +139,7 @@ class Outbox:
 
     def rolled_back(self, run_id: str) -> bool:
         """Whether a collector has other records of a run, so that the run cannot continue."""
-        return run_id in self._receipted.written_elsewhere
+        return run_id in self._written_elsewhere
 
     def rows(self, after: int, limit: int, run_id: str | None = None) -> list[Row]:
         """Waiting records after a position, of all runs or of one, in order."""
@@ -170,6 +171,8 @@ class Outbox:
         """
         with self._file.writing():
             confirmed = self._receipted.take(collector_id, stream, asked=asked)
+        if confirmed.written_elsewhere:
+            self._written_elsewhere.add(stream.run_id)
         if confirmed.taken and self._disk_is_short():
             self._delete_receipted()
         return confirmed

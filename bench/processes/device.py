@@ -129,6 +129,7 @@ def main(
         while not log.finished or time.monotonic() < end:
             with suppress(OutboxRolledBack):  # another board continues the run: another run begins
                 _measure(state, publisher, pace, log, epoch)
+            state.stop.check()
         publisher.drain(drain, state.stop)
         state.stop.check()
         sys.exit(NOT_DELIVERED if state.outbox.pending() or publisher.unanswered else 0)
