@@ -251,6 +251,7 @@ def main(
 ) -> None:
     """Play schedules of faults, and print how many failed; the exit status is 1 if one did."""
     needed.mosquitto()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # after the schedules under way
     failures = 0
     begun = time.monotonic()
     numbers = part.part(range(first, first + schedules))
@@ -267,7 +268,8 @@ def main(
             world = World(Path(folder))
             stack.callback(world.close)
             free.put(world)
-        threads = stack.enter_context(ThreadPoolExecutor(worlds))
+        threads = ThreadPoolExecutor(worlds)
+        stack.callback(threads.shutdown, cancel_futures=True)
         for done, played in enumerate(
             threads.map(partial(play, free, seed=seed, keep=keep), waiting), start=1
         ):
