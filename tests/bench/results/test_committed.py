@@ -59,7 +59,7 @@ def test_what_is_missing_or_has_another_content_is_found(folder: Path, database:
     missing = stored(database, [record for record in records() if record.seq != 4])
     with pytest.raises(Failed, match=r"1 records of device are lost or falsified.*seq=4"):
         check(missing, folder)
-    changed = [*records()[:4], replace(made_up(RUN, 4, EPOCH), text="another"), *records()[5:]]
+    changed = [*records()[:4], replace(made_up(RUN, 4, EPOCH), text=f"another {EPOCH}"), *records()[5:]]
     with pytest.raises(Failed, match=r"1 records of device are lost or falsified.*seq=4"):
         check(stored(database.with_name("changed.db"), changed), folder)
 
