@@ -60,7 +60,7 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_not_used(
         writes = isinstance(arguments[0], Path)  # what only reads is given a URI
         if writes and moment == "before":
             backup.replace(database)
-        conn = opened(*arguments, **options)
+        conn: sqlite3.Connection = opened(*arguments, **options)
         if writes and moment == "after":
             conn.execute("PRAGMA schema_version").fetchone()
             backup.replace(database)
