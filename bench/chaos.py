@@ -5,7 +5,8 @@
 Two devices without a model (`bench.processes.device`), a collector and Mosquitto run as processes. A schedule
 is a random series of faults: processes are killed and stopped, connections cut and stalled, the database's
 disk is full, and a stranger sends nonsense, odd properties and sparse runs. In half of the schedules, cards
-are copied into further boards and put back to older copies; in the other half, the database is put back.
+are full, copied into further boards and put back to older copies; in the other half, the database is put
+back. (A device whose disk is full deletes delivered records, which a database that is put back would lack.)
 After it, nothing disturbs the devices until they are done. Then each record that a device committed must be
 in the database with the same content, or refused and kept by its device; and no run may be of two boards. A
 schedule that fails prints the command that repeats it: the faults and their order are the same then, their
@@ -13,13 +14,16 @@ times only nearly. `--shard` divides many schedules, and `--ledger` remembers th
 """
 
 import random
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, NamedTuple
@@ -52,26 +56,24 @@ class World:
         self.disk = Disk(folder / "disk")
         self.database = self.disk.folder / "results.db"
         self.backup = Backup(self.database, folder / "backup.db")
+        self.cards = Disk(folder / "cards")
         self.broker = Mosquitto(folder, lines=("allow_anonymous true", "max_queued_messages 100"))
         self.broker.start()
         self.proxy = Stalling(self.broker.port)
         self.collector = Process(
             folder / "collector.log",
-            "collector",
-            "serve",
-            "--broker",
-            self.broker.url,
-            "--db",
-            str(self.database),
+            *("collector.__main__", "serve", "--broker", self.broker.url, "--db", str(self.database)),
+            forked=True,
         )
         self.collector.start()
 
     def close(self) -> None:
-        """End all three, and unmount the disk."""
+        """End all three, and unmount the disks."""
         self.collector.end(signal.SIGKILL)
         self.proxy.close()
         self.broker.stop()
         self.disk.close()
+        self.cards.close()
 
     def schedule(self, number: int, seed: int) -> int:
         """Play one schedule; returns how many records were checked.
@@ -82,19 +84,26 @@ class World:
         rng = random.Random(f"{seed}/{number}")  # noqa: S311  # to be repeated
         url = f"mqtt://127.0.0.1:{self.proxy.port}"
         boards = [
-            Board(self.folder / f"{number}-{index}", f"device-{index}", url, rng.randint(1, 2000))
+            Board(
+                *(f"{number}-{index}", self.cards.folder, self.folder),
+                *(f"device-{index}", url, rng.randint(1, 2000)),
+            )
             for index in range(DEVICES)
         ]
         self.backup.forget()
-        for board in boards:
-            board.process.start()
-        parrot = Parrot(self.broker.port, rng, DEVICES)
         try:
-            self._strike(boards, parrot, rng)
+            for board in boards:
+                board.process.start()
+            parrot = Parrot(self.broker.port, rng, DEVICES)
+            try:
+                self._strike(boards, parrot, rng)
+            finally:
+                parrot.stop()
+            self._calm(boards)
+            return sum(board.check(self.database) for board in boards)
         finally:
-            parrot.stop()
-        self._calm(boards)
-        return sum(board.check(self.database) for board in boards)
+            for board in boards:
+                board.process.end(signal.SIGKILL)
 
     def _strike(self, boards: list[Board], parrot: Parrot, rng: random.Random) -> None:
         rare = rng.choice((self._blow_on_cards, self._blow_on_database))
@@ -140,8 +149,16 @@ class World:
 
     def _blow_on_cards(self, boards: list[Board], _parrot: Parrot, rng: random.Random) -> None:
         board = rng.choice(boards)
-        clone = board.folder.with_name(f"{board.folder.name}-{len(boards)}")
-        rng.choice((board.put_back, lambda: boards.append(board.clone(clone))))()
+        blow = rng.choice(
+            (
+                board.put_back,
+                lambda: boards.append(board.clone(f"{board.name}-{len(boards)}")),
+                self.cards.fill,
+            )
+        )
+        if blow != self.cards.fill:
+            self.cards.free()
+        blow()
 
     def _blow_on_database(self, _boards: list[Board], _parrot: Parrot, rng: random.Random) -> None:
         def restore() -> None:
@@ -157,24 +174,31 @@ class World:
         self.broker.resume()
         self.proxy.resume()
         self.disk.free()
+        self.cards.free()
         self.collector.start()
         for board in boards:
             if board.process.code != 0:
                 board.process.start()
 
     def _calm(self, boards: list[Board]) -> None:
-        """Let one board after the other deliver: boards with one identity cannot be connected together."""
+        """Let the boards deliver; those with one identity one after the other, as they share a session."""
         for board in boards:
             board.process.end(signal.SIGTERM)
+        identities: dict[str, list[Board]] = {}
         for board in boards:
-            deadline = time.monotonic() + _CALM_SECONDS
-            while True:
-                self.collector.start()  # it gives up when its broker is away at the start
+            identities.setdefault(board.device_id, []).append(board)
+        for turn in zip_longest(*identities.values()):
+            self._deliver([board for board in turn if board is not None])
+
+    def _deliver(self, boards: list[Board]) -> None:
+        deadline = time.monotonic() + _CALM_SECONDS
+        while boards:
+            self.collector.start()  # it gives up when its broker is away at the start
+            for board in boards:
                 board.process.start()
-                if board.process.wait(1.0) == 0:
-                    break
-                if time.monotonic() > deadline:
-                    raise Failed(f"some records of {board.folder.name} got no receipt in time")
+            boards = [board for board in boards if board.process.wait(0.5) != 0]
+            if boards and time.monotonic() > deadline:
+                raise Failed(f"some records of {boards[0].name} got no receipt in time")
 
 
 class Played(NamedTuple):
@@ -185,12 +209,14 @@ class Played(NamedTuple):
     problem: str | None
 
 
-def play(worlds: SimpleQueue[World], number: int, seed: int) -> Played:
-    """Play a schedule in the first world that is free."""
+def play(worlds: SimpleQueue[World], number: int, seed: int, keep: Path | None) -> Played:
+    """Play a schedule in the first world that is free; keep what it leaves if it fails."""
     world = worlds.get()
     try:
         return Played(number, world.schedule(number, seed), None)
-    except Failed as failed:
+    except (Failed, subprocess.TimeoutExpired) as failed:
+        if keep is not None:
+            shutil.copytree(world.folder, keep / str(number), dirs_exist_ok=True)
         return Played(number, 0, str(failed))
     finally:
         worlds.put(world)
@@ -215,9 +241,17 @@ def play(worlds: SimpleQueue[World], number: int, seed: int) -> Played:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File that remembers the schedules that ended well: they are counted, and not played again.",
 )
-def main(schedules: int, seed: int, first: int, worlds: int, part: Shard, ledger: Path | None) -> None:
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for what schedules leave that fail [default: keep nothing].",
+)
+def main(
+    schedules: int, seed: int, first: int, worlds: int, part: Shard, ledger: Path | None, keep: Path | None
+) -> None:
     """Play schedules of faults, and print how many failed; the exit status is 1 if one did."""
     needed.mosquitto()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # after the schedules under way
     failures = 0
     begun = time.monotonic()
     numbers = part.part(range(first, first + schedules))
@@ -234,8 +268,11 @@ def main(schedules: int, seed: int, first: int, worlds: int, part: Shard, ledger
             world = World(Path(folder))
             stack.callback(world.close)
             free.put(world)
-        threads = stack.enter_context(ThreadPoolExecutor(worlds))
-        for done, played in enumerate(threads.map(partial(play, free, seed=seed), waiting), start=1):
+        threads = ThreadPoolExecutor(worlds)
+        stack.callback(threads.shutdown, cancel_futures=True)
+        for done, played in enumerate(
+            threads.map(partial(play, free, seed=seed, keep=keep), waiting), start=1
+        ):
             records += played.records
             if played.problem is not None:
                 failures += 1

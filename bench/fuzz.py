@@ -1,173 +1,104 @@
-"""Whether a decoder does anything but decode mutated messages or refuse them properly.
+"""Whether a reader does anything but read mutated input or refuse it properly.
 
     python -m bench.fuzz --executions 1000000 --seed 0
+    python -m bench.fuzz --only results-file --only database --executions 100000
 
-Any bytes must give a value or raise a `ContractError`. Anything else is printed with the bytes that caused
-it, and the exit status is 1. A value must encode, and decode to itself again.
+Readers are the decoders of messages, and what imports results files and other collectors' databases. Any
+input must give a value or raise an error of the contract or the collector, with a printable sentence.
+Anything else is printed with the bytes that caused it, and the exit status is 1. What a decoder takes must
+encode, and decode to itself again; and no file may change a run that is stored. Equal seeds give equal
+input, so many executions can be divided by seeds.
 """
 
-import copy
-import json
 import random
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import click
 
 from bench.commandline.options import command, count
-from collector.intake.incoming import Delivery, claim
-from contract.bundle import decode_manifest
-from contract.codec import encode
+from bench.fuzzing.databases import database
+from bench.fuzzing.decoders import decoders
+from bench.fuzzing.results_files import results_file
+from bench.fuzzing.target import Target
+from collector.errors import CollectorError
 from contract.errors import ContractError
-from contract.messages import decode_message
-from contract.questions import decode_questions
-from contract.topics import parse_topic, topic
 
-GOLDEN: Final = Path(__file__).parent.parent / "tests" / "contract" / "golden"
-_TOKENS: Final = (
-    *(b"null", b"true", b"-1", b"0", b"1e999", b"NaN", b"-0.0", b"9223372036854775808", b"1" * 400),
-    *(b"{}", b"[]", b'""', b"[" * 2000, b'{"a":' * 500, b'"\\ud800"', b"\x00", b"\xff", b"\xef\xbb\xbf"),
-    *(b'"seq":0,', b'"type":"batch",', b'"format_version":99', b'"format_version":0', b",", b":", b"\\u0000"),
-)
-_VALUES: Final[tuple[Any, ...]] = (
-    *(None, True, -1, 0, 1, 2**31, 2**63 - 1, 2**63, 10**400, 0.5, -0.0, 1e308, float("nan"), float("inf")),
-    *(
-        "",
-        "a",
-        "\x00",
-        "\x1b[2J",
-        "\ud800",
-        "日本",
-        "x" * 70_000,
-        "0" * 32,
-        "batch",
-        "answer",
-        "../../etc/passwd",
-    ),
-    *([], {}, [[]], {"seq": 0}, [0, 1], [[1, 0]]),
-)
-_TOPIC: Final = topic("kitchen-pi-3f2a1c", "results")
-_QUESTIONS: Final = (
-    b'{"data":[{"title":"T","paragraphs":[{"context":"The Elbe flows.","qas":[{"id":"1","question":"What?",'
-    b'"answers":[{"text":"Elbe","answer_start":4}]},{"id":"2","question":"Who?","answers":[]}]}]}]}'
-)
+DECODERS: Final = tuple(decoders())
+FILES: Final[dict[str, Callable[[Path], Target]]] = {"results-file": results_file, "database": database}
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # a folder of our own in it
 
 
-def _message(data: bytes) -> None:
-    message = decode_message(data)
-    assert decode_message(encode(message)) == message
+class Broken(NamedTuple):
+    """A bug that was found."""
+
+    data: bytes
+    error: Exception
 
 
-def _manifest(data: bytes) -> None:
-    manifest = decode_manifest(data)
-    assert decode_manifest(encode(manifest)) == manifest
+def fuzz(name: str, executions: int, seed: int) -> tuple[int, Broken | None]:
+    """Try one reader; returns how many inputs it took, and the first one that broke it, if any did."""
+    place = _MEMORY if _MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="distilbench-fuzz-", dir=place) as folder:
+        target = FILES[name](Path(folder)) if name in FILES else decoders()[name]
+        rng = random.Random(f"{seed}/{name}")  # noqa: S311  # to be repeated
+        try:
+            return _fuzz(target, executions, rng)
+        finally:
+            target.close()
 
 
-def _topic(data: bytes) -> None:
-    parsed = parse_topic(data.decode("latin-1"))
-    assert topic(*parsed) == data.decode("latin-1")
-
-
-def _claim(data: bytes) -> None:
-    claim(Delivery(_TOPIC, data, _TOPIC))
-
-
-def seeds() -> dict[str, tuple[Callable[[bytes], Any], list[bytes]]]:
-    """Each decoder by name, with valid input to mutate."""
-    golden = {path.stem: path.read_bytes().strip() for path in sorted(GOLDEN.glob("*/*.json"))}
-    messages = [data for name, data in golden.items() if name != "manifest"]
-    return {
-        "message": (_message, messages),
-        "manifest": (_manifest, [golden["manifest"]]),
-        "questions": (decode_questions, [_QUESTIONS]),
-        "claim": (_claim, messages),
-        "topic": (_topic, [_TOPIC.encode()]),
-    }
-
-
-def mutated(rng: random.Random, good: list[bytes]) -> bytes:
-    """Valid input after one to four random changes of its bytes or of its JSON values."""
-    data = rng.choice(good)
-    if rng.random() < 0.5 and data.startswith(b"{"):
-        value = json.loads(data)
-        for _ in range(rng.choice((1, 1, 2))):
-            _change_value(rng, value)
-        return json.dumps(value, ensure_ascii=rng.random() < 0.5).encode("utf-8", "surrogatepass")
-    for _ in range(rng.choice((1, 1, 2, 4))):
-        at = rng.randrange(len(data) + 1)
-        length = min(int(rng.expovariate(0.1)), len(data) - at)
-        change = rng.randrange(5)
-        if change == 0:
-            middle = rng.randbytes(min(length, 8) or 1)
-        elif change == 1:
-            middle = b""
-        elif change == 2:
-            middle = rng.choice(_TOKENS)
-        elif change == 3:
-            middle = data[at : at + length] * 2
-        else:
-            other = rng.choice(good)
-            start = rng.randrange(len(other))
-            middle = other[start : start + length]
-        data = data[:at] + middle + data[at + length :]
-    return data
-
-
-def _change_value(rng: random.Random, value: Any) -> None:
-    """Change one value somewhere inside an object or a list."""
-    while True:
-        keys = list(value) if isinstance(value, dict) else range(len(value))
-        if not keys:
-            return
-        key = rng.choice(keys)
-        if isinstance(value[key], dict | list) and rng.random() < 0.85:
-            value = value[key]
-            continue
-        if isinstance(value, dict) and rng.random() < 0.1:
-            value[rng.choice(("bonus", "seq", "type", ""))] = value.pop(key)
-        elif rng.random() < 0.1:
-            del value[key]
-        else:
-            value[key] = copy.deepcopy(rng.choice(_VALUES))
-        return
-
-
-def fuzz(name: str, executions: int, seed: int) -> tuple[int, bytes | None]:
-    """Try one decoder; returns how many inputs it decoded, and the first bytes that broke it, if any did."""
-    decode, good = seeds()[name]
-    rng = random.Random(f"{seed}/{name}")  # noqa: S311  # to be repeated
+def _fuzz(target: Target, executions: int, rng: random.Random) -> tuple[int, Broken | None]:
     taken = 0
     for _ in range(executions):
-        data = mutated(rng, good)
+        data = target.mutate(rng, target.good)
         try:
-            decode(data)
-            taken += 1
-        except ContractError as error:
+            taken += target.read(data)
+        except (ContractError, CollectorError) as error:
             if not str(error).isprintable():
-                return taken, data
-        except Exception:  # any other one is a bug
-            return taken, data
+                return taken, Broken(data, error)
+        except Exception as error:  # any other one is a bug
+            return taken, Broken(data, error)
     return taken, None
 
 
 @command
-@count("--executions", 1_000_000, "Inputs for each decoder.")
+@count("--executions", 1_000_000, "Inputs for each reader.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the mutations.")
-def main(executions: int, seed: int) -> None:
-    """Try each decoder, and print how many inputs it decoded; the exit status is 1 if one broke it."""
+@click.option(
+    "--only",
+    type=click.Choice([*DECODERS, *FILES]),
+    multiple=True,
+    default=DECODERS,
+    help="Reader to try; may be given several times [default: all decoders].",
+)
+def main(executions: int, seed: int, only: tuple[str, ...]) -> None:
+    """Try each reader, and print how many inputs it took; the exit status is 1 if one broke it."""
     broken = 0
-    for name in seeds():
+    for name in only:
         begun = time.monotonic()
-        taken, culprit = fuzz(name, executions, seed)
+        taken, bug = fuzz(name, executions, seed)
         took = time.monotonic() - begun
-        if culprit is not None:
+        if bug is not None:
             broken += 1
-            print(f"{name}: broken by {culprit!r}")
+            traceback.print_exception(bug.error)
+            if name in FILES:
+                with tempfile.NamedTemporaryFile(prefix=f"distilbench-{name}-", delete=False) as file:
+                    file.write(bug.data)
+                print(f"{name}: broken by the file {file.name}", flush=True)
+            else:
+                print(f"{name}: broken by {bug.data!r}", flush=True)
         else:
-            print(f"{name}: {executions:,} executions, {taken:,} taken, {took:.0f} s", flush=True)
+            rate = executions / took
+            print(
+                f"{name}: {executions:,} executions, {taken:,} taken, {took:.0f} s, {rate:,.0f} per second",
+                flush=True,
+            )
     sys.exit(broken > 0)
 
 

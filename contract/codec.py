@@ -29,6 +29,7 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 _QUOTED_CHARS = 80
 _UNUSUAL = re.compile(r"[^\n -~]")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_NOT_PLAIN = re.compile(r"[^ -~]")
 _AT_BYTE = re.compile(r"\(byte (\d+)\)")
 _LINE_END = b"\n"
 
@@ -141,7 +142,7 @@ def _as_escape(found: re.Match[str]) -> str:
 
 def printable(text: str) -> str:
     """Make untrusted text safe for one line of a terminal: control characters become `?`."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return _NOT_PLAIN.sub(lambda found: found[0] if found[0].isprintable() else "?", text)
 
 
 def quoted(data: bytes) -> str:

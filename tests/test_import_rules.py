@@ -19,7 +19,7 @@ ONE_IMPORTER = {
     ("agent", "onnxruntime"): {"agent/reading/model.py"},
     ("agent", "paho"): {"agent/delivery/uplink.py"},
     ("agent", "mlperf_loadgen"): {"agent/worker/loadgen.py"},
-    ("collector", "paho"): {"collector/broker/client.py"},
+    ("collector", "paho"): {f"collector/broker/{name}.py" for name in ("client", "subscriber", "watcher")},
     ("collector", "sqlite_utils"): {"collector/store/database.py", "collector/store/migrations.py"},
     ("commandline", "paho"): {"commandline/mqtt_client.py"},
     ("collector", "bert_score"): {"collector/scoring/bertscore.py"},

@@ -7,7 +7,6 @@ records, so a run resumes after its last committed record.
 """
 
 import shutil
-import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,12 +16,12 @@ from agent.errors import OutboxFull, OutboxRolledBack
 from agent.outbox.outbox_file import OutboxFile
 from agent.outbox.receipted import WRITTEN_ELSEWHERE, Confirmed, KeptRun, Receipted
 from agent.outbox.room import delete_oldest, delete_past_runs, delete_receipted
-from agent.outbox.rows import Added, Place, Row
+from agent.outbox.rows import Added, Place, Row, add
 from agent.outbox.schema import ROW_BYTES, SIZE, WAITING
 from agent.outbox.summary import LinkState, RefusedRecords, Summary, refused, summary
 from contract.codec import encode
 from contract.messages import Epochs, SeqRange, SeqRanges, Stream
-from contract.records import Record, RunResumed, RunStarted
+from contract.records import Record
 from contract.version import FORMAT_VERSION
 
 DEFAULT_LIMIT_BYTES: Final = 64 * 1_048_576
@@ -52,6 +51,7 @@ class Outbox:
     ) -> None:
         self._limit_bytes = limit_bytes
         self._when_full = when_full
+        self._written_elsewhere: set[str] = set()
         self._file = OutboxFile(path)
         try:
             self._receipted = Receipted(self._file.prepare())
@@ -138,7 +138,7 @@ class Outbox:
 
     def rolled_back(self, run_id: str) -> bool:
         """Whether a collector has other records of a run, so that the run cannot continue."""
-        return run_id in self._receipted.written_elsewhere
+        return run_id in self._written_elsewhere
 
     def rows(self, after: int, limit: int, run_id: str | None = None) -> list[Row]:
         """Waiting records after a position, of all runs or of one, in order."""
@@ -170,6 +170,8 @@ class Outbox:
         """
         with self._file.writing():
             confirmed = self._receipted.take(collector_id, stream, asked=asked)
+        if confirmed.written_elsewhere:
+            self._written_elsewhere.add(stream.run_id)
         if confirmed.taken and self._disk_is_short():
             self._delete_receipted()
         return confirmed
@@ -260,7 +262,7 @@ class Outbox:
     def _commit(self, added: Sequence[Added], bodies: Sequence[Sequence[bytes]], at: str) -> None:
         with self._file.writing() as db:
             for run, of_run in zip(added, bodies, strict=True):
-                _add(db, run, of_run, at)
+                add(db, run, of_run, at)
 
     def _disk_is_short(self) -> bool:
         try:
@@ -286,27 +288,3 @@ class Outbox:
         with self._file.writing() as db:
             deleted = delete_oldest(db, wanted)
         self._used -= deleted.size
-
-
-def _add(db: sqlite3.Connection, added: Added, bodies: Sequence[bytes], at: str) -> None:
-    place, records = added
-    (expected,) = db.execute("SELECT next_seq FROM runs WHERE run_id = ?", (place.run_id,)).fetchone()
-    seqs = [record.seq for record in records]
-    assert seqs == list(range(expected, place.next_seq)), "records of a run have no gaps"
-    db.executemany(
-        "INSERT INTO records (run_id, seq, body, appended_at) VALUES (?, ?, ?, ?)",
-        [(place.run_id, seq, body, at) for seq, body in zip(seqs, bodies, strict=True)],
-    )
-    db.executemany(
-        "INSERT INTO processes VALUES (?, ?, ?)",
-        [
-            (place.run_id, record.seq, record.epoch)
-            for record in records
-            if isinstance(record, RunStarted | RunResumed) and record.epoch is not None
-        ],
-    )
-    db.execute(
-        "UPDATE runs SET next_seq = ?, asked = ?, errors = ?, elapsed_ns = ?, finished = ?, kept = ? "
-        "WHERE run_id = ?",
-        (*place[1:], place.run_id),
-    )

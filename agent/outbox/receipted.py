@@ -44,6 +44,8 @@ class Confirmed(NamedTuple):
     """Whether it names fewer records than an earlier receipt of the same collector."""
     waiting_again: int = 0
     """How many records wait again, since the collector has lost them."""
+    written_elsewhere: bool = False
+    """Whether the run is not continued, since another board has continued it."""
 
 
 class Receipted:
@@ -56,8 +58,6 @@ class Receipted:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._latest: dict[tuple[str, str], SeqRanges] = {}
-        self.written_elsewhere: set[str] = set()
-        """The runs that are not continued, since another board has continued them."""
 
     def take(self, collector_id: str, stream: Stream, *, asked: bool) -> Confirmed:
         """Note what a collector has of a run, and what it refuses; see `Outbox.confirm`."""
@@ -74,7 +74,10 @@ class Receipted:
                 refused = union(refused, ((each.first_seq, end),))
         stored = stream.stored
         parted = parting(own, stream.epochs)
-        if stored and stored[-1][1] >= min(run[0], stored[-1][1] + 1 if parted is None else parted):
+        elsewhere = bool(stored) and stored[-1][1] >= min(
+            run[0], stored[-1][1] + 1 if parted is None else parted
+        )
+        if elsewhere:
             self._end(run_id, parted)
         if parted is not None:
             stored = below(stored, parted)
@@ -83,7 +86,7 @@ class Receipted:
         latest = self._latest.get((run_id, collector_id), ())
         self._latest[run_id, collector_id] = named
         again = self._wait_again(run_id, collector_id, named) if asked else 0
-        return Confirmed(taken, named, bool(minus(latest, named)), again)
+        return Confirmed(taken, named, bool(minus(latest, named)), again, elsewhere)
 
     def set_aside(self, run_id: str, first_seq: int, last_seq: int, reason: str) -> None:
         """Keep waiting records with the reason why nobody takes them, and do not send them again."""
@@ -118,7 +121,6 @@ class Receipted:
 
     def _end(self, run_id: str, parted: int | None) -> None:
         self._db.execute("UPDATE runs SET finished = 1 WHERE run_id = ?", (run_id,))
-        self.written_elsewhere.add(run_id)
         if parted is not None:
             self.set_aside(run_id, parted, MAX_INT, WRITTEN_ELSEWHERE)
 

@@ -33,11 +33,17 @@ class Backup:
                 source.backup(copy)
 
     def put_back(self) -> None:
-        """Move the database away, and put the backup in its place; a collector may have it open."""
+        """Move the database away, and put the backup in its place; a collector may have it open.
+
+        The log is moved after the database, and what appears meanwhile, too: a log of the old database beside
+        the backup would damage it (https://www.sqlite.org/howtocorrupt.html, 1.4).
+        """
         if not self._copy.exists():
             return
-        for suffix in ("-wal", "-shm", ""):
+        new = self._database.with_name("new.db")
+        shutil.copy(self._copy, new)
+        for suffix in ("", "-wal", "-shm", "", "-wal", "-shm"):
             file = self._database.with_name(self._database.name + suffix)
             if file.exists():
                 file.replace(file.with_name(f"moved.db{suffix}"))
-        shutil.copy(self._copy, self._database)
+        new.replace(self._database)

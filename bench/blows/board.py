@@ -15,24 +15,31 @@ _PAUSE_SECONDS: Final = 0.03
 
 
 class Board:
-    """A device without a model, its state folder and the log that it writes.
+    """A device without a model, its card and the log that it writes.
 
     Args:
-        folder: the state folder.
+        name: names its files.
+        cards: the folder for its card, which is its state folder; this disk can be full.
+        folder: the folder for its log, its output and the copy of its card.
         device_id: the id, which a clone has as well.
         url: address of the broker.
         records: how many records a run has.
     """
 
-    def __init__(self, folder: Path, device_id: str, url: str, records: int) -> None:
-        self.folder = folder
-        self._given = device_id, url, records
-        self._older = folder.with_name(f"{folder.name}-older")
+    def __init__(self, name: str, cards: Path, folder: Path, device_id: str, url: str, records: int) -> None:
+        self.name = name
+        self.device_id = device_id
+        self._given = cards, folder, device_id, url, records
+        self._card = cards / name
+        self._log = folder / f"{name}.log"
+        self._older = folder / f"{name}-older"
         self._forgiven: set[Record] = set()
         self.process = Process(
-            folder.with_suffix(".said"),
-            *("bench.processes.device", "--state-dir", str(folder), "--device-id", device_id),
+            folder / f"{name}.said",
+            *("bench.processes.device", "--state-dir", str(self._card), "--device-id", device_id),
             *("--broker", url, "--records", str(records), "--pause", str(_PAUSE_SECONDS)),
+            *("--log", str(self._log)),
+            forked=True,
         )
 
     def wait_for_results(self) -> None:
@@ -45,29 +52,30 @@ class Board:
         self.process.end(signal.SIGKILL)
         if self._holds_results:
             shutil.rmtree(self._older, ignore_errors=True)
-            shutil.copytree(self.folder, self._older)
+            shutil.copytree(self._card, self._older)
 
     def put_back(self) -> None:
         """Pull the plug and put the older card in, if there is one; give up what waits on the newer one."""
         self.process.end(signal.SIGKILL)
         if self._older.exists():
-            waiting = kept(self.folder / "outbox.db", "receipted IS NULL")
-            log = committed(self.folder.with_suffix(".log"))
-            self._forgiven |= {record for record in log if (record.run_id, record.seq) in waiting}
-            shutil.rmtree(self.folder)
-            shutil.copytree(self._older, self.folder)
+            waiting = kept(self._card / "outbox.db", "receipted IS NULL")
+            self._forgiven |= {
+                record for record in committed(self._log) if (record.run_id, record.seq) in waiting
+            }
+            shutil.rmtree(self._card)
+            shutil.copytree(self._older, self._card)
 
-    def clone(self, folder: Path) -> "Board":
-        """Pull the plug and copy the card into a second board."""
+    def clone(self, name: str) -> "Board":
+        """Pull the plug and copy the card into a second board, with a log of its own."""
         self.process.end(signal.SIGKILL)
+        clone = Board(name, *self._given)
         if self._holds_results:
-            shutil.copytree(self.folder, folder)
-        return Board(folder, *self._given)
+            shutil.copytree(self._card, clone._card)
+        return clone
 
     @property
     def _holds_results(self) -> bool:
-        log = self.folder.with_suffix(".log")
-        return log.exists() and log.stat().st_size > 0
+        return self._log.exists() and self._log.stat().st_size > 0
 
     def check(self, database: Path) -> int:
         """Return how many records the board has committed.
@@ -75,4 +83,4 @@ class Board:
         Raises:
             Failed: one of them is neither stored nor kept.
         """
-        return check(database, self.folder, self._forgiven)
+        return check(database, self._card, self._log, self._forgiven)

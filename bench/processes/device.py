@@ -1,8 +1,8 @@
 """A device without a model: the agent's state folder, outbox and publisher, and made-up answers.
 
 `bench.chaos` and `bench.soak` start it as a process, kill it at any moment and start it again; it continues
-where its outbox ends. Each answer's text names its run, its place and its process, so that a database can be
-checked.
+where its outbox ends, and waits while its disk is full. Each answer's text names its run, its place and its
+process, so that a database can be checked.
 """
 
 import math
@@ -10,18 +10,18 @@ import random
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import click
 from msgspec.structs import replace
 
 from agent.delivery.destination import CLIENT_FILE
 from agent.delivery.publisher import Publisher
-from agent.errors import OutboxRolledBack
+from agent.errors import OutboxFull, OutboxRolledBack
 from agent.outbox.outbox import Outbox
 from agent.outbox.state_folder import OpenedState, opened_state
 from bench.commandline.options import COUNT, NEW_FOLDER, command, seconds
@@ -30,10 +30,13 @@ from commandline.clock import utc_now
 from contract.records import Answer, Record, RunFinished, RunResumed
 from tests.collector.factory import NOON, device, started
 
+T = TypeVar("T")
+
 NOT_DELIVERED: Final = 3
 BEGINNING: Final = "beginning"
 ANSWERS: Final = "answers"
 END: Final = "end"
+_POLL_SECONDS: Final = 0.05
 
 
 def text_of(run_id: str, seq: int, epoch: str = "") -> str:
@@ -93,14 +96,27 @@ class Pace(NamedTuple):
 @click.option("--device-id", required=True, help="The device's id.")
 @click.option("--broker", required=True, help="Address of the broker, such as mqtt://127.0.0.1:1883.")
 @click.option("--records", type=COUNT, required=True, help="Records per run.")
+@click.option(
+    "--log",
+    "log_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for a line after each commit [default: beside the state folder].",
+)
 @seconds("--seconds", 0.0, "Start further runs for this time, then end the last one; 0 makes one run.")
 @seconds("--pause", 0.01, "Seconds between two commits, on average.")
 @seconds("--drain", 60.0, "Seconds to wait for receipts at the end.")
 def main(
-    state_dir: Path, device_id: str, broker: str, records: int, seconds: float, pause: float, drain: float
+    state_dir: Path,
+    device_id: str,
+    broker: str,
+    records: int,
+    log_file: Path | None,
+    seconds: float,
+    pause: float,
+    drain: float,
 ) -> None:
     """Deliver made-up runs; the exit status is 0 once a collector has all records, and 3 otherwise."""
-    log = Log(state_dir.with_suffix(".log"))
+    log = Log(log_file or state_dir.with_suffix(".log"))
     with (
         opened_state(state_dir, device_id, partial(print, file=sys.stderr)) as state,
         closing(
@@ -113,6 +129,7 @@ def main(
         while not log.finished or time.monotonic() < end:
             with suppress(OutboxRolledBack):  # another board continues the run: another run begins
                 _measure(state, publisher, pace, log, epoch)
+            state.stop.check()
         publisher.drain(drain, state.stop)
         state.stop.check()
         sys.exit(NOT_DELIVERED if state.outbox.pending() or publisher.unanswered else 0)
@@ -121,7 +138,18 @@ def main(
 def _measure(state: OpenedState, publisher: Publisher, pace: Pace, log: Log, epoch: str) -> None:
     outbox: Outbox = state.outbox
     random_id = f"{secrets.randbits(128):032x}"
-    place = outbox.unfinished("chaos") or outbox.begin(random_id, state.device_id, "chaos")
+
+    def when_there_is_room(write: Callable[[], T]) -> T:
+        while True:
+            with suppress(OutboxFull):
+                return write()
+            publisher.step()
+            state.stop.wait(_POLL_SECONDS)
+            state.stop.check()
+
+    place = outbox.unfinished("chaos") or when_there_is_room(
+        lambda: outbox.begin(random_id, state.device_id, "chaos")
+    )
     begun = False
     while not place.finished:
         first = place.next_seq
@@ -136,7 +164,7 @@ def _measure(state: OpenedState, publisher: Publisher, pace: Pace, log: Log, epo
             chunk = [finished(first)]
         begun = True
         place = place._replace(next_seq=first + len(chunk), finished=isinstance(chunk[-1], RunFinished))
-        outbox.append(place, chunk, utc_now())
+        when_there_is_room(partial(outbox.append, place, chunk, utc_now()))
         log.note(place.run_id, chunk, epoch)
         publisher.step()
         state.stop.wait(random.expovariate(1 / pace.pause) if pace.pause else 0.0)  # not a secret

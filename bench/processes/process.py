@@ -7,25 +7,40 @@ import time
 from pathlib import Path
 from typing import Final
 
+from bench.processes.forked import Forked
+
 _START_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 
 
 class Process:
-    """One of our programs, which may be killed and started again; never two at once."""
+    """One of our programs, which may be killed and started again; never two at once.
 
-    def __init__(self, log: Path, *module: str) -> None:
+    Args:
+        log: the file to which it appends what it prints.
+        module: the module to run, and its arguments.
+        forked: whether to fork it from a process that has imported it. Then the module has a function `main`.
+    """
+
+    def __init__(self, log: Path, *module: str, forked: bool = False) -> None:
         self._log = log
         self._command = [sys.executable, "-m", *module]
-        self._process: subprocess.Popen[bytes] | None = None
+        self._forked = forked
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     def start(self) -> None:
         """Start it, if it does not run; let it continue, if it was stopped."""
         if self._process is None or self._process.poll() is not None:
-            with self._log.open("ab") as log:
-                self._process = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: S603  # ours
+            self._process = self._started()
         else:
             self._process.send_signal(signal.SIGCONT)
+
+    def _started(self) -> subprocess.Popen[bytes] | Forked:
+        if self._forked:
+            _, _, module, *arguments = self._command
+            return Forked(module, arguments, self._log)
+        with self._log.open("ab") as log:
+            return subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: S603  # ours
 
     def stop(self) -> None:
         """Stop it where it is, as Ctrl-Z does, until `start`."""

@@ -43,18 +43,19 @@ def kept(outbox: Path, condition: str = "1") -> set[tuple[str, int]]:
         return set(db.execute(f"SELECT run_id, seq FROM records WHERE {condition}"))  # noqa: S608  # ours
 
 
-def check(database: Path, folder: Path, forgiven: Collection[Record] = ()) -> int:
+def check(database: Path, folder: Path, log: Path | None = None, forgiven: Collection[Record] = ()) -> int:
     """Compare the records that a device committed with a database; returns their number.
 
     Args:
         database: the database.
-        folder: the device's state folder, beside its log.
+        folder: the device's state folder.
+        log: what the device has committed; None for the file beside its folder.
         forgiven: records that were taken from the device, for example by an older copy of its folder.
 
     Raises:
         Failed: a record is lost, or stored otherwise than it was committed, or a run is of two boards.
     """
-    expected = committed(folder.with_suffix(".log"))
+    expected = committed(log or folder.with_suffix(".log"))
     refused = kept(folder / "outbox.db", "refused IS NOT NULL")
     runs = {record.run_id for record in expected}
     with Store.open_to_read(database) as store:

@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from collector.broker.client import MAX_PACKET_BYTES, SESSION_EXPIRY_SECONDS
+from collector.broker.client import MAX_PACKET_BYTES
 from collector.broker.credentials import read_credentials
 from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, is_loopback
+from collector.broker.subscriber import SESSION_EXPIRY_SECONDS
 from collector.broker.visit import Visit, Welcome, speaks_older, visiting
 from collector.errors import BrokerUnavailable
 from commandline.broker_address import BrokerAddress

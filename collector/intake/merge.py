@@ -21,12 +21,19 @@ from collector.intake.stored_records import stored_records
 from collector.intake.tally import Tally
 from collector.scoring.predictions import put_system
 from collector.store.database import Store
+from contract.codec import printable
 from contract.errors import ContractError, Malformed
 from contract.fields import DeviceId, RunId, UtcTime
 from contract.messages import Batch, Epochs
 from contract.records import Record
 
 _RECORDS_AT_ONCE: Final = 2000
+_SHOWN_CHARS: Final = 64
+"""As many characters as a device's id may have."""
+
+_REJECTED: Final = tuple[str, str, str, int, bytes, int, str, str]
+_SYSTEM: Final = tuple[int, str, str, str, str]
+"""The types of what another program may have written; see `_merge_rejected` and `_merge_systems`."""
 
 
 class Merged(NamedTuple):
@@ -67,16 +74,18 @@ def merge(store: Store, other: Store) -> Merged:
                     _merge_run(conn, other, stream, checked, tally)
             except ContractError as error:
                 tally.stored, tally.duplicates = before
-                run_id, device_id, _ = entry
-                refused.append(f"run {run_id[:8]!r} of {device_id!r} was not merged: {error}")
+                run_id, device_id, _ = map(str, entry)  # anything, if another program wrote them
+                named = f"run {run_id[:8]!r} of {device_id[:_SHOWN_CHARS]!r}"
+                refused.append(f"{named} was not merged: {printable(str(error))}")
         try:
             with store.writing() as conn:
                 _merge_rejected(conn, other)
                 _merge_questions(conn, other)
                 _merge_systems(conn, other)
-        except sqlite3.IntegrityError as error:
+        except (sqlite3.IntegrityError, msgspec.ValidationError) as error:
             raise BadInput(
-                f"questions or predictions of {str(other.path)!r} cannot be stored: {error}"
+                f"rejected messages, questions or predictions of {str(other.path)!r} cannot be stored: "
+                f"{printable(str(error))}"
             ) from None
     return Merged(len(streams), tally.stored, tally.duplicates, tuple(refused))
 
@@ -143,10 +152,9 @@ def _groups(other: Store, stream: int) -> Iterator[tuple[Record, ...]]:
 def _merge_rejected(conn: sqlite3.Connection, other: Store) -> None:
     """Merge the list of rejected messages, and those that are kept whole while there is room."""
     columns = "sha256, reason, source, bytes, substr(head, 1, ?), times, first_received_at, last_received_at"
-    for sha256, reason, source, *others in other.tuples(
-        f"SELECT {columns} FROM rejected",  # noqa: S608  # our own names
-        rejected.HEAD_BYTES,
-    ):
+    listed = f"SELECT {columns} FROM rejected"  # noqa: S608  # our own names
+    for row in other.tuples(listed, rejected.HEAD_BYTES):
+        sha256, reason, source, *others = msgspec.convert(row, _REJECTED)
         conn.execute(
             "INSERT OR IGNORE INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (sha256, rejected.shortened(reason), rejected.shortened(source), *others),
@@ -154,7 +162,8 @@ def _merge_rejected(conn: sqlite3.Connection, other: Store) -> None:
     rejected.trim(conn)
     room = rejected.KEPT_BYTES - rejected.kept_bytes(conn)
     kept = "SELECT source, body, topic FROM kept WHERE length(body) <= ?"
-    for delivery in map(Delivery._make, other.tuples(kept, rejected.KEPT_BYTES)):
+    for row in other.tuples(kept, rejected.KEPT_BYTES):
+        delivery = msgspec.convert(row, Delivery)
         if len(delivery.data) <= room and rejected.keep(conn, delivery):
             room -= len(delivery.data)
 
@@ -175,12 +184,13 @@ def _merge_questions(conn: sqlite3.Connection, other: Store) -> None:
 
 def _merge_systems(conn: sqlite3.Connection, other: Store) -> None:
     """Merge the added predictions; of two files of one system for the same questions, the later one stays."""
-    for theirs, model, sha256, added_at, questions_sha256 in list(
+    for row in list(
         other.tuples(
             "SELECT system, model, systems.sha256, systems.added_at, question_sets.sha256 "
             "FROM systems JOIN question_sets USING (question_set) ORDER BY system"
         )
     ):
+        theirs, model, sha256, added_at, questions_sha256 = msgspec.convert(row, _SYSTEM)
         (question_set,) = conn.execute(
             "SELECT question_set FROM question_sets WHERE sha256 = ?", (questions_sha256,)
         ).fetchone()

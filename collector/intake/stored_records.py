@@ -56,12 +56,13 @@ def _records(store: Store, stream: int, table: str) -> Iterator[Record]:
 def _fields(table: str, row: Row) -> dict[str, Any]:
     """A row as the fields of its record."""
     fields = {
-        column: msgspec.json.decode(value) if column in JSON_COLUMNS and value is not None else value
+        column: _from_json(value) if column in JSON_COLUMNS and value is not None else value
         for column, value in row.items()
         if column != "stream"
     }
     for marks in {"marks", "throttle"} & fields.keys():
-        fields[marks] = fields[marks].split(",") if fields[marks] else []
+        text = fields[marks]
+        fields[marks] = text.split(",") if text and isinstance(text, str) else text or []
     if table == "runs":
         names = ("name", "sha256", "total", "selected")
         fields["questions"] = {name: fields.pop(f"questions_{name}") for name in names}
@@ -71,3 +72,11 @@ def _fields(table: str, row: Row) -> dict[str, Any]:
         fields["clock_synchronised"] = None if synchronised is None else bool(synchronised)
         fields["seq"] = 0
     return fields
+
+
+def _from_json(value: Any) -> Any:
+    """The value of a column of JSON; what is no text is returned as it is, and does not fit the contract."""
+    try:
+        return msgspec.json.decode(value)
+    except (TypeError, UnicodeDecodeError):
+        return value

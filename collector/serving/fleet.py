@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from collector.broker.client import Arrival, Event, Failed, Lost, Ready, Watcher
+from collector.broker.client import Arrival, Event, Failed, Lost, Ready
+from collector.broker.watcher import Watcher
 from collector.comparison_inputs.machine import machine_of
 from collector.display.grid import Grid
 from collector.errors import BrokerUnavailable

@@ -9,7 +9,8 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Final, NamedTuple
 
-from collector.broker.client import Arrival, Event, Failed, Lost, Ready, Subscriber
+from collector.broker.client import Arrival, Event, Failed, Lost, Ready
+from collector.broker.subscriber import Subscriber
 from collector.errors import BrokerUnavailable, StorageUnavailable
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import Ingested, ingest

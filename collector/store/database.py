@@ -7,14 +7,14 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
 import msgspec
 from sqlite_utils import Database
 
-from collector.errors import BadInput, CollectorError, NotADatabase, StorageUnavailable
+from collector.errors import BadInput, NotADatabase, StorageUnavailable
 from collector.store.database_file import (
     APPLICATION_ID,
     check_header,
@@ -68,6 +68,7 @@ class Store:
 
         Raises:
             BadInput: there is no such file, or it has several names, or SQLite is too old.
+            DatabaseMoved: the file was moved or replaced meanwhile.
             NotADatabase: the file is something else, or was made by a later distilbench.
             StorageUnavailable: the file cannot be opened for writing now.
         """
@@ -83,19 +84,20 @@ class Store:
             undo_interrupted_creation(path)
             check_header(path, may_be_empty=create)
         lock_file = open_lock(path, "lock")
-        with translated(path):
-            if not exists:
-                os.close(open_private(path))
-            conn = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-        store = cls(Database(conn, recursive_triggers=False), path, lock_file)
-        try:
+        with ExitStack() as stack:
+            stack.callback(lock_file.close)
+            with translated(path):
+                if not exists:
+                    os.close(open_private(path))
+                identity = FileIdentity(named, path)
+                conn = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            stack.callback(conn.close)
+            store = cls(Database(conn, recursive_triggers=False), path, lock_file)
             with translated(path), store._locked():
                 store._prepare()
-                store._identity = FileIdentity(named)
-        except CollectorError:
-            conn.close()
-            lock_file.close()
-            raise
+                identity.opened()
+                store._identity = identity
+            stack.pop_all()
         return store
 
     @classmethod

@@ -17,18 +17,22 @@ class _Inode(NamedTuple):
 
 
 class FileIdentity:
-    """The files of a database as they were when it was opened: the database and its write-ahead log.
+    """The files of a database as they are when it is opened: the database and its write-ahead log.
+
+    It is made before the database is opened. Otherwise, a file that is put in place meanwhile would be taken
+    for the one that is open.
 
     Args:
-        path: the database, as the user named it; a link is followed.
+        path: the database, as the user named it.
+        real: the same without links, as SQLite is to open it.
 
     Raises:
         BadInput: the file has several names, so that its locks and its log would, too.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, real: Path) -> None:
         self._path = path
-        real = path.resolve()
+        self._real = real
         self._paths = (path, real.with_name(f"{real.name}-wal"))
         if path.stat().st_nlink > 1:
             raise BadInput(
@@ -36,6 +40,19 @@ class FileIdentity:
                 'remove the others; `sqlite3 FILE ".backup COPY"` makes a copy'
             )
         self._files = tuple(map(_file, self._paths))
+
+    def opened(self) -> None:
+        """Note the write-ahead log, once SQLite has opened both files.
+
+        Raises:
+            DatabaseMoved: SQLite may have opened other files than those at the paths.
+        """
+        file, _ = self._files
+        log = _file(self._paths[1])
+        self._files = (file, log)
+        if log is None or _file(self._real) != file:
+            raise self._moved("was moved or replaced")
+        self.check()
 
     def check(self) -> None:
         """Return if the files at the paths are those that are open.
@@ -52,7 +69,10 @@ class FileIdentity:
             what = "was replaced by another file"
         else:
             what = "has lost its write-ahead log, which was moved, deleted or replaced"
-        raise DatabaseMoved(
+        raise self._moved(what)
+
+    def _moved(self, what: str) -> DatabaseMoved:
+        return DatabaseMoved(
             f"database {str(self._path)!r} {what} while it was in use: nothing more is stored or "
             "acknowledged; stop the collector before you move a database, then start it again"
         )

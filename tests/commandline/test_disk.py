@@ -58,6 +58,24 @@ def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(tmp_path: Path) -> Non
     assert file.read_bytes() == b"newest" and len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a power cut leaves an empty file under the name."""
+    file = tmp_path / "file"
+    done: list[str] = []
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        done.append(f"{kind} synced, {'under its name' if file.exists() else 'without a name'}")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(file, b"content")
+    assert done == ["file synced, without a name", "folder synced, under its name"]
+
+
 def test_only_a_plain_file_is_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()

@@ -13,7 +13,7 @@ from collector.store.database import Store
 from commandline.broker_address import parse_broker
 from tests.agent.conftest import agent_command, agent_environment
 from tests.collector.command import collector, said
-from tests.collector.running_collector import Collector
+from tests.collector.running_collector import Collector, wait_until
 from tests.faults.boards import DEVICE, Board, answers_of
 from tests.faults.sending import until
 from tests.mosquitto import Mosquitto
@@ -111,6 +111,29 @@ def test_f35_a_database_with_two_names_is_not_used(database: Path, tmp_path: Pat
     (tmp_path / "other.db").hardlink_to(database)
     refused = collector("score", "--db", database)
     assert (refused.returncode, "has several names (hard links)" in refused.stderr) == (1, True)
+
+
+def test_f38_a_copy_of_a_database_receives_everything_and_takes_nothing(
+    broker: Mosquitto, database: Path, tmp_path: Path
+) -> None:
+    """The file `results.db-session` is not copied with it: the copy is a client of its own."""
+    board = Board(tmp_path / "a", "a")
+    board.measure(20)
+    with Collector("--broker", broker.url, "--db", database):
+        deliver(board, broker)
+    (tmp_path / "elsewhere").mkdir()
+    copy = back_up(database).replace(tmp_path / "elsewhere" / "results.db")
+    board.measure(200)
+    with (
+        Collector("--broker", broker.url, "--db", database) as serving,
+        Collector("--broker", broker.url, "--db", copy) as second,
+    ):
+        board.finish()
+        deliver(board, broker)
+        expected = {seq: f"a {seq}" for seq in range(1, 221)}
+        wait_until(lambda: answers_of(database, board.place.run_id) == expected, "all in the original")
+        wait_until(lambda: answers_of(copy, board.place.run_id) == expected, "all in the copy")
+        assert (len(serving.said), len(second.said)) == (1, 1), "nobody has lost a session"
 
 
 def test_f36_what_a_restored_database_lacks_is_sent_again(

@@ -12,7 +12,7 @@ import pytest
 import agent.delivery.sender
 from agent.outbox.outbox import Outbox
 from agent.stop_signal import Stop
-from collector.broker.client import MAX_WAITING, MAX_WAITING_BYTES
+from collector.broker.subscriber import MAX_WAITING, MAX_WAITING_BYTES
 from collector.store.database import Store
 from contract.messages import Batch, encode_message
 from contract.topics import topic
@@ -28,7 +28,7 @@ RUN = "a" * 32
 
 DIES = """
 import os, sys
-from collector.broker import client
+from collector.broker import subscriber
 from collector.serving import server
 from collector.cli import main
 def die(*_):
@@ -39,8 +39,8 @@ sys.exit(main())
 """
 KILL_POINTS = {
     "before the commit": "server.ingest = die",
-    "between commit and acknowledgement": "client.Subscriber.acknowledge = die",
-    "between acknowledgement and receipt": "client.Subscriber.send = die",
+    "between commit and acknowledgement": "subscriber.Subscriber.acknowledge = die",
+    "between acknowledgement and receipt": "subscriber.Subscriber.send = die",
 }
 SLOW = """
 import sys, time

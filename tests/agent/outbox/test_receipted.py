@@ -13,6 +13,7 @@ from contract.messages import MAX_RECEIPT_RANGES, Refusal, SeqRange, Stream
 from contract.records import Record, RunResumed
 from tests.agent.records import NOW, RUN_A, RUN_B, begin, fill, samples, waiting
 from tests.collector.factory import started
+from tests.faults.disks import small_disk
 
 
 def stored(*ranges: SeqRange, run_id: str = RUN_A) -> Stream:
@@ -145,3 +146,23 @@ def test_the_size_is_counted_as_sqlite_counts_it(tmp_path: Path) -> None:
         used = outbox._used
     with Outbox(path) as again:
         assert again._used == used > 0
+
+
+def test_a_run_goes_on_if_its_end_cannot_be_committed(tmp_path: Path) -> None:
+    """A disk that is full undoes what a receipt says; the receipt comes again."""
+    with small_disk(tmp_path / "disk", "8m") as disk, Outbox(disk.folder / "outbox.db") as outbox:
+        place = begin(outbox)
+        outbox.append(place._replace(next_seq=5), [replace(started(), epoch="1a" * 8), *samples(1, 4)], NOW)
+        elsewhere = Stream(run_id=RUN_A, stored=((0, 9),), epochs=((0, "1a" * 8), (3, "2b" * 8)))
+        full = disk.folder / "full"
+        with suppress(OSError), full.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        with pytest.raises(OutboxFull):
+            outbox.confirm("c", elsewhere)
+        assert not outbox.rolled_back(RUN_A)
+        assert outbox.unfinished(RUN_A) is not None
+        full.unlink()
+        outbox.confirm("c", elsewhere)
+        assert outbox.rolled_back(RUN_A)
+        assert outbox.unfinished(RUN_A) is None

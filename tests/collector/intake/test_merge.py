@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.errors import BadInput
+from collector.intake.incoming import Delivery
+from collector.intake.ingest import ingest
 from collector.intake.merge import merge
 from collector.scoring.predictions import add_predictions
 from collector.scoring.question_sets import add_questions
@@ -81,7 +84,27 @@ def test_a_run_that_two_boards_continued_is_not_mixed_and_later_runs_are_merged(
     assert {row[0] for row in after["runs"]} == {RUN, OTHER}
 
 
+def unchecked(table: str, statement: str) -> list[str]:
+    """Statements that write what the table's own rules forbid, as damage of the file can."""
+    return [
+        f"CREATE TEMP TABLE saved AS SELECT sql FROM sqlite_schema WHERE name = '{table}'",
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_schema SET sql = replace(replace(sql, 'NOT NULL', ''), 'STRICT', '') "
+        f"WHERE name = '{table}'",
+        "PRAGMA writable_schema = RESET",
+        statement,
+        "PRAGMA writable_schema = ON",
+        f"UPDATE sqlite_schema SET sql = (SELECT sql FROM saved) WHERE name = '{table}'",
+        "PRAGMA writable_schema = RESET",
+    ]
+
+
 HOSTILE = {
+    "a run without an id": unchecked("streams", "UPDATE streams SET run_id = NULL"),
+    "a run of nobody": unchecked("streams", "UPDATE streams SET device_id = 7"),
+    "a number in place of JSON": unchecked("runs", "UPDATE runs SET bundle = 1"),
+    "bytes in place of JSON": unchecked("runs", "UPDATE runs SET bundle = x'ff'"),
+    "a number in place of a list": unchecked("answers", "UPDATE answers SET marks = 5"),
     "a number below zero": ["UPDATE answers SET seq = -seq WHERE seq > 2"],
     "a time below zero": ["UPDATE answers SET infer_ns = -9000000000000000000"],
     "a run id with escapes": [f"UPDATE streams SET run_id = char(27) || '[2J' WHERE run_id = '{RUN}'"],
@@ -121,6 +144,34 @@ def test_a_hostile_database_gets_a_sentence_and_changes_nothing(
     assert "was not merged" in refused.stderr or "was changed by another program" in refused.stderr
     assert refused.stderr.replace("\n", "").isprintable()
     assert rows(store) == before
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        unchecked("rejected", "UPDATE rejected SET source = NULL"),
+        unchecked("rejected", "UPDATE rejected SET reason = x'05'"),
+        unchecked("kept", "UPDATE kept SET body = 'no base64'"),
+        unchecked("systems", "UPDATE systems SET added_at = x'05'"),
+    ],
+)
+def test_what_comes_along_is_checked_too(
+    store_with_golds: Store, questions_file: Path, tmp_path: Path, statements: list[str]
+) -> None:
+    predictions = tmp_path / "predictions.json"
+    predictions.write_text('{"q1": "Dresden"}')
+    add_predictions(store_with_golds, predictions, "Gizmo", "rivers")
+    with Store.open(tmp_path / "b.db", create=True) as other:
+        ingest(other, [Delivery("a.jsonl:1", b'{"format_version":99,"type":"batch"}')])
+        add_questions(other, questions_file)
+        add_predictions(other, predictions, "Gizmo", questions_file.stem)
+    with sqlite3.connect(tmp_path / "b.db") as raw:
+        for statement in statements:
+            raw.execute(statement)
+    raw.close()
+    with Store.open_to_read(tmp_path / "b.db") as other, pytest.raises(BadInput, match="cannot be stored"):
+        merge(store_with_golds, other)
+    assert store_with_golds.value("SELECT count(*) FROM rejected") == 0
 
 
 def test_from_the_command_line_with_questions(database: Path, questions_file: Path, tmp_path: Path) -> None:

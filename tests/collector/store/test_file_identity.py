@@ -1,6 +1,9 @@
 """A database that is open stays the file at its path, or nothing more is written."""
 
+import shutil
+import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,3 +44,30 @@ def test_a_link_that_leads_to_itself_is_no_database(tmp_path: Path) -> None:
     for create in (False, True):
         with pytest.raises(BadInput, match="there is no database"):
             Store.open(tmp_path / "loop.db", create=create)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_file_that_is_replaced_while_it_is_opened_is_not_used(
+    database: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Results would go into a file without a name, and be acknowledged."""
+    Store.open(database, create=True).close()
+    backup = database.with_name("backup.db")
+    shutil.copy(database, backup)
+    opened = sqlite3.connect
+
+    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        writes = isinstance(arguments[0], Path)  # what only reads is given a URI
+        if writes and moment == "before":
+            backup.replace(database)
+        conn: sqlite3.Connection = opened(*arguments, **options)
+        if writes and moment == "after":
+            conn.execute("PRAGMA schema_version").fetchone()
+            backup.replace(database)
+        return conn
+
+    monkeypatch.setattr("collector.store.database.sqlite3.connect", connect)
+    with pytest.raises(DatabaseMoved, match="was moved or replaced"):
+        Store.open(database)
+    monkeypatch.undo()
+    Store.open(database).close()
