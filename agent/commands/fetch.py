@@ -11,7 +11,7 @@ import click
 from agent.commands.options import FOLDER, hub_options
 from agent.errors import BadInput
 from commandline.config import config_file
-from commandline.help import Command
+from commandline.help import Command, option_group
 from commandline.program.streams import print_or_drop
 
 if TYPE_CHECKING:
@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     """,
 )
 @click.argument("names", metavar="NAME|URL...", nargs=-1, required=True)
-@click.option(
-    "--to",
-    "folder",
-    metavar="DIR",
-    type=FOLDER,
-    help="Folder that receives the bundles and question files. [default: `bundles` for a URL; for the hub, "
-    "`bundles` and `questions` in the state folder]",
+@option_group(
+    "Download",
+    click.option(
+        "--to",
+        "folder",
+        metavar="DIR",
+        type=FOLDER,
+        help="Folder that receives the bundles and question files. [default: `bundles` for a URL; for the "
+        "hub, `bundles` and `questions` in the state folder]",
+    ),
 )
 @hub_options
 @click.pass_context
@@ -47,7 +50,7 @@ def fetch(
     ca_file: Path | None,
     state_dir: Path | None,
 ) -> None:
-    """Download bundles and verify them; from the hub, question files as well.
+    """Download and verify bundles, and question files from the hub.
 
     NAME is a bundle, or a question file that ends in .json, of the hub that this machine has joined. URL is
     the address of a bundle's folder; `collector serve --bundles` serves such folders. The same command

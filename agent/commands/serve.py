@@ -22,7 +22,7 @@ from commandline.program.messages import message_options, say
 @message_options
 @click.pass_context
 def serve(context: click.Context, /, state_dir: Path | None, device_id: str | None, **_: Any) -> None:
-    """Stay connected to the broker, report this device's state and deliver results.
+    """Stay connected, report this device's state and deliver results.
 
     Runs until Ctrl-C or SIGTERM, usually as a service. While another command such as `agent run` works with
     the same state folder, this one disconnects and waits for its end.

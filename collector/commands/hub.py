@@ -39,7 +39,8 @@ _folder = all_of(
     cls=Command,
     examples="""
     collector hub
-    collector hub --dir hub --at 192.168.1.2 --bundles bundles --questions dev-v1.1.json
+    collector hub --dir hub --at 192.168.1.2 --bundles bundles \\
+        --questions dev-v1.1.json
     collector hub --unit | sudo tee /etc/systemd/system/distilbench-hub.service
     """,
 )
@@ -172,7 +173,7 @@ def hub(
         type=click.IntRange(1, 1_000),
         default=1,
         show_default=True,
-        help="How many times the pass lets a device in.",
+        help="Let N devices in with this pass.",
     ),
 )
 @option_group(

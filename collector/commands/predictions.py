@@ -119,8 +119,8 @@ def add_predictions(database: Path, file: Path, model: str, questions: str) -> N
     cls=Command,
     examples="""
     collector canaries dev-v1.1 --to canaries.json --db results.db
-    agent run bundles/* --questions dev-v1.1.json --limit 200 --canary canaries.json \\
-        --broker mqtt://workstation
+    agent run bundles/* --questions dev-v1.1.json --limit 200 \\
+        --canary canaries.json --broker mqtt://workstation
     """,
 )
 @click.argument("questions", metavar="QUESTIONS")

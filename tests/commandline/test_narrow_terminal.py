@@ -57,6 +57,9 @@ COMMANDS: Final = {
     "collector predictions write": "latest --to written.json",
     "collector predictions add": "theirs.json --model theirs --questions rivers",
     "collector evaluate": "rivers.json theirs.json",
+    "collector canaries": "rivers --to canaries.json",
+    "collector invite": "--list --dir hub",
+    "collector remove": "kitchen-pi --dir hub",
     "collector report": "--require f1>=50",
     "collector open": "",
     "collector compare": "previous latest",
@@ -74,6 +77,8 @@ DATA: Final = {"agent device", "agent answer", "agent run-plan", "collector eval
 """Commands that print JSON, or commands to copy, whose lines are as long as a text in them."""
 NOT_HERE: Final = {
     "collector serve": "never ends, and prints nothing but messages",
+    "agent serve": "never ends, and prints nothing but messages",
+    "collector hub": "never ends, and prints nothing but messages",
     "collector watch": "never ends; it draws the list that `runs` prints",
     "collector schema": "prints a Markdown page",
     "export-models build": "takes minutes, and prints nothing but messages",

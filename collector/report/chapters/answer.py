@@ -25,7 +25,7 @@ def answer(comparison: Comparison) -> Chapter:
     best = _best(comparison)
     words = (
         *(() if best.rows else (NOTHING_TO_CHOOSE,)),
-        *_taken_over(comparison),
+        *taken_over(comparison),
         *_shared(names, comparison),
         *stand_ins(names, comparison, partial(_on, comparison)),
     )
@@ -69,7 +69,7 @@ def _on(comparison: Comparison, places: list[Place]) -> str:
     )
 
 
-def _taken_over(comparison: Comparison) -> list[str]:
+def taken_over(comparison: Comparison) -> list[str]:
     """Explain the mark of an accuracy that was taken over, if a row with a label has one."""
     if not any(row.taken_over is not None and row.best_for for row in comparison.rows):
         return []

@@ -7,7 +7,15 @@ from collector.comparison.labels.recommendation import BALANCE, HIGH_ACCURACY, L
 from collector.display.numbers import decimals, megabytes, times
 from collector.findings.between_rows import Choice, Place, Requirement
 from collector.findings.comparison import Comparison, Row, name_of, place_of
-from collector.report.chapters.answer import NOTHING_TO_CHOOSE, listed, model_of, open_conditions, stand_ins
+from collector.report.chapters.answer import (
+    NOTHING_TO_CHOOSE,
+    listed,
+    model_of,
+    open_conditions,
+    stand_ins,
+    taken_over,
+)
+from collector.report.columns import accuracy
 from collector.report.names import Names
 from collector.report.page import DASH, Cell, Heading, Section, Table
 
@@ -77,7 +85,7 @@ def short_answer(comparison: Comparison) -> Section:
     words = [] if lines else [NOTHING_TO_CHOOSE]
     if lines and without:
         words.append(f"No model can be recommended on {places.on(without)}.")
-    words += stand_ins(names, comparison, places.on)
+    words += [*taken_over(comparison), *stand_ins(names, comparison, places.on)]
     return Section("", tuple(words), (_table(lines, len(places.all) > 1),), footnotes=tuple(footnotes))
 
 
@@ -111,15 +119,17 @@ def _lines(
     lines: list[tuple[Cell, ...]] = []
     for model, answer in kept:
         notes: tuple[int, ...] = ()
+        shown = model
         if any(len(sharing) > 1 for sharing in answer.sharing):
             note = _sharing(label, counts, answer.sharing[0] if len(places.all) == 1 else ())
             notes = (footnotes.setdefault(note, len(footnotes) + 1),)
+            shown = f"{model} (one of {_how_many(counts)})"
         lines.append(
             (
                 Cell(label),
                 Cell(places.on(map(place_of, answer.rows))),
-                Cell(model, notes),
-                _range([row.f1 for row in answer.rows], lambda value: decimals(value, 1)),
+                Cell(shown, notes),
+                _range([row.f1 for row in answer.rows], _f1_of(answer.rows)),
                 _range([row.p50_ms for row in answer.rows], lambda value: decimals(value, 1)),
                 _range([row.speed_up for row in answer.rows], times),
                 _range([row.peak_rss_bytes for row in answer.rows], lambda value: megabytes(round(value))),
@@ -132,11 +142,20 @@ def _lines(
 
 def _sharing(label: str, counts: Sequence[int], rows: Sequence[Row]) -> str:
     """Write which of several models is shown; `rows` are all of them, if there is one place."""
-    least, most = min(counts), max(counts)
-    many = f"{most}" if least == most else f"{least} to {most}"
     which = "most accurate" if label == REAL_TIME else "fastest"
-    text = f"the {which} of {many} that are not told apart"
+    text = f"the {which} of {_how_many(counts)} that are not told apart"
     return f"{text}: {listed([model_of(row) for row in rows])}" if rows else text
+
+
+def _how_many(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return f"{most}" if least == most else f"{least} to {most}"
+
+
+def _f1_of(rows: Sequence[Row]) -> Callable[[float], str | None]:
+    """Write F1 with the mark of an accuracy that was taken over, if that of a row was."""
+    marked = next((row for row in rows if row.taken_over is not None), rows[0])
+    return lambda value: accuracy(marked, value, 1)
 
 
 def _range(values: Sequence[float | None], write: Callable[[float], str | None]) -> Cell:

@@ -143,7 +143,7 @@ def test_a_requirement_is_decided_by_the_joined_interval(numbers: Store) -> None
     assert open_one.taken_over
     assert open_one.verdict.outcome == NOT_DECIDED
     assert open_one.verdict.needs is None, "more than all 60 questions cannot be asked"
-    assert "f1>=99.9 is 100 ≈ (" in render(comparison, "table")
+    assert "f1>=99.9 is 100 ≈ (" in render(comparison, "table", width=250, part="answer")
 
 
 def test_a_miss_says_that_the_accuracy_was_taken_over(numbers: Store) -> None:
