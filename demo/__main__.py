@@ -27,8 +27,7 @@ ENTRIES = (
     Entry("minilm-l6", "MiniLM-L6", str(READER)),
 )
 PRECISIONS = ("fp32", "int8")
-ROUNDS = 5
-"""Rounds of each model: with three, the intervals of speed-ups are often wider than 20 %."""
+ROUNDS = 3
 LIMIT = 80
 """Questions that each model is asked: BERT-Large takes about a second for one."""
 
