@@ -7,7 +7,7 @@ Readers are the decoders of messages, and what imports results files and other c
 input must give a value or raise an error of the contract or the collector, with a printable sentence.
 Anything else is printed with the bytes that caused it, and the exit status is 1. What a decoder takes must
 encode, and decode to itself again; and no file may change a run that is stored. Equal seeds give equal
-input, so many executions can be divided by seeds.
+input, so a long run can be split into several, each with a seed of its own.
 """
 
 import random

@@ -253,6 +253,19 @@ def lock(descriptor: int, shown: str, give_up_seconds: float | None = None) -> N
             return
 
 
+def lock_if_possible(descriptor: int, shown: str, give_up_seconds: float) -> None:
+    """Lock an open file as `lock` does; on a file system without locks, go on without one.
+
+    Raises:
+        TimeoutError: another process still has the lock.
+    """
+    try:
+        lock(descriptor, shown, give_up_seconds)
+    except OSError as error:
+        if not lacks_locks(error):
+            raise
+
+
 def _holder(descriptor: int) -> str:
     """Return who has the lock of a file, as far as Linux says (proc(5), /proc/locks)."""
     inode = str(os.fstat(descriptor).st_ino)

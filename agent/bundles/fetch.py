@@ -5,7 +5,6 @@ hashes come from it too, so no more bytes are read than it states, and no file i
 download that broke off resumes where it ended.
 """
 
-import fcntl
 import hashlib
 import http.client
 import os
@@ -23,7 +22,7 @@ from agent.bundles.retries import Retries
 from agent.errors import BadInput, BundleRefused, NotFetched
 from commandline.broker_address import may_hold_password
 from commandline.disk import (
-    lacks_locks,
+    lock_if_possible,
     not_replaceable,
     public_mode,
     put_in_place,
@@ -233,21 +232,13 @@ def _draft(folder: Path) -> Iterator[Path]:
         raise BadInput(f"{shown} holds '{printable(other)}', which 'agent fetch' has not made: move it away")
     descriptor = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        _lock(descriptor, shown)
+        try:
+            lock_if_possible(descriptor, shown, give_up_seconds=0)
+        except TimeoutError:
+            raise NotFetched(f"another agent is fetching into {shown}: wait for it") from None
         yield draft
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int, shown: str) -> None:
-    """Lock the draft, if the file system has locks: on a network share without them, others may enter."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise NotFetched(f"another agent is fetching into {shown}: wait for it") from None
-    except OSError as error:
-        if not lacks_locks(error):
-            raise
 
 
 def _check_room(draft: Path, manifest: Manifest) -> None:

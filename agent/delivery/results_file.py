@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from agent.errors import NotDelivered
-from commandline.disk import PRIVATE, lacks_locks, lock, replacing
+from commandline.disk import PRIVATE, lock_if_possible, replacing
 from contract.codec import printable
 
 LOCK_SECONDS: Final = 20.0
@@ -72,14 +72,10 @@ def _open(path: Path) -> tuple[int, bool]:
 
 
 def _lock(descriptor: int, deadline: float) -> None:
-    """Wait for the lock, if the file system has locks: a network share without them is written without."""
     try:
-        lock(descriptor, "the file", max(deadline - time.monotonic(), 0.0))
+        lock_if_possible(descriptor, "the file", max(deadline - time.monotonic(), 0.0))
     except TimeoutError as error:
         raise OSError(errno.EAGAIN, str(error)) from None
-    except OSError as error:
-        if not lacks_locks(error):
-            raise
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

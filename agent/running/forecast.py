@@ -24,7 +24,7 @@ from contract.records import Settings
 from contract.scenarios import SERVER, SINGLE_STREAM
 
 ENOUGH_QUESTIONS: Final = 200
-"""If another device has answered all questions, so many tell the accuracy on this one nearly as well."""
+"""Once another device has answered all questions, this many tell this device's accuracy nearly as well."""
 LONG_SECONDS: Final = 1800.0
 """All questions take long if they take longer than this."""
 LEAST_ROUNDS: Final = 3
@@ -132,7 +132,7 @@ def advice(plans: Sequence[Plan], paces: Sequence[Pace | None]) -> str | None:
 
 
 def _seconds(settings: Settings, questions: int, pace: Pace) -> float:
-    """About how long a run of so many questions takes."""
+    """Estimate how long a run of this many questions takes."""
     rounds = settings.rounds
     warmups = sum(warmup_of(settings, first=number == 0) for number in range(rounds))
     return _starting(Work(rounds, 0, 0.0), pace) + (questions + warmups) * pace.question_ns / 1e9

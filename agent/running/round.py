@@ -177,11 +177,11 @@ class Round:
 
     def _canaries(self) -> list[QuestionOutcome]:
         """Ask the canaries, before the clock of the energy meter and the round begin."""
-        told: list[QuestionOutcome] = []
-        while len(told) < len(self._plan.canaries):
-            self._tell(preparing=f"canaries, {len(told)} of {len(self._plan.canaries)}")
-            told += self._worker.ask(self._plan.canaries[len(told) :], CHUNK_SECONDS).outcomes
-        return told
+        outcomes: list[QuestionOutcome] = []
+        while len(outcomes) < len(self._plan.canaries):
+            self._tell(preparing=f"canaries, {len(outcomes)} of {len(self._plan.canaries)}")
+            outcomes += self._worker.ask(self._plan.canaries[len(outcomes) :], CHUNK_SECONDS).outcomes
+        return outcomes
 
     def _may_end(self) -> bool:
         seconds = self._log.elapsed_ns / 1e9

@@ -147,8 +147,8 @@ class RunLog:
             first_ns=first_ns,
             remarks=remarks,
         )
-        told = [_canary(outcome, start.seq + place) for place, outcome in enumerate(canaries, start=1)]
-        self._commit([start, *told], self._place._replace(elapsed_ns=start.at_ns))
+        answers = [_canary(outcome, start.seq + place) for place, outcome in enumerate(canaries, start=1)]
+        self._commit([start, *answers], self._place._replace(elapsed_ns=start.at_ns))
 
     def since_start(self, monotonic_ns: int) -> int:
         """A moment of `time.monotonic_ns()` as nanoseconds on the run's clock, which has to run."""

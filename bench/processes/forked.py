@@ -64,7 +64,7 @@ class Forked:
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it still runs."""
         if self.poll() is None:
-            with suppress(ProcessLookupError):  # it has ended, and nobody has been told yet
+            with suppress(ProcessLookupError):  # it has ended, which its parent does not know yet
                 os.kill(self.pid, number)
 
 

@@ -44,7 +44,7 @@ def whole(articles: int) -> Sizes:
 
 
 def some(questions: int, articles: int) -> Sizes:
-    """So many questions in all, of each article as many as of the others, or one more."""
+    """This many questions in all, spread evenly: articles differ by at most one question."""
     each, left = divmod(questions, articles)
     return lambda _: np.where(np.arange(articles) < left, each + 1, each)
 

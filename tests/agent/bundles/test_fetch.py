@@ -1,7 +1,10 @@
 """Bundles over HTTP: from `collector serve --bundles`, other servers, and hostile ones (F22, F24)."""
 
+import errno
+import fcntl
 import http.client
 import json
+import os
 import shutil
 import threading
 import time
@@ -131,6 +134,17 @@ def test_two_fetches_of_one_bundle_do_not_mix(url: str, tmp_path: Path) -> None:
             fetch(f"{url}tiny", tmp_path / "here", silent)
 
     assert fetch(f"{url}tiny", tmp_path / "here", second).new
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.EBADF])
+def test_a_share_without_locks_takes_bundles(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert fetch(f"{url}tiny", tmp_path / "here", silent).new
 
 
 def test_some_of_the_disk_is_kept_free(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
