@@ -14,9 +14,10 @@ from typing import Any, Final, NamedTuple
 import click
 from click.core import ParameterSource
 
+from commandline.disk import decoded
+from commandline.user_folder import user_folder
 from contract.codec import printable
 from contract.config import MAX_CONFIG_BYTES, Value, decode_config
-from contract.errors import Malformed
 
 PREFIX: Final = "DISTILBENCH_"
 _META: Final = "distilbench.config"
@@ -71,10 +72,8 @@ class ConfigFile:
     @property
     def of_user(self) -> Path:
         """The user's own file; that of the machine for a user who has no home."""
-        base = os.environ.get("XDG_CONFIG_HOME", "")
         try:
-            # The specification: a path that is not absolute is ignored.
-            folder = Path(base) if base.startswith("/") else Path.home() / ".config"
+            folder = user_folder("XDG_CONFIG_HOME", ".config")
         except RuntimeError:
             return self.of_machine
         return folder / "distilbench" / self._name
@@ -145,18 +144,16 @@ class ConfigFile:
                 option does not accept.
         """
         shown = f"'{printable(str(path))}'"
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_CONFIG_BYTES + 1)
-        except OSError as error:
-            raise self.refusal(f"cannot read the configuration {shown}: {error.strerror}") from None
-        try:
-            values = decode_config(data, self.settings)
-        except Malformed as error:
-            raise self.refusal(f"{shown}: {error}") from None
+        values = decoded(
+            path,
+            MAX_CONFIG_BYTES + 1,
+            "configuration",
+            lambda data: decode_config(data, self.settings),
+            self.refusal,
+        )
         for key, value in values.items():
             option = self.settings[key]
-            if isinstance(option.type, click.Path):
+            if isinstance(option.type, click.Path) and "://" not in str(value):
                 values[key] = str(path.absolute().parent / str(value))
             try:
                 option.type.convert(str(value), option, None)

@@ -142,7 +142,9 @@ def _without_password(entry: Setting) -> Setting:
 
 
 def _plain(value: Any) -> Any:
-    return str(value.absolute()) if isinstance(value, Path) else value
+    if isinstance(value, Path):
+        return str(value.absolute())
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def _text(value: Any) -> str:

@@ -9,15 +9,18 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
-from typing import IO, Final
+from typing import IO, Final, TypeVar
 
 from contract.bundle import MANIFEST_FILE, MAX_MANIFEST_BYTES, MODEL_FILE, TOKENIZER_FILE, decode_manifest
 from contract.codec import printable
-from contract.errors import ContractError
+from contract.errors import ContractError, Malformed
+from contract.foreign.encodings import SQLITE
+
+T = TypeVar("T")
 
 _HERE: Final = -100  # AT_FDCWD of Linux's fcntl.h
 _RENAME_EXCHANGE: Final = 2  # of Linux's stdio.h
@@ -48,6 +51,31 @@ def sync_seconds(folder: Path) -> float:
             os.fsync(file.fileno())
             seconds.append(time.perf_counter() - started)
     return median(seconds)
+
+
+def decoded(
+    path: Path, most_bytes: int, what: str, decode: Callable[[bytes], T], refusal: Callable[[str], Exception]
+) -> T:
+    """Read and decode a file that the user has named.
+
+    Args:
+        path: the file.
+        most_bytes: no more is read of it, so that the decoder finds a larger one too large or cut off.
+        what: what the file is, such as `plan`, for the message.
+        decode: decodes its bytes.
+        refusal: makes the error to raise of one sentence.
+
+    Raises:
+        Exception: made by `refusal`: the file cannot be read, or it is `Malformed`.
+    """
+    shown = f"'{printable(str(path))}'"
+    try:
+        with path.open("rb") as file:
+            return decode(file.read(most_bytes))
+    except OSError as error:
+        raise refusal(f"cannot read the {what} {shown}: {error.strerror}") from None
+    except Malformed as error:
+        raise refusal(f"{shown}: {error}") from None
 
 
 def lacks_locks(error: OSError) -> bool:
@@ -88,7 +116,8 @@ def replacing(path: Path, mode: int = PRIVATE, *, denied: int = 0) -> Iterator[I
         denied: permissions that the file does not keep.
 
     Raises:
-        OSError: the file cannot be written, or the path is something else than a plain file (EINVAL).
+        OSError: the file cannot be written, or the path is something else than a plain file, or a database,
+            which the user hardly meant to be replaced (EINVAL).
     """
     target = Path(os.path.realpath(path))
     try:
@@ -97,6 +126,8 @@ def replacing(path: Path, mode: int = PRIVATE, *, denied: int = 0) -> Iterator[I
         before = None
     if before is not None and not stat.S_ISREG(before.st_mode):
         raise OSError(errno.EINVAL, "not a plain file", str(path))
+    if before is not None and _is_database(target):
+        raise OSError(errno.EINVAL, "it is a database, which is not replaced: name another file", str(path))
     descriptor, name = tempfile.mkstemp(".part", f".{target.name[:_NAME_CHARS]}.", target.parent)
     draft = Path(name)
     try:
@@ -118,11 +149,20 @@ def replacing(path: Path, mode: int = PRIVATE, *, denied: int = 0) -> Iterator[I
     sync_folder(target.parent)
 
 
+def _is_database(path: Path) -> bool:
+    """Whether a plain file is an SQLite database; one that cannot be read is none."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SQLITE)) == SQLITE
+    except OSError:
+        return False
+
+
 def write_whole(path: Path, data: bytes, mode: int = PRIVATE) -> None:
     """Replace a file by one with this content, or create it; see `replacing`.
 
     Raises:
-        OSError: the file cannot be written, or the path is something else than a plain file (EINVAL).
+        OSError: as `replacing` raises it.
     """
     with replacing(path, mode) as file:
         file.write(data)

@@ -1,5 +1,9 @@
 """paho's MQTT client, without what lets another client stop it: properties of messages, and a known name.
 
+Addresses: the name of a broker may have several, such as those of a cluster's nodes. Each attempt to connect
+tries them in a random order until one accepts the connection. So clients spread over the nodes, and a node
+that accepts connections but does nothing is not the first one each time.
+
 Properties: MQTT 5 lets a sender attach texts to a message, which brokers pass on as they are. paho treats
 some of them as malformed, such as a text with U+FEFF, and hangs up. The broker then sends the same message
 first, on every connection. Nothing here reads these properties, so they are removed before paho decodes a
@@ -11,8 +15,10 @@ name was taken nevertheless comes back, after a wait that grows each time.
 """
 
 import os
+import random
 import re
 import secrets
+import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -27,7 +33,16 @@ _QOS_BITS: Final = 0b0110
 
 
 class MqttClient(Client):
-    """A client that ignores the properties of the messages that it receives."""
+    """A client that ignores the properties of messages, and tries every address of its broker."""
+
+    def _create_socket_connection(self) -> socket.socket:
+        if self._get_proxy():
+            return super()._create_socket_connection()
+        *others, last = addresses(self._host, self._port)
+        for address in others:
+            with suppress(OSError):
+                return socket.create_connection(address, timeout=self._connect_timeout)
+        return socket.create_connection(last, timeout=self._connect_timeout)
 
     def _handle_publish(self) -> MQTTErrorCode:
         if self._protocol == MQTTv5:
@@ -56,6 +71,21 @@ def without_properties(command: int, packet: bytearray) -> bytearray:
     return packet
 
 
+def addresses(host: str, port: int) -> list[tuple[str, int]]:
+    """Return the addresses of a host in a random order, except that one kind of IP stays before the other.
+
+    Raises:
+        OSError: the name is not known.
+    """
+    found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    kinds = list(dict.fromkeys(kind for kind, *_ in found))
+    random.shuffle(found)
+    found.sort(key=lambda each: kinds.index(each[0]))
+    numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV  # with the interface of a link-local address
+    places = (socket.getnameinfo(place, numeric) for *_, place in found)
+    return list(dict.fromkeys((address, int(number)) for address, number in places))
+
+
 class TakeoverPatience:
     """How long to stay away after another client took the name: longer each time, but not for ever."""
 
@@ -71,8 +101,11 @@ class TakeoverPatience:
 
 
 def client_id(role: str, secret: str) -> str:
-    """Return the name of a client at a broker; every name of distilbench begins with `distilbench-`."""
-    return f"distilbench-{role}-{secret}"
+    """Return the name of a client at a broker; every name of distilbench begins with `distilbench-`.
+
+    A device's id may have dots, which NATS refuses in a client's name. They become tildes, which no id has.
+    """
+    return f"distilbench-{role}-{secret}".replace(".", "~")
 
 
 def new_secret() -> str:

@@ -1,6 +1,5 @@
 """A run's outcome as sentences, in the same words for the agent's output and the collector's report."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -11,8 +10,9 @@ THROTTLING_UNKNOWN: Final = "throttling cannot be read, so it is unknown"
 """The beginning of a remark on a board whose firmware cannot be asked."""
 _P90: Final = "90.00 percentile latency (ns)"
 _RESULT: Final = "Result is"
-_CONDITION: Final = re.compile(r"\s*(.+?) satisfied\s*")
+_SATISFIED: Final = " satisfied"
 _MAX_NAME_CHARS: Final = 80
+_MOST_UNMET: Final = 10
 _MAX_DIGITS: Final = 19
 """Most digits of a time that is read: a device may send any text in place of one."""
 
@@ -99,13 +99,21 @@ def _loadgen_lines(outcome: Outcome) -> Iterator[str]:
         yield f"LoadGen's p90 is {p90_ns / 1e6:,.1f} ms"
     if valid is not None:
         unmet = [
-            printable(match[1])[:_MAX_NAME_CHARS]
+            printable(condition)[:_MAX_NAME_CHARS]
             for name, value in outcome.loadgen.items()
-            if value == "NO" and (match := _CONDITION.fullmatch(name))
+            if value == "NO" and (condition := _condition(name))
         ]
+        more = len(unmet) - _MOST_UNMET
+        named = ", ".join(unmet[:_MOST_UNMET]) + (f" and {more:,} more" if more > 0 else "")
         yield f"LoadGen calls the result {'valid' if valid else 'invalid'}" + (
-            f"; not satisfied: {', '.join(unmet)}" if unmet else ""
+            f"; not satisfied: {named}" if unmet else ""
         )
+
+
+def _condition(name: str) -> str:
+    """The condition that a line of LoadGen's summary is about; empty if it is about none."""
+    stripped = name.strip()
+    return stripped.removesuffix(_SATISFIED) if stripped.endswith(_SATISFIED) else ""
 
 
 def _bound_ms(settings: Settings) -> str:

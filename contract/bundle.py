@@ -4,6 +4,7 @@ A bundle is a folder with `model.onnx`, `tokenizer.json` and `manifest.json`. Th
 files with their sizes and SHA-256. A file that it does not list is not part of the bundle.
 """
 
+import hashlib
 import re
 from collections.abc import Collection
 from typing import Any, Final, Literal
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from contract import codec
 from contract.errors import Malformed
-from contract.fields import Bytes, Count, Name, Sha256, Text, UtcTime
+from contract.fields import FILE_NAME, Bytes, Count, Name, Sha256, Text, UtcTime
 from contract.version import MANIFEST_VERSION
 
 MANIFEST_FILE: Final = "manifest.json"
@@ -27,7 +28,7 @@ MAX_MODEL_BYTES: Final = 2**31  # protobuf's own limit; a bundle has no external
 Origin = Literal["hub", "local", "adapter", "random"]
 Precision = Literal["fp32", "int8", "int4"]
 
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_FILE_NAME = re.compile(FILE_NAME)
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -109,6 +110,11 @@ _DECODER = msgspec.json.Decoder(Manifest)
 def bundle_name(text: str) -> str | None:
     """Return the text if it is a plain file name, which a bundle's folder must have; None otherwise."""
     return text if _FILE_NAME.fullmatch(text) else None
+
+
+def bundle_digest(manifest: bytes) -> str:
+    """Return the SHA-256 by which a bundle is known: that of its manifest's bytes, which name all others."""
+    return hashlib.sha256(manifest).hexdigest()
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

@@ -123,7 +123,12 @@ def json_text(data: bytes, indent: int = 2) -> str:
         data: valid JSON in UTF-8.
         indent: spaces per level; negative for one line without spaces.
     """
-    return _UNUSUAL.sub(_escaped, msgspec.json.format(data, indent=indent).decode()) + "\n"
+    return safe_json(msgspec.json.format(data, indent=indent).decode()) + "\n"
+
+
+def safe_json(text: str) -> str:
+    """Return the same JSON without characters that a terminal acts on: in its strings, they are escaped."""
+    return _UNUSUAL.sub(_escaped, text)
 
 
 def ascii_json(text: str) -> str:
@@ -136,13 +141,18 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _as_escape(found: re.Match[str]) -> str:
-    pairs = found[0].encode("utf-16-be").hex()
+    pairs = found[0].encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{pairs[at : at + 4]}" for at in range(0, len(pairs), 4))
 
 
 def printable(text: str) -> str:
     """Make untrusted text safe for one line of a terminal: control characters become `?`."""
     return _NOT_PLAIN.sub(lambda found: found[0] if found[0].isprintable() else "?", text)
+
+
+def cut(text: str, most: int) -> str:
+    """Return the beginning of a text that may be as long as a message, with at most this many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def quoted(data: bytes) -> str:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from contract import codec
 from contract.errors import Malformed
 from contract.fields import Count, DeviceId, Epoch, Name, RunId, Text, UtcTime
+from contract.orders.progress import MAX_REPORTED_ORDERS, OrderProgress
 from contract.records import Record
 from contract.version import FORMAT_VERSION
 
@@ -141,6 +142,11 @@ class State(_Message, tag="state", frozen=True, kw_only=True):
     answered: Count | None = None
     selected: Count | None = None
     temperature_celsius: float | None = None
+    orders_revision: Count | None = None
+    """The revision of the newest list of orders that the device has accepted; 0 if it has accepted none. None
+    from an agent that takes no orders, or that does something else."""
+    orders: Annotated[tuple[OrderProgress, ...], Meta(max_length=MAX_REPORTED_ORDERS)] = ()
+    """How far the device is with its orders; empty if `orders_revision` is None."""
 
 
 Message = Batch | Receipt | State

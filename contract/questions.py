@@ -19,6 +19,8 @@ from contract.foreign.squad import SquadRow, convert_rows, decode_rows
 MAX_QUESTION_FILE_BYTES: Final = 512 * 1_048_576
 MOST_CANARIES: Final = 100
 """How many questions a file of canaries names at most."""
+MOST_CANARY_BYTES: Final = 1_048_576
+"""How much of a file of canaries is read."""
 
 
 class Gold(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from contract.fields import (
     Probability,
     Rate,
     Ratio,
+    RunId,
     Seconds,
     Sha256,
     Text,
@@ -144,6 +145,8 @@ class RunStarted(_Record, tag="run_started", frozen=True, kw_only=True):
     epoch: Epoch | None = None
     """Identifies the command that started the run; None in version 1. Runs with equal epochs took turns, so
     their rounds with equal numbers were measured side by side."""
+    order: RunId | None = None
+    """The order that the run belongs to; None for a run that somebody started on the device."""
 
 
 class RunResumed(_Record, tag="run_resumed", frozen=True, kw_only=True):

@@ -5,6 +5,7 @@
 | `distilbench/1/DEVICE/results` | agent | 1 | no | `messages.Batch` |
 | `distilbench/1/DEVICE/state` | agent (also as its last will) | 1 | yes | `messages.State` |
 | `distilbench/1/DEVICE/receipts` | collector | 1 | no | `messages.Receipt` |
+| `distilbench/1/DEVICE/orders` | collector | 1 | yes | `orders.sealed.SealedOrders` |
 """
 
 import re
@@ -12,14 +13,14 @@ from typing import Final, Literal, NamedTuple
 
 from contract.errors import Malformed
 
-Channel = Literal["results", "state", "receipts"]
+Channel = Literal["results", "state", "receipts", "orders"]
 
 ROOT: Final = "distilbench/1"
 """The same for every format version: each message states its own, and access lists name these topics."""
 ALL_RESULTS: Final = f"{ROOT}/+/results"
 ALL_STATES: Final = f"{ROOT}/+/state"
 
-_TOPIC = re.compile(rf"{re.escape(ROOT)}/([a-z0-9][a-z0-9._-]{{0,62}})/(results|state|receipts)")
+_TOPIC = re.compile(rf"{re.escape(ROOT)}/([a-z0-9][a-z0-9._-]{{0,62}})/(results|state|receipts|orders)")
 
 
 class Topic(NamedTuple):
@@ -42,6 +43,6 @@ def parse_topic(name: str) -> Topic:
     """
     match = _TOPIC.fullmatch(name)
     if match is None:
-        raise Malformed(f"topic {name[:200]!r} is not {ROOT}/DEVICE/results, state or receipts")
+        raise Malformed(f"topic {name[:200]!r} is not {ROOT}/DEVICE/results, state, receipts or orders")
     device_id, channel = match.groups()
-    return Topic(device_id, channel)  # type: ignore[arg-type]  # the pattern allows these three only
+    return Topic(device_id, channel)  # type: ignore[arg-type]  # the pattern allows these four only

@@ -15,6 +15,7 @@ from typing import Any, Final
 import click
 
 from commandline.help import option_group
+from contract.codec import safe_json
 
 MESSAGES: Final = "Messages"
 """The group of these options in help."""
@@ -34,14 +35,12 @@ class _AsJson(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
-        return json.dumps(
-            {
-                "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                "level": record.levelname.lower(),
-                "message": record.getMessage(),
-            },
-            ensure_ascii=False,
-        )
+        said = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        return safe_json(json.dumps(said, ensure_ascii=False))
 
 
 _HANDLER: Final = _ToStandardError()

@@ -18,6 +18,7 @@ PARQUET: Final = b"PAR1"
 ARROW_FILE: Final = b"ARROW1"
 ARROW_STREAM: Final = b"\xff\xff\xff\xff"
 
+SQLITE: Final = b"SQLite format 3\0"
 _CONVERTED: Final = "'export-models questions squad --from' converts question files"
 _KINDS: Final = (
     (LFS_POINTER, "a Git LFS pointer, not the file itself: run git lfs pull"),
@@ -29,7 +30,7 @@ _KINDS: Final = (
     (b"\xfd7zXZ\0", "compressed by xz: unpack it"),
     (b"\x28\xb5\x2f\xfd", "compressed by zstd: unpack it"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it"),
-    (b"SQLite format 3\0", "an SQLite database"),
+    (SQLITE, "an SQLite database"),
     (b"%PDF", "a PDF document"),
     (b"<", "a web page or XML: download the file itself"),
 )

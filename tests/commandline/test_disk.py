@@ -76,6 +76,16 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(
     assert done == ["file synced, without a name", "folder synced, under its name"]
 
 
+def test_a_database_is_not_replaced(tmp_path: Path) -> None:
+    """As with `collector report --to results.db`."""
+    database = tmp_path / "results.db"
+    content = b"SQLite format 3\0" + bytes(84)
+    database.write_bytes(content)
+    with pytest.raises(OSError, match="it is a database, which is not replaced: name another file"):
+        write_whole(database, b"report")
+    assert database.read_bytes() == content and len(list(tmp_path.iterdir())) == 1
+
+
 def test_only_a_plain_file_is_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()

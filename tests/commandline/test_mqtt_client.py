@@ -8,7 +8,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from commandline import mqtt_client
-from commandline.mqtt_client import TakeoverPatience, kept_secret, without_properties
+from commandline.mqtt_client import TakeoverPatience, addresses, client_id, kept_secret, without_properties
+from tests.one_name import NAME, one_name
 
 TOPIC = b"distilbench/1/pi-5/results"
 
@@ -16,6 +17,21 @@ TOPIC = b"distilbench/1/pi-5/results"
 def packet(properties: bytes, payload: bytes, *, qos: int) -> bytes:
     number = b"\x00\x07" if qos else b""
     return len(TOPIC).to_bytes(2, "big") + TOPIC + number + properties + payload
+
+
+def test_the_addresses_of_a_name_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [("::1", 1), ("127.0.0.1", 2), ("127.0.0.2", 3), ("127.0.0.1", 2)]
+    one_name(monkeypatch, places)
+    found = {tuple(addresses(NAME, 1883)) for _ in range(50)}
+    assert found == {tuple(places[:3]), (places[0], places[2], places[1])}
+    assert addresses("127.0.0.1", 1883) == [("127.0.0.1", 1883)]
+
+
+def test_names_of_clients_have_no_dots_and_differ_as_ids_do() -> None:
+    """NATS refuses dots."""
+    names = [client_id(f"agent-{device}", "0f") for device in ("pi.5", "pi-5", "pi_5", "p.i5")]
+    assert names[0] == "distilbench-agent-pi~5-0f"
+    assert len(set(names)) == 4
 
 
 @pytest.mark.parametrize("qos", [0, 1, 2])

@@ -18,6 +18,7 @@ import pytest
 
 from collector.scoring.question_sets import add_questions
 from collector.store.database import Store
+from collector.store.opening import open_store
 from contract.messages import encode_message
 from docs.command_pages import PROGRAMS, commands_of
 from tests.agent.conftest import ROOT
@@ -60,10 +61,14 @@ COMMANDS: Final = {
     "collector canaries": "rivers --to canaries.json",
     "collector invite": "--list --dir hub",
     "collector remove": "kitchen-pi --dir hub",
+    "collector dispatch": "plan.toml --all --check --dir hub",
+    "collector orders": "--all --dir hub",
+    "collector cancel": "3f2a --dir hub",
     "collector report": "--require f1>=50",
     "collector open": "",
     "collector compare": "previous latest",
     "collector runs": "",
+    "collector trend": "",
     "collector show": "latest",
     "collector devices": "",
     "collector query": "select*from(runs)limit(1)",
@@ -109,7 +114,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Pat
     (folder / "plan.toml").write_text('[[run]]\nbundles = "tiny"\nquestions = "rivers.json"\n')
     sent = batch(run_records(bundle=manifest(LONG, "int8")), device_id="pi-5")
     (folder / "results.jsonl").write_bytes(encode_message(sent) + b"\n")
-    with Store.open(folder / "results.db", create=True) as store:
+    with open_store(folder / "results.db", create=True) as store:
         add_questions(store, folder / "rivers.json")
         hostile(store)
         for number in range(12):

@@ -1,5 +1,7 @@
 """What a run found, in the words that the agent and the collector share."""
 
+import time
+
 import pytest
 from msgspec.structs import replace
 
@@ -81,6 +83,17 @@ def test_a_time_of_loadgen_that_is_none_is_left_out(text: str) -> None:
     outcome = Outcome(loadgen={"90.00 percentile latency (ns)": text})
     assert loadgen_p90_ns(outcome) is None
     assert list(outcome_lines(SETTINGS, outcome)) == []
+
+
+def test_long_names_of_a_device_cost_no_time_and_few_are_shown() -> None:
+    """Spaces, at which a pattern once looked again and again: minutes for a message."""
+    begun = time.process_time()
+    (line,) = outcome_lines(SETTINGS, Outcome(loadgen={"Result is": "INVALID", " " * 200_000: "NO"}))
+    assert line == "LoadGen calls the result invalid"
+    assert time.process_time() - begun < 1.0
+    many = {f"{number} satisfied": "NO" for number in range(1000)}
+    (line,) = outcome_lines(SETTINGS, Outcome(loadgen={"Result is": "INVALID", **many}))
+    assert line.endswith("not satisfied: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 990 more")
 
 
 def test_what_a_device_names_does_not_reach_the_terminal_as_it_is() -> None:

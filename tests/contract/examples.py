@@ -5,6 +5,8 @@ from msgspec.structs import replace
 from contract.bundle import Architecture, FileEntry, Manifest, Weights
 from contract.device import Device
 from contract.messages import Batch, Message, Receipt, Refusal, State, Stream
+from contract.orders.order import Order, OrderedRun, OrderList
+from contract.orders.progress import OrderProgress
 from contract.records import (
     Answer,
     Canary,
@@ -21,6 +23,7 @@ from contract.version import FORMAT_VERSION
 
 RUN_ID = "0f" * 16
 SESSION_ID = "5e" * 16
+ORDER_ID = "6d" * 16
 
 ARCHITECTURE = Architecture(
     family="bert",
@@ -101,6 +104,7 @@ BATCH = Batch(
             started_at="2026-11-24T12:30:00.250Z",
             clock_synchronised=True,
             epoch="1d" * 8,
+            order=ORDER_ID,
         ),
         RunResumed(seq=1, epoch="2e" * 8, resumed_at="2026-11-24T12:31:00Z"),
         RoundStarted(
@@ -193,6 +197,54 @@ STATE = State(
     answered=40,
     selected=168,
     temperature_celsius=71.5,
+    orders_revision=7,
+    orders=(
+        OrderProgress(id=ORDER_ID, phase="measuring", measured=1, bundle="minilm-l6 int8", round=2, rounds=5),
+        OrderProgress(id="8a" * 16, phase="refused", reason="the hub has no bundle named 'minilm-l12'"),
+    ),
+)
+
+ORDER_SECRET = "5c" * 32
+
+ORDERS = OrderList(
+    device_id=DEVICE.device_id,
+    revision=7,
+    orders=(
+        Order(
+            id=ORDER_ID,
+            created_at="2026-11-24T12:00:00Z",
+            bundles={"minilm-l6-fp32": "cd" * 32, "minilm-l6-int8": "ef" * 32},
+            questions={"sample-questions.json": "12" * 32},
+            runs=(
+                OrderedRun(
+                    bundles=("minilm-l6-fp32", "minilm-l6-int8"),
+                    questions="sample-questions.json",
+                    limit=100,
+                    threads=4,
+                ),
+                OrderedRun(
+                    bundles=("minilm-l6-int8",),
+                    questions="sample-questions.json",
+                    canary=("basalt-columns-02",),
+                    scenario="server",
+                    latency_bound=100.0,
+                    threads="auto",
+                    affinity="0,2-3",
+                ),
+            ),
+            rounds=3,
+            idle_celsius=40.5,
+        ),
+        Order(
+            id="7b" * 16,
+            created_at="2026-11-24T12:30:00Z",
+            now=True,
+            cancelled=True,
+            bundles={"minilm-l6-int8": "ef" * 32},
+            questions={"sample-questions.json": "12" * 32},
+            runs=(OrderedRun(bundles=("minilm-l6-int8",), questions="sample-questions.json"),),
+        ),
+    ),
 )
 
 MESSAGES: dict[str, Message] = {"batch": BATCH, "receipt": RECEIPT, "state": STATE}

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from contract import codec
 from contract.bundle import MANIFEST_FILE, decode_manifest, encode_manifest
-from contract.messages import Batch, Receipt, decode_message, encode_message
+from contract.messages import Batch, Receipt, State, decode_message, encode_message
+from contract.orders.sealed import open_orders, seal_orders
 from contract.records import (
     Answer,
     Canary,
@@ -22,7 +23,7 @@ from contract.records import (
 )
 from contract.topics import ROOT
 from contract.version import FORMAT_VERSION, MANIFEST_VERSION
-from tests.contract.examples import MANIFEST, MESSAGES
+from tests.contract.examples import MANIFEST, MESSAGES, ORDER_SECRET, ORDERS
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -44,9 +45,20 @@ def test_golden_manifest_of_this_version() -> None:
     assert encode_manifest(MANIFEST) == data
 
 
-@pytest.mark.parametrize("name", ["receipt", "state"])
-def test_golden_message_of_version_1(name: str) -> None:
-    assert decode_message(golden(1, name)) == MESSAGES[name]
+def test_golden_orders_of_this_version() -> None:
+    data = golden(FORMAT_VERSION, "orders")
+    assert open_orders(data, ORDERS.device_id, ORDER_SECRET) == ORDERS
+    assert seal_orders(ORDERS, ORDER_SECRET) == data
+
+
+def test_golden_receipt_of_version_1() -> None:
+    assert decode_message(golden(1, "receipt")) == MESSAGES["receipt"]
+
+
+def test_golden_state_of_version_1() -> None:
+    state = MESSAGES["state"]
+    assert isinstance(state, State)
+    assert decode_message(golden(1, "state")) == replace(state, orders_revision=None, orders=())
 
 
 def test_golden_manifest_of_version_1() -> None:

@@ -12,7 +12,7 @@ from click.shell_completion import ShellComplete
 from agent.cli import cli as agent
 from collector.cli import cli as collector_cli
 from collector.report.page import PARTS
-from collector.store.database import Store
+from collector.store.opening import open_store
 from export.cli import cli as export_models
 from tests.collector.command import ROOT, collector
 from tests.collector.delivering import take
@@ -29,7 +29,7 @@ IDS = ("aaaaaaaa1" + "0" * 23, "aaaaaaaa2" + "0" * 23, "bbbbbbbb" + "0" * 24)
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     database = tmp_path / "results.db"
-    with Store.open(database, create=True) as store:
+    with open_store(database, create=True) as store:
         for run_id, bundle, where in (
             (IDS[0], manifest("minilm-l6"), device()),
             (IDS[1], manifest("minilm-l6", "int8"), device()),

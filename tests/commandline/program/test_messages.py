@@ -52,6 +52,17 @@ def test_json_has_one_object_per_line() -> None:
     assert all(datetime.fromisoformat(one["time"]).utcoffset() is not None for one in found)
 
 
+def test_json_has_nothing_that_a_terminal_acts_on() -> None:
+    @click.command()
+    @message_options
+    def odd() -> None:
+        say("ü \u202eb\x9b")
+
+    (line,) = CliRunner().invoke(odd, ["--log-format", "json"]).stderr.splitlines()
+    assert line.endswith(r'"message": "ü \u202eb\u009b"}')
+    assert json.loads(line)["message"] == "ü \u202eb\x9b"
+
+
 def test_a_percent_sign_is_said_as_it_is() -> None:
     @click.command()
     @message_options

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from collector.cli import cli
 from collector.errors import StorageUnavailable
 from collector.store.database import Store
+from collector.store.opening import open_store, open_store_to_read
 from tests.faults.disks import SmallDisk, small_disk
 
 
@@ -27,12 +28,12 @@ def add(store: Store, name: str) -> None:
 
 
 def names(path: Path) -> list[str]:
-    with Store.open_to_read(path) as store:
+    with open_store_to_read(path) as store:
         return [name for (name,) in store.tuples("SELECT name FROM question_sets ORDER BY name")]
 
 
 def test_a_database_that_was_closed(disk: SmallDisk) -> None:
-    with Store.open(disk.folder / "results.db", create=True) as store:
+    with open_store(disk.folder / "results.db", create=True) as store:
         add(store, "one")
     assert not list(disk.folder.glob("*-wal"))
     disk.freeze()
@@ -46,7 +47,7 @@ def test_a_database_with_a_log_that_was_not_merged(
 ) -> None:
     """As a copy of a running collector's folder, or after a power cut: the newest rows are in the log."""
     live = tmp_path / "live.db"
-    with Store.open(live, create=True) as store:
+    with open_store(live, create=True) as store:
         add(store, "one")
         store.value("PRAGMA wal_checkpoint(TRUNCATE)")
         add(store, "two")
@@ -57,14 +58,14 @@ def test_a_database_with_a_log_that_was_not_merged(
 
 
 def test_an_empty_log_is_no_log(disk: SmallDisk) -> None:
-    Store.open(disk.folder / "results.db", create=True).close()
+    open_store(disk.folder / "results.db", create=True).close()
     (disk.folder / "results.db-wal").touch()
     disk.freeze()
     assert names(disk.folder / "results.db") == []
 
 
 def test_a_name_that_is_no_uri(disk: SmallDisk) -> None:
-    Store.open(disk.folder / "results ?50%#1.db", create=True).close()
+    open_store(disk.folder / "results ?50%#1.db", create=True).close()
     disk.freeze()
     assert names(disk.folder / "results ?50%#1.db") == []
 
@@ -73,7 +74,7 @@ def test_a_name_that_is_no_uri(disk: SmallDisk) -> None:
     "command", [("runs",), ("devices",), ("rejected",), ("report",), ("query", "SELECT 1")]
 )
 def test_commands_that_only_read(disk: SmallDisk, command: tuple[str, ...]) -> None:
-    Store.open(disk.folder / "results.db", create=True).close()
+    open_store(disk.folder / "results.db", create=True).close()
     disk.freeze()
     result = CliRunner().invoke(cli, [*command, "--db", str(disk.folder / "results.db")])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
@@ -81,7 +82,7 @@ def test_commands_that_only_read(disk: SmallDisk, command: tuple[str, ...]) -> N
 
 
 def test_a_database_there_cannot_be_written(disk: SmallDisk) -> None:
-    Store.open(disk.folder / "results.db", create=True).close()
+    open_store(disk.folder / "results.db", create=True).close()
     disk.freeze()
     with pytest.raises(StorageUnavailable, match="Read-only file system"):
-        Store.open(disk.folder / "results.db")
+        open_store(disk.folder / "results.db")

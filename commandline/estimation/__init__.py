@@ -1,0 +1,1 @@
+"""Estimates before anything is measured: a network's arithmetic and latency, and detectable differences."""

@@ -1,0 +1,27 @@
+"""How many rounds a run has, and how many questions warm it up."""
+
+from typing import Final
+
+DEFAULT_ROUNDS: Final = 5
+DEFAULT_MINUTES: Final = 10.0
+"""How long a sustained run lasts."""
+LEAST_QUESTIONS: Final = 10
+"""A round has at least this many questions; otherwise it would be mostly loading and warming up."""
+LATER_WARMUP: Final = 3
+"""After a run's first round, its worker warms up with this part of the questions of the first warm-up."""
+LEAST_WARMUP: Final = 2
+
+
+def rounds_for(wanted: int, questions: int) -> int:
+    """How many of the wanted rounds have enough questions each; at least 1."""
+    return max(1, min(wanted, questions // LEAST_QUESTIONS))
+
+
+def warmup_questions(full: int, *, first: bool) -> int:
+    """How many questions a worker answers before its round begins.
+
+    Args:
+        full: how many the run's settings ask for.
+        first: whether it is the run's first worker in its process.
+    """
+    return full if first else min(full, max(LEAST_WARMUP, full // LATER_WARMUP))
