@@ -1,12 +1,23 @@
 """How far a run is: shown on a terminal, in the agent's state message and to the service manager."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple, Protocol
 
 from commandline.counted import counted
+from commandline.estimation.duration import about
+from contract.orders.progress import OrderProgress
 
-_SECONDS_UP_TO: Final = 100
-_MINUTES_UP_TO: Final = 100 * 60
+
+class OrdersTaken(Protocol):
+    """The orders of this device, as its state reports them."""
+
+    @property
+    def revision(self) -> int:
+        """The revision of the newest list of orders that was accepted; 0 for none."""
+
+    @property
+    def progress(self) -> tuple[OrderProgress, ...]:
+        """How far the device is with its orders."""
 
 
 class Progress(NamedTuple):
@@ -26,10 +37,18 @@ class Progress(NamedTuple):
     """What the run is doing, if that takes minutes and its questions are counted only at the end."""
     preparing: str | None = None
     """What the worker does before it answers the questions of a round: it loads, or warms up."""
-    round: str | None = None
-    """The round, such as `round 2 of 5`; None for a run of one round."""
+    place: tuple[int, int] | None = None
+    """The number of the round, from 1, and how many there are; None for a run of one round."""
     seconds_left: float | None = None
     """About how long the command still takes, over all its runs; None if that is not known."""
+
+    @property
+    def round(self) -> str | None:
+        """The round, such as `round 2 of 5`; None for a run of one round."""
+        if self.place is None:
+            return None
+        number, rounds = self.place
+        return f"round {number}{f' of {rounds}' if number <= rounds else ''}"
 
     @property
     def name(self) -> str:
@@ -45,14 +64,3 @@ class Progress(NamedTuple):
     def left(self) -> str:
         """The time left in words, after a comma; empty if it is not known, or if nothing is left."""
         return f", {about(self.seconds_left)} left" if self.seconds_left else ""
-
-
-def about(seconds: float) -> str:
-    """A duration in words, no more exact than an estimate is: `about 40 s`."""
-    if seconds < 10:
-        return f"about {max(1, round(seconds))} s"
-    if seconds < _SECONDS_UP_TO:
-        return f"about {round(seconds / 5) * 5} s"
-    if seconds < _MINUTES_UP_TO:
-        return f"about {seconds / 60:.0f} min"
-    return f"about {seconds / 3600:.1f} h"

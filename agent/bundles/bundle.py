@@ -23,6 +23,7 @@ from contract.bundle import (
     TOKENIZER_FILE,
     FileEntry,
     Manifest,
+    bundle_digest,
     decode_manifest,
 )
 from contract.codec import printable
@@ -73,7 +74,7 @@ def describe(folder: Path) -> Bundle:
     for name, entry in manifest.files.items():
         with _opened(folder, name) as descriptor:
             _check_size(folder, name, descriptor, entry)
-    return Bundle(folder, manifest, hashlib.sha256(data).hexdigest())
+    return Bundle(folder, manifest, bundle_digest(data))
 
 
 def verify(folder: Path) -> Bundle:

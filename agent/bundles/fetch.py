@@ -57,14 +57,27 @@ class Fetched(NamedTuple):
     """False if the same bundle was there before."""
 
 
-def fetch(url: str, to: Path, show: Show, login: Login | None = None) -> Fetched:
+Check = Callable[[Manifest, bytes], None]
+"""Called with a manifest and its bytes before the other files are fetched; raises if they are not to be."""
+
+
+def fetch(
+    url: str,
+    to: Path,
+    show: Show,
+    login: Login | None = None,
+    check: Check = lambda manifest, data: None,
+    named: str | None = None,
+) -> Fetched:
     """Fetch a bundle into a folder of bundles.
 
     Args:
-        url: address of the bundle's folder, http or https; its last part becomes the bundle's name.
+        url: address of the bundle's folder, http or https, which ends in the bundle's name.
         to: the folder of bundles; created if it does not exist.
         show: called with the progress of each file.
         login: whom to log in as; None for a server that asks for no login.
+        check: looks at the manifest first.
+        named: the name of the bundle's folder here; None for its name there.
 
     Raises:
         BadInput: the URL is not valid, or the folder cannot be used, or holds something that is not a bundle.
@@ -82,7 +95,8 @@ def fetch(url: str, to: Path, show: Show, login: Login | None = None) -> Fetched
         manifest = decode_manifest(data)
     except ContractError as error:
         raise BundleRefused(f"'{printable(url)[:200]}': {error}") from None
-    folder = to / name
+    check(manifest, data)
+    folder = to / (named or name)
     if _is_there(folder, data):
         return Fetched(folder, new=False)
     try:
@@ -217,10 +231,15 @@ def _check_place(folder: Path) -> None:
         raise BadInput(f"'{printable(str(folder))}' {reason}: move it away, or name another folder with --to")
 
 
+def draft_of(folder: Path) -> Path:
+    """The folder in which a bundle arrives that gets this place."""
+    return folder.with_name(f".{folder.name}.part")
+
+
 @contextmanager
 def _draft(folder: Path) -> Iterator[Path]:
     """The folder in which a bundle arrives, beside its place: made, or left by a fetch that broke off."""
-    draft = folder.with_name(f".{folder.name}.part")
+    draft = draft_of(folder)
     shown = f"'{printable(str(draft))}'"
     draft.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):

@@ -5,11 +5,12 @@ machine trusts.
 """
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from agent.bundles.fetch import Fetched, Show, fetch, read_whole
+from agent.bundles.fetch import Check, Fetched, Show, fetch, read_whole
 from agent.bundles.http import Login
 from agent.bundles.hub_settings import HubSettings
 from agent.errors import BadInput, BundleRefused, NotFetched
@@ -76,7 +77,14 @@ def reached(
     )
 
 
-def fetch_bundle(hub: Hub, name: str, to: Path, show: Show) -> Fetched:
+def fetch_bundle(
+    hub: Hub,
+    name: str,
+    to: Path,
+    show: Show,
+    check: Check = lambda manifest, data: None,
+    named: str | None = None,
+) -> Fetched:
     """Fetch a bundle into a folder of bundles; see `fetch`.
 
     Raises:
@@ -85,11 +93,26 @@ def fetch_bundle(hub: Hub, name: str, to: Path, show: Show) -> Fetched:
         NotFetched: the download broke off; the same command resumes it.
     """
     _check_name(hub, "bundles", name)
-    return fetch(f"{hub.url}/bundles/{name}", to, show, hub.login)
+    return fetch(f"{hub.url}/bundles/{name}", to, show, hub.login, check, named)
 
 
-def fetch_questions(hub: Hub, name: str, to: Path) -> Fetched:
+def fetch_questions(
+    hub: Hub,
+    name: str,
+    to: Path,
+    sha256: str | None = None,
+    check: Callable[[int], None] = lambda size: None,
+    named: str | None = None,
+) -> Fetched:
     """Fetch a question file, which has no gold answers.
+
+    Args:
+        hub: where it is.
+        name: its name there.
+        to: the folder that receives it; created if it does not exist.
+        sha256: the digest that its questions must have; None for any.
+        check: called with its size in bytes before it is kept; raises if it is not to be.
+        named: the name of the file here; None for its name there.
 
     Raises:
         BadInput: the hub has no question file of this name, or the folder cannot be used.
@@ -98,12 +121,19 @@ def fetch_questions(hub: Hub, name: str, to: Path) -> Fetched:
     """
     _check_name(hub, "questions", name)
     data = read_whole(f"{hub.url}/questions/{name}", MAX_QUESTION_FILE_BYTES + 1, hub.login)
+    found = None
     try:
         with suppress(HasUnanswerable):  # `agent run --answerable-only` leaves these questions out
-            decode_questions(data)
+            found = decode_questions(data).sha256
     except ContractError as error:
         raise BundleRefused(f"the hub's question file '{printable(name)}' cannot be used: {error}") from None
-    file = to / name
+    if sha256 is not None and found != sha256:
+        raise BundleRefused(
+            f"the hub's question file '{printable(name)}' has other questions now: their digest was "
+            f"{sha256[:12]}…"
+        )
+    check(len(data))
+    file = to / (named or name)
     try:
         to.mkdir(parents=True, exist_ok=True)
         if file.is_file() and file.read_bytes() == data:

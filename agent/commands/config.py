@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from agent.commands.options import delivery_options, device_options, measuring_options, outbox_options
+from agent.commands.options import (
+    delivery_options,
+    device_options,
+    measuring_options,
+    order_options,
+    outbox_options,
+)
 from agent.errors import BadInput
 from commandline.config import ConfigFile
 from commandline.configuring import config_commands
@@ -14,7 +20,9 @@ from contract.config import Value
 
 CONFIG: Final = ConfigFile(
     "agent",
-    all_of(delivery_options, outbox_options, measuring_options, device_options, message_options),
+    all_of(
+        delivery_options, outbox_options, measuring_options, order_options, device_options, message_options
+    ),
     BadInput,
 )
 

@@ -1,7 +1,7 @@
 """Options that several commands share, and the titles under which help shows them."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -11,6 +11,9 @@ from commandline.program.completion import completing
 from contract.device import HARDWARE_CLASSES, checked_device_id
 from contract.errors import Malformed
 from contract.scenarios import SCENARIOS, SINGLE_STREAM
+
+if TYPE_CHECKING:
+    from agent.planning.limits import Limits
 
 FOLDER: Final = click.Path(path_type=Path)
 FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -35,6 +38,26 @@ class Threads(click.ParamType):  # type: ignore[type-arg]  # generic in later ve
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """The name of the value in help."""
         return "N|auto"
+
+
+class LimitsType(click.ParamType):  # type: ignore[type-arg]  # generic in later versions only
+    """The type of `--limit`: a number, and numbers for single models or bundles."""
+
+    name = "limits"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "int | Limits":
+        """Return the number, or the limits if they name a bundle."""
+        from agent.planning.limits import parse_limits
+
+        try:
+            limits = parse_limits(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        return limits if limits.named or limits.all is None else limits.all
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """The name of the value in help."""
+        return "N[,NAME=N...]"
 
 
 class Cores(click.ParamType):  # type: ignore[type-arg]  # generic in later versions only
@@ -196,13 +219,26 @@ outbox_options: Final = option_group(
     ),
 )
 
+order_options: Final = option_group(
+    "Orders of the hub",
+    click.option(
+        "--keep-mib",
+        metavar="MIB",
+        type=click.IntRange(min=1, max=16_777_216),
+        default=4096,
+        show_default=True,
+        help="Largest size in MiB of the bundles and questions that are kept for orders. What no order names "
+        "is dropped when there is no room; what you fetched or copied yourself never is.",
+    ),
+)
+
 selection_options: Final = option_group(
     MEASURED,
     click.option(
         "--limit",
-        metavar="N",
-        type=click.IntRange(min=1),
-        help="Ask at most N questions, chosen at random by --seed. [default: all]",
+        type=LimitsType(),
+        help="Ask at most N questions, chosen at random by --seed; NAME=N is for the bundles of a model, or "
+        "for a bundle by its folder's name. [default: all]",
     ),
     click.option(
         "--seed",

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     agent run bundles/* --questions dev-v1.1.json --limit 500 \\
         --broker mqtt://workstation
 
+    # Fewer for a slow model, which is asked a part of them in each round
+    agent run bundles/* --questions dev-v1.1.json --limit 500,bert-large=60 \\
+        --broker mqtt://workstation
+
     # The highest rate at which p99 stays below 100 ms, results to a file
     agent run bundles/minilm-l6-int8 --questions dev-v1.1.json \\
         --scenario server --latency-bound 100 --to-file results.jsonl
@@ -84,9 +88,11 @@ def request_of(values: Mapping[str, Any]) -> "RunRequest":
         click.UsageError: parameters that cannot be combined.
     """
     from agent.commands.load_options import load_of
+    from agent.planning.limits import Limits
     from agent.planning.plan import RuntimeOptions
     from agent.planning.request import RunRequest
 
+    limit = values["limit"]
     runtime = RuntimeOptions(
         spinning=values["spinning"],
         arena=values["arena"],
@@ -98,7 +104,7 @@ def request_of(values: Mapping[str, Any]) -> "RunRequest":
         bundles=values["bundles"],
         question_file=values["question_file"],
         answerable_only=values["answerable_only"],
-        limit=values["limit"],
+        limits=limit if isinstance(limit, Limits) else Limits(limit),
         canary_file=values["canary_file"],
         seed=values["seed"],
         threads=values["threads"],

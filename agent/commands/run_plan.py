@@ -1,13 +1,10 @@
 """`agent run-plan`: works through a plan of runs, and resumes it after a reboot."""
 
-import itertools
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from agent.commands.options import FILE, delivery_options, device_options, outbox_options
 from agent.commands.run import measure_from, request_of, run
@@ -20,9 +17,11 @@ from commandline.program.messages import Problem, message_options, say
 
 if TYPE_CHECKING:
     from agent.machine.telemetry import Telemetry
-    from agent.planning.plan_file import Position, PositionFile, RunValues, Schedule, Timing
+    from agent.planning.plan_file import Position, PositionFile
     from agent.systemd_notify import Service
+    from contract.orders.plan import RunValues, Schedule, Timing
 
+_LIMIT = "limit"
 _NOT_IN_A_PLAN = frozenset({"questions", "no-resume"})
 
 
@@ -126,8 +125,8 @@ def _checked(
     from agent.planning.plan import read_questions
 
     destination_of(context)
-    values = [one for several in schedule.runs for one in _in_turns_or_apart(plan, several, context)]
-    runs = [_context_of_run(plan, one, context) for one in values]
+    pairs = [one for several in schedule.runs for one in _in_turns_or_apart(plan, several, context)]
+    runs = [one for _, one in pairs]
     known: dict[Path | tuple[Path, bool], str] = {}
     for request in (request_of(one.params) for one in runs):
         for bundle in request.bundles:
@@ -137,17 +136,33 @@ def _checked(
         asked = request.question_file, request.answerable_only
         if asked not in known:
             known[asked] = read_questions(asked[0], answerable_only=asked[1]).file.sha256
-    return runs, [arguments_of(run, one) for one in values], list(known.values())
+    return runs, [arguments_of(run, values) for values, _ in pairs], list(known.values())
 
 
-def _in_turns_or_apart(plan: Path, values: "RunValues", context: click.Context) -> list["RunValues"]:
-    """The run itself if its bundles take turns in rounds; otherwise a run for each bundle."""
-    from agent.planning.plan_file import BUNDLES
+def _in_turns_or_apart(
+    plan: Path, values: "RunValues", context: click.Context
+) -> list[tuple["RunValues", click.Context]]:
+    """The run itself if its bundles take turns in rounds; otherwise a run for each bundle, with its limit."""
+    from agent.bundles.bundle import describe
+    from contract.orders.plan import BUNDLES
 
-    request = request_of(_context_of_run(plan, values, context).params)
+    together = _context_of_run(plan, values, context)
+    request = request_of(together.params)
+    bundles = [describe(bundle) for bundle in request.bundles]
+    request.limits.check(bundles)
     if request.load.rounds > 1:
-        return [values]
-    return [{**values, BUNDLES: (str(bundle),)} for bundle in request.bundles]
+        return [(values, together)]
+    apart = []
+    for bundle in bundles:
+        one = {**values, BUNDLES: (str(bundle.folder),)}
+        limit = request.limits.of(bundle)
+        if request.limits.named:
+            one.pop(_LIMIT, None)
+            one |= {} if limit is None else {_LIMIT: limit}
+        of_one = _context_of_run(plan, one, context)
+        of_one.params[_LIMIT] = limit  # also if the limits are those of the configuration
+        apart.append((one, of_one))
+    return apart
 
 
 def _context_of_run(plan: Path, values: "RunValues", context: click.Context) -> click.Context:
@@ -170,36 +185,21 @@ def _work_through(
     service: "Service",
 ) -> int:
     """Measure the runs after the position; return 1 if a run failed, otherwise 0."""
-    from agent.machine.cooldown import idle_celsius
-    from agent.machine.telemetry import Telemetry
-    from agent.planning.time_left import time_left
+    from agent.planning.work import work_through
 
-    telemetry = Telemetry()
-    total = len(runs) * timing.rounds
-    if position.idle_celsius is None and not position.done:
-        idle = idle_celsius(telemetry) if timing.idle_celsius is None else timing.idle_celsius
-        position = msgspec.structs.replace(position, idle_celsius=idle)
-        file.write(position)
-    elif position.done:
-        say(f"continuing with run {position.done + 1} of {total}")
-    rounds = itertools.chain.from_iterable([runs] * timing.rounds)
-    whole = not position.done  # the first run after an interruption was perhaps begun before it
-    for number, one in enumerate(itertools.islice(rounds, position.done, None), start=position.done + 1):
-        say(f"run {number} of {total}{time_left(position.seconds, len(runs), number - 1, total)}")
-        began = time.monotonic()
-        failed = _failed(one)
-        position = msgspec.structs.replace(position, done=number, failed=position.failed + failed)
-        file.write(position)
-        if number < total:
-            _cool_down(telemetry, position.idle_celsius, timing, service)
-        if whole and not failed:
-            taken = {(number - 1) % len(runs): time.monotonic() - began}
-            position = msgspec.structs.replace(position, seconds=position.seconds | taken)
-            file.write(position)
-        whole = True
+    after = work_through(
+        len(runs),
+        timing,
+        position,
+        lambda number: _failed(runs[number % len(runs)]),
+        lambda telemetry, idle: _cool_down(telemetry, idle, timing, service),
+        file.write,
+        say,
+    )
     service.stopping()
-    say(f"the plan is finished: {counted(total, 'run')}, {position.failed} failed")
-    return int(position.failed > 0)
+    total = len(runs) * timing.rounds
+    say(f"the plan is finished: {counted(total, 'run')}, {after.failed} failed")
+    return int(after.failed > 0)
 
 
 def _failed(one: click.Context) -> bool:
@@ -224,23 +224,9 @@ def _deliver(context: click.Context, state_dir: Path | None, device_id: str | No
         say(Problem(problem))
 
 
-def _cool_down(telemetry: "Telemetry", idle: float | None, timing: "Timing", service: "Service") -> None:
-    from agent.machine.cooldown import cool_down
+def _cool_down(telemetry: "Telemetry", idle: float, timing: "Timing", service: "Service") -> None:
+    from agent.planning.work import wait_until_cool
     from agent.stop_signal import Stop
 
-    if idle is None or not timing.cool_down_minutes:
-        return
-    goal = idle + timing.cool_down_celsius
     with Stop() as stop:
-        reached = cool_down(
-            telemetry,
-            goal,
-            timing.cool_down_minutes * 60,
-            stop,
-            lambda now: service.alive(f"cooling down: {now:.0f} °C, goal {goal:.0f} °C"),
-        )
-    if reached is not None and reached > goal:
-        say(
-            f"still {reached:.0f} °C after {timing.cool_down_minutes:g} min, and {idle:.0f} °C when idle: "
-            "the next run starts anyway; a fan or a cooler room helps"
-        )
+        wait_until_cool(telemetry, idle, timing, stop, service.alive, say)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from agent.delivery.batches import MAX_RECORDS, pack
-from agent.delivery.results_file import extend
+from agent.delivery.results_file import check_target, extend
 from agent.errors import BadInput
 from agent.outbox.outbox import Outbox
 from agent.outbox.state_folder import OpenedState
@@ -82,6 +82,7 @@ def destination(
     assert to_file is not None, "one of them is given"
     if not to_file.absolute().parent.is_dir():
         raise BadInput(f"the folder of '{printable(str(to_file))}' does not exist")
+    check_target(to_file)
     return ResultFile(to_file)
 
 
@@ -162,10 +163,7 @@ class ToBroker:
         """Send results and read receipts. A run that waits for room needs receipts, live or not."""
         if not self._live and progress.paused is None:
             return
-        if progress.stage is None:
-            self._publisher.step(progress)
-        else:
-            self._publisher.settle(progress)
+        self._publisher.between(progress)
         self._notice()
         problem = self._publisher.problem
         if problem is not None and problem != self._reported:

@@ -5,6 +5,7 @@ import random
 import time
 import uuid
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,7 +16,7 @@ from agent.errors import NotDelivered, OutboxFull
 from agent.machine.device import agent_version
 from agent.outbox.outbox import Outbox
 from agent.outbox.summary import LinkState
-from agent.progress import Progress
+from agent.progress import OrdersTaken, Progress
 from agent.stop_signal import Stop
 from commandline.broker_address import BrokerAddress
 from commandline.clock import utc_now
@@ -36,7 +37,8 @@ STAY_SECONDS: Final = 2.0
 POLL_SECONDS: Final = 0.1
 SHORT_CONNECTION_SECONDS: Final = 10.0
 SHORT_CONNECTIONS: Final = 3
-"""This many in a row suggest two agents that take over each other's session; few brokers report it."""
+"""This many in a row suggest two agents that take over each other's session; few brokers report it.
+The broker itself does not fail then: each attempt to connect again succeeds."""
 FOREIGN_RECEIPTS: Final = 3
 """This many receipts for runs that this agent does not know suggest a second device with its id."""
 SILENCE_SECONDS: Final = 180.0
@@ -52,6 +54,7 @@ class Publisher:
         outbox: its rows are deleted only when a receipt confirms them.
         secret_file: keeps the secret part of the client's name; None for a new secret.
         state_seconds: how often the agent's state is sent while nothing changes.
+        taken: the device's orders, which its state reports; None for a device that receives none.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class Publisher:
         outbox: Outbox,
         secret_file: Path | None = None,
         state_seconds: float = STATE_SECONDS,
+        *,
+        taken: OrdersTaken | None = None,
     ) -> None:
         self._broker = broker
         self._hosts = tuple(dict.fromkeys((broker.host, *broker.other_hosts)))
@@ -73,7 +78,8 @@ class Publisher:
         self._retry_at = 0.0
         self._stay_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
-        self._state_seconds = state_seconds
+        self.state_seconds = state_seconds
+        """How often the agent's state is sent while nothing changes."""
         self._state_due_at = 0.0
         self._secret = new_secret() if secret_file is None else kept_secret(secret_file)
         self._takeovers = TakeoverPatience()
@@ -84,6 +90,9 @@ class Publisher:
         self._short_connections = 0
         self._link: LinkState | None = None
         self._noted: tuple[LinkState, str | None] | None = None
+        self._taken = taken
+        self._orders: list[bytes] = []
+        self._taken_over_at = -inf
         self.occupation = ""
         """What the agent does while it measures nothing, for its state; a problem is more important."""
         self.delivered = 0
@@ -104,6 +113,20 @@ class Publisher:
     def connected(self) -> bool:
         """Whether the broker has accepted this agent, and the connection has not been lost since."""
         return self._ready_at is not None
+
+    @property
+    def seconds_since_takeover(self) -> float:
+        """Since when no other agent has taken this one's name at the broker; infinite if none ever has."""
+        return time.monotonic() - self._taken_over_at
+
+    def orders(self) -> list[bytes]:
+        """The messages of orders that came since the last call."""
+        orders, self._orders = self._orders, []
+        return orders + (self._uplink.orders() if self._uplink is not None else [])
+
+    def report_soon(self) -> None:
+        """Send the agent's state with the next step, since it has changed."""
+        self._state_due_at = 0.0
 
     @property
     def unanswered(self) -> int:
@@ -137,6 +160,13 @@ class Publisher:
         if uplink.phase == "lost":
             self._retry_later(uplink)
         self._note()
+
+    def between(self, progress: Progress) -> None:
+        """Step between two chunks of questions, or settle before a part of a run that takes minutes."""
+        if progress.stage is None:
+            self.step(progress)
+        else:
+            self.settle(progress)
 
     def settle(self, progress: Progress) -> None:
         """Step until the broker has this state, before minutes in which a connection is only kept alive.
@@ -225,6 +255,7 @@ class Publisher:
             encode_message(will),
             older=self._version.older,
             secret=self._secret,
+            orders=self._taken is not None,
         )
 
     def _welcome(self) -> None:
@@ -232,11 +263,14 @@ class Publisher:
         self.was_connected = True
         if self._version.older:
             self.notice = f"{self._broker} {OLDER_PROTOCOL}"
+        if self._uplink is not None and self._uplink.no_orders:
+            self.notice = self._uplink.no_orders
         self._ready_at = time.monotonic()
         self._version.welcomed()
         if self._short_connections < SHORT_CONNECTIONS:
             self.problem = None
-            self._link = None
+            missing = self._noted is not None and self._noted[0] == "no collector"
+            self._link = None if missing else "connected"
         self._sender.reconnected()
         self._sender.ask(self._device_id)
         self._state_due_at = 0.0
@@ -303,7 +337,7 @@ class Publisher:
         if time.monotonic() >= self._state_due_at and uplink.has_room:
             paused = progress is not None and progress.paused is not None
             self._publish_state(uplink, "degraded" if paused else "connected", progress)
-            self._state_due_at = time.monotonic() + self._state_seconds
+            self._state_due_at = time.monotonic() + self.state_seconds
         while uplink.has_room and (packed := self._sender.next(uplink.max_bytes)) is not None:
             uplink.send(packed)
 
@@ -326,11 +360,16 @@ class Publisher:
             answered=progress.answered if progress else None,
             selected=progress.selected if progress else None,
             temperature_celsius=progress.temperature_celsius if progress else None,
+            orders_revision=self._taken.revision if self._taken else None,
+            orders=self._taken.progress if self._taken else (),
         )
         uplink.announce(encode_message(message))
 
     def _retry_later(self, uplink: Uplink) -> None:
         self._uplink = None
+        self._orders += uplink.orders()
+        if uplink.link == "taken over":
+            self._taken_over_at = time.monotonic()
         if self._version.lost(wants_older=uplink.wants_older, silent=uplink.silent):
             self._retry_at = 0.0
             return
@@ -346,6 +385,7 @@ class Publisher:
                 self._retry_seconds = FIRST_RETRY_SECONDS
             self._ready_at = None
         else:
+            self._short_connections = 0
             after = self._hosts[(self._hosts.index(self._broker.host) + 1) % len(self._hosts)]
             self._broker = self._broker._replace(host=after)
         if self._short_connections >= SHORT_CONNECTIONS:

@@ -10,9 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-from agent.errors import NotDelivered
+from agent.errors import BadInput, NotDelivered
 from commandline.disk import PRIVATE, lock_if_possible, replacing
 from contract.codec import printable
+from contract.errors import Malformed, TooNew
+from contract.foreign.encodings import UTF8_MARK
+from contract.messages import MAX_MESSAGE_BYTES, Batch, decode_message
 
 LOCK_SECONDS: Final = 20.0
 """Longest wait for another agent that writes to the same file."""
@@ -22,21 +25,63 @@ def extend(path: Path, messages: Iterable[bytes]) -> None:
     """Append messages to a file, all or none; they are on the disk when this returns.
 
     The file is copied, extended and renamed over the old one, so a reader never sees half a run. One agent
-    does so at a time, and others wait for it. A link is followed.
+    does so at a time, and others wait for it. A link is followed. A file without a result is left alone.
 
     Raises:
-        NotDelivered: the file cannot be written, is not a plain file, or another program keeps it locked.
+        NotDelivered: the file cannot be written, holds something else than results, or another program keeps
+            it locked.
     """
     target = Path(os.path.realpath(path))
     try:
         with _locked(target) as old, replacing(target) as new:
+            _check_content(old)
             shutil.copyfileobj(old, new)
+            if not _ends_a_line(old):
+                new.write(b"\n")
             for message in messages:
                 new.write(message + b"\n")
     except OSError as error:
         raise NotDelivered(
             f"cannot write results to '{printable(str(path))}': {error.strerror}; they are kept in the outbox"
         ) from None
+
+
+def check_target(path: Path) -> None:
+    """Return if a path is free, or that of a results file: before hours of work, rather than after them.
+
+    Raises:
+        BadInput: something else is there, or it cannot be written.
+    """
+    try:
+        with os.fdopen(_open(Path(os.path.realpath(path)), create=False)[0], "rb") as file:
+            _check_content(file)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise BadInput(f"cannot write results to '{printable(str(path))}': {error.strerror}") from None
+
+
+def _check_content(file: IO[bytes]) -> None:
+    """Check that an open file is plain, and empty or begins with a result."""
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        raise OSError(errno.EINVAL, "not a plain file")
+    first = file.readline(MAX_MESSAGE_BYTES + 1).removeprefix(UTF8_MARK)
+    file.seek(0)
+    try:
+        if not first.strip() or isinstance(decode_message(first), Batch):
+            return
+    except TooNew:
+        return
+    except Malformed:
+        pass
+    raise OSError(errno.EINVAL, "it is not a results file: name another file")
+
+
+def _ends_a_line(file: IO[bytes]) -> bool:
+    if not file.seek(0, os.SEEK_END):
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 @contextmanager
@@ -60,13 +105,15 @@ def _locked(path: Path) -> Iterator[IO[bytes]]:
             return
 
 
-def _open(path: Path) -> tuple[int, bool]:
+def _open(path: Path, *, create: bool = True) -> tuple[int, bool]:
     """A descriptor to read and write, and whether the file was created."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # or a pipe would wait for its reader
     while True:
         try:
             return os.open(path, flags), False
         except FileNotFoundError:
+            if not create:
+                raise
             with suppress(FileExistsError):  # another agent was faster
                 return os.open(path, flags | os.O_CREAT | os.O_EXCL, PRIVATE), True
 

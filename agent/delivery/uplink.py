@@ -38,6 +38,8 @@ _POLL_SECONDS: Final = 0.05
 _MAX_TURNS: Final = 200
 _HEADER_BYTES: Final = 256
 """More than a PUBLISH packet takes besides its payload."""
+_MOST_ORDERS: Final = 16
+"""How many messages of orders are kept until they are read."""
 _TAKEN_OVER: Final = 0x8E
 _OLDER_PROTOCOL: Final = 0x84
 _NOT_LET_IN: Final = frozenset((0x86, 0x87, 0x8C))
@@ -55,6 +57,7 @@ class Uplink:
         older: use MQTT 3.1.1, in which a broker cannot give a reason when it refuses something.
         role: part of the client's name; a broker allows one client of a name at a time.
         secret: the part of the client's name that nobody else knows; None for a new one.
+        orders: whether to receive the device's orders, too.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Uplink:
         older: bool = False,
         role: str = "agent",
         secret: str | None = None,
+        orders: bool = False,
     ) -> None:
         self._broker = broker
         self._device_id = device_id
@@ -84,12 +88,15 @@ class Uplink:
         """The broker's limits; None until it has accepted this client."""
         self._client_id = client_id(f"{role}-{device_id}", secret or new_secret())
         self._callbacks = 0
-        self._receipts: list[bytes] = []
+        self._channels: tuple[Channel, ...] = ("receipts", "orders") if orders else ("receipts",)
+        self._received: dict[Channel, list[bytes]] = {channel: [] for channel in self._channels}
+        self.no_orders = ""
+        """Why the broker does not let this device read its orders, as one sentence; empty if it does."""
         self._acknowledgements = Acknowledgements()
         self._older = older
         self._last_error = ""
         self._dial_problem = ""
-        self._greeted_by = time.monotonic() + GREETING_SECONDS
+        self._greeted_by = 0.0
         self._client = self._new_client(will)
         self._dialling = threading.Thread(target=self._dial, daemon=True)
         self._dialling.start()
@@ -104,6 +111,7 @@ class Uplink:
                 self._lose(*never_made(self._broker, self._dial_problem))
                 return
             self.phase = "greeting"
+            self._greeted_by = time.monotonic() + GREETING_SECONDS
         for _ in range(_MAX_TURNS):
             if self.phase == "lost":
                 break
@@ -154,8 +162,16 @@ class Uplink:
 
     def receipts(self) -> list[bytes]:
         """The payloads of the receipts that came since the last call."""
-        receipts, self._receipts = self._receipts, []
-        return receipts
+        return self._taken("receipts")
+
+    def orders(self) -> list[bytes]:
+        """The payloads of the orders that came since the last call."""
+        return self._taken("orders")
+
+    def _taken(self, channel: Channel) -> list[bytes]:
+        payloads = self._received.get(channel, [])
+        self._received[channel] = []
+        return payloads
 
     def close(self) -> None:
         """Send what was published and then DISCONNECT, so that the broker does not publish the will.
@@ -261,7 +277,7 @@ class Uplink:
         self.connack = connack_of(properties, older=self._older)
         if (limit := self.connack.max_packet_bytes) is not None:
             self.max_bytes = min(self.max_bytes, limit - _HEADER_BYTES)
-        client.subscribe(topic(self._device_id, "receipts"), qos=1)
+        client.subscribe([(topic(self._device_id, channel), 1) for channel in self._channels])
 
     def _on_subscribe(
         self, client: Client, _: object, mid: int, reasons: list[ReasonCode], properties: Properties | None
@@ -274,6 +290,10 @@ class Uplink:
             )
         else:
             self.phase = "ready"
+            if any(reason.is_failure for reason in reasons[1:]):
+                self.no_orders = (
+                    f"{self._broker} does not let '{self._device_id}' read its orders: {reasons[1]}"
+                )
 
     def _on_publish(
         self, client: Client, _: object, mid: int, reason: ReasonCode, properties: Properties | None
@@ -284,7 +304,11 @@ class Uplink:
 
     def _on_message(self, client: Client, _: object, message: MQTTMessage) -> None:
         self._callbacks += 1
-        self._receipts.append(bytes(message.payload))
+        for channel, payloads in self._received.items():
+            if message.topic == topic(self._device_id, channel):
+                payloads.append(bytes(message.payload))
+        if "orders" in self._received:
+            del self._received["orders"][:-_MOST_ORDERS]  # each list replaces the one before
 
     def _on_disconnect(
         self,

@@ -17,11 +17,12 @@ from agent.outbox.outbox_file import OutboxFile
 from agent.outbox.receipted import WRITTEN_ELSEWHERE, Confirmed, KeptRun, Receipted
 from agent.outbox.room import delete_oldest, delete_past_runs, delete_receipted
 from agent.outbox.rows import Added, Place, Row, add
+from agent.outbox.run_ends import run_end, waits_for
 from agent.outbox.schema import ROW_BYTES, SIZE, WAITING
 from agent.outbox.summary import LinkState, RefusedRecords, Summary, refused, summary
-from contract.codec import encode
+from contract.codec import encode, printable
 from contract.messages import Epochs, SeqRange, SeqRanges, Stream
-from contract.records import Record
+from contract.records import Record, RunFinished
 from contract.version import FORMAT_VERSION
 
 DEFAULT_LIMIT_BYTES: Final = 64 * 1_048_576
@@ -71,6 +72,17 @@ class Outbox:
     ) -> None:
         self._file.close()
 
+    @property
+    def missing(self) -> str | None:
+        """The beginning of a sentence if the file was moved, deleted or replaced since it was opened.
+
+        It stays open, and what waits in it can still be delivered, but it is lost with this process.
+        """
+        if self._file.is_in_place:
+            return None
+        path = printable(str(self._file.path))
+        return f"the outbox '{path}' was moved, deleted or replaced while it was in use"
+
     def begin(self, run_id: str, device_id: str, identity: str) -> Place:
         """Add a new run, without records."""
         with self._file.writing() as db:
@@ -94,6 +106,19 @@ class Outbox:
                 (identity, FORMAT_VERSION),
             ).fetchall()
         return next((Place(*row) for row in found if row[0] not in besides), None)
+
+    def run_end(self, identity: str) -> RunFinished | None:
+        """The last record of the latest run of this identity; None if it was not measured to its end.
+
+        None as well if it is delivered and deleted.
+        """
+        with self._file.reading() as db:
+            return run_end(db, identity)
+
+    def waits_for(self, order: str) -> bool:
+        """Whether a record of an order's runs waits for a receipt."""
+        with self._file.reading() as db:
+            return waits_for(db, order)
 
     def unfinished_of_older_versions(self) -> list[Place]:
         """The places of unfinished runs whose records have an older format."""

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from agent.outbox.schema import check_header, prepare, translated
 
+_Inode = tuple[int, int] | None
+"""What identifies a file; None if there is none."""
+
 
 class OutboxFile:
     """The only connection to an outbox file that writes.
@@ -26,6 +29,7 @@ class OutboxFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._files: tuple[_Inode, ...] = ()
         check_header(path)
         with translated(path):
             self._db = sqlite3.connect(path, isolation_level=None)
@@ -46,7 +50,13 @@ class OutboxFile:
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
             prepare(self._db, self.path)
+        self._files = self._found()
         return self._db
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file and its log are still at their paths; if not, closing them loses them."""
+        return self._found() == self._files
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -72,3 +82,14 @@ class OutboxFile:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _found(self) -> tuple[_Inode, ...]:
+        return tuple(map(_inode, (self.path, self.path.with_name(f"{self.path.name}-wal"))))
+
+
+def _inode(path: Path) -> _Inode:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

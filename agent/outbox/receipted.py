@@ -12,12 +12,15 @@ import sqlite3
 from typing import Final, NamedTuple
 
 from agent.outbox.schema import WAITING
+from contract.codec import cut
 from contract.fields import MAX_INT
 from contract.messages import MAX_EPOCHS, MAX_RECEIPT_RANGES, Epochs, SeqRanges, Stream, parting
 from contract.seq_ranges import below, minus, ranges_of, union
 
 MOST_KEPT_RUNS: Final = 256
 """Of how many runs, the latest ones, a collector is asked whether it still has them."""
+MOST_REASON_CHARS: Final = 300
+"""The longest reason that is kept; a collector's are no longer."""
 WRITTEN_ELSEWHERE: Final = (
     "another board has a copy of this state folder, or the folder was put back to an older copy: a collector "
     "has other records of this run; give each board a state folder of its own"
@@ -89,11 +92,14 @@ class Receipted:
         return Confirmed(taken, named, bool(minus(latest, named)), again, elsewhere)
 
     def set_aside(self, run_id: str, first_seq: int, last_seq: int, reason: str) -> None:
-        """Keep waiting records with the reason why nobody takes them, and do not send them again."""
+        """Keep waiting records with the reason why nobody takes them, and do not send them again.
+
+        Each record has a copy of the reason, so no more than its beginning is kept.
+        """
         self._db.execute(
             "UPDATE records INDEXED BY waiting_of_run SET refused = ? "  # noqa: S608  # our own words
             f"WHERE run_id = ? AND seq BETWEEN ? AND ? AND {WAITING}",
-            (reason, run_id, first_seq, last_seq),
+            (cut(reason, MOST_REASON_CHARS), run_id, first_seq, last_seq),
         )
 
     def epochs(self, run_id: str) -> Epochs:

@@ -11,6 +11,7 @@ from agent.errors import OutboxDamaged, OutboxFull, StateUnusable
 from commandline.disk import PRIVATE
 from commandline.sqlite.errors import primary_code
 from contract.codec import printable
+from contract.foreign.encodings import SQLITE
 
 ROW_BYTES: Final = 120
 """Roughly what a record takes besides its body, with its index entry."""
@@ -88,7 +89,6 @@ _OF_THE_SYSTEM: Final = frozenset(
     }
 )
 """Errors that say nothing about the file's content. All statements are our own, so every other one does."""
-_MAGIC: Final = b"SQLite format 3\0"
 _LAYOUTS: Final = (b"\1", b"\2")
 """How the file may be written and read, its bytes 18 and 19: with a journal, or with a write-ahead log."""
 
@@ -107,7 +107,7 @@ def check_header(path: Path) -> None:
             head = file.read(20)
     except OSError as error:
         raise StateUnusable(f"the outbox {shown} cannot be used: {error.strerror}") from None
-    if head and (head[:16] != _MAGIC or head[18:19] not in _LAYOUTS or head[19:20] not in _LAYOUTS):
+    if head and (head[:16] != SQLITE or head[18:19] not in _LAYOUTS or head[19:20] not in _LAYOUTS):
         raise OutboxDamaged(f"the outbox {shown} is damaged: it does not begin as a database")
 
 

@@ -1,6 +1,5 @@
 """The folder where the agent keeps what must outlive it: the outbox and the device's id."""
 
-import os
 import platform
 import re
 import secrets
@@ -16,7 +15,9 @@ from agent.outbox.folder_lock import locked
 from agent.outbox.outbox import DEFAULT_LIMIT_BYTES, Outbox, WhenFull
 from agent.outbox.summary import device_ids
 from agent.stop_signal import Stop
+from commandline.counted import counted
 from commandline.disk import write_whole
+from commandline.user_folder import user_folder
 from contract import device
 from contract.codec import printable
 from contract.errors import Malformed
@@ -128,7 +129,8 @@ def opened_state(
     Raises:
         BadInput: the device id is not valid, or results of another device wait here.
         StateBusy: another agent works here.
-        StateUnusable: the folder or the outbox cannot be used.
+        StateUnusable: the folder or the outbox cannot be used, or the outbox was moved or deleted meanwhile
+            while results waited in it.
     """
     folder = StateFolder(path)
     with (
@@ -143,7 +145,20 @@ def opened_state(
                 f"results of the device '{other}' wait in {folder.shown}: deliver them with "
                 f"--device-id {other}, or name another --state-dir"
             )
-        yield OpenedState(folder.path, own_id, outbox, stop)
+        try:
+            yield OpenedState(folder.path, own_id, outbox, stop)
+        finally:
+            _check_nothing_is_lost(outbox)
+
+
+def _check_nothing_is_lost(outbox: Outbox) -> None:
+    """Raise StateUnusable if results wait in an outbox that ends with this process."""
+    missing = outbox.missing
+    if missing is not None and (pending := outbox.pending()):
+        lost = counted(pending, "result that was not delivered is", "results that were not delivered are")
+        raise StateUnusable(
+            f"{missing}: {lost} lost; leave the state folder alone while an agent works with it"
+        )
 
 
 def _open_outbox(path: Path, say: Callable[[str], None], limit_bytes: int, when_full: WhenFull) -> Outbox:
@@ -186,8 +201,7 @@ def _checksum(own_id: str) -> str:
 
 def default_folder() -> Path:
     """Return the user's state folder, `distilbench` in the user's state home; it may not exist yet."""
-    home = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(home) if home.startswith("/") else Path.home() / ".local" / "state") / "distilbench"
+    return user_folder("XDG_STATE_HOME", ".local/state") / "distilbench"
 
 
 def checked_device_id(text: str) -> str:

@@ -17,6 +17,7 @@ from contract.errors import Malformed
 
 LinkState = Literal[
     "never tried",
+    "connected",
     "delivering",
     "no collector",
     "unreachable",

@@ -49,7 +49,7 @@ class History:
         self._file = folder / HISTORY_FILE
         try:
             self._content = msgspec.json.decode(self._file.read_bytes(), type=_Content)
-        except (OSError, ValueError):  # damaged: no JSON, another shape, or bytes that are not UTF-8
+        except (OSError, ValueError, RecursionError):  # damaged: no JSON of this shape, or no UTF-8
             self._content = _Content()
 
     def pace(self, plan: Plan) -> Pace | None:

@@ -74,6 +74,15 @@ class Load(NamedTuple):
     rounds: int = 1
 
 
+class OrderStep(NamedTuple):
+    """The place of a run in an order of the collector."""
+
+    order: str
+    """The order's id."""
+    number: int
+    """Counts the order's steps, over all its rounds. The same run in another round is another run."""
+
+
 class Plan(NamedTuple):
     """What one run measures, and how."""
 
@@ -91,12 +100,20 @@ class Plan(NamedTuple):
     """Load the bundle even if it is estimated not to fit."""
     canaries: tuple[Question, ...] = ()
     """Questions that are asked before the first round and count in no number."""
+    step: OrderStep | None = None
+    """Which step of which order the run is; None for a run that somebody started on the device."""
+    nested: bool = False
+    """Whether the questions are in the order of `agent.planning.rounds.nested`."""
 
     @property
     def identity(self) -> str:
-        """A hash of device, software, bundle, questions and settings; only a run of equal hash is resumed."""
+        """A hash of all that decides a run, and of the order it belongs to; only an equal one is resumed."""
         device = (self.device.device_id, self.device.hardware_class, self.device.versions)
-        parts = (device, self.bundle.sha256, self.question_set, self.settings)
+        parts: tuple[object, ...] = (device, self.bundle.sha256, self.question_set, self.settings)
+        if self.nested:
+            parts = (*parts, "nested")
+        if self.step is not None:
+            parts = (*parts, self.step)
         return hashlib.sha256(encode(parts)).hexdigest()
 
     @property

@@ -1,72 +1,32 @@
-"""A plan: TOML that names the runs to measure, how often, and how cool the machine has to be in between.
+"""Reads a plan of runs, whose paths are relative to its folder, and keeps how far it is.
 
-    every-hours = 168
-    rounds = 3
-
-    [[run]]
-    bundles = ["bundles/minilm-l6-fp32", "bundles/minilm-l6-int8"]
-    questions = "dev-v1.1.json"
-    threads = [1, 4]
-
-A key of `[[run]]` is an option of `agent run` without its dashes; a list means one run with each of its
-values. A list of bundles is one run that measures all of them, as `agent run A B` does. The plan's own rounds
-are interleaved: every run once, then every run again. Paths are relative to the plan's folder. The command
-checks the values of options: see `agent/commands/run_plan.py`.
+The command checks the values of options: see `agent/commands/run_plan.py`.
 """
 
 import hashlib
-import itertools
 import json
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
 from agent.errors import BadInput, StateUnusable
 from agent.outbox.damage import move_aside
-from commandline.disk import write_whole
+from commandline.disk import decoded, write_whole
 from contract.codec import decode_json, printable
-from contract.config import MAX_CONFIG_BYTES, Value, check_key, decode_toml
+from contract.config import MAX_CONFIG_BYTES
 from contract.errors import Malformed
 from contract.fields import Count
+from contract.orders.plan import NAMES, RunValues, Schedule, Timing, decode_schedule
 
-MAX_RUNS: Final = 10_000
-BUNDLES: Final = "bundles"
-_NEEDED: Final = (BUNDLES, "questions")
-_PATHS: Final = (*_NEEDED, "canary")
 _CLOCK_STEP: Final = timedelta(minutes=10)
 """A clock that is right does not go back further than this."""
 
-RunValues = dict[str, Value | tuple[Value, ...]]
-"""The values of one run by key; several bundles are a tuple."""
-
-
-class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """The keys of a plan besides its runs."""
-
-    every_hours: float | None = None
-    """Hours from one start of the plan to the next; None to work through it once."""
-    rounds: int = 1
-    cool_down_minutes: float = 15.0
-    """The longest wait between two runs; 0 for none."""
-    cool_down_celsius: float = 3.0
-    """The next run starts when the machine is at most this much warmer than idle."""
-    idle_celsius: float | None = None
-    """Temperature of the idle machine; None for the temperature when the plan starts."""
-
-
-class Schedule(msgspec.Struct, frozen=True):
-    """What a plan asks for."""
-
-    timing: Timing
-    runs: tuple[RunValues, ...]
-    """The values of each run by key, in the order of one round; `bundles` and `questions` are whole paths."""
-
 
 def read_schedule(path: Path, options: Collection[str]) -> Schedule:
-    """Read a plan.
+    """Read a plan; the bundles, questions and canaries of its runs become whole paths.
 
     Args:
         path: the file.
@@ -75,63 +35,23 @@ def read_schedule(path: Path, options: Collection[str]) -> Schedule:
     Raises:
         BadInput: it cannot be read, has an unknown key or a value of a wrong kind.
     """
-    shown = f"'{printable(str(path))}'"
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_CONFIG_BYTES + 1)
-    except OSError as error:
-        raise BadInput(f"cannot read the plan {shown}: {error.strerror}") from None
-    try:
-        return _schedule(decode_toml(data, "plan"), path.absolute().parent, options)
-    except Malformed as error:
-        raise BadInput(f"{shown}: {error}") from None
+    schedule = decoded(
+        path, MAX_CONFIG_BYTES + 1, "plan", lambda data: decode_schedule(data, options), BadInput
+    )
+    folder = path.absolute().parent
+    return Schedule(schedule.timing, tuple(_with_paths(run, folder) for run in schedule.runs))
 
 
-def _schedule(tables: dict[str, Any], folder: Path, options: Collection[str]) -> Schedule:
-    runs = tables.pop("run", None)
-    names = {field.encode_name for field in msgspec.structs.fields(Timing)}
-    for key in tables:
-        check_key(key, {*names, "run"}, "plan")
-    try:
-        timing = msgspec.convert(tables, Timing)
-    except msgspec.ValidationError as error:
-        raise Malformed(f"plan: {error}") from None
-    if timing.rounds < 1 or timing.cool_down_minutes < 0 or (timing.every_hours or 1) <= 0:
-        raise Malformed("plan: rounds must be at least 1, every-hours above 0, cool-down-minutes at least 0")
-    if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs) or not runs:
-        raise Malformed("plan: it has no [[run]] with bundles and questions")
-    single = tuple(one for run in runs for one in _runs(run, folder, options))
-    if len(single) * timing.rounds > MAX_RUNS:
-        raise Malformed(
-            f"plan: it has {len(single) * timing.rounds} runs, but at most {MAX_RUNS} are allowed"
-        )
-    return Schedule(timing, single)
-
-
-def _runs(run: dict[str, Any], folder: Path, options: Collection[str]) -> list[RunValues]:
-    """The runs of a table, one for each combination of its lists' values; the bundles stay together."""
-    for key in run:
-        check_key(key, {*_NEEDED, *options}, "plan: [[run]]")
-    for key in _NEEDED:
-        if not run.get(key):
-            raise Malformed(f"plan: a [[run]] has no {key!r}")
-    choices = [_choices(key, value, folder) for key, value in run.items()]
-    return [dict(zip(run, picked, strict=True)) for picked in itertools.product(*choices)]
-
-
-def _choices(key: str, value: Any, folder: Path) -> Sequence[Value | tuple[Value, ...]]:
-    values: Sequence[Any] = value if isinstance(value, list) else [value]
-    if not values:
-        raise Malformed(f"plan: {key!r} is an empty list")
-    for one in values:
-        if not isinstance(one, str | int | float | bool):
-            raise Malformed(f"plan: {key!r} must be a text, a number, true or false, or a list of those")
-        if key in _PATHS and isinstance(one, bool):
-            raise Malformed(f"plan: {key!r} must be a path or a list of paths")
-    if key not in _PATHS:
-        return values
-    paths = tuple(str(folder / str(one)) for one in values)
-    return [paths] if key == BUNDLES else paths
+def _with_paths(run: RunValues, folder: Path) -> RunValues:
+    found: RunValues = {}
+    for key, value in run.items():
+        if key not in NAMES:
+            found[key] = value
+        elif isinstance(value, tuple):
+            found[key] = tuple(str(folder / str(name)) for name in value)
+        else:
+            found[key] = str(folder / str(value))
+    return found
 
 
 class Position(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 from agent.bundles.bundle import Bundle
 from agent.outbox.outbox import WhenFull
 from agent.planning.canaries import read_canaries
+from agent.planning.limits import Limits
 from agent.planning.plan import Load, Plan, Questions, RuntimeOptions, plan_run, settings_for
 from contract.device import Device
 
@@ -17,8 +18,8 @@ class RunRequest(NamedTuple):
     question_file: Path
     answerable_only: bool
     """Leave out the questions of `question_file` that have no answer."""
-    limit: int | None
-    """Number of questions to ask; None for all."""
+    limits: Limits
+    """Number of questions to ask each bundle."""
     canary_file: Path | None
     """File with the canaries; None for none."""
     seed: int
@@ -52,7 +53,7 @@ class RunRequest(NamedTuple):
         """
         settings = settings_for(
             bundle,
-            limit=self.limit,
+            limit=self.limits.of(bundle),
             seed=self.seed,
             threads=None if self.threads == "auto" else self.threads,
             warmup=self.warmup,

@@ -3,21 +3,17 @@
 A machine is now faster, now slower, for minutes. In each round every run of a command has its turn with a
 fresh worker and the same share of the questions, so that such a change meets all of them. The shares are
 consecutive slices of the seed's order: whatever ends a run early, it has asked the first ones of that order.
+Only if the runs of a command ask different numbers of questions, their shares are not slices; see `nested`.
 """
 
 import hashlib
-from typing import Final
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from agent.planning.plan import Plan
+from commandline.estimation.rounds import rounds_for, warmup_questions
 from contract.records import Settings
-
-LEAST_QUESTIONS: Final = 10
-"""A round has at least this many questions; otherwise it would be mostly loading and warming up."""
-LATER_WARMUP: Final = 3
-"""After a run's first round, its worker warms up with this part of the questions of the first warm-up."""
-LEAST_WARMUP: Final = 2
 
 
 def planned(settings: Settings, selected: int) -> int:
@@ -30,16 +26,33 @@ def planned(settings: Settings, selected: int) -> int:
     return max(selected, settings.min_queries)
 
 
-def rounds_for(wanted: int, questions: int) -> int:
-    """How many of the wanted rounds have enough questions each; at least 1."""
-    return max(1, min(wanted, questions // LEAST_QUESTIONS))
+def with_possible_rounds(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans of one command with as many of their rounds as have enough questions in each run."""
+    possible = min(rounds_for(p.settings.rounds, planned(p.settings, len(p.questions))) for p in plans)
+    return [plan._replace(settings=replace(plan.settings, rounds=possible)) for plan in plans]
 
 
-def with_possible_rounds(plan: Plan) -> Plan:
-    """The plan with as many of its rounds as have enough questions."""
-    settings = plan.settings
-    possible = rounds_for(settings.rounds, planned(settings, len(plan.questions)))
-    return plan._replace(settings=replace(settings, rounds=possible))
+def nested(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans of one command so that two runs ask the same questions in the same round.
+
+    Times are compared within a round, question by question. If the runs ask different numbers of questions,
+    their slices would have nothing in common after the first round. Then round k of R asks the questions k,
+    k + R, k + 2R, … of the seed's order: those of a shorter run are among those of a longer one. A run that
+    ends early has not asked the first questions of the seed's order then.
+
+    Args:
+        plans: with equal settings, except for the limit.
+    """
+    rounds = plans[0].settings.rounds
+    if rounds == 1 or len({len(plan.questions) for plan in plans}) == 1:
+        return list(plans)
+    return [
+        plan._replace(
+            questions=tuple(one for first in range(rounds) for one in plan.questions[first::rounds]),
+            nested=True,
+        )
+        for plan in plans
+    ]
 
 
 class Shares:
@@ -47,8 +60,8 @@ class Shares:
 
     Args:
         questions: how many are planned.
-        rounds: how many rounds share them. Further rounds have the size of the largest share. A single round
-            has no end of its own.
+        rounds: how many rounds share them; if that leaves a rest, the first rounds have one more. Further
+            rounds have the size of the largest share. A single round has no end of its own.
     """
 
     def __init__(self, questions: int, rounds: int) -> None:
@@ -59,9 +72,9 @@ class Shares:
         """The number of questions asked at the end of a round, over all rounds so far; None for no end."""
         if self._rounds == 1:
             return None
+        share, larger = divmod(self._questions, self._rounds)
         further = max(0, number + 1 - self._rounds)
-        shared = min(number + 1, self._rounds) * self._questions // self._rounds
-        return shared + further * -(-self._questions // self._rounds)
+        return (number + 1) * share + min(number + 1, larger) + (further if larger else 0)
 
     def round_of(self, asked: int) -> int:
         """The number of the round that the next question belongs to, after this many questions."""
@@ -78,8 +91,7 @@ def warmup_of(settings: Settings, *, first: bool) -> int:
         settings: of the run.
         first: whether it is the run's first worker in this process.
     """
-    full = settings.warmup_questions
-    return full if first else min(full, max(LEAST_WARMUP, full // LATER_WARMUP))
+    return warmup_questions(settings.warmup_questions, first=first)
 
 
 def turns(runs: int, seed: int, number: int) -> list[int]:

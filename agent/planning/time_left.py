@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from statistics import fmean
 
-from agent.progress import about
+from commandline.estimation.duration import about
 
 
 def time_left(taken: Mapping[int, float], runs: int, done: int, total: int) -> str:

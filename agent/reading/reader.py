@@ -140,7 +140,7 @@ class Reader:
             raise Unanswerable(NOT_FINITE)
         if len(best.text) > MAX_ANSWER_CHARS:
             raise Unanswerable(
-                f"the answer has {len(best.text)} characters, but at most {MAX_ANSWER_CHARS} are kept"
+                f"the answer has {len(best.text)} characters, and at most {MAX_ANSWER_CHARS} are allowed"
             )
         return best
 

@@ -1,26 +1,29 @@
 """Measures the bundles of one command: in each round, every bundle has its turn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-from agent.bundles.bundle import describe
+from agent.bundles.bundle import Bundle, describe
 from agent.delivery.destination import Delivery, Destination, ResultFile, Say, delivering
 from agent.errors import OutboxFull
 from agent.machine.device import inspect_device
 from agent.machine.remarks import remarks
 from agent.outbox.interrupted import end_runs_of_older_versions
 from agent.outbox.state_folder import OpenedState, opened_state
-from agent.planning.plan import Plan, read_questions
+from agent.planning.plan import OrderStep, Plan, Questions, read_questions
 from agent.planning.request import RunRequest
-from agent.planning.rounds import LEAST_QUESTIONS, planned, with_possible_rounds
-from agent.progress import Progress, about
+from agent.planning.rounds import nested, planned, with_possible_rounds
+from agent.progress import Progress
 from agent.running.progress_line import ProgressLine
 from agent.running.runs import Runs
 from agent.running.thread_trial import with_fastest_threads
 from agent.stopping.stop_rule import hopeless
 from agent.systemd_notify import Service
 from commandline.counted import counted
+from commandline.estimation.duration import about
+from commandline.estimation.rounds import LEAST_QUESTIONS
 from commandline.outcome_text import outcome_lines
 from commandline.program.messages import Problem
 from contract.codec import printable
@@ -54,34 +57,84 @@ def measure(
         NotDelivered: results stay in the outbox because their destination cannot be reached or refuses them.
         Stopped: a signal came; what was measured is in the outbox, and the same request continues it.
     """
-    bundles = [describe(bundle) for bundle in request.bundles]
-    questions = read_questions(request.question_file, answerable_only=request.answerable_only, say=say)
+    named = read_named(request, say)
     with opened_state(
         state_dir, device_id, say, limit_bytes=request.outbox_bytes, when_full=request.when_full
     ) as state:
-        device = inspect_device(state.device_id, hardware_class)
-        warnings = tuple(remark.sentence for remark in remarks())
-        plans = [request.plan(device, bundle, questions, warnings) for bundle in bundles]
-        plans = _in_possible_rounds(plans, say)
-        with suppress(OutboxFull):  # a later command ends them
-            end_runs_of_older_versions(state.outbox)
-        undecided = hopeless(plans[0].settings, len(plans[0].questions))
-        for sentence in warnings if undecided is None else (*warnings, undecided):
-            say(Problem(f"warning: {sentence}"))
-        if request.threads == "auto":
-            plans = [_with_fastest_threads(plan, state, say) for plan in plans]
+        plans = plans_of(request, named, state, hardware_class, say)
         with delivering(where, state, say) as delivery:
             finished = measure_all(plans, state, delivery, say, resume=request.resume)
             state.stop.check()
-        if pending := state.outbox.pending():
+        if state.outbox.missing is None and (pending := state.outbox.pending()):
             say(_waiting(pending, state.folder, where))
     return any(last.status == "failed" for last in finished)
 
 
-def _with_fastest_threads(plan: Plan, state: OpenedState, say: Say) -> Plan:
+class Named(NamedTuple):
+    """What a request names: its bundles, described, and its questions."""
+
+    bundles: tuple[Bundle, ...]
+    questions: Questions
+
+
+def read_named(request: RunRequest, say: Say) -> Named:
+    """Read what a request names.
+
+    Raises:
+        BadInput: a bundle or the question file cannot be used.
+    """
+    bundles = tuple(describe(bundle) for bundle in request.bundles)
+    request.limits.check(bundles)
+    return Named(
+        bundles, read_questions(request.question_file, answerable_only=request.answerable_only, say=say)
+    )
+
+
+def plans_of(
+    request: RunRequest,
+    named: Named,
+    state: OpenedState,
+    hardware_class: str | None,
+    say: Say,
+    step: OrderStep | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> list[Plan]:
+    """The plan for each bundle of a request; prints what speaks against measuring now.
+
+    Args:
+        request: what to measure.
+        named: what it names.
+        state: the state folder.
+        hardware_class: the class that the user chose; None for the detected one.
+        say: prints a sentence for the user.
+        step: which step of which order it is; None if it is none.
+        meanwhile: called between the turns of a trial of threads.
+
+    Raises:
+        BadInput: the canaries cannot be used, or a manifest does not fit into a message.
+        StateUnusable: the result of a trial of threads cannot be saved.
+        Stopped: a signal came.
+    """
+    device = inspect_device(state.device_id, hardware_class)
+    warnings = tuple(remark.sentence for remark in remarks())
+    plans = [request.plan(device, bundle, named.questions, warnings) for bundle in named.bundles]
+    plans = [plan._replace(step=step) for plan in nested(_in_possible_rounds(plans, say))]
+    with suppress(OutboxFull):  # a later command ends them
+        end_runs_of_older_versions(state.outbox)
+    fewest = min(plans, key=lambda plan: len(plan.questions))
+    undecided = hopeless(fewest.settings, len(fewest.questions))
+    for sentence in warnings if undecided is None else (*warnings, undecided):
+        say(Problem(f"warning: {sentence}"))
+    if request.threads == "auto":
+        plans = [_with_fastest_threads(plan, state, say, meanwhile) for plan in plans]
+    return plans
+
+
+def _with_fastest_threads(plan: Plan, state: OpenedState, say: Say, meanwhile: Callable[[], None]) -> Plan:
     line = ProgressLine(state.outbox.pending, say)
 
     def show(doing: str, seconds_left: float | None) -> None:
+        meanwhile()
         trial = Progress("", plan.title, 0, 0, (), temperature_celsius=None, stage=doing)
         line.draw(trial._replace(seconds_left=seconds_left))
 
@@ -101,11 +154,12 @@ def _waiting(pending: int, folder: Path, where: Destination) -> str:
 
 
 def _in_possible_rounds(plans: Sequence[Plan], say: Say) -> list[Plan]:
-    """The plans with fewer rounds if their questions are too few; they all ask the same questions."""
-    possible = [with_possible_rounds(plan) for plan in plans]
+    """The plans with fewer rounds if the questions of one are too few."""
+    possible = with_possible_rounds(plans)
     wanted, rounds = plans[0].settings.rounds, possible[0].settings.rounds
     if rounds < wanted:
-        asked = counted(planned(plans[0].settings, len(plans[0].questions)), "question")
+        fewest = min(planned(plan.settings, len(plan.questions)) for plan in plans)
+        asked = counted(fewest, "question")
         least = counted(LEAST_QUESTIONS, "question")
         say(f"{asked} in {counted(rounds, 'round')} instead of {wanted}: a round has at least {least}")
     return possible
@@ -130,10 +184,10 @@ def measure_all(
     service = Service()
     service.ready()
     paused: str | None = None
-    known = advised = False
+    known = advised = warned = False
 
     def between(progress: Progress) -> None:
-        nonlocal paused, known, advised
+        nonlocal paused, known, advised, warned
         progress = progress._replace(seconds_left=runs.seconds_left)
         if progress.seconds_left is not None and not known:
             tell(f"{about(progress.seconds_left)} left")
@@ -141,6 +195,9 @@ def measure_all(
         if not advised and (sentence := runs.advice) is not None:
             tell(sentence)
             advised = True
+        if not warned and (missing := state.outbox.missing) is not None:
+            tell(Problem(f"{missing}: results can be delivered until this command ends, and are lost then"))
+            warned = True
         line.draw(progress)
         service.alive(f"{progress.name}: {progress.how_far}{progress.left}")
         delivery.between(progress)

@@ -7,19 +7,19 @@ from statistics import fmean, median, variance
 from typing import Final, NamedTuple
 
 from agent.machine.remarks import LOOK_SECONDS
-from agent.planning.detection import (
+from agent.planning.history import Pace
+from agent.planning.plan import Plan
+from agent.planning.rounds import planned, warmup_of
+from agent.running.round import Round
+from agent.stopping.rate_search import RateSearch, steps
+from commandline.counted import counted
+from commandline.estimation.detection import (
     ASSUMED_SPREAD,
     narrowest_transfer,
     smallest_f1_difference,
     smallest_time_difference,
 )
-from agent.planning.history import Pace
-from agent.planning.plan import Plan
-from agent.planning.rounds import planned, warmup_of
-from agent.progress import about
-from agent.running.round import Round
-from agent.stopping.rate_search import RateSearch, steps
-from commandline.counted import counted
+from commandline.estimation.duration import about
 from contract.records import Settings
 from contract.scenarios import SERVER, SINGLE_STREAM
 
@@ -109,12 +109,15 @@ def advice(plans: Sequence[Plan], paces: Sequence[Pace | None]) -> str | None:
     """How long all questions of the file take, and how long a part of them that tells nearly as much.
 
     Args:
-        plans: one per bundle; they differ in nothing else.
+        plans: one per bundle; they differ at most in how many questions they ask.
         paces: of each bundle, as far as known.
 
     Returns:
-        None if that is not known, if all are asked soon anyway, or if the run does not ask one by one.
+        None if that is not known, if all are asked soon anyway, if the run does not ask one by one, or if
+        the bundles have different limits, which somebody has thought about.
     """
+    if len({len(one.questions) for one in plans}) > 1:
+        return None
     plan, known = plans[0], [pace for pace in paces if pace is not None]
     questions, asked = plan.question_set.total, min(len(plan.questions), ENOUGH_QUESTIONS)
     if plan.settings.scenario != SINGLE_STREAM or len(known) < len(plans) or asked < ENOUGH_QUESTIONS:
@@ -142,7 +145,7 @@ def announcement(plans: Sequence[Plan], seconds: float | None, spread: float | N
     """What a command will do, how long that takes and what it can detect, in sentences.
 
     Args:
-        plans: one per bundle; they differ in nothing else.
+        plans: one per bundle; they differ at most in how many questions they ask.
         seconds: about how long it takes; None if that is not known yet.
         spread: standard deviation between rounds of earlier commands; None if none is known.
     """
@@ -150,20 +153,22 @@ def announcement(plans: Sequence[Plan], seconds: float | None, spread: float | N
 
 
 def _work(plans: Sequence[Plan]) -> str:
-    settings, selected = plans[0].settings, len(plans[0].questions)
+    settings = plans[0].settings
     bundles = counted(len(plans), "bundle")
-    asked = planned(settings, selected)
+    numbers = [planned(one.settings, len(one.questions)) for one in plans]
+    fewest, asked = min(numbers), max(numbers)
     if settings.rounds > 1:
         how = "take turns in" if len(plans) > 1 else "in"
-        share, further = divmod(asked, settings.rounds)
-        questions = f"{share} or {share + 1}" if further else f"{share}"
-        return f"{bundles} {how} {settings.rounds} rounds of {questions} questions"
+        least, most = fewest // settings.rounds, -(-asked // settings.rounds)
+        apart = f" or {most}" if most == least + 1 else "" if most == least else f" to {most}"
+        return f"{bundles} {how} {settings.rounds} rounds of {least}{apart} questions"
     order = ", one after the other" if len(plans) > 1 else ""
     if settings.scenario == SERVER:
         return f"{bundles}{order}, {counted(steps(settings), 'rate')}"
     if settings.max_seconds is not None and settings.min_seconds == settings.max_seconds:
         return f"{bundles}{order}"
-    return f"{bundles}{order}, {counted(asked, 'question')}"
+    questions = counted(asked, "question") if asked == fewest else f"{fewest} to {asked} questions"
+    return f"{bundles}{order}, {questions}"
 
 
 def _duration(settings: Settings, seconds: float | None) -> str:
@@ -187,7 +192,7 @@ def _detectable(plans: Sequence[Plan], spread: float | None) -> list[str]:
     else:
         source = "between rounds assumed" if spread is None else "between rounds of earlier commands"
         time = f"{smallest:.1%} ({known:.1%} {source})"
-    asked = len(plans[0].questions)
+    asked = min(len(plan.questions) for plan in plans)
     points = 100 * smallest_f1_difference(asked)
     return [
         f"detectable difference in time: {time.replace('%', ' %')}",

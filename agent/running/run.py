@@ -287,7 +287,6 @@ class Run:
     ) -> None:
         temperatures = (one.temperature_celsius for one in reversed(self._rounds))
         rounds = self._plan.settings.rounds
-        number = f"round {self._number + 1}" + (f" of {rounds}" if self._number < rounds else "")
         self._between(
             Progress(
                 run_id=self.run_id,
@@ -299,6 +298,6 @@ class Run:
                 paused=paused,
                 stage=stage,
                 preparing=preparing,
-                round=number if rounds > 1 else None,
+                place=(self._number + 1, rounds) if rounds > 1 else None,
             )
         )

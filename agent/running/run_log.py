@@ -75,8 +75,12 @@ class RunLog:
         self._outbox = outbox
         self._wait = wait
         unfinished = outbox.unfinished(plan.identity, besides)
+        self._given_up: tuple[Place, str] | None = None
         if unfinished is not None and (reason := _hindrance(unfinished, resume=resume)):
-            end_as_interrupted(outbox, unfinished, reason)
+            try:
+                end_as_interrupted(outbox, unfinished, reason)
+            except OutboxFull:
+                self._given_up = unfinished, reason  # nobody can wait yet
             unfinished = None
         self.resumed_at = unfinished.asked if unfinished else 0
         """Number of questions that an earlier process has answered."""
@@ -122,6 +126,12 @@ class RunLog:
         """Commit the first record of this process, unless that is done already."""
         if self._begun:
             return
+        while self._given_up is not None:
+            try:
+                end_as_interrupted(self._outbox, *self._given_up)
+                self._given_up = None
+            except OutboxFull as full:
+                self._wait(str(full))
         first: RunStarted | RunResumed
         if self._place.next_seq == 0:
             first = _started(self._plan, self._epoch)
@@ -292,6 +302,7 @@ def _started(plan: Plan, epoch: str) -> RunStarted:
         remarks=plan.remarks,
         thread_trials=plan.thread_trials,
         epoch=epoch,
+        order=plan.step.order if plan.step else None,
     )
 
 

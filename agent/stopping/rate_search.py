@@ -51,7 +51,7 @@ def readable(kept: bytes) -> bool:
     """Whether a search can continue from this state: nothing is kept yet, or it is not damaged."""
     try:
         return not kept or bool(msgspec.json.decode(kept, type=_Kept))
-    except ValueError:  # no JSON, another shape, or bytes that are not UTF-8
+    except (ValueError, RecursionError):  # no JSON of this shape, or no UTF-8
         return False
 
 

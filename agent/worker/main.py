@@ -7,6 +7,7 @@ the next chunk. So the two never compete for a core, on any number of cores; the
 The garbage collector is off while questions are timed, and runs between chunks.
 """
 
+import ctypes
 import gc
 import os
 import signal
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from agent.reading.reader import Reader, Reading
 
 _ERROR_CHARS = 500
+_PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl(2): the signal that a process gets when its parent ends."""
 _SLEEP_FROM_NS = 1_000_000
 """A sleep ends late by less than this; the rest is waited for in a loop."""
 
@@ -62,6 +65,7 @@ def main(loading: Loading | None = None) -> None:
     """
     # A service manager signals the whole group; how the worker ends is the parent's decision.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _end_with_parent()
     # Libraries may print; their output must not mix with the protocol.
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -69,6 +73,12 @@ def main(loading: Loading | None = None) -> None:
         serve(sys.stdin.buffer, replies, loading or _load)
     except BrokenPipeError:
         sys.exit(1)  # the parent has ended
+
+
+def _end_with_parent() -> None:
+    """Let Linux kill this process if its parent is killed: a graph without an end hears nothing else."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def serve(orders: IO[bytes], replies: IO[bytes], loading: Loading) -> None:

@@ -62,6 +62,7 @@ class WorkerProcess:
         settings: the settings of the run.
         program: what the process runs, given the folder of this package; a benchmark puts its own here.
         patience_seconds: how long it may compute before it counts as hung, if no question before was slow.
+        own_work: measures what this process does while it waits for the worker.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class WorkerProcess:
         settings: Settings,
         program: str = _WORKER,
         patience_seconds: float = LEAST_PATIENCE_SECONDS,
+        own_work: OwnWork | None = None,
     ) -> None:
         self._stop = stop
         self._patience_seconds = patience_seconds
@@ -77,7 +79,7 @@ class WorkerProcess:
         self._environment = hugepages.environment(settings.options)
         self._program = program
         self._service = Service()
-        self.own_work = OwnWork()
+        self.own_work = own_work or OwnWork()
         """The work of this process during its last wait for the worker."""
 
     def __enter__(self) -> Self:

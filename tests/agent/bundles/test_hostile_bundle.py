@@ -70,8 +70,13 @@ def test_f23_nothing_but_its_onnx_and_json_is_read(bundle: Path) -> None:
 
 def put(model: onnx.ModelProto, bundle: Path) -> None:
     """Make this the bundle's model, as its manifest says it is."""
-    old, new = (bundle / MODEL_FILE).read_bytes(), model.SerializeToString()
-    (bundle / MODEL_FILE).write_bytes(new)
+    replace_file(bundle, MODEL_FILE, model.SerializeToString())
+
+
+def replace_file(bundle: Path, name: str, new: bytes) -> None:
+    """Make these the bytes of a bundle's file, as its manifest says they are."""
+    old = (bundle / name).read_bytes()
+    (bundle / name).write_bytes(new)
     text = (bundle / MANIFEST_FILE).read_text()
     for before, after in (
         (hashlib.sha256(old).hexdigest(), hashlib.sha256(new).hexdigest()),

@@ -41,7 +41,7 @@ def test_without_a_terminal_only_sentences_and_folders_are_printed(tiny_bundle: 
     installed.module("uvicorn")
     shutil.copytree(tiny_bundle, tmp_path / "shelf" / "tiny")
     folder = tmp_path / "here"
-    with serving_bundles(tmp_path / "shelf", "127.0.0.1:0") as address:
-        ended = CliRunner().invoke(cli, ["fetch", f"{address}tiny", "--to", str(folder)])
+    with serving_bundles(tmp_path / "shelf", "127.0.0.1:0") as serving:
+        ended = CliRunner().invoke(cli, ["fetch", f"{serving.url}tiny", "--to", str(folder)])
     assert ended.stdout == f"{folder / 'tiny'}\n"
     assert ended.stderr == f"{folder / 'tiny'}: fetched and verified\n"

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,9 @@ def test_the_whole_plan_is_checked_before_anything_is_measured(
     for bad, complaint in (
         (good.replace(str(tiny_bundle), "gone"), "there is no bundle"),
         (good.replace(str(questions), "gone"), "cannot read the questions"),
-        (good + 'limit = "few"', "'--limit': 'few' is not a valid integer"),
+        (good + 'limit = "few"', "'--limit': 'few' is not a number of questions: write it like 300, or like"),
         (good + "limit = true", "'--limit': it takes a value, not true or false"),
+        (good + 'limit = "3,big=2"', "--limit names 'big', but no bundle of this command has that model"),
         (good + "spinning = 3", "it takes true or false, not 3"),
         (good + 'until = "p99"\nscenario = "offline"', "--until cannot be used with --scenario offline"),
     ):
@@ -143,6 +145,28 @@ def test_a_plan_goes_on_where_it_was_and_ends(tmp_path: Path, tiny_bundle: Path,
     assert selected(out) == [2, 3, 2, 3, 3, 4, 4]
 
 
+def test_f12_a_plan_that_began_while_the_clock_was_fast_is_due_once_it_is_right(
+    tmp_path: Path, tiny_bundle: Path, questions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(tmp_path, tiny_bundle, questions, "every-hours = 24")
+    file = PositionFile(tmp_path, plan)
+    begun: list[Position] = []
+
+    def measured(runs: object, timing: object, file: object, position: Position, service: object) -> int:
+        begun.append(position)
+        return 0
+
+    monkeypatch.setattr("agent.commands.run_plan._work_through", measured)
+    run_plan(plan, "--to-file", tmp_path / "out")
+    file.write(Position(begun[0].identity, datetime(2041, 5, 1, tzinfo=UTC), done=2))
+    for right, said in ((False, "the plan that started at 2041-05-01 00:00 UTC is finished"), (True, "")):
+        monkeypatch.setattr("commandline.clock.synchronised", lambda right=right: right)
+        ended = run_plan(plan, "--to-file", tmp_path / "out")
+        assert ended.exit_code == 0 and said in ended.stderr
+    assert [position.done for position in begun] == [0, 0]
+    assert begun[1].began_at < datetime.now(UTC) + timedelta(minutes=1)
+
+
 def test_a_run_feeds_the_watchdog_from_its_work_loop(
     tmp_path: Path, tiny_bundle: Path, questions: Path
 ) -> None:
@@ -210,3 +234,24 @@ def test_bundles_that_take_no_turns_are_runs_of_their_own_with_pauses_in_between
         str(tiny_bundle_int8),
     ]
     assert "1 round of 2 runs: nothing wrong" in checked.stderr
+
+
+@pytest.mark.parametrize("where", ["plan", "variable"])
+@pytest.mark.parametrize(("limits", "own"), [("3,tiny-int8=2", [3, 2]), ("tiny-int8=2", [60, 2])])
+def test_bundles_that_are_runs_of_their_own_keep_their_own_limits(
+    tmp_path: Path,
+    tiny_bundle: Path,
+    tiny_bundle_int8: Path,
+    questions: Path,
+    where: str,
+    limits: str,
+    own: list[int],
+) -> None:
+    bundles = f'bundles = ["{tiny_bundle}", "{tiny_bundle_int8}"]\nquestions = "{questions}"\n'
+    line = f'limit = "{limits}"\n' if where == "plan" else ""
+    plan = written(tmp_path, f"cool-down-minutes = 0\n[[run]]\n{bundles}{line}rounds = 1\nwarmup = 0\n")
+    variables = {} if where == "plan" else {"DISTILBENCH_LIMIT": limits}
+    ended = run_plan(plan, "--to-file", tmp_path / "out", **variables)
+    assert ended.exit_code == 0, ended.output
+    assert selected(tmp_path / "out") == own
+    assert "the plan is finished: 2 runs, 0 failed" in ended.stderr

@@ -142,10 +142,10 @@ def test_what_the_collector_refuses_is_set_aside(
     assert outbox.summary().refused[0].reason == "odd"
 
 
-def test_an_unreachable_broker_is_reported(outbox: Outbox, connect: Connect, stop: Stop) -> None:
+def test_an_unreachable_broker_is_reported(outbox: Outbox, connect: Connect) -> None:
     fill(outbox, begin(outbox), 2)
     publisher = connect(parse_broker(f"mqtt://127.0.0.1:{free_port()}"))
-    publisher.drain(0.5, stop)
+    until(publisher, lambda: publisher.problem is not None)
     with pytest.raises(
         NotDelivered, match=r"cannot reach mqtt://127.0.0.1:\d+: Connection refused; 2 results"
     ):
@@ -153,26 +153,22 @@ def test_an_unreachable_broker_is_reported(outbox: Outbox, connect: Connect, sto
     assert not publisher.was_connected
 
 
-def test_a_broker_that_accepts_nobody_is_reported(
-    tmp_path: Path, outbox: Outbox, connect: Connect, stop: Stop
-) -> None:
+def test_a_broker_that_accepts_nobody_is_reported(tmp_path: Path, outbox: Outbox, connect: Connect) -> None:
     fill(outbox, begin(outbox), 2)
     with Mosquitto(tmp_path, lines=["allow_anonymous false"]) as strict:
         publisher = connect(parse_broker(strict.url))
-        publisher.drain(0.5, stop)
+        until(publisher, lambda: publisher.problem is not None)
         with pytest.raises(NotDelivered, match="does not let this agent in: Not authorized"):
             publisher.check()
 
 
-def test_a_device_that_may_not_publish_is_reported(
-    tmp_path: Path, outbox: Outbox, connect: Connect, stop: Stop
-) -> None:
+def test_a_device_that_may_not_publish_is_reported(tmp_path: Path, outbox: Outbox, connect: Connect) -> None:
     (tmp_path / "acl").write_text("topic read #\ntopic write distilbench/1/+/state\n")
     fill(outbox, begin(outbox), 2)
     lines = ["allow_anonymous true", f"acl_file {tmp_path / 'acl'}"]
     with Mosquitto(tmp_path, lines=lines) as strict:
         publisher = connect(parse_broker(strict.url))
-        publisher.drain(1.0, stop)
+        until(publisher, lambda: publisher.problem is not None)
         with pytest.raises(NotDelivered, match="does not accept results of 'device': Not authorized"):
             publisher.check()
     assert outbox.pending() == 2
@@ -282,13 +278,13 @@ def test_a_session_that_is_taken_over_is_reported_and_taken_up_again(
     packets = [b"\x20\x03\x00\x00\x00", b"\x90\x04\x00\x01\x00\x00", b"\xe0\x01\x8e"]
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
         done = pool.submit(scripted_broker, server, packets)
+        begun = time.monotonic()  # what comes before the loss takes milliseconds
         publisher = connect(parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}"))
         until(publisher, lambda: publisher.problem is not None)
         with pytest.raises(NotDelivered, match=r"another agent has connected to .* as 'device': give each"):
             publisher.check()
         assert outbox.summary().link == "taken over"
         done.result(SECONDS)
-        begun = time.monotonic()
         again = pool.submit(scripted_broker, server, packets[:2])
         until(publisher, lambda: publisher.problem is None)
         assert time.monotonic() - begun > 0.2, "it does not fight for the name"
@@ -308,9 +304,7 @@ def scripted_broker(server: socket.socket, packets: list[bytes]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # paho leaves a socket whose handshake failed
-def test_tls_with_a_certificate_of_ones_own(
-    tmp_path: Path, outbox: Outbox, connect: Connect, stop: Stop
-) -> None:
+def test_tls_with_a_certificate_of_ones_own(tmp_path: Path, outbox: Outbox, connect: Connect) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     kind = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
     files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
@@ -322,7 +316,7 @@ def test_tls_with_a_certificate_of_ones_own(
         trusting = connect(parse_broker(url, ca_file=certificate))
         until(trusting, lambda: trusting.was_connected)
         wary = connect(parse_broker(url))
-        wary.drain(1.0, stop)
+        until(wary, lambda: wary.problem is not None)
         with pytest.raises(NotDelivered, match=r"cannot reach mqtts://.*certificate"):
             wary.check()
 

@@ -31,7 +31,7 @@ def test_a_connection_outlives_minutes_without_a_word(
     broker: Mosquitto, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two that send nothing, the broker ends the one that does not even `stay`."""
-    monkeypatch.setattr(uplink, "KEEPALIVE_SECONDS", 1)
+    monkeypatch.setattr(uplink, "KEEPALIVE_SECONDS", 2)
     monkeypatch.setattr(publishing, "STAY_SECONDS", 0.2)
     publishers = {name: Publisher(parse_broker(broker.url), name, outbox) for name in ("stays", "silent")}
     with FakeCollector(broker.port) as collector:

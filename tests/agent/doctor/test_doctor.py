@@ -18,7 +18,7 @@ from agent.doctor.broker import probe
 from agent.doctor.machine import examine, unmet_target
 from agent.machine.device import inspect_device
 from agent.outbox.state_folder import StateFolder
-from collector.store.database import Store
+from collector.store.opening import open_store_to_read
 from commandline.broker_address import parse_broker
 from commandline.finding import Finding
 from contract.topics import topic
@@ -160,7 +160,7 @@ def test_the_real_collector_answers_and_stores_nothing(broker: Mosquitto, tmp_pa
         found = list(probe(parse_broker(broker.url), DEVICE))
         collector.end()
     assert levels(found) == {"broker": "ok", "collector": "ok"}, found
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         assert store.value("SELECT (SELECT count(*) FROM streams) + (SELECT count(*) FROM rejected)") == 0
 
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from agent.errors import OutboxFull
 from agent.outbox.outbox import Outbox
+from agent.outbox.receipted import MOST_REASON_CHARS
 from agent.outbox.summary import summarise
 from contract.messages import MAX_RECEIPT_RANGES, Refusal, SeqRange, Stream
 from contract.records import Record, RunResumed
@@ -84,6 +85,15 @@ def test_a_refused_record_is_not_confirmed_by_a_later_receipt(outbox: Outbox, re
     assert outbox.summary().dropped == refuse
     outbox.release()
     assert outbox.confirm("c", stored((0, 2))).taken == refuse
+
+
+def test_no_reason_takes_much_room(outbox: Outbox) -> None:
+    """Whoever can write to the topic of receipts sends any, and each record has a copy."""
+    fill(outbox, begin(outbox), 3)
+    long = Refusal(first_seq=0, last_seq=2, reason="no" * 30_000)
+    outbox.confirm("c", Stream(run_id=RUN_A, stored=(), refused=(long,)))
+    (refused,) = outbox.refused()
+    assert (refused.count, len(refused.reason), refused.reason[-2:]) == (3, MOST_REASON_CHARS, "n…")
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,18 @@
-"""The device's id in the state folder, and what happens if its file is damaged."""
+"""The state folder: the device's id, and what happens if its files are damaged, moved or deleted."""
 
+import shutil
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from agent.delivery.destination import write_waiting
+from agent.errors import StateUnusable
 from agent.outbox.outbox import Outbox
-from agent.outbox.state_folder import StateFolder
-from tests.agent.records import RUN_A
+from agent.outbox.state_folder import StateFolder, opened_state
+from tests.agent.records import RUN_A, begin, fill
 
 
 def test_an_id_is_made_once_and_is_private(tmp_path: Path) -> None:
@@ -46,3 +51,40 @@ def test_a_damaged_id_becomes_that_of_the_results_that_wait(tmp_path: Path) -> N
     said: list[str] = []
     assert StateFolder(tmp_path).device_id(None, said.append) == "pi-5-abc123"
     assert said[0].endswith("the id is 'pi-5-abc123' now, as in the outbox")
+
+
+def move(outbox: Path) -> None:
+    outbox.rename(outbox.with_name("moved.db"))
+
+
+def replace(outbox: Path) -> None:
+    copy = shutil.copy(outbox, outbox.with_name("copy.db"))
+    Path(copy).replace(outbox)
+
+
+def delete_log(outbox: Path) -> None:
+    outbox.with_name(f"{outbox.name}-wal").unlink()
+
+
+@pytest.mark.parametrize("blow", [Path.unlink, move, replace, delete_log])
+def test_f35_results_in_an_outbox_that_is_not_at_its_path_are_named_as_lost(
+    tmp_path: Path, blow: Callable[[Path], None]
+) -> None:
+    """It stays open, so they can be delivered until the command ends, and not later."""
+    lost = "was moved, deleted or replaced while it was in use: 3 results that were not delivered are lost"
+    with pytest.raises(StateUnusable, match=lost), measured_under(tmp_path, blow):
+        pass
+    for file in tmp_path.glob("*.db*"):
+        file.unlink()
+    with measured_under(tmp_path, blow) as outbox:
+        assert write_waiting(tmp_path / "results.jsonl", outbox) == 3
+
+
+@contextmanager
+def measured_under(folder: Path, blow: Callable[[Path], None]) -> Iterator[Outbox]:
+    """An outbox with results, whose file was moved away meanwhile."""
+    with opened_state(folder, "pi-5", pytest.fail) as state:
+        fill(state.outbox, begin(state.outbox, RUN_A, "pi-5"), 3)
+        assert state.outbox.missing is None
+        blow(folder / "outbox.db")
+        yield state.outbox

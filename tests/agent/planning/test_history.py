@@ -59,6 +59,7 @@ def test_the_median_of_the_latest_spreads_counts(tmp_path: Path) -> None:
         b'{"paces": 3}',
         b'{"spreads": ["x"]}',
         b'{"paces": {"\xff": 1}}',
+        b'{"x": ' + b"[" * 100_000,
     ],
 )
 def test_a_damaged_file_is_started_over(tmp_path: Path, plan: Plan, content: bytes) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import BadInput
-from agent.planning.plan_file import Position, PositionFile, Timing, identity_of, read_schedule
+from agent.planning.plan_file import Position, PositionFile, identity_of, read_schedule
+from contract.orders.plan import Timing
 
 RUN = '[[run]]\nbundles = ["a", "b"]\nquestions = "q.json"\n'
 

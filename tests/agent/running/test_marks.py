@@ -1,7 +1,6 @@
 """Which questions of a run are marked as disturbed, and why; also within minutes without a pause."""
 
-import threading
-import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,8 +15,10 @@ from agent.running.marks import MachineWatch, marks_of
 from agent.running.run import Run
 from agent.stop_signal import Stop
 from agent.worker.own_work import OwnWork
+from agent.worker.process import WorkerProcess
 from agent.worker.protocol import QuestionOutcome
 from contract.records import Answer, Record, RunFinished, RunStarted, Sample, ThreadTrial
+from tests.agent.worker.test_own_work import Clock
 
 BOARDS = Path(__file__).parent.parent.parent / "hardware"
 
@@ -29,9 +30,11 @@ def plan(tiny_bundle: Path, long_questions: Path) -> Plan:
     return plan_run(inspect_device("test"), bundle, read_questions(long_questions), settings)
 
 
-def measure(plan: Plan, outbox: Outbox, root: Path) -> list[Record]:
+def measure(plan: Plan, outbox: Outbox, root: Path, *, busy: bool = False) -> list[Record]:
+    """Measure with a parent that sleeps or computes meanwhile, whatever the machine of the test does."""
+    worker = partial(WorkerProcess, own_work=OwnWork(Clock(busy)))
     with Stop() as stop:
-        Run(plan, outbox, stop, root=root).measure(lambda _: None)
+        Run(plan, outbox, stop, root=root, start_worker=worker).measure(lambda _: None)
     return [msgspec.json.decode(row.body, type=Record) for row in outbox.rows(0, 1000)]
 
 
@@ -54,20 +57,7 @@ def test_questions_of_a_throttled_machine_are_marked(plan: Plan, outbox: Outbox)
 
 
 def test_questions_beside_a_busy_parent_are_marked(plan: Plan, outbox: Outbox, tmp_path: Path) -> None:
-    done = threading.Event()
-
-    def burn() -> None:
-        while not done.is_set():
-            sum(range(1000))
-
-    thread = threading.Thread(target=burn)
-    thread.start()
-    try:
-        records = measure(plan, outbox, tmp_path)
-    finally:
-        done.set()
-        thread.join()
-    assert marks(records) == {("agent_busy",)}
+    assert marks(measure(plan, outbox, tmp_path, busy=True)) == {("agent_busy",)}
 
 
 def test_energy_is_metered_and_its_source_named(plan: Plan, outbox: Outbox) -> None:
@@ -149,16 +139,13 @@ def test_looks_keep_their_distance(board: Board) -> None:
 
 
 def test_own_work_marks_its_stretch_only(board: Board) -> None:
-    own_work = OwnWork()
+    clock = Clock()
+    own_work = OwnWork(clock)
     watch = MachineWatch(Telemetry(board.root), None, own_work, look_seconds=0.0)
     own_work.begin()
-    until = time.thread_time() + 0.05
-    while time.thread_time() < until:
-        pass
+    clock.work(50_000_000)
     watch.look()
-    time.sleep(0.5)
+    clock.sleep(500_000_000)
     own_work.end()
-    until = time.thread_time() + 0.05
-    while time.thread_time() < until:
-        pass  # after the wait: nobody is disturbed any more
+    clock.work(50_000_000)  # after the wait: nobody is disturbed any more
     assert [stretch.marks for stretch in watch.end()] == [frozenset({"agent_busy"}), frozenset()]

@@ -100,22 +100,24 @@ def scalar(name: str, value: float) -> onnx.TensorProto:
     return helper.make_tensor(name, TensorProto.FLOAT, [], [value])
 
 
+def with_nodes(made: Nodes, bundle: Path, folder: Path) -> Path:
+    """A copy of a bundle, in a new folder, whose model is these nodes."""
+    shutil.copytree(bundle, folder)
+    old = onnx.load(folder / MODEL_FILE)
+    nodes, constants = made
+    kind = TensorProto.STRING if made == texts() else TensorProto.FLOAT
+    outputs = [helper.make_tensor_value_info(name, kind, None) for name in ("start_logits", "end_logits")]
+    nodes = [*nodes, *(helper.make_node("Identity", ["logits"], [output.name]) for output in outputs)]
+    graph = helper.make_graph(nodes, "odd", old.graph.input, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = old.ir_version
+    put(model, folder)
+    return folder
+
+
 @pytest.fixture
 def odd_bundle(tiny_bundle: Path, tmp_path: Path) -> Callable[[Nodes], Path]:
-    def make(made: Nodes) -> Path:
-        folder = Path(shutil.copytree(tiny_bundle, tmp_path / "odd"))
-        old = onnx.load(folder / MODEL_FILE)
-        nodes, constants = made
-        kind = TensorProto.STRING if made == texts() else TensorProto.FLOAT
-        outputs = [helper.make_tensor_value_info(name, kind, None) for name in ("start_logits", "end_logits")]
-        nodes = [*nodes, *(helper.make_node("Identity", ["logits"], [output.name]) for output in outputs)]
-        graph = helper.make_graph(nodes, "odd", old.graph.input, outputs, constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-        model.ir_version = old.ir_version
-        put(model, folder)
-        return folder
-
-    return make
+    return lambda made: with_nodes(made, tiny_bundle, tmp_path / "odd")
 
 
 def results(agent: Agent, questions: Path, out: Path, *bundles: Path, decoding: str) -> list[list[object]]:

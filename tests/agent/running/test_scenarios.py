@@ -80,6 +80,7 @@ def test_a_run_that_ends_before_is_inconclusive_and_counts(
     assert (started.settings.min_queries, started.settings.max_seconds) == (1_000_000, 1.5)
 
 
+@pytest.mark.proof
 def test_what_cannot_become_known_is_given_up(agent: Agent, tiny_bundle: Path, tmp_path: Path) -> None:
     qas = [{"id": f"q{number}", "question": "Who?"} for number in range(64)]
     asked = tmp_path / "questions.json"

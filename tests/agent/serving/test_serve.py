@@ -1,23 +1,35 @@
 """An agent that waits for work: what it delivers and reports, how it gives way, and what it costs."""
 
+import os
 import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from agent.errors import StateBusy
+from agent.orders.settings import OrderSettings
 from agent.outbox.folder_lock import is_wanted, locked
 from agent.outbox.outbox import Outbox
-from agent.outbox.state_folder import StateFolder
+from agent.outbox.state_folder import StateFolder, opened_state
+from agent.serving import serve as serve_module
 from agent.serving.serve import GIVES_WAY, WAITS
+from agent.stop_signal import Stop
+from agent.systemd_notify import Service
+from commandline.broker_address import parse_broker
+from contract.orders.order import OrderList
 from tests.agent.collector import FakeCollector
 from tests.agent.conftest import Agent, agent_command, agent_environment
+from tests.agent.orders.board import NOWHERE
 from tests.agent.records import begin, fill
+from tests.contract.examples import ORDERS
 from tests.mosquitto import Mosquitto, free_port
 
 pytestmark = pytest.mark.broker
@@ -138,15 +150,98 @@ def test_a_file_is_no_place_to_stay_connected_to(agent: Agent, tmp_path: Path) -
 def test_a_waiting_board_keeps_its_memory_and_its_processor(broker: Mosquitto, state_dir: Path) -> None:
     with serving(state_dir, broker.url) as waiting:
         waiting.wait_for(WAITS)
-        before, begun = _busy_ns(waiting.process.pid), time.monotonic()
-        time.sleep(5)  # long enough to measure half a percent: 25 ms
-        share = (_busy_ns(waiting.process.pid) - before) / 1e9 / (time.monotonic() - begun)
+        # A busy machine makes some seconds expensive; an agent that computes while it waits, all of them.
+        fits = any(_share_of_a_core(waiting.process.pid) <= MAX_SHARE_OF_A_CORE for _ in range(5))
         process = Path(f"/proc/{waiting.process.pid}")
         resident = re.search(r"VmRSS:\s+(\d+) kB", (process / "status").read_text())
         loaded = (process / "maps").read_text()
-    assert share <= MAX_SHARE_OF_A_CORE
+    assert fits
     assert resident is not None and int(resident[1]) <= MAX_RESIDENT_KB
     assert not [name for name in ("onnxruntime", "numpy", "tokenizers") if f"/{name}/" in loaded]
+
+
+def test_a_process_that_has_measured_starts_again_before_another_agent_begins(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it needs for a measurement would take memory from that of the other agent."""
+    begun: list[bool] = []
+
+    class Attendance:
+        is_heavy = True
+
+        def __init__(self, *_: object) -> None: ...
+
+        def continues(self) -> bool:
+            return False
+
+        def close(self) -> None: ...
+
+    def start_again(stop: Stop) -> None:
+        with pytest.raises(StateBusy), locked(state_dir):
+            pass
+        begun.append(stop.asked)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(serve_module, "_Attendance", Attendance)
+    monkeypatch.setattr(serve_module, "_start_again", start_again)
+    broker = parse_broker("mqtt://127.0.0.1:1")
+    serve_module.serve(broker, state_dir, "pi-5", lambda _: None, Service({}))
+    assert begun == [False]
+
+
+def test_a_process_that_has_measured_is_replaced_once_no_order_is_left(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it gives way before, it is replaced as well, since it would wait beside the other agent."""
+
+    class Carrying:
+        def __init__(self, *_: object) -> None: ...
+
+        def carry_out(self) -> None: ...
+
+    monkeypatch.setattr("agent.orders.carrying.Carrying", Carrying)
+    order = replace(ORDERS.orders[0], cancelled=False)
+    settings = OrderSettings("0" * 64, NOWHERE, None, None, None, 1)
+    with opened_state(state_dir, "pi-5", lambda _: None, serving=True) as state:
+        attendance = serve_module._Attendance(
+            parse_broker("mqtt://127.0.0.1:1"), state, lambda _: None, Service({}), settings
+        )
+        heavy = []
+        attendance.step()
+        heavy.append(attendance.is_heavy)
+        attendance._book.accept(OrderList(device_id="pi-5", revision=1, orders=(order,)))
+        attendance.step()
+        heavy.append(attendance.is_heavy)
+        assert heavy == [False, True] and attendance.continues()
+        attendance._book.end(order.id, "done")
+        assert not attendance.continues()
+        attendance.close()
+
+
+def test_a_process_that_was_asked_to_end_does_not_start_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced: list[object] = []
+    monkeypatch.setattr(os, "execv", lambda *program: replaced.append(program))
+    with Stop() as stop:
+        serve_module._start_again(stop)
+        assert len(replaced) == 1
+        os.kill(os.getpid(), signal.SIGTERM)
+        serve_module._start_again(stop)
+    assert len(replaced) == 1
+
+
+def test_a_process_whose_python_is_gone_serves_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As during an update."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with Stop() as stop:
+        serve_module._start_again(stop)
+        assert not stop.asked
+
+
+def _share_of_a_core(pid: int) -> float:
+    """Share of a core that a process uses in the next seconds."""
+    before, begun = _busy_ns(pid), time.monotonic()
+    time.sleep(5)  # long enough to measure half a percent: 25 ms
+    return (_busy_ns(pid) - before) / 1e9 / (time.monotonic() - begun)
 
 
 def _busy_ns(pid: int) -> int:

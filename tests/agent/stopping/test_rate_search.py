@@ -66,8 +66,8 @@ def test_within_a_rate_the_machine_is_looked_at(
 ) -> None:
     board = Board(tmp_path / "board")
     monkeypatch.setattr(process, "MEANWHILE_SECONDS", 0.03)
-    monkeypatch.setattr(round_module, "LOOK_SECONDS", 0.1)
-    moments = iter([*[(50, 0)] * 12, *[(85, 0b100)] * 12])
+    monkeypatch.setattr(round_module, "LOOK_SECONDS", 0.0)  # at each of these moments
+    moments = iter([*[(50, 0)] * 6, *[(85, 0b100)] * 6])
     stages: list[str] = []
 
     def between(progress: Progress) -> None:
@@ -307,6 +307,7 @@ def test_a_damaged_state_of_a_search_is_known() -> None:
         b"{}",
         b"[]",
         b"\xff",
+        b'{"x": ' + b"[" * 100_000,
         search.kept().replace(b"service_ns", b"s\xffrvice_ns"),
     ):
         assert not readable(damaged)

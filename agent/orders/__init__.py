@@ -1,0 +1,1 @@
+"""What the collector orders, from its message to the measured runs: checked, fetched, carried out once."""
