@@ -2,9 +2,10 @@
 
 import click
 
+from collector.commands import changes, database, doctor, intake, predictions, reports, scores
 from collector.commands import config as configuration
-from collector.commands import database, doctor, intake, predictions, reports, scores
 from collector.commands import hub as hubs
+from collector.commands import orders as ordering
 from collector.commands import provision as access
 from collector.commands.config import CONFIG
 from collector.errors import CollectorError
@@ -15,6 +16,8 @@ from commandline.program.ending import run_program
 _EXTRAS = {
     **dict.fromkeys(("iotcore", "jinja2", "plotly", "rich", "sqlite_utils"), "collector"),
     **dict.fromkeys(("cryptography", "prometheus_client", "segno", "starlette", "uvicorn"), "hub"),
+    "matplotlib": "figures",
+    "distributed": "cluster",
     **dict.fromkeys(("bert_score", "torch", "transformers"), "score"),
 }
 
@@ -46,6 +49,7 @@ def cli() -> None:
 
 cli.add_section("Set up", configuration.config, access.provision, doctor.doctor)
 cli.add_section("Run a fleet", hubs.hub, hubs.invite, hubs.remove)
+cli.add_section("Order measurements", ordering.dispatch, ordering.orders, ordering.cancel)
 cli.add_section("Receive results", intake.serve, intake.watch, intake.ingest, intake.merge, intake.rejected)
 cli.add_section(
     "Score answers",
@@ -56,7 +60,7 @@ cli.add_section(
     predictions.evaluate,
     predictions.canaries,
 )
-cli.add_section("Compare", reports.report, reports.open_report, reports.compare)
+cli.add_section("Compare", reports.report, reports.open_report, changes.compare, changes.trend)
 cli.add_section(
     "Look into the database",
     database.runs,

@@ -17,6 +17,10 @@ class StorageUnavailable(CollectorError):
     """The database cannot be written or read now (disk full, locked, I/O error): trying later may help."""
 
 
+class TransactionLost(StorageUnavailable):
+    """Another transaction was in the way of this one, and nothing was stored: try the same again at once."""
+
+
 class DatabaseMoved(CollectorError):
     """The database that is open is not the file at its path any more: stop, and acknowledge nothing."""
 
@@ -35,5 +39,13 @@ class BrokerUnavailable(CollectorError):
         self.advice = advice
 
 
+class FilesUnavailable(CollectorError):
+    """The server of files has ended by itself: start the command again."""
+
+
 class ScorerUnavailable(CollectorError):
     """BERTScore cannot be computed here; Exact Match and F1 are not affected."""
+
+
+class WorkersUnavailable(CollectorError):
+    """The workers cannot compute a report: look at them, or compute it without `--workers`."""

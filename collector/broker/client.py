@@ -34,6 +34,26 @@ class Arrival(NamedTuple):
     message: MQTTMessage
     connection: int
     """The number of the connection that it arrived on; only there can it be acknowledged."""
+    crowded: bool = False
+    """Whether its sender has more than its share of the room: it is acknowledged in its turn, and dropped."""
+
+    @property
+    def topic(self) -> str | None:
+        """The topic that it arrived on; None if that is not UTF-8, and so not a device's."""
+        try:
+            return self.message.topic
+        except UnicodeDecodeError:
+            return None
+
+    @property
+    def source(self) -> str:
+        """The topic in words."""
+        return self.topic or "a topic that is not UTF-8"
+
+    @property
+    def data(self) -> bytes:
+        """The payload."""
+        return bytes(self.message.payload)
 
 
 class Ready(NamedTuple):
@@ -41,9 +61,30 @@ class Ready(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """The connection broke or was refused; the client is trying again."""
+    """The connection broke or was refused; the client tries again."""
 
     reason: str
+    again: str = "; trying again"
+    """The end of the sentence that begins with the reason, for a client that was connected before."""
+
+
+class Unreached(NamedTuple):
+    """An attempt to connect again failed before the broker answered; the client tries again."""
+
+
+class NotAccepted(NamedTuple):
+    """The broker did not accept a message of the client."""
+
+    reason: str
+
+
+class Crowding(NamedTuple):
+    """Messages of a topic were dropped, since more of them waited than its share.
+
+    It is told once: not of later ones, and not of other topics.
+    """
+
+    topic: str
 
 
 class Failed(NamedTuple):
@@ -52,7 +93,7 @@ class Failed(NamedTuple):
     reason: str
 
 
-Event = Arrival | Ready | Lost | Failed
+Event = Arrival | Ready | Lost | Unreached | NotAccepted | Crowding | Failed
 
 
 class _Client(MqttClient):
@@ -146,7 +187,7 @@ def reconnect_soon(client: Client) -> None:
 
 def lost(address: BrokerAddress, code: ReasonCode) -> Lost:
     """Say that the connection broke."""
-    return Lost(f"the connection to broker {address} was lost ({code}); trying again")
+    return Lost(f"the connection to broker {address} was lost ({code})")
 
 
 def subscribed(address: BrokerAddress, topics: str, codes: list[ReasonCode]) -> Ready | Failed:

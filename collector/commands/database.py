@@ -2,13 +2,22 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from collector.commands.known_values import RUN_IDS
-from collector.commands.options import as_json, database, in_colour, say, show_list, terminal_width
+from collector.commands.options import (
+    as_json,
+    chosen_format,
+    database,
+    in_colour,
+    say,
+    show_list,
+    terminal_width,
+)
 from collector.commands.selecting import selecting
+from collector.store.database import Where
 from commandline.counted import counted
 from commandline.help import Command, option_group
 from commandline.program.streams import print_json
@@ -18,6 +27,7 @@ if TYPE_CHECKING:
     from collector.display.grid import GridFormat
 
 
+_QUERY_FORMATS = ("table", "csv", "json")
 SHOWN_RUNS = 20
 """How many runs `collector runs` lists on a terminal."""
 
@@ -42,18 +52,18 @@ SHOWN_RUNS = 20
     as_json,
 )
 @database
-def runs(database: Path, last: int | None, as_json: bool, selection: "Selection") -> None:
+def runs(database: Where, last: int | None, as_json: bool, selection: "Selection") -> None:
     """List the runs with device, model, progress and state.
 
     The newest run is first. A run whose end has not arrived is running. It is abandoned once the device
     starts an equal run later, or ends a later one and has not resumed it since.
     """
     from collector.display import listing
-    from collector.store.database import Store
     from collector.store.losses import losses
+    from collector.store.opening import open_store_to_read
     from collector.store.runs import read_runs
 
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         found, left_out = read_runs(store)
         lost = losses(store)
     newest_first = selection.of(found)[::-1]
@@ -69,13 +79,13 @@ def runs(database: Path, last: int | None, as_json: bool, selection: "Selection"
 @selecting
 @option_group("Output", as_json)
 @database
-def devices(database: Path, as_json: bool, selection: "Selection") -> None:
+def devices(database: Where, as_json: bool, selection: "Selection") -> None:
     """List the devices, as their latest runs describe them."""
     from collector.display import listing
-    from collector.store.database import Store
+    from collector.store.opening import open_store_to_read
     from collector.store.runs import all_runs
 
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         found = all_runs(store)
     show_list(listing.devices(selection.of(found)), as_json)
 
@@ -89,17 +99,17 @@ def devices(database: Path, as_json: bool, selection: "Selection") -> None:
 @click.argument("run", shell_complete=RUN_IDS)
 @as_json
 @database
-def show(database: Path, run: str, as_json: bool) -> None:
+def show(database: Where, run: str, as_json: bool) -> None:
     """Show one run: settings, times, telemetry, worst answers.
 
     RUN is the id of a run or the beginning of one, as `collector runs` lists them, or `latest` or `previous`:
     the newest run, and the one before it that measured the same on the same device.
     """
     from collector.display.run_page import run_json, run_page
-    from collector.store.database import Store
+    from collector.store.opening import open_store_to_read
     from collector.summaries.run_detail import run_detail
 
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         detail = run_detail(store, run)
     if as_json:
         print_json(run_json(detail))
@@ -118,24 +128,22 @@ def show(database: Path, run: str, as_json: bool) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(("table", "csv", "json")),
+    type=click.Choice(_QUERY_FORMATS),
     help="Print the rows as a table, as CSV or as JSON. [default: table]",
 )
 @as_json
 @database
-def query(database: Path, sql: str, form: "GridFormat | None", as_json: bool) -> None:
+def query(database: Where, sql: str, form: "GridFormat | None", as_json: bool) -> None:
     """Run a read-only SQL query and print its rows.
 
     Values are printed as they are: numbers unrounded, NULL as an empty cell, a BLOB in hexadecimal.
     `collector schema` describes the tables and views.
     """
-    if as_json and form not in {None, "json"}:
-        raise click.UsageError("--json and --format cannot be used together")
     from collector.display.grid import Grid, grid_text
-    from collector.store.database import Store
+    from collector.store.opening import open_store_to_read
 
-    form = "json" if as_json else form or "table"
-    with Store.open_to_read(database) as store:
+    form = cast("GridFormat", chosen_format(form, as_json, _QUERY_FORMATS))
+    with open_store_to_read(database) as store:
         columns, rows = store.query(sql)
     text = grid_text(Grid(columns, rows, "no rows", exact=True), form, terminal_width())
     if form == "json":
@@ -172,19 +180,19 @@ def query(database: Path, sql: str, form: "GridFormat | None", as_json: bool) ->
 )
 @database
 def prune(
-    database: Path, runs: tuple[str, ...], before: str | None, rejected: bool, yes: bool, dry_run: bool
+    database: Where, runs: tuple[str, ...], before: str | None, rejected: bool, yes: bool, dry_run: bool
 ) -> None:
     """Delete runs or rejected messages for good.
 
-    Prints what it would delete, and asks. Refuses while `collector serve` uses the database.
+    Prints what it would delete, and asks. Refuses while `collector serve` uses a database file.
     """
-    from collector.store.database import Store
+    from collector.store.opening import open_store
     from collector.store.prune import prune as remove
     from collector.store.prune import select
 
     if not (runs or before or rejected):
         raise click.UsageError("give what to remove: --run, --before or --rejected")
-    with Store.open(database) as store, store.served():
+    with open_store(database) as store, store.served():
         selection = select(store, runs, before, rejected=rejected)
         if not selection:
             click.echo("nothing to remove")
@@ -203,8 +211,8 @@ def schema() -> None:
     """Describe the tables and views of the database, as Markdown."""
     import tempfile
 
-    from collector.store.database import Store
+    from collector.store.opening import open_store
     from collector.store.schema import describe
 
-    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder, "new.db"), create=True) as store:
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder, "new.db"), create=True) as store:
         click.echo(describe(store), nl=False)

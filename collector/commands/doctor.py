@@ -8,6 +8,7 @@ import click
 
 from collector.commands.options import as_json as json_option
 from collector.commands.options import optional, serving_options
+from collector.store.database import Where
 from commandline.help import Command, option_group
 
 
@@ -31,7 +32,7 @@ def doctor(
     ca_file: Path | None,
     cert_file: Path | None,
     key_file: Path | None,
-    database: Path | None,
+    database: Where | None,
     **_not_examined: Any,
 ) -> int:
     """Check broker, database and machine for `collector serve`.

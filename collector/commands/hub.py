@@ -1,10 +1,10 @@
 """The commands of the hub: run it, invite boards, and remove them."""
 
-import os
 import sys
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,17 +12,33 @@ from collector.commands.options import FOLDER, as_json, say, show_list
 from commandline.help import Command, option_group
 from commandline.options import all_of
 from commandline.program.messages import message_options
+from commandline.user_folder import user_folder
+
+if TYPE_CHECKING:
+    from collector.hub.folder import HubFolder
 
 EXAMPLE_DEVICE = "pi5-lab-01"
 
 
-def _default_folder() -> Path:
-    base = os.environ.get("XDG_DATA_HOME", "")
-    data = Path(base) if base.startswith("/") else Path("~/.local/share").expanduser()
-    return data / "distilbench" / "hub"
+def default_folder() -> Path:
+    """Return the folder of a user's hub."""
+    return user_folder("XDG_DATA_HOME", ".local/share") / "distilbench" / "hub"
 
 
-_folder = all_of(
+def existing_hub(folder: Path | None) -> "HubFolder":
+    """Return the folder of a hub, that of the user if None is given.
+
+    Raises:
+        BadInput: there is no hub in it, or it is another user's.
+    """
+    from collector.hub.folder import HubFolder
+
+    place = HubFolder(folder or default_folder())
+    place.check()
+    return place
+
+
+hub_folder = all_of(
     click.option(
         "--dir",
         "folder",
@@ -46,7 +62,7 @@ _folder = all_of(
 )
 @option_group(
     "Hub",
-    _folder,
+    hub_folder,
     click.option(
         "--at",
         metavar="ADDRESS",
@@ -116,12 +132,11 @@ def hub(
     Makes certificates, and runs Mosquitto, the collector, and an HTTPS service that lets boards join with one
     line, which `collector invite` prints. Ctrl-C or SIGTERM ends all of it; the next start continues.
     """
-    place = folder or _default_folder()
+    place = folder or default_folder()
     if unit:
-        from collector.hub.folder import HubFolder
         from collector.hub.unit import unit_for
 
-        HubFolder(place).check()  # systemd starts no service that may write to a folder that is missing
+        existing_hub(folder)  # systemd starts no service that may write to a folder that is missing
         folders = {"--bundles": bundle_folder, "--wheels": wheels}
         kept = {"--at": at, "--port": https_port, "--mqtt-port": mqtt_port}
         words = {name: str(value) for name, value in kept.items() if value is not None}
@@ -130,7 +145,8 @@ def hub(
         click.echo(unit_for(place, options), nl=False)
         return
     from collector.hub.folder import HubFolder
-    from collector.hub.hub import Options, run
+    from collector.hub.hub import run
+    from collector.hub.start_settings import Options
 
     said = context.params
     messages = ["--log-format", str(said["log_format"])]
@@ -149,7 +165,7 @@ def hub(
 )
 @option_group(
     "Hub",
-    _folder,
+    hub_folder,
 )
 @option_group(
     "Pass",
@@ -199,14 +215,12 @@ def invite(
     """
     from collector.broker.credentials import COLLECTOR, checked_user
     from collector.errors import BadInput
-    from collector.hub.folder import HubFolder
     from collector.hub.invitation import curl_line, qr_text, seconds_of, wget_line
     from collector.hub.register import Register
 
     if listing + devices + (revoke is not None) > 1:
         raise click.UsageError("give one of --list, --devices and --revoke")
-    place = HubFolder(folder or _default_folder())
-    place.check()
+    place = existing_hub(folder)
     register = Register(place.register)
     if listing or devices:
         from collector.hub.lists import members_grid, passes_grid
@@ -248,19 +262,17 @@ def invite(
     """,
 )
 @click.argument("device")
-@_folder
+@hub_folder
 def remove(folder: Path | None, device: str) -> int:
     """End the rights of DEVICE at once, its open connection included.
 
     Its results stay in the database. `collector invite --name DEVICE` lets it in again.
     """
-    from collector.hub.folder import HubFolder
     from collector.hub.membership import remove as end_rights
     from collector.hub.mosquitto import wait_until_applied
     from commandline.program.messages import Problem
 
-    place = HubFolder(folder or _default_folder())
-    place.check()
+    place = existing_hub(folder)
     end_rights(place, device)
     if not place.is_served:
         say(f"{device} is removed; the hub does not run")

@@ -1,6 +1,7 @@
 """Commands that receive, import or merge results, and the one that lists rejected messages."""
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +16,12 @@ from collector.commands.options import (
     credential_options,
     database,
     in_colour,
+    optional,
     say,
     serving_options,
     show_list,
 )
+from collector.store.database import Where, is_address
 from commandline.config import outranking
 from commandline.counted import counted
 from commandline.help import Command, CommandGroup, option_group
@@ -26,6 +29,7 @@ from commandline.program.messages import Problem, message_options
 from commandline.program.streams import print_or_drop
 
 if TYPE_CHECKING:
+    from collector.serving.dispatcher import Secrets
     from commandline.broker_address import BrokerAddress
 
 
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
 def serve(
     context: click.Context,
     /,
-    database: Path,
+    database: Where,
     broker: str | None,
     embedded_broker: bool,
     port: int | None,
@@ -57,6 +61,8 @@ def serve(
     bundles: Path | None,
     bundles_at: str,
     share: str | None,
+    register: Path | None,
+    workers: str | None,
 ) -> None:
     """Receive results from an MQTT broker until stopped.
 
@@ -75,12 +81,14 @@ def serve(
         raise click.UsageError("--cert-file and --key-file go together")
     if share is not None and (not share.isprintable() or set(share) & set("/+#") or not share):
         raise click.UsageError(f"--share {share!r} must be a name without '/', '+' and '#'")
+    if share is not None and register is not None:
+        raise click.UsageError("--register and --share cannot be used together: one collector gives orders")
     from collector.broker.credentials import read_credentials
     from collector.broker.embedded import EXPOSED, LOOPBACK, NO_RIGHTS, Certificate, is_loopback
     from collector.broker.embedded import embedded_broker as run_broker
     from collector.errors import BadInput
     from collector.serving.server import Server
-    from collector.store.database import Store
+    from collector.store.opening import open_store
     from commandline.broker_address import check_key, parse_broker
 
     if broker is not None and not embedded_broker:
@@ -92,7 +100,7 @@ def serve(
         certificate = Certificate(cert_file, key_file)
     if listen is not None and not is_loopback(listen):
         say(Problem(EXPOSED if certificate is None else NO_RIGHTS))
-    with Store.open(database, create=True) as store, ExitStack() as stack:
+    with open_store(database, create=True) as store, ExitStack() as stack:
         if embedded_broker:
             running = run_broker(port, listen or LOOPBACK, users, certificate)
             address, shown = stack.enter_context(running)
@@ -101,16 +109,26 @@ def serve(
             address = shown = parse_broker(
                 broker, password_file, ca_file, cert_file, key_file, refusal=BadInput
             )
+        checks: list[Callable[[], None]] = []
         if bundles is not None:
             from collector.serving.bundle_server import names, serving_bundles
 
-            url = stack.enter_context(serving_bundles(bundles, bundles_at))
+            url, check = stack.enter_context(serving_bundles(bundles, bundles_at))
+            checks.append(check)
             say(f"serving {counted(len(names(bundles)), 'bundle')} at {url}NAME, for agent fetch")
         older = not embedded_broker and _older(address)
         if older and share is not None:
-            raise BadInput(f"--share needs MQTT 5, which {shown} does not support: leave it out")
-        server = Server(store, address, say, share, older=older)
-        server.run(f"listening on {shown}, writing {database}")
+            meaning = (
+                "and the database stores each once"
+                if is_address(database)
+                else "so that each of their databases will hold everything"
+            )
+            say(
+                f"MQTT 3.1.1 has no shared subscriptions: each collector of the group {share!r} receives all "
+                f"results, {meaning}"
+            )
+        server = Server(store, address, say, share, older=older, secrets=_secrets(register), workers=workers)
+        server.run(f"listening on {shown}, writing {database}", *checks)
         say(_counts(server.stored, server.duplicates, server.rejected))
 
 
@@ -122,21 +140,21 @@ def serve(
 )
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @database
-def ingest(database: Path, files: tuple[Path, ...]) -> int:
+def ingest(database: Where, files: tuple[Path, ...]) -> int:
     """Import result files that `agent run --to-file` wrote.
 
     A file may be compressed by gzip. Records that the database already has are skipped, so a file can be
     imported again. Exits with status 1 if a part of a file is not stored.
     """
     from collector.intake.results_file import ResultsFile
-    from collector.store.database import Store
+    from collector.store.opening import open_store
 
     complete = True
     with ExitStack() as stack:
         store = None
         for path in files:
             file = ResultsFile(path)  # before the database is made: it may hold no result
-            store = store or stack.enter_context(Store.open(database, create=True))
+            store = store or stack.enter_context(open_store(database, create=True))
             counts = file.ingest(store)
             print_or_drop(f"{path}: {_counts(counts.stored, counts.duplicates, counts.rejected)}")
             if counts.rejected:
@@ -177,7 +195,7 @@ def ingest(database: Path, files: tuple[Path, ...]) -> int:
 @database
 @message_options
 def watch(
-    database: Path,
+    database: Where,
     broker: str,
     password_file: Path | None,
     ca_file: Path | None,
@@ -192,11 +210,11 @@ def watch(
     """
     from collector.display.live_table import live_table
     from collector.serving.fleet import look_once, look_repeatedly
-    from collector.store.database import Store
+    from collector.store.opening import open_store_to_read
     from commandline.broker_address import parse_broker
 
     address = parse_broker(broker, password_file, ca_file, cert_file, key_file, refusal=click.UsageError)
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         older = _older(address)
         if once or as_json or not sys.stdout.isatty():
             show_list(look_once(store, address, older=older), as_json)
@@ -215,8 +233,8 @@ def watch(
 )
 @click.pass_context
 @as_json
-@click.option("--db", "database", type=FILE, show_envvar=True, help="SQLite file with all results.")
-def rejected(context: click.Context, database: Path | None, as_json: bool) -> None:
+@optional(database)
+def rejected(context: click.Context, database: Where | None, as_json: bool) -> None:
     """List the messages that could not be stored, and why."""
     if context.invoked_subcommand is not None:
         return
@@ -224,9 +242,9 @@ def rejected(context: click.Context, database: Path | None, as_json: bool) -> No
         raise click.UsageError("Missing option '--db'.")
     from collector.display import listing
     from collector.intake.rejected import MOST_LISTED
-    from collector.store.database import Store
+    from collector.store.opening import open_store_to_read
 
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         found = listing.rejected(store)
         show_list(found, as_json)
     if len(found.rows) >= MOST_LISTED:
@@ -235,15 +253,15 @@ def rejected(context: click.Context, database: Path | None, as_json: bool) -> No
 
 @rejected.command()
 @database
-def retry(database: Path) -> None:
+def retry(database: Where) -> None:
     """Store rejected messages that an updated collector can read.
 
     A device also keeps what was refused: `agent flush --refused` sends it again.
     """
     from collector.intake.retry import retry as retry_kept
-    from collector.store.database import Store
+    from collector.store.opening import open_store
 
-    with Store.open(database) as store:
+    with open_store(database) as store:
         done = retry_kept(store)
     click.echo(
         f"{counted(done.accepted, 'message')} with {counted(done.stored, 'new record')} stored, "
@@ -259,7 +277,7 @@ def retry(database: Path) -> None:
 )
 @click.argument("others", metavar="OTHER.db...", nargs=-1, required=True, type=FILE)
 @database
-def merge(database: Path, others: tuple[Path, ...]) -> None:
+def merge(database: Where, others: tuple[Path, ...]) -> None:
     """Import everything from the databases of other collectors.
 
     Records that the database already has are skipped, so a database can be imported again. Exits with
@@ -267,15 +285,15 @@ def merge(database: Path, others: tuple[Path, ...]) -> None:
     """
     from collector.errors import BadInput
     from collector.intake.merge import merge as merge_from
-    from collector.store.database import Store
+    from collector.store.opening import open_store, open_store_to_read
 
     refused = 0
-    with Store.open(database, create=True) as store:
+    with open_store(database, create=True) as store:
         for path in others:
-            if path.exists() and path.samefile(database):
+            if not is_address(database) and path.exists() and path.samefile(database):
                 # Closing it would also end SQLite's locks on the open database.
                 raise BadInput(f"{str(path)!r} is the database itself: name another one")
-            with Store.open_to_read(path) as other:
+            with open_store_to_read(path) as other:
                 done = merge_from(store, other)
             print_or_drop(
                 f"{path}: {counted(done.runs, 'run')}, {counted(done.stored, 'record')} stored, "
@@ -287,6 +305,16 @@ def merge(database: Path, others: tuple[Path, ...]) -> None:
     bring_up_to_date(database)
     if refused:
         raise BadInput(f"{counted(refused, 'run was', 'runs were')} not merged; all others were")
+
+
+def _secrets(register: Path | None) -> "Secrets | None":
+    if register is None:
+        return None
+    from collector.hub.register import Register
+
+    if not register.is_file():
+        raise click.UsageError(f"there is no register of a hub at {str(register)!r}")
+    return Register(register).order_secrets
 
 
 def _older(address: "BrokerAddress") -> bool:

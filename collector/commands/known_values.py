@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import click
 
 from collector.errors import CollectorError
+from collector.store.database import is_address
 from commandline.program.completion import completing
 from commandline.sqlite.reading import connect_to_read
 
@@ -38,6 +39,8 @@ def _runs(context: click.Context) -> list[_Run]:
         from collector.commands.config import CONFIG
 
         path = CONFIG.read(CONFIG.default)["db"]
+    if is_address(str(path)):
+        return []  # the shell waits for an answer, and a server may be far away
     with closing(connect_to_read(Path(str(path)))) as conn:
         return [_Run(*row) for row in conn.execute(_NEWEST)]
 

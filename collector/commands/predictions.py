@@ -7,8 +7,9 @@ import click
 from collector.commands.known_values import RUN_IDS
 from collector.commands.options import FILE, answerable_only, database, say
 from collector.errors import BadInput
+from collector.store.database import Where
 from commandline.counted import counted
-from commandline.disk import write_whole
+from commandline.disk import public_mode, write_whole
 from commandline.help import Command, CommandGroup
 from contract.questions import MOST_CANARIES
 
@@ -75,7 +76,7 @@ def predictions() -> None:
 @click.argument("run", shell_complete=RUN_IDS)
 @click.option("--to", "target", type=FILE, help="File to write. [default: standard output]")
 @database
-def write_predictions(database: Path, run: str, target: Path | None) -> None:
+def write_predictions(database: Where, run: str, target: Path | None) -> None:
     """Write the answers of a run as a prediction file.
 
     RUN is the id of a run, or the beginning of one. The file is a JSON object {"question id": "answer"}.
@@ -83,10 +84,10 @@ def write_predictions(database: Path, run: str, target: Path | None) -> None:
     import json
 
     from collector.scoring.predictions import predictions_of
-    from collector.store.database import Store
+    from collector.store.opening import open_store_to_read
     from collector.store.runs import find_run
 
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         found = predictions_of(store, find_run(store, run))
     text = json.dumps(found, ensure_ascii=True, indent=0) + "\n"
     _write(text, target, "prediction", len(found))
@@ -103,15 +104,15 @@ def write_predictions(database: Path, run: str, target: Path | None) -> None:
     "`collector questions list`.",
 )
 @database
-def add_predictions(database: Path, file: Path, model: str, questions: str) -> None:
+def add_predictions(database: Where, file: Path, model: str, questions: str) -> None:
     """Add the predictions of another system to the report.
 
     FILE is a JSON object {"question id": "answer"}. The report shows the system's accuracy, but no times.
     """
     from collector.scoring.predictions import add_predictions as add
-    from collector.store.database import Store
+    from collector.store.opening import open_store
 
-    with Store.open(database) as store:
+    with open_store(database) as store:
         click.echo(f"added {model}, {counted(add(store, file, model, questions), 'prediction')}")
 
 
@@ -142,7 +143,7 @@ def add_predictions(database: Path, file: Path, model: str, questions: str) -> N
 @click.option("--to", "target", type=FILE, help="File to write. [default: standard output]")
 @database
 def canaries(
-    database: Path, questions: str, count: int, models: tuple[str, ...], target: Path | None
+    database: Where, questions: str, count: int, models: tuple[str, ...], target: Path | None
 ) -> None:
     """Write the questions on which machines are likeliest to differ.
 
@@ -151,12 +152,12 @@ def canaries(
     device asks them too; the report and `collector show` raise an alarm if it answers otherwise than another
     device.
     """
-    from collector.store.database import Store
+    from collector.store.opening import open_store_to_read
     from collector.store.runs import all_runs
     from collector.summaries.canaries import choose_canaries
     from contract.codec import encode
 
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         found = choose_canaries(store, all_runs(store), questions, count, models)
     _write(encode(found).decode() + "\n", target, "canary", len(found.question_ids))
 
@@ -166,7 +167,7 @@ def _write(text: str, target: Path | None, what: str, count: int) -> None:
         click.echo(text, nl=False)
         return
     try:
-        write_whole(target, text.encode())
+        write_whole(target, text.encode(), public_mode())
     except OSError as error:
         raise BadInput(f"{what} file {str(target)!r} cannot be written: {error.strerror}") from None
     plural = "canaries" if what == "canary" else f"{what}s"

@@ -1,36 +1,41 @@
-"""Commands that compare: the report of all runs, and one run with another."""
+"""Commands that compare all runs: the report, in each of its formats."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
-from collector.commands.known_values import MODELS, RUN_IDS
-from collector.commands.options import FILE, as_json, database, in_colour, say, terminal_width
+from collector.commands.known_values import MODELS
+from collector.commands.options import (
+    FILE,
+    FOLDER,
+    WORKERS,
+    as_json,
+    chosen_format,
+    database,
+    in_colour,
+    say,
+    terminal_width,
+    working,
+    write_report,
+)
 from collector.commands.selecting import selecting
 from collector.errors import BadInput
 from collector.report.page import PARTS
+from collector.store.database import Where, is_address
 from commandline.counted import counted
-from commandline.disk import public_mode, write_whole
 from commandline.help import Command, option_group
 from commandline.options import as_usage
 from commandline.program.streams import print_json
 
 if TYPE_CHECKING:
     from collector.comparison_inputs.selection import Selection
+    from collector.findings.comparison import Comparison
 
-FORMATS = ("table", "markdown", "csv", "json", "html", "parquet")
-_SUFFIXES = {
-    ".csv": "csv",
-    ".htm": "html",
-    ".html": "html",
-    ".json": "json",
-    ".md": "markdown",
-    ".parquet": "parquet",
-    ".txt": "table",
-}
-REGRESSED = 4
-"""Exit status of `compare` when a limit is broken, or not decided with `--fail-if-undecided`."""
+FORMATS = ("table", "markdown", "latex", "model-index", "poster", "csv", "json", "html", "parquet")
 
 
 @click.command(
@@ -40,6 +45,8 @@ REGRESSED = 4
     collector report --to report.html --db results.db
     collector report --require "f1>=80,p90_ms<=150,rss_mb<=400" --db results.db
     collector report --device pi-5 --settings threads=4 --db results.db
+    collector report --to tables.tex --section hardware --db results.db
+    collector report --figures figures --cards cards --db results.db
     """,
 )
 @option_group(
@@ -65,6 +72,7 @@ REGRESSED = 4
         show_default=True,
         help="What has rows of its own: each type of machine, or each device.",
     ),
+    WORKERS,
 )
 @selecting
 @option_group(
@@ -73,8 +81,9 @@ REGRESSED = 4
         "--format",
         "form",
         type=click.Choice(FORMATS),
-        help="Format of the report; parquet is a table of all answers instead. [default: by the ending of "
-        "--to, such as .html or .md; otherwise table]",
+        help="Format of the report; model-index is the Hugging Face Hub's metadata for a model card, poster "
+        "a page of A3 in HTML, and parquet a table of all answers instead. [default: by the ending of --to, "
+        "such as .html or .tex; otherwise table]",
     ),
     as_json,
     click.option(
@@ -84,21 +93,47 @@ REGRESSED = 4
         "--section",
         metavar="CHAPTER",
         type=click.Choice(PARTS),
-        help=f"table: print only this chapter, with all columns: {', '.join(PARTS[:-1])} or {PARTS[-1]}.",
+        help="Print only this chapter of a table or of LaTeX, with all columns: "
+        f"{', '.join(PARTS[:-1])} or {PARTS[-1]}.",
+    ),
+    click.option(
+        "--standalone",
+        is_flag=True,
+        help="Write LaTeX that compiles by itself. [default: tables for \\input]",
     ),
     click.option("--to", "target", type=FILE, help="File to write. [default: standard output]"),
 )
+@option_group(
+    "For papers and model cards",
+    click.option(
+        "--figures",
+        metavar="DIR",
+        type=FOLDER,
+        help="Write each chart as SVG and PNG into this folder, instead of a report. Needs the extra "
+        "`figures`.",
+    ),
+    click.option(
+        "--cards",
+        metavar="DIR",
+        type=FOLDER,
+        help="Write a card in Markdown for each model on each machine into this folder, instead of a report.",
+    ),
+)
 @database
 def report(
-    database: Path,
+    database: Where,
     form: str | None,
     as_json: bool,
     baseline: str | None,
     require: str | None,
     unit: str,
+    workers: str | None,
     full: bool,
     section: str | None,
+    standalone: bool,
     target: Path | None,
+    figures: Path | None,
+    cards: Path | None,
     selection: "Selection",
 ) -> None:
     """Compare all models: accuracy, time, memory, size.
@@ -106,12 +141,16 @@ def report(
     The table shows on one screen which model suits which machine. The other formats contain the whole
     report; `html` has charts, and `collector open` shows it.
     """
-    if form is None:
-        form = "json" if as_json else _SUFFIXES.get(target.suffix.lower(), "table") if target else "table"
-    elif as_json and form != "json":
-        raise click.UsageError("--json and --format cannot be used together")
-    if (full or section) and (form != "table" or (full and section)):
-        raise click.UsageError("--full and --section NAME need --format table, and cannot be used together")
+    into_folders = figures is not None or cards is not None
+    if into_folders and (form or as_json or full or section or target):
+        raise click.UsageError("--figures and --cards cannot be used with options of a report's output")
+    form = chosen_format(form, as_json, FORMATS, target)
+    if full and (form != "table" or section):
+        raise click.UsageError("--full needs --format table, and cannot be used with --section")
+    if section and form not in {"table", "latex"}:
+        raise click.UsageError("--section needs --format table or latex")
+    if standalone and form != "latex":
+        raise click.UsageError("--standalone needs --format latex")
     if form == "parquet":
         if target is None or baseline or require or not selection.is_everything:
             raise click.UsageError(
@@ -128,20 +167,30 @@ def report(
     if require:
         with as_usage(BadInput):
             parse(require)
-    with progress_bars() as progress:
+    with progress_bars() as progress, working(workers) as computing:
         comparison = compare_file(
-            database, baseline, require, selection, by_device=unit == "device", progress=progress
+            database,
+            baseline,
+            require,
+            selection,
+            by_device=unit == "device",
+            progress=progress,
+            workers=computing,
         )
+    if into_folders:
+        _write_folders(comparison, figures, cards)
+        return
     part = "full" if full else section or "first-screen"
     width = None if target else terminal_width()
-    text = render(comparison, form, width=width, colour=in_colour() and not target, part=part)
+    colour = in_colour() and not target
+    text = render(comparison, form, width=width, colour=colour, part=part, standalone=standalone)
     if target is None:
         if form == "json":
             print_json(text)
         else:
             click.echo(text, nl=False, color=True)
     else:
-        _write(target, text)
+        write_report(target, text)
 
 
 @click.command(
@@ -158,7 +207,7 @@ def report(
     help="File to write the report to. [default: the database's name with .html, in the current folder]",
 )
 @database
-def open_report(database: Path, target: Path | None) -> None:
+def open_report(database: Where, target: Path | None) -> None:
     """Show the report with its charts in the browser.
 
     Writes the report as one HTML file, which needs no internet, and opens it.
@@ -169,93 +218,44 @@ def open_report(database: Path, target: Path | None) -> None:
     from collector.report.formats.render import render
     from commandline.program.progress_bar import progress_bars
 
-    target = target or Path(f"{database.stem}.html")
+    named = urlsplit(str(database)).path if is_address(database) else database
+    target = target or Path(f"{Path(named).stem}.html")
     with progress_bars() as progress:
         comparison = compare_file(database, progress=progress)
-    _write(target, render(comparison, "html"))
+    write_report(target, render(comparison, "html"))
     if not webbrowser.open(target.absolute().as_uri()):
         raise BadInput(f"no browser can be opened here: open {str(target)!r} in one")
 
 
-def _write(target: Path, text: str) -> None:
+def _write_folders(comparison: "Comparison", figures: Path | None, cards: Path | None) -> None:
+    from collector.report.papers.cards import write_cards
+    from commandline.program.progress_bar import progress_bar
+
+    if figures is not None:
+        from collector.report.papers.figure_files import write_figures
+
+        with progress_bar("figures") as progress, _writing(figures):
+            written = write_figures(comparison, figures, progress)
+        charts = {path.stem for path in written}
+        say(f"wrote {counted(len(charts), 'figure')} as SVG and PNG to {figures}")
+    if cards is not None:
+        with progress_bar("cards") as progress, _writing(cards):
+            written = write_cards(comparison, cards, progress)
+        say(f"wrote {counted(len(written), 'card')} to {cards}")
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
     try:
-        write_whole(target, text.encode(), public_mode())
+        yield
     except OSError as error:
-        raise BadInput(f"report {str(target)!r} cannot be written: {error.strerror}") from None
-    say(f"wrote {target}")
+        raise BadInput(f"folder {str(folder)!r} cannot be written: {error.strerror}") from None
 
 
-def _export(database: Path, target: Path) -> None:
-    from collector.store.database import Store
+def _export(database: Where, target: Path) -> None:
+    from collector.store.opening import open_store_to_read
     from collector.store.parquet import write_parquet
 
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         rows = write_parquet(store, target)
     say(f"wrote {counted(rows, 'answer')} to {target}")
-
-
-@click.command(
-    cls=Command,
-    examples="""
-    collector compare previous latest --db results.db
-    collector compare 5ae36d61 18b560e9 --db results.db \\
-        --fail-if "time>5%,f1<-0.5"
-    """,
-)
-@click.argument("before", shell_complete=RUN_IDS)
-@click.argument("after", shell_complete=RUN_IDS)
-@option_group(
-    "Limits",
-    click.option(
-        "--fail-if",
-        "limits",
-        metavar="LIMITS",
-        help="Exit with status 4 if AFTER breaks a limit with all of the change's interval: time, p50, p90, "
-        "p99, load and memory change in percent, em, f1 and bertscore in points, such as 'time>5%,f1<-0.5'.",
-    ),
-    click.option(
-        "--noise",
-        metavar="PERCENT",
-        type=click.FloatRange(min=0),
-        default=1.0,
-        show_default=True,
-        help="A smaller change of a time, of load or of memory breaks no limit, however significant it is.",
-    ),
-    click.option(
-        "--fail-if-undecided", is_flag=True, help="Exit with status 4 also if a limit cannot be decided."
-    ),
-)
-@option_group("Output", as_json)
-@database
-def compare(
-    database: Path,
-    before: str,
-    after: str,
-    limits: str | None,
-    noise: float,
-    fail_if_undecided: bool,
-    as_json: bool,
-) -> int:
-    """Compare two runs: which changes are more than chance.
-
-    BEFORE and AFTER are ids of runs or the beginnings of them, as `collector runs` lists them, or `previous`
-    and `latest`: the newest run, and the one before it that measured the same on the same device.
-    """
-    from collector.display.changes import changes_json, changes_text, limits_text
-    from collector.findings.verdict import FAILS, NOT_DECIDED
-    from collector.regression.limits import parse_limits
-    from collector.regression.regression import compare_runs
-    from collector.store.database import Store
-
-    with as_usage(BadInput):
-        parsed = parse_limits(limits) if limits else ()
-    with Store.open_to_read(database) as store:
-        found = compare_runs(store, before, after, parsed, noise)
-    if as_json:
-        print_json(changes_json(found))
-    else:
-        click.echo(changes_text(found, terminal_width()), nl=False)
-    for line in limits_text(found):
-        say(line)
-    failing = {FAILS, NOT_DECIDED} if fail_if_undecided else {FAILS}
-    return REGRESSED if failing & {judged.verdict.outcome for judged in found.limits} else 0

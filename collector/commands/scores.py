@@ -6,14 +6,17 @@ import click
 
 from collector.commands.options import (
     FILE,
+    WORKERS,
     answerable_only,
     as_json,
     bring_up_to_date,
     database,
     say,
     show_list,
+    working,
 )
 from collector.errors import BadInput
+from collector.store.database import Where
 from commandline.counted import counted
 from commandline.help import Command, CommandGroup, option_group
 from commandline.program.streams import print_or_drop
@@ -27,12 +30,12 @@ def questions() -> None:
 @questions.command("list")
 @as_json
 @database
-def list_questions(database: Path, as_json: bool) -> None:
+def list_questions(database: Where, as_json: bool) -> None:
     """List the question files that were added."""
     from collector.display import listing
-    from collector.store.database import Store
+    from collector.store.opening import open_store_to_read
 
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         show_list(listing.question_sets(store), as_json)
 
 
@@ -46,18 +49,18 @@ def list_questions(database: Path, as_json: bool) -> None:
 @click.option("--name", metavar="NAME", help="Name of the question file in lists. [default: the file's name]")
 @answerable_only
 @database
-def add_questions(database: Path, file: Path, name: str | None, answerable_only: bool) -> None:
+def add_questions(database: Where, file: Path, name: str | None, answerable_only: bool) -> None:
     """Add a question file in SQuAD v1.1 format, with its gold answers.
 
     Stored answers to these questions are scored now, later ones when they arrive.
     """
     from collector.scoring.question_sets import name_of, put_questions, read_questions
-    from collector.store.database import Store
+    from collector.store.opening import open_store
 
     read = read_questions(file, answerable_only=answerable_only)
     for sentence in read.remarks():
         say(sentence)
-    with Store.open(database, create=True) as store:
+    with open_store(database, create=True) as store:
         added = put_questions(store, read, name or name_of(file))
     verb = "added" if added.changed else "already there:"
     print_or_drop(
@@ -115,7 +118,7 @@ def add_questions(database: Path, file: Path, name: str | None, answerable_only:
 )
 @database
 def score(
-    database: Path,
+    database: Where,
     bertscore: bool,
     bertscore_model: str | None,
     layers: int | None,
@@ -133,11 +136,11 @@ def score(
         raise click.UsageError("options of BERTScore go together with --bertscore or --bertscore-model")
     if baseline_file is not None and not baseline_file.is_file():
         raise BadInput(f"there is no baseline file {str(baseline_file)!r}")
-    from collector.store.database import Store
+    from collector.store.opening import open_store
     from collector.summaries.refresh import score_answers, score_pairs
     from commandline.program.progress_bar import progress_bar
 
-    with Store.open(database) as store:
+    with open_store(database) as store:
         with progress_bar("EM and F1") as progress:
             scored = score_answers(store, progress)
         result = f"{counted(scored, 'answer')} scored" if scored else "nothing was left to score"
@@ -165,16 +168,17 @@ def score(
 
 
 @click.command(cls=Command)
+@WORKERS
 @database
-def rebuild(database: Path) -> None:
+def rebuild(database: Where, workers: str | None) -> None:
     """Recompute EM, F1 and all summaries from the stored answers.
 
     BERTScores are kept.
     """
     from collector.serving.rebuild import rebuild as rebuild_derived
-    from collector.store.database import Store
+    from collector.store.opening import open_store
     from commandline.program.progress_bar import progress_bar
 
-    with Store.open(database) as store, progress_bar("runs") as progress:
-        runs = rebuild_derived(store, progress)
+    with open_store(database) as store, progress_bar("runs") as progress, working(workers) as computing:
+        runs = rebuild_derived(store, progress, computing)
     click.echo(f"rebuilt {counted(runs, 'run')}")

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from collector.comparison import run_notes
 from collector.comparison.times import Percentiles, SpeedUp
 from collector.comparison_inputs.baseline import Baselines
 from collector.comparison_inputs.between_commands import CommandSpread
@@ -14,11 +15,7 @@ from collector.comparison_inputs.standing import otherwise
 from collector.scoring.withholding import NOT_SCORED
 from collector.statistics.confidence import is_significant
 from collector.statistics.percentiles import FEWEST
-from collector.statistics.timing.outliers import SLOWER, too_many_outliers
-from collector.statistics.timing.steadiness import Steadiness
-from collector.store.runs import Run
 from commandline.counted import counted
-from commandline.outcome_text import THROTTLING_UNKNOWN
 
 NO_TIME: Final = "no answer was timed without an error or a disturbance"
 NO_BASELINE: Final = "no fp32 model has a time on this hardware for these questions"
@@ -39,7 +36,6 @@ UNUSUAL: Final = (
     "are compared only between rows with the same"
 )
 FROM_ELSEWHERE: Final = "imported predictions: only their accuracy is known"
-_ENDED: Final = {"failed": "failed", "interrupted": "was interrupted", "running": "is still running"}
 _LISTED: Final = 4
 """How many other bundles and settings a row's note lists."""
 
@@ -197,23 +193,13 @@ def metered_by(source: str | None) -> str:
     return f"everything that {source or 'an unnamed meter'} measured is included, also idle power"
 
 
-def start_remark(run: Run, remark: str) -> str:
-    """Write what the agent remarked about the machine before a run."""
-    return f"at the start of run {run.run_id[:8]} of {run.device_id}, {remark}"
-
-
 def _note_runs(notes: _Notes, group: Group) -> None:
     if group.also:
         listed = "; ".join(group.also[:_LISTED])
         more = f"; and {len(group.also) - _LISTED} more" if len(group.also) > _LISTED else ""
         notes["title"].append(f"also measured: {listed}{more}")
-    for run in group.runs:
-        if run.state == "complete":
-            continue
-        answers = counted(run.answers, "answer")
-        ended = _ENDED.get(run.state, f"is {run.state}")
-        answered = f"run {run.run_id[:8]} of {run.device_id} {ended} after {answers}"
-        notes["answered"].append(f"{answered}: {run.explanation}" if run.explanation else answered)
+    if unfinished := run_notes.not_complete(group.runs):
+        notes["answered"] += unfinished
     if group.measured.errors:
         notes["answered"].append(
             counted(
@@ -251,18 +237,10 @@ def _note_time(notes: _Notes, group: Group, times: Percentiles) -> None:
                 "answers were disturbed, and their times are left out",
             )
         )
-    for repeat in group.repeats:
-        if not repeat.agrees:
-            change = f"{100 * abs(repeat.change):.1f} % {'slower' if repeat.change > 0 else 'faster'}"
-            notes["p50_ms"].append(
-                f"run {repeat.later[:8]} of {repeat.device_id} is {change} than run {repeat.earlier[:8]} on "
-                "the same questions, so the machine was not steady: stop other programs and run again"
-            )
-    for run in group.runs:
-        for remark in run.remarks:
-            notes["p50_ms"].append(start_remark(run, remark))
-            if remark.startswith(THROTTLING_UNKNOWN):
-                notes["throttled"].append(start_remark(run, remark))
+    notes["p50_ms"] += run_notes.disagreeing(group.repeats)
+    notes["p50_ms"] += run_notes.start_remarks(group.runs)
+    if unknown := run_notes.throttling_unknown(group.runs):
+        notes["throttled"] += unknown
     notes["p50_ms"] += _unlike_machines(group)
     timed = min(sums.timed_questions for sums in group.of_devices.values() if sums.timed)
     for fraction, fewest in FEWEST.items():
@@ -272,23 +250,6 @@ def _note_time(notes: _Notes, group: Group, times: Percentiles) -> None:
                 f"no interval: only {counted(timed, 'different question')} timed; {name} needs at least "
                 f"{fewest}"
             )
-    for run, timeline in zip(group.runs, group.timelines, strict=True):
-        name = f"run {run.run_id[:8]} of {run.device_id}"
-        steady = Steadiness(timeline.drift, timeline.persistent)
-        if steady.drift is not None and steady.drifts:
-            change = f"{100 * abs(steady.drift - 1):.0f} % {'slower' if steady.drift > 1 else 'faster'}"
-            notes["p50_ms"].append(
-                f"{name} was {change} at its end than at its start: check temperature and clock, cool the "
-                "device and run again"
-            )
-        if steady.persistent is not None and steady.wanders:
-            notes["p50_ms"].append(
-                f"the machine changed slowly during {name}, by about {100 * steady.persistent:.1f} %: a "
-                "round resembles the next one, so intervals may be too narrow; stop other programs and run "
-                "again"
-            )
-        if too_many_outliers(timeline.outliers, run.answers):
-            notes["p99_ms"].append(
-                f"{counted(timeline.outliers, 'outlier')} in {name}, each more than {SLOWER} times the usual "
-                "time for its length: stop other programs and run again"
-            )
+    notes["p50_ms"] += run_notes.unsteady(group)
+    if outlying := run_notes.with_outliers(group):
+        notes["p99_ms"] += outlying

@@ -94,7 +94,7 @@ def make_row(
     unlike = tuple(not_compared(group, others))
     if unlike and values.f1 is not None:
         notes["f1"] = (*notes.get("f1", ()), *unlike)
-    differing = tuple(spread_notes(apart))
+    differing = spread_notes(apart)
     if differing:
         notes["p50_ms"] = (*differing, *notes.get("p50_ms", ()))
     notes |= speed_up_notes(group, baselines, faster, spread)
@@ -137,7 +137,7 @@ def make_row(
         timed=values.timed,
         untimed=values.marked + values.errors,
         marks=dict(sum((Counter(timeline.marks) for timeline in group.timelines), Counter())),
-        throttled=sum(moment.throttled_answers for found in group.timelines for moment in found.moments),
+        throttled=group.throttled,
         times_of=times.scope,
         speed_up=None if faster is None else faster.times.ratio,
         speed_up_questions=0 if faster is None else faster.questions,

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from typing import Final
 
-from collector.comparison.notes import other_times, start_remark, why_no_accuracy
+from collector.comparison.notes import other_times, why_no_accuracy
 from collector.comparison.row import joules_per_question
+from collector.comparison.run_notes import start_remarks
 from collector.comparison_inputs.between_commands import CommandSpread
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.loaded import LoadedRun
@@ -159,8 +160,8 @@ def _notes(group: Group, outcome: Outcome) -> defaultdict[str, list[str]]:
                 "answers are errors; they count as wrong",
             )
         )
-    for remark in run.remarks:
-        notes[found].append(start_remark(run, remark))
+    if remarks := start_remarks([run]):
+        notes[found] += remarks
     reason = why_no_accuracy(group)
     if reason is not None:
         notes["exact_match"].append(reason)

@@ -2,9 +2,9 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.inputs import Inputs
@@ -22,9 +22,11 @@ from collector.statistics.timing.ratios import (
     ratio_in_rounds,
 )
 from collector.statistics.timing.rounds import of_units
-from collector.statistics.timing.spread import Spread, pooled
+from collector.statistics.timing.spread import Spread, moderated
 
 _NO_CHANGE: Final = 1.0
+_Compared = TypeVar("_Compared", bound=Hashable)
+"""Identifies a comparison of two rows of a place."""
 
 
 class Percentiles(NamedTuple):
@@ -111,8 +113,10 @@ def speed_ups(inputs: Inputs) -> dict[RowName, SpeedUp]:
     for rows in of_places.values():
         pairings = {group.name: inputs.pairings[group.name] for group in rows}
         baselines = {row.name for group in rows if (row := inputs.baselines.of(group)) is not None}
-        spreads = _pooled({name: pairing for name, pairing in pairings.items() if name not in baselines})
-        ratios = {group.name: _ratio(group, pairings[group.name], spreads, inputs) for group in rows}
+        spreads = shared_spreads({name: pairings[name] for name in pairings if name not in baselines})
+        ratios = {
+            group.name: _ratio(group, pairings[group.name], spreads.get(group.name), inputs) for group in rows
+        }
         tested = [
             name for name, ratio in ratios.items() if name not in baselines and ratio.p_value is not None
         ]
@@ -122,21 +126,15 @@ def speed_ups(inputs: Inputs) -> dict[RowName, SpeedUp]:
     return found
 
 
-def _ratio(
-    group: Group, pairing: Pairing, spreads: Mapping[tuple[RowName, str], Spread], inputs: Inputs
-) -> TimeRatio:
-    devices = [device.ratio for device in pairing.devices]
+def _ratio(group: Group, pairing: Pairing, spreads: Sequence[Spread] | None, inputs: Inputs) -> TimeRatio:
     if inputs.baselines.of(group) is group:
-        rounds = round(sum(device.rounds for device in devices))
+        rounds = round(sum(device.ratio.rounds for device in pairing.devices))
         return TimeRatio(1.0, _scope(group), (1.0, 1.0), None, rounds, None)
-    together = [
-        spreads.get((group.name, device.device_id), device.ratio.spread) for device in pairing.devices
-    ]
-    return time_ratio(group, pairing, inputs, together)
+    return time_ratio(group, pairing, inputs, spreads)
 
 
 def time_ratio(
-    group: Group, pairing: Pairing, inputs: Inputs, pooled: Sequence[Spread] | None = None
+    group: Group, pairing: Pairing, inputs: Inputs, spreads: Sequence[Spread] | None = None
 ) -> TimeRatio:
     """Compute the ratio of the times of two rows of one place.
 
@@ -144,27 +142,35 @@ def time_ratio(
         group: one of the rows.
         pairing: their times, on at least one device.
         inputs: what is known of the machine type.
-        pooled: the spread of each device, pooled over several rows; None for the device's own.
+        spreads: the spread of each device for the p value, as `shared_spreads` has it; None for the device's
+            own.
     """
     devices = [device.ratio for device in pairing.devices]
     if pairing.took_turns:
-        return ratio_in_rounds(devices, pooled=pooled, known=inputs.spread_between_rounds(group))
+        return ratio_in_rounds(devices, moderated=spreads, known=inputs.spread_between_rounds(group))
     between = inputs.spread_between_commands(group)
     commands = [device.commands for device in pairing.devices]
     return ratio_at_different_times(devices, commands, None if between is None else between.spread)
 
 
-def _pooled(pairings: Mapping[RowName, Pairing]) -> dict[tuple[RowName, str], Spread]:
-    """Pool the spreads of the rows that took turns with one baseline in the same rounds of one device."""
-    together: dict[tuple[str, tuple[str, ...]], list[tuple[RowName, DevicePair]]] = defaultdict(list)
-    for name, pairing in pairings.items():
+def shared_spreads(pairings: Mapping[_Compared, Pairing]) -> dict[_Compared, list[Spread]]:
+    """Moderate the spreads of comparisons that were made in the same rounds of one device.
+
+    Args:
+        pairings: the comparisons of one place that are tested together.
+
+    Returns:
+        The spread of each device of each comparison.
+    """
+    together: dict[tuple[str, tuple[str, ...]], list[tuple[_Compared, DevicePair]]] = defaultdict(list)
+    for compared, pairing in pairings.items():
         for device in pairing.devices:
-            if device.turns and device.ratio.spread.freedom:
-                together[device.device_id, device.turns].append((name, device))
+            together[device.device_id, device.turns].append((compared, device))
+    found: dict[tuple[_Compared, str], Spread] = {}
+    for (device_id, _), comparisons in together.items():
+        spreads = moderated([device.ratio.spread for _, device in comparisons])
+        found |= {(compared, device_id): of for (compared, _), of in zip(comparisons, spreads, strict=True)}
     return {
-        (name, device.device_id): spread
-        for rows in together.values()
-        for (name, device), spread in zip(
-            rows, pooled([device.ratio.spread for _, device in rows]), strict=True
-        )
+        compared: [found[compared, device.device_id] for device in pairing.devices]
+        for compared, pairing in pairings.items()
     }

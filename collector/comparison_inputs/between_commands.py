@@ -14,8 +14,8 @@ from collector.comparison_inputs.answers import RunSet
 from collector.comparison_inputs.machine import Machine
 from collector.comparison_inputs.rounds import turns_of
 from collector.comparison_inputs.standing import otherwise
-from collector.comparison_inputs.tasks.level import level_change
-from collector.comparison_inputs.tasks.task import Memo
+from collector.comparison_inputs.tasks.level import LevelChange, level_change
+from collector.comparison_inputs.tasks.task import Memo, Task
 from collector.findings.scenario_run import COMPARED
 from collector.statistics.timing.spread import Spread
 from collector.store.database import Store
@@ -58,15 +58,20 @@ def command_spreads(
     so half its square is one variance.
     """
     squares: dict[MachineType, list[float]] = defaultdict(list)
-    for earlier, later in _repeats(store, runs):
-        sides = (RunSet((run,), (derived.summary(run).digest,)) for run in (earlier, later))
-        change = memo.recall(level_change(*sides))
+    repeats = list(_repeats(store, runs))
+    memo.prepare(_change(*pair, derived) for pair in repeats)
+    for earlier, later in repeats:
+        change = memo.recall(_change(earlier, later, derived))
         if change.questions >= LEAST_QUESTIONS:
             squares[later.device.hardware_class, machine(later).label].append(change.log_ratio**2)
     return {
         where: CommandSpread(math.sqrt(math.fsum(found) / (2 * len(found))), len(found))
         for where, found in squares.items()
     }
+
+
+def _change(earlier: Run, later: Run, derived: Derived) -> Task[LevelChange]:
+    return level_change(*(RunSet((run,), (derived.digest(run),)) for run in (earlier, later)))
 
 
 def _repeats(store: Store, runs: Iterable[Run]) -> Iterator[tuple[Run, Run]]:

@@ -1,10 +1,13 @@
 """The rows of a comparison before they are compared: their runs, and what these sum up to."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
 from collector.comparison_inputs.answers import PredictionSet, RunSet, Source
 from collector.comparison_inputs.inheritance.inherited import Inherited
+from collector.comparison_inputs.machine import Machine
 from collector.comparison_inputs.standing import Standing, reading
 from collector.comparison_inputs.tasks.pairing import level_of_rounds
 from collector.comparison_inputs.tasks.summing import (
@@ -15,7 +18,8 @@ from collector.comparison_inputs.tasks.summing import (
     sums,
     sums_over_devices,
 )
-from collector.comparison_inputs.tasks.task import Memo
+from collector.comparison_inputs.tasks.task import Memo, Task
+from collector.comparison_inputs.traces import Courses, courses
 from collector.findings.between_rows import Place, RowName
 from collector.statistics.timing.rounds import RoundMean
 from collector.store.runs import Run
@@ -75,7 +79,11 @@ class Group(Entrant):
     measured: Measured
     """The sums over all answers, in which times are medians over the devices."""
     timelines: tuple[Timeline, ...]
-    """The timeline of each run."""
+    """The timeline of each run; it has moments only if the run is in `traced`."""
+    traced: tuple[int, ...]
+    """The positions of the runs whose course a report shows."""
+    throttled: int
+    """How many answers are marked because the processor was throttled, capped or short of voltage."""
     of_devices: dict[str, Measured]
     """The sums of each device, in order of the devices' names."""
     levels: dict[str, RoundMean]
@@ -108,29 +116,75 @@ class Group(Entrant):
         return self.source.devices
 
 
-def group_of(stands: Standing, derived: Derived, memo: Memo) -> Group:
-    """Sum up the runs that stand for a row.
+class Outline(NamedTuple):
+    """The runs of a row before their answers are summed up."""
+
+    stands: Standing
+    courses: Courses
+    source: RunSet
+
+    def of_devices(self) -> Iterator[Task[Any]]:
+        """Yield the tasks of each device, and those that compare runs and devices."""
+        devices = self.source.devices
+        for device in devices.values():
+            yield sums(device)
+            yield level_of_rounds(device)
+        if len(self.source.runs) > 1:
+            yield repeated(self.source)
+        if len(devices) >= FEWEST_DEVICES:
+            yield deviations(self.source)
+
+    def of_all(self, memo: Memo) -> Iterator[Task[Any]]:
+        """Yield the task that sums up all devices, if there are several; those of each device are known."""
+        devices = self.source.devices
+        if len(devices) >= FEWEST_DEVICES:
+            yield sums_over_devices(self.source, [memo.recall(sums(device)) for device in devices.values()])
+
+
+def outlined(stands: Standing, derived: Derived) -> Outline:
+    """Read the digests and timelines of the runs that stand for a row."""
+    found = courses(stands.runs, derived)
+    return Outline(stands, found, RunSet(stands.runs, found.digests))
+
+
+def groups_of(rows: Iterable[Standing], derived: Derived, memo: Memo) -> list[Group]:
+    """Sum up the runs of rows.
 
     Args:
-        stands: the runs.
+        rows: the runs of each row.
         derived: the digests and timelines of runs.
         memo: recalls or computes what takes long.
     """
-    run = stands.runs[0]
-    summaries = [derived.summary(run) for run in stands.runs]
-    source = RunSet(stands.runs, tuple(summary.digest for summary in summaries))
-    devices = source.devices
+    outlines = [outlined(stands, derived) for stands in rows]
+    memo.prepare(task for outline in outlines for task in outline.of_devices())
+    memo.prepare(task for outline in outlines for task in outline.of_all(memo))
+    return [_group(outline, derived, memo) for outline in outlines]
+
+
+def row_name(run: Run, machine: Machine) -> RowName:
+    """Name the row that a run on this type of machine is of."""
+    return RowName(
+        hardware_class=run.device.hardware_class,
+        machine=machine.label,
+        questions_sha256=run.questions_sha256,
+        model=run.bundle.model,
+        precision=run.bundle.precision,
+    )
+
+
+def group_of(stands: Standing, derived: Derived, memo: Memo) -> Group:
+    """Sum up the runs that stand for a row. Arguments are those of `groups_of`."""
+    return _group(outlined(stands, derived), derived, memo)
+
+
+def _group(outline: Outline, derived: Derived, memo: Memo) -> Group:
+    stands, found, source = outline
+    run, devices = stands.runs[0], source.devices
     of_devices = {device_id: memo.recall(sums(device)) for device_id, device in devices.items()}
     levels = {device_id: memo.recall(level_of_rounds(device)) for device_id, device in devices.items()}
     several = len(devices) >= FEWEST_DEVICES
     return Group(
-        name=RowName(
-            hardware_class=run.device.hardware_class,
-            machine=stands.machine.label,
-            questions_sha256=run.questions_sha256,
-            model=run.bundle.model,
-            precision=run.bundle.precision,
-        ),
+        name=row_name(run, stands.machine),
         questions=run.questions_name,
         withheld=derived.sets.withheld(run),
         source=source,
@@ -138,7 +192,9 @@ def group_of(stands: Standing, derived: Derived, memo: Memo) -> Group:
         if several
         else of_devices[run.device_id],
         reading=reading(run),
-        timelines=tuple(summary.timeline for summary in summaries),
+        timelines=found.timelines,
+        traced=found.traced,
+        throttled=found.throttled,
         of_devices=of_devices,
         levels={device_id: level for device_id, level in levels.items() if level is not None},
         repeats=memo.recall(repeated(source)) if len(stands.runs) > 1 else (),

@@ -1,18 +1,24 @@
 """The runs of scenarios other than single-stream, which are never in a row of the comparison."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
 
-from collector.comparison_inputs.groups import Group
+from collector.comparison_inputs.groups import Group, row_name
+from collector.comparison_inputs.machine import Machine
 from collector.comparison_inputs.standing import type_of
 from collector.comparison_inputs.tasks.endurance import endured
 from collector.comparison_inputs.tasks.speed import Gain, batch_gain
 from collector.comparison_inputs.tasks.task import Memo
+from collector.findings.between_rows import RowName
 from collector.findings.scenario_run import COMPARED, FOUND
 from collector.store.database import Store
 from collector.store.runs import Run
 from commandline.standing import variant
 from contract.scenarios import OFFLINE, SUSTAINED
+
+NEWEST: Final = 20
+"""The most runs of one scenario and row that a report shows."""
 
 
 class LoadedRun(NamedTuple):
@@ -28,9 +34,25 @@ class LoadedRun(NamedTuple):
     """`sustained`: the time of the first sample that shows throttling."""
 
 
-def under_load(runs: Iterable[Run]) -> list[Run]:
-    """Choose the runs of the other scenarios, in order of scenario, hardware and model."""
-    return sorted((run for run in runs if run.settings.scenario != COMPARED), key=_order)
+def under_load(runs: Iterable[Run], machine: Callable[[Run], Machine]) -> tuple[list[Run], Counter[RowName]]:
+    """Choose the runs of the other scenarios: of each row, the newest of a scenario.
+
+    Args:
+        runs: the runs, in order of time.
+        machine: the machine type of a run.
+
+    Returns:
+        The runs, in order of scenario, hardware and model, and how many older ones are left out.
+    """
+    together: dict[tuple[str, RowName], list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.settings.scenario != COMPARED:
+            together[run.settings.scenario, row_name(run, machine(run))].append(run)
+    older: Counter[RowName] = Counter()
+    for (_, name), alike in together.items():
+        if len(alike) > NEWEST:
+            older[name] += len(alike) - NEWEST
+    return sorted((run for alike in together.values() for run in alike[-NEWEST:]), key=_order), older
 
 
 def loaded_run(store: Store, group: Group, rows: Iterable[Group], memo: Memo) -> LoadedRun:

@@ -25,7 +25,7 @@ _BOARDS: Final = frozenset(
 )
 """The classes whose model, as the firmware calls it, determines the processor."""
 _UNKNOWN: Final = "unknown"
-_REVISION: Final = re.compile(r"\s+Rev\s+[\w.]+$")
+_REVISION: Final = re.compile(r"(?<!\s)\s+Rev\s+[\w.]+$")  # found in linear time: a device sends any text
 _MARKS: Final = re.compile(r"\((?:R|TM)\)|\bCPU\b|\bProcessor\b", re.IGNORECASE)
 _NOT_IN_KEY: Final = re.compile(r"[^\w.]+")
 

@@ -46,7 +46,7 @@ class Round(NamedTuple):
 
 
 _STARTS: Final = """
-SELECT seq, round, ifnull((SELECT epoch FROM resumes
+SELECT seq, round, coalesce((SELECT epoch FROM resumes
         WHERE resumes.stream = starts.stream AND resumes.seq < starts.seq ORDER BY seq DESC LIMIT 1), epoch)
 FROM round_starts AS starts JOIN runs USING (stream) WHERE stream = ? ORDER BY seq
 """

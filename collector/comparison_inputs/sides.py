@@ -11,7 +11,7 @@ from typing import NamedTuple
 from collector.comparison_inputs.baseline import comparable, reference
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.tasks.disagreement import Disagreements, disagreements
-from collector.comparison_inputs.tasks.task import Memo
+from collector.comparison_inputs.tasks.task import Memo, Task
 from collector.store.runs import Run
 
 
@@ -41,9 +41,14 @@ class SidePair(NamedTuple):
 
 def side_pairs(groups: Sequence[Group], memo: Memo) -> Iterator[SidePair]:
     """Compare each precision with fp32 of its model, then each bundle on every two kinds of processor."""
-    for kind, left, right in _pairs(groups):
-        digests = left.digest, right.digest
-        yield SidePair(kind, left, right, memo.recall(disagreements(left.run, right.run, digests)))
+    found = list(_pairs(groups))
+    memo.prepare(_task(left, right) for _, left, right in found)
+    for kind, left, right in found:
+        yield SidePair(kind, left, right, memo.recall(_task(left, right)))
+
+
+def _task(left: Side, right: Side) -> Task[Disagreements]:
+    return disagreements(left.run, right.run, (left.digest, right.digest))
 
 
 def _pairs(groups: Sequence[Group]) -> Iterator[tuple[str, Side, Side]]:

@@ -10,6 +10,8 @@ from collector.store.runs import Run
 from commandline.counted import counted
 from commandline.standing import asked, choose, is_complete, variant
 
+_SEVERAL: Final = 2
+
 
 class Standing(NamedTuple):
     """The runs that stand for a row."""
@@ -25,6 +27,28 @@ def type_of(run: Run) -> Machine:
     return machine_of(run.device)
 
 
+def types_of(runs: Iterable[Run]) -> Callable[[Run], Machine]:
+    """Return a function from a run to its machine type, whose label names one type only.
+
+    Machines of two hardware classes can have the same label. Each of them then also names its class, so that
+    a reader can tell their rows apart.
+
+    Args:
+        runs: the runs among which a label must be unique.
+    """
+    classes: dict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        classes[type_of(run).label].add(run.device.hardware_class)
+
+    def unique(run: Run) -> Machine:
+        machine = type_of(run)
+        if len(classes[machine.label]) < _SEVERAL:
+            return machine
+        return named(f"{machine.label} ({run.device.hardware_class})")
+
+    return unique
+
+
 def device_as_type(run: Run) -> Machine:
     """Return a machine type of which a run's device is the only unit."""
     return named(f"{run.device_id}: {machine_of(run.device).label}")
@@ -37,7 +61,7 @@ def standing(runs: Iterable[Run], machine: Callable[[Run], Machine]) -> Iterator
 
     Args:
         runs: the runs; those of other scenarios are ignored.
-        machine: the machine type of a run: `type_of` or `device_as_type`.
+        machine: the machine type of a run: as `types_of` or `device_as_type` determine it.
     """
     by_row: dict[tuple[str, ...], dict[tuple[object, ...], list[Run]]] = defaultdict(
         lambda: defaultdict(list)
@@ -87,6 +111,11 @@ def otherwise(run: Run, other: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _circumstances(run: Run) -> dict[str, str]:
     versions = {name: f"{name} {version}" for name, version in run.device.versions.items()}
     return {name: text for name, text in {**_described(run), **versions}.items() if name != "bundle"}
+
+
+def described_settings(run: Run) -> tuple[str, ...]:
+    """Write the settings in which `variant` distinguishes runs, without the bundle."""
+    return tuple(text for name, text in _described(run).items() if name != "bundle")
 
 
 def reading(run: Run) -> tuple[str, ...]:

@@ -16,14 +16,14 @@ def abridged(grid: Grid) -> Grid:
     """Abridge a list.
 
     Ids keep as many characters as make them differ, and times their minutes. A machine type stands in for the
-    hardware class. Model and precision become one column, and so do the numbers of answers and questions.
+    hardware class. Model and precision become one column, and so do the numbers of what is done and of all.
     Long reasons are cut.
     """
     if "machine" in grid.columns:
         grid = _without(grid, "hardware_class")
     grid = _joined(grid, "model", "precision", lambda model, precision: f"{model} {precision}")
-    for done in ("answers", "answered"):
-        grid = _joined(grid, done, "asked", _progress)
+    for done, of in (("answers", "asked"), ("answered", "asked"), ("measured", "runs")):
+        grid = _joined(grid, done, of, _progress)
     shortened = [_shorten(name, [row[i] for row in grid.rows]) for i, name in enumerate(grid.columns)]
     return grid._replace(rows=list(zip(*shortened, strict=True)))
 
@@ -49,13 +49,13 @@ def _without(grid: Grid, column: str) -> Grid:
 
 
 def _shorten(column: str, values: Sequence[object]) -> list[object]:
-    if column in {"run", "sha256"}:
+    if column in {"run", "order", "sha256"}:
         length = SHORTEST_ID
         texts = {str(value) for value in values if value is not None}
         while len({text[:length] for text in texts}) < len(texts):
             length += 1
         return [None if value is None else str(value)[:length] for value in values]
-    if column.endswith("_at"):
+    if column.endswith(("_at", "_since")):
         return [None if value is None else _SECONDS.sub(r"\1 \2", str(value)) for value in values]
     if column == "reason":
         return [None if value is None else _cut(str(value)) for value in values]

@@ -79,7 +79,7 @@ def _widths(grid: Grid, rows: Sequence[Sequence[str]], width: int) -> dict[str, 
     for i, name in enumerate(grid.columns):
         title = cell_len(_title(grid, name))
         widest = max((title, *(cell_len(row[i]) for row in rows)))
-        rigid = _numbers(grid, i) or name in {"run", "sha256"} or name.endswith("_at")
+        rigid = _numbers(grid, i) or name in {"run", "order", "sha256"} or name.endswith(("_at", "_since"))
         columns.append(Breadth(name, widest, title, shrinks=not rigid))
     empty = [name for i, name in enumerate(grid.columns) if all(row[i] is None for row in grid.rows)]
     return fitted(columns, (*empty, *(name for name in grid.least if name not in empty)), width)

@@ -117,7 +117,7 @@ def rejected(store: Store) -> Grid:
         list(
             store.tuples(
                 "SELECT last_received_at, times, bytes, sha256, source, reason "
-                "FROM rejected ORDER BY last_received_at DESC"
+                "FROM rejected ORDER BY last_received_at DESC, rowid"
             )
         ),
         "nothing was rejected",

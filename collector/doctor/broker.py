@@ -43,7 +43,10 @@ def examine_broker(address: BrokerAddress) -> Iterator[Finding]:
                     "broker", "warn", f"{address} {OLDER_PROTOCOL}", "enable MQTT 5, or update the broker"
                 )
                 yield Finding(
-                    "sharing", "warn", "MQTT 3.1.1 has no shared subscriptions", "do not use --share"
+                    "sharing",
+                    "warn",
+                    "MQTT 3.1.1 has no shared subscriptions: with --share, each collector gets all results",
+                    "leave --share out, unless the collectors share one database",
                 )
             else:
                 yield Finding("broker", "ok", f"{address} accepts the collector, over MQTT 5")

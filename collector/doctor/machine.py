@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from collector.doctor.holdings import holdings
+from collector.doctor.postgres import examine_postgres
 from collector.errors import CollectorError
-from collector.store.database import OLDEST_SQLITE, Store
+from collector.store.database import Where, is_address
+from collector.store.opening import open_store_to_read
+from collector.store.sqlite.sqlite_store import OLDEST_SQLITE
 from commandline.clock import synchronised
-from commandline.counted import counted
 from commandline.disk import sync_seconds
 from commandline.finding import Finding
 from commandline.program.installation import how_to_add
@@ -27,15 +30,20 @@ _EXTRAS: Final = (
     ("hub", ("starlette", "uvicorn"), "serve --bundles"),
     ("score", ("bert-score", "transformers", "torch"), "BERTScore"),
     ("parquet", ("pyarrow",), "report --format parquet"),
+    ("cluster", ("distributed",), "--workers tcp://HOST:PORT"),
+    ("postgres", ("psycopg",), "--db postgresql://…"),
 )
 
 
-def examine_here(database: Path | None) -> Iterator[Finding]:
+def examine_here(database: Where | None) -> Iterator[Finding]:
     """Check this machine: SQLite, the database and its disk, the clock, the optional packages."""
     yield _sqlite()
     if database is None:
         yield Finding("database", "warn", "no database is named", "name it with --db")
+    elif is_address(database):
+        yield from examine_postgres(str(database))
     else:
+        database = Path(database)
         folder = database.absolute().parent
         if folder.is_dir():
             yield from _disk(folder)
@@ -110,33 +118,24 @@ def _database(path: Path) -> Finding:
     if not path.exists():
         return Finding("database", "ok", f"{shown} will be created")
     try:
-        with Store.open_to_read(path) as store:
+        with open_store_to_read(path) as store:
             mode = store.value("PRAGMA journal_mode")
             broken = next(store.rows("PRAGMA quick_check(1)"), {"quick_check": "ok"})["quick_check"]
-            runs = store.value("SELECT count(*) FROM streams")
-            rejected = store.value("SELECT count(*) FROM rejected")
+            found = holdings(f"{shown} is intact and", store)
     except CollectorError as error:
         return Finding("database", "fail", str(error), "restore a copy; docs/decisions/0008 explains why")
     if broken != "ok":
         return Finding("database", "fail", f"{shown} is damaged: {broken}", "restore a copy of it")
-    what = f"{shown} is intact and holds {counted(runs, 'run')}"
     if mode != "wal":
         return Finding(
-            "database", "warn", f"{what}, but has no write-ahead log", "collector serve turns it on"
+            "database", "warn", f"{found.what}, but has no write-ahead log", "collector serve turns it on"
         )
-    if rejected:
-        return Finding(
-            "database",
-            "warn",
-            f"{what}; {counted(rejected, 'message was', 'messages were')} rejected",
-            "collector rejected lists them",
-        )
-    return Finding("database", "ok", what)
+    return found
 
 
-def _clock(database: Path | None) -> Finding:
+def _clock(database: Where | None) -> Finding:
     now = datetime.now(UTC)
-    if database is not None and database.exists():
+    if database is not None and (is_address(database) or Path(database).exists()):
         latest = _latest(database)
         if latest is not None and latest > now:
             return Finding(
@@ -155,9 +154,9 @@ def _clock(database: Path | None) -> Finding:
     return Finding("clock", "ok", f"the time is {now:%F %T} UTC")
 
 
-def _latest(database: Path) -> datetime | None:
+def _latest(database: Where) -> datetime | None:
     try:
-        with Store.open_to_read(database) as store:
+        with open_store_to_read(database) as store:
             text = store.value("SELECT max(first_received_at) FROM streams")
     except CollectorError:
         return None

@@ -19,6 +19,7 @@ from collector.findings.between_rows import (
     Unit,
 )
 from collector.findings.canaries import CanaryCheck
+from collector.findings.relative import Relative
 from collector.findings.scenario_run import ScenarioRun
 from collector.findings.taken_over import TakenOver
 
@@ -169,6 +170,11 @@ def place_of(row: Row) -> Place:
     )
 
 
+def place_key(found: Place | RowName | Row | ScenarioRun) -> tuple[str, str, str]:
+    """Return what identifies a place: hardware class, machine type and digest of the question file."""
+    return found.hardware_class, found.machine, found.questions_sha256
+
+
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):
     """The distribution of a row's times, as quantiles to draw a curve through."""
 
@@ -180,7 +186,11 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunTrace(msgspec.Struct, frozen=True, kw_only=True):
-    """The course of one run over its duration."""
+    """The course of one run over its duration.
+
+    A row has at most 20 traces: that of its newest run, then those of the runs that were throttled, drifted,
+    wandered, had many outliers or are not complete, then the others, each of them from the newest on.
+    """
 
     row: RowName
     run_id: str
@@ -190,6 +200,21 @@ class RunTrace(msgspec.Struct, frozen=True, kw_only=True):
     ends: RunEnds | None
     """The times at the end of the run, compared with those at its start; None with fewer than 60 answers."""
     moments: tuple[Moment, ...]
+
+
+class NotShown(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a report leaves out of what is known of a row with many runs or devices.
+
+    The row's numbers are of all its runs and devices.
+    """
+
+    row: RowName
+    traces: int
+    """How many of its runs have no trace."""
+    units: int
+    """How many of its devices are not among the `units`."""
+    scenarios: int
+    """How many older runs of other scenarios than single-stream are not among the `scenarios`."""
 
 
 class SampleAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,13 +281,17 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     tools: dict[str, str]
     """The versions of the tools that built the bundle."""
     runs: tuple[str, ...]
-    """The ids of the row's runs."""
+    """The ids of the row's runs: the newest 100 of them."""
+    more_runs: int
+    """How many older runs the row has."""
     devices: tuple[str, ...]
-    """The ids of the devices that made these runs."""
+    """The ids of the devices that made the row's runs: the first 100 of them, in order of name."""
+    more_devices: int
+    """How many other devices the row has."""
     device_model: str
-    """The models of these devices."""
+    """The models of all of the row's devices."""
     cpu_model: str
-    """The processors of these devices."""
+    """The processors of all of the row's devices."""
     cpu_flags: tuple[str, ...]
     versions: dict[str, str]
     """The versions of the programs on the device."""
@@ -287,16 +316,27 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     distributions: tuple[Distribution, ...]
     traces: tuple[RunTrace, ...]
     scenarios: tuple[ScenarioRun, ...]
+    """The runs of other scenarios than single-stream: of each model on each machine type, the newest 20 of a
+    scenario."""
+    relatives: tuple[Relative, ...]
+    """Each row that has an accuracy, compared with its teacher or with what stands in for one."""
     differences: tuple[Difference, ...]
     gates: tuple[Gate, ...]
     divergences: tuple[Divergence, ...]
     units: tuple[Unit, ...]
+    """Of each machine type and question file, the 20 devices that differ most from the others."""
     splits: tuple[TimeSplit, ...]
     requirement: Requirement | None
     questions: tuple[Questions, ...]
     provenance: tuple[Provenance, ...]
     canaries: tuple[CanaryCheck, ...]
-    """The canaries of each run that was asked some."""
+    """The canaries of at most 100 runs that were asked some: the newest of those of which an answer differs,
+    then the newest of the others."""
+    more_canaries: int
+    """How many other runs were asked canaries."""
+    not_shown: tuple[NotShown, ...]
+    """What is left out of each row that has many runs or devices. Rows of which nothing is left out are not
+    listed."""
     remarks: tuple[str, ...]
     """Notes on the whole comparison."""
 

@@ -81,6 +81,18 @@ def pin(folder: HubFolder) -> str:
     return f"sha256//{base64.b64encode(hashlib.sha256(info).digest()).decode()}"
 
 
+def certificate_end(folder: HubFolder) -> datetime:
+    """Return until when the hub's certificate is valid.
+
+    Raises:
+        BadInput: it cannot be read.
+    """
+    certificate = _certificate(folder.cert)
+    if certificate is None:
+        raise BadInput(f"the hub's certificate {str(folder.cert)!r} is missing: start the hub again")
+    return certificate.not_valid_after_utc
+
+
 def _key(folder: HubFolder, file: Path) -> ec.EllipticCurvePrivateKey:
     """Read a private key; make it if the file is missing."""
     try:

@@ -50,6 +50,7 @@ class Child:
         self._started_at = 0.0
         self._start_again_at: float | None = None
         self._patience = FIRST_SECONDS
+        self._complained = ""
 
     @property
     def runs(self) -> bool:
@@ -100,8 +101,13 @@ class Child:
             try:
                 self.start()
             except StorageUnavailable as error:
-                self._say(Problem(str(error)))
+                if str(error) != self._complained:
+                    self._complained = str(error)
+                    self._say(Problem(self._complained))
                 self._start_again_at = now + self._patience
+                self._patience = min(2 * self._patience, MOST_SECONDS)
+            else:
+                self._complained = ""
 
     def signal(self, number: int) -> None:
         """Send a signal to the program if it runs."""

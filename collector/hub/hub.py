@@ -12,14 +12,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from types import FrameType
-from typing import Final, NamedTuple
+from typing import Final
 
 from starlette.routing import Route
 
 import collector
 from collector.broker.credentials import COLLECTOR, provision, write_secret
 from collector.errors import BadInput, BrokerUnavailable, StorageUnavailable
-from collector.hub.addresses import ALWAYS, checked_address, is_ip, own_addresses, own_names
+from collector.hub.address_watch import AddressWatch
+from collector.hub.addresses import ALWAYS, checked_address, own_addresses, own_names
 from collector.hub.authority import certify, pin
 from collector.hub.child import Child
 from collector.hub.folder import HubFolder, HubSettings
@@ -31,12 +32,14 @@ from collector.hub.service.joining import Joining
 from collector.hub.service.metrics import Metrics
 from collector.hub.service.routes import routes
 from collector.hub.service.shared_files import SharedFiles
+from collector.hub.start_settings import Options, settle_settings
 from collector.hub.wheels.shelf import Shelf
 from collector.serving.http_server import http_server
 from commandline.broker_address import BrokerAddress, parse_broker
 from commandline.program.messages import Problem
 
 TICK_SECONDS: Final = 0.25
+SERVICE_AGAIN_SECONDS: Final = 5.0
 _DAY_SECONDS: Final = 86_400.0
 _RUN: Final = """
 import sys
@@ -45,19 +48,6 @@ sys.argv[0] = "collector"
 from collector.__main__ import main
 sys.exit(main())
 """
-
-
-class Options(NamedTuple):
-    """What the operator chose for this start; None where the hub keeps what it had."""
-
-    at: str | None = None
-    https_port: int | None = None
-    mqtt_port: int | None = None
-    bundles: Path | None = None
-    questions: tuple[Path, ...] = ()
-    wheels: Path | None = None
-    messages: tuple[str, ...] = ()
-    """Options of the collector about its messages."""
 
 
 def run(folder: HubFolder, options: Options, say: Callable[[str], None]) -> None:
@@ -98,6 +88,7 @@ class _Hub:
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._mosquitto = Mosquitto(folder, settings, say)
         self._questions = QuestionFiles(folder, _command, say)
+        self._certified_at = time.time()
 
     def run(self, stop: Event) -> None:
         certify(self._folder, _names(self._settings))
@@ -114,15 +105,8 @@ class _Hub:
         collecting = self._collector()
         try:
             collecting.start()
-            with (
-                self._listener() as listener,
-                http_server(listener, self._routes(register, shelf), self._tls),
-            ):
-                self._say(
-                    f"the hub in {self._folder.path} answers at {self._settings.url} and "
-                    f"{self._settings.broker}; collector invite lets a board join"
-                )
-                self._keep_running(stop, collecting)
+            while not stop.is_set():
+                self._answer(stop, collecting, register, shelf)
             self._say("the hub stops")
         finally:
             shelf.close()
@@ -130,17 +114,54 @@ class _Hub:
             collecting.stop()
             self._mosquitto.stop()
 
-    def _keep_running(self, stop: Event, collecting: Child) -> None:
-        checked_at = time.monotonic()
-        while not stop.wait(TICK_SECONDS):
+    def _answer(self, stop: Event, collecting: Child, register: Register, shelf: Shelf) -> None:
+        """Answer boards until a signal comes, the address changes, or the HTTPS service ends by itself."""
+        watch = AddressWatch(self._settings.at)
+        moves = self._options.at is None
+        with (
+            self._listener() as listener,
+            http_server(listener, self._routes(register, shelf), self._tls) as service,
+        ):
+            self._say(
+                f"the hub in {self._folder.path} answers at {self._settings.url} and "
+                f"{self._settings.broker}; collector invite lets a board join"
+            )
+            self._keep_running(stop, collecting, lambda: not service.runs or (moves and watch.changed()))
+            ended = not service.runs
+        if stop.is_set():
+            return
+        if ended:
+            self._say(
+                Problem(
+                    f"the HTTPS service ended ({service.reason}); it is started again in "
+                    f"{SERVICE_AGAIN_SECONDS:.0f} seconds"
+                )
+            )
+            again_at = time.monotonic() + SERVICE_AGAIN_SECONDS
+            self._keep_running(stop, collecting, lambda: time.monotonic() >= again_at)
+        else:
+            self._move()
+
+    def _move(self) -> None:
+        """Use the address that the machine has now."""
+        try:
+            self._settings = settle_settings(self._folder, self._options, self._say)
+        except (BadInput, StorageUnavailable) as error:
+            self._say(Problem(f"the hub stays at {self._settings.at}: {error}"))
+        else:
+            self._renew()
+
+    def _keep_running(self, stop: Event, collecting: Child, done: Callable[[], bool]) -> None:
+        """Keep the hub's programs running until a signal comes or `done` is true."""
+        while not stop.wait(TICK_SECONDS) and not done():
             self._mosquitto.tick()
             collecting.tick()
             self._questions.tick()
-            if time.monotonic() - checked_at > _DAY_SECONDS:
-                checked_at = time.monotonic()
+            if abs(time.time() - self._certified_at) > _DAY_SECONDS:  # a day later, or a clock that was set
                 self._renew()
 
     def _renew(self) -> None:
+        self._certified_at = time.time()
         try:
             if certify(self._folder, _names(self._settings)):
                 self._load_certificate()
@@ -194,46 +215,8 @@ class _Hub:
         folder = self._folder
         arguments = ["serve", "--broker", self._own_broker, "--db", str(folder.database)]
         arguments += ["--password-file", str(folder.collector_password), "--ca-file", str(folder.ca_cert)]
+        arguments += ["--register", str(folder.register)]
         return Child("the collector", _command(*arguments, *self._options.messages), self._say)
-
-
-def settle_settings(folder: HubFolder, options: Options, say: Callable[[str], None]) -> HubSettings:
-    """Decide the address and the ports of this start, and keep them.
-
-    Raises:
-        BadInput: this machine has no network address, and none is named.
-        StorageUnavailable: the folder cannot be written.
-    """
-    before = folder.settings()
-    here = own_addresses()
-    at = options.at or before.at
-    if options.at is None and (not at or not _is_here(at, here)):
-        if not here:
-            raise BadInput("this machine has no network address: connect it, or name one with --at")
-        at = here[0]
-    if before.at and at != before.at:
-        say(
-            Problem(
-                f"the hub's address was {before.at} and is {at} now: boards that joined look for it at "
-                f"{' and '.join(before.addresses)}; if they do not find it, give this machine its old "
-                "address again (a reservation in the router), or run a line of collector invite --name DEVICE"
-                " on each"
-            )
-        )
-    known = (at, *before.addresses, *own_names()[:1])
-    settings = HubSettings(
-        at,
-        options.https_port or before.https_port,
-        options.mqtt_port or before.mqtt_port,
-        tuple(dict.fromkeys(known)),
-    )
-    folder.keep(settings)
-    return settings
-
-
-def _is_here(at: str, here: list[str]) -> bool:
-    """Return whether an address is this machine's; a name is taken to be."""
-    return not is_ip(at) or ":" in at or at in here or at in ALWAYS
 
 
 def _names(settings: HubSettings) -> tuple[str, ...]:

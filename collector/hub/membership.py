@@ -34,8 +34,9 @@ class Membership:
     def let_in(self, secret: str, device: str, machine: str, python: str) -> bytes:
         """Use a pass once and return a tar archive of the device's settings.
 
-        They are those of `collector provision`: agent.toml, password and ca.crt, and hub.toml, which names
-        the hub. If the device had joined before, its old password stops working.
+        They are those of `collector provision`: agent.toml, password and ca.crt; and hub.toml, which names
+        the hub, and order-secret, under which its orders are sealed. If the device had joined before, its old
+        password stops working.
 
         Raises:
             Refused: the pass is not good or the device's name is not valid; nothing is changed.
@@ -47,15 +48,24 @@ class Membership:
             raise Refused(str(error)) from None
         if user == COLLECTOR:
             raise Refused(f"no device can be named {COLLECTOR}: give this one another host name")
-        with self._register.letting_in(secret, user, machine, python):
+        with self._register.letting_in(secret, user, machine, python) as order_secret:
             password = provision(self._folder.passwords, user, hashed=True, replace=True)
-            return self._archive(user, password)
+            return self._archive(user, password, order_secret)
 
-    def _archive(self, user: str, password: str) -> bytes:
+    def order_secret(self, device: str) -> str:
+        """Return the secret under which a device's orders are sealed, for a device that has logged in.
+
+        Raises:
+            StorageUnavailable: the hub cannot write.
+        """
+        return self._register.give_order_secret(device)
+
+    def _archive(self, user: str, password: str, order_secret: str) -> bytes:
         files = {
             "agent.toml": (agent_config(user, self._settings.broker, ca_file=True), _PUBLIC_FILE),
             "password": (f"{password}\n", _PRIVATE_FILE),
             "ca.crt": (_read(self._folder.ca_cert), _PUBLIC_FILE),
+            "order-secret": (f"{order_secret}\n", _PRIVATE_FILE),
             "hub.toml": (hub_toml(self._settings, self._pin), _PUBLIC_FILE),
         }
         into = io.BytesIO()

@@ -3,7 +3,6 @@
 Mosquitto reads its passwords again at SIGHUP, and ends the connections whose user or password is gone.
 """
 
-import getpass
 import os
 import shutil
 import signal
@@ -151,7 +150,7 @@ def _configuration(folder: HubFolder, port: int) -> str:
         shipped = shipped.replace(f"{_IN_DEPLOY}/{name}", str(file.resolve()))
     shipped = shipped.replace(f"{_IN_DEPLOY}/passwords", f"{here}/passwords")
     shipped = shipped.replace(f"{_IN_DEPLOY}/acl", f"{here}/acl")
-    user = f"user {getpass.getuser()}\n" if os.geteuid() == 0 else ""
+    user = "user root\n" if os.geteuid() == 0 else ""  # otherwise it becomes one who may not read the folder
     # The log names no clients: a client's name has a secret part.
     return (
         f"# collector hub writes this file at each start.\n{user}persistence_location {here}/\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from collector.errors import BadInput, StorageUnavailable
 from collector.hub.folder import HubFolder
-from collector.hub.service.shared_files import question_files
+from collector.orders.offered import question_files
 from commandline.program.messages import Problem
 
 

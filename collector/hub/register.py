@@ -1,6 +1,7 @@
 """Who may join and who has joined: passes and devices, in a small SQLite file of the hub.
 
 A pass is stored as its SHA-256: it has 128 random bits, so its hash cannot be reversed, and needs no salt.
+The secret under which a device's orders are sealed is stored as it is, since the collector seals with it.
 The command that makes a pass and the hub that accepts it are different processes; SQLite is between them.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.errors import BadInput, StorageUnavailable
+from contract.orders.sealed import new_order_secret
 
 _PASS_BYTES: Final = 16
 _BUSY_SECONDS: Final = 10.0
@@ -28,6 +30,7 @@ CREATE TABLE IF NOT EXISTS passes (
 CREATE TABLE IF NOT EXISTS devices (
     device TEXT PRIMARY KEY, joined_at REAL NOT NULL, machine TEXT NOT NULL, python TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS order_secrets (device TEXT PRIMARY KEY, secret TEXT NOT NULL) STRICT;
 """
 
 
@@ -120,8 +123,11 @@ class Register:
             return _good(conn, secret)
 
     @contextmanager
-    def letting_in(self, secret: str, device: str, machine: str, python: str) -> Iterator[None]:
+    def letting_in(self, secret: str, device: str, machine: str, python: str) -> Iterator[str]:
         """Use a pass once for a device; the use is counted if the block ends without an error.
+
+        Yields:
+            The device's secret for orders, which is a new one.
 
         Raises:
             Refused: the pass is not good, or is for another device.
@@ -142,7 +148,9 @@ class Register:
             conn.execute(
                 "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)", (device, time.time(), machine, python)
             )
-            yield
+            order_secret = new_order_secret()
+            conn.execute("INSERT OR REPLACE INTO order_secrets VALUES (?, ?)", (device, order_secret))
+            yield order_secret
 
     def remove(self, device: str) -> bool:
         """Forget a device and revoke the passes that are bound to it; returns whether it was known.
@@ -152,6 +160,7 @@ class Register:
         """
         with self._writing() as conn:
             conn.execute("UPDATE passes SET revoked = 1 WHERE device = ?", (device,))
+            conn.execute("DELETE FROM order_secrets WHERE device = ?", (device,))
             return conn.execute("DELETE FROM devices WHERE device = ?", (device,)).rowcount > 0
 
     def revoke(self, start: str) -> int:
@@ -183,6 +192,26 @@ class Register:
         """
         with self._open() as conn:
             return [Member(*row) for row in conn.execute("SELECT * FROM devices ORDER BY device")]
+
+    def give_order_secret(self, device: str) -> str:
+        """Return the secret under which a device's orders are sealed; makes one if the device has none.
+
+        Raises:
+            StorageUnavailable: the file cannot be written.
+        """
+        with self._writing() as conn:
+            conn.execute("INSERT OR IGNORE INTO order_secrets VALUES (?, ?)", (device, new_order_secret()))
+            found = conn.execute("SELECT secret FROM order_secrets WHERE device = ?", (device,)).fetchone()
+        return str(found[0])
+
+    def order_secrets(self) -> dict[str, str]:
+        """Return the secrets for orders by device. A device that joined an older hub has none yet.
+
+        Raises:
+            StorageUnavailable: the file cannot be read.
+        """
+        with self._open() as conn:
+            return dict(conn.execute("SELECT device, secret FROM order_secrets"))
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -5,8 +5,8 @@ Derived data is computed again when a report needs it. Records go through the sa
 device sends, since anyone may have made the file.
 """
 
-import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -14,13 +14,15 @@ import msgspec
 
 from collector.errors import BadInput, CollectorError
 from collector.intake import rejected
+from collector.intake.group import store_batches
 from collector.intake.incoming import Delivery
-from collector.intake.ingest import add_stream, record_problem, store_batch
-from collector.intake.known_run import known_run
+from collector.intake.ingest import record_problem
 from collector.intake.stored_records import stored_records
 from collector.intake.tally import Tally
+from collector.intake.unstorable import nul_problem
 from collector.scoring.predictions import put_system
 from collector.store.database import Store
+from collector.store.transaction import RowRefused, Transaction
 from contract.codec import printable
 from contract.errors import ContractError, Malformed
 from contract.fields import DeviceId, RunId, UtcTime
@@ -28,6 +30,7 @@ from contract.messages import Batch, Epochs
 from contract.records import Record
 
 _RECORDS_AT_ONCE: Final = 2000
+_KEPT_BYTES_AT_ONCE: Final = 8 * 1_048_576
 _SHOWN_CHARS: Final = 64
 """As many characters as a device's id may have."""
 
@@ -59,35 +62,32 @@ def merge(store: Store, other: Store) -> Merged:
             cannot be stored. Its runs may have been merged.
         StorageUnavailable: the database cannot be written now; the merge may be tried again.
     """
-    tally = Tally()
+    stored = duplicates = 0
     refused = []
     with other.reading():
-        _check_schema(store, other)
+        other.check_tables()
         streams = list(
             other.tuples("SELECT stream, run_id, device_id, first_received_at FROM streams ORDER BY stream")
         )
         for stream, *entry in streams:
-            before = tally.stored, tally.duplicates
             try:
                 checked = _checked_entry(other, stream, *entry)
-                with store.writing() as conn:
-                    _merge_run(conn, other, stream, checked, tally)
+                merged = store.written(partial(_merge_run, other=other, theirs=stream, entry=checked))
             except ContractError as error:
-                tally.stored, tally.duplicates = before
                 run_id, device_id, _ = map(str, entry)  # anything, if another program wrote them
                 named = f"run {run_id[:8]!r} of {device_id[:_SHOWN_CHARS]!r}"
                 refused.append(f"{named} was not merged: {printable(str(error))}")
+            else:
+                stored += merged.stored
+                duplicates += merged.duplicates
         try:
-            with store.writing() as conn:
-                _merge_rejected(conn, other)
-                _merge_questions(conn, other)
-                _merge_systems(conn, other)
-        except (sqlite3.IntegrityError, msgspec.ValidationError) as error:
+            store.written(partial(_merge_others, other=other))
+        except (RowRefused, msgspec.ValidationError) as error:
             raise BadInput(
-                f"rejected messages, questions or predictions of {str(other.path)!r} cannot be stored: "
+                f"rejected messages, questions or predictions of {other.name!r} cannot be stored: "
                 f"{printable(str(error))}"
             ) from None
-    return Merged(len(streams), tally.stored, tally.duplicates, tuple(refused))
+    return Merged(len(streams), stored, duplicates, tuple(refused))
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -111,27 +111,20 @@ def _checked_entry(other: Store, stream: int, run_id: str, device_id: str, at: s
         raise Malformed(str(error)) from None
 
 
-def _check_schema(store: Store, other: Store) -> None:
-    """Raise BadInput unless the tables of both databases are the same; a view may never end."""
-    sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'table'"
-    theirs = dict(other.tuples(sql))
-    for name, statement in store.tuples(sql):
-        if theirs.get(name, "").split() != statement.split():
-            raise BadInput(
-                f"database {str(other.path)!r} was changed by another program: its table {name!r} is not the "
-                "one that a collector makes"
-            )
-
-
-def _merge_run(conn: sqlite3.Connection, other: Store, theirs: int, entry: _Entry, tally: Tally) -> None:
+def _merge_run(conn: Transaction, other: Store, theirs: int, entry: _Entry) -> Tally:
+    """Merge a run, within the caller's transaction; raises ContractError if any of it cannot be stored."""
+    tally = Tally()
+    conn.lock_runs([entry.run_id])
     for records in _groups(other, theirs):
-        if known_run(conn, entry.run_id).stream is None:
-            add_stream(conn, entry.run_id, entry.device_id, entry.first_received_at)
         batch = Batch(device_id=entry.device_id, run_id=entry.run_id, records=records, epochs=entry.epochs)
         problems = (record_problem(record, entry.device_id) for record in records)
-        problem = next(filter(None, problems), None) or store_batch(conn, batch, tally)
-        if problem is not None:
+        if (problem := next(filter(None, problems), None) or nul_problem(batch)) is not None:
             raise problem
+        (admission,) = store_batches(conn, [batch], entry.first_received_at)
+        if admission.problem is not None:
+            raise admission.problem
+        tally.take(batch, admission)
+    return tally
 
 
 def _groups(other: Store, stream: int) -> Iterator[tuple[Record, ...]]:
@@ -149,40 +142,52 @@ def _groups(other: Store, stream: int) -> Iterator[tuple[Record, ...]]:
         raise Malformed(str(error)) from None
 
 
-def _merge_rejected(conn: sqlite3.Connection, other: Store) -> None:
+def _merge_others(conn: Transaction, other: Store) -> None:
+    """Merge everything but runs, within the caller's transaction."""
+    _merge_rejected(conn, other)
+    _merge_questions(conn, other)
+    _merge_systems(conn, other)
+
+
+def _merge_rejected(conn: Transaction, other: Store) -> None:
     """Merge the list of rejected messages, and those that are kept whole while there is room."""
     columns = "sha256, reason, source, bytes, substr(head, 1, ?), times, first_received_at, last_received_at"
-    listed = f"SELECT {columns} FROM rejected"  # noqa: S608  # our own names
+    listed = f"SELECT {columns} FROM rejected ORDER BY rowid"  # noqa: S608  # our own names
     for row in other.tuples(listed, rejected.HEAD_BYTES):
         sha256, reason, source, *others = msgspec.convert(row, _REJECTED)
         conn.execute(
-            "INSERT OR IGNORE INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (sha256, rejected.shortened(reason), rejected.shortened(source), *others),
         )
     rejected.trim(conn)
-    room = rejected.KEPT_BYTES - rejected.kept_bytes(conn)
-    kept = "SELECT source, body, topic FROM kept WHERE length(body) <= ?"
-    for row in other.tuples(kept, rejected.KEPT_BYTES):
-        delivery = msgspec.convert(row, Delivery)
-        if len(delivery.data) <= room and rejected.keep(conn, delivery):
-            room -= len(delivery.data)
+    kept: list[Delivery] = []
+    size = 0
+    query = "SELECT source, body, topic FROM kept WHERE length(body) <= ? ORDER BY rowid"
+    for row in other.tuples(query, rejected.KEPT_BYTES):
+        kept.append(msgspec.convert(row, Delivery))
+        size += len(kept[-1].data) + rejected.ROW_BYTES
+        if size >= _KEPT_BYTES_AT_ONCE:
+            rejected.keep(conn, kept)
+            kept, size = [], 0
+    rejected.keep(conn, kept)
 
 
-def _merge_questions(conn: sqlite3.Connection, other: Store) -> None:
+def _merge_questions(conn: Transaction, other: Store) -> None:
     for theirs, sha256, name, added_at in list(
         other.tuples("SELECT question_set, sha256, name, added_at FROM question_sets ORDER BY question_set")
     ):
         if conn.execute("SELECT 1 FROM question_sets WHERE sha256 = ?", (sha256,)).fetchone():
             continue
-        ours = conn.execute(
-            "INSERT INTO question_sets (sha256, name, added_at) VALUES (?, ?, ?)", (sha256, name, added_at)
-        ).lastrowid
+        (ours,) = conn.execute(
+            "INSERT INTO question_sets (sha256, name, added_at) VALUES (?, ?, ?) RETURNING question_set",
+            (sha256, name, added_at),
+        ).fetchone()
         for table in ("passages", "questions", "golds"):
             query = f"SELECT * FROM {table} WHERE question_set = {theirs}"  # noqa: S608  # our own names
             _copy(conn, other, query, table, ours)
 
 
-def _merge_systems(conn: sqlite3.Connection, other: Store) -> None:
+def _merge_systems(conn: Transaction, other: Store) -> None:
     """Merge the added predictions; of two files of one system for the same questions, the later one stays."""
     for row in list(
         other.tuples(
@@ -205,9 +210,6 @@ def _merge_systems(conn: sqlite3.Connection, other: Store) -> None:
         _copy(conn, other, query, "predictions", ours)
 
 
-def _copy(conn: sqlite3.Connection, other: Store, query: str, table: str, key: int | None = None) -> None:
-    """Insert rows that are missing; `key`, if given, replaces the first column."""
-    for row in other.tuples(query):
-        values = row if key is None else (key, *row[1:])
-        marks = ", ".join("?" * len(values))
-        conn.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", values)  # noqa: S608  # our own names
+def _copy(conn: Transaction, other: Store, query: str, table: str, key: int) -> None:
+    """Insert the rows of a query into a table that has none of this key, which replaces the first column."""
+    conn.insert(table, other.columns()[table], ((key, *row[1:]) for row in other.tuples(query)))

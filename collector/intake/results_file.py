@@ -141,6 +141,8 @@ def _is_cut_off(line: bytes) -> bool:
         return "truncated" in str(error)
     except UnicodeDecodeError:
         return True  # in the middle of a character
+    except RecursionError:
+        return False  # no message is nested so deeply, whole or not
     return False
 
 

@@ -1,13 +1,18 @@
 """Stores rejected messages that were kept, after the collector was updated."""
 
+from functools import partial
 from typing import NamedTuple
 
 from collector.intake import rejected
+from collector.intake.group import store_batches
 from collector.intake.incoming import Delivery
-from collector.intake.ingest import decode_batch, store_batch
-from collector.intake.tally import Tally
+from collector.intake.ingest import decode_batch
+from collector.intake.rules.admission import Admission
 from collector.store.database import Store
+from collector.store.transaction import Transaction
+from commandline.clock import utc_now
 from contract.errors import ContractError
+from contract.messages import Batch
 
 
 class Retried(NamedTuple):
@@ -36,12 +41,17 @@ def retry(store: Store) -> Retried:
             if isinstance(batch, ContractError):
                 still_rejected += 1
                 continue
-            tally = Tally()
-            with store.writing() as conn:
-                refused = store_batch(conn, batch, tally) is not None
-                if not refused:
-                    rejected.forget(conn, sha256)
-            accepted += not refused
-            still_rejected += refused
-            stored += tally.stored
+            admission = store.written(partial(_store, batch=batch, sha256=sha256))
+            accepted += admission.problem is None
+            still_rejected += admission.problem is not None
+            stored += len(admission.fresh)
     return Retried(accepted, stored, still_rejected)
+
+
+def _store(conn: Transaction, batch: Batch, sha256: str) -> Admission:
+    """Store one batch, and delete it from the list if it was not refused, within the caller's transaction."""
+    conn.lock_runs([batch.run_id])
+    (admission,) = store_batches(conn, [batch], utc_now())
+    if admission.problem is None:
+        rejected.forget(conn, sha256)
+    return admission

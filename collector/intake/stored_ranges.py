@@ -1,12 +1,12 @@
-"""The table of the ranges of `seq` that are stored of each run."""
+"""The ranges of `seq` that are stored of each run, and their table."""
 
-import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
+from collector.store.transaction import Transaction
 from contract.errors import Malformed
 from contract.messages import MAX_RECEIPT_RANGES, SeqRange
-from contract.seq_ranges import place_of, union
+from contract.seq_ranges import place_of, ranges_of, union
 
 MAX_RANGES: Final = MAX_RECEIPT_RANGES
 """The most ranges of a run. Each message of a run reads them: a run with millions would stop all others."""
@@ -26,22 +26,41 @@ def sparseness_problem(run_id: str, stored: tuple[SeqRange, ...], fresh: Collect
     )
 
 
+def with_seqs(stored: tuple[SeqRange, ...], fresh: Collection[int]) -> tuple[SeqRange, ...]:
+    """Return the ranges of a run once `seq`s, at least one, are added to it."""
+    place, between = _changed(stored, fresh)
+    return (*stored[: place.start], *between, *stored[place.stop :])
+
+
 def store_ranges(
-    conn: sqlite3.Connection, stream: int, before: tuple[SeqRange, ...], fresh: Iterable[int]
-) -> tuple[SeqRange, ...]:
-    """Add stored `seq`s to a run's ranges, within the caller's transaction; returns all ranges."""
-    seqs = tuple(fresh)
-    if not seqs:
-        return before
-    place, between = _changed(before, seqs)
-    conn.executemany(
-        "DELETE FROM ranges WHERE stream = ? AND first_seq = ?", ((stream, r[0]) for r in before[place])
-    )
-    conn.executemany("INSERT INTO ranges VALUES (?, ?, ?)", ((stream, *r) for r in between))
-    return (*before[: place.start], *between, *before[place.stop :])
+    conn: Transaction,
+    changes: Mapping[int, tuple[tuple[SeqRange, ...], tuple[SeqRange, ...]]],
+) -> None:
+    """Store the ranges of runs, within the caller's transaction.
+
+    Args:
+        conn: the transaction.
+        changes: by stream, the ranges that the table has of a run, and those that it shall have.
+    """
+    deleted: list[tuple[int, int]] = []
+    put: list[tuple[int, int, int]] = []
+    for stream, (before, after) in changes.items():
+        firsts = {first for first, _ in after}
+        deleted += ((stream, first) for first, _ in before if first not in firsts)
+        known = set(before)
+        put += ((stream, *each) for each in after if each not in known)
+    if deleted:
+        conn.executemany("DELETE FROM ranges WHERE stream = ? AND first_seq = ?", deleted)
+    if put:
+        conn.executemany(
+            "INSERT INTO ranges VALUES (?, ?, ?) "
+            "ON CONFLICT (stream, first_seq) DO UPDATE SET last_seq = excluded.last_seq",
+            put,
+        )
 
 
-def _changed(ranges: tuple[SeqRange, ...], seqs: Collection[int]) -> tuple[slice, tuple[SeqRange, ...]]:
+def _changed(ranges: tuple[SeqRange, ...], seqs: Iterable[int]) -> tuple[slice, tuple[SeqRange, ...]]:
     """Return which ranges change when numbers are added, and what they become."""
-    place = place_of(ranges, min(seqs), max(seqs))
-    return place, union(ranges[place], ((seq, seq) for seq in seqs))
+    ascending = sorted(seqs)
+    place = place_of(ranges, ascending[0], ascending[-1])
+    return place, union(ranges[place], ranges_of(ascending))

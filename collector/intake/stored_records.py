@@ -6,30 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.intake.record_rows import JSON_COLUMNS, Row
+from collector.intake.record_rows import JSON_COLUMNS, TYPES, Row
 from collector.store.database import Store
-from contract.records import (
-    Answer,
-    Canary,
-    Record,
-    RoundFinished,
-    RoundStarted,
-    RunFinished,
-    RunResumed,
-    RunStarted,
-    Sample,
-)
+from contract.records import Record
 
-_TYPES: Final[dict[str, type[Record]]] = {
-    "runs": RunStarted,
-    "answers": Answer,
-    "canaries": Canary,
-    "samples": Sample,
-    "round_starts": RoundStarted,
-    "round_finishes": RoundFinished,
-    "resumes": RunResumed,
-    "finishes": RunFinished,
-}
 _COPIES: Final = (
     *("model", "title", "precision", "layers", "parameters", "weights_origin"),  # of what the bundle says
     "hardware_class",  # of what the device says
@@ -43,14 +23,14 @@ def stored_records(store: Store, stream: int) -> Iterator[Record]:
         msgspec.MsgspecError: a row does not fit the contract.
         StorageUnavailable: the database cannot be read.
     """
-    return heapq.merge(*(_records(store, stream, table) for table in _TYPES), key=lambda record: record.seq)
+    return heapq.merge(*(_records(store, stream, table) for table in TYPES), key=lambda record: record.seq)
 
 
 def _records(store: Store, stream: int, table: str) -> Iterator[Record]:
     order = "" if table == "runs" else " ORDER BY seq"
     sql = f"SELECT * FROM {table} WHERE stream = ?{order}"  # noqa: S608  # our own names
     for row in store.rows(sql, stream):
-        yield msgspec.convert(_fields(table, row), _TYPES[table])
+        yield msgspec.convert(_fields(table, row), TYPES[table])
 
 
 def _fields(table: str, row: Row) -> dict[str, Any]:
@@ -70,6 +50,7 @@ def _fields(table: str, row: Row) -> dict[str, Any]:
             del fields[column]
         synchronised = fields["clock_synchronised"]
         fields["clock_synchronised"] = None if synchronised is None else bool(synchronised)
+        fields["order"] = fields.pop("order_id")
         fields["seq"] = 0
     return fields
 
@@ -78,5 +59,5 @@ def _from_json(value: Any) -> Any:
     """The value of a column of JSON; what is no text is returned as it is, and does not fit the contract."""
     try:
         return msgspec.json.decode(value)
-    except (TypeError, UnicodeDecodeError):
+    except (TypeError, UnicodeDecodeError, RecursionError):
         return value

@@ -11,7 +11,7 @@ import msgspec
 
 from collector.comparison.notes import WITHIN_ONE_RUN, other_times, unlike_readings
 from collector.comparison_inputs.baseline import comparable
-from collector.comparison_inputs.run_pair import RunPair, gather_pair
+from collector.comparison_inputs.pairs.run_pair import RunPair, gather_pair
 from collector.comparison_inputs.standing import otherwise, type_of
 from collector.comparison_inputs.tasks.contrast import PairedScores
 from collector.errors import BadInput
@@ -59,7 +59,7 @@ def regression(pair: RunPair, limits: tuple[Limit, ...], noise: float = NOISE) -
         after=after.run_id,
         questions=len(pair.times.question),
         rounds=rounds,
-        unlike=tuple(_unlike(before, after)),
+        unlike=tuple(unlike(before, after)),
         notes=tuple(_notes(pair, rounds)),
         changes=changes,
         limits=tuple(judged(limits, changes, noise, rounds)),
@@ -117,7 +117,8 @@ def _notes(pair: RunPair, rounds: int) -> Iterator[str]:
         yield WITHIN_ONE_RUN
 
 
-def _unlike(before: Run, after: Run) -> Iterator[str]:
+def unlike(before: Run, after: Run) -> Iterator[str]:
+    """Write what else differs between two runs and may be the cause of a change."""
     for what, value in _CIRCUMSTANCES.items():
         if value(before) != value(after):
             yield what

@@ -56,7 +56,7 @@ def time_changes(times: PairedTimes, between: CommandSpread | None) -> Iterator[
 def _times(times: PairedTimes, between: CommandSpread | None) -> Iterator[_Timed]:
     before, after, rounds = times.left_ns, times.right_ns, times.round
     first, second = (geometric_mean(np.maximum(times, 1)) for times in (before, after))
-    yield _Timed("time", first, second, _tested(times, between, log_ratios(after, before, rounds)))
+    yield _Timed("time", first, second, time_ratio(times, between))
     for metric, fraction in _RANKS.items():
         in_rounds = log_ratios_of_percentiles(after, before, rounds, fraction)
         enough = in_rounds is not None and len(before) >= FEWEST[fraction]
@@ -66,6 +66,20 @@ def _times(times: PairedTimes, between: CommandSpread | None) -> Iterator[_Timed
             percentile(after, fraction),
             _tested(times, between, in_rounds) if enough and in_rounds is not None else None,
         )
+
+
+def time_ratio(times: PairedTimes, between: CommandSpread | None) -> TimeRatio | None:
+    """Compare the times of two runs question by question: the later time over the earlier one.
+
+    Args:
+        times: the times of the earlier run on the left, and those of the later one; of at least one question.
+        between: for runs of different commands, how much times differ between them, if that is known.
+
+    Returns:
+        The ratio of the geometric means, with a p value that is not adjusted; None if the runs are of
+        different commands, and no repeat says how much times differ between them.
+    """
+    return _tested(times, between, log_ratios(times.right_ns, times.left_ns, times.round))
 
 
 def _tested(times: PairedTimes, between: CommandSpread | None, in_rounds: RoundMean) -> TimeRatio | None:

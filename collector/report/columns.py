@@ -125,6 +125,7 @@ def _per_ms(row: Row) -> str | None:
 COLUMNS: Final[tuple[NotedColumn[Row], ...]] = (
     NotedColumn("title", "model", lambda r: r.title, number=False),
     NotedColumn("precision", "precision", lambda r: r.precision, number=False),
+    NotedColumn("best_for", "best for", lambda r: ", ".join(r.best_for) or None, number=False),
     NotedColumn("answered", "questions", lambda r: f"{r.answered}/{r.selected}" + " partial" * r.partial),
     NotedColumn("exact_match", "EM %", lambda r: accuracy(r, r.exact_match, 1)),
     NotedColumn(
@@ -167,5 +168,5 @@ COLUMNS: Final[tuple[NotedColumn[Row], ...]] = (
     NotedColumn("layers", "layers", lambda r: None if r.layers is None else str(r.layers), detail=True),
     NotedColumn("weights_origin", "weights", lambda r: r.weights_origin, number=False, detail=True),
     NotedColumn("pareto", "Pareto", lambda r: "front" if r.pareto else None, number=False),
-    NotedColumn("best_for", "best for", lambda r: ", ".join(r.best_for) or None, number=False),
 )
+BY_KEY: Final = {column.key: column for column in COLUMNS}

@@ -1,17 +1,19 @@
 """The names of models and rows in a report."""
 
-from collections.abc import Iterable, Set
-from typing import TypeVar
+from collections import Counter
+from collections.abc import Iterable, Sequence, Set
+from typing import Final, TypeVar
 
 import msgspec
 
 from collector.display.untrusted_text import plain
 from collector.findings.accuracy import Drawn
 from collector.findings.between_rows import RowName
-from collector.findings.comparison import Comparison, Row
+from collector.findings.comparison import Comparison, Row, name_of, place_key
 from collector.findings.scenario_run import ScenarioRun
 
 Entry = TypeVar("Entry", Row, ScenarioRun)
+_DIGITS: Final = 8
 
 
 class Names:
@@ -19,10 +21,9 @@ class Names:
 
     def __init__(self, comparison: Comparison) -> None:
         self._titles = {entry.model: entry.title for entry in comparison.entries}
-        self._places = {
-            (r.machine, r.questions_sha256, r.model, r.precision): number
-            for number, r in enumerate(comparison.rows)
-        }
+        self._positions = {name_of(row): number for number, row in enumerate(comparison.rows)}
+        places = {place_key(entry): _place_title(entry) for entry in comparison.entries}
+        self._shared = {title for title, count in Counter(places.values()).items() if count > 1}
 
     def row(self, name: RowName) -> str:
         """Return a row's title and precision, as in `MiniLM-L6 int8`."""
@@ -30,17 +31,35 @@ class Names:
 
     def place(self, name: RowName) -> int:
         """Return a row's position in the report, to sort by."""
-        key = (name.machine, name.questions_sha256, name.model, name.precision)
-        return self._places.get(key, len(self._places))
+        return self._positions.get(name, len(self._positions))
+
+    def place_title(self, entry: Row | ScenarioRun) -> str:
+        """Return the title of an entry's place, as in `Raspberry Pi 5 Model B, 4 cores, dev-v1.1`.
+
+        If another place has the same, the class of the hardware and the digest of the questions follow.
+        """
+        title = _place_title(entry)
+        if title not in self._shared:
+            return title
+        return f"{title} ({entry.hardware_class}, {entry.questions_sha256[:_DIGITS]})"
 
     def model(self, model: str) -> str:
         """Return a model's title, as in `MiniLM-L6`."""
         return self._titles.get(model, model)
 
 
+def _place_title(entry: Row | ScenarioRun) -> str:
+    return f"{entry.machine}, {entry.questions}"
+
+
 def full_name(title: str, precision: str) -> str:
     """Join a title and a precision, as in `MiniLM-L6 int8`; imported predictions have no precision."""
     return f"{title} {precision}".strip()
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Join texts, as in `A, B and C`."""
+    return " and ".join((", ".join(texts[:-1]), texts[-1])) if len(texts) > 1 else texts[0]
 
 
 def such(drawn: Iterable[Drawn | None]) -> str:

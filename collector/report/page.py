@@ -4,6 +4,7 @@ Every format writes the same chapters, so all formats show the same numbers.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from string import ascii_lowercase
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 DASH: Final = "–"  # noqa: RUF001  # an en dash means "no number" in a table
@@ -43,6 +44,8 @@ class Table(NamedTuple):
     names: int = 2
     folded: bool = False
     """Whether an HTML page shows only the title until the reader opens the table."""
+    blocks: bool = False
+    """Whether an HTML page shows each row as a block with a line per column, because cells are long."""
 
 
 class Figure(NamedTuple):
@@ -53,13 +56,18 @@ class Figure(NamedTuple):
     """What the chart shows, in a few sentences; also its text alternative."""
     table: Table
     traces: list[dict[str, Any]]
-    """Plotly's traces. They also contain `tint`, which names a colour of the page, and `named`."""
+    """Plotly's traces. They also contain `tint`, which names a colour of the page; `named`, for a point with
+    its name beside it; and `heat`, `plain` or `reversed`, for the page's colour scale of a heat map."""
     layout: dict[str, Any]
     """Plotly's layout."""
     height: int = 320
     """Height in pixels if the legend has one line."""
     wide: bool = False
     """Whether the chart is as wide as the page, because its points have names."""
+    first: bool = False
+    """Whether an HTML page shows the chart on its first screen, instead of in its chapter."""
+    least_width: int = 0
+    """Width in pixels below which a page scrolls the chart sideways."""
 
 
 class Section(NamedTuple):
@@ -79,6 +87,8 @@ class Chapter(NamedTuple):
     anchor: str
     title: str
     sections: tuple[Section, ...]
+    gist: str = ""
+    """The chapter in one line, for a page that shows only its title until the reader opens it."""
 
     @property
     def name(self) -> str:
@@ -143,6 +153,12 @@ def _keeping(table: Table, keep: Callable[[Heading], bool], numbers: dict[int, i
 def mark(number: int) -> str:
     """Write a footnote's number in superscript digits."""
     return "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(number))
+
+
+def letter(number: int) -> str:
+    """Write a footnote's number in letters: a for 1, and aa for 27. A digit would look like an exponent."""
+    before, last = divmod(number - 1, len(ascii_lowercase))
+    return (letter(before) if before else "") + ascii_lowercase[last]
 
 
 def cells(*texts: str | None) -> tuple[Cell, ...]:

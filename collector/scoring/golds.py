@@ -1,6 +1,6 @@
 """Gold answers, and the Exact Match and F1 of a run's answers against them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from collector.store.database import Store
@@ -48,20 +48,22 @@ class Golds:
         return found
 
 
-def score_run(store: Store, run: Run, golds: Golds, question_set: int) -> int:
-    """Compute Exact Match and F1 of a run's unscored answers; returns how many these are.
+ScoreRow = tuple[int, int, bool, float]
+"""A row of the table `scores`: the run's stream, the answer's number, whether it matches exactly, its F1."""
 
-    An answer with an error is wrong.
-    """
-    rows = list(_scores(store, run, golds, question_set))
+
+def missing_scores(store: Store, run: Run, golds: Golds, question_set: int) -> list[ScoreRow]:
+    """Compute Exact Match and F1 of a run's unscored answers. An answer with an error is wrong."""
+    return list(_scores(store, run, golds, question_set))
+
+
+def store_scores(store: Store, run: Run, rows: Sequence[ScoreRow]) -> None:
+    """Store scores of a run in small transactions. The caller is within `store.deriving()`."""
     for start in range(0, len(rows), ROWS_AT_ONCE):
         with store.writing_behind() as conn:
             # Columns without these scores must not be left if the program dies before they are made again.
             conn.execute("DELETE FROM run_columns WHERE stream = ?", (run.stream,))
-            conn.executemany(
-                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)", rows[start : start + ROWS_AT_ONCE]
-            )
-    return len(rows)
+            conn.insert("scores", ("stream", "seq", "exact_match", "f1"), rows[start : start + ROWS_AT_ONCE])
 
 
 def drop_scores(store: Store, stream: int) -> None:
@@ -80,9 +82,7 @@ def drop_scores(store: Store, stream: int) -> None:
             )
 
 
-def _scores(
-    store: Store, run: Run, golds: Golds, question_set: int
-) -> Iterator[tuple[int, int, bool, float]]:
+def _scores(store: Store, run: Run, golds: Golds, question_set: int) -> Iterator[ScoreRow]:
     for seq, question_id, text, error in store.tuples(
         "SELECT seq, question_id, text, error FROM answers LEFT JOIN scores USING (stream, seq) "
         "WHERE stream = ? AND scores.f1 IS NULL",

@@ -1,7 +1,6 @@
 """Prediction files, `{"question id": "answer"}`: scored, written for a run, or added for another system."""
 
 import hashlib
-import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from collector.scoring.prediction_file import decode_predictions
 from collector.scoring.question_sets import question_set_named
 from collector.store.database import Store
 from collector.store.runs import Run
+from collector.store.transaction import Transaction
 from commandline.clock import utc_now
 from contract import squad_metrics as squad
 from contract.questions import MAX_QUESTION_FILE_BYTES, QuestionFile
@@ -89,7 +89,7 @@ def add_predictions(store: Store, path: Path, model: str, questions: str) -> int
 
     Raises:
         BadInput: the file cannot be read, there is no such question file, or the file answers none of its
-            questions.
+            questions, or an answer cannot be stored.
     """
     predictions = read_predictions(path)
     question_set = question_set_named(store, questions)
@@ -100,14 +100,16 @@ def add_predictions(store: Store, path: Path, model: str, questions: str) -> int
     rows = sorted((question_id, text) for question_id, text in predictions.items() if question_id in known)
     if not rows:
         raise BadInput(f"prediction file {str(path)!r} answers no question of {questions!r}")
+    if with_nul := [question_id for question_id, text in rows if "\0" in text]:
+        raise BadInput(f"the answer to question {with_nul[0]!r} has a NUL character, which cannot be stored")
     digest = hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
     with store.writing() as conn:
         system = put_system(conn, model, question_set, digest, utc_now())
-        conn.executemany("INSERT INTO predictions VALUES (?, ?, ?)", ((system, *row) for row in rows))
+        conn.insert("predictions", ("system", "question_id", "text"), ((system, *row) for row in rows))
     return len(rows)
 
 
-def put_system(conn: sqlite3.Connection, model: str, question_set: int, sha256: str, added_at: str) -> int:
+def put_system(conn: Transaction, model: str, question_set: int, sha256: str, added_at: str) -> int:
     """Add a system without predictions, in place of the same system before; returns its number."""
     conn.execute(
         "DELETE FROM predictions WHERE system IN "
@@ -115,9 +117,8 @@ def put_system(conn: sqlite3.Connection, model: str, question_set: int, sha256: 
         (model, question_set),
     )
     conn.execute("DELETE FROM systems WHERE model = ? AND question_set = ?", (model, question_set))
-    system = conn.execute(
-        "INSERT INTO systems (model, question_set, sha256, added_at) VALUES (?, ?, ?, ?)",
+    (system,) = conn.execute(
+        "INSERT INTO systems (model, question_set, sha256, added_at) VALUES (?, ?, ?, ?) RETURNING system",
         (model, question_set, sha256, added_at),
-    ).lastrowid
-    assert system is not None
-    return system
+    ).fetchone()
+    return int(system)

@@ -1,12 +1,12 @@
 """Question files in the database: questions and gold answers, identified by the contract's digest."""
 
-import sqlite3
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.errors import BadInput
 from collector.scoring.golds import drop_scores
 from collector.store.database import Store
+from collector.store.transaction import Transaction
 from commandline.clock import utc_now
 from contract.codec import printable
 from contract.questions import MAX_QUESTION_FILE_BYTES, QuestionFile, decode_questions
@@ -34,7 +34,7 @@ def add_questions(store: Store, path: Path, name: str | None = None) -> Added:
         name: the name of the question set; the file's name without its ending if None.
 
     Raises:
-        BadInput, Malformed: see `read_questions`.
+        BadInput, Malformed: see `read_questions` and `put_questions`.
     """
     return put_questions(store, read_questions(path), name or name_of(path))
 
@@ -64,7 +64,11 @@ def put_questions(store: Store, file: QuestionFile, name: str) -> Added:
 
     A file with the same questions and other gold answers replaces the old gold answers, and the scores that
     were computed with them are dropped. A file without gold answers replaces none.
+
+    Raises:
+        BadInput: a text in the file cannot be stored.
     """
+    _check_storable(file)
     golds = sorted(
         (q.id, position, gold.text, gold.answer_start)
         for q in file.questions
@@ -83,13 +87,19 @@ def put_questions(store: Store, file: QuestionFile, name: str) -> Added:
                 question_set = _insert(conn, file, name)
             if differ:
                 conn.execute("DELETE FROM golds WHERE question_set = ?", (question_set,))
-                conn.executemany(
-                    "INSERT INTO golds VALUES (?, ?, ?, ?, ?)", ((question_set, *g) for g in golds)
-                )
+                columns = ("question_set", "question_id", "position", "text", "answer_start")
+                conn.insert("golds", columns, ((question_set, *gold) for gold in golds))
             if changed:
                 conn.execute(f"DELETE FROM run_columns WHERE stream IN ({_RUNS})", (file.sha256,))  # noqa: S608  # our own words
                 conn.execute("DELETE FROM findings")
     return Added(name, file.sha256, len(file.questions), len(golds or before), changed)
+
+
+def _check_storable(file: QuestionFile) -> None:
+    for question in file.questions:
+        texts = (question.id, question.title, question.context, question.question)
+        if any("\0" in text for text in (*texts, *(gold.text for gold in question.golds))):
+            raise BadInput(f"question {question.id!r} has a NUL character, which cannot be stored")
 
 
 def question_set_named(store: Store, name: str) -> int:
@@ -120,24 +130,26 @@ def _golds(store: Store, sha256: str) -> list[tuple[str, int, str, int]]:
     )
 
 
-def _question_set(conn: sqlite3.Connection, sha256: str) -> int | None:
+def _question_set(conn: Transaction, sha256: str) -> int | None:
     row = conn.execute("SELECT question_set FROM question_sets WHERE sha256 = ?", (sha256,)).fetchone()
     return None if row is None else int(row[0])
 
 
-def _insert(conn: sqlite3.Connection, file: QuestionFile, name: str) -> int:
-    question_set = conn.execute(
-        "INSERT INTO question_sets (sha256, name, added_at) VALUES (?, ?, ?)", (file.sha256, name, utc_now())
-    ).lastrowid
-    assert question_set is not None
+def _insert(conn: Transaction, file: QuestionFile, name: str) -> int:
+    (question_set,) = conn.execute(
+        "INSERT INTO question_sets (sha256, name, added_at) VALUES (?, ?, ?) RETURNING question_set",
+        (file.sha256, name, utc_now()),
+    ).fetchone()
     passages = list(dict.fromkeys((q.title, q.context) for q in file.questions))
     places = {passage: place for place, passage in enumerate(passages)}
-    conn.executemany(
-        "INSERT INTO passages VALUES (?, ?, ?, ?)",
+    conn.insert(
+        "passages",
+        ("question_set", "passage", "title", "context"),
         ((question_set, place, *passage) for passage, place in places.items()),
     )
-    conn.executemany(
-        "INSERT INTO questions VALUES (?, ?, ?, ?)",
+    conn.insert(
+        "questions",
+        ("question_set", "question_id", "passage", "question"),
         ((question_set, q.id, places[q.title, q.context], q.question) for q in file.questions),
     )
-    return question_set
+    return int(question_set)

@@ -7,12 +7,12 @@ answered, so that a download can be resumed.
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from collector.errors import BadInput
 from commandline.disk import open_plain
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 PORT: Final = 8642
+
+
+class Serving(NamedTuple):
+    """A folder that is being served."""
+
+    url: str
+    """The address of the folder, with a slash at its end."""
+    check: Callable[[], None]
+    """Raises `FilesUnavailable` if the server has ended by itself."""
 
 
 def names(folder: Path) -> list[str]:
@@ -44,8 +53,8 @@ def names(folder: Path) -> list[str]:
 
 
 @contextmanager
-def serving_bundles(folder: Path, address: str) -> Iterator[str]:
-    """Serve a folder during the block; yields the URL of the folder.
+def serving_bundles(folder: Path, address: str) -> Iterator[Serving]:
+    """Serve a folder during the block.
 
     Args:
         folder: the folder of bundles.
@@ -73,8 +82,8 @@ def serving_bundles(folder: Path, address: str) -> Iterator[str]:
     with listener:
         url = f"http://{host}:{listener.getsockname()[1]}/"
         route = Route("/{bundle}/{file}", partial(_answer, folder), methods=["GET"])
-        with http_server(listener, [route]):
-            yield url
+        with http_server(listener, [route]) as service:
+            yield Serving(url, service.check)
 
 
 def _answer(folder: Path, request: "Request") -> "Response":

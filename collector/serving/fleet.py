@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -13,13 +12,12 @@ from collector.broker.watcher import Watcher
 from collector.comparison_inputs.machine import machine_of
 from collector.display.grid import Grid
 from collector.errors import BrokerUnavailable
+from collector.orders.state_reports import is_old_will, state_in, state_sender
 from collector.store.database import Store
 from commandline.broker_address import BrokerAddress
 from commandline.program.messages import Problem
 from contract.device import Device
-from contract.errors import ContractError
-from contract.messages import State, decode_message
-from contract.topics import parse_topic
+from contract.messages import State
 
 PATIENCE_SECONDS: Final = 10.0
 """How long to wait for the broker to accept the client."""
@@ -66,23 +64,20 @@ class Fleet:
         """The states by device."""
         return dict(self._states)
 
-    def take(self, topic: str, data: bytes, now: float) -> None:
+    def take(self, topic: str | None, data: bytes, now: float) -> None:
         """Process a message; only states of the topic's device count, and an old session's will does not.
 
         Args:
-            topic: the topic that the message arrived on.
+            topic: the topic that the message arrived on; None if it is not UTF-8.
             data: the message's bytes.
             now: the time of a monotonic clock, in seconds.
         """
-        try:
-            device_id = parse_topic(topic).device_id
-            state = decode_message(data)
-        except ContractError:
-            return
-        if not isinstance(state, State) or state.device_id != device_id:
+        device_id = state_sender(topic)
+        state = None if device_id is None else state_in(data, device_id)
+        if device_id is None or state is None:
             return
         known = self._states.get(device_id)
-        if state.state == "lost" and known is not None and known.session_id != state.session_id:
+        if is_old_will(state, None if known is None else known.session_id):
             return
         self._states[device_id] = state
         self._note_rate(device_id, state, now)
@@ -199,6 +194,7 @@ def look_repeatedly(
     watcher.start()
     try:
         ready = False
+        losses: set[str] = set()
         while True:
             try:
                 event = events.get(timeout=REFRESH_SECONDS)
@@ -206,9 +202,12 @@ def look_repeatedly(
                 draw(fleet.grid(store))
                 continue
             if ready and isinstance(event, Lost):
-                say(Problem(event.reason))
-            else:
-                ready = _take(fleet, event) or ready
+                if event.reason not in losses:  # a broker that refuses says so at each attempt
+                    losses.add(event.reason)
+                    say(Problem(f"{event.reason}{event.again}"))
+            elif _take(fleet, event):
+                ready = True
+                losses.clear()
             if events.empty():
                 draw(fleet.grid(store))
     finally:
@@ -220,7 +219,6 @@ def _take(fleet: Fleet, event: Event) -> bool:
     match event:
         case Lost(reason=reason) | Failed(reason=reason):
             raise BrokerUnavailable(reason)
-        case Arrival(message=message):
-            with suppress(UnicodeDecodeError):  # a topic that is not UTF-8 is not a device's
-                fleet.take(message.topic, bytes(message.payload), time.monotonic())
+        case Arrival():
+            fleet.take(event.topic, event.data, time.monotonic())
     return isinstance(event, Ready)

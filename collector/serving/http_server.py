@@ -32,6 +32,8 @@ from uvicorn import Config
 from uvicorn import Server as UvicornServer
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from collector.errors import FilesUnavailable
+
 MAX_CONNECTIONS: Final = 256
 MAX_PER_ADDRESS: Final = 128
 HEAD_SECONDS: Final = 10.0
@@ -51,7 +53,7 @@ _BUSY: Final = Response(
 @contextmanager
 def http_server(
     listener: socket.socket, routes: Sequence[Route], tls: ssl.SSLContext | None = None
-) -> Iterator[None]:
+) -> Iterator["HttpService"]:
     """Answer requests during the block, in a thread of its own.
 
     Args:
@@ -75,23 +77,64 @@ def http_server(
     )
     config.load()
     config.ssl = tls
-    server = UvicornServer(config)
+    service = HttpService(UvicornServer(config), listener, tls is not None)
+    service.start()
+    try:
+        yield service
+    finally:
+        service.stop()
 
-    async def serve() -> None:
+
+class HttpService:
+    """A server in a thread of its own, which should run until it is stopped."""
+
+    def __init__(self, server: UvicornServer, listener: socket.socket, encrypted: bool) -> None:
+        self._server = server
+        self._listener = listener
+        self._encrypted = encrypted
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+        self.reason = "it stopped"
+        """Why the server has ended by itself."""
+
+    def check(self) -> None:
+        """Check that requests are answered.
+
+        Raises:
+            FilesUnavailable: the server has ended by itself.
+        """
+        if not self.runs:
+            raise FilesUnavailable(f"the server of files ended ({self.reason}): start this command again")
+
+    @property
+    def runs(self) -> bool:
+        """Whether requests are answered."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the server, and wait until it has ended."""
+        self._server.should_exit = True
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # whoever started it says so; a thread would print a traceback
+            self.reason = f"{type(error).__name__}: {error}"
+
+    async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda *_: None)  # a client's end is not an error
-        if tls is not None:  # asyncio gives a client a minute to agree on the encryption
+        if self._encrypted:  # asyncio gives a client a minute to agree on the encryption
             listening = partial(loop.create_server, ssl_handshake_timeout=HEAD_SECONDS)
             loop.create_server = listening  # type: ignore[method-assign]  # uvicorn has no option for it
-        await server.serve(sockets=[listener])
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="http", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
+        await self._server.serve(sockets=[self._listener])
 
 
 def file_answer(file: BinaryIO, request: Request) -> Response:

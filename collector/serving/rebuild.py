@@ -12,6 +12,7 @@ from collector.intake.record_rows import TABLES
 from collector.scoring.golds import drop_scores
 from collector.store.database import Store
 from collector.summaries.refresh import Progress, score_answers
+from collector.workers.workers import Workers
 from contract.messages import SeqRange
 
 _RECORDS: Final = " UNION ALL ".join(
@@ -20,7 +21,7 @@ _RECORDS: Final = " UNION ALL ".join(
 )
 
 
-def rebuild(store: Store, progress: Progress) -> int:
+def rebuild(store: Store, progress: Progress, workers: Workers | None = None) -> int:
     """Compute ranges, scores, columns and findings again, in small transactions; returns the number of runs.
 
     Reports and ingest may run meanwhile.
@@ -32,8 +33,8 @@ def rebuild(store: Store, progress: Progress) -> int:
             drop_scores(store, stream)
     with store.writing() as conn:
         conn.execute("DELETE FROM findings")
-    score_answers(store, progress)
-    compare(store)
+    score_answers(store, progress, workers)
+    compare(store, workers=workers)
     return len(streams)
 
 
@@ -41,7 +42,9 @@ def _correct_ranges(store: Store, stream: int) -> None:
     with store.reading():
         correct = _ranges(store, stream) == _stored_ranges(store, stream)
     if not correct:
+        run_id = store.value("SELECT run_id FROM streams WHERE stream = ?", stream)
         with store.writing() as conn:
+            conn.lock_runs([run_id])
             conn.execute("DELETE FROM ranges WHERE stream = ?", (stream,))
             rows = ((stream, *pair) for pair in _ranges(store, stream))
             conn.executemany("INSERT INTO ranges VALUES (?, ?, ?)", rows)

@@ -9,13 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import collector
 from collector.errors import CollectorError
+from collector.store.database import Where
 from commandline.program.messages import Problem
+
+if TYPE_CHECKING:
+    from collector.workers.workers import Workers
 
 QUIET_SECONDS: Final = 5.0
 """An update starts after this many seconds without results."""
@@ -35,15 +40,24 @@ sys.exit(main())
 class Upkeep:
     """Starts an update when one is needed and results leave time for it; one process at a time."""
 
-    def __init__(self, database: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, database: Where, say: Callable[[str], None], workers: str | None = None) -> None:
         """Prepare. The first update is always needed: results may have arrived before this process.
 
         Args:
-            database: the file.
+            database: what `--db` names.
             say: prints a line for the operator if an update fails.
+            workers: who computes, as `--workers` names them; None for a single process.
         """
         package = str(Path(collector.__file__).parent.parent)
-        self._command = (sys.executable, "-P", "-c", _PROGRAM, package, str(database))
+        self._command = (
+            sys.executable,
+            "-P",
+            "-c",
+            _PROGRAM,
+            package,
+            str(database),
+            *([] if workers is None else [workers]),
+        )
         self._say = say
         self._process: subprocess.Popen[str] | None = None
         self._dirty = True
@@ -105,31 +119,41 @@ class Upkeep:
         self._failed = process.returncode != 0
 
 
-def bring_up_to_date(database: Path, progress: Callable[[str, int, int], None] | None = None) -> int:
+def bring_up_to_date(
+    database: Where,
+    progress: Callable[[str, int, int], None] | None = None,
+    workers: "Workers | None" = None,
+) -> int:
     """Score unscored answers and compute all that a report reads; returns how many answers were scored.
 
     Args:
-        database: the file.
+        database: what `--db` names.
         progress: called with a stage, how much of it is done and how much there is.
+        workers: compute; None if this process does.
 
     Raises:
         StorageUnavailable: the database cannot be written now.
     """
     # Heavy, and not needed by the server, which only starts processes.
     from collector.comparison.compare import COMPARISON, SCORES, compare
-    from collector.store.database import Store
+    from collector.store.opening import open_store
     from collector.summaries.refresh import score_answers
 
-    with Store.open(database) as store:
-        scored = score_answers(store, progress and partial(progress, SCORES))
-        compare(store, progress=progress and partial(progress, COMPARISON))
+    with open_store(database) as store:
+        scored = score_answers(store, progress and partial(progress, SCORES), workers)
+        compare(store, progress=progress and partial(progress, COMPARISON), workers=workers)
     return scored
 
 
 def main() -> int:
-    """Update the database that the command line names, once."""
+    """Update the database that the command line names, once; after it, who computes may be named."""
+    from collector.workers.workers import workers_of
+
+    database, *named = sys.argv[1:]
     try:
-        bring_up_to_date(Path(sys.argv[1]))
+        with ExitStack() as stack:
+            workers = stack.enter_context(workers_of(named[0])) if named else None
+            bring_up_to_date(database, workers=workers)
     except CollectorError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -1,126 +1,42 @@
-"""Opens, checks and updates the database file, which one process at a time writes."""
+"""The collector's database as every part of the collector sees it, whichever kind holds it."""
 
-import fcntl
 import json
-import os
-import sqlite3
-import time
-import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
-from sqlite_utils import Database
 
-from collector.errors import BadInput, NotADatabase, StorageUnavailable
-from collector.store.database_file import (
-    APPLICATION_ID,
-    check_header,
-    open_lock,
-    open_private,
-    resolved,
-    translated,
-    undo_interrupted_creation,
-)
-from collector.store.file_identity import FileIdentity
-from collector.store.migrations import MIGRATIONS
-from commandline.clock import utc_now
-from commandline.disk import lock
-from commandline.sqlite.reading import BUSY_SECONDS, connect_to_read
+from collector.errors import BadInput, NotADatabase, TransactionLost
+from collector.store.transaction import Transaction
 from contract.codec import printable
 
-OLDEST_SQLITE: Final = (3, 37, 0)
-"""The first version with STRICT tables."""
-_STEP_BACK_SECONDS: Final = 0.002
-_READING: Final = {
-    sqlite3.SQLITE_SELECT,
-    sqlite3.SQLITE_READ,
-    sqlite3.SQLITE_FUNCTION,
-    sqlite3.SQLITE_RECURSIVE,
-}
+T = TypeVar("T")
+Where = str | Path
+"""What `--db` names: a file, or the address of a database of PostgreSQL."""
+_ADDRESS: Final = re.compile(r"postgres(ql)?://")
+
+_MOST_REPEATS: Final = 10
+"""After this many repeats at once, the caller waits, as if the database were away."""
 
 
-class Store:
-    """One connection to a collector's database.
+def is_address(where: Where) -> bool:
+    """Return whether `--db` names a database of PostgreSQL, not a file."""
+    return _ADDRESS.match(str(where)) is not None
 
-    Several processes may have the file open. A lock on `FILE-lock` lets only one of them at a time write or
-    checkpoint: SQLite before 3.51.3 can lose a WAL when two connections write at the same moment, and the
-    Pythons of Linux distributions have such versions. Readers never wait.
+
+class Store(ABC):
+    """One connection to a collector's database; `opening.open_store` makes one.
+
+    Several processes, and on PostgreSQL several machines, may have the same database open. SQL is what both
+    kinds understand: parameters stand as `?`, or as `?1` if one is used several times.
     """
 
-    def __init__(self, db: Database, path: Path, lock: IO[bytes] | None) -> None:
-        self._db = db
-        self._path = path
-        self._lock = lock
-        self._identity: FileIdentity | None = None
-        self.lock_patience_seconds: float | None = None
-        """How long to wait for a process that writes; None waits for ever. See `StorageUnavailable`."""
-
-    @classmethod
-    def open(cls, path: Path, *, create: bool = False) -> Self:
-        """Open a database to read and write.
-
-        Args:
-            path: the file. A link is followed, so that the locks are the same under every name.
-            create: create the file if it does not exist.
-
-        Raises:
-            BadInput: there is no such file, or it has several names, or SQLite is too old.
-            DatabaseMoved: the file was moved or replaced meanwhile.
-            NotADatabase: the file is something else, or was made by a later distilbench.
-            StorageUnavailable: the file cannot be opened for writing now.
-        """
-        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-            raise BadInput(
-                f"this Python has SQLite {sqlite3.sqlite_version}, and distilbench needs 3.37 or later"
-            )
-        exists = path.exists()
-        if not exists and not create:
-            raise BadInput(f"there is no database {str(path)!r}")
-        named, path = path, resolved(path)
-        if exists:
-            undo_interrupted_creation(path)
-            check_header(path, may_be_empty=create)
-        lock_file = open_lock(path, "lock")
-        with ExitStack() as stack:
-            stack.callback(lock_file.close)
-            with translated(path):
-                if not exists:
-                    os.close(open_private(path))
-                identity = FileIdentity(named, path)
-                conn = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-            stack.callback(conn.close)
-            store = cls(Database(conn, recursive_triggers=False), path, lock_file)
-            with translated(path), store._locked():
-                store._prepare()
-                identity.opened()
-                store._identity = identity
-            stack.pop_all()
-        return store
-
-    @classmethod
-    def open_to_read(cls, path: Path) -> Self:
-        """Open a database that is never written through this connection.
-
-        Raises:
-            BadInput: there is no such file.
-            NotADatabase: the file is something else, or has another schema than this distilbench.
-            StorageUnavailable: the file cannot be opened now.
-        """
-        if not path.exists():
-            raise BadInput(f"there is no database {str(path)!r}")
-        path = resolved(path)
-        check_header(path, may_be_empty=False)
-        with translated(path):
-            conn = connect_to_read(path)
-            store = cls(Database(conn, recursive_triggers=False), path, None)
-            version = store._version()
-        if version != len(MIGRATIONS):
-            conn.close()
-            raise _wrong_version(path, version)
-        return store
+    lock_patience_seconds: float | None = None
+    """How long to wait for a process that writes; None waits for ever. See `StorageUnavailable`."""
 
     def __enter__(self) -> Self:
         return self
@@ -130,122 +46,102 @@ class Store:
         # Whatever comes from outside is decoded by the contract, which has an error of its own.
         if isinstance(error, msgspec.MsgspecError | json.JSONDecodeError):
             raise NotADatabase(
-                f"database {str(self._path)!r} is damaged: a stored value is not what it was: "
+                f"database {self.name!r} is damaged: a stored value is not what it was: "
                 f"{printable(str(error))[:200]}"
             ) from error
 
+    @abstractmethod
     def close(self) -> None:
-        """Close the file; SQLite merges the write-ahead log into it when the last process closes it."""
-        if self._lock is None:
-            self._db.conn.close()
-            return
-        try:
-            with self._locked():
-                self._db.conn.close()
-        except StorageUnavailable:
-            self._db.conn.close()  # the other process is not the last one out, and neither writes now
-        self._lock.close()
+        """Close the connection."""
 
     @property
-    def path(self) -> Path:
-        """The path of the file."""
-        return self._path
+    @abstractmethod
+    def name(self) -> str:
+        """What `--db` names: the path of a file, or a URL. It opens the same database again."""
 
     @property
+    @abstractmethod
+    def session_file(self) -> Path:
+        """The private file that keeps the secret part of the server's client id, on this machine."""
+
+    @property
+    @abstractmethod
     def writable(self) -> bool:
-        """Whether the file was opened for writing."""
-        return self._lock is not None
+        """Whether the database was opened for writing."""
 
     @property
     def collector_id(self) -> str:
-        """The collector's id, which never changes in the life of the file."""
+        """The collector's id, which never changes in the life of the database."""
         return str(self.value("SELECT collector_id FROM identity"))
 
-    @contextmanager
-    def served(self) -> Iterator[None]:
-        """Be the only server of this database during the block: two servers would compete for one session.
+    @abstractmethod
+    def served(self) -> AbstractContextManager[None]:
+        """Serve this database during the block. A file has one server; PostgreSQL may have several.
 
         Raises:
-            StorageUnavailable: another process serves this database.
+            StorageUnavailable: another process serves this file.
         """
-        with open_lock(self._path, "serving") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StorageUnavailable(
-                    f"another collector serves the database {str(self._path)!r} already"
-                ) from None
-            yield
 
-    @contextmanager
-    def deriving(self) -> Iterator[None]:
+    @abstractmethod
+    def deriving(self, stream: int | None = None) -> AbstractContextManager[None]:
         """Be the only process that computes derived data during the block; waits for another to finish.
 
         The transactions of a block then belong together. Results can be stored meanwhile.
-        """
-        with open_lock(self._path, "deriving") as file:
-            lock(file.fileno(), f"the summaries of {str(self._path)!r}")
-            yield
 
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+        Args:
+            stream: the run of which data is computed; None for all. On PostgreSQL, others may compute what
+                is of other runs meanwhile.
+        """
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Transaction]:
         """Run one transaction: afterwards all of it is on the disk, or none of it.
 
+        What it reads is also on the disk afterwards, and on the standbys that have to have it.
+
         Raises:
-            StorageUnavailable: nothing was stored; the same may succeed later.
+            StorageUnavailable: nothing was stored, or it is not known; the same may succeed later.
+            TransactionLost: nothing was stored; the same may succeed at once. See `written`.
             DatabaseMoved: the file at the path is not the one that was written.
         """
-        if self._lock is None:
-            raise StorageUnavailable(f"database {str(self._path)!r} was opened only for reading")
-        conn = self._db.conn
-        with translated(self._path), self._locked():
-            conn.execute("BEGIN IMMEDIATE")
-            try:
-                yield conn
-                conn.execute("COMMIT")
-            except BaseException:
-                if conn.in_transaction:
-                    conn.execute("ROLLBACK")
-                raise
-        if self._identity is not None:
-            self._identity.check()
 
-    @contextmanager
-    def writing_behind(self) -> Iterator[sqlite3.Connection]:
+    def written(self, work: Callable[[Transaction], T]) -> T:
+        """Do work in one transaction, and do it again, whole, if another transaction was in its way.
+
+        Args:
+            work: does the same in the end if it is called again.
+
+        Raises:
+            StorageUnavailable, DatabaseMoved: see `writing`.
+        """
+        for _ in range(_MOST_REPEATS):
+            try:
+                with self.writing() as transaction:
+                    return work(transaction)
+            except TransactionLost:
+                continue
+        with self.writing() as transaction:
+            return work(transaction)
+
+    @abstractmethod
+    def writing_behind(self) -> AbstractContextManager[Transaction]:
         """Like `writing`, for one of many small transactions with data that can be computed again.
 
-        Afterwards it pauses, so that another process can get the lock: a file lock has no queue, and a
-        process that takes it again at once would usually get it. The lock is held without waiting for the
-        disk: a power cut may undo the last of these transactions, but leaves the database consistent.
+        It does not wait for the disk: a power cut may undo the last of these transactions, but leaves the
+        database consistent.
         """
-        self._db.conn.execute("PRAGMA synchronous = NORMAL")
-        try:
-            with self.writing() as conn:
-                yield conn
-        finally:
-            self._db.conn.execute("PRAGMA synchronous = FULL")
-        time.sleep(_STEP_BACK_SECONDS)
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[None]:
         """Read from one unchanging snapshot of the database during the block."""
-        with translated(self._path):
-            self._db.conn.execute("BEGIN")
-        try:
-            yield
-        finally:
-            with translated(self._path):
-                self._db.conn.execute("ROLLBACK")
 
+    @abstractmethod
     def rows(self, sql: str, *parameters: object) -> Iterator[dict[str, Any]]:
         """Yield rows as dictionaries by column name."""
-        with translated(self._path):
-            yield from self._db.query(sql, parameters)
 
+    @abstractmethod
     def tuples(self, sql: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
         """Yield rows as tuples, which is faster than `rows` if there are many."""
-        with translated(self._path):
-            yield from self._db.conn.execute(sql, parameters)
 
     def value(self, sql: str, *parameters: object) -> Any:
         """Return the first column of the first row; None if there is no row."""
@@ -253,6 +149,7 @@ class Store:
             return row[0]
         return None
 
+    @abstractmethod
     def query(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Run a user's SQL, which may only read this database.
 
@@ -262,57 +159,31 @@ class Store:
         Raises:
             BadInput: the SQL is not one statement, or does more than read.
         """
-        conn = self._db.conn
-        # A read-only connection could still attach, and write to, another file.
-        conn.set_authorizer(
-            lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
-        )
-        try:
-            cursor = conn.execute(sql)
-            rows = cursor.fetchall()
-        except (sqlite3.Error, sqlite3.Warning) as error:
-            raise BadInput(f"SQL {sql[:200]!r} fails: {error}") from None
-        finally:
-            conn.set_authorizer(None)
-        return tuple(column for column, *_ in cursor.description or ()), rows
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        assert self._lock is not None
-        try:
-            lock(self._lock.fileno(), f"database {str(self._path)!r}", self.lock_patience_seconds)
-        except TimeoutError as error:
-            raise StorageUnavailable(str(error)) from None
-        try:
-            yield
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+    @abstractmethod
+    def check_tables(self) -> None:
+        """Check that the tables are those that a collector makes, since a view may never end.
 
-    def _version(self) -> int:
-        return int(self._db.conn.execute("PRAGMA user_version").fetchone()[0])
+        Raises:
+            BadInput: another program changed the database.
+        """
 
-    def _prepare(self) -> None:
-        conn = self._db.conn
-        if conn.execute("PRAGMA page_count").fetchone()[0] == 0:
-            # This is written first, so that a file whose creation is interrupted later can be recognised.
-            conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        conn.execute("PRAGMA foreign_keys = ON")
-        conn.execute("PRAGMA journal_mode = WAL")
-        conn.execute("PRAGMA synchronous = FULL")
-        version = self._version()
-        if version > len(MIGRATIONS):
-            raise _wrong_version(self._path, version)
-        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
-            with self._db.atomic():
-                migration(self._db)
-                if number == 1:
-                    conn.execute("INSERT INTO identity VALUES (?, ?)", (uuid.uuid4().hex, utc_now()))
-                conn.execute(f"PRAGMA user_version = {number}")
+    @abstractmethod
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of the columns of each table, by table."""
 
 
-def _wrong_version(path: Path, version: int) -> NotADatabase:
-    advice = "update distilbench here" if version > len(MIGRATIONS) else "update it with collector score"
+def other_version(name: str, version: int, own: int) -> NotADatabase:
+    """Say that a database has another version of the schema than this program, and what to do."""
+    advice = "update distilbench here" if version > own else "update it with collector score"
     return NotADatabase(
-        f"database {str(path)!r} has schema version {version}, and this distilbench reads version "
-        f"{len(MIGRATIONS)}: {advice}"
+        f"database {name!r} has schema version {version}, and this distilbench reads version {own}: {advice}"
+    )
+
+
+def changed(name: str, table: str) -> BadInput:
+    """Say that a table of a database is not what it was."""
+    return BadInput(
+        f"database {name!r} was changed by another program: its table {table!r} is not the one that a "
+        "collector makes"
     )

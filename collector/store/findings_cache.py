@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from collector.store.database import Store
+from collector.store.transaction import Transaction
 from contract.codec import encode
 
 T = TypeVar("T")
@@ -16,11 +17,17 @@ RULES: Final = 7
 
 
 class FindingsCache:
-    """Findings by digest. Saving the cache drops the findings that were not used."""
+    """Findings by digest. Saving the cache drops the findings that were not used.
+
+    Only the findings that are not stored yet are in memory, and the digests of all; the others are read when
+    they are asked for.
+    """
 
     def __init__(self, store: Store) -> None:
-        self._known: dict[str, str] = dict(store.tuples("SELECT digest, value FROM findings"))
-        self._used: dict[str, str] = {}
+        self._store = store
+        self._stored = {digest for (digest,) in store.tuples("SELECT digest FROM findings")}
+        self._new: dict[str, str] = {}
+        self._used: set[str] = set()
 
     def recall(self, kind: str, of: Iterable[str], shape: Any, compute: Callable[[], T]) -> T:
         """Return a finding, computed only if it is not known.
@@ -31,21 +38,52 @@ class FindingsCache:
             shape: the finding's type, one that msgspec decodes.
             compute: computes the finding.
         """
-        digest = hashlib.sha256("\n".join((str(RULES), kind, *of)).encode()).hexdigest()
-        known = self._known.get(digest)
+        digest = digest_of(kind, of)
+        known = self.known(digest)
         if known is None:
             known = encode(compute()).decode()
-        self._used[digest] = self._known[digest] = known
+            self.add(digest, known)
+        self._used.add(digest)
         found: T = msgspec.json.decode(known, type=shape)
         return found
 
-    def save(self, store: Store) -> None:
+    def known(self, digest: str) -> str | None:
+        """Return a finding as JSON, new or stored; None if it has to be computed."""
+        new = self._new.get(digest)
+        if new is not None:
+            return new
+        if digest not in self._stored:
+            return None
+        stored: str | None = self._store.value("SELECT value FROM findings WHERE digest = ?", digest)
+        return stored
+
+    def has(self, digest: str) -> bool:
+        """Return whether a finding does not have to be computed."""
+        return digest in self._new or digest in self._stored
+
+    def add(self, digest: str, value: str) -> None:
+        """Add a finding, as JSON, that was computed elsewhere."""
+        self._new[digest] = value
+
+    def save(self) -> None:
         """Store only the findings that were used; nothing is written if nothing changed."""
-        stored = dict(store.tuples("SELECT digest, value FROM findings"))
-        if self._used == stored:
+        stored = self._store.tuples("SELECT digest FROM findings")
+        forgotten = sorted(row for row in stored if row[0] not in self._used)
+        new = sorted(item for item in self._new.items() if item[0] in self._used)
+        if not (forgotten or new):
             return
-        forgotten = sorted((digest,) for digest in stored.keys() - self._used.keys())
-        new = sorted(self._used.items() - stored.items())
-        with store.writing() as conn:
+
+        def write(conn: Transaction) -> None:
             conn.executemany("DELETE FROM findings WHERE digest = ?", forgotten)
-            conn.executemany("INSERT OR REPLACE INTO findings VALUES (?, ?)", new)
+            conn.executemany(
+                "INSERT INTO findings VALUES (?, ?) "
+                "ON CONFLICT (digest) DO UPDATE SET value = excluded.value",
+                new,
+            )
+
+        self._store.written(write)
+
+
+def digest_of(kind: str, of: Iterable[str]) -> str:
+    """Return the digest that names a finding: that of its kind, of the rules and of what it depends on."""
+    return hashlib.sha256("\n".join((str(RULES), kind, *of)).encode()).hexdigest()

@@ -39,7 +39,9 @@ def _losses(store: Store) -> Iterator[str]:
     rows = store.tuples(_WITH_GAPS)
     for (stream, run_id, device_id), ranges in groupby(rows, key=lambda row: row[:3]):
         gaps = Stream(run_id=run_id, stored=tuple(row[3:] for row in ranges)).gaps
-        gone = list(store.tuples("SELECT first_seq, last_seq FROM gone WHERE stream = ?", stream))
+        gone = list(
+            store.tuples("SELECT first_seq, last_seq FROM gone WHERE stream = ? ORDER BY first_seq", stream)
+        )
         lost = _common(gaps, gone)
         shown = lost or gaps
         named = ", ".join(_named(gap) for gap in shown[:_MOST_GAPS])

@@ -1,6 +1,6 @@
 """Writes all answers to one Parquet file, one row per answer, for analyses that go beyond a report."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,14 +49,14 @@ Answers of one device with equal `epoch` and `round` were measured side by side.
 _RUNS: Final = """
 SELECT stream, run_id, device_id, hardware_class, model, precision,
     json_extract(settings, '$.scenario'), weights_origin, bundle_sha256,
-    ifnull((SELECT name FROM question_sets WHERE sha256 = questions_sha256), questions_name)
+    coalesce((SELECT name FROM question_sets WHERE sha256 = questions_sha256), questions_name)
 FROM runs JOIN streams USING (stream) ORDER BY stream
 """
 _ANSWERS: Final = """
 SELECT seq,
-    ifnull((SELECT epoch FROM resumes WHERE resumes.stream = answers.stream AND resumes.seq < answers.seq
+    coalesce((SELECT epoch FROM resumes WHERE resumes.stream = answers.stream AND resumes.seq < answers.seq
         ORDER BY seq DESC LIMIT 1), (SELECT epoch FROM runs WHERE runs.stream = answers.stream)),
-    ifnull((SELECT round FROM round_starts AS starts WHERE starts.stream = answers.stream
+    coalesce((SELECT round FROM round_starts AS starts WHERE starts.stream = answers.stream
         AND starts.seq < answers.seq ORDER BY seq DESC LIMIT 1), 0),
     question_id, repeat, at_ns, text, confidence, tokenize_ns, infer_ns, decode_ns, waited_ns,
     windows, tokens, marks, error, exact_match, f1
@@ -74,16 +74,10 @@ def write_parquet(store: Store, path: Path) -> int:
     Raises:
         BadInput: pyarrow is not installed, or the file cannot be written.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise BadInput(
-            f"--format parquet needs the package pyarrow; install it with: {how_to_add('parquet')}"
-        ) from None
-    types = {"string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_()}
-    schema = pa.schema([(name, types[kind]) for name, kind in _COLUMNS])
-    written = 0
+    pa = import_pyarrow("--format parquet")
+    import pyarrow.parquet as pq
+
+    schema, written = _schema(pa), 0
     try:
         with (
             store.reading(),
@@ -98,8 +92,49 @@ def write_parquet(store: Store, path: Path) -> int:
     return written
 
 
-def _parts(store: Store) -> Iterator[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]:
+def answers_table(store: Store, streams: Collection[int] | None = None) -> Any:
+    """Return the same rows and columns in memory, as a `pyarrow.Table`.
+
+    Args:
+        store: the database.
+        streams: the runs; None for all.
+
+    Raises:
+        BadInput: pyarrow is not installed.
+    """
+    pa = import_pyarrow("a data frame")
+    schema = _schema(pa)
+    with store.reading():
+        parts = [_table(pa, schema, run, answers) for run, answers in _parts(store, streams)]
+    return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+def import_pyarrow(what: str) -> Any:
+    """Import pyarrow, which `what` needs.
+
+    Raises:
+        BadInput: it is not installed.
+    """
+    try:
+        import pyarrow
+    except ImportError:
+        raise BadInput(
+            f"{what} needs the package pyarrow; install it with: {how_to_add('parquet')}"
+        ) from None
+    return pyarrow
+
+
+def _schema(pa: Any) -> Any:
+    types = {"string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_()}
+    return pa.schema([(name, types[kind]) for name, kind in _COLUMNS])
+
+
+def _parts(
+    store: Store, streams: Collection[int] | None = None
+) -> Iterator[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]:
     for stream, *run in list(store.tuples(_RUNS)):
+        if streams is not None and stream not in streams:
+            continue
         part: list[tuple[Any, ...]] = []
         for answer in store.tuples(_ANSWERS, stream):
             part.append(answer)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from collector.errors import BadInput
 from collector.store.database import Store
 from collector.store.runs import find_stream
+from collector.store.transaction import Transaction
 from commandline.clock import utc_now
 from commandline.counted import counted
 
@@ -65,22 +66,24 @@ def select(store: Store, runs: Iterable[str], before: str | None, *, rejected: b
 def prune(store: Store, selection: Removal) -> None:
     """Remove a selection, and what was derived from it, in one transaction."""
     tables = [
-        name
-        for (name,) in store.tuples(
-            "SELECT m.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c "
-            "WHERE m.type = 'table' AND c.name = 'stream' AND m.name <> 'streams'"
-        )
+        table for table, columns in store.columns().items() if "stream" in columns and table != "streams"
     ]
-    with store.writing() as conn:
+    run_ids = [store.value("SELECT run_id FROM streams WHERE stream = ?", each) for each in selection.streams]
+
+    def remove(conn: Transaction) -> None:
+        conn.lock_runs(run_ids)
         for stream in selection.streams:
             conn.execute(
-                "INSERT OR REPLACE INTO pruned SELECT run_id, ? FROM streams WHERE stream = ?",
+                "INSERT INTO pruned SELECT run_id, ? FROM streams WHERE stream = ? "
+                "ON CONFLICT (run_id) DO UPDATE SET pruned_at = excluded.pruned_at",
                 (utc_now(), stream),
             )
             for table in (*tables, "streams"):  # last, because the others refer to it
                 conn.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))  # noqa: S608  # our own names
         if selection.rejected is not None:
             conn.execute("DELETE FROM rejected")
+
+    store.written(remove)
 
 
 def _day(text: str) -> str:

@@ -1,7 +1,8 @@
 """Runs as they are stored in the database: which device measured what, and how far the run got."""
 
 import statistics
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -11,6 +12,8 @@ from contract.bundle import Manifest, decode_manifest
 from contract.device import Device
 from contract.errors import ContractError
 from contract.records import Outcome, Settings, ThreadTrial
+
+T = TypeVar("T")
 
 LATEST: Final = "latest"
 PREVIOUS: Final = "previous"
@@ -103,7 +106,7 @@ _TRIALS = msgspec.json.Decoder(tuple[ThreadTrial, ...])
 _RUNS = """
 SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, settings,
     remarks, thread_trials,
-    ifnull((SELECT name FROM question_sets WHERE sha256 = questions_sha256), questions_name)
+    coalesce((SELECT name FROM question_sets WHERE sha256 = questions_sha256), questions_name)
         AS questions_name,
     questions_sha256, questions_selected, status, reason, elapsed_ns, load_ns, first_ns, energy_source,
     outcome,
@@ -113,17 +116,17 @@ SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, set
         AND first_ns IS NOT NULL) AS round_first_ns,
     stored.records,
     -- Every record is in one of eight tables; counting the many answers would take too long.
-    stored.records - 1 - (finishes.seq IS NOT NULL)
+    stored.records - 1 - CASE WHEN finishes.seq IS NULL THEN 0 ELSE 1 END
         - (SELECT count(*) FROM samples WHERE samples.stream = runs.stream)
         - (SELECT count(*) FROM round_starts WHERE round_starts.stream = runs.stream)
         - (SELECT count(*) FROM round_finishes WHERE round_finishes.stream = runs.stream)
         - (SELECT count(*) FROM canaries WHERE canaries.stream = runs.stream)
         - (SELECT count(*) FROM resumes WHERE resumes.stream = runs.stream) AS answers,
-    stored.last_seq + 1 - stored.records AS missing,
-    nullif(max(ifnull(peak_rss_bytes, 0),
-        (SELECT ifnull(max(worker_rss_bytes), 0) FROM samples WHERE samples.stream = runs.stream),
-        (SELECT ifnull(max(peak_rss_bytes), 0) FROM round_finishes
-            WHERE round_finishes.stream = runs.stream)), 0) AS peak_rss_bytes,
+    stored.last_seq - stored.records + 1 AS missing, -- in this order: the largest number has no successor
+    (SELECT nullif(max(bytes), 0) FROM (SELECT peak_rss_bytes AS bytes
+        UNION ALL SELECT max(worker_rss_bytes) FROM samples WHERE samples.stream = runs.stream
+        UNION ALL SELECT max(peak_rss_bytes) FROM round_finishes
+            WHERE round_finishes.stream = runs.stream) AS peaks) AS peak_rss_bytes,
     -- An agent continues an unfinished run before it starts an equal one, and ends runs in the order in which
     -- it began them, unless it resumes one later. Streams are numbered in the order in which they first
     -- arrived; only a resumed run is compared by the clock of its device.
@@ -135,15 +138,19 @@ SELECT stream, run_id, device_id, started_at, bundle_sha256, bundle, device, set
             OR (ended.seq IS NOT NULL AND NOT EXISTS (SELECT 1 FROM resumes
                 WHERE resumes.stream = runs.stream AND resumes.resumed_at > ended.finished_at))))
         AS superseded,
-    max(ifnull((SELECT at_ns FROM answers WHERE answers.stream = runs.stream ORDER BY seq DESC LIMIT 1), 0),
-        ifnull((SELECT at_ns FROM samples WHERE samples.stream = runs.stream ORDER BY seq DESC LIMIT 1), 0))
-        AS last_at_ns,
-    -- A run with such a sum never gets columns, so a run with columns need not be checked. SQLite computes
-    -- both sides of AND, and only one branch of CASE.
+    (SELECT coalesce(max(at_ns), 0) FROM (
+        SELECT (SELECT at_ns FROM answers WHERE answers.stream = runs.stream ORDER BY seq DESC LIMIT 1)
+            AS at_ns
+        UNION ALL
+        SELECT (SELECT at_ns FROM samples WHERE samples.stream = runs.stream ORDER BY seq DESC LIMIT 1)
+    ) AS latest) AS last_at_ns,
+    -- A run with such a sum never gets columns, so a run with columns need not be checked. A database may
+    -- compute both sides of AND, and computes only one branch of CASE.
     CASE WHEN EXISTS (SELECT 1 FROM run_columns
-        WHERE run_columns.stream = runs.stream AND run_columns.records = stored.records) THEN 0
+        WHERE run_columns.stream = runs.stream AND run_columns.records = stored.records) THEN FALSE
     ELSE EXISTS (SELECT 1 FROM answers WHERE answers.stream = runs.stream
-        AND typeof(tokenize_ns + infer_ns + decode_ns) = 'real') END AS too_long
+        AND CASE WHEN tokenize_ns > 9223372036854775807 - infer_ns THEN TRUE
+        ELSE decode_ns > 9223372036854775807 - tokenize_ns - infer_ns END) END AS too_long
 FROM runs JOIN streams USING (stream) LEFT JOIN finishes USING (stream)
 JOIN (SELECT stream, sum(last_seq - first_seq + 1) AS records, max(last_seq) AS last_seq
     FROM ranges GROUP BY stream) AS stored USING (stream)
@@ -160,7 +167,8 @@ def read_runs(store: Store) -> tuple[list[Run], list[LeftOut]]:
 
     Runs whose record 0 has not arrived are in neither list.
     """
-    found = [_run(row) for row in store.rows(f"{_RUNS} ORDER BY stream")]
+    decoded = _Decoded()
+    found = [_run(row, decoded) for row in store.rows(f"{_RUNS} ORDER BY stream")]
     return (
         [run for run in found if isinstance(run, Run)],
         [run for run in found if isinstance(run, LeftOut)],
@@ -174,7 +182,8 @@ SELECT runs.stream FROM runs JOIN streams USING (stream) JOIN (
 ) AS latest ON latest.stream > runs.stream AND latest.device_id = streams.device_id
     AND latest.model = runs.model AND latest.precision = runs.precision
     AND latest.questions_sha256 = runs.questions_sha256
-    AND json_extract(latest.settings, '$.scenario') IS json_extract(runs.settings, '$.scenario')
+    AND coalesce(json_extract(latest.settings, '$.scenario'), '')
+        = coalesce(json_extract(runs.settings, '$.scenario'), '')
 ORDER BY runs.stream DESC LIMIT 1"""
 
 
@@ -187,7 +196,7 @@ def find_run(store: Store, beginning: str) -> Run:
     """
     stream = find_stream(store, beginning)
     for row in store.rows(f"{_RUNS} WHERE stream = ?", stream):
-        run = _run(row)
+        run = _run(row, _Decoded())
         if isinstance(run, LeftOut):
             raise BadInput(str(run))
         return run
@@ -220,7 +229,26 @@ def find_stream(store: Store, beginning: str) -> int:
     return int(found[0][0])
 
 
-def _run(row: dict[str, Any]) -> Run | LeftOut:
+class _Decoded:
+    """Values that were decoded before: thousands of runs share a few manifests, devices and settings."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, str], Any] = {}
+
+    def of(self, decode: Callable[[str], T], text: str) -> T:
+        """Decode a text, unless this function has decoded it before."""
+        key = decode, text
+        if key not in self._known:
+            self._known[key] = decode(text)
+        found: T = self._known[key]
+        return found
+
+
+def _manifest(text: str) -> Manifest:
+    return decode_manifest(text.encode())
+
+
+def _run(row: dict[str, Any], decoded: _Decoded) -> Run | LeftOut:
     if row.pop("too_long"):
         return LeftOut(row["run_id"], row["device_id"], _TOO_LONG)
     for field in ("load_ns", "first_ns"):
@@ -228,16 +256,16 @@ def _run(row: dict[str, Any]) -> Run | LeftOut:
             row[field] = round(statistics.median(of_rounds))
     try:
         return Run(
-            bundle=decode_manifest(row.pop("bundle").encode()),
-            device=_DEVICE.decode(row.pop("device")),
-            settings=_SETTINGS.decode(row.pop("settings")),
+            bundle=decoded.of(_manifest, row.pop("bundle")),
+            device=decoded.of(_DEVICE.decode, row.pop("device")),
+            settings=decoded.of(_SETTINGS.decode, row.pop("settings")),
             remarks=_REMARKS.decode(row.pop("remarks")),
             outcome=None if (outcome := row.pop("outcome")) is None else _OUTCOME.decode(outcome),
-            thread_trials=_TRIALS.decode(row.pop("thread_trials")),
+            thread_trials=decoded.of(_TRIALS.decode, row.pop("thread_trials")),
             superseded=bool(row.pop("superseded")),
             **row,
         )
-    except (ContractError, msgspec.MsgspecError) as error:
+    except (ContractError, msgspec.MsgspecError, RecursionError) as error:
         return LeftOut(row["run_id"], row["device_id"], str(error))
 
 

@@ -12,6 +12,10 @@ ISO 8601 in UTC; durations are integer nanoseconds of the device's monotonic clo
 
 A database can be read at any time. The newest records may still be in `FILE-wal`, so copy a database with
 `sqlite3 FILE ".backup COPY"`. To write to a database, hold an exclusive `flock` on `FILE-lock`.
+
+A database in PostgreSQL has the same tables, columns and views, a table `schema_version`, and a column
+`rowid` in `kept`, `orders` and `rejected`. Its types are BIGINT, DOUBLE PRECISION, TEXT in order of bytes,
+and BYTEA, and it has no foreign keys.
 """
 
 

@@ -12,6 +12,7 @@ from collector.summaries.columns import Keys
 _QUESTIONS: Final = """
 SELECT question_id, passage, title FROM question_sets JOIN questions USING (question_set)
 JOIN passages USING (question_set, passage) WHERE sha256 = ?
+ORDER BY question_id
 """
 
 

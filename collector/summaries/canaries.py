@@ -22,7 +22,9 @@ SELECT question_id FROM answers WHERE stream = ? AND repeat = 0 AND error IS NUL
 ORDER BY confidence, question_id
 """
 _TOLD: Final = "SELECT question_id, text, error FROM canaries WHERE stream = ? ORDER BY seq"
-_TEXTS: Final = "SELECT question_id, text FROM answers WHERE stream = ? AND repeat = 0 AND error IS NULL"
+_TEXTS: Final = """
+SELECT question_id, text FROM answers WHERE stream = ? AND repeat = 0 AND error IS NULL ORDER BY seq
+"""
 
 
 def choose_canaries(

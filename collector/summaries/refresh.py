@@ -1,32 +1,92 @@
 """Brings the derived scores up to date, without computing any score twice."""
 
-from collections.abc import Callable, Iterable, Iterator
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 from collector.scoring.bertscore import PAIRS_AT_ONCE, Pair, Scorer
 from collector.scoring.golds import Golds
 from collector.scoring.withholding import GoldSets
-from collector.store.database import Store
-from collector.store.runs import all_runs
-from collector.summaries.run_summary import Derived
+from collector.store.database import Store, is_address
+from collector.store.runs import Run, all_runs
+from collector.summaries.run_summary import Derived, Remade
+from collector.workers.workers import Workers
 from commandline.clock import utc_now
 
 Progress = Callable[[int, int], None]
 """Function that is called with how much is done and how much there is."""
 
 
-def score_answers(store: Store, progress: Progress | None = None) -> int:
+BATCH_ANSWERS: Final = 500_000
+"""How many answers per worker are computed in one `store.deriving()`, which other commands wait for."""
+ORDERS: Final = 4
+"""How many orders each worker gets of these."""
+
+
+def score_answers(store: Store, progress: Progress | None = None, workers: Workers | None = None) -> int:
     """Compute Exact Match and F1 of every answer without them, and return how many answers were scored.
 
     Runs whose accuracy is withheld get no scores. The stored columns of each run are brought up to date too.
     """
     derived = Derived(store)
     runs = all_runs(store)
+    if workers is not None:
+        return _on_workers(store, derived, runs, progress or (lambda done, total: None), workers)
     scored = 0
-    for done, run in enumerate(runs, start=1):
+    for done, run in enumerate(_in_turn(store, runs), start=1):
         scored += derived.refresh(run)
         if progress is not None:
             progress(done, len(runs))
     return scored
+
+
+def _in_turn(store: Store, runs: Sequence[Run]) -> Sequence[Run]:
+    """The order in which runs are brought up to date; several collectors of one database begin at others."""
+    return random.sample(runs, len(runs)) if is_address(store.name) else runs
+
+
+def _on_workers(
+    store: Store, derived: Derived, runs: Sequence[Run], progress: Progress, workers: Workers
+) -> int:
+    """Let workers compute, and store what they find: they only read the database."""
+    stale = [run for run in runs if not derived.is_current(run)]
+    done, scored = len(runs) - len(stale), 0
+    progress(done, len(runs))
+    if not stale:
+        return 0
+    size = workers.size()
+    for batch in _parts(stale, BATCH_ANSWERS * size):
+        with store.deriving():
+            missing = [run for run in batch if not derived.is_current(run)]  # others may have stored some
+            done += len(batch) - len(missing)
+            answers = sum(run.answers for run in missing)
+            orders = [(part,) for part in _parts(missing, answers // (size * ORDERS))]
+            for place, found in workers.compute(store, remake, orders):
+                for run, remade in zip(orders[place][0], found, strict=True):
+                    scored += derived.keep(run, remade)
+                done += len(found)
+                progress(done, len(runs))
+    return scored
+
+
+def remake(store: Store, runs: Sequence[Run]) -> list[Remade]:
+    """Compute the derived data of runs, on a worker."""
+    derived = Derived(store)
+    return [derived.remake(run) for run in runs]
+
+
+def _parts(runs: Sequence[Run], answers: int) -> Iterator[list[Run]]:
+    """Divide runs into parts that end when they have this many answers."""
+    part: list[Run] = []
+    inside = 0
+    for run in runs:
+        part.append(run)
+        inside += run.answers
+        if inside >= answers:
+            yield part
+            part, inside = [], 0
+    if part:
+        yield part
 
 
 def score_pairs(store: Store, scorer: Scorer, progress: Progress) -> int:
@@ -48,7 +108,12 @@ def score_pairs(store: Store, scorer: Scorer, progress: Progress) -> int:
         part = pairs[start : start + PAIRS_AT_ONCE]
         rows = [(number, *pair, *score) for pair, score in zip(part, scorer.score(part), strict=True)]
         with store.deriving(), store.writing_behind() as conn:
-            conn.executemany("INSERT OR REPLACE INTO bertscores VALUES (?, ?, ?, ?, ?, ?)", rows)
+            conn.executemany(
+                "INSERT INTO bertscores VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (scorer, candidate, reference) DO UPDATE SET precision = excluded.precision, "
+                "recall = excluded.recall, f1 = excluded.f1",
+                rows,
+            )
             conn.execute("DELETE FROM run_columns")  # columns contain these scores, so they are out of date
         progress(start + len(part), len(pairs))
     with store.writing() as conn:  # results computed during the scoring lacked some scores

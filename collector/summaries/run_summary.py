@@ -6,12 +6,13 @@ records as are stored, with the BERTScores of the BERTScore model that was used 
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
-from collector.scoring.golds import Golds, score_run
+from collector.scoring.golds import Golds, ScoreRow, missing_scores, store_scores
 from collector.scoring.withholding import GoldSets
 from collector.store.database import Store
 from collector.store.runs import Run
@@ -52,10 +53,20 @@ class Summary(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """The summary and the columns of a run, as just computed or read."""
+    """The summary and the columns of a run, as just computed."""
 
     summary: Summary
     columns: Columns
+
+
+class Remade(NamedTuple):
+    """The derived data of a run, as just computed and not stored."""
+
+    scores: list[ScoreRow]
+    """The scores of the answers that had none."""
+    made: _Made
+    scorer: int | None
+    """The BERTScore model that was used last when this was computed."""
 
 
 class Derived:
@@ -70,26 +81,34 @@ class Derived:
         self._store = store
         self._golds = Golds(store)
         self._keys = Keys()
-        self._summaries: dict[int, Summary] = {}
+        self._digests: dict[int, str] = {}
+        self._computed: dict[int, Summary] = {}
         self._held: OrderedDict[int, Columns] = OrderedDict()
 
     def summary(self, run: Run) -> Summary:
         """Return the summary of a run, computed if the stored one is out of date."""
-        if run.stream not in self._summaries:
+        if run.stream not in self._computed:
             row = self._stored(run, "digest, course")
-            if row is None:
-                self._hold(run, self._make(run))
-            else:
-                self._summaries[run.stream] = Summary(row[0], _TIMELINE.decode(row[1]))
-        return self._summaries[run.stream]
+            if row is not None:  # not kept: the moments of many runs take much memory
+                self._digests[run.stream] = row[0]
+                return Summary(row[0], _TIMELINE.decode(row[1]))
+            self._hold(run, self._make(run))
+        return self._computed[run.stream]
+
+    def digest(self, run: Run) -> str:
+        """Return the digest of a run's numbers, computed if the stored one is out of date."""
+        return self._digests.get(run.stream) or self.summary(run).digest
 
     def columns(self, run: Run) -> Columns:
         """Return the columns of a run, computed if the stored ones are out of date."""
         if run.stream not in self._held:
-            summary = self.summary(run)  # also computes the columns if they are out of date
-            if run.stream not in self._held:
+            if self._stored(run, "1") is None:
+                # That its summary is known says nothing: it may have been computed, and its columns dropped.
+                self._hold(run, self._make(run))
+            else:
                 parts = f"SELECT {_FIELDS} FROM column_parts WHERE stream = ? ORDER BY part"  # noqa: S608  # our own names
-                self._hold(run, _Made(summary, Columns.from_bytes(self._store.tuples(parts, run.stream))))
+                self._held[run.stream] = Columns.from_bytes(self._store.tuples(parts, run.stream))
+                self._drop_oldest()
         self._held.move_to_end(run.stream)
         return self._held[run.stream]
 
@@ -102,15 +121,31 @@ class Derived:
         Raises:
             StorageUnavailable: the database cannot be written.
         """
-        if self._stored(run, "1") is not None:
+        if self.is_current(run):
             return 0
-        with self._store.deriving():
-            if self._stored(run, "1") is not None:  # another process has done it meanwhile
-                return 0
-            question_set = self.sets.of(run)
-            scored = 0 if question_set is None else score_run(self._store, run, self._golds, question_set)
-            self._save(run, self._make(run))
-        return scored
+        with self._store.deriving(run.stream):
+            return 0 if self.is_current(run) else self.keep(run, self.remake(run))
+
+    def is_current(self, run: Run) -> bool:
+        """Return whether the stored columns of a run are up to date."""
+        return self._stored(run, "1") is not None
+
+    def remake(self, run: Run) -> Remade:
+        """Compute the scores that a run lacks, and its columns with them; nothing is stored."""
+        question_set = self.sets.of(run)
+        scores = [] if question_set is None else missing_scores(self._store, run, self._golds, question_set)
+        return Remade(scores, self._make(run, scores), self.scorer)
+
+    def keep(self, run: Run, remade: Remade) -> int:
+        """Store the derived data of a run, and return how many answers were scored.
+
+        The caller has been within `store.deriving()` since before they were computed.
+        """
+        if remade.scorer != self.scorer:
+            return 0  # another BERTScore model was used meanwhile; the next report computes this again
+        store_scores(self._store, run, remade.scores)
+        self._save(run, remade.made)
+        return len(remade.scores)
 
     def _save(self, run: Run, made: _Made) -> None:
         """Write columns in small transactions, so that other writers wait only briefly.
@@ -124,10 +159,9 @@ class Derived:
         for part in range(count):
             blobs = made.columns.to_bytes(slice(part * ANSWERS_A_PART, (part + 1) * ANSWERS_A_PART))
             with self._store.writing_behind() as conn:
-                conn.execute(
-                    f"INSERT OR REPLACE INTO column_parts (stream, part, {_FIELDS}) "  # noqa: S608  # our own names
-                    f"VALUES (?, ?{', ?' * len(blobs)})",
-                    (run.stream, part, *blobs),
+                conn.execute("DELETE FROM column_parts WHERE stream = ? AND part = ?", (run.stream, part))
+                conn.insert(
+                    "column_parts", ("stream", "part", *Columns._fields), [(run.stream, part, *blobs)]
                 )
         kept = encode(made.summary.timeline).decode()
         with self._store.writing_behind() as conn:
@@ -139,23 +173,38 @@ class Derived:
 
     def _stored(self, run: Run, fields: str) -> Any:
         sql = (
-            f"SELECT {fields} FROM run_columns WHERE stream = ? AND records = ? AND scorer IS ? "  # noqa: S608  # our own names
-            "AND json_extract(course, '$.rules') IS ?"
+            f"SELECT {fields} FROM run_columns WHERE stream = ? AND records = ? AND coalesce(scorer, 0) = ? "  # noqa: S608  # our own names
+            "AND CAST(json_extract(course, '$.rules') AS BIGINT) = ?"
         )
-        return next(self._store.tuples(sql, run.stream, run.records, self.scorer, RULES), None)
+        return next(self._store.tuples(sql, run.stream, run.records, self.scorer or 0, RULES), None)
 
-    def _make(self, run: Run) -> _Made:
-        return _make(self._store, run, self.sets.of(run), self.scorer, self._keys)
+    def _make(self, run: Run, scores: Sequence[ScoreRow] = ()) -> _Made:
+        fresh = {seq: (exact_match, f1) for _, seq, exact_match, f1 in scores}
+        return _make(self._store, run, self.sets.of(run), self.scorer, self._keys, fresh)
 
     def _hold(self, run: Run, made: _Made) -> None:
-        self._summaries[run.stream] = made.summary
+        self._computed[run.stream] = made.summary
+        self._digests[run.stream] = made.summary.digest
         self._held[run.stream] = made.columns
+        self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
         if len(self._held) > COLUMNS_HELD:
             self._held.popitem(last=False)
 
 
-def _make(store: Store, run: Run, question_set: int | None, scorer: int | None, keys: Keys) -> _Made:
+def _make(
+    store: Store,
+    run: Run,
+    question_set: int | None,
+    scorer: int | None,
+    keys: Keys,
+    fresh: Mapping[int, tuple[bool, float]],
+) -> _Made:
+    """Compute columns and summary; `fresh` has the scores that are not stored yet, by answer."""
     rows = list(store.tuples(_ANSWERS, run.stream))
+    if fresh:
+        rows = [(*row[:5], *fresh.get(row[1], row[5:7]), *row[7:]) for row in rows]
     bertscores: dict[tuple[str, str], float] = {}
     if question_set is not None and scorer is not None:
         bertscores = {

@@ -174,12 +174,13 @@ class HtmlTables(HTMLParser):
             self._in_body = True
         if tag == "tr" and self._in_body:
             self.tables[-1].append([])
-        self._in_cell = tag in {"td", "th"} and self._in_body
-        if self._in_cell:
+        if tag in {"td", "th"} and self._in_body:
+            self._in_cell = True
             self.tables[-1][-1].append("")
 
     def handle_endtag(self, tag: str) -> None:
-        self._in_cell = False
+        if tag in {"td", "th"}:
+            self._in_cell = False
         if tag == "tbody":
             self._in_body = False
 

@@ -19,9 +19,10 @@ from commandline.connection.tls import tls_context
 from contract.messages import Batch, Receipt, State, decode_message, encode_message
 from contract.topics import topic
 from tests.canary import look
+from tests.one_name import Place, named
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
@@ -32,10 +33,20 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 
 class Collector:
-    """A process. Leaving the block kills it."""
+    """A process. Leaving the block kills it.
 
-    def __init__(self, *arguments: str | Path) -> None:
-        command = [sys.executable, "-m", "collector", "serve", *map(str, arguments)]
+    Args:
+        arguments: those of `collector serve`.
+        places: where the host name `tests.one_name.NAME` leads to for it.
+        program: Python code in place of the package, for a collector that is slow or otherwise odd.
+    """
+
+    def __init__(
+        self, *arguments: str | Path, places: Sequence[Place] = (), program: str | None = None
+    ) -> None:
+        command = named(places, "collector", "serve", *arguments)
+        if program is not None:
+            command = [sys.executable, "-c", program, "serve", *map(str, arguments)]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         assert self.process.stderr is not None
         self.said: list[str] = []
@@ -113,11 +124,11 @@ def connected_device(
         client.tls_set_context(tls_context(address))
     client.connect(address.host, address.port)
     client.loop_start()
-    client.subscribe(topic(device_id, "receipts"), qos=1)
-    for other in also:
-        client.subscribe(other, qos=1)
-    assert subscribed.wait(PATIENCE_SECONDS)
     try:
+        client.subscribe(topic(device_id, "receipts"), qos=1)
+        for other in also:
+            client.subscribe(other, qos=1)
+        assert subscribed.wait(PATIENCE_SECONDS)
         yield device
     finally:
         client.disconnect()

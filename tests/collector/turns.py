@@ -10,6 +10,7 @@ from contract.device import Device
 from contract.records import Record
 from tests.collector.delivering import take
 from tests.collector.factory import (
+    NOON,
     answer,
     batch,
     device,
@@ -21,6 +22,9 @@ from tests.collector.factory import (
 )
 
 QUESTIONS = 70
+ROUNDS = (1.0, 1.01, 0.99, 1.0, 1.0)
+STEADY = ((1.0, "1.22"), (1.01, "1.22"), (0.99, "1.22"), (1.0, "1.22"))
+SLOWER = ((1.3, "1.23"), (1.31, "1.23"), (1.3, "1.23"))
 
 
 def take_turns(
@@ -31,12 +35,13 @@ def take_turns(
     *,
     seed: int = 1,
     noise: float = 0.01,
+    at: str = NOON,
 ) -> None:
     """Ingest one fp32 run per model, with as many rounds as there are factors on its times."""
     where = on or device()
     rng = np.random.default_rng(seed)
     for model, factors in models.items():
-        first = replace(started(manifest(model), where), epoch=epoch)
+        first = replace(started(manifest(model), where), epoch=epoch, started_at=at)
         records: list[Record] = [
             replace(first, questions=replace(first.questions, selected=QUESTIONS, total=QUESTIONS))
         ]
@@ -50,3 +55,26 @@ def take_turns(
             records.append(round_finished(len(records), number))
         records.append(finished(len(records)))
         take(store, batch(tuple(records), device_id=where.device_id))
+
+
+def measured(
+    store: Store,
+    *times: tuple[float, str],
+    model: str = "minilm-l6",
+    on: str = "pi-5",
+    starts: Sequence[str] = (),
+) -> None:
+    """Ingest a command of one run for each of the times, with a version of onnxruntime.
+
+    Args:
+        store: the database.
+        times: a factor on the times, and the version.
+        model: the model of all runs.
+        on: the device.
+        starts: when the commands started; all at noon without it.
+    """
+    for number, (factor, version) in enumerate(times):
+        where = device(on, versions={"onnxruntime": version})
+        rounds = [factor * r for r in ROUNDS]
+        at = starts[number] if starts else NOON
+        take_turns(store, {model: rounds}, epoch=f"{number:016x}", on=where, seed=number, at=at)

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Final, NamedTuple
 
@@ -19,20 +19,23 @@ from collector.comparison.labels.recommendation import (
     recommend,
 )
 from collector.comparison.notes import UNUSUAL, few_questions
-from collector.comparison.times import time_ratio
+from collector.comparison.times import shared_spreads, time_ratio
 from collector.comparison_inputs.inputs import Inputs, Rivals
+from collector.comparison_inputs.tasks.pairing import Pairing
 from collector.findings.accuracy import Label
 from collector.findings.between_rows import Place, RowName
 from collector.findings.comparison import Row, name_of, place_of
 from collector.statistics.accuracy.clusters import FEWEST
 from collector.statistics.accuracy.ranking import Pairwise
 from collector.statistics.accuracy.scores import MeanDifference
+from collector.statistics.timing.spread import Spread
 from commandline.standing import FULL
 
 TOO_FEW: Final = "needs two models with an F1 and a time on this hardware and these questions"
 _NEED_BOTH: Final = f"{LOW_RESOURCE!r} and {BALANCE!r} need both"
 _FEWEST: Final = 2
 _PERCENT: Final = 100.0
+_Pair = tuple[RowName, RowName]
 
 
 class Labelled(NamedTuple):
@@ -70,6 +73,7 @@ class _PlaceRows:
         usual = max(ways, key=ways.count, default=None)
         self._unlike = {name_of(row) for row, way in zip(large, ways, strict=True) if way != usual}
         self._names = [name_of(row) for row in large if name_of(row) not in self._unlike]
+        self._spreads = shared_spreads(dict(self._timed()))
         self._found, self._reason = self._recommended([row for row in large if name_of(row) in self._names])
 
     def labels(self, place: Place) -> Iterator[Label]:
@@ -135,18 +139,25 @@ class _PlaceRows:
         return self._of_pair(left, right, _accuracy)
 
     def _speed(self, left: int, right: int) -> MeanDifference | None:
-        return self._of_pair(left, right, lambda rivals: _speed(rivals, self._inputs))
+        return self._of_pair(left, right, lambda rivals: _speed(rivals, self._spreads, self._inputs))
+
+    def _timed(self) -> Iterator[tuple[_Pair, Pairing]]:
+        """Return the times of every two rows whose speeds are compared."""
+        for left, right in combinations(self._names, 2):
+            between = self._inputs.between(left, right)
+            if between is not None:
+                yield _pair(between[0]), between[0].times
 
     def _of_pair(
         self, left: int, right: int, compare: Callable[[Rivals], MeanDifference | None]
     ) -> MeanDifference | None:
         """Compare two rows, of which the inputs have either order."""
-        first, second = self._names[left], self._names[right]
-        if (first, second) in self._inputs.rivals:
-            return compare(self._inputs.rivals[first, second])
-        rivals = self._inputs.rivals.get((second, first))
-        found = None if rivals is None else compare(rivals)
-        return None if found is None else found.turned
+        between = self._inputs.between(self._names[left], self._names[right])
+        if between is None:
+            return None
+        rivals, turned = between
+        found = compare(rivals)
+        return found.turned if turned and found is not None else found
 
 
 def _not_alone(name: RowName, label: str, rows: Sequence[RowName]) -> str | None:
@@ -167,11 +178,17 @@ def _accuracy(rivals: Rivals) -> MeanDifference | None:
     return MeanDifference(_PERCENT * value, _PERCENT * low, _PERCENT * high, p_value)
 
 
-def _speed(rivals: Rivals, inputs: Inputs) -> MeanDifference | None:
+def _pair(rivals: Rivals) -> _Pair:
+    return rivals.left.name, rivals.right.name
+
+
+def _speed(
+    rivals: Rivals, spreads: Mapping[_Pair, Sequence[Spread]], inputs: Inputs
+) -> MeanDifference | None:
     """Compare the speed of two rows, as a difference of logarithms; None if there is no test."""
     if not rivals.times.devices:
         return None
-    found = time_ratio(rivals.left, rivals.times, inputs)
+    found = time_ratio(rivals.left, rivals.times, inputs, spreads[_pair(rivals)])
     if found.interval is None or found.p_value is None:
         return None
     value, low, high = (math.log(ratio) for ratio in (found.ratio, *found.interval))

@@ -12,7 +12,7 @@ from collector.comparison_inputs.answers import RunSet
 from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.inheritance.inherited import Inherited
 from collector.comparison_inputs.tasks.summing import sums
-from collector.comparison_inputs.tasks.task import Memo
+from collector.comparison_inputs.tasks.task import Memo, Task
 from collector.comparison_inputs.tasks.transfer import asked_in_order, transfer
 from collector.findings.scenario_run import COMPARED
 from collector.statistics.accuracy.clusters import FEWEST
@@ -49,19 +49,29 @@ class Lenders:
         Returns:
             None if the row asked all questions or fewer than 6, or if there is no such run.
         """
-        if group.withheld is not None or group.measured.f1 is None:
+        if not self._may_borrow(group) or not self._drawn_at_random(group):
             return None
         questions = self._questions_of(group.name.questions_sha256)
-        if not FEWEST <= group.measured.asked < questions or not self._drawn_at_random(group):
-            return None
         mine, newest = {run.stream for run in group.runs}, group.runs[-1]
         able = [run for run in self._runs if run.stream not in mine and can_lend(run, newest, questions)]
         for run in sorted(able, key=lambda run: nearness(run, newest), reverse=True):
-            source = RunSet((run,), (self._derived.summary(run).digest,))
+            source = RunSet((run,), (self._derived.digest(run),))
             measured = self._memo.recall(sums(source))
             if measured.f1 is not None and measured.answered == questions and not measured.errors:
                 return Inherited(source, measured, self._memo.recall(transfer(group.source, source)))
         return None
+
+    def tasks(self, group: Group) -> list[Task[bool]]:
+        """Return the tasks that show whether a row may take an accuracy over; none if it may not anyhow."""
+        if not self._may_borrow(group) or any(run.state == "failed" for run in group.runs):
+            return []
+        return [asked_in_order(*pair) for pair in zip(group.runs, group.source.run_digests, strict=True)]
+
+    def _may_borrow(self, group: Group) -> bool:
+        """Whether a row has an accuracy on a part of the questions that is large enough to compare."""
+        if group.withheld is not None or group.measured.f1 is None:
+            return False
+        return FEWEST <= group.measured.asked < self._questions_of(group.name.questions_sha256)
 
     def _questions_of(self, sha256: str) -> int:
         if sha256 not in self._questions:

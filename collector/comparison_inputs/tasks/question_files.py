@@ -67,12 +67,12 @@ def _described(file: _AddedFile, answers: Answers) -> Questions:
     """Describe a question file, without a sample question."""
     store = answers.store
 
-    def texts(table: str, column: str) -> list[str]:
-        sql = f"SELECT {column} FROM {table} WHERE question_set = ?"  # noqa: S608  # our own names
+    def texts(table: str, column: str, order: str) -> list[str]:
+        sql = f"SELECT {column} FROM {table} WHERE question_set = ? ORDER BY {order}"  # noqa: S608  # our own names
         return [text for (text,) in store.tuples(sql, file.question_set)]
 
-    questions = texts("questions", "question")
-    contexts, golds = texts("passages", "context"), texts("golds", "text")
+    questions = texts("questions", "question", "question_id")
+    contexts, golds = texts("passages", "context", "passage"), texts("golds", "text", "question_id, position")
     asked_with = Counter(_question_word(question) for question in questions)
     return Questions(
         name=file.name,

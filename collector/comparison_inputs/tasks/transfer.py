@@ -17,9 +17,11 @@ from contract.questions import place_in_order
 
 _IDS: Final = """
 SELECT question_id FROM question_sets JOIN questions USING (question_set) WHERE sha256 = ?
+ORDER BY question_id
 """
 _CONFIDENCES: Final = """
 SELECT question_id, confidence FROM answers WHERE stream = ? AND repeat = 0 AND error IS NULL
+ORDER BY seq
 """
 
 

@@ -18,6 +18,7 @@ HUB='@HUB_URL@'
 PIN='@PIN@'
 PASS='@PASS@'
 DEVICE='@DEVICE@'
+CERTIFICATE_ENDS='@CERTIFICATE_ENDS@' # the date of the hub's certificate
 REFUSAL='@REFUSAL@' # why the pass is not accepted, as one sentence; empty if it is
 
 TRIES=5
@@ -56,10 +57,11 @@ join() {
     SCRIPT=distilbench NEEDED_YEAR=2020 NEEDED_MODULES=venv installer=$work/install-agent.sh
     [ -z "$wants_user" ] || for_user
     check_machine
+    check_clock
     fetch_units
     fetch_wheels
     build_release
-    if [ -z "$joined" ]; then get_credentials; fi
+    if [ -z "$joined" ]; then get_credentials; else get_order_secret; fi
     make_user
     if [ -z "$joined" ]; then take_settings; else follow_hub; fi
     write_settings
@@ -123,6 +125,12 @@ host_name() {
     echo "${plain:-device}"
 }
 
+# The agent would not trust a certificate that has ended. Those of a hub begin in 2020, and are renewed in time.
+check_clock() {
+    [ "$(date +%Y%m%d)" -le "$(echo "$CERTIFICATE_ENDS" | tr -d -)" ] ||
+        fail "the clock shows $(date +%F), but the hub's certificate ends on $CERTIFICATE_ENDS: set it (timedatectl set-ntp true) and try again"
+}
+
 # On the disk that gets the program: /tmp may be in memory.
 make_work_folder() {
     free=$(df -Pm "$place" 2>/dev/null | awk 'NR==2 {print $4}')
@@ -156,6 +164,7 @@ fetch() {
         case $outcome in
             arrived) mv "$into.part" "$into"; return ;;
             refused) stop "$(sentence)" ;;
+            "full disk") stop "the disk of $program is full; nothing is installed: make room and run the same line again" ;;
             "other key") stop "the hub at $HUB has another key than this line names, so nothing was taken from it: make a new line with 'collector invite'" ;;
         esac
         tries=$((tries + 1))
@@ -177,6 +186,7 @@ ask() {
         code=$(curl "$@" -o "$into.part" -w '%{http_code}' "$url" 2>"$work/error") || status=$?
         case $status,$code in
             90,*) outcome="other key" ;;
+            23,*) outcome="full disk" ;; # curl cannot write; it may have no room for its error either
             0,416 | 0,503) # it has nothing more, or too much to do
                 rm -f "$into.part"
                 outcome="the hub at $HUB is busy"
@@ -207,6 +217,7 @@ wget_once() {
     case $status in
         0) outcome=arrived ;;
         5) outcome="other key" ;;
+        3) outcome="full disk" ;;
         8) outcome=refused ;;
         4) outcome="the hub at $HUB cannot be reached" ;;
         *) outcome="the hub at $HUB broke off" ;;
@@ -255,8 +266,17 @@ get_credentials() {
     # The user who runs this line gets the secrets; install-agent.sh gives them to the agent.
     fetch credentials "$work/config.tar" --data-urlencode "device=$name" --data-urlencode "machine=$(uname -m)" \
         --data-urlencode "python=$version"
-    tar -xf "$work/config.tar" -C "$config" --no-same-owner agent.toml password ca.crt hub.toml 2>/dev/null ||
+    tar -xf "$work/config.tar" -C "$config" --no-same-owner agent.toml password ca.crt hub.toml order-secret 2>/dev/null ||
         fail "the hub sent no credentials: ask for a new line with 'collector invite'"
+}
+
+# A machine that joined before hubs gave orders has no secret for them.
+get_order_secret() {
+    config=$work/config
+    mkdir -m 0700 "$config"
+    fetch order-secret "$config/order-secret"
+    grep -qxE '[0-9a-f]{64}' "$config/order-secret" ||
+        fail "the hub sent something that is not a secret for orders: is another service at $HUB?"
 }
 
 # --- this machine as it becomes --------------------------------------------------------------------------------
@@ -287,12 +307,14 @@ take_settings() {
             "$SETTINGS/agent.toml.before-joining" >>"$config/agent.toml" || true
         say "settings   the old ones are kept in $SETTINGS/*.before-joining"
     fi
-    rm -f "$SETTINGS/hub.toml"
+    rm -f "$SETTINGS/hub.toml" "$SETTINGS/order-secret"
     put_setting hub.toml
+    put_setting order-secret
 }
 
 # The hub of this line is the one that this machine has joined, but its address may be new.
 follow_hub() {
+    put_setting order-secret
     old=$(sed -n 's/^url = "\(.*\)"$/\1/p' "$SETTINGS/hub.toml")
     [ "$old" != "$HUB" ] || return 0
     was=$(host_of "$old") is=$(host_of "$HUB")

@@ -102,8 +102,11 @@ class Access:
                 self._guesses.note(host)
             raise Denied(403, str(refusal)) from None
 
-    def by_login(self, request: Request) -> None:
+    def by_login(self, request: Request) -> str | None:
         """Check that a request comes from a device that has joined, or with a pass.
+
+        Returns:
+            The device; None for a pass.
 
         Raises:
             Denied: it does not.
@@ -111,12 +114,12 @@ class Access:
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
         if scheme.casefold() == "bearer" and value:
             self.by_pass(request, value.strip())
-            return
+            return None
         host = host_of(request)
         self._guesses.check(host)
         user, password = _basic(value) if scheme.casefold() == "basic" else ("", "")
         if user and user != COLLECTOR and is_password(self._folder.passwords, user, password):
-            return
+            return user
         if value:
             self._guesses.note(host)
         raise Denied(401, "log in with a device's id and password, or with a pass as a bearer token")

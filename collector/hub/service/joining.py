@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from collector.errors import StorageUnavailable
+from collector.hub.authority import certificate_end
 from collector.hub.folder import HubFolder, HubSettings
 from collector.hub.membership import Membership
 from collector.hub.mosquitto import wait_until_applied
@@ -71,6 +72,7 @@ class Joining:
             "@PIN@": self._pin,
             "@PASS@": secret,
             "@DEVICE@": device or "",
+            "@CERTIFICATE_ENDS@": f"{certificate_end(self._folder):%Y-%m-%d}",
             "@REFUSAL@": _NOT_IN_QUOTES.sub('"', refusal),
         }
         for placeholder, value in values.items():
@@ -96,6 +98,13 @@ class Joining:
         """Return the same to a device that has joined."""
         self._access.by_login(request)
         return board_file(request)
+
+    def order_secret(self, request: Request) -> Response:
+        """Return the secret under which a device's orders are sealed, to that device."""
+        device = self._access.by_login(request)
+        if device is None:
+            raise Denied(403, "a pass opens no device's secret: log in with the device's id and password")
+        return PlainTextResponse(f"{self._membership.order_secret(device)}\n", headers=_NOT_KEPT)
 
     async def credentials(self, request: Request) -> Response:
         """Use the pass once, and return a tar archive of the device's settings."""

@@ -21,6 +21,7 @@ from contract.messages import State
 
 _ANSWERS: Final = """
 SELECT device_id, count(*) FROM answers JOIN streams USING (stream) GROUP BY device_id
+ORDER BY device_id
 """
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -58,15 +59,15 @@ class Metrics:
     def _of_database(self) -> Iterator[Metric]:
         if not self._database.exists():
             return
-        from collector.store.database import Store  # heavy, and many hubs have no Prometheus
+        from collector.store.opening import open_store_to_read
 
         answers = CounterMetricFamily(
             "distilbench_answers", "Answers in the database, by device.", labels=["device"]
         )
-        with Store.open_to_read(self._database) as store:
+        with open_store_to_read(self._database) as store:
             for device, number in store.tuples(_ANSWERS):
                 answers.add_metric([str(device)], number)
-            ((times,),) = store.tuples("SELECT ifnull(sum(times), 0) FROM rejected")
+            ((times,),) = store.tuples("SELECT coalesce(sum(times), 0) FROM rejected")
         yield answers
         yield CounterMetricFamily("distilbench_rejected", "Messages that were rejected.", value=times)
 

@@ -26,6 +26,7 @@ def routes(joining: Joining, shared: SharedFiles, metrics: Metrics) -> list[Rout
         ("/join/{secret}/wheels/{name}", joining.wheel),
         ("/join/{secret}/files/{name}", joining.file),
         ("/files/{name}", joining.file_of_joined),
+        ("/order-secret", joining.order_secret),
         ("/bundles/", shared.bundle_list),
         ("/bundles/{bundle}/{file}", shared.bundle),
         ("/questions/", shared.question_list),

@@ -10,10 +10,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from collector.errors import BadInput
 from collector.hub.service.access import Access, Denied
 from collector.hub.service.joining import wheel_file, wheel_list
 from collector.hub.wheels.shelf import Shelf
+from collector.orders.offered import question_files
 from collector.serving.bundle_server import bundle_file, names
 from collector.serving.http_server import file_answer, is_plain
 from commandline.disk import write_whole
@@ -102,20 +102,6 @@ class SharedFiles:
         except OSError as error:
             why = f"the hub cannot copy the questions {name!r}: {error.strerror or error}"
             raise Denied(HTTPStatus.INSUFFICIENT_STORAGE, why) from None
-
-
-def question_files(folder: Path) -> list[str]:
-    """Return the names of the question files in a folder.
-
-    Raises:
-        BadInput: the folder cannot be read.
-    """
-    try:
-        return sorted(
-            path.name for path in folder.iterdir() if path.is_file() and bundle_name(path.name) is not None
-        )
-    except OSError as error:
-        raise BadInput(f"questions folder {str(folder)!r} cannot be read: {error.strerror}") from None
 
 
 def squad_without_golds(questions: tuple[Question, ...]) -> bytes:

@@ -1,4 +1,7 @@
-"""Collects the wheels for a kind of board once, keeps them, and lists them."""
+"""Collects the wheels for a kind of board once, keeps them, and lists them.
+
+Of older versions it keeps the wheels of the one before, which boards may be fetching.
+"""
 
 import hashlib
 import os
@@ -6,7 +9,8 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +25,8 @@ from commandline.disk import open_plain
 
 OLDEST_GLIBC: Final = 17
 """Minor version of the oldest glibc that wheels of these days are for (manylinux2014)."""
+KEPT_VERSIONS: Final = 2
+"""Lists per kind of board, and own wheels, that are kept: those of this version, and of the one before."""
 _DRAFT: Final = "collecting-"
 _PYTHON: Final = re.compile(r"3\.(1[1-9]|[2-9][0-9])")
 _LIBC: Final = re.compile(r"glibc2\.([1-9][0-9])")
@@ -76,7 +82,7 @@ class Shelf:
         self._source = source
         self._say = say
         self._collecting: dict[Kind, Future[list[str]]] = {}
-        self._lock, self._own_lock = Lock(), Lock()
+        self._lock, self._own_lock, self._pool_lock = Lock(), Lock(), Lock()
         # Two kinds at a time: many boards may join at once, and others wait without a thread.
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="wheels")
         self._pip = Pip()
@@ -160,10 +166,12 @@ class Shelf:
         return self._lists / name
 
     def _kept(self, kind: Kind) -> list[str] | None:
-        with suppress(OSError, ValueError):
-            kept = dict(line.split()[::-1] for line in self._list_file(kind).read_text().splitlines())
+        with suppress(OSError):
+            file = self._list_file(kind)
             # A power cut may leave a file without its content.
+            kept = _listed_in(file)
             if kept and all(self._digest(name) == digest for name, digest in kept.items()):
+                os.utime(file)  # the newest ones stay
                 return list(kept)
         return None
 
@@ -172,13 +180,33 @@ class Shelf:
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=_DRAFT) as made:
             _download(kind, self._pool / own, self._source, Path(made), self._pip)
             found = sorted(path.name for path in Path(made).glob("*.whl") if path.name != own)
-            for name in found:
-                (Path(made) / name).replace(self._pool / name)
-        draft = self._list_file(kind).with_suffix(".part")
-        draft.write_text("".join(f"{self._digest(name)}  {name}\n" for name in found))
-        draft.replace(self._list_file(kind))
+            with self._pool_lock:  # no wheel may be removed before its list is there
+                for name in found:
+                    (Path(made) / name).replace(self._pool / name)
+                draft = self._list_file(kind).with_suffix(".part")
+                draft.write_text("".join(f"{self._digest(name)}  {name}\n" for name in found))
+                draft.replace(self._list_file(kind))
+                self._remove_older()
         self._say(f"collected {len(found) + 1} wheels for {kind}")
         return found
+
+    def _remove_older(self) -> None:
+        """Remove the lists and wheels of versions before the one before."""
+        of_kind: dict[str, list[Path]] = defaultdict(list)
+        for file in self._lists.glob("*.txt"):
+            of_kind[file.name.rpartition("-")[0]].append(file)
+        wanted = {wheel.name for wheel in _newest(self._pool.glob("distilbench-*.whl"))}
+        for files in of_kind.values():
+            lists = _newest(files)
+            for file in files:
+                names = _listed_in(file) if file in lists else None
+                if names is None:
+                    file.unlink()
+                else:
+                    wanted.update(names)
+        for wheel in self._pool.glob("*.whl"):
+            if wheel.name not in wanted:
+                wheel.unlink()
 
     def _digest(self, name: str) -> str:
         path = self._pool / name
@@ -202,6 +230,18 @@ def _download(kind: Kind, own: Path, source: Path | None, into: Path, pip: Pip) 
     # With pip's own wheel, a board needs no package python3-venv.
     tools = ["pip"] if source is None or any(source.glob("pip-*.whl")) else []
     pip.run(f"collect wheels for {kind}", "download", *options, str(own), *tools)
+
+
+def _listed_in(file: Path) -> dict[str, str] | None:
+    """Return the digest of each wheel that a list names; None if the list is damaged."""
+    try:
+        return dict(line.split()[::-1] for line in file.read_text().splitlines())
+    except ValueError:
+        return None
+
+
+def _newest(files: Iterable[Path]) -> list[Path]:
+    return sorted(files, key=_age)[-KEPT_VERSIONS:]
 
 
 def _constraints_text() -> str:

@@ -1,17 +1,20 @@
 """The first chapter, which answers the main question: which model to use on which hardware."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from collector.display.numbers import decimals, megabytes, times
 from collector.display.verdicts import what_would_decide
 from collector.findings.between_rows import Choice, OpenCondition, OpenRow, PairTime, Place, TimeSplit
-from collector.findings.comparison import Comparison, Row, name_of
+from collector.findings.comparison import Comparison, Row
+from collector.report.chapters.verdict import verdict
+from collector.report.charts.machine_map import machine_maps
 from collector.report.columns import TAKEN_OVER, accuracy
-from collector.report.names import Names, full_name
+from collector.report.names import Names, full_name, listed
 from collector.report.page import Chapter, Column, Heading, Section, Table, cells, table_of
+from collector.report.shared_labels import LabelTexts
 from commandline.counted import counted
 
 NOTHING_TO_CHOOSE: Final = (
@@ -24,12 +27,13 @@ def answer(comparison: Comparison) -> Chapter:
     names = Names(comparison)
     best = _best(comparison)
     words = (
+        *verdict(comparison),
         *(() if best.rows else (NOTHING_TO_CHOOSE,)),
         *taken_over(comparison),
         *_shared(names, comparison),
         *stand_ins(names, comparison, partial(_on, comparison)),
     )
-    sections = [Section("Best for what", words, (best,))]
+    sections = [Section("Best for what", words, (best,), tuple(machine_maps(comparison)))]
     if comparison.requirement is not None:
         sections.append(
             Section(
@@ -101,18 +105,12 @@ def _where(machine: str, questions: str | None) -> str:
 
 
 def _best(comparison: Comparison) -> Table:
-    sharing = {(row, label.label): len(label.rows) for label in comparison.labels for row in label.rows}
-
-    def labels(row: Row) -> str:
-        counts = ((label, sharing.get((name_of(row), label), 1)) for label in row.best_for)
-        return ", ".join(label + f" (one of {count})" * (count > 1) for label, count in counts)
-
     one_file = _one_file(comparison)
     columns: tuple[Column[Row], ...] = (
         Column(
             "hardware", lambda row: _where(row.machine, None if one_file else row.questions), number=False
         ),
-        Column("best for", labels, number=False),
+        Column("best for", LabelTexts(comparison).of, number=False),
         Column(
             "model",
             model_of,
@@ -125,11 +123,6 @@ def _best(comparison: Comparison) -> Table:
         Column("memory MB", lambda row: megabytes(row.peak_rss_bytes)),
     )
     return table_of("Recommended models", columns, (row for row in comparison.rows if row.best_for), names=3)
-
-
-def listed(texts: Sequence[str]) -> str:
-    """Join texts, as in `A, B and C`."""
-    return " and ".join((", ".join(texts[:-1]), texts[-1])) if len(texts) > 1 else texts[0]
 
 
 def open_conditions(names: Names, found: OpenRow) -> str:

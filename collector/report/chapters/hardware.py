@@ -1,16 +1,17 @@
 """A chapter for each place: one machine type and one question file, within which numbers are comparable."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from collector.comparison.labels.rows import TOO_FEW
 from collector.display.numbers import signed
-from collector.findings.between_rows import RowName, Unit
-from collector.findings.comparison import Comparison, Row, name_of
+from collector.findings.between_rows import Place, RowName, Unit
+from collector.findings.comparison import Comparison, Row, name_of, place_key, place_of
 from collector.report.charts.comparison_figures import figures
 from collector.report.columns import COLUMNS, NotedColumn, noted_table
 from collector.report.names import Names, full_name, such
 from collector.report.page import Chapter, Heading, Section, Table, cells
+from collector.report.shared_labels import holders, one_of
 from commandline.counted import counted
 
 DEVICES: Final = (
@@ -36,21 +37,23 @@ _MAIN: Final = (
 
 def places(comparison: Comparison) -> Iterator[Chapter]:
     """Lay out one chapter per place, in the order of the comparison's rows."""
+    names_of_all, labels = Names(comparison), holders(comparison)
     for number, rows in enumerate(_together(comparison), start=1):
         table, footnotes = place_table(rows)
-        title = _title(rows)
+        title = names_of_all.place_title(rows[0])
         drawn = tuple(figures(comparison, rows))
         words = (*_intervals(rows), *_adjusted(rows))
         sections = [Section("", words, (table,), drawn, footnotes)]
         names = {name_of(row) for row in rows}
         units = [unit for unit in comparison.units if unit.row in names]
         if units:
-            sections.append(_devices(Names(comparison), units))
-        yield Chapter(f"place-{number}", title, tuple(sections))
+            sections.append(_devices(names_of_all, units, _devices_not_shown(comparison, names)))
+        yield Chapter(f"place-{number}", title, tuple(sections), _gist(labels, rows))
 
 
 def main_sections(comparison: Comparison) -> Iterator[Section]:
     """Lay out one section per place for a terminal's first screen: the main columns, without the labels."""
+    names = Names(comparison)
     for rows in _together(comparison):
         words = [*_intervals(rows), *_adjusted(rows)]
         columns = list(_MAIN)
@@ -60,19 +63,25 @@ def main_sections(comparison: Comparison) -> Iterator[Section]:
             words.append(f"Speed-ups are over {counted(common.pop(), 'question')}.")
         words += _without_label(comparison, rows)
         table, footnotes = noted_table("All models", columns, rows, _EXPECTED, names=1)
-        yield Section(_title(rows), tuple(words), (table,), footnotes=footnotes)
+        yield Section(names.place_title(rows[0]), tuple(words), (table,), footnotes=footnotes)
 
 
 def _together(comparison: Comparison) -> list[list[Row]]:
     """The rows of each place, in the order of the comparison's rows."""
-    together: dict[tuple[str, str], list[Row]] = {}
+    together: dict[tuple[str, str, str], list[Row]] = {}
     for row in comparison.rows:
-        together.setdefault((row.machine, row.questions_sha256), []).append(row)
+        together.setdefault(place_key(row), []).append(row)
     return list(together.values())
 
 
-def _title(rows: Sequence[Row]) -> str:
-    return f"{rows[0].machine}, {rows[0].questions}"
+def _gist(labels: Mapping[tuple[Place, str], Sequence[Row]], rows: Sequence[Row]) -> str:
+    """Write a place in one line: how many rows it has, and what is best for what."""
+    parts = [counted(len(rows), "row")]
+    for (place, label), sharing in labels.items():
+        if place == place_of(rows[0]):
+            name = full_name(sharing[0].title, sharing[0].precision)
+            parts.append(f"{label}: {name}{one_of(len(sharing))}")
+    return " · ".join(parts)
 
 
 def _intervals(rows: Sequence[Row]) -> Iterator[str]:
@@ -103,7 +112,12 @@ def _without_label(comparison: Comparison, rows: Sequence[Row]) -> Iterator[str]
         yield f"best for{of}: {note}"
 
 
-def _devices(names: Names, units: Sequence[Unit]) -> Section:
+def _devices_not_shown(comparison: Comparison, rows: Collection[RowName]) -> int:
+    """Return how many devices of a place are not shown: the most of one row."""
+    return max((found.units for found in comparison.not_shown if found.row in rows), default=0)
+
+
+def _devices(names: Names, units: Sequence[Unit], left_out: int) -> Section:
     """Show each device with each model; a device that is off differs in all of them."""
     models = sorted({unit.row for unit in units}, key=names.place)
     found = {(unit.device_id, unit.row): unit for unit in units}
@@ -121,7 +135,13 @@ def _devices(names: Names, units: Sequence[Unit]) -> Section:
         ),
         names=1,
     )
-    return Section("Devices of this type", (DEVICES,), (table,))
+    words = [DEVICES]
+    if left_out:
+        words.append(
+            f"These devices differ most; {counted(left_out, 'other device')} of this type differ less and "
+            "are not shown."
+        )
+    return Section("Devices of this type", tuple(words), (table,))
 
 
 def place_table(rows: Sequence[Row]) -> tuple[Table, tuple[str, ...]]:

@@ -3,7 +3,12 @@
 from typing import Final
 
 from collector.findings.comparison import Comparison
+from collector.report.columns import COLUMNS
+from collector.report.definitions import DEFINITIONS
 from collector.report.page import Chapter, Heading, Section, Table, cells
+
+COLUMNS_TITLE: Final = "What the columns mean"
+"""The title of the section that defines the columns of a machine's table."""
 
 METHOD: Final = (
     "Each model is a bundle: a folder with an ONNX graph, a tokeniser and a manifest, identified by the "
@@ -68,6 +73,13 @@ def method(comparison: Comparison) -> Chapter:
         tuple(cells(name, meaning) for name, meaning in METRICS),
         names=1,
     )
+    shown = {column.heading for column in COLUMNS if any(column.text(row) for row in comparison.rows)}
+    columns = Table(
+        "Columns",
+        (Heading("column", number=False), Heading("meaning", number=False)),
+        tuple(cells(name, meaning) for name, meaning in DEFINITIONS.items() if name in shown),
+        names=1,
+    )
     scorer = (
         ("BERTScore was not computed.",)
         if comparison.bertscore is None
@@ -76,5 +88,9 @@ def method(comparison: Comparison) -> Chapter:
     return Chapter(
         "method",
         "How it was measured",
-        (Section("Methodology", METHOD), Section("Metrics", scorer, (metrics,))),
+        (
+            Section("Methodology", METHOD),
+            Section("Metrics", scorer, (metrics,)),
+            *([Section(COLUMNS_TITLE, tables=(columns,))] if columns.rows else []),
+        ),
     )

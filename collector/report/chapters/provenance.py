@@ -1,7 +1,7 @@
 """The chapter on provenance: bundle, weights, tools, runs, device and settings of every row."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -39,33 +39,54 @@ def _bundles(names: Names, found: tuple[Provenance, ...]) -> Table:
         Column("weights", lambda p: p.weights_source, number=False),
         Column("revision", lambda p: p.weights_revision, number=False),
         Column("licence", lambda p: p.licence or "not stated", number=False),
-        Column("trained on", lambda p: _trained_on(p), number=False),
+        Column("trained on", lambda p: trained_on(p), number=False),
         Column("recipe", lambda p: _options(p.recipe, {}), number=False),
-        Column("built by", lambda p: _versions(p.tools), number=False),
+        Column("built by", lambda p: versions_text(p.tools), number=False),
     )
-    return table_of("Bundles", columns, by_bundle.values(), names=1)
+    return table_of("Bundles", columns, by_bundle.values(), names=1)._replace(blocks=True)
 
 
 def _devices(names: Names, found: tuple[Provenance, ...]) -> Table:
     columns: tuple[Column[Provenance], ...] = (
         Column("hardware", lambda p: p.row.machine, number=False),
         Column("model", lambda p: names.row(p.row), number=False),
-        Column("devices", lambda p: ", ".join(p.devices), number=False),
+        Column("devices", devices_text, number=False),
         Column("board", lambda p: p.device_model, number=False),
         Column("processor", lambda p: " ".join((p.cpu_model, *p.cpu_flags)), number=False),
-        Column("versions", lambda p: _versions(p.versions), number=False),
-        Column("settings", lambda p: _options(p.settings, _DEFAULTS), number=False),
-        Column("runs", lambda p: ", ".join(p.runs), number=False),
+        Column("versions", lambda p: versions_text(p.versions), number=False),
+        Column("settings", chosen_settings, number=False),
+        Column("runs", runs_text, number=False),
     )
-    return table_of("Runs", columns, found)
+    return table_of("Runs", columns, found)._replace(blocks=True)
 
 
-def _trained_on(p: Provenance) -> str:
+def chosen_settings(p: Provenance) -> str | None:
+    """Write the settings of a row that are not the defaults; None if all are."""
+    return _options(p.settings, _DEFAULTS)
+
+
+def runs_text(p: Provenance) -> str:
+    """Write the ids of a row's runs, and how many older ones there are."""
+    return _with_more(p.runs, p.more_runs)
+
+
+def devices_text(p: Provenance) -> str:
+    """Write the ids of a row's devices, and how many more there are."""
+    return _with_more(p.devices, p.more_devices)
+
+
+def _with_more(names: Sequence[str], more: int) -> str:
+    return ", ".join(names) + (f" and {more:,} more" if more else "")
+
+
+def trained_on(p: Provenance) -> str:
+    """Write what a row's weights were trained on, as far as its bundle states it."""
     listed = f" ({counted(p.training_articles, 'article')} listed)" if p.training_articles else ""
     return (p.training_data or "not stated") + listed
 
 
-def _versions(found: dict[str, str]) -> str | None:
+def versions_text(found: dict[str, str]) -> str | None:
+    """Write programs and their versions; None if there are none."""
     return ", ".join(f"{name} {version}" for name, version in found.items()) or None
 
 

@@ -13,15 +13,16 @@ def questions(comparison: Comparison) -> Chapter:
     names = Names(comparison)
     sections: list[Section] = []
     if comparison.questions:
-        sections.append(Section("Characteristics", tables=(_characteristics(comparison.questions),)))
-        sections.append(Section("Question words", tables=(_question_words(comparison.questions),)))
+        sections.append(Section("Characteristics", tables=(characteristics(comparison.questions),)))
+        sections.append(Section("Question words", tables=(question_words(comparison.questions),)))
     for file in comparison.questions:
         if file.sample is not None:
             sections.append(_sample(names, file.name, file.sample))
     return Chapter("questions", "The questions", tuple(sections))
 
 
-def _characteristics(files: tuple[Questions, ...]) -> Table:
+def characteristics(files: tuple[Questions, ...]) -> Table:
+    """Show the size of question files, one per row."""
     columns: tuple[Column[Questions], ...] = (
         Column("file", lambda file: file.name, number=False),
         Column("questions", lambda file: f"{file.questions:,}"),
@@ -37,7 +38,8 @@ def _characteristics(files: tuple[Questions, ...]) -> Table:
     return table_of("Question files", columns, files, names=1)
 
 
-def _question_words(files: tuple[Questions, ...]) -> Table:
+def question_words(files: tuple[Questions, ...]) -> Table:
+    """Show how many questions of each file begin with which word, one file per row."""
     words = sorted({word for file in files for word in file.asked_with})
     columns: tuple[Column[Questions], ...] = (
         Column("file", lambda file: file.name, number=False),

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from collector.display.numbers import decimals, span, times
-from collector.findings.comparison import Comparison
+from collector.findings.comparison import Comparison, place_key
 from collector.findings.scenario_run import FOUND, ScenarioRun
 from collector.report.charts.colours import ModelColours
 from collector.report.charts.under_load import endurance, latency_against_rate
 from collector.report.columns import NOT_APART, NotedColumn, noted_table
-from collector.report.names import full_name
+from collector.report.names import Names, full_name
 from collector.report.page import Chapter, Figure, Heading, Section, Table, cells
 from contract.scenarios import LOADGEN, OFFLINE, SERVER, SUSTAINED
 
@@ -119,7 +119,7 @@ _COMMON: Final[_Columns] = (
     NotedColumn("device_id", "device", lambda r: r.device_id, number=False),
     NotedColumn("state", "run", lambda r: r.run_id[:8], number=False),
 )
-_CHARTS: Final[dict[str, Callable[[Sequence[ScenarioRun], ModelColours], Figure]]] = {
+_CHARTS: Final[dict[str, Callable[[Sequence[ScenarioRun], str, ModelColours], Figure]]] = {
     SERVER: latency_against_rate,
     SUSTAINED: endurance,
 }
@@ -127,18 +127,18 @@ _CHARTS: Final[dict[str, Callable[[Sequence[ScenarioRun], ModelColours], Figure]
 
 def scenarios(comparison: Comparison) -> Chapter:
     """Lay out one section per scenario that has runs."""
-    colours = ModelColours(comparison)
+    colours, names = ModelColours(comparison), Names(comparison)
     by_scenario: dict[str, list[ScenarioRun]] = {}
     for found in comparison.scenarios:
         by_scenario.setdefault(found.scenario, []).append(found)
     return Chapter(
         "scenarios",
         "Under load",
-        tuple(_section(scenario, found, colours) for scenario, found in by_scenario.items()),
+        tuple(_section(scenario, found, names, colours) for scenario, found in by_scenario.items()),
     )
 
 
-def _section(scenario: str, found: Sequence[ScenarioRun], colours: ModelColours) -> Section:
+def _section(scenario: str, found: Sequence[ScenarioRun], names: Names, colours: ModelColours) -> Section:
     columns = (*_NAMES, *_OWN.get(scenario, ()), *_COMMON)
     table, footnotes = noted_table(
         "Runs", columns, found, {FOUND.get(scenario, "answers"), "times_one_by_one", "last_over_first", "f1"}
@@ -146,7 +146,7 @@ def _section(scenario: str, found: Sequence[ScenarioRun], colours: ModelColours)
     tables = (table, _rates(found)) if any(run.rates for run in found) else (table,)
     words = (_WORDS[scenario],) if scenario in _WORDS else ()
     return Section(
-        _TITLES.get(scenario, scenario), words, tables, _figures(scenario, found, colours), footnotes
+        _TITLES.get(scenario, scenario), words, tables, _figures(scenario, found, names, colours), footnotes
     )
 
 
@@ -185,11 +185,13 @@ def _rates(found: Sequence[ScenarioRun]) -> Table:
     )
 
 
-def _figures(scenario: str, found: Sequence[ScenarioRun], colours: ModelColours) -> tuple[Figure, ...]:
+def _figures(
+    scenario: str, found: Sequence[ScenarioRun], names: Names, colours: ModelColours
+) -> tuple[Figure, ...]:
     """Draw one chart per place, since numbers are comparable only within a place."""
     draw = _CHARTS.get(scenario)
-    places: dict[tuple[str, str], list[ScenarioRun]] = {}
+    places: dict[tuple[str, str, str], list[ScenarioRun]] = {}
     for run in found:
         if run.moments or run.rates:
-            places.setdefault((run.machine, run.questions_sha256), []).append(run)
-    return tuple(draw(runs, colours) for runs in places.values()) if draw else ()
+            places.setdefault(place_key(run), []).append(run)
+    return tuple(draw(runs, names.place_title(runs[0]), colours) for runs in places.values()) if draw else ()

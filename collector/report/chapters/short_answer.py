@@ -6,18 +6,18 @@ from typing import Final, NamedTuple
 from collector.comparison.labels.recommendation import BALANCE, HIGH_ACCURACY, LOW_RESOURCE, REAL_TIME
 from collector.display.numbers import decimals, megabytes, times
 from collector.findings.between_rows import Choice, Place, Requirement
-from collector.findings.comparison import Comparison, Row, name_of, place_of
+from collector.findings.comparison import Comparison, Row, place_of
 from collector.report.chapters.answer import (
     NOTHING_TO_CHOOSE,
-    listed,
     model_of,
     open_conditions,
     stand_ins,
     taken_over,
 )
 from collector.report.columns import accuracy
-from collector.report.names import Names
+from collector.report.names import Names, listed
 from collector.report.page import DASH, Cell, Heading, Section, Table
+from collector.report.shared_labels import first_by, holders
 
 MOST: Final = 5
 """Lines per label and per requirement; the answers of the other machines share the last one."""
@@ -71,11 +71,9 @@ class _Answer(NamedTuple):
 def short_answer(comparison: Comparison) -> Section:
     """Show one line per label and model. If several models share a label, one of them stands for all."""
     names, places = Names(comparison), Places.of(comparison)
-    rows = {name_of(row): row for row in comparison.rows}
     labels: dict[str, dict[str, _Answer]] = {label: {} for label in _LABELS}
-    for found in comparison.labels:
-        sharing = tuple(sorted((rows[name] for name in found.rows), key=_choice(found.label)))
-        answers = labels.setdefault(found.label, {})
+    for (_, label), sharing in holders(comparison).items():
+        answers = labels.setdefault(label, {})
         answer = answers.setdefault(model_of(sharing[0]), _Answer([], []))
         answer.rows.append(sharing[0])
         answer.sharing.append(sharing)
@@ -103,11 +101,6 @@ def requirement_lines(comparison: Comparison, found: Requirement) -> list[str]:
     if len(places.all) == 1:
         return [answer for answer, _ in lines]
     return [f"on {places.on(choice.place for choice in choices)}: {answer}" for answer, choices in lines]
-
-
-def _choice(label: str) -> Callable[[Row], float]:
-    """The order in which rows that share a label stand for it."""
-    return lambda row: -(row.f1 or 0.0) if label == REAL_TIME else row.p50_ms or 0.0
 
 
 def _lines(
@@ -142,8 +135,7 @@ def _lines(
 
 def _sharing(label: str, counts: Sequence[int], rows: Sequence[Row]) -> str:
     """Write which of several models is shown; `rows` are all of them, if there is one place."""
-    which = "most accurate" if label == REAL_TIME else "fastest"
-    text = f"the {which} of {_how_many(counts)} that are not told apart"
+    text = f"the {first_by(label)} of {_how_many(counts)} that are not told apart"
     return f"{text}: {listed([model_of(row) for row in rows])}" if rows else text
 
 

@@ -1,5 +1,6 @@
 """The comparative summary: the report's rows below the numbers of the study that distilbench follows."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from collector.display.numbers import decimals, megabytes, times
@@ -7,6 +8,7 @@ from collector.findings.comparison import Comparison, Row
 from collector.report.columns import accuracy
 from collector.report.names import full_name
 from collector.report.page import Cell, Chapter, Heading, Section, Table, cells
+from collector.report.shared_labels import LabelTexts
 from commandline.counted import counted
 from contract.study import METHODS, STUDY, Study
 
@@ -38,12 +40,17 @@ _HEADINGS: Final = (
 
 def study(comparison: Comparison) -> Chapter:
     """Show parameters, layers, distillation, EM, F1, speed-up and "best for", here and in the study."""
-    theirs = [_theirs(row, METHODS[model]) for model, row in STUDY.items()]
-    ours = [_ours(row) for row in comparison.rows]
     return Chapter(
-        "study",
-        "Model comparative summary",
-        (Section("", CAVEATS, (Table("The study and this report", _HEADINGS, (*theirs, *ours)),)),),
+        "study", "Model comparative summary", (Section("", CAVEATS, (summary(comparison, comparison.rows),)),)
+    )
+
+
+def summary(comparison: Comparison, rows: Sequence[Row]) -> Table:
+    """Make the table of the study's numbers, and below them those of some rows of a comparison."""
+    labels = LabelTexts(comparison)
+    theirs = [_theirs(row, METHODS[model]) for model, row in STUDY.items()]
+    return Table(
+        "The study and this report", _HEADINGS, (*theirs, *(_ours(row, labels.of(row)) for row in rows))
     )
 
 
@@ -62,7 +69,7 @@ def _theirs(row: Study, method: str) -> tuple[Cell, ...]:
     )
 
 
-def _ours(row: Row) -> tuple[Cell, ...]:
+def _ours(row: Row, best_for: str | None) -> tuple[Cell, ...]:
     return cells(
         row.machine,
         full_name(row.title, row.precision),
@@ -72,7 +79,7 @@ def _ours(row: Row) -> tuple[Cell, ...]:
         accuracy(row, row.exact_match, 1),
         accuracy(row, row.f1, 1),
         _speed_up(row),
-        ", ".join(row.best_for) or None,
+        best_for,
     )
 
 

@@ -4,30 +4,26 @@ Three charts are those of the study: EM and F1, time per question, and BERTScore
 against time, the distribution of times, the temperature over each run, and the energy per question.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from collector.findings.comparison import Comparison, Row
 from collector.report.charts.colours import ModelColours, label
 from collector.report.charts.curves import distributions, heat
-from collector.report.columns import COLUMNS
+from collector.report.charts.rows import left_out, numbers_table, written
+from collector.report.charts.trade import trade
 from collector.report.names import full_name
-from collector.report.page import Column, Figure, Table, table_of
+from collector.report.page import Figure
 
-_BY_KEY: Final = {column.key: column for column in COLUMNS}
 _ROW_PIXELS: Final = 28
 _FRAME_PIXELS: Final = 110
-_F1_MARGIN: Final = 6.0
-_LABEL_DECADES: Final = 0.35
-"""Room for a label beside the outermost points of a logarithmic axis, in decades."""
 
 
 def figures(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Figure]:
     """Draw the charts of the rows of one place, without those that have no number to show."""
     colours = ModelColours(comparison)
     made = (
-        _trade(rows, colours),
+        trade(comparison, rows, colours),
         _answers(rows),
         _time(rows, colours),
         _bertscore(rows, colours),
@@ -38,75 +34,6 @@ def figures(comparison: Comparison, rows: Sequence[Row]) -> Iterator[Figure]:
     return (figure for figure in made if figure is not None)
 
 
-def _trade(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
-    shown = [row for row in rows if row.f1 is not None and row.p50_ms]  # 0 has no logarithm
-    if not shown:
-        return None
-    front = _staircase([(row.p50_ms or 0.0, row.f1 or 0.0) for row in shown if row.pareto])
-    times, scores = [row.p50_ms or 0.0 for row in shown], [row.f1 or 0.0 for row in shown]
-    return Figure(
-        "Accuracy against time",
-        "F1 over the median time per question, on a logarithmic axis: higher and further left is better. The "
-        "dotted line joins the models of the Pareto front whose numbers no other model beats in both. If a "
-        "point shows no name, point at it to see the name.",
-        _table(shown, "f1", "f1_interval", "p50_ms", "best_for"),
-        [
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "hoverinfo": "skip",
-                "line": {"shape": "hv", "dash": "dot", "width": 1.5},
-                "tint": "quiet",
-                "x": [ms for ms, _ in front],
-                "y": [f1 for _, f1 in front],
-            },
-            *(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "name": label(full_name(row.title, row.precision)),
-                    "named": "front" if row.pareto else "behind",
-                    "tint": colours.of(row.model),
-                    "cliponaxis": False,
-                    "marker": {"size": 11, "symbol": colours.symbol(row.precision)},
-                    "x": [row.p50_ms],
-                    "y": [row.f1],
-                    "text": [f"F1 {f1} %, p50 {p50} ms"],
-                    "hovertemplate": "%{fullData.name}<br>%{text}<extra></extra>",
-                }
-                for row, f1, p50 in zip(shown, _written(shown, "f1"), _written(shown, "p50_ms"), strict=True)
-            ),
-        ],
-        {
-            "xaxis": {
-                "title": {"text": "p50 ms"},
-                "type": "log",
-                "range": [
-                    math.log10(min(times)) - _LABEL_DECADES,
-                    math.log10(max(times)) + _LABEL_DECADES,
-                ],
-            },
-            "yaxis": {
-                "title": {"text": "F1 %"},
-                # Wide enough that a difference within chance does not look large.
-                "range": [min(scores) - _F1_MARGIN, max(scores) + _F1_MARGIN],
-            },
-            "showlegend": False,
-        },
-        400,
-        wide=True,
-    )
-
-
-def _staircase(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Choose the points of time and F1 that no other one beats in both, fastest first."""
-    steps: list[tuple[float, float]] = []
-    for ms, f1 in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not steps or f1 > steps[-1][1]:
-            steps.append((ms, f1))
-    return steps
-
-
 def _answers(rows: Sequence[Row]) -> Figure | None:
     shown = [row for row in rows if row.f1 is not None]
     if not shown:
@@ -114,11 +41,11 @@ def _answers(rows: Sequence[Row]) -> Figure | None:
     return Figure(
         "Exact Match and F1",
         "Exact Match and token F1, in percent, of each model that has an accuracy; the whiskers are 95 % "
-        "intervals.",
-        _table(shown, "exact_match", "f1", "f1_interval"),
+        f"intervals.{left_out(rows, shown)}",
+        numbers_table(shown, "exact_match", "f1", "f1_interval"),
         [
-            _bars(shown, "f1", "F1", 0),
             _bars(shown, "exact_match", "EM", 1),
+            _bars(shown, "f1", "F1", 0),
         ],
         _by_name({"title": {"text": "percent"}, "range": [0, 100]}),
         _FRAME_PIXELS + 2 * _ROW_PIXELS * len(shown) * 3 // 4,
@@ -143,7 +70,9 @@ def _time(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
         "Time per question",
         "The median, the 90th and the 99th percentile of the time per question, in milliseconds, on a "
         "logarithmic axis: further left is faster.",
-        _table(shown, "p50_ms", "p90_ms", "p99_ms", "speed_up", "speed_up_questions", "speed_up_interval"),
+        numbers_table(
+            shown, "p50_ms", "p90_ms", "p99_ms", "speed_up", "speed_up_questions", "speed_up_interval"
+        ),
         [
             {
                 "type": "scatter",
@@ -162,7 +91,7 @@ def _time(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
                     "y": names,
                     "tint": 0 if field == "p50_ms" else "text",
                     "marker": {"size": size, "symbol": symbol},
-                    "text": _written(shown, field),
+                    "text": written(shown, field),
                     "hovertemplate": f"%{{y}}<br>{name} %{{text}} ms<extra></extra>",
                 }
                 for field, name, symbol, size in marks
@@ -179,8 +108,9 @@ def _bertscore(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
         return None
     return Figure(
         "BERTScore F1",
-        "BERTScore F1, from 0 to 1. Without rescaling, even unrelated texts score well above 0.",
-        _table(shown, "bertscore_f1"),
+        "BERTScore F1, from 0 to 1; the whiskers are 95 % intervals. Without rescaling, even unrelated texts "
+        f"score well above 0.{left_out(rows, shown)}",
+        numbers_table(shown, "bertscore_f1", "bertscore_f1_interval"),
         [_bars(shown, "bertscore_f1", "BERTScore F1", 0)],
         _by_name({"title": {"text": "BERTScore F1"}, "range": [0, 1]}),
         _FRAME_PIXELS + _ROW_PIXELS * len(shown),
@@ -195,7 +125,7 @@ def _energy(rows: Sequence[Row], colours: ModelColours) -> Figure | None:
     return Figure(
         "Energy per question",
         f"Joules per answered question, including idle power, measured by {sources}.",
-        _table(shown, "joules_per_question", "joules_per_correct"),
+        numbers_table(shown, "joules_per_question", "joules_per_correct"),
         [_bars(shown, "joules_per_question", "J per question", 0)],
         _by_name({"title": {"text": "joules"}, "rangemode": "tozero"}),
         _FRAME_PIXELS + _ROW_PIXELS * len(shown),
@@ -224,7 +154,7 @@ def _bars(rows: Sequence[Row], field: str, name: str, tint: int) -> dict[str, An
         "tint": tint,
         "y": [label(full_name(row.title, row.precision)) for row in rows],
         "x": values,
-        "text": _written(rows, field),
+        "text": written(rows, field),
         "texttemplate": "%{text}",
         "textposition": "auto",
         "insidetextanchor": "start",
@@ -235,15 +165,5 @@ def _bars(rows: Sequence[Row], field: str, name: str, tint: int) -> dict[str, An
     }
 
 
-def _written(rows: Sequence[Row], field: str) -> list[str | None]:
-    """Write numbers as the tables show them, since a browser would round halves differently."""
-    return [_BY_KEY[field].text(row) for row in rows]
-
-
 def _by_name(xaxis: dict[str, Any]) -> dict[str, Any]:
     return {"xaxis": xaxis, "yaxis": {"autorange": "reversed", "type": "category"}, "barmode": "group"}
-
-
-def _table(rows: Sequence[Row], *keys: str) -> Table:
-    columns = [_BY_KEY[key] for key in ("title", "precision", *keys)]
-    return table_of("The numbers", [Column(c.heading, c.text, c.number) for c in columns], rows)

@@ -1,8 +1,9 @@
 """Charts of a row's measurements: the distribution of its times, and the temperature over its runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from collector.comparison_inputs.traces import TRACES
 from collector.display.numbers import decimals, percent, span
 from collector.findings.between_rows import RowName
 from collector.findings.comparison import Comparison, Row, RunTrace, name_of
@@ -73,6 +74,7 @@ def heat(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> 
         for moment in trace.moments
         if moment.throttled and moment.temperature_celsius is not None
     ]
+    left_out = _traces_not_shown(comparison, titles)
     marks: list[dict[str, Any]] = []
     if throttled:
         marks.append(
@@ -93,8 +95,11 @@ def heat(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> 
         + (
             "Crosses mark when the processor was throttled."
             if throttled
+            else "No sample shown here has a throttled processor; a note says if that could not be read."
+            if left_out
             else "No sample shows a throttled processor; a note says if that could not be read."
-        ),
+        )
+        + (f" {left_out}" if left_out else ""),
         _heat_table(shown, titles),
         [
             *(
@@ -118,6 +123,19 @@ def heat(comparison: Comparison, rows: Sequence[Row], colours: ModelColours) -> 
             "yaxis": {"title": {"text": "°C"}},
         },
         400,
+    )
+
+
+def _traces_not_shown(comparison: Comparison, titles: Mapping[RowName, str]) -> str:
+    """Write of how many runs of these rows a report has no trace; empty if it has one of each."""
+    left_out = {found.row: found.traces for found in comparison.not_shown if found.traces}
+    parts = [f"{count:,} of {titles[row]}" for row, count in left_out.items() if row in titles]
+    if not parts:
+        return ""
+    return (
+        f"Of each row at most {TRACES} runs are shown: the newest, those that were throttled, drifted, "
+        "changed slowly, had many outliers or are not complete, and newer ones before older ones. Not shown: "
+        f"{', '.join(parts)}."
     )
 
 

@@ -35,13 +35,19 @@ _PANELS: Final = (
 )
 
 
-def endurance(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
-    """Draw time per question, temperature and clock over the minutes of the sustained runs of one place."""
+def endurance(runs: Sequence[ScenarioRun], place: str, colours: ModelColours) -> Figure:
+    """Draw time per question, temperature and clock over the minutes of the sustained runs of one place.
+
+    Args:
+        runs: the runs.
+        place: the title of the place.
+        colours: a colour for each model.
+    """
     names = _names(runs)
     panels = [p for p in _PANELS if any(p.read(m) is not None for run in runs for m in run.moments)]
     throttled = [run for run in runs if run.slowed_down_after_seconds is not None]
     return Figure(
-        f"Under sustained load: {runs[0].machine}, {runs[0].questions}",
+        f"Under sustained load: {place}",
         f"{', '.join(panel.words for panel in panels)} over the minutes of each run. ".capitalize()
         + (
             "A dotted line marks when the machine was first throttled."
@@ -90,8 +96,14 @@ def endurance(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
     )
 
 
-def latency_against_rate(runs: Sequence[ScenarioRun], colours: ModelColours) -> Figure:
-    """Draw p99 and its bound against the rate at which questions arrive, for the server runs of one place."""
+def latency_against_rate(runs: Sequence[ScenarioRun], place: str, colours: ModelColours) -> Figure:
+    """Draw p99 and its bound against the rate at which questions arrive, for the server runs of one place.
+
+    Args:
+        runs: the runs.
+        place: the title of the place.
+        colours: a colour for each model.
+    """
     names = _names(runs)
     tried = {run.run_id: sorted(run.rates, key=lambda rate: rate.per_second) for run in runs}
     bounds = sorted({run.latency_bound_ms for run in runs if run.latency_bound_ms is not None})
@@ -106,7 +118,7 @@ def latency_against_rate(runs: Sequence[ScenarioRun], colours: ModelColours) -> 
     )
     rates = [(run, rate) for run in runs for rate in tried[run.run_id]]
     return Figure(
-        f"p99 against rate: {runs[0].machine}, {runs[0].questions}",
+        f"p99 against rate: {place}",
         "The 99th percentile of the time from a question's arrival to its answer, against the number of "
         "questions that arrive per second. Both axes are logarithmic. Filled marks show rates that keep p99 "
         + (

@@ -9,6 +9,7 @@ from collector.display.untrusted_text import plain
 from collector.findings.comparison import Comparison
 from collector.report.chapters.hardware import main_sections
 from collector.report.chapters.short_answer import LEAST, MOST, Places, requirement_lines, short_answer
+from collector.report.chapters.verdict import verdict
 from collector.report.formats import drawing
 from collector.report.layout import Page
 from collector.report.page import Section, keeping, without_details
@@ -79,6 +80,8 @@ def _answer(comparison: Comparison, page: Page, width: int | None) -> "Iterator[
     from rich.text import Text
 
     yield from drawing.title(page.chapters[0].title, width)
+    for words in verdict(comparison, short=True):
+        yield Text(plain(words))
     yield from drawing.section(_shortened(short_answer(comparison), width), width)
     if comparison.requirement is not None:
         yield Text(f"What meets {plain(comparison.requirement.expression)}", style="bold")

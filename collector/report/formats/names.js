@@ -43,11 +43,17 @@ function names(chart, traces, colour) {
   const marks = points.map(({ x, y }) => ({
     left: x - MARK_RADIUS, right: x + MARK_RADIUS, top: y - MARK_RADIUS, bottom: y + MARK_RADIUS,
   }));
-  // The line of the front goes right, then up. Names avoid it if they can.
+  // The line of the front goes right, then up. Names avoid it, the lines to teachers and the whiskers if they can.
   const stairs = traces.filter((trace) => trace.line?.shape === "hv").flatMap(({ x, y }) => x.slice(1).flatMap((_, i) => {
     const at = (j, k) => ({ x: place(xaxis, x[j], width), y: height - place(yaxis, y[k], height) });
     return [[at(i, i), at(i + 1, i)], [at(i + 1, i), at(i + 1, i + 1)]];
   }));
+  const at = (x, y) => ({ x: place(xaxis, x, width), y: height - place(yaxis, y, height) });
+  traces.filter((trace) => trace.legendgroup).forEach(({ x, y }) => stairs.push([at(x[0], y[0]), at(x[1], y[1])]));
+  points.forEach(({ trace: { x, y, error_x: across, error_y: up } }) => {
+    if (across?.visible) stairs.push([at(x[0] - across.arrayminus[0], y[0]), at(x[0] + across.array[0], y[0])]);
+    if (up?.visible) stairs.push([at(x[0], y[0] - up.arrayminus[0]), at(x[0], y[0] + up.array[0])]);
+  });
   const near = (a) => points.filter((b) => Math.hypot(a.x - b.x, a.y - b.y) < 2 * a.half).length;
   const placed = [];
   const first = ({ trace }) => (trace.named === "front" ? 0 : 1);

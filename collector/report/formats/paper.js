@@ -27,7 +27,7 @@ function paperHeight(chart) {
 function parts(table) {
   const names = Number(table.dataset.names);
   const widths = [...table.tHead.rows[0].cells].map(({ offsetWidth }) => (
-    Math.min(LONGEST_PIXELS, (offsetWidth - SCREEN_PADDING) * PAPER_FONT) + PAPER_PADDING
+    offsetWidth ? Math.min(LONGEST_PIXELS, (offsetWidth - SCREEN_PADDING) * PAPER_FONT) + PAPER_PADDING : 0
   ));
   const first = widths.slice(0, names).map((_, i) => i);
   const width = (columns) => columns.reduce((sum, i) => sum + widths[i], 0);
@@ -43,12 +43,13 @@ function parts(table) {
 
 function toPaper() {
   document.documentElement.classList.add("on-paper");
-  document.querySelectorAll("details:not(figure details)").forEach((details) => {
-    if (details.open) return;
+  document.querySelectorAll("details.notes, details.block").forEach((details) => {
+    if (details.open || !isShown(details.parentElement)) return;
     details.dataset.closed = "";
     details.open = true;
   });
   document.querySelectorAll(".scroll:not(figure .scroll)").forEach((scroll) => {
+    if (!isShown(scroll)) return;
     const table = scroll.querySelector("table");
     const found = parts(table);
     if (found.length === 1) return;

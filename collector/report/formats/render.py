@@ -1,6 +1,7 @@
 """Writes a report in the format that is asked for."""
 
 from collector.findings.comparison import Comparison
+from collector.report.page import PARTS
 
 
 def render(
@@ -10,21 +11,36 @@ def render(
     width: int | None = None,
     colour: bool = False,
     part: str = "first-screen",
+    standalone: bool = False,
 ) -> str:
-    """Write a comparison in one of the formats table, markdown, csv, json and html.
+    """Write a comparison as text.
 
     Args:
         comparison: what to show.
-        form: the format's name.
+        form: the format: table, markdown, latex, model-index, poster, csv, json or html.
         width: for `table`: columns of the terminal; None for no limit.
         colour: for `table`: whether to emphasise with ANSI escapes.
-        part: for `table`: which chapters to write; see `formats.table.table`.
+        part: for `table`: which chapters to write; see `formats.table.table`. For `latex`: one of `PARTS`
+            to write that chapter only.
+        standalone: for `latex`: whether to write a document instead of tables for one.
     """
     match form:
         case "markdown":
             from collector.report.formats.markdown import markdown
 
             return markdown(comparison)
+        case "latex":
+            from collector.report.papers.latex import as_latex
+
+            return as_latex(comparison, part if part in PARTS else None, standalone=standalone)
+        case "model-index":
+            from collector.report.papers.model_index import as_model_index
+
+            return as_model_index(comparison)
+        case "poster":
+            from collector.report.papers.poster import as_poster
+
+            return as_poster(comparison)
         case "csv":
             from collector.report.formats.csv import as_csv
 

@@ -5,7 +5,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from collector.statistics.accuracy.scores import MeanDifference
-from collector.statistics.confidence import SIGNIFICANCE
+from collector.statistics.confidence import SIGNIFICANCE, is_significant
 from collector.statistics.multiple import holm
 
 Pairwise = Callable[[int, int], MeanDifference | None]
@@ -19,7 +19,8 @@ class Ranking(NamedTuple):
     differences: dict[tuple[int, int], MeanDifference]
     """Of every two, the first one's value less the second one's."""
     beats: frozenset[tuple[int, int]]
-    """The pairs of which the first is shown to be better than the second."""
+    """The pairs of which the first is shown to be better than the second: its adjusted p value is below 0.05,
+    and the interval of the difference leaves out 0."""
 
     def best(self, count: int) -> tuple[int, ...]:
         """Return those that no other one is shown to beat: they cannot be told from the best."""
@@ -45,6 +46,7 @@ def ranking(count: int, pairwise: Pairwise) -> Ranking | None:
     for (left, right), p_value in zip(
         pairs, holm([differences[pair].p_value for pair in pairs]), strict=True
     ):
-        if p_value < SIGNIFICANCE:
-            beats.add((left, right) if differences[left, right].value > 0 else (right, left))
+        _, low, high, _ = differences[left, right]
+        if p_value < SIGNIFICANCE and is_significant((low, high), 0.0):
+            beats.add((left, right) if low > 0 else (right, left))
     return Ranking(differences, frozenset(beats))

@@ -91,14 +91,14 @@ def log_ratios_of_percentiles(
 
 
 def ratio_in_rounds(
-    devices: Sequence[RoundMean], *, pooled: Sequence[Spread] | None = None, known: Spread | None = None
+    devices: Sequence[RoundMean], *, moderated: Sequence[Spread] | None = None, known: Spread | None = None
 ) -> TimeRatio:
     """Sum up the ratio of two rows that took turns, over the devices that both ran on.
 
     Args:
         devices: the log ratios on each device, at least one.
-        pooled: the spread of each device, pooled over the rows of its command, for the p value; None for the
-            device's own.
+        moderated: the spread of each device for the p value, moderated by those of other comparisons; None
+            for the device's own.
         known: how much the log time of a row varies between rounds of such devices, if the database knows it.
             It widens the interval of a ratio within one run.
     """
@@ -108,7 +108,7 @@ def ratio_in_rounds(
     own = [device.spread for device in devices]
     if all(spread.freedom for spread in own):
         scope: Scope = "this device" if len(devices) == 1 else "these devices"
-        p_value = over_devices(devices, pooled or own).p_value
+        p_value = over_devices(devices, moderated or own).p_value
         return _result(devices, scope, over_devices(devices, own).interval, p_value)
     lacking = Spread(0.0, math.inf) if known is None else Spread(2 * known.variance, known.freedom)
     between = over_devices(devices, [spread if spread.freedom else lacking for spread in own])

@@ -1,17 +1,17 @@
-"""How much times vary between rounds, and pooling that over several comparisons with one baseline."""
+"""How much times vary between rounds, and what comparisons in the same rounds learn from each other."""
 
+import math
+from collections.abc import Sequence
+from statistics import fmean, variance
 from typing import Final, NamedTuple
 
-from commandline.distributions.student_t import f_probability
+from commandline.distributions.polygamma import digamma, inverse_trigamma, trigamma
 
-FEWEST_POOLED: Final = 4
-"""With fewer comparisons, adjusting for their number costs little power, and pooling gains little."""
-_SMALLER: Final = 0.05
-_LARGER: Final = 0.1
-_GAIN: Final = 2
-"""How many times the degrees of freedom of one comparison a pooled variance has. All comparisons contain the
-variation of the baseline; if all rows vary equally, that limits the factor to 4 for any number of them. Half
-of it keeps false alarms at 5 % also if some rows vary twice as much as others (`python -m bench.truth`)."""
+FEWEST_MODERATED: Final = 4
+"""If a row that all comparisons share were the only one to vary, their statistics would be one and the same.
+From this number on, it exceeds the adjusted limit for twice its degrees of freedom in at most 5 %."""
+_FEWEST_FREEDOM: Final = 1.9
+"""That of three rounds that are nearly equal. With two rounds, such a statistic exceeds the limit in 7 %."""
 
 
 class Spread(NamedTuple):
@@ -23,45 +23,51 @@ class Spread(NamedTuple):
     """Degrees of freedom of `variance`."""
 
 
-def pooled(spreads: list[Spread]) -> list[Spread]:
-    """Pool the spreads of comparisons that share a baseline and its rounds, as far as they agree.
+def moderated(spreads: Sequence[Spread]) -> list[Spread]:
+    """Let the spreads of comparisons that were made in the same rounds learn from each other.
 
-    The pooled variance is the mean of those that agree: as long as the smallest or else the largest differs
-    significantly from the mean by an F test, it is left out. Those left out keep their own, and so do those
-    above the pooled one, with the degrees of freedom of the pooled one. So a row that varies more than the
-    others does not pass for as steady as they are.
+    The true variances are taken for draws from a scaled inverse chi-square distribution. Its degrees of
+    freedom follow from how much more the logarithms of the variances differ than chance explains (Smyth,
+    *Linear models and empirical Bayes methods*, 2004, section 6.2). They are many if the spreads agree and
+    few if they don't. Each variance becomes the mean of its own and of the mean variance, weighted by their
+    degrees of freedom, and has the sum of both.
+
+    Three rules keep false alarms at 5 % even if some rows vary ten times as much as others, or all contain
+    one row that varies:
+
+    - A variance never becomes smaller than it was.
+    - Others add at most as many degrees of freedom as it had.
+    - With fewer than four comparisons or three rounds, and without a variance, nothing changes.
 
     Args:
         spreads: the spread of each comparison.
 
     Returns:
-        The spread to use for each comparison, in the same order.
+        The spread to use for the p value of each comparison, in the same order.
     """
-    agreeing = sorted(spreads)
-    while len(agreeing) >= FEWEST_POOLED:
-        together = _mean(agreeing)
-        if _below(agreeing[0], together) < _SMALLER:
-            agreeing.pop(0)
-        elif _below(agreeing[-1], together) > 1 - _LARGER:
-            agreeing.pop()
-        else:
-            least, most = agreeing[0].variance, agreeing[-1].variance
-            return [
-                Spread(max(spread.variance, together.variance), together.freedom)
-                if least <= spread.variance <= most
-                else spread
-                for spread in spreads
-            ]
-    return spreads
+    able = [spread for spread in spreads if _is_able(spread)]
+    if len(able) < FEWEST_MODERATED:
+        return list(spreads)
+    mean, known = fmean(spread.variance for spread in able), _freedom_of_others(able)
+    return [_towards(mean, known, spread) if _is_able(spread) else spread for spread in spreads]
 
 
-def _mean(spreads: list[Spread]) -> Spread:
-    variances, freedoms = zip(*spreads, strict=True)
-    return Spread(sum(variances) / len(spreads), _GAIN * sum(freedoms) / len(spreads))
+def _is_able(spread: Spread) -> bool:
+    return spread.variance > 0 and spread.freedom >= _FEWEST_FREEDOM
 
 
-def _below(own: Spread, together: Spread) -> float:
-    """The probability of a variance ratio as small as this, if the true variances are equal."""
-    if not together.variance:
-        return 0.5
-    return f_probability(own.variance / together.variance, own.freedom, together.freedom)
+def _freedom_of_others(spreads: Sequence[Spread]) -> float:
+    """Estimate the degrees of freedom of the true variances' distribution, at most those of a spread."""
+    halves = [spread.freedom / 2 for spread in spreads]
+    logs = [
+        math.log(spread.variance) - digamma(half) + math.log(half)
+        for spread, half in zip(spreads, halves, strict=True)
+    ]
+    excess = variance(logs) - fmean(map(trigamma, halves))
+    return 2 * inverse_trigamma(excess, max(halves))
+
+
+def _towards(mean: float, known: float, own: Spread) -> Spread:
+    others = min(known, own.freedom)
+    share = others / (others + own.freedom)
+    return Spread(own.variance + share * max(mean - own.variance, 0.0), own.freedom + others)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.store.database import Store
+from collector.store.opening import open_store_to_read
 from commandline.broker_address import BrokerAddress
 from tests.collector.factory import answer, batch, started
 from tests.collector.running_collector import Collector, connected_device, wait_until
@@ -36,7 +36,7 @@ def test_a_broker_that_was_killed_and_forgot_everything_is_subscribed_to_again(
 
 def test_a_flood_is_stored_whole_and_shares_its_transactions(database: Path, tmp_path: Path) -> None:
     answers = [answer(n, f"q{n}") for n in range(1, 2001)]
-    pieces = [batch([started()], RUN), *(batch(answers[at : at + 10], RUN) for at in range(0, 2000, 10))]
+    pieces = [batch([started()], RUN), *(batch(answers[at : at + 25], RUN) for at in range(0, 2000, 25))]
     with (
         Mosquitto(tmp_path) as mosquitto,
         Collector("--broker", mosquitto.url, "--db", database),
@@ -45,7 +45,7 @@ def test_a_flood_is_stored_whole_and_shares_its_transactions(database: Path, tmp
         device.publish(*pieces)
         wait_until(lambda: device.has_receipt_through(RUN, 2000), "the last receipt")
         assert len(device.receipts) <= len(pieces)
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         assert store.value("SELECT count(*) FROM answers") == 2000
 
 
@@ -60,6 +60,22 @@ def test_two_collectors_that_take_each_others_session_say_so(tmp_path: Path) -> 
     ):
         hint = "the connection keeps breaking: does a copy of the database's folder run elsewhere?"
         wait_until(lambda: hint in first.said + second.said, "the hint")
+
+
+def test_a_broker_that_denies_later_is_said_once(database: Path, tmp_path: Path) -> None:
+    with (
+        Mosquitto(tmp_path) as open_to_all,
+        Collector("--broker", open_to_all.url, "--db", database) as collector,
+    ):
+        open_to_all.stop()
+        with Mosquitto(tmp_path, open_to_all.port, ["allow_anonymous false"]) as strict:
+            wait_until(lambda: strict.log.read_text().count("not authorised") >= 3, "three attempts")
+        with Mosquitto(tmp_path, open_to_all.port):
+            wait_until(lambda: collector.said[-1] == "connected again", "the connection")
+            said = list(collector.said)
+    assert sum("refuses the collector: Not authorized" in line for line in said) == 1, said
+    assert len(said) == len(set(said))
+    assert not any("the connection keeps breaking" in line for line in said), said
 
 
 def test_a_broker_that_denies_is_one_sentence(database: Path, tmp_path: Path) -> None:

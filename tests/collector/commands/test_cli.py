@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collector.intake.results_file import ingest_file
-from collector.store.database import Store
+from collector.store.opening import open_store
 from contract.messages import encode_message
 from tests.collector.command import ROOT, collector, said
 from tests.collector.factory import batch, run_records
@@ -62,10 +62,14 @@ def test_a_report_scores_what_is_not_scored_and_can_be_written_to_a_file(
     os.mkfifo(tmp_path / "pipe")
     done = collector("report", "--to", tmp_path / "pipe", "--db", database)
     assert (done.returncode, "not a plain file" in done.stderr) == (1, True)
+    before = database.read_bytes()
+    done = collector("report", "--format", "json", "--to", database, "--db", database)
+    assert (done.returncode, "it is a database, which is not replaced" in done.stderr) == (1, True)
+    assert database.read_bytes() == before
 
 
 def test_a_database_and_its_locks_are_private(database: Path, results_file: Path) -> None:
-    with Store.open(database, create=True) as store:
+    with open_store(database, create=True) as store:
         ingest_file(store, results_file)
         files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in database.parent.glob("*.db*")}
     assert files.keys() >= {database.name, f"{database.name}-wal", f"{database.name}-shm"}

@@ -8,6 +8,7 @@ import pytest
 
 from collector.errors import BadInput
 from collector.store.database import Store
+from collector.store.opening import open_store_to_read
 from contract.bundle import Weights
 from tests.collector.command import collector, said, shown
 from tests.collector.delivering import take
@@ -148,7 +149,7 @@ def test_a_query_only_reads(
     store: Store, database: Path, sql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with Store.open_to_read(database) as reading, pytest.raises(BadInput, match=re.escape(sql)):
+    with open_store_to_read(database) as reading, pytest.raises(BadInput, match=re.escape(sql)):
         reading.query(sql)
     assert not Path("evil.db").exists()
     assert store.value("SELECT count(*) FROM identity") == 1

@@ -10,7 +10,7 @@ from collector.comparison.notes import NOT_SIGNIFICANT, NOT_TOLD_APART, WITHIN_O
 from collector.findings.comparison import Row
 from collector.report.formats.render import render
 from collector.store.database import Store
-from commandline.distributions.student_t import t_quantile
+from commandline.distributions.student_t import t_p_value, t_quantile
 from tests.collector.factory import device
 from tests.collector.turns import QUESTIONS, take_turns
 
@@ -58,6 +58,23 @@ def test_a_section_adjusts_its_comparisons(store: Store) -> None:
         f"not significant: p is {p_value:.2f} after adjusting for 10 comparisons in this section (Holm)",
     )
     assert "10 speed-ups are tested here. Their p values are adjusted" in render(comparison, "table")
+
+
+def test_rows_of_few_rounds_learn_from_the_others_how_much_times_vary(store: Store) -> None:
+    """With its own two degrees of freedom, p of the fast row would be 0.06 after adjusting."""
+    others = {f"model-{n}": (9.0 + n / 9, 10.0, 10.5 + n / 5) for n in range(5)}
+    take_turns(store, {BERT: (10.0, 10.4, 9.7), MINILM: (2.0, 3.0, 1.6), **others}, noise=0.0)
+    found = rows(store)
+    row = found["minilm-l6"]
+    logs = [math.log(slow / fast) for slow, fast in zip((10.0, 10.4, 9.7), (2.0, 3.0, 1.6), strict=True)]
+    alone = t_p_value(fmean(logs) / stdev(logs) * math.sqrt(3), 2)
+    assert 6 * alone > 0.05
+    assert row.speed_up_p_value is not None and row.speed_up_p_value < 0.02
+    assert row.speed_up_significant is True
+    assert [one.speed_up_significant for one in found.values()].count(True) == 1
+    reach = t_quantile(2) * stdev(logs) / math.sqrt(3)
+    low, high = row.intervals["speed_up"]
+    assert math.log(high / low) == pytest.approx(2 * reach, rel=0.02), "an interval is of its own rounds"
 
 
 def test_one_round_is_within_one_run_and_widened_by_what_is_known(store: Store) -> None:

@@ -16,6 +16,8 @@ from collector.comparison_inputs.tasks.task import Memo, Task
 from collector.findings.comparison import Comparison
 from collector.scoring.predictions import add_predictions
 from collector.store.database import Store
+from collector.store.opening import open_store_to_read
+from collector.store.sqlite.sqlite_store import SqliteStore
 from tests.collector.delivering import take
 from tests.collector.factory import batch, device, manifest, run_records
 from tests.collector.reports import three_models
@@ -47,33 +49,35 @@ def numbers(comparison: Comparison) -> Comparison:
 
 def test_nothing_is_read_after_the_gathering(everything: Store, database: Path) -> None:
     expected = numbers(compare(everything))
-    with Store.open_to_read(database) as reader:
+    with open_store_to_read(database) as reader:
         inputs = gather(reader)
     found = numbers(comparison_of(inputs))
     assert found == expected
     assert found.rows and found.scenarios and found.differences and found.units and found.questions
 
 
+@pytest.mark.sqlite
 def test_a_comparison_opens_the_read_once(everything: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Store] = []
     outside: list[str] = []
-    reading, tuples = Store.reading, Store.tuples
+    reading, tuples = SqliteStore.reading, SqliteStore.tuples
 
     @contextmanager
-    def counted(store: Store) -> Iterator[None]:
+    def counted(store: SqliteStore) -> Iterator[None]:
         with reading(store):
             opened.append(store)
             yield
-            monkeypatch.setattr(Store, "tuples", refused)
+            monkeypatch.setattr(SqliteStore, "tuples", refused)
 
-    def refused(_: Store, sql: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
+    def refused(_: SqliteStore, sql: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
         outside.append(sql)
+        assert isinstance(everything, SqliteStore)
         return tuples(everything, sql, *parameters)
 
-    monkeypatch.setattr(Store, "reading", counted)
+    monkeypatch.setattr(SqliteStore, "reading", counted)
     compare(everything, require="f1>=50")
     assert len(opened) == 1
-    assert outside == ["SELECT digest, value FROM findings"], "only to save what was computed"
+    assert outside == ["SELECT digest FROM findings"], "only to save what was computed"
 
 
 def test_what_was_computed_is_remembered(everything: Store, monkeypatch: pytest.MonkeyPatch) -> None:

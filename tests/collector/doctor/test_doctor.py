@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from collector.broker.credentials import provision
 from collector.cli import cli
-from collector.store.database import Store
+from collector.store.opening import open_store
 from tests.canary import CANARY, may_hold
 from tests.collector.command import ROOT, shown
 from tests.faults.certificates import Authority
@@ -128,7 +128,7 @@ def test_certificates_that_end_soon_and_strangers_without_one(tmp_path: Path, da
 
 
 def test_a_database_that_is_not_whole(database: Path) -> None:
-    Store.open(database, create=True).close()
+    open_store(database, create=True).close()
     assert doctor("--db", database).verdicts["database"] == "ok"
     whole = database.read_bytes()
     database.write_bytes(whole[:8192] + b"\xa5" * 4096 + whole[12288:])

@@ -26,6 +26,7 @@ from tests.installed import program
 from tests.mosquitto import free_port
 
 PATIENCE_SECONDS = 30.0
+_PROGRAM = "import sys\nfrom collector.__main__ import main\nsys.exit(main())"
 
 
 class Invited(NamedTuple):
@@ -48,21 +49,34 @@ class Answer(NamedTuple):
 
 
 class RunningHub:
-    """A hub in a process. Leaving the block ends it."""
+    """A hub in a process. Leaving the block ends it.
 
-    def __init__(self, folder: Path, *arguments: str | Path, at: str | None = "127.0.0.1") -> None:
+    Args:
+        folder: its folder.
+        arguments: further arguments of `collector hub`.
+        at: the address; None to let it choose.
+        changes: lines of Python that run in the process before the program starts.
+    """
+
+    def __init__(
+        self, folder: Path, *arguments: str | Path, at: str | None = "127.0.0.1", changes: str = ""
+    ) -> None:
         program("mosquitto")
         self.folder = folder
         self.port, self.mqtt_port = free_port(), free_port()
         where = [] if at is None else ["--at", at]
-        command = [sys.executable, "-m", "collector", "hub", "--dir", str(folder), *where]
+        command = [sys.executable, "-c", f"{changes}\n{_PROGRAM}", "hub", "--dir", str(folder), *where]
         command += ["--port", str(self.port), "--mqtt-port", str(self.mqtt_port), *map(str, arguments)]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         assert self.process.stderr is not None
         self.said: list[str] = []
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,))
         self._reader.start()
-        wait_until(lambda: self.says("listening on") or self.process.poll() is not None, "the hub")
+        try:
+            wait_until(lambda: self.says("listening on") or self.process.poll() is not None, "the hub")
+        except AssertionError:
+            self.process.kill()  # its programs end with it
+            raise
 
     def says(self, words: str) -> bool:
         return any(words in line for line in self.said)
@@ -116,7 +130,9 @@ class RunningHub:
 
     def password(self, answer: Answer) -> str:
         assert answer.status == 200, answer.text
-        return made(files_in(answer)["password"].strip())
+        files = files_in(answer)
+        made(files["order-secret"].strip(), held_by="register.db")
+        return made(files["password"].strip())
 
     def broker(self, device: str, password: str) -> BrokerAddress:
         return BrokerAddress(

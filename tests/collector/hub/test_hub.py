@@ -3,27 +3,61 @@
 import os
 import signal
 import socket
-from collections.abc import Callable
+import ssl
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from collector.errors import BadInput
 from collector.hub import mosquitto
-from collector.hub.authority import pin
+from collector.hub.authority import certificate_end, pin
 from collector.hub.folder import HubFolder
-from collector.hub.hub import Options, run, settle_settings
+from collector.hub.hub import run
 from collector.hub.register import Register
-from collector.store.database import Store
+from collector.hub.start_settings import Options
+from collector.store.opening import open_store_to_read
 from contract.questions import decode_questions
 from tests.collector.command import collector
-from tests.collector.hub.running_hub import RunningHub
+from tests.collector.hub.running_hub import RunningHub, files_in
 from tests.collector.running_collector import wait_until
 from tests.faults.disks import small_disk
 from tests.mosquitto import free_port
 
 pytestmark = pytest.mark.broker
+MOVING = """
+from pathlib import Path
+from collector.hub import address_watch, hub, start_settings
+address_watch.LOOK_SECONDS, address_watch.LASTING_SECONDS = 0.1, 0.5
+for module in (address_watch, hub, start_settings):
+    module.own_addresses = lambda: Path({!r}).read_text().split()
+"""
+"""A machine whose addresses are in a file."""
+CLOCK_SET_LATER = """
+import time
+from datetime import datetime
+from types import SimpleNamespace
+from collector.hub import authority, hub
+years_ago = [50 * 365 * 86_400.0]
+class Clock(datetime):
+    @classmethod
+    def now(cls, zone=None):
+        return datetime.fromtimestamp(time.time() - (years_ago.pop() if years_ago else 0.0), zone)
+authority.datetime = Clock
+hub.time = SimpleNamespace(monotonic=time.monotonic, time=lambda: time.time() - sum(years_ago))
+"""
+"""A machine whose clock is set right after it has made its first certificate."""
+SHORT_SERVICE = """
+from uvicorn import Server
+keep_running = Server.main_loop
+async def end(self):
+    Server.main_loop = keep_running
+    raise RuntimeError("no more")
+Server.main_loop = end
+"""
+"""The first HTTPS service ends as soon as it listens."""
 
 
 def started_again(hub: RunningHub, name: str, before: int) -> bool:
@@ -74,44 +108,42 @@ def test_a_folder_moves_to_another_machine_with_another_address(folder: Path) ->
         assert hub.get_as("kitchen-pi", password, "/bundles/").status == 200
 
 
-class TestAddress:
-    """Which address a start uses, if this machine has the addresses of `here`."""
+def test_a_hub_whose_machine_gets_another_address_says_so_and_uses_it(folder: Path, tmp_path: Path) -> None:
+    here = tmp_path / "addresses"
+    here.write_text("192.168.1.2")
+    with RunningHub(folder, at=None, changes=MOVING.format(str(here))) as hub:
+        password, line = hub.joined("kitchen-pi"), hub.invite()
+        assert f"https://192.168.1.2:{hub.port}/join/" in line.curl
+        here.write_text("192.168.1.7")
+        wait_until(partial(hub.says, f"answers at https://192.168.1.7:{hub.port}"), "the new address")
+        assert hub.says("the hub's address was 192.168.1.2 and is 192.168.1.7 now: boards that joined look")
+        assert f"--pinnedpubkey '{line.pin}' https://192.168.1.7:" in hub.invite().curl
+        assert hub.get_as("kitchen-pi", password, "/bundles/").status == 200
+        settings = files_in(hub.join(hub.new_pass("cellar-pi"), "cellar-pi"))
+        assert f"mqtts://cellar-pi@192.168.1.7:{hub.mqtt_port}" in settings["agent.toml"]
+        certificate = x509.load_pem_x509_certificate((folder / "server.crt").read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        addresses = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+        assert {"192.168.1.2", "192.168.1.7"} <= addresses
 
-    @pytest.fixture
-    def settle(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[str, list[str]]]:
-        folder = HubFolder(tmp_path)
 
-        def settled(here: list[str], at: str | None = None) -> tuple[str, list[str]]:
-            said: list[str] = []
-            monkeypatch.setattr("collector.hub.hub.own_addresses", lambda: here)
-            return settle_settings(folder, Options(at=at), said.append).at, said
+def test_a_certificate_from_before_the_clock_was_set_is_renewed_at_once(folder: Path) -> None:
+    with RunningHub(folder, changes=CLOCK_SET_LATER) as hub:  # whose collector trusts no old one
+        assert hub.says("the hub's certificate is renewed")
+        assert certificate_end(HubFolder(folder)) > datetime.now(UTC)
+        shown = ssl.get_server_certificate(("127.0.0.1", hub.port))
+        assert x509.load_pem_x509_certificate(shown.encode()).not_valid_after_utc > datetime.now(UTC)
 
-        return settled
 
-    def test_it_stays_while_the_machine_has_it(self, settle: Callable[..., tuple[str, list[str]]]) -> None:
-        assert settle(["192.168.1.2", "10.0.0.2"]) == ("192.168.1.2", [])
-        assert settle(["10.0.0.2", "192.168.1.2"]) == ("192.168.1.2", [])
-
-    def test_a_change_is_said_with_the_cure_and_the_old_one_is_kept_for_the_certificate(
-        self, settle: Callable[..., tuple[str, list[str]]], tmp_path: Path
-    ) -> None:
-        settle(["192.168.1.2"])
-        at, (said,) = settle(["192.168.1.7"])
-        assert at == "192.168.1.7"
-        assert said.startswith("the hub's address was 192.168.1.2 and is 192.168.1.7 now")
-        assert "a reservation in the router" in said and "collector invite --name DEVICE" in said
-        kept = HubFolder(tmp_path).settings().addresses
-        assert {"192.168.1.2", "192.168.1.7"} <= set(kept)
-        assert settle(["192.168.1.7"]) == ("192.168.1.7", [])
-
-    def test_a_name_stays_wherever_the_machine_is(self, settle: Callable[..., tuple[str, list[str]]]) -> None:
-        settle(["192.168.1.2"], at="workstation.local")
-        assert settle(["10.0.0.9"]) == ("workstation.local", [])
-
-    def test_without_a_network_it_must_be_named(self, settle: Callable[..., tuple[str, list[str]]]) -> None:
-        with pytest.raises(BadInput, match="this machine has no network address: connect it, or name one"):
-            settle([])
-        assert settle([], at="127.0.0.1") == ("127.0.0.1", [])
+def test_an_https_service_that_ends_is_started_again(folder: Path) -> None:
+    with RunningHub(folder, changes=SHORT_SERVICE) as hub:
+        wait_until(
+            partial(hub.says, "the HTTPS service ended (RuntimeError: no more); it is started again in 5 s"),
+            "its end to be said",
+        )
+        wait_until(lambda: sum("answers at" in line for line in hub.said) == 2, "the service")
+        assert hub.get_as("kitchen-pi", hub.joined("kitchen-pi"), "/bundles/").status == 200
+        assert not any("Traceback" in line for line in hub.said)
 
 
 def test_a_mosquitto_and_a_collector_that_die_are_started_again(folder: Path) -> None:
@@ -230,7 +262,7 @@ def test_questions_come_without_gold_answers_and_score_what_arrives(
     assert theirs.sha256 == own.sha256
     assert any(question.golds for question in own.questions)
     assert not any(question.golds for question in theirs.questions)
-    with Store.open_to_read(folder / "results.db") as store:
+    with open_store_to_read(folder / "results.db") as store:
         assert store.value("SELECT name FROM question_sets") == questions_file.stem
         assert store.value("SELECT count(*) FROM golds") > 0
 

@@ -1,6 +1,5 @@
 """Passes, and the lines and lists that `collector invite` prints."""
 
-import getpass
 import hashlib
 import json
 import sqlite3
@@ -151,19 +150,3 @@ def test_the_command_prints_lists_and_revokes(tmp_path: Path) -> None:
         "no device can be named collector"
         in collector("invite", "--dir", folder.path, "--name", "collector").stderr
     )
-
-
-def test_the_printed_unit_runs_this_hub_as_this_user(tmp_path: Path) -> None:
-    folder = tmp_path / "my hub"
-    refused = collector("hub", "--dir", folder, "--unit")
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert "there is no hub in" in refused.stderr
-    folder.mkdir()
-    HubFolder(folder).keep(HubSettings("192.168.1.2"))
-    printed = collector("hub", "--dir", folder, "--at", "192.168.1.2", "--bundles", tmp_path, "--unit")
-    assert printed.returncode == 0, printed.stderr
-    lines = printed.stdout.splitlines()
-    (start,) = [line for line in lines if line.startswith("ExecStart=")]
-    assert start.endswith(f"/collector hub --dir '{folder}' --at 192.168.1.2 --bundles {tmp_path}")
-    assert f"User={getpass.getuser()}" in lines and f"ReadWritePaths={folder}" in lines
-    assert not [line for line in lines if line.startswith(("Group=", "StateDirectory"))]

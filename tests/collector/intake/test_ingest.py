@@ -13,6 +13,7 @@ from collector.intake import record_rows
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import Ingested, ingest
 from collector.store.database import Store
+from collector.store.opening import open_store
 from collector.store.runs import all_runs
 from contract.fields import MAX_INT
 from contract.messages import Batch, Stream, encode_message
@@ -92,10 +93,10 @@ def deliveries(draw: st.DrawFn) -> list[list[Batch]]:
 @given(deliveries())
 def test_the_same_rows_result_from_any_order_grouping_and_number(transactions: list[list[Batch]]) -> None:
     with TemporaryDirectory() as folder:
-        with Store.open(Path(folder, "plain.db"), create=True) as store:
+        with open_store(Path(folder, "plain.db"), create=True) as store:
             take(store, *(batch(records, run_id) for run_id, records in RUNS.items()))
             expected = rows(store)
-        with Store.open(Path(folder, "shuffled.db"), create=True) as store:
+        with open_store(Path(folder, "shuffled.db"), create=True) as store:
             outcomes = [take(store, *messages) for messages in transactions]
             assert rows(store) == expected
     assert sum(o.stored for o in outcomes) == sum(map(len, RUNS.values()))
@@ -105,7 +106,7 @@ def test_the_same_rows_result_from_any_order_grouping_and_number(transactions: l
 @settings(max_examples=60)
 @given(st.lists(st.sets(st.integers(1, 30), min_size=1, max_size=8), min_size=1, max_size=6))
 def test_a_receipt_names_exactly_what_is_stored(groups: list[set[int]]) -> None:
-    with TemporaryDirectory() as folder, Store.open(Path(folder, "r.db"), create=True) as store:
+    with TemporaryDirectory() as folder, open_store(Path(folder, "r.db"), create=True) as store:
         seen: set[int] = set()
         for group in groups:
             stream = stored(take(store, batch([sample(seq) for seq in sorted(group)], RUN)))[RUN]

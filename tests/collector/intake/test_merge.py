@@ -14,6 +14,7 @@ from collector.intake.merge import merge
 from collector.scoring.predictions import add_predictions
 from collector.scoring.question_sets import add_questions
 from collector.store.database import Store
+from collector.store.opening import open_store, open_store_to_read
 from contract.records import Record
 from tests.collector.command import collector, said
 from tests.collector.delivering import take
@@ -22,7 +23,7 @@ from tests.collector.intake.test_ingest import OTHER, RUN, RUNS, rows
 
 
 def whole(folder: Path) -> dict[str, list[object]]:
-    with Store.open(folder / "whole.db", create=True) as store:
+    with open_store(folder / "whole.db", create=True) as store:
         take(store, *(batch(records, run_id) for run_id, records in RUNS.items()))
         return rows(store)
 
@@ -41,11 +42,11 @@ def test_two_halves_make_the_whole_and_nothing_twice(of: set[int], both: set[int
         folder = Path(name)
         paths = folder / "a.db", folder / "b.db"
         for index, path in enumerate(paths):
-            with Store.open(path, create=True) as store:
+            with open_store(path, create=True) as store:
                 for run_id, records in RUNS.items():
                     if part := halves(records, of, both)[index]:
                         take(store, batch(part, run_id))
-        with Store.open(paths[0]) as store, Store.open_to_read(paths[1]) as other:
+        with open_store(paths[0]) as store, open_store_to_read(paths[1]) as other:
             first = merge(store, other)
             assert rows(store) == whole(folder)
             again = merge(store, other)
@@ -55,7 +56,7 @@ def test_two_halves_make_the_whole_and_nothing_twice(of: set[int], both: set[int
 
 def test_a_run_of_two_devices_is_not_merged_and_the_others_are(store: Store, tmp_path: Path) -> None:
     take(store, batch([started()], RUN))
-    with Store.open(tmp_path / "b.db", create=True) as other:
+    with open_store(tmp_path / "b.db", create=True) as other:
         take(other, batch([started(on=device("forger"))], RUN, "forger"), batch(run_records(), OTHER))
         done = merge(store, other)
     assert (done.runs, done.stored) == (2, 7)
@@ -70,11 +71,11 @@ def test_a_run_that_two_boards_continued_is_not_mixed_and_later_runs_are_merged(
     """One database holds an interrupted end of it, the other a complete one."""
     shared: list[Record] = [started(), *(answer(seq, f"q{seq}") for seq in range(1, 10))]
     take(store, batch([*shared, finished(10, status="interrupted")], RUN))
-    with Store.open(tmp_path / "b.db", create=True) as other:
+    with open_store(tmp_path / "b.db", create=True) as other:
         longer: list[Record] = [*shared, *(answer(seq, f"q{seq}") for seq in range(10, 14)), finished(14)]
         take(other, batch(longer, RUN), batch(run_records(), OTHER))
     before = rows(store)
-    refused = collector("merge", tmp_path / "b.db", "--db", store.path)
+    refused = collector("merge", tmp_path / "b.db", "--db", store.name)
     assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)
     assert f"run '{RUN[:8]}' of 'pi-5' was not merged: records 10 to 14" in refused.stderr
     assert "1 run was not merged; all others were" in refused.stderr
@@ -109,6 +110,9 @@ HOSTILE = {
     "a time below zero": ["UPDATE answers SET infer_ns = -9000000000000000000"],
     "a run id with escapes": [f"UPDATE streams SET run_id = char(27) || '[2J' WHERE run_id = '{RUN}'"],
     "no bundle": ["UPDATE runs SET bundle = '{', device = '[', settings = 'x'"],
+    "lists in lists without end": [
+        """UPDATE runs SET device = '{"x":' || replace(hex(zeroblob(100000)), '00', '[')""",
+    ],
     "too few layers": ["UPDATE runs SET settings = '{}'"],
     "two records of a number": ["UPDATE samples SET seq = 1"],
     "text that is not UTF-8": ["UPDATE answers SET text = CAST(x'ff' AS TEXT) WHERE seq = 1"],
@@ -126,20 +130,21 @@ HOSTILE = {
 }
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_database_gets_a_sentence_and_changes_nothing(
     store: Store, tmp_path: Path, name: str
 ) -> None:
     take(store, batch(run_records(), OTHER))
     before = rows(store)
-    with Store.open(tmp_path / "b.db", create=True) as other:
+    with open_store(tmp_path / "b.db", create=True) as other:
         take(other, batch(run_records(), RUN))
     with sqlite3.connect(tmp_path / "b.db") as raw:
         raw.execute("PRAGMA foreign_keys = OFF")
         for statement in HOSTILE[name]:
             raw.execute(statement)
     raw.close()
-    refused = collector("merge", tmp_path / "b.db", "--db", store.path)
+    refused = collector("merge", tmp_path / "b.db", "--db", store.name)
     assert (refused.returncode, "Traceback" in refused.stderr) == (1, False), refused.stderr
     assert "was not merged" in refused.stderr or "was changed by another program" in refused.stderr
     assert refused.stderr.replace("\n", "").isprintable()
@@ -161,7 +166,7 @@ def test_what_comes_along_is_checked_too(
     predictions = tmp_path / "predictions.json"
     predictions.write_text('{"q1": "Dresden"}')
     add_predictions(store_with_golds, predictions, "Gizmo", "rivers")
-    with Store.open(tmp_path / "b.db", create=True) as other:
+    with open_store(tmp_path / "b.db", create=True) as other:
         ingest(other, [Delivery("a.jsonl:1", b'{"format_version":99,"type":"batch"}')])
         add_questions(other, questions_file)
         add_predictions(other, predictions, "Gizmo", questions_file.stem)
@@ -169,27 +174,27 @@ def test_what_comes_along_is_checked_too(
         for statement in statements:
             raw.execute(statement)
     raw.close()
-    with Store.open_to_read(tmp_path / "b.db") as other, pytest.raises(BadInput, match="cannot be stored"):
+    with open_store_to_read(tmp_path / "b.db") as other, pytest.raises(BadInput, match="cannot be stored"):
         merge(store_with_golds, other)
     assert store_with_golds.value("SELECT count(*) FROM rejected") == 0
 
 
 def test_from_the_command_line_with_questions(database: Path, questions_file: Path, tmp_path: Path) -> None:
     for path, run_id in ((database, RUN), (tmp_path / "b.db", OTHER)):
-        with Store.open(path, create=True) as store:
+        with open_store(path, create=True) as store:
             take(store, batch(run_records(), run_id))
-    with Store.open(tmp_path / "b.db") as store:
+    with open_store(tmp_path / "b.db") as store:
         add_questions(store, questions_file)
     line = said("merge", tmp_path / "b.db", "--db", database)
     assert line.endswith("1 run, 7 records stored, 0 known before\n")
     said("score", "--db", database)
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         assert store.value("SELECT count(*) FROM scores") == 8
         assert store.value("SELECT count(*) FROM golds") == 5
 
 
 def test_a_database_is_not_merged_with_itself(database: Path) -> None:
-    Store.open(database, create=True).close()
+    open_store(database, create=True).close()
     refused = collector("merge", database.parent / "." / database.name, "--db", database)
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
     assert "is the database itself" in refused.stderr
@@ -208,7 +213,7 @@ def test_predictions_come_along_and_the_last_added_stay(
         return list(store_with_golds.tuples(sql))
 
     add_predictions(store_with_golds, predict("old"), "Gizmo", "rivers")
-    with Store.open(tmp_path / "b.db", create=True) as other:
+    with open_store(tmp_path / "b.db", create=True) as other:
         add_questions(other, questions_file)
         add_predictions(other, predict("new"), "Gizmo", questions_file.stem)
         add_predictions(other, predict("theirs"), "Widget", questions_file.stem)
@@ -216,6 +221,6 @@ def test_predictions_come_along_and_the_last_added_stay(
             merge(store_with_golds, other)
             assert predicted() == [("Gizmo", "q1", "new"), ("Widget", "q1", "theirs")]
     add_predictions(store_with_golds, predict("newest"), "Gizmo", "rivers")
-    with Store.open_to_read(tmp_path / "b.db") as other:
+    with open_store_to_read(tmp_path / "b.db") as other:
         merge(store_with_golds, other)
     assert predicted() == [("Gizmo", "q1", "newest"), ("Widget", "q1", "theirs")]

@@ -57,9 +57,10 @@ import resource
 from pathlib import Path
 from collector.intake.results_file import ingest_file
 from collector.store.database import Store
+from collector.store.opening import open_store
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * {resource.getpagesize()} + 300_000_000,) * 2)
-with Store.open(Path({str(database)!r}), create=True) as store:
+with open_store(Path({str(database)!r}), create=True) as store:
     counts = ingest_file(store, Path({str(path)!r}))
     print(counts.stored, counts.rejected)
 """
@@ -97,6 +98,7 @@ def test_what_is_no_results_file_is_refused_and_not_kept(
             gzip.compress(MESSAGE)[:60],
             "its gzip data is damaged or cut off after line 0: copy the file again",
         ),
+        (b'{"records":' + b"[" * 100_000, "none of its first lines is a batch"),
         (encode(Receipt(device_id="d", collector_id="c", streams=())), "none of its first lines is a batch"),
         (MESSAGE.decode().encode("utf-16"), "it is UTF-16 text: save it as UTF-8"),
         (b"PK\x03\x04" + b"x" * 100, "it is a ZIP archive: unpack it"),

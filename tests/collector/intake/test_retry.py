@@ -8,6 +8,7 @@ from collector.intake.incoming import Delivery
 from collector.intake.ingest import ingest
 from collector.intake.retry import Retried, retry
 from collector.store.database import Store
+from collector.store.opening import open_store
 from contract import codec, messages
 from contract.messages import encode_message
 from contract.topics import topic
@@ -68,7 +69,7 @@ def test_nobody_fills_the_disk_with_what_is_kept(store: Store, monkeypatch: pyte
 
 
 def test_from_the_command_line(database: Path) -> None:
-    with Store.open(database, create=True) as store:
+    with open_store(database, create=True) as store:
         ingest(store, [Delivery(TOPIC, TOO_NEW, TOPIC)])
     assert json.loads(said("rejected", "--json", "--db", database))[0]["bytes"] == len(TOO_NEW)
     assert said("rejected", "retry", "--db", database) == (

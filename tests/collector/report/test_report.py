@@ -8,6 +8,7 @@ import unicodedata
 
 import msgspec
 import pytest
+import yaml
 from rich.cells import cell_len
 
 from collector.comparison.compare import compare
@@ -17,8 +18,8 @@ from collector.findings.comparison import Comparison, Row, name_of, place_of
 from collector.report.chapters.hardware import main_sections
 from collector.report.formats.render import render
 from collector.report.formats.table import table as terminal_table
-from collector.report.layout import lay_out
-from collector.report.page import DASH, PARTS, Section, mark, without_details
+from collector.report.layout import Page, lay_out
+from collector.report.page import DASH, PARTS, Section, letter, mark, without_details
 from collector.store.database import Store
 from collector.summaries.refresh import score_answers
 from collector.summaries.run_detail import run_detail
@@ -26,6 +27,7 @@ from contract.bundle import Weights
 from contract.records import Outcome
 from tests.collector.delivering import take
 from tests.collector.factory import answer, batch, device, finished, manifest, run_records, sample, started
+from tests.collector.report.papers.latex_reader import joined, latex_tables
 from tests.collector.reports import (
     HtmlTables,
     Rows,
@@ -56,6 +58,23 @@ def place(comparison: Comparison) -> Section:
     return next(c for c in lay_out(comparison).chapters if c.anchor == "place-1").sections[0]
 
 
+def html_tables(page: Page) -> list[Rows]:
+    """The tables of a page as HTML writes them: the marks of footnotes are letters in brackets."""
+    found = []
+    for chapter in page.chapters:
+        for section in chapter.sections:
+            shown = [*section.tables, *(figure.table for figure in section.figures)]
+            found += [
+                [
+                    [cell.text + "".join(f" [{letter(note)}]" for note in cell.notes) for cell in row]
+                    for row in table.rows
+                ]
+                for table in shown
+                if table.rows and not table.blocks
+            ]
+    return found
+
+
 def markdown_tables(markdown: str) -> list[Rows]:
     found = []
     for block in re.findall(r"(?:^\| .*\n)+", markdown, re.MULTILINE):
@@ -77,11 +96,10 @@ def test_markdown_and_html_show_what_was_laid_out(comparison: Comparison) -> Non
         "provenance",
     ]
     written = HtmlTables(render(comparison, "html"))
-    best, *rest = tables(page)
-    assert written.tables == rest
-    for row in best:
-        for text in row:
-            assert text in written.text
+    assert sorted(written.tables) == sorted(html_tables(page))
+    (bundles,), (runs,) = (section.tables for section in page.chapters[-1].sections)
+    for row in (*texts(bundles), *texts(runs)):
+        assert all(text in written.text for text in row), "as blocks"
     assert markdown_tables(render(comparison, "markdown")) == [
         texts(table) for chapter in page.chapters for section in chapter.sections for table in section.tables
     ]
@@ -203,14 +221,21 @@ def test_numbers_that_were_worked_out_by_hand_are_in_every_format(store_with_gol
     (shown,) = place(comparison).tables
     headings = [heading.text for heading in shown.headings]
     name = ["MiniLM-L6", "fp32"]
-    as_html = next(rows for rows in HtmlTables(render(comparison, "html")).tables if rows[-1][:2] == name)[-1]
+    as_html = next(
+        rows[-1]
+        for rows in HtmlTables(render(comparison, "html")).tables
+        if rows and rows[-1][:2] == name and len(rows[-1]) == len(headings)
+    )
     as_markdown = next(t for t in markdown_tables(render(comparison, "markdown")) if t and t[-1][:2] == name)[
         -1
     ]
     on_terminal = [re.split(r" {2,}", line) for line in render(comparison, "table", part="full").splitlines()]
     as_lines = next(line for line in on_terminal if line[:2] == name)
-    for cells in (as_html, as_markdown, as_lines):
-        found = dict(zip(headings, (cell.rstrip("⁰¹²³⁴⁵⁶⁷⁸⁹ ") for cell in cells), strict=True))
+    parts = latex_tables(render(comparison, "latex", part="hardware"))
+    as_latex = joined(parts, names=2)[-1]
+    for cells in (as_html, as_markdown, as_lines, as_latex):
+        unmarked = (re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹ ]+$| \[[a-z]\]", "", cell) for cell in cells)
+        found = dict(zip(headings, unmarked, strict=True))
         assert {heading: found[heading] for heading in worked_out} == worked_out
     full = {
         "exact_match": 50.0,
@@ -224,6 +249,16 @@ def test_numbers_that_were_worked_out_by_hand_are_in_every_format(store_with_gol
         "load_ms": 300.0,
         "peak_rss_bytes": 180_000_000,
         "size_bytes": 90_700_000,
+    }
+    metrics = yaml.safe_load(render(comparison, "model-index"))["model-index"][1]["results"][0]["metrics"]
+    assert {m["name"].partition(",")[0]: m["value"] for m in metrics} == {
+        "Exact Match": 50.0,
+        "F1": 79.2,
+        "p50 time per question": 12.0,
+        "p90 time per question": 30.0,
+        "p99 time per question": 30.0,
+        "Speed-up": 14.77,
+        "Peak memory": 180.0,
     }
     as_json = json.loads(render(comparison, "json"))["rows"][1]
     as_csv = list(csv.DictReader(io.StringIO(render(comparison, "csv"))))[1]
@@ -258,7 +293,7 @@ def test_names_are_shortened_in_charts_and_escaped_there_alone(store_with_golds:
     for figure in figures:
         assert figure.table.rows[0][0].text in {title, f"{title} fp32"}
         names = {trace["name"].split(", ")[0] for trace in figure.traces if "name" in trace}
-        assert names <= {short, "F1", "EM", "p50", "p90", "p99"}
+        assert names <= {short, "F1", "EM", "p50", "p90", "p99", "Pareto front"}
     assert len(figures) == 6
 
 
@@ -345,7 +380,7 @@ def test_footnotes_are_numbered_without_gaps(store_with_golds: Store, form: str,
     three_models(store_with_golds)
     take(store_with_golds, batch(under_load("offline", None, [answer(1, "q1")])))
     comparison = compare(store_with_golds)
-    pattern = r'<li value="(\d+)">' if form == "html" else rf"^([{SUPERSCRIPTS}]+) "
+    pattern = r'<li id="note-\S+" value="(\d+)">' if form == "html" else rf"^([{SUPERSCRIPTS}]+) "
     found = re.findall(pattern, render(comparison, form, part=part), re.MULTILINE)
     numbers = [int(unicodedata.normalize("NFKC", number)) for number in found]
     assert numbers
@@ -382,7 +417,7 @@ def test_one_of_each_is_singular(store_with_golds: Store) -> None:
         assert not re.search(plural, text)
 
 
-@pytest.mark.parametrize("form", ["table", "markdown", "csv", "json", "html"])
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "model-index", "csv", "json", "html"])
 def test_a_report_of_nothing_is_a_report(store: Store, form: str) -> None:
     assert render(compare(store), form)
 
@@ -420,7 +455,21 @@ def test_html_allows_only_our_scripts_and_requests_nothing(attack: Comparison) -
     assert "<script>document" not in text
     assert "<img" not in text
     assert not re.search(r"<(link|iframe|script[^>]*src)", text)
-    assert len(re.findall(r"<script", text)) == 3
+    scripts = re.findall(r"<script(.*?)>", text)
+    assert [kind for kind in scripts if "json" not in kind] == [
+        ' type="application/octet-stream" id="plotly"',
+        "",
+    ]
+
+
+def test_a_page_contains_plotly_only_if_it_has_a_chart(comparison: Comparison) -> None:
+    empty = render(msgspec.structs.replace(comparison, rows=(), labels=(), scenarios=()), "html")
+    assert 'id="plotly"></script>' in empty and len(empty) < 100_000
+    assert len(re.findall(r"sha256-", empty)) == 1, "only our own script may run"
+    for shown in (comparison, msgspec.structs.replace(comparison, rows=(), labels=())):
+        page = render(shown, "html")
+        assert 'class="chart"' in page and len(page) > 1_000_000
+        assert len(re.findall(r"sha256-", page)) == 2
 
 
 def test_the_table_of_times_has_the_quantiles_that_it_names(store: Store) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.store.database import Store
+from collector.store.opening import open_store
 from tests.collector.scoring.test_bertscore import ENCODER
 from tests.e2e.programs import ROOT
 from tests.export.hubcache import add_model, environment
@@ -17,7 +17,7 @@ ANNOUNCED = "the encoder 'example/encoder' is downloaded from the Hugging Face h
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    with Store.open(tmp_path / "results.db", create=True):
+    with open_store(tmp_path / "results.db", create=True):
         return tmp_path / "results.db"
 
 
@@ -47,6 +47,7 @@ def test_the_default_encoder_comes_from_the_cache(database: Path, encoder: Path,
     assert "BERTScore by roberta-large_L6_" in done.stdout
 
 
+@pytest.mark.proof
 def test_a_download_is_announced_with_its_size(database: Path, encoder: Path, tmp_path: Path) -> None:
     with HubServer() as hub:
         hub.repositories["example/encoder"] = encoder

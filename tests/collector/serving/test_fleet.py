@@ -1,12 +1,16 @@
 import json
 import uuid
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from msgspec.structs import replace
 
+from collector.broker.client import Event, Failed, Lost, Ready
 from collector.display.abridged import abridged
-from collector.serving.fleet import Fleet
+from collector.errors import BrokerUnavailable
+from collector.serving import fleet as module
+from collector.serving.fleet import Fleet, look_repeatedly
 from collector.store.database import Store
 from commandline.broker_address import BrokerAddress
 from contract.messages import State, encode_message
@@ -77,6 +81,30 @@ def test_a_late_will_and_a_forged_state_change_nothing(store: Store) -> None:
     assert only(fleet, store)["state"] == "connected"
     saw(fleet, replace(will, session_id=LATER), 3.0)
     assert only(fleet, store)["state"] == "lost"
+
+
+def test_who_watches_hears_once_that_a_broker_refuses(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refused:
+        """A client that a broker lets in, refuses, lets in again, and refuses again."""
+
+        def __init__(self, _address: BrokerAddress, events: "SimpleQueue[Event]", *, older: bool) -> None:
+            assert not older
+            self._events = events
+
+        def start(self) -> None:
+            lost, refused = Lost("the connection was lost"), Lost("the broker refuses")
+            for event in (Ready(), lost, refused, lost, refused, Ready(), refused, Failed("the end")):
+                self._events.put(event)
+
+        def stop(self) -> None:
+            pass
+
+    monkeypatch.setattr(module, "Watcher", Refused)
+    said: list[str] = []
+    with pytest.raises(BrokerUnavailable, match="the end"):
+        look_repeatedly(store, BrokerAddress("127.0.0.1", 1), lambda _: None, said.append)
+    refused = "the broker refuses; trying again"
+    assert said == ["the connection was lost; trying again", refused, refused]
 
 
 @pytest.mark.broker

@@ -4,6 +4,7 @@ import http.client
 import shutil
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -21,9 +22,19 @@ from agent.bundles.fetch import fetch
 from collector.errors import BadInput
 from collector.serving import bundle_server
 from tests import installed
-from tests.collector.running_collector import Collector, wait_until
+from tests.collector.running_collector import ROOT, Collector, wait_until
 from tests.faults.certificates import Authority
 
+ENDING = """
+import sys
+from uvicorn import Server
+async def end(self):
+    raise RuntimeError("no more")
+Server.main_loop = end
+from collector.__main__ import main
+sys.exit(main())
+"""
+"""A collector whose server of files ends as soon as it listens."""
 BOARDS = 50
 SLOW = 32
 
@@ -32,8 +43,8 @@ SLOW = 32
 def url(tmp_path: Path, tiny_bundle: Path) -> Iterator[str]:
     installed.module("uvicorn")
     shutil.copytree(tiny_bundle, tmp_path / "shelf" / "tiny")
-    with bundle_server.serving_bundles(tmp_path / "shelf", "127.0.0.1:0") as address:
-        yield address
+    with bundle_server.serving_bundles(tmp_path / "shelf", "127.0.0.1:0") as serving:
+        yield serving.url
 
 
 @pytest.fixture
@@ -198,6 +209,17 @@ def test_a_collector_that_serves_bundles_ends_though_clients_are_stuck(
         assert running.end() == 0
         assert time.monotonic() - begun < 15.0
         assert len(running.said) == 3, running.said
+
+
+def test_a_collector_whose_server_of_bundles_ends_says_so_and_ends(tmp_path: Path, database: Path) -> None:
+    installed.module("uvicorn")
+    where = ("--db", str(database), "--bundles", str(tmp_path), "--bundles-at", "127.0.0.1:0")
+    command = (sys.executable, "-c", ENDING, "serve", "--embedded-broker", *where)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "collector: the server of files ended (RuntimeError: no more): start this command again"
+    )
 
 
 def test_the_port_of_another_and_what_is_no_folder_are_one_sentence(tmp_path: Path) -> None:

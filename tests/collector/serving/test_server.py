@@ -11,7 +11,7 @@ from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from collector.broker.credentials import provision, write_secret
 from collector.broker.embedded import embedded_broker
-from collector.store.database import Store
+from collector.store.opening import open_store, open_store_to_read
 from commandline.broker_address import BrokerAddress, parse_broker
 from contract.records import Record
 from tests.collector.command import collector
@@ -35,7 +35,7 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BrokerAdd
 
 
 def count(database: Path, table: str) -> int:
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         return int(store.value(f"SELECT count(*) FROM {table}"))
 
 
@@ -106,8 +106,8 @@ def test_killed_again_and_again_it_loses_nothing_and_counts_nothing_twice(
     database: Path, broker: BrokerAddress
 ) -> None:
     records = long_run(600)
-    batches = [batch(records[at : at + 4], RUN) for at in range(0, len(records), 4)]
-    Store.open(database, create=True).close()
+    batches = [batch(records[at : at + 7], RUN) for at in range(0, len(records), 7)]
+    open_store(database, create=True).close()
     with connected_device(broker) as device:
         for part in range(5):
             with Collector("--broker", str(broker), "--db", database) as collector:
@@ -117,7 +117,7 @@ def test_killed_again_and_again_it_loses_nothing_and_counts_nothing_twice(
                 collector.end(signal.SIGKILL)
         with Collector("--broker", str(broker), "--db", database):
             wait_until(lambda: device.has_receipt_through(RUN, len(records) - 1), "the last receipt")
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         assert store.value("SELECT count(*) FROM answers") == 600
         assert store.value("SELECT count(DISTINCT question_id) FROM answers") == 600
         assert list(store.tuples("SELECT first_seq, last_seq FROM ranges")) == [(0, 601)]

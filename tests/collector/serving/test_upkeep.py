@@ -9,13 +9,14 @@ from collector.intake.ingest import ingest
 from collector.serving import upkeep
 from collector.serving.upkeep import Upkeep
 from collector.store.database import Store
+from collector.store.opening import open_store_to_read
 from tests.collector.delivering import by_topic, take
 from tests.collector.factory import batch, run_records
 from tests.collector.running_collector import wait_until
 
 
 def summed_up(database: Path) -> int:
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         return int(store.value("SELECT count(*) FROM run_columns JOIN findings LIMIT 1"))
 
 

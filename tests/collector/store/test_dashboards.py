@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from collector.store.database import Store
+from collector.store.opening import open_store_to_read
 from collector.summaries.refresh import score_answers
 from tests.collector.command import ROOT
 from tests.collector.delivering import take
@@ -23,13 +24,16 @@ WIDTH: Final = 24
 PANELS: Final = {"stat", "barchart", "timeseries", "table"}
 
 
+pytestmark = pytest.mark.sqlite
+
+
 @pytest.fixture
 def reading(store_with_golds: Store, database: Path) -> Store:
     """One single-stream run, and one of each other scenario."""
     take(store_with_golds, batch(run_records()))
     loaded(store_with_golds)
     score_answers(store_with_golds)
-    return Store.open_to_read(database)
+    return open_store_to_read(database)
 
 
 def panels() -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ import pytest
 
 from collector.errors import BadInput, DatabaseMoved
 from collector.store.database import Store
+from collector.store.opening import open_store
+from collector.store.sqlite.sqlite_store import SqliteStore
 
 
 def write(store: Store) -> None:
@@ -17,22 +19,23 @@ def write(store: Store) -> None:
 
 
 def test_other_processes_and_checkpoints_leave_it_the_same_file(database: Path) -> None:
-    with Store.open(database, create=True) as store:
+    with open_store(database, create=True) as store:
         write(store)
-        with Store.open(database) as second:
+        with open_store(database) as second:
             write(second)
+        assert isinstance(store, SqliteStore)
         store._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         write(store)
 
 
 def test_a_link_to_another_database_is_noticed(database: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.db"
-    Store.open(database, create=True).close()
-    Store.open(tmp_path / "other.db", create=True).close()
+    open_store(database, create=True).close()
+    open_store(tmp_path / "other.db", create=True).close()
     link.symlink_to(database)
-    with Store.open(link) as store:
+    with open_store(link) as store:
         write(store)
-        assert store.path == database
+        assert store.name == str(database)
         link.unlink()
         link.symlink_to(tmp_path / "other.db")
         with pytest.raises(DatabaseMoved, match=r"link.db' was replaced by another file"):
@@ -43,7 +46,7 @@ def test_a_link_that_leads_to_itself_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "loop.db").symlink_to("loop.db")
     for create in (False, True):
         with pytest.raises(BadInput, match="there is no database"):
-            Store.open(tmp_path / "loop.db", create=create)
+            open_store(tmp_path / "loop.db", create=create)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -51,7 +54,7 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_not_used(
     database: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     """Results would go into a file without a name, and be acknowledged."""
-    Store.open(database, create=True).close()
+    open_store(database, create=True).close()
     backup = database.with_name("backup.db")
     shutil.copy(database, backup)
     opened = sqlite3.connect
@@ -66,8 +69,8 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_not_used(
             backup.replace(database)
         return conn
 
-    monkeypatch.setattr("collector.store.database.sqlite3.connect", connect)
+    monkeypatch.setattr("collector.store.sqlite.sqlite_store.sqlite3.connect", connect)
     with pytest.raises(DatabaseMoved, match="was moved or replaced"):
-        Store.open(database)
+        open_store(database)
     monkeypatch.undo()
-    Store.open(database).close()
+    open_store(database).close()

@@ -99,4 +99,4 @@ def test_a_file_is_needed(filled: Store, database: Path) -> None:
 def test_a_chapter_is_not_asked_of_it(database: Path, tmp_path: Path) -> None:
     done = collector("report", "--format", "parquet", "--full", "--to", tmp_path / "x", "--db", database)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "need --format table" in done.stderr
+    assert "--full needs --format table" in done.stderr

@@ -4,6 +4,7 @@ import pytest
 
 from collector.store.database import Store
 from collector.store.prune import prune, select
+from collector.store.sqlite.sqlite_store import SqliteStore
 from collector.summaries.refresh import score_answers
 from tests.collector.command import collector, said
 from tests.collector.delivering import take
@@ -20,11 +21,8 @@ def filled(store_with_golds: Store) -> Store:
 
 
 def counts(store: Store) -> dict[str, int]:
-    tables = store.tuples(
-        "SELECT DISTINCT m.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c "
-        "WHERE m.type = 'table' AND c.name = 'stream'"
-    )
-    return {name: store.value(f"SELECT count(*) FROM {name}") for (name,) in tables}
+    tables = [name for name, columns in store.columns().items() if "stream" in columns]
+    return {name: store.value(f"SELECT count(*) FROM {name}") for name in tables}
 
 
 def test_a_run_is_removed_with_all_that_was_derived_from_it(filled: Store) -> None:
@@ -34,7 +32,8 @@ def test_a_run_is_removed_with_all_that_was_derived_from_it(filled: Store) -> No
     prune(filled, selection)
     assert counts(filled) == {name: count // 2 for name, count in before.items()}
     assert list(filled.tuples("SELECT run_id FROM streams")) == [(SECOND,)]
-    assert list(filled.tuples("PRAGMA foreign_key_check")) == []
+    if isinstance(filled, SqliteStore):
+        assert list(filled.tuples("PRAGMA foreign_key_check")) == []
 
 
 def test_what_was_removed_comes_back_when_it_is_delivered_again(filled: Store) -> None:
@@ -47,7 +46,7 @@ def test_what_was_removed_comes_back_when_it_is_delivered_again(filled: Store) -
 
 def test_a_dry_run_says_what_would_go_and_keeps_it(filled: Store) -> None:
     before = counts(filled)
-    text = said("prune", "--run", "0a", "--dry-run", "--db", filled.path)
+    text = said("prune", "--run", "0a", "--dry-run", "--db", filled.name)
     assert text == "would remove 1 run with 4 answers\n"
     assert counts(filled) == before
 

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from collector.display import listing
 from collector.store.database import Store
 from collector.store.runs import Run, all_runs
+from contract.fields import MAX_INT
 from contract.records import Record, RunResumed, RunStarted
 from tests.collector.delivering import take
 from tests.collector.factory import answer, batch, device, finished, manifest, run_records, started
@@ -74,3 +75,8 @@ def test_runs_of_another_device_show_nothing(store: Store) -> None:
     take(store, batch(begun(), FIRST))
     take(store, batch(run_records(on=device("pi-6")), SECOND, device_id="pi-6"))
     assert states(store) == {"a": "running", "b": "complete"}
+
+
+def test_the_largest_number_of_a_record_is_one_that_can_be_read(store: Store) -> None:
+    take(store, batch((started(), answer(MAX_INT, "q1", at_ns=61_000_000_000)), FIRST))
+    assert only(store).missing == MAX_INT - 1

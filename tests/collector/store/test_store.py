@@ -14,20 +14,21 @@ import pytest
 
 from collector.errors import BadInput, NotADatabase, StorageUnavailable
 from collector.store.database import Store
-from collector.store.migrations import MIGRATIONS
+from collector.store.opening import open_store, open_store_to_read
 from collector.store.schema import describe
+from collector.store.sqlite.migrations import MIGRATIONS
 
 ROOT = Path(__file__).parent.parents[2]
 
 
 def test_a_new_database_says_what_it_is_and_keeps_its_name(database: Path) -> None:
-    with Store.open(database, create=True) as store:
+    with open_store(database, create=True) as store:
         name = store.collector_id
         assert store.value("PRAGMA application_id") == 0x64627231
         assert store.value("PRAGMA user_version") == len(MIGRATIONS)
         assert store.value("PRAGMA journal_mode") == "wal"
         assert store.value("PRAGMA synchronous") == 2
-    with Store.open(database) as store:
+    with open_store(database) as store:
         assert store.collector_id == name
 
 
@@ -40,14 +41,14 @@ def test_a_file_system_without_locks_is_refused(
 
     monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(StorageUnavailable, match=f"{os.strerror(code)}: keep the database on a disk of this"):
-        Store.open(database, create=True)
+        open_store(database, create=True)
 
 
 def test_nothing_is_created_unless_asked(database: Path) -> None:
     with pytest.raises(BadInput, match=r"there is no database '.*results\.db'"):
-        Store.open(database)
+        open_store(database)
     with pytest.raises(BadInput, match="there is no database"):
-        Store.open_to_read(database)
+        open_store_to_read(database)
     assert not database.exists()
 
 
@@ -57,9 +58,9 @@ def test_nothing_is_created_unless_asked(database: Path) -> None:
 def test_a_file_that_is_not_ours_is_left_alone(database: Path, content: bytes) -> None:
     database.write_bytes(content)
     with pytest.raises(NotADatabase, match="is not a distilbench database"):
-        Store.open(database, create=True)
+        open_store(database, create=True)
     with pytest.raises(NotADatabase, match="is not a distilbench database"):
-        Store.open_to_read(database)
+        open_store_to_read(database)
     assert database.read_bytes() == content
 
 
@@ -68,38 +69,38 @@ def test_a_foreign_sqlite_file_is_left_alone(database: Path) -> None:
     conn.execute("CREATE TABLE t (x)")
     conn.close()
     with pytest.raises(NotADatabase):
-        Store.open(database, create=True)
+        open_store(database, create=True)
 
 
 def test_an_empty_file_becomes_a_database_only_when_one_may_be_made(database: Path) -> None:
     database.touch()
     with pytest.raises(NotADatabase):
-        Store.open(database)
-    Store.open(database, create=True).close()
-    Store.open_to_read(database).close()
+        open_store(database)
+    open_store(database, create=True).close()
+    open_store_to_read(database).close()
 
 
 def test_a_later_schema_is_refused_with_advice(database: Path) -> None:
-    Store.open(database, create=True).close()
+    open_store(database, create=True).close()
     conn = sqlite3.connect(database)
     conn.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     conn.close()
-    for attempt in (Store.open, Store.open_to_read):
+    for attempt in (open_store, open_store_to_read):
         with pytest.raises(NotADatabase, match="update distilbench"):
             attempt(database)
 
 
 def test_a_damaged_file_is_told_as_such(database: Path) -> None:
-    Store.open(database, create=True).close()
+    open_store(database, create=True).close()
     with database.open("r+b") as file:
         file.seek(100)
         file.write(b"\xff" * 4000)
     with pytest.raises((NotADatabase, StorageUnavailable)):
-        Store.open(database)
+        open_store(database)
 
 
 def test_a_reader_cannot_write_and_sees_one_state(database: Path, store: Store) -> None:
-    with Store.open_to_read(database) as reader:
+    with open_store_to_read(database) as reader:
         with pytest.raises(StorageUnavailable, match="only for reading"), reader.writing():
             pass
         with reader.reading():
@@ -122,7 +123,7 @@ def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
 
 
 def _add_rows(database: Path, name: str) -> None:
-    with Store.open(database) as store:
+    with open_store(database) as store:
         for number in range(50):
             with store.writing() as conn:
                 conn.execute(
@@ -143,8 +144,8 @@ def test_two_processes_write_in_turns(database: Path, store: Store) -> None:
 
 
 def test_killed_at_any_moment_of_its_making_it_is_a_database_or_becomes_one(database: Path) -> None:
-    make = "import pathlib, sys; from collector.store.database import Store\n"
-    make += "print(flush=True); Store.open(pathlib.Path(sys.argv[1]), create=True)"
+    make = "import pathlib, sys; from collector.store.opening import open_store\n"
+    make += "print(flush=True); open_store(pathlib.Path(sys.argv[1]), create=True)"
     for delay in (0.0, 0.002, 0.005, 0.01, 0.02):
         for path in database.parent.glob("results.db*"):
             path.unlink()
@@ -154,7 +155,7 @@ def test_killed_at_any_moment_of_its_making_it_is_a_database_or_becomes_one(data
             process.stdout.readline()
             time.sleep(delay)
             process.kill()
-        with Store.open(database, create=True) as store:
+        with open_store(database, create=True) as store:
             assert len(store.collector_id) == 32
             assert store.value("PRAGMA integrity_check") == "ok"
 
@@ -168,11 +169,12 @@ def test_killed_before_its_first_commit_it_becomes_a_database(database: Path) ->
         for ending in ("", "-journal"):
             shutil.copy(f"{making}{ending}", f"{database}{ending}")
     assert database.stat().st_size > 0
-    with Store.open(database, create=True) as store:
+    with open_store(database, create=True) as store:
         assert store.value("PRAGMA integrity_check") == "ok"
         assert store.value("SELECT count(*) FROM sqlite_schema WHERE name = 't'") == 0
 
 
+@pytest.mark.sqlite
 def test_the_schema_document_is_current(store: Store) -> None:
     written = (ROOT / "docs" / "schema.md").read_text()
     assert written == describe(store), "run: collector schema > docs/schema.md"
@@ -181,14 +183,14 @@ def test_the_schema_document_is_current(store: Store) -> None:
 def test_a_second_connection_of_a_process_drops_no_lock_of_the_first(database: Path) -> None:
     """Another process would take itself for the last one out, and remove the log that is being written."""
     log = database.with_name(database.name + "-wal")
-    with Store.open(database, create=True) as store:
-        with Store.open_to_read(database):
+    with open_store(database, create=True) as store:
+        with open_store_to_read(database):
             pass
-        command = "import sys; from pathlib import Path; from collector.store.database import Store\n"
-        command += "with Store.open(Path(sys.argv[1])) as store: store.value('SELECT 1')"
+        command = "import sys; from pathlib import Path; from collector.store.opening import open_store\n"
+        command += "with open_store(Path(sys.argv[1])) as store: store.value('SELECT 1')"
         subprocess.run([sys.executable, "-c", command, str(database)], check=True)  # ours
         assert log.exists()
         with store.writing() as conn:
             conn.execute("CREATE TABLE kept_whole (x)")
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         assert store.value("SELECT count(*) FROM kept_whole") == 0

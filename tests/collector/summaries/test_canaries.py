@@ -10,6 +10,7 @@ from collector.comparison.compare import compare
 from collector.errors import BadInput
 from collector.report.formats.render import render
 from collector.store.database import Store
+from collector.store.opening import open_store, open_store_to_read
 from collector.store.runs import all_runs
 from collector.summaries.canaries import choose_canaries
 from collector.summaries.run_detail import run_detail
@@ -108,7 +109,7 @@ def test_canaries_count_in_no_number(numbers: Store, tmp_path: Path) -> None:
     plain = run(IN_ORDER[:20], on=PI)
     ingest(numbers, plain)
     without = compare(numbers).rows
-    with Store.open(tmp_path / "other.db", create=True) as other:
+    with open_store(tmp_path / "other.db", create=True) as other:
         with_file(other, tmp_path)
         ingest(other, run(IN_ORDER[:20], on=PI, canaries=BROKEN))
         assert compare(other).rows == without
@@ -123,6 +124,8 @@ def test_the_command_writes_a_file_that_agents_read(numbers: Store, database: Pa
     done = collector("canaries", "numbers", "--to", target, "--db", database)
     assert (done.returncode, done.stdout) == (0, "")
     assert f"wrote 20 canaries to {target}" in done.stderr
+    (tmp_path / "other").touch()
+    assert target.stat().st_mode == (tmp_path / "other").stat().st_mode  # others may read it too
     assert decode_canaries(target.read_bytes()).question_ids[0] == IDS[7]
     assert decode_canaries(said("canaries", "numbers", "--count", "1", "--db", database).encode())
     failed = collector("canaries", "other", "--db", database)
@@ -134,5 +137,5 @@ def test_a_merged_database_has_the_canaries_too(numbers: Store, database: Path, 
     ingest(numbers, run(), run(IN_ORDER[:20], on=device("pi-9"), canaries=BROKEN))
     target = tmp_path / "merged.db"
     collector("merge", database, "--db", target)
-    with Store.open_to_read(target) as merged:
+    with open_store_to_read(target) as merged:
         assert merged.value("SELECT count(*) FROM canaries") == 20

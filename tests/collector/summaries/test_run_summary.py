@@ -1,4 +1,3 @@
-import sqlite3
 import statistics
 import threading
 import time
@@ -18,8 +17,12 @@ from collector.intake.ingest import ingest
 from collector.scoring.question_sets import add_questions
 from collector.serving.rebuild import rebuild
 from collector.store.database import Store
+from collector.store.opening import open_store_to_read
+from collector.store.runs import all_runs
+from collector.store.transaction import RowRefused
 from collector.summaries.columns import Columns, Keys, PerQuestion, median_times, shared
 from collector.summaries.refresh import score_answers
+from collector.summaries.run_summary import COLUMNS_HELD, Derived
 from contract.records import Answer
 from tests.collector.command import collector
 from tests.collector.delivering import by_topic, take
@@ -92,6 +95,7 @@ def test_parts_of_more_answers_replace_those_of_fewer(grown: Store, monkeypatch:
     assert numbers(compare(grown)) == before
 
 
+@pytest.mark.sqlite
 def test_a_crash_between_parts_leaves_no_columns_marked_as_complete(
     grown: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,7 +108,7 @@ def test_a_crash_between_parts_leaves_no_columns_marked_as_complete(
             "CREATE TEMP TRIGGER crash BEFORE INSERT ON column_parts WHEN new.part = 2 "
             "BEGIN SELECT raise(ABORT, 'crash'); END"
         )
-    with pytest.raises(sqlite3.IntegrityError, match="crash"):
+    with pytest.raises(RowRefused, match="crash"):
         score_answers(grown)
     assert grown.value("SELECT count(*) FROM run_columns") == 0
     with grown.writing() as conn:
@@ -128,7 +132,7 @@ def test_rebuilding_repairs_what_was_damaged(grown: Store, database: Path) -> No
 
 
 def test_a_report_without_the_right_to_write_is_the_same(grown: Store, database: Path) -> None:
-    with Store.open_to_read(database) as reader:
+    with open_store_to_read(database) as reader:
         unscored = compare(reader)
         assert any("not every answer is scored" in note for note in unscored.rows[1].notes["f1"])
     score_answers(grown)
@@ -136,7 +140,7 @@ def test_a_report_without_the_right_to_write_is_the_same(grown: Store, database:
     with grown.writing() as conn:
         conn.execute("DELETE FROM run_columns")
         conn.execute("DELETE FROM findings")
-    with Store.open_to_read(database) as reader:
+    with open_store_to_read(database) as reader:
         assert numbers(compare(reader)) == expected
 
 
@@ -260,6 +264,7 @@ def test_who_is_run_twice_does_not_win(store: Store) -> None:
     assert row.speed_up == pytest.approx(1.0, abs=0.02), "it was 1.06 by the faster of two times"
 
 
+@pytest.mark.sqlite
 def test_summaries_by_older_rules_are_made_again(grown: Store) -> None:
     score_answers(grown)
     expected = numbers(compare(grown))
@@ -276,3 +281,15 @@ def test_runs_of_one_row_are_pooled(store: Store) -> None:
         take(store, batch((started(), *answers, sample(4), finished(5, 3))))
     row = compare(store).rows[0]
     assert (row.timed, row.p50_ms, row.answered) == (6, 20.0, 3)
+
+
+def test_columns_that_were_computed_and_dropped_are_computed_again(store: Store, database: Path) -> None:
+    """A database that nothing may write has no stored columns, and only some are kept in memory."""
+    for n in range(COLUMNS_HELD + 2):
+        take(store, batch(run_records(bundle=manifest(f"model-{n}"))))
+    with open_store_to_read(database) as reading:
+        derived = Derived(reading)
+        runs = all_runs(reading)
+        digests = [derived.summary(run).digest for run in runs]
+        assert [len(derived.columns(run).seq) for run in runs] == [4] * len(runs)
+        assert [derived.summary(run).digest for run in runs] == digests

@@ -22,7 +22,7 @@ def test_a_line_fetches_the_script_of_this_hub_for_this_device(hub: RunningHub) 
     assert (script.status, script.headers["content-type"]) == (200, "text/x-shellscript; charset=utf-8")
     assert script.text.startswith("#!/bin/sh")
     assert f"https://127.0.0.1:{hub.port}" in script.text
-    for value in ("PIN", "PASS", "DEVICE", "REFUSAL"):
+    for value in ("PIN", "PASS", "DEVICE", "REFUSAL", "CERTIFICATE_ENDS"):
         assert f"@{value}@" not in script.text
     assert "\nDEVICE='pi5-lab-01'\n" in script.text
     assert invited.curl == (

@@ -20,7 +20,8 @@ def test_a_device_writes_its_own_topics_only(hub: RunningHub) -> None:
     with visiting(hub.broker("dev-a", password), "visitor") as visit:
         assert not visit.welcome.code.is_failure
         assert visit.publish(topic("dev-a", "state")).value < 0x80
-        for strangers in (topic("dev-b", "results"), topic("dev-b", "state"), topic("dev-a", "receipts")):
+        others = (topic("dev-b", "results"), topic("dev-b", "state"), topic("dev-b", "orders"))
+        for strangers in (*others, topic("dev-a", "receipts"), topic("dev-a", "orders")):
             assert visit.publish(strangers).value == NOT_AUTHORISED
 
 

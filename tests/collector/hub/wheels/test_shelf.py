@@ -38,6 +38,52 @@ def test_wheels_are_collected_once(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "wheels").iterdir()} == {"pool", "lists"}
 
 
+def test_wheels_of_this_version_and_of_the_one_before_are_kept(tmp_path: Path) -> None:
+    source, folder = wheel_folder(tmp_path / "wheelhouse"), tmp_path / "wheels"
+    other = Kind("3.11", "aarch64", 36)
+    listed(Shelf(folder, source, print), other)
+
+    def versions() -> set[str]:
+        return {path.name.split("-")[1] for path in (folder / "pool").glob("distilbench-*.whl")}
+
+    for number in range(2, 5):
+        fake_wheel(source, "distilbench", f"0.{number}.0", "py3-none-any", [f"needed=={number}.0"])
+        fake_wheel(source, "needed", f"{number}.0", "cp311-cp311-manylinux_2_28_x86_64")
+        listed(Shelf(folder, source, print))
+    assert versions() == {"0.3.0", "0.4.0"}
+    assert len(list((folder / "lists").glob("cp3.11-x86_64-*.txt"))) == 2
+    assert {path.name for path in (folder / "pool").glob("needed-*.whl")} == {
+        "needed-1.0-cp311-cp311-manylinux_2_28_aarch64.whl",  # of another kind, which has one list only
+        "needed-3.0-cp311-cp311-manylinux_2_28_x86_64.whl",
+        "needed-4.0-cp311-cp311-manylinux_2_28_x86_64.whl",
+    }
+
+
+def test_a_version_that_is_used_again_is_not_an_older_one(tmp_path: Path) -> None:
+    source, folder = wheel_folder(tmp_path / "wheelhouse"), tmp_path / "wheels"
+    first = listed(Shelf(folder, source, print))
+    newer = fake_wheel(source, "distilbench", "0.2.0", "py3-none-any", ["needed"])
+    listed(Shelf(folder, source, print))
+    newer.unlink()
+    assert listed(Shelf(folder, source, print)) == first
+    fake_wheel(source, "distilbench", "0.3.0", "py3-none-any", ["needed"])
+    listed(Shelf(folder, source, print))
+    kept = {path.name for path in (folder / "pool").glob("distilbench-*.whl")}
+    assert kept == {"distilbench-0.1.0-py3-none-any.whl", "distilbench-0.3.0-py3-none-any.whl"}
+
+
+def test_a_damaged_list_goes_and_stops_nothing(tmp_path: Path) -> None:
+    source, folder = wheel_folder(tmp_path / "wheelhouse"), tmp_path / "wheels"
+    names = listed(Shelf(folder, source, print))
+    (damaged,) = (folder / "lists").glob("*.txt")
+    damaged.write_bytes(b"\xff\n")
+    assert listed(Shelf(folder, source, print)) == names
+    (folder / "lists" / f"{damaged.name[:-9]}ffff.txt").write_text("cut")
+    (folder / "pool" / names[1]).unlink()
+    assert listed(Shelf(folder, source, print)) == names
+    assert list((folder / "lists").glob("*.txt")) == [damaged]
+
+
 def test_what_is_missing_is_named_and_tried_again(tmp_path: Path) -> None:
     source = wheel_folder(tmp_path / "wheelhouse")
     shelf = Shelf(tmp_path / "wheels", source, print)

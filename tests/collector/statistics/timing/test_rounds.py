@@ -1,4 +1,4 @@
-"""Means over rounds, ratios of times and their spread, against values computed by hand."""
+"""Means over rounds and ratios of times, against values computed by hand."""
 
 import math
 
@@ -14,7 +14,7 @@ from collector.statistics.timing.ratios import (
     ratio_in_rounds,
 )
 from collector.statistics.timing.rounds import RoundMean, mean_over_rounds, of_units, over_devices
-from collector.statistics.timing.spread import Spread, pooled
+from collector.statistics.timing.spread import Spread
 
 EQUAL = [0, 0, 1, 1, 2, 2]
 
@@ -108,23 +108,3 @@ def test_percentiles_are_compared_round_by_round() -> None:
     assert found.log == pytest.approx((math.log(2) + math.log(3)) / 2)
     assert found.spread.freedom == pytest.approx(1)
     assert log_ratios_of_percentiles(slower, faster, [0, 0, 0, 0], 0.9) is None
-
-
-def test_few_comparisons_keep_their_own_spread() -> None:
-    spreads = [Spread(0.01, 4), Spread(0.02, 4), Spread(0.03, 4)]
-    assert pooled(spreads) == spreads
-
-
-def test_spreads_that_agree_are_pooled_and_the_larger_stay_larger() -> None:
-    found = pooled([Spread(variance, 4) for variance in (0.01, 0.02, 0.03, 0.04)])
-    assert [spread.freedom for spread in found] == [8] * 4
-    assert [spread.variance for spread in found] == pytest.approx([0.025, 0.025, 0.03, 0.04])
-
-
-def test_a_spread_that_disagrees_keeps_its_own() -> None:
-    alike = [Spread(0.0001, 4)] * 9
-    found = pooled([*alike, Spread(0.001, 4), Spread(0.0000001, 4)])
-    assert found[0].freedom == 8
-    assert found[-2:] == [(0.001, 4), (0.0000001, 4)]
-    assert pooled([*alike, Spread(0.1, 4)]) == [*alike, Spread(0.1, 4)], "too few agree with their mean"
-    assert pooled([Spread(0.0, 4)] * 4) == [Spread(0.0, 8)] * 4

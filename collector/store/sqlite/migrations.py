@@ -4,12 +4,13 @@ The comments inside the statements are part of the schema: SQLite stores them, a
 from what it stores.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from sqlite_utils import Database
 
-from collector.store.views import SCENARIO_VIEWS, VIEWS
+from collector.store.sqlite.views import SCENARIO_VIEWS, VIEWS
 
 Migration = Callable[[Database], None]
 
@@ -401,6 +402,42 @@ _CANARIES: Final = (
 ) STRICT, WITHOUT ROWID""",
 )
 
+_ORDERS: Final = (
+    """CREATE TABLE orders (
+    -- Raw: who ordered what from which device. Kept for good.
+    order_id TEXT PRIMARY KEY,
+    device_id TEXT NOT NULL,
+    ordered_at TEXT NOT NULL,
+    ordered_by TEXT NOT NULL,  -- user@host
+    plan TEXT NOT NULL,  -- the name of the plan's file
+    body TEXT NOT NULL,  -- contract Order, JSON, as it is sent while it is not cancelled
+    measurements INTEGER NOT NULL,  -- how many runs the device records for it
+    cancelled_at TEXT,
+    cancelled_by TEXT,  -- user@host
+    -- What the device reported last; NULL before it reported anything.
+    phase TEXT,
+    reason TEXT,
+    measured INTEGER NOT NULL DEFAULT 0,  -- how many of the runs have ended
+    failed INTEGER NOT NULL DEFAULT 0,  -- how many of these have failed
+    bundle TEXT,  -- the bundle that is being measured
+    round INTEGER,  -- from 1
+    rounds INTEGER,
+    reported_at TEXT,  -- by the collector's clock
+    ended_at TEXT  -- by the collector's clock; NULL for an open order, which is in the device's list
+) STRICT""",
+    "CREATE INDEX orders_by_device ON orders (device_id) WHERE ended_at IS NULL",
+    """CREATE TABLE order_lists (
+    -- The list of open orders of each device, and what the device said last of itself.
+    device_id TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,  -- grows with every change of the list; 0 before the first order
+    accepted INTEGER,  -- the revision that the device reported last; NULL if it has reported none
+    state TEXT,  -- connected, degraded, disconnected or lost; NULL if it never reported
+    since TEXT  -- when that state was heard first, by the collector's clock
+) STRICT""",
+    # The order that a run belongs to; NULL for a run that somebody started on the device.
+    "ALTER TABLE runs ADD COLUMN order_id TEXT",
+)
+
 
 def _made_by(*statements: str) -> Migration:
     def migrate(db: Database) -> None:
@@ -425,5 +462,34 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _made_by(*_BOUNDED),  # a list of rejected messages that a sender cannot make large
     _made_by(*_WRITERS),  # which board wrote a run, and which runs two boards wrote
     _made_by(*_CANARIES),  # an alarm for a broken kernel
+    _made_by(*_ORDERS),  # what the workstation wants devices to measure
 )
 """`PRAGMA user_version` is the number of these steps that a database has had."""
+
+
+def schema_at(version: int) -> list[tuple[str, str, str]]:
+    """Return name, kind and statement of the tables, indexes and views of a version, in order."""
+    with _made(version) as db:
+        return list(
+            db.conn.execute(
+                "SELECT name, type, sql FROM sqlite_schema "
+                "WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
+            )
+        )
+
+
+def columns_at(version: int) -> dict[str, tuple[str, ...]]:
+    """Return the names of the columns of each table of a version, by table."""
+    with _made(version) as db:
+        return {table: tuple(db[table].columns_dict) for table in db.table_names()}
+
+
+@contextmanager
+def _made(version: int) -> Iterator[Database]:
+    db = Database(memory=True, recursive_triggers=False)
+    try:
+        for migration in MIGRATIONS[:version]:
+            migration(db)
+        yield db
+    finally:
+        db.conn.close()

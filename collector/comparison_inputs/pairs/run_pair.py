@@ -7,6 +7,7 @@ from collector.comparison_inputs.answers import Answers
 from collector.comparison_inputs.baseline import comparable
 from collector.comparison_inputs.between_commands import CommandSpread, command_spreads
 from collector.comparison_inputs.groups import Group, group_of
+from collector.comparison_inputs.machine import Machine
 from collector.comparison_inputs.rounds import PairedTimes, at_different_times, in_turns, loads_of
 from collector.comparison_inputs.standing import Standing, type_of
 from collector.comparison_inputs.tasks.contrast import PairedScores, contrast
@@ -37,6 +38,47 @@ class RunPair(NamedTuple):
     if the runs share rounds."""
 
 
+class PairReader:
+    """Pairs runs of a database within one `store.reading()`; it sums up each run once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._derived = Derived(store)
+        self._answers = Answers(store, self._derived)
+        self._memo = Memo(self._answers, FindingsCache(store))
+        self._groups: dict[int, Group] = {}
+        self._spreads: dict[Machine, CommandSpread | None] = {}
+
+    def group(self, run: Run) -> Group:
+        """Sum up one run, as a row of its own."""
+        if run.stream not in self._groups:
+            self._groups[run.stream] = group_of(Standing((run,), type_of(run)), self._derived, self._memo)
+        return self._groups[run.stream]
+
+    def pair(self, before: Run, after: Run) -> RunPair:
+        """Gather what a comparison of two runs of the same questions and scenario is made of."""
+        old, new = self.group(before), self.group(after)
+        rounds = [self._answers.rounds(group.source) for group in (old, new)]
+        turns = in_turns(*rounds)
+        scores = self._memo.recall(contrast(new.source, old.source)) if comparable(old, new) else None
+        return RunPair(
+            before=old,
+            after=new,
+            times=at_different_times(*rounds) if turns is None else turns,
+            loads=None if turns is None else _loads(self._store, (before, after), turns),
+            scores=scores,
+            spread=self._spread(after) if turns is None else None,
+        )
+
+    def _spread(self, run: Run) -> CommandSpread | None:
+        machine = type_of(run)
+        if machine not in self._spreads:
+            alike = (other for other in all_runs(self._store) if type_of(other) == machine)
+            found = command_spreads(self._store, alike, type_of, self._derived, self._memo)
+            self._spreads[machine] = found.get((run.device.hardware_class, machine.label))
+        return self._spreads[machine]
+
+
 def gather_pair(store: Store, before: str, after: str) -> RunPair:
     """Read two runs, each named by the beginning of its id.
 
@@ -45,9 +87,6 @@ def gather_pair(store: Store, before: str, after: str) -> RunPair:
             scenarios.
     """
     with store.reading():
-        derived = Derived(store)
-        answers = Answers(store, derived)
-        memo = Memo(answers, FindingsCache(store))
         runs = [find_run(store, beginning) for beginning in (before, after)]
         if runs[0].questions_sha256 != runs[1].questions_sha256:
             raise BadInput(
@@ -60,17 +99,7 @@ def gather_pair(store: Store, before: str, after: str) -> RunPair:
                 f"run {before!r} is of the scenario {scenarios[0]} and run {after!r} of {scenarios[1]}: "
                 "their times do not mean the same, so only runs of one scenario can be compared"
             )
-        old, new = (group_of(Standing((run,), type_of(run)), derived, memo) for run in runs)
-        rounds = [answers.rounds(group.source) for group in (old, new)]
-        turns = in_turns(*rounds)
-        return RunPair(
-            before=old,
-            after=new,
-            times=at_different_times(*rounds) if turns is None else turns,
-            loads=None if turns is None else _loads(store, runs, turns),
-            scores=memo.recall(contrast(new.source, old.source)) if comparable(old, new) else None,
-            spread=_spread(store, new, derived, memo) if turns is None else None,
-        )
+        return PairReader(store).pair(*runs)
 
 
 def _loads(store: Store, runs: Sequence[Run], times: PairedTimes) -> RoundMean | None:
@@ -79,10 +108,3 @@ def _loads(store: Store, runs: Sequence[Run], times: PairedTimes) -> RoundMean |
     if not common:
         return None
     return log_ratios([after[n] for n in common], [before[n] for n in common], common)
-
-
-def _spread(store: Store, group: Group, derived: Derived, memo: Memo) -> CommandSpread | None:
-    machine = type_of(group.run)
-    alike = (run for run in all_runs(store) if type_of(run) == machine)
-    found = command_spreads(store, alike, type_of, derived, memo)
-    return found.get((group.name.hardware_class, machine.label))

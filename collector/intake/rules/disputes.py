@@ -6,12 +6,12 @@ numbers do not overlap. Besides, the values of records that it has already are c
 can do for records of version 1.
 """
 
-import sqlite3
+from collections.abc import Callable
 
-from collector.intake.known_run import KnownRun
-from collector.intake.record_rows import is_stored
+from collector.intake.known_run import KnownRun, as_stored
 from contract.errors import Malformed
 from contract.messages import Batch, Epochs, parting
+from contract.records import Record
 from contract.seq_ranges import holds
 
 
@@ -34,16 +34,21 @@ class Disputed(Malformed):
         )
 
 
-def first_dispute(conn: sqlite3.Connection, known: KnownRun, batch: Batch) -> int | None:
+def first_dispute(known: KnownRun, batch: Batch, differs: Callable[[Record], bool]) -> int | None:
     """Return the first `seq` of a batch from which its records have another writer than the stored ones.
 
     Once a run without epochs is disputed, new records of it must follow the stored ones directly, since only
     the board that wrote these can be expected to send them next.
 
+    Args:
+        known: the run.
+        batch: what came.
+        differs: whether a record is not the one that is stored under its number.
+
     Returns:
         None if all of its records may be stored, or are stored already.
     """
-    if known.stream is None or not known.stored:
+    if not known.stored:
         return None
     last = known.stored[-1][1]
     parted = parting(known.epochs, batch.epochs)
@@ -57,7 +62,7 @@ def first_dispute(conn: sqlite3.Connection, known: KnownRun, batch: Batch) -> in
         if parted is not None and seq >= parted:
             return seq
         if holds(known.stored, seq):
-            if not is_stored(conn, known.stream, record):
+            if differs(record):
                 return seq
         elif seq == last + 1:
             last = seq
@@ -66,32 +71,15 @@ def first_dispute(conn: sqlite3.Connection, known: KnownRun, batch: Batch) -> in
     return None
 
 
-def note_dispute(conn: sqlite3.Connection, known: KnownRun, first_seq: int, at: str) -> KnownRun:
-    """Record that a run is disputed from a record on, within the caller's transaction; returns the run."""
-    first_seq = min(first_seq, first_seq if known.disputed_from is None else known.disputed_from)
-    conn.execute("INSERT OR REPLACE INTO disputes VALUES (?, ?, ?)", (known.stream, first_seq, at))
-    return known._replace(disputed_from=first_seq)
-
-
-def note_processes(conn: sqlite3.Connection, stream: int, known: KnownRun, batch: Batch, last: int) -> Epochs:
-    """Record which processes wrote what is stored now, within the caller's transaction.
+def processes_after(known: KnownRun, batch: Batch, last: int) -> Epochs:
+    """Return which processes wrote what is stored once records of a batch are.
 
     Args:
-        conn: the connection.
-        stream: the run.
         known: the run before the batch.
         batch: what came.
-        last: the highest `seq` that was added.
-
-    Returns:
-        These processes.
+        last: the highest `seq` that is added.
     """
     parted = parting(known.epochs, batch.epochs)
     if known.epochs and (parted is None or last < parted):
         return known.epochs
-    # Nothing is stored of the processes that are named no more.
-    conn.execute("DELETE FROM processes WHERE stream = ?", (stream,))
-    conn.executemany(
-        "INSERT OR IGNORE INTO processes VALUES (?, ?, ?)", ((stream, *each) for each in batch.epochs)
-    )
-    return batch.epochs
+    return as_stored(batch.epochs)  # nothing is stored of the processes that are named no more

@@ -1,0 +1,95 @@
+"""Tasks that are done together on a worker: those of the same runs, whose answers are then read once."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from collector.comparison_inputs.answers import Answers, PredictionSet
+from collector.store.database import Store
+from collector.store.runs import Run
+from collector.summaries.run_summary import Derived
+from contract.codec import encode
+
+A_WORKER: Final = 8
+"""How many parcels each worker gets, so that all of them end at about the same time."""
+LEAST_ANSWERS: Final = 20_000
+"""The fewest answers of a parcel: a worker opens the database for each, and reads its question file."""
+MOST_ANSWERS: Final = 2_000_000
+"""The answers at which a parcel ends, so that little is lost with a worker."""
+
+
+A_TASK: Final = 5_000
+"""As many answers as take about as long as what a task computes whatever their number, such as intervals."""
+
+
+class Posted(NamedTuple):
+    """A task without what a worker does not need."""
+
+    of: tuple[str, ...]
+    """The digests of all numbers that it depends on."""
+    compute: "partial[Any]"
+    """Its arguments contain the runs that it depends on."""
+
+
+class Weighed(NamedTuple):
+    """A task and how long it takes."""
+
+    task: Posted
+    answers: int
+    """How many answers it reads, and `A_TASK` more."""
+
+
+def weighed(of: tuple[str, ...], compute: "partial[Any]") -> Weighed | None:
+    """Weigh a task by the answers of its runs; return None if it is about imported predictions.
+
+    Their digest does not include the gold answers, so only the process that reads them in the same state of
+    the database as everything else may compute with them.
+    """
+    answers = A_TASK
+    for part in _parts(compute.args):
+        if isinstance(part, PredictionSet):
+            return None
+        answers += part.answers
+    return Weighed(Posted(of, compute), answers)
+
+
+def parcels(tasks: Sequence[Weighed], workers: int) -> list[list[int]]:
+    """Divide tasks into parcels of neighbours; returns the places of the tasks of each."""
+    total = sum(task.answers for task in tasks)
+    enough = min(max(total // (workers * A_WORKER), LEAST_ANSWERS), MOST_ANSWERS)
+    found: list[list[int]] = []
+    inside = enough
+    for place, task in enumerate(tasks):
+        if inside >= enough:
+            found.append([])
+            inside = 0
+        found[-1].append(place)
+        inside += task.answers
+    return found
+
+
+def do(store: Store, tasks: Sequence[Posted]) -> list[str | None]:
+    """Do tasks, and return their findings as JSON.
+
+    Returns:
+        None for a task of a run that has changed: its finding would be about other numbers.
+    """
+    derived = Derived(store)
+    answers = Answers(store, derived)
+    return [_done(task, answers, derived) for task in tasks]
+
+
+def _done(task: Posted, answers: Answers, derived: Derived) -> str | None:
+    of = set(task.of)
+    if not all(derived.digest(run) in of for run in _parts(task.compute.args)):
+        return None
+    return encode(task.compute(answers)).decode()
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield the runs and the imported predictions in the arguments of a task."""
+    if isinstance(value, Run | PredictionSet):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _parts(part)

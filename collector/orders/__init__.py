@@ -1,0 +1,1 @@
+"""What the workstation wants devices to measure: orders are put together, kept and followed."""

@@ -1,0 +1,1 @@
+"""Computing on other processes: of this machine, or of a cluster."""
