@@ -59,6 +59,13 @@ _COUNT = click.IntRange(min=1)
         "[default: evenly spaced, including the last]",
     ),
     click.option(
+        "--adapter",
+        metavar="RANK",
+        type=_COUNT,
+        help="Train and write the student as a LoRA adapter of this rank on layers of the teacher's base, a "
+        "few megabytes. [default: train and write all weights]",
+    ),
+    click.option(
         "--name",
         metavar="NAME",
         help="Name that results are grouped by. [default: made from teacher and shape]",

@@ -25,11 +25,11 @@ def _card(record: TrainingRecord) -> str:
     front = [
         "---",
         *licence,
-        f"base_model: {json.dumps(record.teacher.source)}",
+        f"base_model: {json.dumps(record.adapter_base or record.teacher.source)}",
         f"datasets: {json.dumps(list(record.data.files))}",
         f"training_articles: {json.dumps(list(articles))}",
         "pipeline_tag: question-answering",
-        "library_name: transformers",
+        f"library_name: {'peft' if record.adapter_rank else 'transformers'}",
         "---",
     ]
     rows = "\n".join(f"| {name} | {value} |" for name, value in _facts(record))
@@ -72,6 +72,7 @@ def _facts(record: TrainingRecord) -> list[tuple[str, str]]:
         ("the teacher on the same questions", record.teacher_scores),
         ("teacher", f"{record.teacher.source} ({record.teacher.origin}, {record.teacher.revision})"),
         ("started from", record.begun_from),
+        *_adapter(record),
         ("losses", f"{weights}; temperature {record.temperature:g}"),
         (
             "learned from",
@@ -91,6 +92,12 @@ def _facts(record: TrainingRecord) -> list[tuple[str, str]]:
             f"{record.evaluations[-1].seconds / 60:.1f} minutes",
         ),
     ]
+
+
+def _adapter(record: TrainingRecord) -> list[tuple[str, str]]:
+    if record.adapter_rank is None:
+        return []
+    return [("adapter", f"LoRA of rank {record.adapter_rank} on {record.adapter_base}, in float16")]
 
 
 def _evaluation(evaluation: Evaluation) -> str:

@@ -20,6 +20,8 @@ class DistilRequest(msgspec.Struct, frozen=True, kw_only=True):
     layers_from: str | None = None
     begin: str | None = None
     """Source of the first weights of a catalog's shape: `teacher` or `base`; None for the one that fits."""
+    adapter: int | None = None
+    """Rank of the LoRA adapter that is trained and written; None to train and write all weights."""
     name: str | None = None
     title: str | None = None
     epochs: float = 3.0

@@ -16,6 +16,8 @@ from contract.questions import questions_sha256
 from export import toolchain as tools
 from export.distillation import card, teacher
 from export.distillation import load as sources
+from export.distillation.adapter import Adapter, adapted
+from export.distillation.adapter import save as save_adapter
 from export.distillation.evaluation import Accuracy
 from export.distillation.hidden_states import Listener
 from export.distillation.request import DistilRequest
@@ -23,7 +25,7 @@ from export.distillation.student import Student, student
 from export.distillation.teacher import LiveTeacher, Teacher
 from export.distillation.training import objective
 from export.distillation.training.checkpoints import Checkpoints
-from export.distillation.training.device import this_device
+from export.distillation.training.device import precision, this_device
 from export.distillation.training.log import Log
 from export.distillation.training.loop import Trainer, TrainingResult
 from export.distillation.training.objective import Objective
@@ -33,19 +35,21 @@ from export.distillation.training_data import TrainingData, read_training_data
 from export.distillation.windows import has_placed_gold
 from export.errors import BadInput, StorageUnavailable
 from export.models import training_record as record
+from export.models.adapter import ADAPTER_CONFIG
 from export.models.catalog import architecture
 from export.models.sources import CONFIG, Source
 from export.models.training_record import TrainingQuestions, TrainingRecord, TrainingSettings
 from export.quiet_libraries import quiet
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel
 
 Say = Callable[[str], None]
 
 _NEEDED: Final = ("torch", "transformers", "peft", "rich")
 _TOOLS: Final = ("numpy", "tokenizers", "torch", "transformers")
 _WORK: Final = "training"
+_CONFIGS: Final = (CONFIG, ADAPTER_CONFIG)
 _MAX_TOKENS: Final = 512
 _LITTLE: Final = 0.5
 """Share of copied parameters, 0 to 1, below which a warning is printed."""
@@ -83,11 +87,14 @@ def distil(request: DistilRequest, to: Path, say: Say) -> TrainingRecord:
     say(f"loading the teacher ({source.weights.origin}: {source.weights.source})")
     master, tokenizer = sources.load_teacher(source)
     young = student(request, master, tokenizer, _short(source.weights.source))
+    adapter = None
+    if request.adapter is not None:
+        young, adapter = adapted(young, source, request.adapter, request.seed)
     positions = min(architecture(master.config.to_dict()).max_positions, young.architecture.max_positions)
     learning = read_training_data(request, tokenizer, positions)
     if sentence := learning.remark():
         say(sentence)
-    _say_student(young, say)
+    _say_student(young, adapter, say)
     goal = objective.parse(request.losses, young.architecture.layers, request.temperature)
     _check_answers(goal, learning, request)
     work = to / _WORK
@@ -112,8 +119,17 @@ def distil(request: DistilRequest, to: Path, say: Say) -> TrainingRecord:
         )
         outcome = trainer.train()
     theirs = learning.held_out.score(master)
-    made = _record(request, source, master, young, goal, learning, settings, outcome, theirs)
-    _save(made, young.network, tokenizer, work, to)
+    made = _record(request, source, master, young, adapter, goal, learning, settings, outcome, theirs)
+    tokenizer.model_max_length = min(_MAX_TOKENS, made.architecture.max_positions)
+
+    def write_weights(folder: Path) -> None:
+        if adapter is not None:
+            save_adapter(adapter, folder, source.checkpoint and source.checkpoint.commit)
+        else:
+            young.network.cpu().save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+
+    _save(made, write_weights, work, to)
     checkpoints.remove()
     shutil.rmtree(work, ignore_errors=True)
     return made
@@ -124,13 +140,15 @@ def _short(source: str) -> str:
     return source.partition(" on ")[0].rpartition("/")[2].lower()
 
 
-def _say_student(young: Student, say: Say) -> None:
+def _say_student(young: Student, adapter: Adapter | None, say: Say) -> None:
     share = young.copied / young.parameters
     say(
         f"the student has {counted(young.architecture.layers, 'layer')} of "
         f"{counted(young.architecture.hidden_size, 'channel')} and {young.parameters / 1e6:.1f}M parameters; "
         f"it starts from {young.begun_from}"
     )
+    if adapter is not None:
+        say(f"it is trained as an adapter of rank {adapter.rank} on {adapter.base}")
     if young.copied and share < _LITTLE:
         say(
             f"only {share:.0%} of its parameters have a counterpart in the teacher; the others start at "
@@ -198,6 +216,9 @@ def _identity(
         young.begun_from,
         request.losses,
         request.temperature,
+        request.adapter,
+        [name for name, weights in young.network.named_parameters() if weights.requires_grad],
+        precision(this_device()),
         questions_sha256(training_data.questions),
         questions_sha256(training_data.held_out.questions),
     )
@@ -209,6 +230,7 @@ def _record(
     source: Source,
     master: "PreTrainedModel",
     young: Student,
+    adapter: Adapter | None,
     goal: Objective,
     training_data: TrainingData,
     settings: TrainingSettings,
@@ -231,6 +253,8 @@ def _record(
         parameters=young.parameters,
         begun_from=young.begun_from,
         copied_parameters=young.copied,
+        adapter_rank=adapter and adapter.rank,
+        adapter_base=adapter and adapter.base,
         losses=losses,
         temperature=request.temperature,
         layers=young.layers,
@@ -267,23 +291,15 @@ def _distillation_line(teacher: str, goal: Objective, young: Student) -> str:
     return f"distilled from {teacher} by {losses}; started from {young.begun_from}"
 
 
-def _save(
-    made: TrainingRecord,
-    network: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerFast",
-    work: Path,
-    to: Path,
-) -> None:
+def _save(made: TrainingRecord, write_weights: Callable[[Path], None], work: Path, to: Path) -> None:
     """Write the student next to its checkpoints, then move its files up, with the configuration last."""
     draft = work / "student"
-    tokenizer.model_max_length = min(_MAX_TOKENS, made.architecture.max_positions)
     try:
         with quiet():
-            network.cpu().save_pretrained(draft)
-            tokenizer.save_pretrained(draft)
+            write_weights(draft)
         record.write(made, draft)
         card.write(made, draft)
-        for path in sorted(draft.iterdir(), key=lambda path: path.name == CONFIG):
+        for path in sorted(draft.iterdir(), key=lambda path: path.name in _CONFIGS):
             path.rename(to / path.name)
     except OSError as error:
         raise StorageUnavailable(f"cannot write to '{to}': {error.strerror or error}") from error
@@ -295,7 +311,11 @@ def _check_place(to: Path, *, resume: bool) -> TrainingRecord | None:
     Raises:
         BadInput: the folder holds something that this training does not continue.
     """
-    if resume and (finished := record.read(to)) is not None and (to / CONFIG).is_file():
+    if (
+        resume
+        and (finished := record.read(to)) is not None
+        and any((to / name).is_file() for name in _CONFIGS)
+    ):
         return finished
     if resume and not (to / _WORK).is_dir():
         raise BadInput(f"there is no training in '{to}' to resume: leave out --resume")

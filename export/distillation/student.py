@@ -41,15 +41,12 @@ class Student(NamedTuple):
     """The teacher's layer for each layer of the student, counted from 1."""
     begun_from: str
     """Source of the first weights, for people."""
+    parameters: int
+    """Number of parameters of the network with its head."""
     copied: int
     """Number of parameters that were copied from the teacher."""
     name: str
     title: str
-
-    @property
-    def parameters(self) -> int:
-        """Number of parameters of the network with its head."""
-        return sum(parameter.numel() for parameter in self.network.parameters())
 
 
 def student(
@@ -89,6 +86,7 @@ def student(
         shape,
         layers,
         f"{'layer' if len(layers) == 1 else 'layers'} {', '.join(map(str, layers))} of the teacher",
+        _parameters(network),
         copied,
         known.name if known else name,
         known.title if known else name,
@@ -121,7 +119,12 @@ def _from_base(
     layers = shapes.layer_map(
         network.config.num_hidden_layers, teacher.config.num_hidden_layers, request.layers_from
     )
-    return Student(network, architecture(network.config.to_dict()), layers, base, 0, name, title)
+    shape = architecture(network.config.to_dict())
+    return Student(network, shape, layers, base, _parameters(network), 0, name, title)
+
+
+def _parameters(network: "PreTrainedModel") -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def copy(student: "PreTrainedModel", teacher: "PreTrainedModel", layers: tuple[int, ...]) -> int:

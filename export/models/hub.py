@@ -3,6 +3,7 @@
 `HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE` are honoured, because the hub's own library reads them.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ _PICKLED: Final = "pytorch_model*.bin"
 """transformers reads these with torch's safe unpickler only."""
 _CONFIGURATION: Final = ["*.json", "*.txt", "*.model", _CARD, _SAFETENSORS]
 _TIMEOUT_SECONDS: Final = 10.0
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_MAIN: Final = "main"
 
 
 class Card(NamedTuple):
@@ -35,25 +38,25 @@ class Card(NamedTuple):
 
 
 def resolve(repository: str, revision: str | None = None) -> str:
-    """The latest commit of a repository's main branch, or the cached commit if the hub cannot be reached.
+    """The commit of a repository's revision, or the cached commit if the hub cannot be reached.
 
     Args:
         repository: its id.
-        revision: a commit to return instead.
+        revision: a branch, a tag or a commit; a whole commit is returned as it is. None for the main branch.
 
     Raises:
         HubUnavailable: the hub cannot be reached and the cache has no copy, or the hub requires a log-in.
-        BadInput: there is no such repository.
+        BadInput: there is no such repository or revision.
     """
     from huggingface_hub import HfApi
 
-    if revision is not None:
+    if revision is not None and _COMMIT.fullmatch(revision):
         return revision
     try:
         with _translated(repository), quiet():
-            commit = HfApi().model_info(repository, timeout=_TIMEOUT_SECONDS).sha
+            commit = HfApi().model_info(repository, revision=revision, timeout=_TIMEOUT_SECONDS).sha
     except HubUnavailable:
-        commit = _cached_commit(repository)
+        commit = _cached_commit(repository, revision or _MAIN)
         if commit is None:
             raise
     if commit is None:
@@ -61,14 +64,16 @@ def resolve(repository: str, revision: str | None = None) -> str:
     return commit
 
 
-def _cached_commit(repository: str) -> str | None:
-    """The cached commit that main pointed to when last seen, or else the one downloaded last."""
+def _cached_commit(repository: str, revision: str) -> str | None:
+    """The cached commit that a revision pointed to when last seen; for main, or else that downloaded last."""
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.file_download import repo_folder_name
 
-    cached = try_to_load_from_cache(repository, _CONFIG)
+    cached = try_to_load_from_cache(repository, _CONFIG, revision=revision)
     if isinstance(cached, str):
         return Path(cached).parent.name
+    if revision != _MAIN:
+        return None
     # Everything here is downloaded by its commit, so the cache does not record which commit main was at.
     place = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
     found = sorted(place.glob(f"snapshots/*/{_CONFIG}"), key=lambda path: path.lstat().st_mtime)
@@ -192,7 +197,9 @@ def _translated(repository: str, instead: str = "a folder with --weights") -> It
             f"{repository!r} is gated: accept its terms on https://huggingface.co/{repository} "
             "and set HF_TOKEN"
         ) from None
-    except (errors.HFValidationError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
+    except errors.RevisionNotFoundError:
+        raise BadInput(f"{repository!r} on the hub has no such branch, tag or commit") from None
+    except (errors.HFValidationError, errors.RepositoryNotFoundError):
         raise _no_repository(repository) from None
     except (errors.LocalEntryNotFoundError, ConnectionError, TimeoutError, RequestException):
         raise HubUnavailable(

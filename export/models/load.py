@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from contract.bundle import Architecture
 from export.errors import BadInput, first_line
 from export.models import hub
+from export.models.adapter import ADAPTER_CONFIG, used_layers
 from export.models.catalog import Model, architecture
 from export.models.loading_errors import check_tokenizer_is_there, why
-from export.models.sources import ADAPTER_CONFIG, Checkpoint, Source
+from export.models.sources import Checkpoint, Source
 from export.quiet_libraries import quiet
 
 if TYPE_CHECKING:
@@ -72,6 +73,19 @@ def load_network(source: Source) -> "tuple[PreTrainedModel, Path]":
         return _trained(folder, source), folder
 
 
+def load_base(source: Source) -> "PreTrainedModel":
+    """The network that a source was made from: the whole base of an adapter, or the network itself.
+
+    Raises:
+        BadInput: it cannot be loaded.
+        HubUnavailable: see `load`.
+    """
+    assert source.checkpoint is not None, "random weights have no base"
+    with quiet():
+        network, _ = _pretrained(_fetched(source.checkpoint))
+    return network
+
+
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
     """The fast tokenizer of a folder.
 
@@ -131,18 +145,22 @@ def _fetched(checkpoint: Checkpoint) -> Path:
     return hub.download(checkpoint.location, checkpoint.commit)
 
 
-def _trained(folder: Path, source: Source) -> "PreTrainedModel":
+def _pretrained(folder: Path) -> "tuple[PreTrainedModel, set[str]]":
+    """The network of a transformers folder, and the names of the weights that the folder lacks."""
     import torch
     from transformers import AutoModelForQuestionAnswering
 
-    network: PreTrainedModel
     try:
         network, loading = AutoModelForQuestionAnswering.from_pretrained(
             folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
         )
     except Exception as error:  # the libraries share no narrower base
         raise BadInput(f"'{folder}' cannot be loaded: {why(error)}") from error
-    missing: set[str] = set(loading["missing_keys"])
+    return network, set(loading["missing_keys"])
+
+
+def _trained(folder: Path, source: Source) -> "PreTrainedModel":
+    network, missing = _pretrained(folder)
     if source.adapter is not None:
         network, replaced = _merged(network, source.adapter)
         missing = {key for key in missing if not replaced & set(key.split("."))}
@@ -164,12 +182,16 @@ def _trained(folder: Path, source: Source) -> "PreTrainedModel":
 
 def _merged(network: "PreTrainedModel", adapter: Path) -> "tuple[PreTrainedModel, set[str]]":
     """The network with the adapter merged, and the names of the modules that the adapter replaces whole."""
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
 
+    keep_layers(network, used_layers(adapter, network.config.num_hidden_layers))
     try:
+        config = PeftConfig.from_pretrained(str(adapter), local_files_only=True)
+        if getattr(config, "layer_replication", None):
+            config.layer_replication = None  # the layers are cut already; peft would refuse to merge
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
-            adapted = PeftModel.from_pretrained(network, adapter, local_files_only=True)
+            adapted = PeftModel.from_pretrained(network, adapter, config=config, local_files_only=True)
     except Exception as error:  # the libraries share no narrower base
         raise BadInput(f"the adapter '{adapter}' does not fit its base: {why(error)}") from error
     # peft only warns about this, and would leave the initial weights in these layers.
@@ -177,6 +199,26 @@ def _merged(network: "PreTrainedModel", adapter: Path) -> "tuple[PreTrainedModel
         raise BadInput(f"the adapter '{adapter}' lacks weights that its {ADAPTER_CONFIG} declares")
     replaced = getattr(adapted.peft_config[adapted.active_adapter], "modules_to_save", None) or ()
     return adapted.merge_and_unload(), set(replaced)
+
+
+def keep_layers(network: "PreTrainedModel", kept: tuple[int, ...]) -> None:
+    """Remove all other layers from an encoder, in place.
+
+    Args:
+        network: a network of a family that distilbench builds.
+        kept: the layers to keep, counted from 0, in order.
+    """
+    from torch import nn
+
+    if len(kept) == network.config.num_hidden_layers:
+        return
+    encoder = next(
+        module for module in network.modules() if isinstance(getattr(module, "layer", None), nn.ModuleList)
+    )
+    layers = encoder.layer
+    assert isinstance(layers, nn.ModuleList)
+    encoder.layer = nn.ModuleList([layers[place] for place in kept])
+    network.config.num_hidden_layers = len(kept)
 
 
 def _check_shape(model: Model, found: Architecture, source: Source) -> None:

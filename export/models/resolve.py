@@ -10,6 +10,7 @@ from export.errors import BadInput
 from export.models import catalog, hub
 from export.models import sources as weights
 from export.models import training_record as record
+from export.models.adapter import ADAPTER_CONFIG, cut_config
 from export.models.catalog import Model
 
 FAMILIES: Final = ("bert", "distilbert", "electra", "mobilebert", "roberta")
@@ -66,6 +67,8 @@ def _in_folder(folder: Path, base: Path | None) -> Named:
     if any(model.name == name for model in catalog.MODELS):
         name = f"local-{name}"  # results are grouped by name, and this may be another model
     config = weights.config(checkpoint)
+    if (folder / ADAPTER_CONFIG).is_file():
+        config = cut_config(folder, config)
     _check_family(config, str(folder))
     return Named(_as_recorded(_described(name, title, config), str(folder)), str(folder))
 

@@ -8,16 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from contract.bundle import Weights
-from contract.codec import decode_json, printable
+from contract.codec import printable
 from export.errors import BadInput
-from export.models import hub
+from export.models import adapter, hub
+from export.models.adapter import ADAPTER_CONFIG
 from export.models.catalog import Model
+from export.models.json_file import FIELDS, read_json
 from export.models.loading_errors import check_file, check_files
 
-ADAPTER_CONFIG: Final = "adapter_config.json"
 CONFIG: Final = "config.json"
 
 _MINILM_L6: Final = "sentence-transformers/all-MiniLM-L6-v2"
@@ -159,11 +158,11 @@ def checkpoint(folder: Path, base: Path | None = None) -> Checkpoint:
         if not (folder / CONFIG).is_file():
             raise BadInput(f"'{folder}' is not a model: it has neither {CONFIG} nor {ADAPTER_CONFIG}")
         return Checkpoint(str(folder))
-    named = _base_name(folder)
+    named = adapter.base_name(folder)
     packaged = _packaged_minilm_l6() if named == _MINILM_L6 else None
     local = base or packaged or (Path(named) if Path(named).is_dir() else None)
     if local is None:
-        return Checkpoint(named, hub.resolve(named))
+        return Checkpoint(named, hub.resolve(named, adapter.base_revision(folder)))
     if not (local / CONFIG).is_file():
         raise BadInput(f"'{local}' is not a base model: it has no {CONFIG}")
     check_files(local)
@@ -178,22 +177,15 @@ def config(checkpoint: Checkpoint) -> dict[str, Any]:
         HubUnavailable: see `hub.resolve`.
     """
     if checkpoint.commit is None:
-        return _read_json(Path(checkpoint.location) / CONFIG)
+        return read_json(Path(checkpoint.location) / CONFIG, FIELDS)
     path = hub.file(checkpoint.location, checkpoint.commit, CONFIG)
     if path is None:
         raise BadInput(f"{checkpoint.location!r} on the hub is not a transformers model: it has no {CONFIG}")
-    return _read_json(path)
-
-
-def _base_name(folder: Path) -> str:
-    named = _read_json(folder / ADAPTER_CONFIG).get("base_model_name_or_path")
-    if not isinstance(named, str) or not named:
-        raise BadInput(f"'{folder / ADAPTER_CONFIG}' names no base model")
-    return named
+    return read_json(path, FIELDS)
 
 
 def _adapter(folder: Path, base: Path | None, found: Checkpoint) -> Source:
-    named = _base_name(folder)
+    named = adapter.base_name(folder)
     if found.commit is None:
         revision = _folder_revision(folder, Path(found.location))
     else:
@@ -236,10 +228,3 @@ def name_of(path: Path) -> str:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-
-
-_JSON: Final = msgspec.json.Decoder(dict[str, Any])
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    return decode_json(path.read_bytes(), _JSON, f"'{path}'")

@@ -7,8 +7,7 @@ import msgspec
 
 from commandline.counted import counted
 from contract.bundle import Architecture, Weights
-from contract.codec import decode_json
-from export.errors import BadInput
+from export.models.json_file import read_json
 
 
 class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +77,10 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int
     begun_from: str
     copied_parameters: int
+    adapter_rank: int | None = None
+    """Rank of the LoRA adapter that was trained; None if all weights were."""
+    adapter_base: str | None = None
+    """Name of the adapter's base model."""
     losses: dict[str, float]
     temperature: float
     layers: tuple[int, ...]
@@ -117,10 +120,7 @@ def read(folder: Path) -> TrainingRecord | None:
     path = folder / FILE
     if not path.is_file():
         return None
-    try:
-        return decode_json(path.read_bytes(), _DECODER, f"'{path}'")
-    except OSError as error:
-        raise BadInput(f"cannot read '{path}': {error.strerror or error}") from None
+    return read_json(path, _DECODER)
 
 
 def write(record: TrainingRecord, folder: Path) -> None:

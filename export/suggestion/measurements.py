@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from commandline.estimation.arithmetic import Length
 from commandline.sqlite.reading import connect_to_read
 from contract.bundle import Manifest, decode_manifest
 from contract.errors import ContractError
@@ -47,14 +48,6 @@ answer is not scored, there is none."""
 _TITLES: Final = """
 SELECT DISTINCT title FROM passages JOIN question_sets USING (question_set) WHERE sha256 = ?
 """
-
-
-class Length(NamedTuple):
-    """The length of a question for a model."""
-
-    windows: int
-    tokens: int
-    """Number of tokens of all windows together."""
 
 
 class Measurement(NamedTuple):

@@ -9,12 +9,12 @@ from typing import Final
 import msgspec
 
 from commandline.counted import counted
+from commandline.estimation import arithmetic, latency
+from commandline.estimation.latency import Line, Point
 from commandline.requirement import Condition
 from contract.codec import printable
 from export.errors import BadInput
-from export.suggestion import flops as arithmetic
-from export.suggestion import latency, measurements
-from export.suggestion.latency import Line, Point
+from export.suggestion import measurements
 from export.suggestion.measurements import Measurement, Measurements
 from export.suggestion.requirement import FIELDS, parse
 from export.suggestion.suggested_student import SuggestedStudent, ranked

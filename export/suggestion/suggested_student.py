@@ -5,12 +5,12 @@ from typing import Final, Literal
 
 import msgspec
 
+from commandline.estimation import arithmetic
+from commandline.estimation.latency import Line
 from commandline.requirement import Condition
 from contract.bundle import Architecture, Precision
 from export.models import catalog
 from export.models.catalog import architecture
-from export.suggestion import flops as arithmetic
-from export.suggestion.latency import Line
 from export.suggestion.measurements import Measurement
 from export.suggestion.requirement import FIELDS
 

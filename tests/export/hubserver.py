@@ -17,6 +17,8 @@ class HubServer:
         self.repositories: dict[str, Path] = {}
         self.gated: set[str] = set()
         """Repositories that refuse all downloads of files."""
+        self.revisions = {"": COMMIT, "main": COMMIT, COMMIT: COMMIT}
+        """What branches, tags and commits of every repository point to."""
         self.asked: list[str] = []
         self.tokens: set[str | None] = set()
         hub = self
@@ -57,11 +59,18 @@ class HubServer:
             _send(request, 401, b"", {"X-Error-Code": "RepoNotFound"})
         elif "/tree/" in path:  # a subfolder, which these repositories do not have
             _send(request, 404, b"", {"X-Error-Code": "EntryNotFound"})
+        elif (revision := path.partition("/revision/")[2]) not in self.revisions:
+            _send(request, 404, b"", {"X-Error-Code": "RevisionNotFound"})
         elif "/resolve/" not in path:
             files = [
                 {"rfilename": entry.name, "size": entry.stat().st_size} for entry in sorted(folder.iterdir())
             ]
-            info = {"id": repository, "modelId": repository, "sha": COMMIT, "siblings": files}
+            info = {
+                "id": repository,
+                "modelId": repository,
+                "sha": self.revisions[revision],
+                "siblings": files,
+            }
             _send(request, 200, json.dumps(info).encode(), {"Content-Type": "application/json"})
         elif repository in self.gated:
             _send(request, 403, b"", {"X-Error-Code": "GatedRepo"})

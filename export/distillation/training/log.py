@@ -44,5 +44,5 @@ def _step(line: str) -> int:
     try:
         entry = json.loads(line)
         return int(entry.get("step", entry.get("evaluation", {}).get("step", 0)))
-    except ValueError:  # the process was killed in the middle of a line
+    except (ValueError, RecursionError):  # the process was killed in the middle of a line
         return 1 << 62

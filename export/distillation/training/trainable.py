@@ -39,7 +39,9 @@ class Trainable(NamedTuple):
         """AdamW without weight decay of biases and normalisations, as BERT was trained."""
         from torch.optim import AdamW
 
-        named = [pair for module in self.modules() for pair in module.named_parameters()]
+        named = [
+            pair for module in self.modules() for pair in module.named_parameters() if pair[1].requires_grad
+        ]
         groups: list[dict[str, Any]] = [
             {"params": [p for name, p in named if _decays(name)], "weight_decay": weight_decay},
             {"params": [p for name, p in named if not _decays(name)], "weight_decay": 0.0},

@@ -5,7 +5,6 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,15 +38,6 @@ SAMPLE = Path(__file__).parent.parent.parent.parent / "demo" / "sample-questions
 
 def silent(line: str) -> None:
     pass
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """With tiny tensors, threads only wait for each other, most of all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +170,10 @@ def test_a_training_that_was_killed_resumes_as_if_it_was_not(
         distil.distil(request(teacher, questions), place, silent)
     with pytest.raises(BadInput, match="was made with other settings"):
         distil.distil(request(teacher, questions, resume=True, seed=1), place, silent)
+    with monkeypatch.context() as patched:
+        patched.setattr(distil, "precision", lambda device: "fp16")
+        with pytest.raises(BadInput, match="was made with other settings"):
+            distil.distil(request(teacher, questions, resume=True), place, silent)
     resumed = distil.distil(request(teacher, questions, resume=True), place, silent)
     undisturbed = record.read(whole)
     assert undisturbed is not None
@@ -444,7 +438,22 @@ def test_a_gpu_is_used_if_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
     assert device.this_device() == torch.device("cuda")
     assert device.precision(torch.device("cuda")) == "fp16"
-    assert device.precision(torch.device("cpu")) == "fp32"
+
+
+def test_a_processor_trains_in_the_precision_that_it_multiplies_fastest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cpu = torch.device("cpu")
+    for capabilities, expected in (
+        ({"avx2": True, "avx512_bf16": False}, "fp32"),
+        ({"avx512_bf16": True}, "bf16"),
+        ({"amx_bf16": True, "avx512_bf16": False}, "bf16"),
+        ({}, "fp32"),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=capabilities: found)
+        assert device.precision(cpu) == expected
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert device.precision(cpu) == "fp32", "an older torch does not say it"
 
 
 def test_a_bar_shows_loss_and_score_on_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,6 +94,30 @@ def test_a_pinned_commit_is_used_whatever_the_latest_is(
     assert hub.download("example/tiny-squad", other).name == other
 
 
+def test_a_branch_is_recorded_as_the_commit_that_it_points_to(
+    checkpoint: Path, hub_server: HubServer, hub_settings: HubSettings
+) -> None:
+    hub_server.repositories["example/tiny-squad"] = checkpoint
+    hub_server.revisions["v2"] = later = "e" * 40
+    hub_settings.online(hub_server.url)
+    found = weights.from_hub(msgspec.structs.replace(TINY, revision="main"))
+    assert found.weights.revision == COMMIT
+    assert hub.resolve("example/tiny-squad", "v2") == later
+    with pytest.raises(BadInput, match="'example/tiny-squad' on the hub has no such branch, tag or commit"):
+        hub.resolve("example/tiny-squad", "v3")
+    with pytest.raises(BadInput, match="the hub has no repository 'example/missing'"):
+        hub.resolve("example/missing", "main")
+
+
+def test_offline_a_branch_is_the_commit_that_it_pointed_to(
+    checkpoint: Path, hub_settings: HubSettings
+) -> None:
+    hubcache.add_model(hub_settings.home, "example/tiny-squad", checkpoint)
+    assert hub.resolve("example/tiny-squad", "main") == hubcache.COMMIT
+    with pytest.raises(HubUnavailable, match="cannot be reached for 'example/tiny-squad'"):
+        hub.resolve("example/tiny-squad", "v2")
+
+
 def test_an_id_that_the_catalog_has_is_that_model(hub_settings: HubSettings) -> None:
     assert names.find("distilbert/distilbert-base-uncased-distilled-squad").model.name == "distilbert"
 

@@ -1,7 +1,6 @@
 """Tests the suggestion of students: the prediction, its uncertainty, and the remarks on too little data."""
 
 import json
-import math
 import shlex
 import subprocess
 import sys
@@ -9,22 +8,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from collector.scoring.question_sets import add_questions
-from collector.store.database import Store
+from collector.store.opening import open_store
 from collector.summaries.refresh import score_answers
+from commandline.estimation.arithmetic import Length, parameters
 from contract.bundle import Architecture, Manifest, Weights
 from contract.records import Answer, Record, RunFinished, RunStarted
 from export.cli import cli
 from export.errors import BadInput
 from export.models.catalog import find
 from export.suggestion import requirement
-from export.suggestion.flops import gigaflops, parameters
-from export.suggestion.latency import Point, fit
-from export.suggestion.measurements import Length, read
+from export.suggestion.measurements import read
 from export.suggestion.suggest import suggest
 from tests.collector import factory
 from tests.collector.delivering import take
@@ -59,61 +56,6 @@ def test_the_parameters_are_those_that_transformers_counts() -> None:
         assert parameters(found) == model.parameters
 
 
-def test_arithmetic_is_that_of_the_layers() -> None:
-    one = gigaflops(shape(1), [Length(1, 100)])
-    assert one == pytest.approx(2 * (100 * 12 * 384**2 + 2 * 100**2 * 384) / 1e9)
-    assert gigaflops(shape(6), [Length(1, 100)]) == pytest.approx(6 * one)
-    assert gigaflops(shape(1), [Length(2, 200)]) == pytest.approx(2 * one)
-
-
-@pytest.mark.parametrize("shapes", [3, 4, 6])
-@pytest.mark.parametrize("precisions", [("fp32",), ("fp32", "int8")])
-def test_a_prediction_interval_holds_what_it_promises(shapes: int, precisions: tuple[str, ...]) -> None:
-    drawn = np.random.default_rng(1)
-    inside = 0
-    for _ in range(400):
-        logs = drawn.uniform(0, 4, shapes + 1)
-        logs[0] = 2.0
-        own = drawn.normal(0, 0.15, shapes + 1)  # a shape is as slow for its arithmetic in every precision
-        times = {
-            (n, precision): math.exp(0.9 * logs[n] + own[n] - (precision == "int8") + drawn.normal(0, 0.02))
-            for n in range(shapes + 1)
-            for precision in precisions
-        }
-        points = [Point(math.exp(logs[n]), precision, ms, n) for (n, precision), ms in times.items() if n > 0]
-        found = fit(points).predict(math.exp(logs[0]), "fp32")
-        assert found.low is not None and found.high is not None
-        inside += found.low <= times[0, "fp32"] <= found.high
-    assert 0.925 < inside / 400 < 0.99
-
-
-def test_with_one_precision_the_interval_is_that_of_the_textbook() -> None:
-    # Draper and Smith, Applied Regression Analysis, 1.4: s * t * sqrt(1 + 1/n + (x - mean)^2 / Sxx)
-    logs, times = np.array([0.0, 1.0, 2.0, 4.0]), np.array([0.1, 0.8, 2.3, 3.9])
-    slope, intercept = np.polyfit(logs, times, 1)
-    spread = math.sqrt(float(((times - intercept - slope * logs) ** 2).sum()) / 2)
-    away = (3.0 - logs.mean()) ** 2 / ((logs - logs.mean()) ** 2).sum()
-    reach = 4.3027 * spread * math.sqrt(1 + 1 / 4 + away)
-    points = [Point(math.exp(x), "fp32", math.exp(y), x) for x, y in zip(logs, times, strict=True)]
-    found = fit(points).predict(math.exp(3), "fp32")
-    assert found.high is not None
-    assert math.log(found.high / found.milliseconds) == pytest.approx(reach, rel=1e-4)
-
-
-def test_precisions_of_a_shape_that_deviate_alike_make_an_interval_no_narrower() -> None:
-    one = [Point(x, "fp32", ms, x) for x, ms in ((1.0, 1.1), (3.0, 2.8), (9.0, 9.5))]
-    two = [*one, *(Point(p.gigaflops, "int8", p.milliseconds / 2, p.shape) for p in one)]
-    alone, together = (fit(points).predict(4, "fp32") for points in (one, two))
-    assert together == pytest.approx(alone)
-
-
-def test_a_line_through_two_points_has_no_interval() -> None:
-    line = fit([Point(1, "fp32", 10, 1), Point(4, "fp32", 40, 4)])
-    found = line.predict(2, "fp32")
-    assert found.milliseconds == pytest.approx(20) and found.low is found.high is None
-    assert not found.extrapolated and line.predict(8, "fp32").extrapolated
-
-
 @pytest.mark.parametrize("text", ["f1>=80", "p90_ms>=60"])
 def test_a_requirement_without_an_upper_limit_on_time_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match=f"requirement '{text}' has no upper limit on time"):
@@ -129,7 +71,7 @@ RUNS = (
 def database(path: Path, runs: Iterable[tuple[int, str, float]] = RUNS, text: str = "Dresden") -> Path:
     """Models with 384 channels on a Raspberry Pi 5: about 10 ms per layer in fp32, and half that in int8."""
     (path / "rivers.json").write_bytes(factory.QUESTIONS)
-    with Store.open(path / "results.db", create=True) as store:
+    with open_store(path / "results.db", create=True) as store:
         add_questions(store, path / "rivers.json")
         for layers, precision, ms in runs:
             answers = [(f"q{n}", text, ms) for n in range(1, 5)]
@@ -149,7 +91,7 @@ def bundle(layers: int, precision: str, articles: tuple[str, ...] = ()) -> Manif
 
 
 def add(path: Path, records: Sequence[Record]) -> None:
-    with Store.open(path) as store:
+    with open_store(path) as store:
         take(store, factory.batch(records))
         score_answers(store)
 
@@ -164,7 +106,7 @@ def test_an_accuracy_is_the_mean_over_questions_as_in_the_report(tmp_path: Path)
 
 def test_an_accuracy_of_which_a_part_is_not_scored_is_unknown(tmp_path: Path) -> None:
     path = database(tmp_path, ((6, "fp32", 10.0),))
-    with Store.open(path) as store, store.writing() as conn:
+    with open_store(path) as store, store.writing() as conn:
         conn.execute("DELETE FROM scores WHERE seq = 2")
     (found,) = read(path, "raspberry-pi-5").here
     assert (found.f1, found.exact_match, found.scored) == (None, None, 0)
@@ -367,7 +309,7 @@ def test_a_run_with_an_invalid_manifest_is_left_out(tmp_path: Path) -> None:
     path = database(tmp_path)
     before = suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
     add(path, factory.run_records([("q1", "Dresden", 9.0)], bundle(24, "fp32")))
-    with Store.open(path) as store, store.writing() as conn:
+    with open_store(path) as store, store.writing() as conn:
         conn.execute("UPDATE runs SET bundle = json_remove(bundle, '$.files') WHERE model = 'model-24'")
     found = suggest(path, "raspberry-pi-5", "p90_ms<=35", None)
     assert found.candidates == before.candidates
@@ -426,9 +368,3 @@ def test_a_lower_limit_is_met_by_the_lower_end_of_the_interval(tmp_path: Path) -
         seen.add(c.verdict)
         assert c.verdict == ("should meet" if low >= 33 else "may meet" if predicted >= 33 else "too fast")
     assert seen == {"should meet", "may meet", "too fast"}
-
-
-def test_a_prediction_beyond_all_numbers_is_no_error() -> None:
-    points = [Point(x, "fp32", ms, x) for x, ms in ((1.0, 1e-6), (1.001, 9e12), (1.002, 1e-6))]
-    found = fit(points).predict(1e9, "fp32")
-    assert found.high is not None and math.isfinite(found.high)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from collector.comparison.compare import compare
-from collector.store.database import Store
+from collector.store.opening import open_store, open_store_to_read
 from contract.records import Record
 from export.suggestion.measurements import Measurement, read
 from export.suggestion.suggest import suggest
@@ -20,7 +20,7 @@ HARD = dict.fromkeys((*REST[:9], ASKED[0]), "here")
 
 def database(folder: Path, *runs: tuple[Record, ...]) -> Path:
     path = folder / "results.db"
-    with Store.open(path, create=True) as store:
+    with open_store(path, create=True) as store:
         with_file(store, folder)
         ingest(store, *runs)
     return path
@@ -35,7 +35,7 @@ def test_the_number_is_the_reports(tmp_path: Path) -> None:
     lost = {ASKED[3]: "here", ASKED[0]: "here"}
     path = database(tmp_path, run(wrong=HARD), run(ASKED, on=PI, wrong=lost))
     found = on_pi(path)
-    with Store.open_to_read(path) as store:
+    with open_store_to_read(path) as store:
         (row,) = (row for row in compare(store).rows if row.hardware_class == "raspberry-pi-5")
     assert row.taken_over is not None and found.taken_over is not None
     assert (found.exact_match, found.f1) == pytest.approx((row.exact_match, row.f1))
@@ -67,7 +67,7 @@ def test_nothing_is_taken_over_if_the_report_takes_nothing_over(
 ) -> None:
     path = database(tmp_path, *runs)
     assert on_pi(path).taken_over is None
-    with Store.open_to_read(path) as store:
+    with open_store_to_read(path) as store:
         assert all(row.taken_over is None for row in compare(store).rows)
 
 
