@@ -11,25 +11,32 @@ from demo.programs import DemoError, run, serving
 FOLDER = Path(__file__).parent
 QUESTIONS = FOLDER / "sample-questions.json"
 READER = FOLDER / "reader"
+STUDENTS = FOLDER / "students"
 
 
 class Entry(NamedTuple):
     """One model of the demo."""
 
-    name: str
     title: str
-    weights: str
+    build: tuple[str, ...]
+    """What `export-models build` builds."""
+    most: int | None = None
+    """The largest number of questions that it is asked; None for all."""
 
 
 ENTRIES = (
-    Entry("bert-large", "BERT-Large", "random"),
-    Entry("distilbert", "DistilBERT", "random"),
-    Entry("minilm-l6", "MiniLM-L6", str(READER)),
+    Entry("BERT-Large", ("bert-large", "--weights", "random"), 30),
+    Entry("DistilBERT", ("distilbert", "--weights", "random"), 60),
+    Entry("MiniLM-L6", ("minilm-l6", "--weights", str(READER))),
+    Entry("MiniLM-L3", (str(STUDENTS / "minilm-l3"),)),
+    Entry("MiniLM-L2", (str(STUDENTS / "minilm-l2"),)),
 )
+"""Random weights take as long as trained ones. Of these models only the time is measured, so they are asked
+few questions. All questions are for the real readers: a teacher and its two students."""
 PRECISIONS = ("fp32", "int8")
 ROUNDS = 3
-LIMIT = 80
-"""Questions that each model is asked: BERT-Large takes about a second for one."""
+WARMUP = 4
+"""Questions before the first round; BERT-Large takes about a second for one."""
 
 
 class Bar:
@@ -61,12 +68,14 @@ class Bar:
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
-    default=LIMIT,
-    show_default=True,
-    help="Number of questions that each model is asked.",
+    help="Ask each model at most this many questions. [default: all; fewer for models with random weights]",
 )
-def main(folder: Path, limit: int) -> None:
-    """Build three models, measure them on this machine and report the comparison."""
+def main(folder: Path, limit: int | None) -> None:
+    """Build five models, measure them on this machine and report the comparison.
+
+    BERT-Large and DistilBERT have random weights, which give their true time. A MiniLM reader and its two
+    students have real weights.
+    """
     try:
         report = _tour(folder, limit)
     except DemoError as error:
@@ -75,7 +84,7 @@ def main(folder: Path, limit: int) -> None:
     click.echo(_closing(folder), err=True)
 
 
-def _tour(folder: Path, limit: int) -> str:
+def _tour(folder: Path, limit: int | None) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     database = folder / "results.db"
     bundles = folder / "bundles"
@@ -100,23 +109,26 @@ def _tour(folder: Path, limit: int) -> str:
 
 
 def _build(entry: Entry, bundles: Path) -> list[str]:
-    printed = run(
-        "export",
-        "build",
-        entry.name,
-        *("--weights", entry.weights, "--precision", ",".join(PRECISIONS), "--to", bundles),
-    )
+    printed = run("export", "build", *entry.build, "--precision", ",".join(PRECISIONS), "--to", bundles)
     return printed.split("\n")[:-1]
 
 
-def _measure(bundles: list[str], broker: str, state: Path, limit: int) -> None:
+def _measure(bundles: list[str], broker: str, state: Path, limit: int | None) -> None:
     run(
         "agent",
         "run",
         *bundles,
-        *("--questions", QUESTIONS, "--limit", str(limit), "--rounds", str(ROUNDS)),
+        *("--questions", QUESTIONS, "--limit", _limits(limit)),
+        *("--rounds", str(ROUNDS), "--warmup", str(WARMUP)),
         *("--broker", broker, "--state-dir", state),
     )
+
+
+def _limits(limit: int | None) -> str:
+    """The value of `agent run --limit`: fewer questions for the models with random weights."""
+    few = [(entry.build[0], entry.most) for entry in ENTRIES if entry.most is not None]
+    own = [f"{name}={most if limit is None else min(most, limit)}" for name, most in few]
+    return ",".join([*([] if limit is None else [str(limit)]), *own])
 
 
 def _encoder() -> Path:
@@ -137,6 +149,7 @@ What to try next:
                              --question "Who wrote it?" --context "Ada wrote it in 1843."
   real weights           {commands / "export-models"} build bert-large distilbert minilm-l12 \\
                              --weights hub --precision fp32,int8 --to bundles
+  a student of your own  see docs/distillation.md; {STUDENTS} has the cards of these two
   a Raspberry Pi         see "On a Raspberry Pi" in README.md
 """
 
