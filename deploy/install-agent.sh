@@ -179,11 +179,17 @@ build_release() {
     rm -rf "${PROGRAM:?}/$release"
     mkdir -p "$PROGRAM/releases"
     chmod 0755 "$PROGRAM" "$PROGRAM/releases"
-    fill_release || { drop_release; fail "the program could not be installed; the reason is above"; }
+    reason=$(fill_release 2>&1) || { drop_release; fail "the program could not be installed: $(last_error)"; }
     # Importing the modules compiles those that the agent uses. Compiling all would take a quarter more space.
     "$PROGRAM/$release/bin/python" -c 'import agent.cli, agent.worker.main, agent.delivery.publisher, agent.running.campaign, agent.bundles.fetch, agent.serving.serve' ||
         { drop_release; fail "the program does not start; the reason is above"; }
     touch "$PROGRAM/$release/complete"
+}
+
+# The last line of $reason that names an error, as pip and venv do, or else its last one.
+last_error() {
+    echo "$reason" | awk 'NF {last = $0} /^E(RROR|rror): / {error = $0} END {print error ? error : last}' |
+        sed 's/^E[Rr][Rr][Oo][Rr]: //'
 }
 
 fill_release() {
@@ -271,8 +277,8 @@ put_setting() {
 
 # Compares without the state folder, which write_settings adds.
 same_settings() { [ "$(grep -v '^state-dir' "$1")" = "$(grep -v '^state-dir' "$2")" ]; }
-mode_of() { case $1 in password | client.key) echo 0600 ;; *) echo 0644 ;; esac; }
-owner_of() { case $1 in password | client.key) echo "$OWNER" ;; *) echo root ;; esac; }
+mode_of() { case $1 in password | client.key | order-secret) echo 0600 ;; *) echo 0644 ;; esac; }
+owner_of() { case $1 in password | client.key | order-secret) echo "$OWNER" ;; *) echo root ;; esac; }
 
 install_units() {
     if as_root; then

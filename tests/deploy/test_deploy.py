@@ -47,7 +47,9 @@ def test_the_services_are_hardened(unit: Path) -> None:
     assert float(line.partition(":")[2].split()[0]) <= MAX_EXPOSURE
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+@pytest.mark.parametrize(
+    "script", [*SCRIPTS, *sorted((DEPLOY / "fleet").glob("*.sh"))], ids=lambda script: script.name
+)
 def test_the_scripts_are_clean(script: Path) -> None:
     assert os.access(script, os.X_OK)
     assert run("sh", "-n", script).returncode == 0

@@ -8,22 +8,35 @@ import re
 import shutil
 import subprocess
 import threading
+import zipfile
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from cryptography import x509
 
 from tests import installed
 from tests.collector.hub.running_hub import Invited, RunningHub
 from tests.collector.hub.wheels.fake_wheels import wheel_folder
+from tests.faults.disks import small_disk
+from tests.faults.proxy import Cutting
 from tests.installed import program
 
 pytestmark = pytest.mark.broker
 
 SECONDS = 60.0
+LARGE_BYTES = 200_000
 SENTENCE = re.compile(r"distilbench: [^\n]+\n")
+
+
+FILLING_VENV = """
+case "$*" in *"-m venv"*) ;; *) exec "$real" "$@" ;; esac
+for folder; do :; done
+mkdir "$folder" && echo "it is begun" && exec head -c 9000000 /dev/zero >"$folder/large"
+"""
+"""What makes an environment, but large."""
 
 
 class Ended(NamedTuple):
@@ -72,11 +85,15 @@ class Machine:
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
-    """A hub with wheels that have nothing in them: these tests end before that matters."""
+    """A hub with wheels that do not work: these tests end before that matters."""
     installed.module("cryptography")
     program("curl")
     folder = tmp_path_factory.mktemp("hub")
-    with RunningHub(folder / "hub", "--wheels", wheel_folder(folder / "wheelhouse")) as running:
+    wheels = wheel_folder(folder / "wheelhouse")
+    for needed in wheels.glob("needed-*.whl"):
+        with zipfile.ZipFile(needed, "a") as archive:
+            archive.writestr("needed/data", os.urandom(LARGE_BYTES))
+    with RunningHub(folder / "hub", "--wheels", wheels) as running:
         yield running
 
 
@@ -116,6 +133,13 @@ FEIGNED: dict[str, tuple[str, str, str]] = {
         "the clock shows 1970-01-01, so certificates would fail: set it (timedatectl set-ntp true) and try "
         "again",
     ),
+    "a clock after the certificates": (
+        "date",
+        'case "$*" in +%Y) echo 2099 ;; +%Y%m%d) echo 20990101 ;; +%F) echo 2099-01-01 ;; '
+        '*) exec "$real" "$@" ;; esac',
+        "the clock shows 2099-01-01, but the hub's certificate ends on {until}: set it (timedatectl set-ntp "
+        "true) and try again",
+    ),
     "a full disk": (
         "df",
         'echo "Filesystem 1048576-blocks Used Available Capacity Mounted on"; echo "/dev/x 100 90 10 90% /"',
@@ -136,7 +160,55 @@ def test_a_machine_that_cannot_join_is_told_why(hub: RunningHub, machine: Machin
     machine.feign(name, script)
     ended = machine.pipe(script_of(hub, hub.invite()), "--user")
     said = [line for line in ended.stderr.splitlines(keepends=True) if not line.startswith("program ")]
-    assert (ended.code, "".join(said)) == (1, f"distilbench: {sentence.format(home=machine.home)}\n")
+    certificate = x509.load_pem_x509_certificate((hub.folder / "server.crt").read_bytes())
+    known = {"home": machine.home, "until": certificate.not_valid_after_utc.date()}
+    assert (ended.code, "".join(said)) == (1, f"distilbench: {sentence.format(**known)}\n")
+    assert machine.is_untouched
+
+
+@pytest.mark.parametrize("tool", ["curl", "wget"])
+def test_a_disk_that_fills_while_it_joins_is_one_sentence(
+    hub: RunningHub, tmp_path: Path, tool: str, machine: Machine
+) -> None:
+    program(tool)
+    shutil.rmtree(machine.home)
+    machine.feign("sleep", "exit 0")
+    machine.feign("df", 'echo "Filesystem Used"; echo "/dev/x 1000 1 999 1% /"')
+    machine.feign("python3", FILLING_VENV)
+    script = script_of(hub, hub.invite()).replace("command -v curl", "true" if tool == "curl" else "false")
+    for size, sentence in (
+        ("12k", r"distilbench: the disk of \S+/distilbench is full; nothing is installed: [^\n]+\n"),
+        ("2m", r"distilbench: the program could not be installed: [^\n]*No space left on device\n"),
+    ):
+        with small_disk(machine.home, size):
+            ended = machine.pipe(script, "--user")
+            said = re.sub(r"^program .*\n", "", ended.stderr, flags=re.MULTILINE)
+            assert ended.code == 1
+            assert re.fullmatch(sentence, said), ended.stderr
+            assert machine.is_untouched
+        machine.home.rmdir()
+
+
+@pytest.mark.parametrize("tool", ["curl", "wget"])
+def test_a_download_that_is_cut_continues_where_it_was(
+    hub: RunningHub, tmp_path: Path, machine: Machine, tool: str
+) -> None:
+    program(tool)
+    machine.feign("sleep", "exit 0")
+    machine.feign("sha256sum", f'"$real" "$@" && echo >>{tmp_path}/good')
+    machine.feign(
+        "python3", 'case "$*" in *"-m venv"*) echo no venv >&2; exit 1 ;; *) exec "$real" "$@" ;; esac'
+    )
+    proxy = Cutting(hub.port, LARGE_BYTES // 2)
+    try:
+        script = script_of(hub, hub.invite()).replace(f"127.0.0.1:{hub.port}", f"127.0.0.1:{proxy.port}")
+        if tool == "wget":
+            script = script.replace("command -v curl", "false")
+        ended = machine.pipe(script, "--user")
+    finally:
+        proxy.close()
+    assert (tmp_path / "good").read_text().count("\n") >= 2, ended.stderr
+    assert ended.stderr.endswith("distilbench: the program could not be installed: no venv\n")
     assert machine.is_untouched
 
 
@@ -195,7 +267,11 @@ def test_a_script_that_is_cut_anywhere_does_nothing(hub: RunningHub, machine: Ma
 def test_a_pass_that_is_not_good_is_one_sentence(hub: RunningHub, machine: Machine) -> None:
     spent = hub.invite()
     hub.password(hub.join(spent.secret, "first-board"))
-    for secret, why in ((spent.secret, "was used already"), ("x" * 22, "is not known here")):
+    for secret, why in (
+        (spent.secret, "was used already"),
+        (hub.new_pass(seconds=0.0), "has expired"),
+        ("x" * 22, "is not known here"),
+    ):
         ended = machine.pipe(hub.get(f"/join/{secret}").text, "--user")
         assert ended == Ended(1, f"distilbench: this pass {why}: ask for a new line (collector invite)\n")
     assert machine.is_untouched

@@ -86,7 +86,8 @@ def test_a_machine_joins_upgrades_goes_back_and_leaves(hub: RunningHub, home: Pa
     text = (settings / "agent.toml").read_text()
     assert 'device-id = "new-pi"' in text and 'hardware-class = "pi-5-fan"' in text and "old" not in text
     assert 'broker = "mqtt://old"' in (settings / "agent.toml.before-joining").read_text()
-    assert (settings / "password").stat().st_mode & 0o077 == 0
+    for secret in ("password", "order-secret"):
+        assert (settings / secret).stat().st_mode & 0o077 == 0
     assert not list((home / ".local/share/distilbench").glob("joining.*"))
 
     first = current(home)
@@ -99,10 +100,14 @@ def test_a_machine_joins_upgrades_goes_back_and_leaves(hub: RunningHub, home: Pa
         changed = (settings / name).read_text().replace(old, new)
         assert new in changed
         (settings / name).write_text(changed)
+    kept = (settings / "order-secret").read_text()
+    (settings / "order-secret").unlink()  # as if it had joined before hubs gave orders
     again = joins(home, invited.curl)  # the pass is used up
     assert again.returncode == 0, again.stderr
     assert "program    up to date" in again.stderr and "new-pi has joined" in again.stderr
     assert "the hub is at 127.0.0.1 now, no longer at 192.0.2.7" in again.stderr
+    assert (settings / "order-secret").read_text() == kept
+    assert (settings / "order-secret").stat().st_mode & 0o077 == 0
     assert "192.0.2.7" not in (settings / "agent.toml").read_text() + (settings / "hub.toml").read_text()
     assert current(home) == first
     assert "there is no previous version" in joins(home, invited.curl, "--rollback").stderr
