@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.delivery.publisher import Publisher
@@ -30,16 +30,18 @@ from bench.commandline import needed
 from bench.commandline.options import command, count
 from bench.processes.collecting import WAIT_SECONDS, collector, wait
 from bench.processes.device import made_up
-from collector.store.database import Store
+from collector.store.opening import open_store, open_store_to_read
 from commandline.broker_address import parse_broker
-from contract.messages import Batch, encode_message
+from contract.messages import Batch, Receipt, decode_message, encode_message
 from contract.records import Answer, Record
-from contract.topics import ALL_RESULTS, topic
+from contract.topics import ALL_RESULTS, parse_topic, topic
 from tests.collector.factory import NOON, device, started
 from tests.mosquitto import Mosquitto
 
 _DEVICES_PER_PROCESS: Final = 50
 _ROWS_PER_COMMIT: Final = 4000
+_IN_FLIGHT: Final = 50
+"""More than an agent has, so that the collector always has work."""
 
 
 def messages(devices: int, answers: int, batch: int) -> list[list[tuple[str, bytes]]]:
@@ -63,14 +65,47 @@ def messages(devices: int, answers: int, batch: int) -> list[list[tuple[str, byt
     return made
 
 
-def publish(port: int, made: list[list[tuple[str, bytes]]]) -> None:
-    """Publish the messages of all devices at the same time, as fast as the broker accepts them."""
+class _Stored:
+    """How many records of a device's run are stored, by its receipts."""
+
+    def __init__(self, client: Client, device_id: str) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+        client.on_message = self._take
+        client.subscribe(topic(device_id, "receipts"), qos=1)
+
+    def wait_for(self, count: int) -> None:
+        """Wait until at least this many are stored."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._count >= count, WAIT_SECONDS):
+                raise click.ClickException(f"no receipt for {count} records came in {WAIT_SECONDS:.0f} s")
+
+    def _take(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        receipt = decode_message(bytes(message.payload))
+        assert isinstance(receipt, Receipt), "nothing else is sent there"
+        with self._changed:
+            self._count = max(self._count, *(stream.through + 1 for stream in receipt.streams))
+            self._changed.notify_all()
+
+
+def publish(port: int, made: list[list[tuple[str, bytes]]], batch: int | None = None) -> None:
+    """Publish the messages of all devices at the same time, as fast as the broker accepts them.
+
+    Args:
+        port: the broker's port.
+        made: the topic and payloads of each device.
+        batch: records per message, if a collector stores them; a device then has at most `_IN_FLIGHT`
+            messages without a receipt, since a collector drops what is more than a device's share.
+    """
 
     def one(payloads: list[tuple[str, bytes]]) -> None:
         client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
         client.connect("127.0.0.1", port)
         client.loop_start()
-        for name, payload in payloads:
+        stored = None if batch is None else _Stored(client, parse_topic(payloads[0][0]).device_id)
+        for number, (name, payload) in enumerate(payloads):
+            if stored is not None and batch is not None:
+                stored.wait_for(batch * (number - _IN_FLIGHT))
             sent = client.publish(name, payload, qos=1)
         sent.wait_for_publish(WAIT_SECONDS)
         client.disconnect()
@@ -84,13 +119,13 @@ def publish(port: int, made: list[list[tuple[str, bytes]]]) -> None:
 
 
 def ingest_rate(
-    made: list[list[tuple[str, bytes]]], answers: int, folder: Path
+    made: list[list[tuple[str, bytes]]], answers: int, batch: int, folder: Path
 ) -> tuple[float, float, float]:
     """Answers per second until all are stored; MB of the collector when half and when all are stored."""
     folder.mkdir()
     with _broker(folder) as broker, collector(broker, folder) as (database, process):
         begun = time.monotonic()
-        sender = threading.Thread(target=publish, args=(broker.port, made))
+        sender = threading.Thread(target=publish, args=(broker.port, made, batch))
         sender.start()
         wait(lambda: _count(database) >= answers // 2)
         middle = process.memory_info().rss / 1e6
@@ -124,7 +159,7 @@ def bare_insert_rate(answers: int, folder: Path) -> float:
     with closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as conn:
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
-        with Store.open(folder / "shape.db", create=True) as store:
+        with open_store(folder / "shape.db", create=True) as store:
             table = store.value("SELECT sql FROM sqlite_schema WHERE name = 'answers'")
         conn.execute(table.replace("REFERENCES streams", ""))
         columns = [name for _, name, *_ in conn.execute("PRAGMA table_info(answers)")]
@@ -200,7 +235,7 @@ def _broker(folder: Path) -> Mosquitto:
 
 
 def _count(database: Path) -> int:
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         return int(store.value("SELECT ifnull(sum(last_seq - first_seq), 0) FROM ranges"))
 
 
@@ -227,7 +262,7 @@ def main(devices: int, answers: int, batch: int, crowd: int, subscriber: bool) -
     with tempfile.TemporaryDirectory(prefix="distilbench-ingest-") as name:
         folder = Path(name)
         bare = bare_subscriber_rate(made, answers, folder / "sub") if subscriber else None
-        rate, middle, end = ingest_rate(made, answers, folder / "ingest")
+        rate, middle, end = ingest_rate(made, answers, batch, folder / "ingest")
         insert = bare_insert_rate(answers, folder / "insert")
         what = f"{devices} devices, {answers:,} answers, {batch} per message"
         print(f"| {what} | answers/s |\n|---|--:|")

@@ -39,7 +39,7 @@ from bench.commandline.options import command, count
 from bench.processes.device import finished, made_up
 from bench.processes.slopes import fit
 from collector.serving.server import Server
-from collector.store.database import Store
+from collector.store.opening import open_store
 from commandline.broker_address import parse_broker
 from commandline.clock import utc_now
 from contract.records import Record
@@ -140,7 +140,7 @@ def reconnect(
 ) -> None:
     """Deliver and cut in turn, and look before each cut; the server ends whether all went well or not."""
     proxies = Stalling(broker.port), Stalling(broker.port)
-    store = Store.open(folder / "results.db", create=True)
+    store = open_store(folder / "results.db", create=True)
     server = Server(store, parse_broker(f"mqtt://127.0.0.1:{proxies[0].port}"), lambda line: None)
 
     def cut_and_deliver() -> None:

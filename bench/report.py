@@ -12,7 +12,9 @@ DuckDB answers the core of the report (percentiles and means per row, no interva
 """
 
 import os
+import re
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,16 +23,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any, Final, NamedTuple
 
+import click
 import duckdb
 import numpy as np
 
 from bench.commandline.options import command, count, seconds
 from bench.results.fleet import Fleet, build, started
+from bench.results.fleet_models import MODELS
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import ingest
 from collector.store.database import Store
+from collector.store.opening import open_store, open_store_to_read
 from collector.store.runs import all_runs
 from collector.summaries.run_summary import Derived
 from contract.messages import Batch, encode_message
@@ -49,16 +55,30 @@ class Usage(NamedTuple):
 
     seconds: float
     peak_bytes: int
+    processor_seconds: float
+    """That of its own processes included: unlike `seconds`, it depends little on other programs."""
 
 
 @command
 @count("--devices", 10, "Devices of the made-up fleet.")
 @count("--questions", 100_000, "Questions that each device, model and precision answers.")
+@count("--models", len(MODELS), "Models of the fleet, each in two precisions.")
 @count("--rounds", 5, "Rounds that the questions of each run are shared out over.")
 @seconds("--alone", 3.0, "Seconds of storing results before the upkeep, and before the last report.")
-def main(devices: int, questions: int, rounds: int, alone: float) -> None:
+@click.option(
+    "--workers",
+    metavar="N|URL",
+    help="Instead, compare the upkeep and a first report on these workers with those on one process.",
+)
+@count("--repeats", 3, "How often one process and the workers take turns, with --workers.")
+def main(
+    devices: int, questions: int, models: int, rounds: int, alone: float, workers: str | None, repeats: int
+) -> None:
     """Print a Markdown table of seconds and memory of the upkeep and of reports."""
-    fleet = Fleet(devices, questions, rounds=rounds)
+    fleet = Fleet(devices, questions, tuple(MODELS)[:models], rounds=rounds)
+    if workers is not None:
+        _compare_workers(fleet, workers, repeats)
+        return
     with tempfile.TemporaryDirectory(prefix="distilbench-bench-") as folder:
         database = Path(folder, "fleet.db")
         build(database, fleet)
@@ -81,6 +101,40 @@ def main(devices: int, questions: int, rounds: int, alone: float) -> None:
         print(f"| DuckDB: percentiles and means from the same rows | {_duckdb(database):.2f} | | |")
 
 
+def _compare_workers(fleet: Fleet, workers: str, repeats: int) -> None:
+    """Print the times of both, interleaved, and check that the comparison is the same to the last byte."""
+    with tempfile.TemporaryDirectory(prefix="distilbench-bench-") as folder:
+        built, database, found = (
+            Path(folder, "built.db"),
+            Path(folder, "fleet.db"),
+            Path(folder, "report.json"),
+        )
+        build(built, fleet)
+        runs = fleet.answers // fleet.questions
+        print(f"{fleet.answers:,} answers of {runs:,} runs, {built.stat().st_size / 1e9:.1f} GB\n")
+        upkeep = (sys.executable, "-m", "collector.serving.upkeep", str(database))
+        report = (sys.executable, "-m", "collector", "report", "--db", str(database), "--to", str(found))
+        ways: dict[str, list[Usage]] = {}
+        texts = set()
+        for _ in range(repeats):
+            for who, last in (("one process", ()), (f"--workers {workers}", (workers,))):
+                shutil.copyfile(built, database)
+                ways.setdefault(f"upkeep, {who}", []).append(_run((*upkeep, *last)))
+                ways.setdefault(f"report after it, {who}", []).append(_run(report))
+                texts.add(re.sub(rb'"generated_at":\s*"[^"]*"', b"", found.read_bytes()))
+        print("| what | seconds, median | all | processor s | largest process MB |\n|---|--:|---|--:|--:|")
+        for what, used in ways.items():
+            seconds = [usage.seconds for usage in used]
+            peak = max(usage.peak_bytes for usage in used) / 1e6
+            every = " ".join(f"{each:.1f}" for each in seconds)
+            processor = median(usage.processor_seconds for usage in used)
+            print(f"| {what} | {median(seconds):.1f} | {every} | {processor:.1f} | {peak:.0f} |")
+        alone, together = (median(u.seconds for u in used) for what, used in ways.items() if "upkeep" in what)
+        print(f"\nThe upkeep on the workers is {alone / together:.2f} times as fast as on one process.")
+        same = "the same" if len(texts) == 1 else "NOT THE SAME"
+        print(f"The reports as JSON are {same} ({len(texts.pop()):,} bytes).")
+
+
 def _print(what: str, arguments: Sequence[str], latencies: list[float] | None = None) -> None:
     before = 0 if latencies is None else len(latencies)
     used = _run(arguments)
@@ -96,13 +150,13 @@ def _run(arguments: Sequence[str]) -> Usage:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"bench: '{' '.join(arguments)}' failed with {process.returncode}")
-    return Usage(seconds, usage.ru_maxrss * 1024)
+    return Usage(seconds, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
 
 
 @contextmanager
 def _reader(database: Path) -> Iterator[None]:
     """Hold one view of the database inside the `with` block, as a long report does."""
-    with Store.open_to_read(database) as store, store.reading():
+    with open_store_to_read(database) as store, store.reading():
         store.value("SELECT max(stream) FROM answers")
         yield
 
@@ -122,7 +176,7 @@ def _ingesting(database: Path) -> Iterator[list[float]]:
 
 
 def _take_in(database: Path, stopped: Callable[[], bool], latencies: list[float]) -> None:
-    with Store.open(database) as store:
+    with open_store(database) as store:
         run_id = secrets.token_hex(16)
         question_ids, first = _another_run(store, run_id)
         ingest(store, [first])
@@ -166,7 +220,7 @@ def _answer(seq: int, question_id: str) -> Answer:
 
 def _duckdb(database: Path) -> float:
     """Seconds of the query; loading is not counted."""
-    with Store.open_to_read(database) as store, duckdb.connect() as db:
+    with open_store_to_read(database) as store, duckdb.connect() as db:
         db.execute(
             "CREATE TABLE answers (run INTEGER, time_ns BIGINT, state UTINYINT, exact_match FLOAT, f1 DOUBLE)"
         )

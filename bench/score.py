@@ -22,6 +22,7 @@ from bench.results.fleet import Fleet, build
 from collector.scoring.bertscore import Scorer
 from collector.scoring.golds import Golds
 from collector.store.database import Store
+from collector.store.opening import open_store
 from collector.store.runs import all_runs
 from collector.summaries.refresh import score_answers, score_pairs
 
@@ -42,13 +43,13 @@ def main(questions: int, pairs: int) -> None:
         print("| what | seconds |\n|---|--:|")
         one = Path(folder, "one.db")
         build(one, Fleet(1, questions, ("minilm-l6",), ("fp32",)))
-        with Store.open(one) as store:
+        with open_store(one) as store:
             start = time.perf_counter()
             scored = score_answers(store)
             print(f"| EM and F1 of {scored:,} answers, into columns | {time.perf_counter() - start:.2f} |")
         three = Path(folder, "three.db")
         build(three, Fleet(1, pairs, MODELS, ("fp32",)))
-        with Store.open(three) as store:
+        with open_store(three) as store:
             _bertscore(store)
 
 

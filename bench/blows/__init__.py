@@ -1,1 +1,1 @@
-"""What happens to cards, brokers, databases and disks, and what strangers send: blows of `bench.chaos`."""
+"""What `bench.chaos` disturbs, and how: cards, brokers, databases and disks, and what strangers send."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from bench.processes.process import Process
 from bench.results.committed import Record, check, committed, kept
+from collector.store.database import Where
 
 _POLL_SECONDS: Final = 0.05
 _PAUSE_SECONDS: Final = 0.03
@@ -77,7 +78,12 @@ class Board:
     def _holds_results(self) -> bool:
         return self._log.exists() and self._log.stat().st_size > 0
 
-    def check(self, database: Path) -> int:
+    @property
+    def refused(self) -> int:
+        """How many records on its card are refused."""
+        return len(kept(self._card / "outbox.db", "refused IS NOT NULL"))
+
+    def check(self, database: Where) -> int:
         """Return how many records the board has committed.
 
         Raises:

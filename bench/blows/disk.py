@@ -29,11 +29,10 @@ class Disk:
             print("bench: disks are not filled, since that needs root", file=sys.stderr)
 
     def fill(self) -> None:
-        """Leave no free byte, unless more is written at the same moment."""
+        """Leave no free byte; a size that is too small in the moment it is set is refused, and measured again."""
         if self._mounted:
-            found = os.statvfs(self.folder)
-            used = (found.f_blocks - found.f_bfree) * found.f_frsize
-            self._mount("-o", f"remount,size={max(used, found.f_frsize)}")  # 0 would be no limit, for ever
+            while not self._mount("-o", f"remount,size={self._used()}"):
+                pass
 
     def free(self) -> None:
         """Make room again."""
@@ -44,6 +43,11 @@ class Disk:
         """Unmount it; what it holds is lost."""
         if self._mounted:
             subprocess.run(["umount", "--lazy", self.folder], check=True)  # noqa: S603, S607
+
+    def _used(self) -> int:
+        found = os.statvfs(self.folder)
+        blocks = max(found.f_blocks - found.f_bfree, 1)  # a size of 0 would be no limit
+        return blocks * found.f_frsize
 
     def _mount(self, *options: str) -> bool:
         command = ["mount", *options, str(self.folder)]

@@ -4,6 +4,7 @@ import ctypes
 import importlib
 import os
 import shutil
+from pathlib import Path
 from typing import Final
 
 _SEARCHED: Final = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
@@ -32,6 +33,16 @@ def mosquitto() -> str:
         SystemExit: it is not installed.
     """
     return program("mosquitto", "mosquitto")
+
+
+def postgres() -> None:
+    """Check that the server of PostgreSQL is installed, which Debian has outside the path.
+
+    Raises:
+        SystemExit: it is not.
+    """
+    if not any(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
+        program("postgres", "postgresql")
 
 
 def library(name: str, package: str, function: str) -> ctypes.CDLL:

@@ -17,7 +17,7 @@ from collector.intake.ingest import ingest
 from collector.intake.merge import merge
 from collector.scoring.predictions import add_predictions
 from collector.scoring.question_sets import add_questions
-from collector.store.database import Store
+from collector.store.opening import open_store, open_store_to_read
 from contract.codec import printable
 from tests.collector.delivering import by_topic
 from tests.collector.factory import QUESTIONS
@@ -59,7 +59,7 @@ def database(folder: Path) -> Target:
             file.with_name(file.name + suffix).unlink(missing_ok=True)
         file.write_bytes(data)
         try:
-            with Store.open_to_read(file) as other:
+            with open_store_to_read(file) as other:
                 done = merge(victim.store, other)
         finally:
             victim.check()
@@ -75,7 +75,7 @@ def _good(folder: Path) -> bytes:
     questions, predictions = folder / "rivers.json", folder / "predictions.json"
     questions.write_bytes(QUESTIONS)
     predictions.write_text('{"q1": "the North Sea"}')
-    with Store.open(path, create=True) as store:
+    with open_store(path, create=True) as store:
         ingest(store, [by_topic(message) for message in batches()])
         too_new = b'{"format_version":99,"type":"batch"}'
         topic = by_topic(batches()[0]).topic

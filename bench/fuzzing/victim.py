@@ -9,7 +9,7 @@ from typing import Final
 from collector.intake.ingest import ingest
 from collector.intake.stored_records import stored_records
 from collector.serving.upkeep import bring_up_to_date
-from collector.store.database import Store
+from collector.store.opening import open_store
 from contract.messages import Batch
 from contract.records import Record
 from tests.collector.delivering import by_topic
@@ -41,10 +41,10 @@ class Victim:
         faulthandler.register(signal.SIGALRM, chain=True)
         self._path = path
         self._reads = 0
-        with Store.open(path, create=True) as store:
+        with open_store(path, create=True) as store:
             ingest(store, [by_topic(message) for message in batches()[:1]])
         self._whole = path.read_bytes()
-        self.store = Store.open(path)
+        self.store = open_store(path)
         self._run = self._stored()
 
     def before(self) -> None:
@@ -53,7 +53,7 @@ class Victim:
         if self._reads == _READS:
             self.close()
             self._path.write_bytes(self._whole)
-            self.store = Store.open(self._path)
+            self.store = open_store(self._path)
             self._reads = 0
         self._reads += 1
 

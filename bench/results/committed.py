@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.processes.device import ANSWERS, BEGINNING, text_of
-from collector.store.database import Store
+from collector.store.database import Store, Where
+from collector.store.opening import open_store_to_read
 
 
 class Failed(Exception):
@@ -43,7 +44,7 @@ def kept(outbox: Path, condition: str = "1") -> set[tuple[str, int]]:
         return set(db.execute(f"SELECT run_id, seq FROM records WHERE {condition}"))  # noqa: S608  # ours
 
 
-def check(database: Path, folder: Path, log: Path | None = None, forgiven: Collection[Record] = ()) -> int:
+def check(database: Where, folder: Path, log: Path | None = None, forgiven: Collection[Record] = ()) -> int:
     """Compare the records that a device committed with a database; returns their number.
 
     Args:
@@ -58,7 +59,7 @@ def check(database: Path, folder: Path, log: Path | None = None, forgiven: Colle
     expected = committed(log or folder.with_suffix(".log"))
     refused = kept(folder / "outbox.db", "refused IS NOT NULL")
     runs = {record.run_id for record in expected}
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         stored = {record for run_id in runs for record in _stored(store, run_id)}
         for run_id in runs:
             _check_writers(store, run_id)

@@ -7,7 +7,7 @@ for all models. So scores, intervals and differences look realistic, but nothing
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,11 +15,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.results.fleet_models import KNOWN, MODELS, FleetModel
 from collector.intake.record_rows import insert
 from collector.scoring.question_sets import add_questions
 from collector.store.database import Store
+from collector.store.opening import open_store
 from commandline.clock import utc_now
-from contract.bundle import Architecture, FileEntry, Manifest, Weights
+from contract.bundle import Architecture, FileEntry, Manifest, Origin, Weights
 from contract.codec import encode
 from contract.device import HARDWARE_CLASSES, Device
 from contract.records import (
@@ -36,8 +38,6 @@ from contract.scenarios import SINGLE_STREAM
 Numbers = NDArray[np.int64]
 
 NOON: Final = "2026-01-01T12:00:00Z"
-MODELS: Final = {"bert-large": 335, "distilbert": 66, "tinybert-6l": 67, "minilm-l12": 33, "minilm-l6": 22}
-"""Millions of parameters, which decide how slow a model is in this fleet."""
 _SYLLABLES: Final = ("an", "ber", "co", "del", "en", "fir", "go", "hal", "in", "jo", "ka", "lor", "mi", "ner")
 _WORDS: Final = [a + b + c for a in _SYLLABLES for b in _SYLLABLES for c in _SYLLABLES]
 _SAMPLES_PER_RUN: Final = 600
@@ -57,6 +57,10 @@ class Fleet(NamedTuple):
     models: tuple[str, ...] = tuple(MODELS)
     precisions: tuple[str, ...] = ("fp32", "int8")
     rounds: int = 5
+    known: Mapping[str, FleetModel] = KNOWN
+    """What each of the models is like."""
+    random: Collection[str] = ()
+    """The models with random weights, whose accuracy is not shown."""
 
     @property
     def answers(self) -> int:
@@ -72,7 +76,7 @@ def build(path: Path, fleet: Fleet) -> None:
     ids = [hashlib.blake2b(str(i).encode(), digest_size=12).hexdigest() for i in range(fleet.questions)]
     questions = path.with_suffix(".json")
     questions.write_bytes(_question_file(ids, golds, others.tolist()))
-    with Store.open(path, create=True) as store:
+    with open_store(path, create=True) as store:
         added = add_questions(store, questions, "made up")
         asked = QuestionSet(
             name=added.name, sha256=added.sha256, total=fleet.questions, selected=fleet.questions
@@ -120,7 +124,7 @@ def _run(
     name = f"{model} {precision}"
     rng = np.random.default_rng([device, *name.encode()])
     count = len(ids)
-    speed = MODELS[model] * (1 + device / 2) * (0.5 if precision == "int8" else 1.0) * 1e6
+    speed = fleet.known[model].ms * (1 + device / 2) * (0.5 if precision == "int8" else 1.0) * 1e6
     length = np.random.default_rng(2).lognormal(0, 0.4, count)  # of the questions, the same for all
     rounds = min(fleet.rounds, count)
     shares = np.array_split(np.arange(count), rounds)
@@ -131,31 +135,33 @@ def _run(
     seqs = np.arange(count) + 2 * number + 2  # after the first record, and the starts and ends of rounds
     borders = list(_borders(shares, seqs, at))
     with store.writing() as conn:
-        stream = conn.execute(
-            "INSERT INTO streams (run_id, device_id, first_received_at) VALUES (?, ?, ?)",
+        (stream,) = conn.execute(
+            "INSERT INTO streams (run_id, device_id, first_received_at) VALUES (?, ?, ?) RETURNING stream",
             (
                 hashlib.blake2b(f"{device} {name}".encode(), digest_size=16).hexdigest(),
                 f"device-{device}",
                 utc_now(),
             ),
-        ).lastrowid
-        assert stream is not None
+        ).fetchone()
         conn.executemany(
             _INSERT_ANSWER,
-            _answers(stream, seqs.tolist(), ids, golds, times.tolist(), at.tolist(), name),
+            _answers(
+                stream, seqs.tolist(), ids, golds, times.tolist(), at.tolist(), name, fleet.known[model].wrong
+            ),
         )
         first_sample = count + len(borders) + 1
         last = first_sample + _SAMPLES_PER_RUN
         moments = np.linspace(0, int(at[-1]), _SAMPLES_PER_RUN).astype(np.int64).tolist()
         insert(
             conn,
-            stream,
-            [
-                started(asked, device, model, precision, rounds),
-                *borders,
-                *(_sample(first_sample + i, at_ns) for i, at_ns in enumerate(moments)),
-                _finished(last, count, int(at[-1])),
-            ],
+            {
+                stream: [
+                    started(asked, device, model, precision, rounds, fleet),
+                    *borders,
+                    *(_sample(first_sample + i, at_ns) for i, at_ns in enumerate(moments)),
+                    _finished(last, count, int(at[-1])),
+                ]
+            },
         )
         conn.execute("INSERT INTO ranges (stream, first_seq, last_seq) VALUES (?, 0, ?)", (stream, last))
 
@@ -180,24 +186,34 @@ def _answers(
     times: list[int],
     at: list[int],
     name: str,
+    share: float,
 ) -> Iterator[tuple[Any, ...]]:
     hard = np.random.default_rng(4).random(len(ids)) < 0.15
     of_model = np.random.default_rng(list(name.split()[0].encode())).random(len(ids))
     of_precision = np.random.default_rng(list(name.encode())).random(len(ids))
     marked = np.random.default_rng(3).random(len(ids)) < 0.01
     for i, gold in enumerate(golds):
-        wrong = hard[i] or of_model[i] < 0.05 or of_precision[i] < 0.02
+        wrong = hard[i] or of_model[i] < share or of_precision[i] < 0.02
         own = int(of_model[i] * 1e6) if of_model[i] < 0.5 else i
         text = f"{gold.split()[-1]} {_WORDS[own % len(_WORDS)]}" if wrong else gold
         yield stream, seqs[i], ids[i], at[i], text, times[i], "agent_busy" if marked[i] else None
 
 
-def started(asked: QuestionSet, device: int, model: str, precision: str, rounds: int = 1) -> RunStarted:
+def started(
+    asked: QuestionSet,
+    device: int,
+    model: str,
+    precision: str,
+    rounds: int = 1,
+    fleet: Fleet | None = None,
+) -> RunStarted:
     """The first record of a run of the fleet. The runs of a device are of one command."""
+    of = (KNOWN if fleet is None else fleet.known)[model]
+    origin: Origin = "random" if fleet is not None and model in fleet.random else "local"
     bundle = Manifest(
         format_version=1,
         model=model,
-        title=model,
+        title=of.title,
         architecture=Architecture(
             family="bert",
             layers=6,
@@ -207,9 +223,9 @@ def started(asked: QuestionSet, device: int, model: str, precision: str, rounds:
             vocab_size=30_522,
             max_positions=512,
         ),
-        parameters=MODELS[model] * 1_000_000,
-        distillation="made up",
-        weights=Weights(origin="local", source="made up"),
+        parameters=of.parameters * 1_000_000,
+        distillation=of.distillation,
+        weights=Weights(origin=origin, source=of.source),
         precision=precision,  # type: ignore[arg-type]  # fp32 or int8
         recipe={},
         inputs=("input_ids", "attention_mask"),
@@ -217,7 +233,9 @@ def started(asked: QuestionSet, device: int, model: str, precision: str, rounds:
         tools={},
         created_at=NOON,
         files={
-            "model.onnx": FileEntry(bytes=MODELS[model] * 4_000_000, sha256="0" * 64),
+            "model.onnx": FileEntry(
+                bytes=of.parameters * (1 if precision == "int8" else 4) * 1_000_000, sha256="0" * 64
+            ),
             "tokenizer.json": FileEntry(bytes=700_000, sha256="1" * 64),
         },
     )

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.simulations.cell import Cell, Required, share
 from bench.simulations.readers import Sizes, ability_of, sit, some, whole
@@ -19,7 +19,8 @@ from collector.comparison.labels.recommendation import (
 )
 from collector.statistics.accuracy.scores import MeanDifference, difference
 from collector.statistics.timing.ratios import ratio_in_rounds
-from collector.statistics.timing.rounds import mean_of_rounds
+from collector.statistics.timing.rounds import RoundMean, mean_of_rounds
+from collector.statistics.timing.spread import Spread, moderated
 
 _WRONG: Final = Required(at_most=0.05)
 _ROUNDS: Final = 5
@@ -101,11 +102,19 @@ def _labelled(rng: np.random.Generator, rows: _Rows) -> Recommendation:
         found = difference(scores[left], scores[right], clusters)
         return MeanDifference(100 * found.value, 100 * found.low, 100 * found.high, found.p_value)
 
-    return recommend(candidates, accuracy, lambda left, right: _faster(logs[right] - logs[left]))
+    pairs = list(combinations(range(len(logs)), 2))
+    gains = [mean_of_rounds(logs[right] - logs[left], np.ones(_ROUNDS), within=0.0) for left, right in pairs]
+    spreads = dict(zip(pairs, moderated([gain.spread for gain in gains]), strict=True))
+    means = dict(zip(pairs, gains, strict=True))
+    return recommend(
+        candidates,
+        accuracy,
+        lambda left, right: _faster(means[left, right], spreads[left, right]),
+    )
 
 
-def _faster(gains: NDArray[np.float64]) -> MeanDifference:
-    """Compare the times of two rows that took turns, by the log ratio of each round."""
-    found = ratio_in_rounds([mean_of_rounds(gains, np.ones(len(gains)), within=0.0)])
+def _faster(gain: RoundMean, spread: Spread) -> MeanDifference:
+    """Compare the times of two rows that took turns."""
+    found = ratio_in_rounds([gain], moderated=[spread])
     low, high = found.interval or (0.0, math.inf)
     return MeanDifference(math.log(found.ratio), math.log(low), math.log(high), found.p_value or 0.0)

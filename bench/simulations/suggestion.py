@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from bench.simulations.cell import Cell, Required, share
-from export.suggestion.latency import Point, fit
+from commandline.estimation.latency import Point, fit
 
 _SITUATIONS: Final = ((0.15, 0.02), (0.05, 0.05))
 """Standard deviations in logarithms: of a shape about the line, alike in all precisions, and of a time."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.simulations import time_changes, time_percentiles, time_ratios, time_remarks
+from bench.simulations import time_changes, time_percentiles, time_ratios, time_remarks, time_tables
 from bench.simulations.cell import Cell
 
 
@@ -14,6 +14,7 @@ def cells(draws: int, seed: int) -> Iterator[Cell]:
         seed: seed of the random draws.
     """
     yield from time_ratios.cells(draws, seed)
+    yield from time_tables.cells(draws, seed)
     yield from time_percentiles.cells(draws, seed)
     yield from time_changes.cells(draws, seed)
     yield from time_remarks.cells(draws, seed)

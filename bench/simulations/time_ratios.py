@@ -9,7 +9,6 @@ import numpy as np
 from bench.simulations.cell import NOTHING, Cell, Required, factor, share
 from bench.simulations.machine import Machine, SimulatedRun, command, drawn_tokens
 from collector.statistics.confidence import SIGNIFICANCE, is_significant
-from collector.statistics.multiple import holm
 from collector.statistics.timing.ratios import (
     TimeRatio,
     log_ratios,
@@ -17,7 +16,7 @@ from collector.statistics.timing.ratios import (
     ratio_in_rounds,
 )
 from collector.statistics.timing.rounds import RoundMean
-from collector.statistics.timing.spread import Spread, pooled
+from collector.statistics.timing.spread import Spread
 from collector.statistics.timing.steadiness import steadiness
 
 SPREADS: Final = (0.0, 0.005, 0.01, 0.02, 0.05)
@@ -35,10 +34,9 @@ _UNSTEADY: Final = {
 
 
 def cells(draws: int, seed: int) -> Iterator[Cell]:
-    """Simulate comparisons of bundles that take turns, of tables of them, and of different commands."""
+    """Simulate comparisons of bundles that take turns, and of different commands."""
     rng = np.random.default_rng(seed)
     yield from _single(rng, draws)
-    yield from _tables(rng, draws)
     yield from _commands(rng, draws)
     yield from _devices(rng, draws)
 
@@ -90,40 +88,6 @@ def _single(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
         found = [ratio_in_rounds([compared(*command(rng, machine, bundles=bundles))]) for _ in range(draws)]
         name = "5 rounds, 334 questions, spread between rounds 1 %"
         yield share(name, f"a difference of {percent(effect)} is found", map(differs, found), required)
-
-
-def _tables(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
-    """Simulate tables of several rows over one baseline, adjusted by Holm."""
-    situations = {
-        "6 rows, spread 1 %": (0.01,) * 7,
-        "20 rows, spread 1 %": (0.01,) * 21,
-        "20 rows, half of them with spread 2 % and half 1 %": (0.01,) * 11 + (0.02,) * 10,
-        "20 rows, half of them with spread 5 % and half 0.5 %": (0.005,) * 11 + (0.05,) * 10,
-        "20 rows, spread 1 %, one with 5 %": (0.01,) * 20 + (0.05,),
-        "20 rows, spread 1 %, the baseline 5 %": (0.05,) + (0.01,) * 20,
-    }
-    tables = max(draws // 4, 1)
-    for name, spreads in situations.items():
-        equal = [0.0] * len(spreads)
-        alarms = [any(_table(rng, equal, spreads)) for _ in range(tables)]
-        yield share(
-            f"a table of {name}", "any row of a table of equal rows is called different", alarms, _AT_MOST
-        )
-    faster = [0.0, -math.log1p(0.05), *([0.0] * 19)]
-    hits = [_table(rng, faster, (0.01,) * 21)[0] for _ in range(tables)]
-    yield share(
-        "a table of 20 rows, spread 1 %", "a row that is 5 % faster is found", hits, Required(at_least=0.9)
-    )
-
-
-def _table(rng: np.random.Generator, bundles: Sequence[float], spreads: Sequence[float]) -> list[bool]:
-    """Say which rows of a table are called different from its first, the baseline."""
-    baseline, *rows = command(rng, Machine(), bundles=bundles, spreads=spreads)
-    means = [compared(baseline, row) for row in rows]
-    together = pooled([mean.spread for mean in means])
-    found = [ratio_in_rounds([mean], pooled=[spread]) for mean, spread in zip(means, together, strict=True)]
-    adjusted = holm([one.p_value or 0.0 for one in found])
-    return [differs(one._replace(p_value=p)) for one, p in zip(found, adjusted, strict=True)]
 
 
 def _commands(rng: np.random.Generator, draws: int) -> Iterator[Cell]:

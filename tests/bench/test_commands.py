@@ -19,6 +19,7 @@ from export.building.build import BuildRequest, build
 from export.models.resolve import find
 from tests.installed import program
 from tests.mosquitto import Mosquitto
+from tests.postgres import programs
 
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / "bench"
@@ -50,17 +51,25 @@ class Smallest(NamedTuple):
     line: str
     """A regular expression."""
     broker: bool = False
+    postgres: bool = False
     proof: bool = False
 
     @property
     def marks(self) -> list[pytest.MarkDecorator]:
-        return [pytest.mark.broker] * self.broker + [pytest.mark.proof] * self.proof
+        names = ("broker", "postgres", "proof")
+        return [getattr(pytest.mark, name) for name in names if getattr(self, name)]
 
 
 SAMPLE = "demo/sample-questions.json"
 SMALLEST = {
     "chaos": Smallest(
         lambda _: ("--schedules", "1"), r"1 schedules, [1-9]\d* records, 0 failures", broker=True
+    ),
+    "cluster": Smallest(
+        lambda _: ("--minutes", "0.05", "--devices", "1", "--every", "1", "--away", "0.2"),
+        r"0\.05 minutes, [1-9]\d* blows, [1-9][\d,]* records: 0 lost, 0 duplicated, 0 refused",
+        broker=True,
+        proof=True,
     ),
     "distillation": Smallest(
         lambda given: (
@@ -82,6 +91,11 @@ SMALLEST = {
         r"resident at most\n- .*: [1-9]\d* ms \(median of 1",
         broker=True,
     ),
+    "hub": Smallest(
+        lambda _: ("--devices", "2", "--orders", "2", "--answers", "3"),
+        rf"\| 2 \| {NUMBER} \|(.*\n)*4 orders, 4 of them measured, 0 repeated, 0 lists refused",
+        broker=True,
+    ),
     "ingest": Smallest(
         lambda _: (
             *("--devices", "2", "--answers", "40", "--crowd", "2"),
@@ -89,6 +103,11 @@ SMALLEST = {
         ),
         rf"\| collector serve, synchronous FULL \| {NUMBER} \|(\n.*)*all after {NUMBER} s",
         broker=True,
+    ),
+    "intake": Smallest(
+        lambda _: ("--rounds", "2", "--answers", "4000"),
+        rf"two collectors' rate over one's \| {NUMBER} \({NUMBER} to {NUMBER}\) \|",
+        postgres=True,
     ),
     "int8": Smallest(
         lambda given: (given.fp32, given.int8, "--limit", "3"), rf"-int8 \| {NUMBER} \| {NUMBER} \|"
@@ -166,11 +185,14 @@ def test_every_benchmark_is_run_here() -> None:
     assert {name for name, _ in commands()} == set(SMALLEST)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", [pytest.param(name, marks=s.marks) for name, s in SMALLEST.items()])
 def test_a_benchmark_measures(name: str, checkpoint: Path, bundles: Path, tmp_path: Path) -> None:
     smallest = SMALLEST[name]
     if smallest.broker:
         program("mosquitto")
+    if smallest.postgres:
+        programs()
     done = run(name, *smallest.arguments(Given(checkpoint, bundles, tmp_path)))
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(smallest.line, done.stdout), done.stdout

@@ -28,6 +28,7 @@ def test_the_document_shows_the_statements(part: str) -> None:
     assert shown(part)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("part", [part for part in PARTS if shown(part)])
 def test_the_documents_table_has_the_situations_of_today(part: str) -> None:
     assert form(shown(part)) == form(summary(list(PARTS[part](5, 1))))

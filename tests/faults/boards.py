@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from agent.outbox.outbox import Outbox
 from agent.outbox.rows import Place
-from collector.store.database import Store
+from collector.store.opening import open_store_to_read
 from contract.records import Answer, Record, RunResumed
 from tests.collector.factory import NOON, answer, device, finished, started
 
@@ -82,6 +82,6 @@ class Board:
 
 def answers_of(database: Path, run_id: str) -> dict[int, str]:
     """The stored answers of a run."""
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         sql = "SELECT seq, text FROM answers JOIN streams USING (stream) WHERE run_id = ?"
         return dict(store.tuples(sql, run_id))

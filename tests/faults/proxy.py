@@ -8,11 +8,11 @@ from contextlib import suppress
 class Stalling:
     """A TCP proxy that can stop passing bytes on without closing anything."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
         self._target = port
         self._open = threading.Event()
         self._open.set()
-        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server = socket.create_server((address, 0))
         self.port: int = self._server.getsockname()[1]
         self._sockets: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -98,5 +98,32 @@ class Telling(Stalling):
             if from_broker:
                 target.sendall(self._TAKEN_OVER)
             target.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+
+
+class Cutting(Stalling):
+    """A proxy that breaks each connection after a number of bytes from the server.
+
+    Args:
+        port: the server's.
+        after: that number.
+        address: where it listens.
+    """
+
+    def __init__(self, port: int, after: int, address: str = "127.0.0.1") -> None:
+        self._after = after
+        super().__init__(port, address)
+
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+        left = self._after if source.getpeername()[1] == self._target else None
+        try:
+            while data := source.recv(65_536):
+                target.sendall(data if left is None else data[:left])
+                left = None if left is None else left - len(data)
+                if left is not None and left <= 0:
+                    break
+            for each in (source, target):
+                each.shutdown(socket.SHUT_RDWR)
         except OSError:
             return

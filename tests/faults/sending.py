@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from agent.outbox.rows import Place
-from collector.store.database import Store
+from collector.store.database import Where
+from collector.store.opening import open_store_to_read
 from commandline.broker_address import parse_broker
 from contract.messages import SeqRange
 from contract.records import Record
@@ -61,10 +61,10 @@ def until(publisher: Publisher, condition: Callable[[], object], seconds: float 
         time.sleep(0.005)  # between two tries to connect a step returns at once
 
 
-def stored_ranges(database: Path) -> dict[str, list[SeqRange]]:
+def stored_ranges(database: Where) -> dict[str, list[SeqRange]]:
     """What a database holds of each run, counted in its rows; one row twice is an error of its own."""
     found: dict[str, list[SeqRange]] = {}
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         for run_id, first, last in store.tuples(
             "SELECT run_id, first_seq, last_seq FROM ranges JOIN streams USING (stream) ORDER BY 1, 2"
         ):

@@ -9,7 +9,7 @@ import pytest
 
 from agent.outbox.outbox import Outbox
 from agent.stop_signal import Stop
-from collector.store.database import Store
+from collector.store.opening import open_store_to_read
 from collector.store.runs import all_runs
 from contract.records import Record
 from tests.collector.factory import answer, device, finished, started
@@ -46,7 +46,7 @@ def test_f12_a_wrong_clock_costs_dates_alone(
             publisher.drain(SECONDS, stop)
     assert outbox.pending() == 0
     assert stored_ranges(database) == {run_id: [(0, 4)] for run_id in RUNS}
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         # The collector goes by the order of arrival, in which the later run is the one with the earlier date.
         assert [(run.run_id, run.started_at) for run in all_runs(store)] == list(RUNS.items())
         received = [

@@ -21,7 +21,7 @@ from collector.errors import CollectorError
 from collector.intake.ingest import ingest
 from collector.intake.results_file import ingest_file
 from collector.serving.upkeep import bring_up_to_date
-from collector.store.database import Store
+from collector.store.opening import open_store
 from tests.collector.delivering import by_topic
 from tests.collector.factory import batch, device, run_records, started
 from tests.faults.sending import answers, append, finish
@@ -106,7 +106,7 @@ def check_device(whole_state: Path, tmp_path: Path, seed: int) -> None:
     damaged = [path for path in folder.iterdir() if ".damaged-" in path.name]
     assert not sentences or damaged
     assert not said or any(path.name in sentence for sentence in said for path in damaged)
-    with Store.open(tmp_path / "results.db", create=True) as store:
+    with open_store(tmp_path / "results.db", create=True) as store:
         ingest_file(store, results)
         assert store.value("SELECT count(*) FROM runs") >= 3 - sentences
 
@@ -128,7 +128,7 @@ def test_f11_six_hundred_damaged_devices_go_on(whole_state: Path, tmp_path: Path
 @pytest.fixture(scope="module")
 def whole_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("database") / "results.db"
-    with Store.open(path, create=True) as store:
+    with open_store(path, create=True) as store:
         ingest(
             store,
             [by_topic(batch(run_records([(f"q{n}", "the North Sea", 10.0 + n % 7) for n in range(300)])))],
@@ -139,7 +139,7 @@ def whole_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def collector_works(database: Path) -> None:
     """What a server, its upkeep and a report do with the database."""
-    with Store.open(database) as store:
+    with open_store(database) as store:
         ingest(store, [by_topic(batch(run_records(), run_id="b" * 32))])
     bring_up_to_date(database)
     compare_file(database, None, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.delivery.publisher import Publisher
-from collector.store.database import Store
+from collector.store.opening import open_store
 from commandline.broker_address import parse_broker
 from tests.agent.conftest import agent_command, agent_environment
 from tests.collector.command import collector, said
@@ -107,7 +107,7 @@ def test_f35_a_link_does_not_evade_the_locks(broker: Mosquitto, database: Path, 
 
 
 def test_f35_a_database_with_two_names_is_not_used(database: Path, tmp_path: Path) -> None:
-    Store.open(database, create=True).close()
+    open_store(database, create=True).close()
     (tmp_path / "other.db").hardlink_to(database)
     refused = collector("score", "--db", database)
     assert (refused.returncode, "has several names (hard links)" in refused.stderr) == (1, True)
@@ -223,7 +223,7 @@ def test_f36_a_removed_run_stays_removed(broker: Mosquitto, database: Path, tmp_
 def test_f36_agent_flush_sends_again_what_a_restored_database_lacks(
     broker: Mosquitto, database: Path, tmp_path: Path
 ) -> None:
-    Store.open(database, create=True).close()
+    open_store(database, create=True).close()
     copy = back_up(database)
     board = Board(tmp_path / "a", "a")
     board.measure(10)

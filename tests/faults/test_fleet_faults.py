@@ -63,7 +63,7 @@ def test_f17_they_do_not_come_back_at_one_moment(outbox: Outbox, monkeypatch: py
     def nobody_there(_broker: object, device_id: str, _will: bytes, **_kwargs: object) -> SimpleNamespace:
         dialled[device_id].append(time.monotonic())
         told = {"phase": "lost", "problem": "nobody answers", "link": "unreachable"}
-        return SimpleNamespace(**told, wants_older=False, silent=False, turn=lambda _: None)
+        return SimpleNamespace(**told, wants_older=False, silent=False, turn=lambda _: None, orders=tuple)
 
     monkeypatch.setattr("agent.delivery.publisher.FIRST_RETRY_SECONDS", 0.1)
     monkeypatch.setattr("agent.delivery.publisher.Uplink", nobody_there)

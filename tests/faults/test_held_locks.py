@@ -14,7 +14,7 @@ import pytest
 
 from collector.broker import credentials
 from collector.errors import StorageUnavailable
-from collector.store.database import Store
+from collector.store.opening import open_store, open_store_to_read
 from commandline.broker_address import parse_broker
 from tests.collector.delivering import take
 from tests.collector.factory import batch, run_records
@@ -24,8 +24,8 @@ RUN = "a" * 32
 _WRITER = """
 import sys, time
 from pathlib import Path
-from collector.store.database import Store
-with Store.open(Path(sys.argv[1])) as store, store.writing():
+from collector.store.opening import open_store
+with open_store(Path(sys.argv[1])) as store, store.writing():
     print("writing", flush=True)
     time.sleep(600)
 """
@@ -80,14 +80,14 @@ def test_f39_a_collector_that_waits_for_a_lock_obeys_signals(database: Path, num
             begun = time.monotonic()
             assert running.end(number) == 0
             assert time.monotonic() - begun < 15.0
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         assert store.value("SELECT count(*) FROM answers") == 0
         assert store.value("PRAGMA integrity_check") == "ok"
 
 
 @pytest.mark.parametrize("purpose", ["lock", "deriving"])
 def test_f39_a_command_that_waits_says_for_whom_and_obeys_sigterm(database: Path, purpose: str) -> None:
-    with Store.open(database, create=True) as store, store.deriving():
+    with open_store(database, create=True) as store, store.deriving():
         take(store, batch(run_records(), RUN))
     command = [sys.executable, "-m", "collector", "score", "--db", str(database)]
     with held(database.with_name(f"{database.name}-{purpose}")):
@@ -101,7 +101,7 @@ def test_f39_a_command_that_waits_says_for_whom_and_obeys_sigterm(database: Path
 
 
 def test_f39_a_command_that_waited_does_its_work(database: Path) -> None:
-    Store.open(database, create=True).close()
+    open_store(database, create=True).close()
     command = [sys.executable, "-m", "collector", "score", "--db", str(database)]
     with held(database.with_name(f"{database.name}-lock")):
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
@@ -114,14 +114,14 @@ def test_f39_a_command_that_waited_does_its_work(database: Path) -> None:
 def test_f39_only_who_may_write_the_database_can_hold_its_locks(database: Path) -> None:
     before = os.umask(0o022)
     try:
-        with Store.open(database, create=True) as store, store.deriving(), store.served():
+        with open_store(database, create=True) as store, store.deriving(), store.served():
             pass
         modes = {file.name: file.stat().st_mode & 0o777 for file in database.parent.glob("*.db-*")}
         locks = ("results.db-lock", "results.db-deriving", "results.db-serving")
         assert {modes.get(name) for name in locks} == {0o600}
         database.with_name("results.db-lock").chmod(0o644)  # as an earlier version made it
         database.chmod(0o664)  # a group writes it together
-        Store.open(database).close()
+        open_store(database).close()
         assert database.with_name("results.db-lock").stat().st_mode & 0o777 == 0o660
     finally:
         os.umask(before)

@@ -1,6 +1,7 @@
 """F38: one client of the broker cannot stop the others, also not through restarts."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -17,7 +18,8 @@ from agent.doctor.broker import probe
 from agent.outbox.outbox import Outbox
 from agent.stop_signal import Stop
 from collector.broker.embedded import embedded_broker
-from collector.store.database import Store
+from collector.store.opening import open_store, open_store_to_read
+from collector.store.sqlite.sqlite_store import SqliteStore
 from commandline.broker_address import BrokerAddress, parse_broker
 from contract.messages import Batch, State, encode_message
 from contract.records import Sample
@@ -67,7 +69,7 @@ def send_odd(port: int, name: str, payload: bytes = b"{}", *, retain: bool = Fal
 
 
 def listed(database: Path) -> int:
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         return int(store.value("SELECT ifnull(sum(times), 0) FROM rejected"))
 
 
@@ -106,12 +108,15 @@ def test_f38_odd_properties_stop_nobody_at_the_embedded_broker(database: Path) -
 
 
 def test_f38_odd_properties_stop_neither_watch_nor_doctor(broker: Mosquitto, database: Path) -> None:
-    Store.open(database, create=True).close()
+    open_store(database, create=True).close()
     state = State(device_id="dev-b", session_id=RUN, state="connected", agent_version="1")
     send_odd(broker.port, topic("dev-b", "state"), encode_message(state), retain=True)
     send_odd(broker.port, topic("dev-c", "results"), retain=True)
+    for channel in ("results", "state"):  # names that are no device's, and that a terminal may act on
+        send_odd(broker.port, f"distilbench/1/\ufeff\u202e/{channel}", retain=True)
     shown = collector("watch", "--once", "--broker", broker.url, "--db", database)
     assert (shown.returncode, "dev-b" in shown.stdout) == (0, True), shown.stderr
+    assert shown.stdout.replace("\n", "").isprintable()
     examined = collector("doctor", "--broker", broker.url, "--db", database)
     assert "accepts the collector" in examined.stdout, examined.stdout
     assert "ended the connection" not in examined.stdout
@@ -153,6 +158,48 @@ def test_f38_a_device_that_sends_sparse_runs_does_not_keep_others_waiting(
     assert "would have more than 4,096 gaps" in " ".join(refused.stdout.split())
 
 
+SLOW = """
+import sys, time
+from collector.cli import main
+from collector.serving import server
+plain = server.ingest
+def slow(store, deliveries):
+    time.sleep(0.01 * len(deliveries))
+    return plain(store, deliveries)
+server.ingest = slow
+sys.argv = ["collector", *sys.argv[1:]]
+sys.exit(main())
+"""
+"""A collector that stores at most a hundred messages per second."""
+
+
+def test_f38_a_device_that_floods_does_not_keep_others_waiting(
+    broker: Mosquitto, database: Path, outbox: Outbox
+) -> None:
+    """It sends more than is stored, as long as it likes; the broker's queue would drop what others send."""
+    enough = threading.Event()
+
+    def flood() -> None:
+        with client(broker.port) as hostile:
+            while not enough.is_set():
+                infos = [hostile.publish(topic("dev-b", "results"), b"{", qos=1) for _ in range(200)]
+                infos[-1].wait_for_publish(SECONDS)
+
+    with Collector("--broker", broker.url, "--db", database, program=SLOW) as running:
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        try:
+            wait_until(lambda: len(running.said) > 1, "the sentence")
+            finish(outbox, begin(outbox, RUN))
+            with publisher_to(broker.url, outbox) as publisher:
+                until(publisher, lambda: not outbox.pending())
+        finally:
+            enough.set()
+            flooding.join()
+    assert any(line.startswith("'distilbench/1/dev-b/results' brings more") for line in running.said)
+    assert stored_ranges(database) == {RUN: [(0, 1)]}
+
+
 def client_ids(broker: Mosquitto, role: str) -> set[str]:
     """The client ids of a role that the broker's log has, which only its owner reads."""
     return set(re.findall(rf"as (distilbench-{role}-\S+)", broker.log.read_text()))
@@ -167,7 +214,7 @@ def test_f38_no_id_of_a_client_is_made_of_what_others_know(
             with closing(Publisher(parse_broker(broker.url), DEVICE, outbox, secret_file)) as publisher:
                 until(publisher, lambda publisher=publisher: publisher.was_connected)  # type: ignore[misc]
         list(probe(parse_broker(broker.url), DEVICE))
-    with Store.open_to_read(database) as store:
+    with SqliteStore.open_to_read(database) as store:
         public = store.collector_id
         everything = "\n".join(store._db.conn.iterdump())
     (own,) = client_ids(broker, "collector")

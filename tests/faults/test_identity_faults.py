@@ -15,6 +15,7 @@ from agent.outbox.summary import summarise
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import ingest
 from collector.store.database import Store
+from collector.store.opening import open_store
 from commandline.broker_address import parse_broker
 from contract.topics import topic
 from tests.agent.conftest import agent_command, agent_environment
@@ -42,7 +43,7 @@ def deliver(board: Board, broker: Mosquitto) -> None:
 
 @pytest.fixture
 def store(database: Path) -> Iterator[Store]:
-    with Store.open(database, create=True) as opened:
+    with open_store(database, create=True) as opened:
         yield opened
 
 

@@ -13,7 +13,7 @@ from agent.outbox.outbox import Outbox
 from agent.stop_signal import Stop
 from bench import fuzz
 from collector.broker.credentials import provision
-from collector.store.database import Store
+from collector.store.opening import open_store_to_read
 from commandline.broker_address import parse_broker
 from contract.messages import MAX_MESSAGE_BYTES, encode_message
 from contract.version import FORMAT_VERSION
@@ -50,7 +50,7 @@ def test_f14_giants_are_rejected_and_the_rest_goes_on(broker: Mosquitto, databas
             lambda: any(s.run_id == OTHER for r in device.receipts for s in r.streams), "the last receipt"
         )
     assert stored_ranges(database) == {RUN: [(0, 6)], OTHER: [(0, 6)]}
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         sizes = [size for (size,) in store.tuples("SELECT bytes FROM rejected ORDER BY bytes")]
         assert sizes == [MAX_MESSAGE_BYTES + 1, 900_000]  # the broker lets nothing larger through to us
 
@@ -66,7 +66,7 @@ def test_f18_a_message_of_a_later_version_is_reported_kept_and_not_repeated(
         (refusal,) = device.receipts[0].streams[0].refused
         assert (refusal.first_seq, refusal.last_seq) == (0, 6)
         assert "update distilbench here" in refusal.reason
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         assert store.value("SELECT length(body) FROM kept") == len(json.dumps(newer))
 
 
@@ -118,7 +118,7 @@ def test_f19_a_forged_id_is_rejected(broker: Mosquitto, database: Path) -> None:
     with Collector("--broker", broker.url, "--db", database), device_at(broker.port, "forger") as forger:
         forger.publish("forger", batch(run_records(), RUN))
         wait_until(lambda: forger.receipts, "the refusal")
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         assert store.value("SELECT count(*) FROM streams") == 0
         assert "batch of 'pi-5' came from 'forger'" in store.value("SELECT reason FROM rejected")
 

@@ -1,7 +1,8 @@
 """A model of delivery: outbox, a channel that loses, doubles and shuffles, and the collector's ingest.
 
-Actions are appends, sends, deliveries in any order, crashes of either side, clocks that jump. After each
-step: what the outbox forgot is in the database. In the end, when the channel is fair: all of it, once.
+Actions are appends, sends, deliveries in any order, crashes of either side, clocks that jump; and a second
+collector of the same database may take the same messages. After each step: what the outbox forgot is in the
+database. In the end, when the channel is fair: all of it, once.
 `python -m pytest tests/faults/test_model.py --hypothesis-profile=long` takes 10,000 steps and more.
 """
 
@@ -20,6 +21,7 @@ from agent.outbox.rows import Place
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import ingest
 from collector.store.database import Store
+from collector.store.opening import open_store
 from contract.messages import Receipt
 from contract.records import Record
 from contract.topics import topic
@@ -37,6 +39,7 @@ class Delivering(RuleBasedStateMachine):
         self.outbox = Outbox(Path(self.folder.name, "outbox.db"))
         self.sender = self.new_sender()
         self.store = self.open_store()
+        self.other = self.open_store()  # of a second collector
         self.channel: list[Packed] = []
         self.receipts: list[Receipt] = []
         self.places: dict[str, Place] = {}
@@ -45,12 +48,13 @@ class Delivering(RuleBasedStateMachine):
         return Sender(self.outbox, lambda: self.now, lambda: 0.5)
 
     def open_store(self) -> Store:
-        return Store.open(Path(self.folder.name, "results.db"), create=True)
+        return open_store(Path(self.folder.name, "results.db"), create=True)
 
     def teardown(self) -> None:
         self.settle()
         self.outbox.__exit__(None, None, None)
         self.store.close()
+        self.other.close()
         self.folder.cleanup()
 
     @rule()
@@ -87,6 +91,18 @@ class Delivering(RuleBasedStateMachine):
             self.channel = [packed for packed in self.channel if packed not in chosen]
         if not crash:
             self.receipts += outcome.receipts
+
+    @precondition(lambda self: self.channel)
+    @rule(data=st.data())
+    def deliver_to_both(self, data: st.DataObject) -> None:
+        """Without shared subscriptions, each of two collectors gets every message, in some order."""
+        chosen = data.draw(st.lists(st.sampled_from(self.channel), min_size=1, max_size=4))
+        for store in (self.store, self.other):
+            messages = data.draw(st.permutations(chosen))
+            outcome = ingest(store, [Delivery(TOPIC, packed.payload, TOPIC) for packed in messages])
+            assert outcome.rejected == 0
+            self.receipts += outcome.receipts
+        assert outcome.stored == 0, "the first one has stored everything"
 
     @precondition(lambda self: self.receipts)
     @rule(data=st.data(), keep=st.booleans())

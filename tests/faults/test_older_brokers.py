@@ -13,12 +13,13 @@ from agent.doctor.broker import probe
 from agent.outbox.outbox import Outbox
 from agent.progress import Progress
 from agent.stop_signal import Stop
-from collector.store.database import Store
+from collector.store.opening import open_store_to_read
 from commandline.broker_address import parse_broker
 from contract.messages import Batch
 from tests.collector.running_collector import ROOT, Collector, connected_device, wait_until
 from tests.contract.examples import MESSAGES
 from tests.faults.oldbroker import HANGS_UP, REFUSAL, OlderBroker
+from tests.faults.sending import NOW, begin, publisher_to, until
 from tests.mosquitto import Mosquitto
 
 pytestmark = pytest.mark.broker
@@ -78,11 +79,16 @@ def test_results_wait_for_a_collector_that_is_away(broker: Mosquitto, tmp_path: 
 
 
 def stored(database: Path) -> int:
-    with Store.open_to_read(database) as store:
+    with open_store_to_read(database) as store:
         return int(store.value("SELECT count(*) FROM answers"))
 
 
-def test_a_group_needs_the_newer_protocol(broker: Mosquitto, tmp_path: Path) -> None:
-    with OlderBroker(broker.port) as older:
-        done = collector("serve", "--share", "lab", "--broker", older.url, "--db", tmp_path / "results.db")
-    assert done.returncode == 1 and "--share needs MQTT 5" in done.stderr
+def test_an_agent_that_is_let_in_after_all_reports_no_earlier_problem(
+    broker: Mosquitto, outbox: Outbox
+) -> None:
+    """A broker of MQTT 3.1.1 does not say that there is no collector."""
+    outbox.note_link("unreachable", "cannot reach it", NOW)
+    begin(outbox, "a" * 32)
+    with OlderBroker(broker.port) as older, publisher_to(older.url, outbox) as publisher:
+        until(publisher, lambda: outbox.summary().link == "connected")
+        assert outbox.summary().problem is None

@@ -15,6 +15,7 @@ from collector.errors import StorageUnavailable
 from collector.intake.incoming import Delivery
 from collector.intake.ingest import ingest
 from collector.store.database import Store
+from collector.store.opening import open_store
 from contract.messages import SeqRange, encode_message
 from contract.topics import topic
 from tests.collector.factory import answer, batch, device, started
@@ -98,13 +99,13 @@ def test_f8_a_power_cut_leaves_all_that_the_collector_sent_receipts_for(folders:
     before, after = folders
     with Disk(before) as noted:
         noted.tell([])
-        with Store.open(before / "results.db", create=True) as store:
+        with open_store(before / "results.db", create=True) as store:
             for number in range(200):
                 noted.tell(take_in(store, number))
     assert checkpointed_amid(noted.notes)
     tried = 0
     for cut in cuts(noted.notes, random.Random(8), share=0.03):
-        with Store.open(restored(cut, after) / "results.db", create=True) as store:
+        with open_store(restored(cut, after) / "results.db", create=True) as store:
             stored = list(store.tuples("SELECT first_seq, last_seq FROM ranges"))
             assert stored in (cut.told, cut.coming)
             assert store.value("SELECT count(*) FROM answers") == sum(last for _, last in stored)
@@ -162,7 +163,7 @@ def test_f8_an_io_error_costs_the_outbox_nothing_that_was_committed(tmp_path: Pa
 
 @pytest.mark.parametrize("succeed", range(8))
 def test_f8_an_io_error_makes_the_collector_try_again(tmp_path: Path, succeed: int) -> None:
-    with Disk(tmp_path) as noted, Store.open(tmp_path / "results.db", create=True) as store:
+    with Disk(tmp_path) as noted, open_store(tmp_path / "results.db", create=True) as store:
         numbers = count()
         noted.fail_after = succeed
         with pytest.raises(StorageUnavailable, match="disk I/O error"):

@@ -12,8 +12,9 @@ import pytest
 import agent.delivery.sender
 from agent.outbox.outbox import Outbox
 from agent.stop_signal import Stop
+from collector.broker.room import SHARE
 from collector.broker.subscriber import MAX_WAITING, MAX_WAITING_BYTES
-from collector.store.database import Store
+from collector.store.opening import open_store
 from contract.messages import Batch, encode_message
 from contract.topics import topic
 from tests.collector.factory import batch, run_records
@@ -53,12 +54,13 @@ def slow(store, deliveries):
 server.ingest = slow
 server.MAX_GROUP_MESSAGES = 5
 plain_next = server.Server._next_group
-most = 0
+most = 0, 0
 def watched(self):
     global most
-    if self._events.qsize() > most:
-        most = self._events.qsize()
-        print("queue", most, file=sys.stderr, flush=True)
+    now = self._events.qsize(), self._subscriber._room.taken_bytes
+    if now[0] > most[0] or now[1] > most[1]:
+        most = max(now[0], most[0]), max(now[1], most[1])
+        print("queue", *most, file=sys.stderr, flush=True)
     return plain_next(self)
 server.Server._next_group = watched
 sys.argv = ["collector", *sys.argv[1:]]
@@ -102,7 +104,7 @@ def test_f6_a_collector_that_is_killed_at_each_step(
     finish(outbox, answers(outbox, begin(outbox, RUN), 500))
     script = DIES.format(patch=KILL_POINTS[point])
     command = [sys.executable, "-c", script, "serve", "--broker", broker.url, "--db", str(database)]
-    Store.open(database, create=True).close()
+    open_store(database, create=True).close()
     with publisher_to(broker.url, outbox) as publisher:
         for _ in range(2):
             with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as doomed:
@@ -143,5 +145,7 @@ def test_f16_a_slow_collector_holds_a_bounded_number_of_messages(
             wait_until(lambda: "queue" in said.read_text(), "the queue")
             time.sleep(2.0)  # long enough for far more than the bound to come, were there none
         slow.send_signal(signal.SIGKILL)
-    queued = max(int(line.split()[1]) for line in said.read_text().splitlines() if line.startswith("queue"))
-    assert 20 <= queued <= (MAX_WAITING_BYTES // size if size else MAX_WAITING)
+    last = [line for line in said.read_text().splitlines() if line.startswith("queue")][-1]
+    queued, held = map(int, last.split()[1:])
+    assert 20 <= queued <= MAX_WAITING
+    assert 20 * size <= held <= SHARE * MAX_WAITING_BYTES

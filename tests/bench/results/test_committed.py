@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from agent.outbox.outbox import Outbox
 from bench.processes.device import Log, finished, made_up
 from bench.results.committed import Failed, check
-from collector.store.database import Store
+from collector.store.opening import open_store
 from contract.records import Record
 from tests.collector.delivering import take
 from tests.collector.factory import batch, device, started
@@ -46,7 +46,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def stored(path: Path, what: Sequence[Record]) -> Path:
-    with Store.open(path, create=True) as store:
+    with open_store(path, create=True) as store:
         take(store, replace(batch(what, RUN), epochs=((0, EPOCH),)))
     return path
 
