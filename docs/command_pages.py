@@ -10,8 +10,8 @@ import click
 from agent.cli import cli as agent
 from agent.commands.config import CONFIG as AGENT_CONFIG
 from collector.cli import cli as collector
+from collector.commands.changes import REGRESSED
 from collector.commands.config import CONFIG as COLLECTOR_CONFIG
-from collector.commands.reports import REGRESSED
 from commandline.config import PREFIX, variable
 from commandline.help import Command, CommandGroup, explanation, groups_of, names_of, summary
 from export.cli import cli as export_models
@@ -50,7 +50,8 @@ VARIABLES: Final = {
     f"{PREFIX}HUB_DIR": "`collector hub`, `invite`, `remove`: the hub's folder, as `--dir`.",
     "XDG_DATA_HOME": "`collector hub`, `invite`, `remove`: the hub is in `distilbench/hub` in this folder. "
     "Default: `~/.local/share`.",
-    "XDG_STATE_HOME": "`agent`: the state folder is `distilbench` in this folder. Default: `~/.local/state`.",
+    "XDG_STATE_HOME": "`agent`: the state folder is `distilbench` in this folder. `collector serve` with "
+    "PostgreSQL: the names of its sessions at the broker are there, too. Default: `~/.local/state`.",
     "GLIBC_TUNABLES": "`agent`: `--huge-pages` adds `glibc.malloc.hugetlb` to it for the measured process.",
     "NOTIFY_SOCKET": "`agent run`, `run-plan`: set by systemd; the agent reports there that it works.",
     "ORT_DISABLE_TELEMETRY": "`agent`: always set to 1, so that onnxruntime sends nothing.",

@@ -13,12 +13,15 @@ from typing import Any
 
 import msgspec
 
-from collector.findings import accuracy, canaries, comparison, scenario_run, taken_over, verdict
+from collector.findings import accuracy, canaries, comparison, relative, scenario_run, taken_over, verdict
 from collector.findings import between_rows as findings
 from collector.findings.comparison import Comparison
 from contract import bundle, device, fields, messages, questions, records, topics
 from contract.bundle import Manifest
 from contract.messages import Batch, Receipt, State
+from contract.orders import order, progress, sealed
+from contract.orders.order import OrderList
+from contract.orders.sealed import SealedOrders
 from contract.version import FORMAT_VERSION
 from docs import command_pages, man_pages
 
@@ -28,6 +31,7 @@ SCHEMAS: dict[str, Any] = {
     "batch": Batch,
     "receipt": Receipt,
     "state": State,
+    "orders": SealedOrders,
     "manifest": Manifest,
     "comparison": Comparison,
 }
@@ -35,6 +39,7 @@ CHANNELS: tuple[tuple[topics.Channel, str, str, str, bool], ...] = (
     ("results", "batch", "agent", "collector", False),
     ("state", "state", "agent", "collector", True),
     ("receipts", "receipt", "collector", "agent", False),
+    ("orders", "orders", "collector", "agent", True),
 )
 
 WIRE_INTRO = """# The wire format: messages, records, bundle manifest and question files
@@ -65,11 +70,21 @@ def pages() -> dict[Path, str]:
     generated = {FOLDER / "wire.md": _wire(), FOLDER / "report-json.md": _comparison()}
     generated[FOLDER / "asyncapi.yaml"] = _asyncapi()
     for name, kind in SCHEMAS.items():
-        schema = msgspec.json.schema(kind)
+        schema = _schema(kind)
         generated[FOLDER / "schemas" / f"{name}.json"] = (
             json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
         )
     return generated | command_pages.pages() | man_pages.pages()
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    """The JSON Schema of a type; that of a sealed list is in its message."""
+    schema = msgspec.json.schema(kind)
+    if kind is SealedOrders:
+        inner = msgspec.json.schema(OrderList)
+        schema["$defs"] |= inner["$defs"]
+        schema["$defs"]["SealedOrders"]["properties"]["list"] = {"$ref": inner["$ref"]}
+    return schema
 
 
 def _asyncapi() -> str:
@@ -106,7 +121,7 @@ def _asyncapi() -> str:
                     "summary": (inspect.getdoc(SCHEMAS[name]) or "").split("\n")[0],
                     "payload": {"$ref": f"schemas/{name}.json"},
                 }
-                for name in ("batch", "receipt", "state")
+                for name in ("batch", "receipt", "state", "orders")
             }
         },
     }
@@ -119,6 +134,9 @@ def _wire() -> str:
     for module, heading, examples in (
         (topics, "Topics", ()),
         (messages, "Messages", ("batch", "receipt", "state")),
+        (progress, "How far a device is with its orders", ()),
+        (sealed, "The message of orders", ("orders",)),
+        (order, "Orders", ()),
         (records, "Records", ()),
         (device, "The device", ()),
         (bundle, "The bundle manifest", ("manifest",)),
@@ -136,6 +154,7 @@ def _comparison() -> str:
         (comparison, "The comparison"),
         (scenario_run, "Under load"),
         (accuracy, "Findings on accuracy"),
+        (relative, "Relative to the teacher"),
         (taken_over, "Accuracy taken over"),
         (canaries, "Canaries"),
         (findings, "Findings"),
