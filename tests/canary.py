@@ -28,7 +28,8 @@ only, so that a large file takes no longer than it must."""
 
 _FOUND = "canary"
 
-_made: set[str] = set()
+_made: dict[str, str] = {}
+"""Each password that a process has made, and the name of the file that may hold it; empty for none."""
 _places: list[str] = []
 _left_out: set[Path] = set()
 
@@ -39,23 +40,28 @@ def may_hold(file: Path) -> Path:
     return file
 
 
-def made(password: str) -> str:
-    """Look for a password as well that a process of the test has made, and has said as it must."""
+def made(password: str, held_by: str = "") -> str:
+    """Look for a password as well that a process of the test has made, and has said as it must.
+
+    Args:
+        password: what to look for.
+        held_by: the name of the private file that may hold it beside other things; empty for none.
+    """
     assert password
-    _made.add(password)
+    _made[password] = held_by
     return password
 
 
-def look(text: str | bytes | None, where: str) -> None:
-    """Note whether the password shows in a text."""
-    if isinstance(text, bytes):
-        text = text.decode(errors="replace")
+def look(text: str | bytes | None, where: str, file: str = "") -> None:
+    """Note whether the password shows in a text, which may be that of a private file of this name."""
     if text is None:
         return
+    data = text.encode(errors="replace") if isinstance(text, str) else text
     for password in (CANARY, *_made):
-        if (at := text.find(password)) >= 0:
-            around = text[max(at - _PLACE_CHARACTERS, 0) : at].rsplit("\n")[-1]
-            _places.append(f"{where}: …{around}<the password>")
+        may = bool(file) and _made.get(password) == file
+        if not may and (at := data.find(password.encode())) >= 0:
+            around = data[max(at - _PLACE_CHARACTERS, 0) : at].rsplit(b"\n")[-1]
+            _places.append(f"{where}: …{around.decode(errors='replace')}<the password>")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -94,7 +100,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Look through the files, and fail if the password showed anywhere."""
     to_controller = getattr(session.config, "workeroutput", None)
     if to_controller is not None:
-        found = {"places": _places, "made": sorted(_made), "left_out": [str(file) for file in _left_out]}
+        found = {"places": _places, "made": _made, "left_out": [str(file) for file in _left_out]}
         to_controller[_FOUND] = found
         return
     folders = getattr(session.config, "_tmp_path_factory", None)
@@ -112,7 +118,7 @@ def pytest_testnodedown(node: Any) -> None:
     """Take over what a process found and made that ran some of the tests; one that died sends nothing."""
     found = getattr(node, "workeroutput", {}).get(_FOUND, {})
     _places.extend(found.get("places", ()))
-    _made.update(found.get("made", ()))
+    _made.update(found.get("made", {}))
     _left_out.update(map(Path, found.get("left_out", ())))
 
 
@@ -122,8 +128,9 @@ def _look_into(path: Path) -> None:
         data = path.read_bytes() if about.st_size <= MAX_FILE_BYTES else b""
     except OSError:
         return
-    if stat.S_IMODE(about.st_mode) != _PRIVATE or not _SECRETS.fullmatch(data):
-        look(data, str(path))
+    private = stat.S_IMODE(about.st_mode) == _PRIVATE
+    if not private or not _SECRETS.fullmatch(data):
+        look(data, str(path), path.name if private else "")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -27,7 +27,8 @@ def test_the_asyncapi_document_refers_to_what_is_there() -> None:
         assert operation["channel"]["$ref"].removeprefix("#/channels/") in document["channels"]
     for name, message in document["components"]["messages"].items():
         schema = json.loads((ROOT / "docs" / message["payload"]["$ref"]).read_text())
-        assert schema["$ref"].lower() == f"#/$defs/{name}"
+        kind = {"orders": "sealedorders"}.get(name, name)
+        assert schema["$ref"].lower() == f"#/$defs/{kind}"
     for channel in document["channels"].values():
         assert parse_topic(channel["address"].replace("{deviceId}", "pi-5")).device_id == "pi-5"
 
@@ -70,7 +71,9 @@ def test_every_variable_that_a_program_reads_is_documented() -> None:
     read = set()
     for package in ("agent", "collector", "commandline", "contract", "export"):
         for path in (ROOT / package).rglob("*.py"):
-            read |= set(re.findall(r'environ\w*(?:\.get\(|\[)"([A-Z_]+)"', path.read_text()))
+            read |= set(
+                re.findall(r'(?:environ\w*(?:\.get\(|\[)|user_folder\()"([A-Z_]+)"', path.read_text())
+            )
     assert {"XDG_STATE_HOME", "NO_COLOR", "NOTIFY_SOCKET"} <= read
     page = (ROOT / "docs" / "commands.md").read_text()
     assert not [name for name in read if f"`{name}`" not in page]

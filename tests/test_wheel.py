@@ -16,7 +16,7 @@ from tests.once import once
 ROOT = Path(__file__).parent.parent
 PACKAGES = {"agent", "collector", "commandline", "contract", "export"}
 PROGRAMS = ("agent", "collector", "export-models")
-MAX_BYTES = 1_000_000
+MAX_BYTES = 1_250_000
 START = """
 import sys
 from importlib.metadata import entry_points

@@ -16,10 +16,11 @@ from pathlib import Path
 import click
 
 from commandline.counted import counted
+from tests.arm64.canaries import alarms
 from tests.arm64.comparison import HERE, compared, hardware_classes, page
 from tests.arm64.inputs import BUNDLES, FP32, INT8, build_bundles, make_wheelhouse, write_questions
 from tests.arm64.installation import Installation
-from tests.arm64.measuring import Measuring
+from tests.arm64.measuring import CANARIES, Measuring
 from tests.arm64.programs import ROOT, ProofError, check, program, serving, step
 from tests.arm64.root import SUITES, DebianRoot
 from tests.arm64.transfer import not_held
@@ -150,7 +151,7 @@ def _prove(
             installation.remove()
     classes = hardware_classes(database)
     check(not root.foreign or classes == {"emulated"}, f"emulated devices have the hardware class {classes}")
-    missed = not_held(database)
+    missed = [*not_held(database), *alarms(database, CANARIES)]
     check(not missed, "; ".join(missed))
     pairs = compared(database)
     check(

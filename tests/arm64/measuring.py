@@ -17,6 +17,8 @@ _ALIKE: Final = {"threads": 1, "spinning": False, "warmup": 0, "rounds": 1}
 """Settings of all runs. Several threads of an emulator that spin would take the cores from each other, and
 each further round would load the bundle again."""
 _FLUSH_SECONDS: Final = 120
+CANARIES: Final = 2
+"""How many of a question file's questions are also asked as canaries."""
 _SECONDS_OF_A_RUN: Final = 60.0
 """Seconds that must be left for another run to start."""
 
@@ -49,7 +51,7 @@ class Measuring:
             ProofError: a run failed, or results were not delivered.
         """
         plan = questions.with_name(f"{questions.stem}-{bundles[0]}.toml")
-        plan.write_text(_plan(bundles, questions.name))
+        plan.write_text(_plan(bundles, questions))
         shown = {"bundles": self._bundles, "questions": questions.parent, **self._devices}
         for device in self._devices:
             left = until - time.monotonic()
@@ -63,7 +65,7 @@ class Measuring:
             self._root.run(f"{AGENT} flush --flush-seconds {_FLUSH_SECONDS} {where}", shown, device)
 
     def here(self, questions: Path, database: Path, device: str) -> None:
-        """Measure the same on this machine, and import the results.
+        """Measure the same on this machine, import the results, and choose canaries for the root by them.
 
         Raises:
             ProofError: the agent or the collector fails.
@@ -75,6 +77,8 @@ class Measuring:
         where = ("--to-file", results, "--state-dir", questions.parent / "state", "--device-id", device)
         program("agent", "run", *bundles, "--questions", questions, *options, *where)
         program("collector", "ingest", results, "--db", database)
+        canaries = ("--count", str(CANARIES), "--to", _canaries(questions))
+        program("collector", "canaries", questions.stem, *canaries, "--db", database)
 
     def _settled_as(self, device: str, shown: dict[str, Path]) -> str:
         """Options of the agent as a device: the first is the installed one, others get their own folder."""
@@ -87,7 +91,12 @@ class Measuring:
         return f"--config {home}/agent.toml --state-dir {home}/state"
 
 
-def _plan(bundles: Sequence[str], questions: str) -> str:
-    run = {"bundles": [f"/mnt/bundles/{name}" for name in bundles], "questions": questions, **_ALIKE}
+def _canaries(questions: Path) -> Path:
+    return questions.with_name(f"{questions.stem}-canaries.json")
+
+
+def _plan(bundles: Sequence[str], questions: Path) -> str:
+    files = {"questions": questions.name, "canary": _canaries(questions).name}
+    run = {"bundles": [f"/mnt/bundles/{name}" for name in bundles], **files, **_ALIKE}
     lines = [f"{key} = {json.dumps(value)}" for key, value in run.items()]
     return "\n".join(["cool-down-minutes = 0", "[[run]]", *lines, ""])

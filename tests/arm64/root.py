@@ -91,6 +91,19 @@ class DebianRoot:
             layer.mkdir(parents=True)
         self._changes.chmod(0o755)
 
+    def add(self, source: Path, place: str, only: str = "*") -> None:
+        """Copy the files and folders of a folder into the layer, before it is mounted.
+
+        Args:
+            source: the folder.
+            place: where it goes, below the root; it does not exist yet.
+            only: pattern of the names to copy.
+        """
+        to = self._changes / place
+        to.mkdir(parents=True)
+        for each in source.glob(only):
+            (shutil.copytree if each.is_dir() else shutil.copy2)(each, to / each.name)
+
     def run(self, command: str, shown: Mapping[str, Path], cpu: str) -> str:
         """Run a shell command in the root, as root, and return its output.
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 QUESTIONS = ROOT / "demo" / "sample-questions.json"
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 _POLL_SECONDS = 0.02
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from collector.comparison_inputs.answers import Answers, RunSet
 from collector.statistics.accuracy.transfer import correction
-from collector.store.database import Store
+from collector.store.opening import open_store_to_read
 from collector.store.runs import all_runs
 from collector.summaries.columns import mean_scores
 from collector.summaries.run_summary import Derived
@@ -61,7 +61,7 @@ def test_the_true_f1_is_held_on_two_precisions(
 
 def held_between_precisions(database: Path) -> None:
     """As if int8 was the same bundle on a machine that answers otherwise: with real flips."""
-    with Store.open_to_read(database) as store, store.reading():
+    with open_store_to_read(database) as store, store.reading():
         derived = Derived(store)
         answers = Answers(store, derived)
         scores = {}

@@ -1,4 +1,4 @@
-"""A board: a clean Debian with a network of its own, whose only other host is a hub on this machine.
+"""A board or a hub: a clean Debian with a network of its own.
 
 Its first process is systemd, which needs no container engine for that: its own mounts, processes and names,
 and a hierarchy of control groups, suffice. Under emulation systemd does not run; the first process sleeps.
@@ -6,7 +6,7 @@ and a hierarchy of control groups, suffice. Under emulation systemd does not run
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -14,14 +14,22 @@ from typing import Final, Self
 
 from tests.arm64.programs import ProofError, check
 from tests.arm64.root import DebianRoot
+from tests.joining.network import Network
+from tests.joining.patience import PATIENCE_SECONDS, SLOWNESS_OF_EMULATION, until
 
-HUB_ADDRESS: Final = "10.213.77.1"
-_BOARD_ADDRESS: Final = "10.213.77.2"
-_BITS: Final = 24
 _SECONDS: Final = 60.0
 _SYSTEMD: Final = "/lib/systemd/systemd --log-target=journal --show-status=0"
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
-_ENVIRONMENT: Final = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+_PATH: Final = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+_WITH_CONTROL_GROUPS: Final = """
+set -e
+mount -t tmpfs tmpfs /mnt && mount -t cgroup -o none,name=systemd systemd /mnt
+mkdir -p "/mnt/$0" && echo $$ >"/mnt/$0/cgroup.procs" && umount /mnt && umount /mnt
+exec unshare --cgroup --mount --pid --uts --ipc --fork --kill-child sh -c "$1"
+"""
+"""Runs a script as the first process of a machine, with control groups that no other machine sees."""
+_EMULATED: Final = "cortex-a76"
+"""The processor of a Raspberry Pi 5, by QEMU's name."""
 
 
 class Board:
@@ -30,31 +38,33 @@ class Board:
     Args:
         root: the Debian; foreign ones need an emulator, which the kernel then finds by itself.
         name: its host name.
+        network: its network.
     """
 
-    def __init__(self, root: DebianRoot, name: str) -> None:
+    def __init__(self, root: DebianRoot, name: str, network: Network) -> None:
         self._root = root
         self._name = name
-        self._namespace = f"distilbench-{name}"[:40]
-        self._here = "dbhub0"
+        self._network = network
+        self.is_emulated = root.foreign
         self.has_systemd = not root.foreign
+        self.slowness = SLOWNESS_OF_EMULATION if root.foreign else 1
+        """How many times as long as a board of this architecture it may take."""
+        self._environment = [_PATH, f"QEMU_CPU={_EMULATED}"] if root.foreign else [_PATH]
         self._holder: subprocess.Popen[str] | None = None
         self._first = 0
 
     def __enter__(self) -> Self:
-        self._remove_network()
         try:
-            self._make_network()
             self._start()
         except BaseException:
-            self._end()
+            self._stop()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
+        self._stop()
 
     def run(self, command: str) -> str:
         """Run a shell command on the board, as root, and return its output.
@@ -79,6 +89,14 @@ class Board:
             check=False,
         )
 
+    def until(self, condition: Callable[[], bool], otherwise: str) -> None:
+        """Wait until something holds that the board does.
+
+        Raises:
+            ProofError: it does not hold in time; `otherwise` is the message.
+        """
+        until(condition, otherwise, PATIENCE_SECONDS * self.slowness)
+
     @contextmanager
     def serving(self, command: str, log: Path) -> Iterator[None]:
         """Run the service during the block; systemd runs it anyway, with its messages in the journal."""
@@ -97,12 +115,22 @@ class Board:
             finally:
                 # nsenter, which this machine sees, would not pass a signal on.
                 self.attempt("kill $(cat /run/service.pid)")
-                check(process.wait(_SECONDS) == 0, "the service does not end cleanly")
+                check(process.wait(_SECONDS * self.slowness) == 0, "the service does not end cleanly")
 
     def restart(self) -> None:
         """End the board as a power cut does, and start it again."""
         self._stop()
         self._start()
+
+    def reboot(self) -> None:
+        """Let systemd end its services, and start the board again."""
+        assert self._holder is not None
+        self.attempt("systemctl reboot")  # its connection to systemd may break off
+        try:
+            self._holder.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise ProofError("systemd does not end") from None
+        self.restart()
 
     def _inside(self) -> list[str]:
         enter = [
@@ -116,17 +144,7 @@ class Board:
             "--ipc",
             "--root",
         ]
-        return [*enter, "--wd", "/usr/bin/env", "-i", _ENVIRONMENT, "sh", "-c"]
-
-    def _make_network(self) -> None:
-        _ip("netns", "add", self._namespace)
-        _ip("link", "add", self._here, "type", "veth", "peer", "name", "eth0", "netns", self._namespace)
-        _ip("address", "add", f"{HUB_ADDRESS}/{_BITS}", "dev", self._here)
-        _ip("link", "set", self._here, "up")
-        inside = ("-n", self._namespace)
-        _ip(*inside, "address", "add", f"{_BOARD_ADDRESS}/{_BITS}", "dev", "eth0")
-        _ip(*inside, "link", "set", "eth0", "up")
-        _ip(*inside, "link", "set", "lo", "up")
+        return [*enter, "--wd", "/usr/bin/env", "-i", *self._environment, "sh", "-c"]
 
     def _start(self) -> None:
         first = _SYSTEMD if self.has_systemd else "sleep infinity"
@@ -136,13 +154,11 @@ class Board:
             # systemd gives each service mounts of its own, for which its root must be one.
             f"cd {self._root.merged} && pivot_root . mnt && umount -l mnt",
             "echo mounted",
-            f"exec chroot . /usr/bin/env -i {_ENVIRONMENT} container=other {first}",
+            f"exec chroot . /usr/bin/env -i {_PATH} container=other {first}",
         ]
-        command = ["ip", "netns", "exec", self._namespace]
-        command += ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "sh", "-c"]
-        self._holder = subprocess.Popen(
-            [*command, "\n".join(lines)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        command = ["ip", "netns", "exec", self._network.name, "unshare", "--mount", "sh", "-c"]
+        command += [_WITH_CONTROL_GROUPS, self._network.name, "\n".join(lines)]
+        self._holder = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert self._holder.stdout is not None
         said = self._holder.stdout.readline()
         check(said == "mounted\n", f"the board does not start: {said}")
@@ -186,14 +202,6 @@ class Board:
             self._holder.stdout.close()
             self._holder = None
 
-    def _end(self) -> None:
-        self._stop()
-        self._remove_network()
-
-    def _remove_network(self) -> None:
-        for command in (("link", "delete", self._here), ("netns", "delete", self._namespace)):
-            subprocess.run(["ip", *command], capture_output=True, check=False)
-
 
 def _only_child(pid: int) -> int:
     deadline = time.monotonic() + _SECONDS
@@ -203,8 +211,3 @@ def _only_child(pid: int) -> int:
             return int(children[0])
         time.sleep(0.02)
     raise ProofError("the board's first process does not start")
-
-
-def _ip(*arguments: str) -> None:
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
-    check(done.returncode == 0, f"'ip {' '.join(arguments)}' failed: {done.stderr.strip()}")
