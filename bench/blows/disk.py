@@ -29,7 +29,7 @@ class Disk:
             print("bench: disks are not filled, since that needs root", file=sys.stderr)
 
     def fill(self) -> None:
-        """Leave no free byte; a size that is too small in the moment it is set is refused, and measured again."""
+        """Leave no free byte: a size below what was written meanwhile is refused, and measured again."""
         if self._mounted:
             while not self._mount("-o", f"remount,size={self._used()}"):
                 pass
