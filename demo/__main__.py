@@ -34,7 +34,9 @@ ENTRIES = (
 """Random weights take as long as trained ones. Of these models only the time is measured, so they are asked
 few questions. All questions are for the real readers: a teacher and its two students."""
 PRECISIONS = ("fp32", "int8")
-ROUNDS = 3
+VERIFIED = 24
+"""Questions on which a bundle is compared with its network."""
+ROUNDS = 5
 WARMUP = 4
 """Questions before the first round; BERT-Large takes about a second for one."""
 
@@ -109,7 +111,8 @@ def _tour(folder: Path, limit: int | None) -> str:
 
 
 def _build(entry: Entry, bundles: Path) -> list[str]:
-    printed = run("export", "build", *entry.build, "--precision", ",".join(PRECISIONS), "--to", bundles)
+    options = ("--precision", ",".join(PRECISIONS), "--verify", str(VERIFIED))
+    printed = run("export", "build", *entry.build, *options, "--to", bundles)
     return printed.split("\n")[:-1]
 
 

@@ -18,6 +18,7 @@ from collector.statistics.timing.ratios import (
 from collector.statistics.timing.rounds import RoundMean
 from collector.statistics.timing.spread import Spread
 from collector.statistics.timing.steadiness import steadiness
+from commandline.estimation.rounds import LEAST_QUESTIONS
 
 SPREADS: Final = (0.0, 0.005, 0.01, 0.02, 0.05)
 _FALSE_ALARM: Final = "two equal bundles are called different"
@@ -39,6 +40,7 @@ def cells(draws: int, seed: int) -> Iterator[Cell]:
     yield from _single(rng, draws)
     yield from _commands(rng, draws)
     yield from _devices(rng, draws)
+    yield from _short_rounds(rng, draws)
 
 
 def compared(slower: SimulatedRun, faster: SimulatedRun) -> RoundMean:
@@ -88,6 +90,23 @@ def _single(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
         found = [ratio_in_rounds([compared(*command(rng, machine, bundles=bundles))]) for _ in range(draws)]
         name = "5 rounds, 334 questions, spread between rounds 1 %"
         yield share(name, f"a difference of {percent(effect)} is found", map(differs, found), required)
+
+
+def _short_rounds(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
+    """Simulate rounds with as few questions as the agent allows."""
+    rounds = 5
+    questions = rounds * LEAST_QUESTIONS
+    for spread in (0.01, 0.05):
+        name = f"{rounds} rounds, {questions} questions, spread between rounds {percent(spread)}"
+        machine = Machine(rounds=spread)
+        found = [
+            ratio_in_rounds(
+                [compared(*command(rng, machine, questions=questions, rounds=rounds, bundles=(0, 0)))]
+            )
+            for _ in range(draws)
+        ]
+        yield share(name, _FALSE_ALARM, map(differs, found), _AT_MOST)
+        yield from _interval(name, found, 0.0, _oracle(machine, questions, rounds))
 
 
 def _commands(rng: np.random.Generator, draws: int) -> Iterator[Cell]:

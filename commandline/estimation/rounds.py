@@ -5,8 +5,9 @@ from typing import Final
 DEFAULT_ROUNDS: Final = 5
 DEFAULT_MINUTES: Final = 10.0
 """How long a sustained run lasts."""
-LEAST_QUESTIONS: Final = 10
-"""A round has at least this many questions; otherwise it would be mostly loading and warming up."""
+LEAST_QUESTIONS: Final = 6
+"""A round has at least this many questions: the fewest whose median has a 95 % interval. With fewer, a round
+would be mostly loading and warming up."""
 LATER_WARMUP: Final = 3
 """After a run's first round, its worker warms up with this part of the questions of the first warm-up."""
 LEAST_WARMUP: Final = 2

@@ -12,7 +12,7 @@ from export.answering.verification import Reading
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-RANDOM_QUESTIONS: Final = 4
+RANDOM_QUESTIONS: Final = 2
 """Number of questions for random weights: their answers mean nothing, and BERT-Large takes a second each."""
 
 
