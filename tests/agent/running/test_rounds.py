@@ -281,13 +281,13 @@ def test_few_questions_make_fewer_rounds_and_the_agent_says_so(
     agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results.jsonl"
-    command = ("run", tiny_bundle, "--questions", questions, "--to-file", out, "--limit", "25")
+    command = ("run", tiny_bundle, "--questions", questions, "--to-file", out, "--limit", "15")
     ended = agent(*command, "--warmup", "1")
     assert ended.returncode == 0, ended.stderr
-    assert "25 questions in 2 rounds instead of 5: a round has at least 10 questions" in ended.stderr
+    assert "15 questions in 2 rounds instead of 5: a round has at least 6 questions" in ended.stderr
     message = [decode_message(line) for line in out.read_bytes().splitlines()]
     records = [record for batch in message if isinstance(batch, Batch) for record in batch.records]
-    assert [len(ids) for ids in per_round(records)] == [13, 12]
+    assert [len(ids) for ids in per_round(records)] == [8, 7]
 
 
 @given(limits=st.lists(st.integers(1, 400), min_size=2, max_size=5), wanted=st.integers(1, 12))

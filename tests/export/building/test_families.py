@@ -17,6 +17,7 @@ from contract.bundle import Precision, decode_manifest
 from contract.questions import Question
 from export.answering.inference import Cutter
 from export.building.build import BuildRequest, build
+from export.building.build_check import RANDOM_QUESTIONS
 from export.models.catalog import MODELS, Model
 from export.models.resolve import FAMILIES
 from export.models.sources import tokenizer_file
@@ -68,7 +69,7 @@ def test_a_family_builds_and_verifies_in_every_precision(model: Model, tmp_path:
     for bundle, precision in zip(build(request, tmp_path, lambda line: None), PRECISIONS, strict=True):
         manifest = decode_manifest((bundle / "manifest.json").read_bytes())
         assert bundle.name == f"{model.name}-{precision}" and manifest.precision == precision
-        assert manifest.verification is not None and manifest.verification["questions"] == 4
+        assert manifest.verification is not None and manifest.verification["questions"] == RANDOM_QUESTIONS
         assert manifest.recipe["attention_operators"] == 2 and "attention_mask" not in manifest.inputs
         if precision == "fp32":
             assert manifest.recipe["biases_moved"] >= 2 * 2
@@ -93,7 +94,7 @@ def test_few_positions_and_one_type_of_token_are_built_and_verified(
     for bundle in build(request, tmp_path, lambda line: None):
         manifest = decode_manifest((bundle / "manifest.json").read_bytes())
         assert manifest.max_tokens == positions
-        assert manifest.verification is not None and manifest.verification["questions"] == 4
+        assert manifest.verification is not None and manifest.verification["questions"] == RANDOM_QUESTIONS
         types = {"token_type_ids"} if model.config["type_vocab_size"] == 2 else set()
         assert set(manifest.inputs) == {"input_ids"} | types
 
