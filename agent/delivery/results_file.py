@@ -62,9 +62,7 @@ def check_target(path: Path) -> None:
 
 
 def _check_content(file: IO[bytes]) -> None:
-    """Check that an open file is plain, and empty or begins with a result."""
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        raise OSError(errno.EINVAL, "not a plain file")
+    """Check that an open file is empty or begins with a result."""
     first = file.readline(MAX_MESSAGE_BYTES + 1).removeprefix(UTF8_MARK)
     file.seek(0)
     try:
@@ -91,8 +89,6 @@ def _locked(path: Path) -> Iterator[IO[bytes]]:
     while True:
         descriptor, created = _open(path)
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "not a plain file")
             _lock(descriptor, deadline)
             if not _is_at(path, descriptor):
                 continue  # the writer before has put another file in its place
@@ -106,11 +102,15 @@ def _locked(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _open(path: Path, *, create: bool = True) -> tuple[int, bool]:
-    """A descriptor to read and write, and whether the file was created."""
+    """A descriptor of a plain file, to read and write, and whether the file was created."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # or a pipe would wait for its reader
     while True:
         try:
-            return os.open(path, flags), False
+            descriptor = os.open(path, flags)
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return descriptor, False
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a plain file")
         except FileNotFoundError:
             if not create:
                 raise
