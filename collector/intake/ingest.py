@@ -74,7 +74,7 @@ def record_problem(record: Record, device_id: str) -> ContractError | None:
         kind = type(record).__name__
         return Malformed(f"record {record.seq} is a {kind}; record 0, and no other, must be a RunStarted")
     if isinstance(record, Answer) and record.tokenize_ns + record.infer_ns + record.decode_ns > MAX_INT:
-        return Malformed(f"the time of record {record.seq} does not fit into an integer of SQLite")
+        return Malformed(f"the time of record {record.seq} does not fit into 64 bits")
     if not isinstance(record, RunStarted):
         return None
     if record.device.device_id != device_id:

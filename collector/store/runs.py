@@ -94,7 +94,7 @@ class LeftOut(NamedTuple):
         )
 
 
-_TOO_LONG: Final = "the time of an answer does not fit into an integer of SQLite"
+_TOO_LONG: Final = "the time of an answer does not fit into 64 bits"
 
 _DEVICE = msgspec.json.Decoder(Device)
 _SETTINGS = msgspec.json.Decoder(Settings)

@@ -138,7 +138,7 @@ def test_answers_may_come_before_their_run(store: Store) -> None:
         (batch([started(on=device("pi-6"))], RUN), "batch of 'pi-5' starts a run of 'pi-6'"),
         (batch([started(manifest(files={}))], RUN), "bundle manifest does not list 'model.onnx'"),
         (batch([started(manifest(format_version=99))], RUN), "update distilbench here"),
-        (batch([answer(1, "q1", decode_ns=MAX_INT)], RUN), "does not fit into an integer of SQLite"),
+        (batch([answer(1, "q1", decode_ns=MAX_INT)], RUN), "does not fit into 64 bits"),
     ],
 )
 def test_a_batch_that_cannot_be_true_is_refused(store: Store, message: Batch, reason: str) -> None:

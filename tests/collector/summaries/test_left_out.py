@@ -25,7 +25,7 @@ SPOILT = {
     "another format": ("UPDATE runs SET bundle = json_set(bundle, '$.format_version', 99)", "version 99"),
     "no manifest": ("UPDATE runs SET bundle = '[]'", "does not fit the format"),
     "settings": ("UPDATE runs SET settings = '{}'", "missing required field"),
-    "time": (f"UPDATE answers SET decode_ns = {MAX_INT}", "does not fit into an integer of SQLite"),
+    "time": (f"UPDATE answers SET decode_ns = {MAX_INT}", "does not fit into 64 bits"),
 }
 
 
