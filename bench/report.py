@@ -44,6 +44,7 @@ from contract.records import Answer, QuestionSet
 
 BATCH_ANSWERS: Final = 100
 BATCHES_A_SECOND: Final = 10
+_POLL_SECONDS: Final = 0.02
 _DUCKDB_QUERY: Final = """
 SELECT run, quantile_disc(time_ns, [0.5, 0.9, 0.99]) FILTER (state = 0), avg(exact_match), avg(f1)
 FROM answers GROUP BY run ORDER BY run
@@ -55,6 +56,9 @@ class Usage(NamedTuple):
 
     seconds: float
     peak_bytes: int
+    """The most memory of the process, or of the largest of those that it started."""
+    own_peak_bytes: int
+    """The most memory of the process alone, up to a moment before its end."""
     processor_seconds: float
     """That of its own processes included: unlike `seconds`, it depends little on other programs."""
 
@@ -122,13 +126,17 @@ def _compare_workers(fleet: Fleet, workers: str, repeats: int) -> None:
                 ways.setdefault(f"upkeep, {who}", []).append(_run((*upkeep, *last)))
                 ways.setdefault(f"report after it, {who}", []).append(_run(report))
                 texts.add(re.sub(rb'"generated_at":\s*"[^"]*"', b"", found.read_bytes()))
-        print("| what | seconds, median | all | processor s | largest process MB |\n|---|--:|---|--:|--:|")
+        print(
+            "| what | seconds, median | all | processor s | main process MB | largest MB |\n"
+            "|---|--:|---|--:|--:|--:|"
+        )
         for what, used in ways.items():
             seconds = [usage.seconds for usage in used]
+            own = max(usage.own_peak_bytes for usage in used) / 1e6
             peak = max(usage.peak_bytes for usage in used) / 1e6
             every = " ".join(f"{each:.1f}" for each in seconds)
             processor = median(usage.processor_seconds for usage in used)
-            print(f"| {what} | {median(seconds):.1f} | {every} | {processor:.1f} | {peak:.0f} |")
+            print(f"| {what} | {median(seconds):.1f} | {every} | {processor:.1f} | {own:.0f} | {peak:.0f} |")
         alone, together = (median(u.seconds for u in used) for what, used in ways.items() if "upkeep" in what)
         print(f"\nThe upkeep on the workers is {alone / together:.2f} times as fast as on one process.")
         same = "the same" if len(texts) == 1 else "NOT THE SAME"
@@ -145,12 +153,23 @@ def _print(what: str, arguments: Sequence[str], latencies: list[float] | None = 
 def _run(arguments: Sequence[str]) -> Usage:
     start = time.perf_counter()
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)  # noqa: S603  # our own command
-    _, status, usage = os.wait4(process.pid, 0)
+    own = 0
+    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+        own = max(own, _peak_bytes(process.pid))
+        time.sleep(_POLL_SECONDS)
+    _, status, usage = ended
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"bench: '{' '.join(arguments)}' failed with {process.returncode}")
-    return Usage(seconds, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
+    return Usage(seconds, usage.ru_maxrss * 1024, own, usage.ru_utime + usage.ru_stime)
+
+
+def _peak_bytes(pid: int) -> int:
+    """The most memory that a process has had; 0 if it has ended."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return 0 if found is None else int(found[1]) * 1024
 
 
 @contextmanager
