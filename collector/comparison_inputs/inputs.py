@@ -17,6 +17,7 @@ from collector.comparison_inputs.sides import SidePair, side_pairs
 from collector.comparison_inputs.standing import Standing, device_as_type, standing, types_of
 from collector.comparison_inputs.systems import systems
 from collector.comparison_inputs.tasks.contrast import PairedScores, Whole, contrast, contrast_on_all
+from collector.comparison_inputs.tasks.means import means
 from collector.comparison_inputs.tasks.pairing import Pairing, pairing
 from collector.comparison_inputs.tasks.question_files import question_files
 from collector.comparison_inputs.tasks.task import Memo, Task
@@ -156,7 +157,7 @@ class _Gatherer:
         self._progress = progress
         self._store = store
         self._derived = Derived(store)
-        self._memo = Memo(Answers(store, self._derived), self.cache, workers)
+        self._memo = Memo(Answers(store, self._derived, self.cache.known), self.cache, workers)
 
     def gather(self, baseline: str | None, selection: Selection, *, by_device: bool) -> Inputs:
         store, memo = self._store, self._memo
@@ -177,6 +178,9 @@ class _Gatherer:
             for system in systems(store, memo, self._derived.scorer)
             if selection.has_model(system.name.model)
         ]
+        lent = (group.inherited.source for group in groups if group.inherited is not None)
+        for source in (*(entrant.source for entrant in (*groups, *added)), *lent):
+            memo.keep(means(source))  # a report that finds all pairs compared does not ask for them
         return Inputs(
             collector_id=store.collector_id,
             bertscore=self._bertscore(),

@@ -1,13 +1,14 @@
 """A computation over answers that takes long: its result is remembered, and another process could do it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from collector.comparison_inputs.answers import Answers
-from collector.comparison_inputs.tasks.parcels import Weighed, do, parcels, weighed
+from collector.comparison_inputs.tasks.parcels import Posted, Weighed, do, parcels, weighed
 from collector.store.findings_cache import FindingsCache, digest_of
 from collector.workers.workers import Workers
+from contract.codec import encode
 
 T = TypeVar("T")
 
@@ -23,6 +24,15 @@ class Task(NamedTuple, Generic[T]):
     """The type of the finding, one that msgspec encodes."""
     compute: "partial[T]"
     """A function of a module with runs and numbers, without its last argument, the `Answers`."""
+    needs: "tuple[Task[Any], ...]" = ()
+    """The tasks whose findings it reads from the `Answers`."""
+    answers: int = 0
+    """How many answers it reads, besides those of the runs among its arguments."""
+
+    @property
+    def digest(self) -> str:
+        """The digest that names its finding."""
+        return digest_of(self.kind, self.of)
 
 
 class Memo:
@@ -53,26 +63,63 @@ class Memo:
         """
         if self._workers is None:
             return
-        missing: dict[str, Weighed] = {}
+        missing = self._missing(tasks)
+        needed = self._missing(need for task in missing.values() for need in task.needs)
+        self._give_out(needed, self._workers, None)
+        for need in needed.values():  # what workers may not or could not compute
+            self._ensure(need)
+        self._give_out(missing, self._workers, progress)
+
+    def keep(self, tasks: Iterable[Task[Any]]) -> None:
+        """Keep the findings of tasks, if they are known, although nothing may recall them this time."""
         for task in tasks:
-            digest = digest_of(task.kind, task.of)
-            if digest not in missing and not self._cache.has(digest):
-                found = weighed(task.of, task.compute)
-                if found is not None:
-                    missing[digest] = found
-        if not missing:
+            self._cache.use(task.digest)
+
+    def recall(self, task: Task[T]) -> T:
+        """Return the finding of a task, computed only if it is not known."""
+        return self._cache.recall(task.kind, task.of, task.shape, lambda: self._computed(task))
+
+    def _computed(self, task: Task[T]) -> T:
+        for need in task.needs:
+            self._ensure(need)
+        return task.compute(self._answers)
+
+    def _ensure(self, task: Task[Any]) -> None:
+        digest = task.digest
+        if not self._cache.has(digest):
+            self._cache.add(digest, encode(self._computed(task)).decode())
+
+    def _missing(self, tasks: Iterable[Task[Any]]) -> dict[str, Task[Any]]:
+        named = ((task.digest, task) for task in tasks)
+        return {digest: task for digest, task in named if not self._cache.has(digest)}
+
+    def _give_out(
+        self,
+        missing: Mapping[str, Task[Any]],
+        workers: Workers,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        digests: list[str] = []
+        posted: list[Weighed] = []
+        for digest, task in missing.items():
+            found = weighed(task.of, task.compute, tuple(need.digest for need in task.needs), task.answers)
+            if found is not None:
+                digests.append(digest)
+                posted.append(found)
+        if not posted:
             return
-        digests, posted, done = list(missing), list(missing.values()), 0
-        together = parcels(posted, self._workers.size())
-        orders = [([posted[place].task for place in places],) for places in together]
-        for number, findings in self._workers.compute(self._answers.store, do, orders):
+        together, done = parcels(posted, workers.size()), 0
+        orders = [self._order([posted[place].task for place in places]) for places in together]
+        for number, findings in workers.compute(self._answers.store, do, orders):
             for place, finding in zip(together[number], findings, strict=True):
                 if finding is not None:
                     self._cache.add(digests[place], finding)
             done += len(findings)
             if progress is not None:
-                progress(done, len(missing))
+                progress(done, len(posted))
 
-    def recall(self, task: Task[T]) -> T:
-        """Return the finding of a task, computed only if it is not known."""
-        return self._cache.recall(task.kind, task.of, task.shape, lambda: task.compute(self._answers))
+    def _order(self, tasks: list[Posted]) -> tuple[list[Posted], dict[str, str]]:
+        """Add to tasks those of the findings they need that are not in the database yet."""
+        needed = dict.fromkeys(need for task in tasks for need in task.needs)
+        sent = ((need, self._cache.new(need)) for need in needed)
+        return tasks, {need: finding for need, finding in sent if finding is not None}

@@ -95,7 +95,7 @@ def test_a_worker_must_have_the_same_program_and_database(database: Path, tmp_pa
 def test_a_finding_about_other_numbers_is_not_taken(database: Path) -> None:
     with open_store_to_read(database) as store:
         task = sums(RunSet((all_runs(store)[0],), ("the digest before more answers came",)))
-        assert parcels.do(store, [parcels.Posted(task.of, task.compute)]) == [None]
+        assert parcels.do(store, [parcels.Posted(task.of, task.compute)], {}) == [None]
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "http://scheduler", "9999"])
