@@ -167,6 +167,7 @@ class _Gatherer:
         lenders = Lenders(store, selection.not_excluded(found), self._derived, memo)
         measured = groups_of(_by_place(standing(runs, machine)), self._derived, memo)
         memo.prepare(task for group in measured for task in lenders.tasks(group))
+        memo.prepare(task for group in measured for task in lenders.transfers(group))
         groups = [replace(group, inherited=lenders.lend(group)) for group in measured]
         baselines = Baselines(groups, baseline)
         rivals = dict(self._rivals(groups))  # first, since most tasks of the others are also theirs

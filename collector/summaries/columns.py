@@ -178,6 +178,16 @@ def shared(left: PerQuestion, right: PerQuestion) -> tuple[NDArray[Any], NDArray
     return left.value[at_left], right.value[at_right]
 
 
+def common(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the questions that both sides have; each has its own once, and in ascending order."""
+    return left if np.array_equal(left, right) else np.intersect1d(left, right, assume_unique=True)
+
+
+def distinct(question: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return each question once; they are in ascending order. NumPy's own function would not use that."""
+    return question[groups(question)[0]]
+
+
 def groups(question: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Find where the answers to each question start and how many there are; they are in order of question."""
     starts = np.flatnonzero(np.concatenate(([True], question[1:] != question[:-1]))[: len(question)])

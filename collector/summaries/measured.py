@@ -13,7 +13,7 @@ from collector.findings.between_rows import Interval
 from collector.statistics.accuracy.clusters import Clusters
 from collector.statistics.accuracy.scores import mean_score
 from collector.statistics.percentiles import FEWEST, percentile, percentile_interval
-from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, first_texts, mean_scores
+from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, distinct, first_texts, mean_scores
 from collector.summaries.question_means import QuestionMeans
 
 QUANTILES: Final = tuple(
@@ -71,11 +71,11 @@ def measured(answers: Columns, clusters: Clusters) -> Measured:
         clusters: the units of their distinct questions, in ascending order of their hashes.
     """
     timed = answers.state == TIMED
-    times, questions = np.sort(answers.time_ns[timed]), len(np.unique(answers.question[timed]))
+    times, questions = np.sort(answers.time_ns[timed]), len(distinct(answers.question[timed]))
     f1 = _over_questions(answers, answers.f1, clusters)
     return Measured(
         answered=len(first_texts(answers).question),
-        asked=len(np.unique(answers.question)),
+        asked=len(distinct(answers.question)),
         errors=int(np.count_nonzero(answers.state == ERROR)),
         timed=len(times),
         timed_questions=questions,

@@ -33,8 +33,9 @@ ANSWERS_A_PART: Final = 10_000
 _TIMELINE: Final = msgspec.json.Decoder(Timeline)
 _FIELDS: Final = ", ".join(Columns._fields)
 _FIRSTS: Final = "SELECT substr(question, 1, 8) FROM column_parts WHERE stream = ? ORDER BY part"
+_JUDGED_FIELDS: Final = ", ".join(Judged._fields)
 _JUDGED: Final = f"""
-SELECT {", ".join(Judged._fields)} FROM column_parts WHERE stream = ? AND part BETWEEN ? AND ? ORDER BY part
+SELECT {_JUDGED_FIELDS} FROM column_parts WHERE stream = ? AND part BETWEEN ? AND ? ORDER BY part
 """  # noqa: S608  # our own names
 
 _ANSWERS: Final = """

@@ -24,7 +24,7 @@ from collector.statistics.accuracy.transfer import (
     moved_share,
 )
 from collector.statistics.confidence import Mean
-from collector.summaries.columns import PerQuestion, shared
+from collector.summaries.columns import PerQuestion, common, shared
 from collector.summaries.question_means import Packed, QuestionMeans
 
 _HALF: Final = 0.5
@@ -150,7 +150,7 @@ def _compared(left: _Compared, right: _Compared, asked: int | None, answers: Ans
     ours, theirs = answers.means(left.source), answers.means(right.source)
     if not (_scored(ours.f1) and _scored(theirs.f1)):
         return None
-    question = np.intersect1d(ours.question, theirs.question)
+    question = common(ours.question, theirs.question)
     if not len(question):
         return None
     clusters = answers.clusters(left.source, question)

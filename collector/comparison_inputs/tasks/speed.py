@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from functools import partial, reduce
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from collector.comparison_inputs.answers import Answers, Remembered, RunSet
 from collector.comparison_inputs.tasks.means import means, remembered
@@ -14,7 +13,7 @@ from collector.comparison_inputs.tasks.task import Task
 from collector.findings.between_rows import Interval
 from collector.statistics.means import ratio_of_means
 from collector.statistics.timing.ratios import geometric_mean
-from collector.summaries.columns import shared
+from collector.summaries.columns import common, shared
 
 
 class Gain(NamedTuple):
@@ -57,15 +56,11 @@ def _batch_gain(one_by_one: RunSet, batched: RunSet, answers: Answers) -> Gain |
 
 
 def _geometric_means(rows: Sequence[Remembered], answers: Answers) -> list[float]:
-    common = reduce(_common, (answers.means(row).times.question for row in rows))
+    everywhere = reduce(common, (answers.means(row).times.question for row in rows))
     found = []
     for row in rows:
         times = answers.means(row).times
-        chosen = times.value[np.isin(times.question, common, assume_unique=True)]
+        chosen = times.value[np.isin(times.question, everywhere, assume_unique=True)]
         if len(chosen):
             found.append(geometric_mean(np.maximum(chosen, 1)) / 1e6)
     return found
-
-
-def _common(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
-    return left if np.array_equal(left, right) else np.intersect1d(left, right, assume_unique=True)

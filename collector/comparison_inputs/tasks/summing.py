@@ -10,7 +10,7 @@ import numpy as np
 from collector.comparison_inputs.answers import Answers, Remembered, RunSet, Source
 from collector.comparison_inputs.tasks.means import means, remembered
 from collector.comparison_inputs.tasks.task import Task
-from collector.summaries.columns import PerQuestion, shared
+from collector.summaries.columns import PerQuestion, distinct, shared
 from collector.summaries.measured import Measured, measured, over_devices
 from collector.summaries.repeatability import Measurement, Repeat, repeats
 
@@ -59,7 +59,7 @@ def deviations(source: RunSet) -> Task[dict[str, Deviation]]:
 
 def _sums(source: Source, answers: Answers) -> Measured:
     columns = answers.columns(source)
-    return measured(columns, answers.clusters(source, np.unique(columns.question)))
+    return measured(columns, answers.clusters(source, distinct(columns.question)))
 
 
 def _sums_over_devices(row: Remembered, units: Sequence[Measured], answers: Answers) -> Measured:

@@ -64,11 +64,17 @@ class Memo:
         if self._workers is None:
             return
         missing = self._missing(tasks)
-        needed = self._missing(need for task in missing.values() for need in task.needs)
+        self.prepare_needs(missing.values())
+        self._give_out(missing, self._workers, progress)
+
+    def prepare_needs(self, tasks: Iterable[Task[Any]]) -> None:
+        """Let workers compute what tasks need, and not the tasks, which need more than an order may carry."""
+        if self._workers is None:
+            return
+        needed = self._missing(need for task in self._missing(tasks).values() for need in task.needs)
         self._give_out(needed, self._workers, None)
         for need in needed.values():  # what workers may not or could not compute
             self._ensure(need)
-        self._give_out(missing, self._workers, progress)
 
     def keep(self, tasks: Iterable[Task[Any]]) -> None:
         """Keep the findings of tasks, if they are known, although nothing may recall them this time."""
