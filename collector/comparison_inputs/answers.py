@@ -70,6 +70,8 @@ class RunSet(NamedTuple):
     def _on(self, device_ids: Collection[str]) -> "RunSet | None":
         pairs = zip(self.runs, self.run_digests, strict=True)
         chosen = [pair for pair in pairs if pair[0].device_id in device_ids]
+        if len(chosen) == len(self.runs):
+            return self
         return RunSet(*zip(*chosen, strict=True)) if chosen else None
 
 

@@ -101,7 +101,7 @@ def contrast(left: Source, right: Source) -> Task[PairedScores | None]:
     needs: list[Task[Packed]] = []
     # The means of a part of a row's devices serve one pair only: they are not remembered.
     here, there = (
-        _Compared(_side(part, needs) if part.digests == whole.digests else part)
+        _Compared(_side(part, needs) if part is whole else part)
         for part, whole in ((ours, left), (theirs, right))
     )
     return Task("contrast", of, PairedScores | None, partial(_contrast, here, there), tuple(needs))

@@ -12,12 +12,12 @@ def means(source: Source) -> tuple[Task[Packed], ...]:
     """Return the tasks that sum up a row, one for each range of questions; most rows have one."""
     if isinstance(source, PredictionSet):
         return (Task("means", source.digests, Packed, partial(_predicted, source)),)
-    found = tuple(pieces(source.runs, source.run_digests))
+    digests, found = source.digests, tuple(pieces(source.runs, source.run_digests))
     answers = sum(run.answers for run in source.runs) // len(found)
     return tuple(
         Task(
             "means",
-            (*source.digests, f"piece {number} of {len(found)}"),
+            (*digests, f"piece {number} of {len(found)}"),
             Packed,
             partial(_means, piece),
             answers=answers,
