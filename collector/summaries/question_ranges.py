@@ -12,8 +12,8 @@ from collector.summaries.columns import A
 HASHES: Final = 2**64
 """How many hashes of a question there can be. They are spread evenly, whatever the questions are."""
 PIECE_ANSWERS: Final = 2_000_000
-"""About how many answers a piece has at most: each takes 100 bytes while they are joined. A question is never
-cut, so a piece has more if so many answers are to one question."""
+"""About how many answers a piece has at most; each takes 130 bytes while they are joined. The answers to one
+question are never cut, so a piece has more if a question has more."""
 
 
 class Questions(NamedTuple):
