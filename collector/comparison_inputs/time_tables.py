@@ -38,9 +38,10 @@ def time_tables(groups: Sequence[Group], memo: Memo) -> Iterator[TimeTable]:
         tables.append((timed, full, most, geometric_means([group.source for group in full])))
     memo.prepare_needs(means for *_, means in tables)
     for timed, full, most, means in tables:
+        means_ms: list[float] = memo.recall(means)
         yield TimeTable(
             rows=tuple(full),
-            means_ms=tuple(memo.recall(means)),
+            means_ms=tuple(means_ms),
             left_out=tuple(group for group in timed if group not in full),
             most_questions=most,
         )

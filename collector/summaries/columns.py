@@ -83,7 +83,7 @@ def arrays(parts: Iterable[Sequence[bytes]], fields: Sequence[str]) -> Iterator[
         yield np.frombuffer(b"".join(pieces), _TYPES[field])
 
 
-class Answered(Protocol):
+class ByQuestion(Protocol):
     """The fields of answers that every function here needs, in order of (question, seq)."""
 
     @property
@@ -137,7 +137,7 @@ class Keys:
         return found
 
 
-def median_times(answers: Answered) -> PerQuestion:
+def median_times(answers: ByQuestion) -> PerQuestion:
     """Compute, for each question with times that count, their median in whole nanoseconds.
 
     The median of an even number of times is the mean of the middle two. With the lower one of the two, a row
@@ -152,7 +152,7 @@ def median_times(answers: Answered) -> PerQuestion:
     return PerQuestion(question[starts], lower + (upper - lower) // 2)
 
 
-def mean_scores(answers: Answered, scores: NDArray[Any]) -> PerQuestion:
+def mean_scores(answers: ByQuestion, scores: NDArray[Any]) -> PerQuestion:
     """Average a score over the answers of each question, so a repeated question does not weigh more."""
     starts, counts = groups(answers.question)
     if not len(starts):
@@ -160,7 +160,7 @@ def mean_scores(answers: Answered, scores: NDArray[Any]) -> PerQuestion:
     return PerQuestion(answers.question[starts], np.add.reduceat(scores, starts, dtype=np.float64) / counts)
 
 
-def first_texts(answers: Answered) -> PerQuestion:
+def first_texts(answers: ByQuestion) -> PerQuestion:
     """Find the position of each question's first answer that is not an error."""
     places = np.flatnonzero(answers.state != ERROR)
     question = answers.question[places]

@@ -16,7 +16,7 @@ PIECE_ANSWERS: Final = 2_000_000
 question are never cut, so a piece has more if a question has more."""
 
 
-class Questions(NamedTuple):
+class QuestionRange(NamedTuple):
     """The questions whose hashes are in a range."""
 
     first: int
@@ -46,7 +46,7 @@ class Questions(NamedTuple):
         return max(bisect_left(firsts, self.first) - 1, 0), bisect_right(firsts, self.last) - 1
 
 
-def ranges(answers: int) -> Iterator[Questions]:
+def ranges(answers: int) -> Iterator[QuestionRange]:
     """Divide all questions into ranges, in ascending order, of about equally many answers.
 
     Args:
@@ -55,4 +55,4 @@ def ranges(answers: int) -> Iterator[Questions]:
     count = max(1, -(-answers // PIECE_ANSWERS))
     borders = [HASHES * number // count for number in range(count + 1)]
     for first, after in pairwise(borders):
-        yield Questions(first, after - 1)
+        yield QuestionRange(first, after - 1)

@@ -20,7 +20,7 @@ from collector.store.database import Store
 from collector.store.runs import Run
 from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, Keys, arrays
 from collector.summaries.question_means import Judged
-from collector.summaries.question_ranges import Questions
+from collector.summaries.question_ranges import QuestionRange
 from collector.summaries.timeline import RULES, Answered, Timeline, timeline
 from contract.codec import encode
 
@@ -125,7 +125,7 @@ class Derived:
         self._held.move_to_end(run.stream)
         return self._held[run.stream]
 
-    def judged(self, stream: int, digest: str, questions: Questions) -> Judged:
+    def judged(self, stream: int, digest: str, questions: QuestionRange) -> Judged:
         """Return the answers of a run to a range of questions, as means are made of them.
 
         Only those parts of its stored columns are read that have answers to such questions.

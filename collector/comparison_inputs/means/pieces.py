@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from collector.store.runs import Run
 from collector.summaries.question_means import QuestionMeans, question_means
-from collector.summaries.question_ranges import Questions, ranges
+from collector.summaries.question_ranges import QuestionRange, ranges
 from collector.summaries.run_summary import Derived
 
 
@@ -19,7 +19,7 @@ class Piece(NamedTuple):
     """The digest of the numbers of each run."""
     devices: tuple[tuple[int, ...], ...]
     """The positions in `streams` of each device's runs, in order of the devices' names."""
-    questions: Questions
+    questions: QuestionRange
 
 
 def pieces(runs: Sequence[Run], digests: Sequence[str]) -> Iterator[Piece]:

@@ -118,7 +118,7 @@ def test_what_compares_rows_reads_no_columns(fleet: Store, small_pieces: None, r
     assert found is not None and found.bertscore_f1 is not None
     assert len(memo.recall(geometric_means(several))) == len(several)
     assert reads == []
-    memo.recall(contrast(several[0], RunSet(*(part[:1] for part in several[1]))))
+    memo.recall(contrast(several[0], RunSet(several[1].runs[:1], several[1].run_digests[:1])))
     assert reads, "the rest of a row's devices is not remembered"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from collector.summaries import question_ranges
 from collector.summaries.columns import ERROR, MARKED, TIMED
 from collector.summaries.question_means import Judged, QuestionMeans, question_means
-from collector.summaries.question_ranges import HASHES, Questions, ranges
+from collector.summaries.question_ranges import HASHES, QuestionRange, ranges
 
 HASH = st.sampled_from([0, 1, 2**20, 2**63 - 1, 2**63, 2**64 - 2, 2**64 - 1])
 ANSWER = st.tuples(
@@ -40,7 +40,7 @@ def _devices(runs: list[tuple[int, list[tuple[float, ...]]]]) -> list[list[int]]
 
 def _same(left: QuestionMeans, right: QuestionMeans) -> None:
     for ours, theirs in zip(left, right, strict=True):
-        if isinstance(ours, np.ndarray):
+        if isinstance(ours, np.ndarray) and isinstance(theirs, np.ndarray):
             assert ours.dtype == theirs.dtype and ours.tobytes() == theirs.tobytes()
         else:
             assert ours == theirs
@@ -108,7 +108,7 @@ def test_only_parts_with_such_questions_are_read(
     hashes: list[int], a_part: int, one_end: int, other_end: int
 ) -> None:
     hashes.sort()
-    questions = Questions(*sorted((one_end, other_end)))
+    questions = QuestionRange(*sorted((one_end, other_end)))
     parts = [hashes[start : start + a_part] for start in range(0, len(hashes), a_part)]
     first, last = questions.parts([part[0] for part in parts])
     read = [value for part in parts[first : last + 1] for value in part]
