@@ -19,6 +19,8 @@ LEAST_ANSWERS: Final = 20_000
 MOST_ANSWERS: Final = 2_000_000
 """The answers at which a parcel ends, so that little is lost with a worker."""
 
+MOST_SENT: Final = 5_000_000
+"""The characters of findings at which a parcel ends: Dask warns of what is larger than 10 MB."""
 
 A_TASK: Final = 5_000
 """As many answers as take about as long as what a task computes whatever their number, such as intervals."""
@@ -65,18 +67,27 @@ def weighed(
     return Weighed(Posted(of, compute, needs), answers)
 
 
-def parcels(tasks: Sequence[Weighed], workers: int) -> list[list[int]]:
-    """Divide tasks into parcels of neighbours; returns the places of the tasks of each."""
+def parcels(tasks: Sequence[Weighed], workers: int, sizes: Mapping[str, int]) -> list[list[int]]:
+    """Divide tasks into parcels of neighbours; returns the places of the tasks of each.
+
+    Args:
+        tasks: the tasks.
+        workers: how many workers there are.
+        sizes: how many characters each finding has that tasks need and a parcel must contain, by digest.
+    """
     total = sum(task.answers for task in tasks)
     enough = min(max(total // (workers * A_WORKER), LEAST_ANSWERS), MOST_ANSWERS)
     found: list[list[int]] = []
     inside = enough
+    sent: dict[str, int] = {}
     for place, task in enumerate(tasks):
-        if inside >= enough:
+        if inside >= enough or sum(sent.values()) >= MOST_SENT:
             found.append([])
             inside = 0
+            sent = {}
         found[-1].append(place)
         inside += task.answers
+        sent |= {need: sizes[need] for need in task.task.needs if need in sizes}
     return found
 
 

@@ -114,8 +114,11 @@ class Memo:
                 posted.append(found)
         if not posted:
             return
-        together, done = parcels(posted, workers.size()), 0
-        orders = [self._order([posted[place].task for place in places]) for places in together]
+        new = self._new(need for each in posted for need in each.task.needs)
+        sizes = {need: len(finding) for need, finding in new.items()}
+        together, done = parcels(posted, workers.size(), sizes), 0
+        # Each order has the tasks, and those of the findings they need that are not in the database yet.
+        orders = [_order([posted[place].task for place in places], new) for places in together]
         for number, findings in workers.compute(self._answers.store, do, orders):
             for place, finding in zip(together[number], findings, strict=True):
                 if finding is not None:
@@ -124,8 +127,11 @@ class Memo:
             if progress is not None:
                 progress(done, len(posted))
 
-    def _order(self, tasks: list[Posted]) -> tuple[list[Posted], dict[str, str]]:
-        """Add to tasks those of the findings they need that are not in the database yet."""
-        needed = dict.fromkeys(need for task in tasks for need in task.needs)
-        sent = ((need, self._cache.new(need)) for need in needed)
-        return tasks, {need: finding for need, finding in sent if finding is not None}
+    def _new(self, digests: Iterable[str]) -> dict[str, str]:
+        """Return those findings that workers cannot read, since they are not stored."""
+        named = ((digest, self._cache.new(digest)) for digest in dict.fromkeys(digests))
+        return {digest: finding for digest, finding in named if finding is not None}
+
+
+def _order(tasks: list[Posted], new: Mapping[str, str]) -> tuple[list[Posted], dict[str, str]]:
+    return tasks, {need: new[need] for task in tasks for need in task.needs if need in new}

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,15 @@ def test_workers_sum_up_the_pieces_of_a_row(tmp_path: Path, monkeypatch: pytest.
     with workers.workers_of("2") as computing:
         bring_up_to_date(database, workers=computing)
     assert _derived(database) == _derived(built)
+
+
+def test_an_order_does_not_carry_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parcels, "MOST_SENT", 100)
+    monkeypatch.setattr(parcels, "LEAST_ANSWERS", 1_000_000)
+    pairs = [("a", "b"), ("a", "c"), ("b", "c"), ("c", "d"), ("stored",), ("d", "e"), ("a", "e")]
+    tasks = [parcels.Weighed(parcels.Posted((), partial(_die), needs), 10) for needs in pairs]
+    found = parcels.parcels(tasks, 2, dict.fromkeys("abcde", 30))
+    assert found == [[0, 1, 2, 3], [4, 5, 6]], "what several tasks need is sent once"
 
 
 def test_a_worker_without_the_numbers_of_a_task_hands_nothing_back(database: Path) -> None:
