@@ -15,6 +15,7 @@ from collector.comparison_inputs.standing import standing, type_of
 from collector.comparison_inputs.tasks.contrast import contrast
 from collector.comparison_inputs.tasks.means import means
 from collector.comparison_inputs.tasks.speed import geometric_means
+from collector.comparison_inputs.tasks.summing import repeated
 from collector.comparison_inputs.tasks.task import Memo
 from collector.report.formats.render import render
 from collector.store.database import Store
@@ -23,6 +24,7 @@ from collector.store.opening import open_store_to_read
 from collector.store.runs import all_runs
 from collector.summaries import question_ranges, run_summary
 from collector.summaries.refresh import score_answers
+from collector.summaries.repeatability import Measurement, repeats
 from collector.summaries.run_summary import Derived
 from tests.collector.delivering import take
 from tests.collector.factory import batch
@@ -135,6 +137,19 @@ def test_means_are_kept_as_long_as_their_row_is_reported(fleet: Store, reads: li
     second = set(fleet.tuples(stored, MEANS))
     changed = 2  # the row that has another run, and what an accuracy is taken over from now
     assert len(second - first) == len(first - second) == changed
+
+
+def test_consecutive_runs_are_compared_device_by_device_and_listed_in_order(fleet: Store) -> None:
+    derived = Derived(fleet)
+    answers = Answers(fleet, derived)
+    rows = [row for row in _rows(fleet, derived) if len(row.runs) > len(row.devices) > 1]
+    several = set()
+    for row in rows:
+        in_order = (Measurement(run.run_id, run.device_id, answers.of_run(run)) for run in row.runs)
+        found = repeated(row).compute(answers)
+        assert found == repeats(in_order)
+        several.add(len({repeat.device_id for repeat in found}) > 1)
+    assert several == {False, True}
 
 
 def test_a_piece_has_a_limited_number_of_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
