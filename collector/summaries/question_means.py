@@ -1,6 +1,6 @@
 """The mean scores and times of each question of a row: rows are compared by these and not by their answers.
 
-They take about 25 bytes per question in the database, whatever the number of answers.
+They take 20 to 40 bytes per question in the database, whatever the number of answers.
 """
 
 import zlib
