@@ -49,3 +49,7 @@ class ScorerUnavailable(CollectorError):
 
 class WorkersUnavailable(CollectorError):
     """The workers cannot compute a report: look at them, or compute it without `--workers`."""
+
+
+class NumbersChanged(CollectorError):
+    """The database no longer has the numbers that a task is about: compute it from those of today."""

@@ -17,6 +17,7 @@ from collector.comparison_inputs.sides import SidePair, side_pairs
 from collector.comparison_inputs.standing import Standing, device_as_type, standing, types_of
 from collector.comparison_inputs.systems import systems
 from collector.comparison_inputs.tasks.contrast import PairedScores, Whole, contrast, contrast_on_all
+from collector.comparison_inputs.tasks.means import means
 from collector.comparison_inputs.tasks.pairing import Pairing, pairing
 from collector.comparison_inputs.tasks.question_files import question_files
 from collector.comparison_inputs.tasks.task import Memo, Task
@@ -156,7 +157,7 @@ class _Gatherer:
         self._progress = progress
         self._store = store
         self._derived = Derived(store)
-        self._memo = Memo(Answers(store, self._derived), self.cache, workers)
+        self._memo = Memo(Answers(store, self._derived, self.cache.known), self.cache, workers)
 
     def gather(self, baseline: str | None, selection: Selection, *, by_device: bool) -> Inputs:
         store, memo = self._store, self._memo
@@ -166,6 +167,7 @@ class _Gatherer:
         lenders = Lenders(store, selection.not_excluded(found), self._derived, memo)
         measured = groups_of(_by_place(standing(runs, machine)), self._derived, memo)
         memo.prepare(task for group in measured for task in lenders.tasks(group))
+        memo.prepare(task for group in measured for task in lenders.transfers(group))
         groups = [replace(group, inherited=lenders.lend(group)) for group in measured]
         baselines = Baselines(groups, baseline)
         rivals = dict(self._rivals(groups))  # first, since most tasks of the others are also theirs
@@ -177,6 +179,9 @@ class _Gatherer:
             for system in systems(store, memo, self._derived.scorer)
             if selection.has_model(system.name.model)
         ]
+        lent = (group.inherited.source for group in groups if group.inherited is not None)
+        for source in (*(entrant.source for entrant in (*groups, *added)), *lent):
+            memo.keep(means(source))  # a report that finds all pairs compared does not ask for them
         return Inputs(
             collector_id=store.collector_id,
             bertscore=self._bertscore(),

@@ -31,10 +31,14 @@ def time_tables(groups: Sequence[Group], memo: Memo) -> Iterator[TimeTable]:
     for group in groups:
         if group.measured.timed:
             together[group.name.questions_sha256, group.name.precision].append(group)
+    tables = []
     for timed in together.values():
         most = max(group.measured.answered for group in timed)
         full = [group for group in timed if group.measured.answered >= FULL * most]
-        means_ms: list[float] = memo.recall(geometric_means([group.source for group in full]))
+        tables.append((timed, full, most, geometric_means([group.source for group in full])))
+    memo.prepare_needs(means for *_, means in tables)
+    for timed, full, most, means in tables:
+        means_ms: list[float] = memo.recall(means)
         yield TimeTable(
             rows=tuple(full),
             means_ms=tuple(means_ms),

@@ -54,8 +54,7 @@ class FindingsCache:
             return new
         if digest not in self._stored:
             return None
-        stored: str | None = self._store.value("SELECT value FROM findings WHERE digest = ?", digest)
-        return stored
+        return stored_finding(self._store, digest)
 
     def has(self, digest: str) -> bool:
         """Return whether a finding does not have to be computed."""
@@ -64,6 +63,14 @@ class FindingsCache:
     def add(self, digest: str, value: str) -> None:
         """Add a finding, as JSON, that was computed elsewhere."""
         self._new[digest] = value
+
+    def new(self, digest: str) -> str | None:
+        """Return a finding as JSON that other processes do not know, since it is not stored yet."""
+        return self._new.get(digest)
+
+    def use(self, digest: str) -> None:
+        """Count a finding as used, if it is known."""
+        self._used.add(digest)
 
     def save(self) -> None:
         """Store only the findings that were used; nothing is written if nothing changed."""
@@ -82,6 +89,12 @@ class FindingsCache:
             )
 
         self._store.written(write)
+
+
+def stored_finding(store: Store, digest: str) -> str | None:
+    """Read a finding as JSON; None if it is not stored."""
+    stored: str | None = store.value("SELECT value FROM findings WHERE digest = ?", digest)
+    return stored
 
 
 def digest_of(kind: str, of: Iterable[str]) -> str:

@@ -5,11 +5,13 @@ identified by 64 bits of a hash: among 100,000 of them, two share a hash with a 
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple, Self
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+A = TypeVar("A", bound="tuple[NDArray[Any], ...]")
 
 TIMED: Final = 0
 MARKED: Final = 1
@@ -62,9 +64,7 @@ class Columns(NamedTuple):
     @classmethod
     def from_bytes(cls, parts: Iterable[Sequence[bytes]]) -> Self:
         """Read columns from consecutive parts written by `to_bytes`; the arrays are read-only."""
-        columns = list(zip(*parts, strict=True)) or [()] * len(cls._fields)
-        blobs = (b"".join(column) for column in columns)
-        return cls(*(np.frombuffer(blob, kind) for blob, kind in zip(blobs, _TYPES.values(), strict=True)))
+        return cls(*arrays(parts, cls._fields))
 
     def to_bytes(self, answers: slice = slice(None)) -> list[bytes]:
         """Encode each column, or a slice of its answers, as little-endian bytes."""
@@ -75,14 +75,38 @@ class Columns(NamedTuple):
         arrays: list[NDArray[Any]] = [column[chosen] for column in self]
         return type(self)(*arrays)
 
-    @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """Join the answers of several runs."""
-        if len(parts) == 1:
-            return parts[0]
-        arrays: list[NDArray[Any]] = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        order = np.argsort(arrays[0], kind="stable")
-        return cls(*(array[order] for array in arrays))
+
+def arrays(parts: Iterable[Sequence[bytes]], fields: Sequence[str]) -> Iterator[NDArray[Any]]:
+    """Read some fields of columns from consecutive parts written by `to_bytes`, as read-only arrays."""
+    blobs = list(zip(*parts, strict=True)) or [()] * len(fields)
+    for field, pieces in zip(fields, blobs, strict=True):
+        yield np.frombuffer(b"".join(pieces), _TYPES[field])
+
+
+class ByQuestion(Protocol):
+    """The fields of answers that every function here needs, in order of (question, seq)."""
+
+    @property
+    def question(self) -> NDArray[np.uint64]:
+        """See `Columns`."""
+
+    @property
+    def time_ns(self) -> NDArray[np.int64]:
+        """See `Columns`."""
+
+    @property
+    def state(self) -> NDArray[np.uint8]:
+        """See `Columns`."""
+
+
+def joined(parts: Sequence[A]) -> A:
+    """Join the answers of several runs, each a tuple of arrays of which the first is `question`."""
+    if len(parts) == 1:
+        return parts[0]
+    columns: list[NDArray[Any]] = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    make: Callable[..., A] = type(parts[0])
+    return make(*(column[order] for column in columns))
 
 
 class PerQuestion(NamedTuple):
@@ -113,7 +137,7 @@ class Keys:
         return found
 
 
-def median_times(answers: Columns) -> PerQuestion:
+def median_times(answers: ByQuestion) -> PerQuestion:
     """Compute, for each question with times that count, their median in whole nanoseconds.
 
     The median of an even number of times is the mean of the middle two. With the lower one of the two, a row
@@ -121,46 +145,26 @@ def median_times(answers: Columns) -> PerQuestion:
     """
     counted = answers.state == TIMED
     question, time_ns = answers.question[counted], answers.time_ns[counted]
-    starts, counts = _groups(question)
+    starts, counts = groups(question)
     if len(starts) < len(question):
         time_ns = time_ns[np.lexsort((time_ns, question))]
     lower, upper = time_ns[starts + (counts - 1) // 2], time_ns[starts + counts // 2]
     return PerQuestion(question[starts], lower + (upper - lower) // 2)
 
 
-def mean_times(parts: Sequence[PerQuestion], *, of_all: bool = True) -> PerQuestion:
-    """Average the times that several devices need for each question, as geometric means.
-
-    Args:
-        parts: the times of each device.
-        of_all: whether to leave out a question that not all devices have a time for, unless they have none
-            in common. If not, a mean is over the devices that have a time.
-    """
-    question = np.concatenate([part.question for part in parts])
-    logs = np.log(np.maximum(np.concatenate([part.value for part in parts]), 1))
-    order = np.argsort(question, kind="stable")
-    starts, counts = _groups(question[order])
-    if not len(starts):
-        return PerQuestion(question, np.empty(0, np.int64))
-    means = np.exp(np.add.reduceat(logs[order], starts) / counts)
-    everywhere = counts == len(parts)
-    kept = everywhere if of_all and everywhere.any() else np.full(len(counts), True)
-    return PerQuestion(question[order][starts][kept], np.rint(means[kept]).astype(np.int64))
-
-
-def mean_scores(answers: Columns, scores: NDArray[Any]) -> PerQuestion:
+def mean_scores(answers: ByQuestion, scores: NDArray[Any]) -> PerQuestion:
     """Average a score over the answers of each question, so a repeated question does not weigh more."""
-    starts, counts = _groups(answers.question)
+    starts, counts = groups(answers.question)
     if not len(starts):
         return PerQuestion(answers.question, np.empty(0))
     return PerQuestion(answers.question[starts], np.add.reduceat(scores, starts, dtype=np.float64) / counts)
 
 
-def first_texts(answers: Columns) -> PerQuestion:
+def first_texts(answers: ByQuestion) -> PerQuestion:
     """Find the position of each question's first answer that is not an error."""
     places = np.flatnonzero(answers.state != ERROR)
     question = answers.question[places]
-    starts, _ = _groups(question)
+    starts, _ = groups(question)
     return PerQuestion(question[starts], places[starts])
 
 
@@ -174,7 +178,17 @@ def shared(left: PerQuestion, right: PerQuestion) -> tuple[NDArray[Any], NDArray
     return left.value[at_left], right.value[at_right]
 
 
-def _groups(question: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find where each question's answers start, and how many there are."""
+def common(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the questions that both sides have; each has its own once, and in ascending order."""
+    return left if np.array_equal(left, right) else np.intersect1d(left, right, assume_unique=True)
+
+
+def distinct(question: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return each question once; they are in ascending order. NumPy's own function would not use that."""
+    return question[groups(question)[0]]
+
+
+def groups(question: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find where the answers to each question start and how many there are; they are in order of question."""
     starts = np.flatnonzero(np.concatenate(([True], question[1:] != question[:-1]))[: len(question)])
     return starts, np.diff(np.append(starts, len(question)))

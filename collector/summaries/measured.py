@@ -13,7 +13,8 @@ from collector.findings.between_rows import Interval
 from collector.statistics.accuracy.clusters import Clusters
 from collector.statistics.accuracy.scores import mean_score
 from collector.statistics.percentiles import FEWEST, percentile, percentile_interval
-from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, first_texts, mean_scores
+from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, distinct, first_texts, mean_scores
+from collector.summaries.question_means import QuestionMeans
 
 QUANTILES: Final = tuple(
     sorted((*(i / 50 for i in range(50)), 0.05, 0.25, 0.75, 0.95, 0.99, 0.995, 0.999, 1.0))
@@ -70,11 +71,11 @@ def measured(answers: Columns, clusters: Clusters) -> Measured:
         clusters: the units of their distinct questions, in ascending order of their hashes.
     """
     timed = answers.state == TIMED
-    times, questions = np.sort(answers.time_ns[timed]), len(np.unique(answers.question[timed]))
+    times, questions = np.sort(answers.time_ns[timed]), len(distinct(answers.question[timed]))
     f1 = _over_questions(answers, answers.f1, clusters)
     return Measured(
         answered=len(first_texts(answers).question),
-        asked=len(np.unique(answers.question)),
+        asked=len(distinct(answers.question)),
         errors=int(np.count_nonzero(answers.state == ERROR)),
         timed=len(times),
         timed_questions=questions,
@@ -98,20 +99,19 @@ def measured(answers: Columns, clusters: Clusters) -> Measured:
     )
 
 
-def over_devices(together: Measured, units: Sequence[Measured]) -> Measured:
-    """Replace the times of a row by the medians over its devices, so that each device counts once.
+def over_devices(row: QuestionMeans, clusters: Clusters, units: Sequence[Measured]) -> Measured:
+    """Sum up the answers of several devices. Times are medians over them, so that each device counts once.
 
     The ends of an interval are the medians of the devices' ends.
 
     Args:
-        together: the sums over the answers of all devices.
+        row: the means of each question over all devices.
+        clusters: the units of its questions.
         units: the sums over the answers of each device.
     """
     timed = [unit for unit in units if unit.timed]
-    if not timed:
-        return together
     percentiles = {}
-    for name in together.percentiles_ns:
+    for name in timed[0].percentiles_ns if timed else ():
         found = [unit.percentiles_ns[name] for unit in timed]
         intervals = [estimate.interval for estimate in found if estimate.interval is not None]
         percentiles[name] = Estimate(
@@ -120,18 +120,32 @@ def over_devices(together: Measured, units: Sequence[Measured]) -> Measured:
             if len(intervals) == len(found)
             else None,
         )
-    return msgspec.structs.replace(
-        together,
-        mean_ns=median(unit.mean_ns for unit in timed if unit.mean_ns is not None),
+    f1 = _mean(row.f1, clusters)
+    return Measured(
+        answered=row.answered,
+        asked=len(row.question),
+        errors=row.errors,
+        timed=row.timed,
+        timed_questions=int(np.count_nonzero(row.devices)),
+        marked=row.marked,
+        mean_ns=median(unit.mean_ns for unit in timed if unit.mean_ns is not None) if timed else None,
         percentiles_ns=percentiles,
         quantiles_ns=tuple(
             round(median(values)) for values in zip(*(unit.quantiles_ns for unit in timed), strict=True)
         ),
+        exact_match=_mean(row.exact_match, clusters),
+        f1=f1,
+        bertscore_f1=_mean(row.bertscore_f1, clusters),
+        drawn=None if f1 is None else Drawn(unit=clusters.unit, units=clusters.units),
     )
 
 
 def _over_questions(answers: Columns, scores: NDArray[Any], clusters: Clusters) -> Estimate | None:
+    return _mean(mean_scores(answers, scores).value, clusters)
+
+
+def _mean(scores: NDArray[np.float64], clusters: Clusters) -> Estimate | None:
     if not len(scores) or np.isnan(scores).any():
         return None
-    found = mean_score(mean_scores(answers, scores).value, clusters)
+    found = mean_score(scores, clusters)
     return Estimate(value=found.value, interval=(found.low, found.high))

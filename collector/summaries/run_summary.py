@@ -5,6 +5,7 @@ records as are stored, with the BERTScores of the BERTScore model that was used 
 """
 
 import hashlib
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -12,11 +13,14 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
+from collector.errors import NumbersChanged
 from collector.scoring.golds import Golds, ScoreRow, missing_scores, store_scores
 from collector.scoring.withholding import GoldSets
 from collector.store.database import Store
 from collector.store.runs import Run
-from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, Keys
+from collector.summaries.columns import ERROR, MARKED, TIMED, Columns, Keys, arrays
+from collector.summaries.question_means import Judged
+from collector.summaries.question_ranges import QuestionRange
 from collector.summaries.timeline import RULES, Answered, Timeline, timeline
 from contract.codec import encode
 
@@ -28,6 +32,11 @@ ANSWERS_A_PART: Final = 10_000
 
 _TIMELINE: Final = msgspec.json.Decoder(Timeline)
 _FIELDS: Final = ", ".join(Columns._fields)
+_FIRSTS: Final = "SELECT substr(question, 1, 8) FROM column_parts WHERE stream = ? ORDER BY part"
+_JUDGED_FIELDS: Final = ", ".join(Judged._fields)
+_JUDGED: Final = f"""
+SELECT {_JUDGED_FIELDS} FROM column_parts WHERE stream = ? AND part BETWEEN ? AND ? ORDER BY part
+"""  # noqa: S608  # our own names
 
 _ANSWERS: Final = """
 SELECT question_id, seq, tokenize_ns + infer_ns + decode_ns, error IS NOT NULL, text, exact_match, f1,
@@ -83,6 +92,7 @@ class Derived:
         self._keys = Keys()
         self._digests: dict[int, str] = {}
         self._computed: dict[int, Summary] = {}
+        self._runs: dict[int, Run] = {}  # those in `_computed`
         self._held: OrderedDict[int, Columns] = OrderedDict()
 
     def summary(self, run: Run) -> Summary:
@@ -97,7 +107,10 @@ class Derived:
 
     def digest(self, run: Run) -> str:
         """Return the digest of a run's numbers, computed if the stored one is out of date."""
-        return self._digests.get(run.stream) or self.summary(run).digest
+        if run.stream not in self._digests:
+            row = self._stored(run, "digest")
+            self._digests[run.stream] = self.summary(run).digest if row is None else row[0]
+        return self._digests[run.stream]
 
     def columns(self, run: Run) -> Columns:
         """Return the columns of a run, computed if the stored ones are out of date."""
@@ -111,6 +124,43 @@ class Derived:
                 self._drop_oldest()
         self._held.move_to_end(run.stream)
         return self._held[run.stream]
+
+    def judged(self, stream: int, digest: str, questions: QuestionRange) -> Judged:
+        """Return the answers of a run to a range of questions, as means are made of them.
+
+        Only those parts of its stored columns are read that have answers to such questions.
+
+        Args:
+            stream: the run.
+            digest: the digest of its numbers.
+            questions: the range.
+
+        Raises:
+            NumbersChanged: the database has other numbers of the run now.
+        """
+        computed = self._runs.get(stream)
+        if computed is not None:
+            self.columns(computed)
+        if self._digest_of(stream) != digest:
+            raise NumbersChanged(f"the numbers of run {stream} have changed")
+        held = self._held.get(stream)
+        if held is not None:
+            found = Judged.of(held)
+        else:
+            parts = (0, sys.maxsize) if questions.are_all else questions.parts(self._firsts(stream))
+            found = Judged(*arrays(self._store.tuples(_JUDGED, stream, *parts), Judged._fields))
+        return found if questions.are_all else questions.of(found)
+
+    def _firsts(self, stream: int) -> list[int]:
+        return [int.from_bytes(first, "little") for (first,) in self._store.tuples(_FIRSTS, stream)]
+
+    def _digest_of(self, stream: int) -> str | None:
+        if stream not in self._digests:
+            digest: str | None = self._store.value("SELECT digest FROM run_columns WHERE stream = ?", stream)
+            if digest is None:
+                return None
+            self._digests[stream] = digest
+        return self._digests[stream]
 
     def refresh(self, run: Run) -> int:
         """Score the answers of a run that are not scored, and store its columns if they are out of date.
@@ -184,6 +234,7 @@ class Derived:
 
     def _hold(self, run: Run, made: _Made) -> None:
         self._computed[run.stream] = made.summary
+        self._runs[run.stream] = run
         self._digests[run.stream] = made.summary.digest
         self._held[run.stream] = made.columns
         self._drop_oldest()

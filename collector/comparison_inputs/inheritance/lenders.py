@@ -13,11 +13,12 @@ from collector.comparison_inputs.groups import Group
 from collector.comparison_inputs.inheritance.inherited import Inherited
 from collector.comparison_inputs.tasks.summing import sums
 from collector.comparison_inputs.tasks.task import Memo, Task
-from collector.comparison_inputs.tasks.transfer import asked_in_order, transfer
+from collector.comparison_inputs.tasks.transfer import Transfer, asked_in_order, transfer
 from collector.findings.scenario_run import COMPARED
 from collector.statistics.accuracy.clusters import FEWEST
 from collector.store.database import Store
 from collector.store.runs import Run
+from collector.summaries.measured import Measured
 from collector.summaries.run_summary import Derived
 from commandline.standing import can_lend, nearness
 
@@ -49,6 +50,14 @@ class Lenders:
         Returns:
             None if the row asked all questions or fewer than 6, or if there is no such run.
         """
+        found = self._lender(group)
+        if found is None:
+            return None
+        source, measured = found
+        return Inherited(source, measured, self._memo.recall(transfer(group.source, source)))
+
+    def _lender(self, group: Group) -> tuple[RunSet, Measured] | None:
+        """Find the run that a row's accuracy is taken over from, and its sums; None if there is none."""
         if not self._may_borrow(group) or not self._drawn_at_random(group):
             return None
         questions = self._questions_of(group.name.questions_sha256)
@@ -58,7 +67,7 @@ class Lenders:
             source = RunSet((run,), (self._derived.digest(run),))
             measured = self._memo.recall(sums(source))
             if measured.f1 is not None and measured.answered == questions and not measured.errors:
-                return Inherited(source, measured, self._memo.recall(transfer(group.source, source)))
+                return source, measured
         return None
 
     def tasks(self, group: Group) -> list[Task[bool]]:
@@ -66,6 +75,11 @@ class Lenders:
         if not self._may_borrow(group) or any(run.state == "failed" for run in group.runs):
             return []
         return [asked_in_order(*pair) for pair in zip(group.runs, group.source.run_digests, strict=True)]
+
+    def transfers(self, group: Group) -> list[Task[Transfer]]:
+        """Return the task that compares a row with what its accuracy is taken over from, if it is."""
+        found = self._lender(group)
+        return [] if found is None else [transfer(group.source, found[0])]
 
     def _may_borrow(self, group: Group) -> bool:
         """Whether a row has an accuracy on a part of the questions that is large enough to compare."""

@@ -44,8 +44,9 @@ class PairReader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._derived = Derived(store)
-        self._answers = Answers(store, self._derived)
-        self._memo = Memo(self._answers, FindingsCache(store))
+        cache = FindingsCache(store)
+        self._answers = Answers(store, self._derived, cache.known)
+        self._memo = Memo(self._answers, cache)
         self._groups: dict[int, Group] = {}
         self._spreads: dict[Machine, CommandSpread | None] = {}
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.comparison_inputs.answers import Answers, RunSet, Source
+from collector.comparison_inputs.answers import Answers, Remembered, RunSet, Side, Source
+from collector.comparison_inputs.tasks.means import means, remembered
 from collector.comparison_inputs.tasks.task import Task
 from collector.comparison_inputs.tasks.transfer import Corrections
 from collector.findings.accuracy import Drawn
@@ -23,7 +24,8 @@ from collector.statistics.accuracy.transfer import (
     moved_share,
 )
 from collector.statistics.confidence import Mean
-from collector.summaries.columns import Columns, PerQuestion, mean_scores, shared
+from collector.summaries.columns import PerQuestion, common, shared
+from collector.summaries.question_means import Packed, QuestionMeans
 
 _HALF: Final = 0.5
 
@@ -42,6 +44,14 @@ class Whole(NamedTuple):
     def digests(self) -> tuple[str, ...]:
         """Digests that identify all of its numbers."""
         return (*self.source.digests, *(() if self.asked is None else ("corrected by", *self.asked.digests)))
+
+
+class _Compared(NamedTuple):
+    """A side as it is compared: see `Whole`."""
+
+    source: Side
+    asked: Side | None = None
+    corrections: Corrections | None = None
 
 
 class PairedScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +86,7 @@ class PairedScores(msgspec.Struct, frozen=True, kw_only=True):
         return self.questions if self.asked < self.questions else None
 
 
-_Score = Callable[[Columns], NDArray[Any]]
+_Score = Callable[[QuestionMeans], NDArray[np.float64]]
 
 
 def contrast(left: Source, right: Source) -> Task[PairedScores | None]:
@@ -84,10 +94,17 @@ def contrast(left: Source, right: Source) -> Task[PairedScores | None]:
 
     Only devices that both ran on count. If there are none, all do, since they are of one machine type.
     """
+    ours, theirs = left, right
     if isinstance(left, RunSet) and isinstance(right, RunSet):
-        left, right = left.shared_with(right), right.shared_with(left)
-    of = (*left.digests, "against", *right.digests)
-    return Task("contrast", of, PairedScores | None, partial(_contrast, left, right))
+        ours, theirs = left.shared_with(right), right.shared_with(left)
+    of = (*ours.digests, "against", *theirs.digests)
+    needs: list[Task[Packed]] = []
+    # The means of a part of a row's devices serve one pair only: they are not remembered.
+    here, there = (
+        _Compared(_side(part, needs) if part is whole else part)
+        for part, whole in ((ours, left), (theirs, right))
+    )
+    return Task("contrast", of, PairedScores | None, partial(_contrast, here, there), tuple(needs))
 
 
 def contrast_on_all(left: Whole, right: Whole, asked: int) -> Task[PairedScores | None]:
@@ -101,28 +118,45 @@ def contrast_on_all(left: Whole, right: Whole, asked: int) -> Task[PairedScores 
         asked: how many questions both were really asked.
     """
     of = (*left.digests, "against", *right.digests)
-    return Task("contrast on all", of, PairedScores | None, partial(_contrast_on_all, left, right, asked))
+    needs: list[Task[Packed]] = []
+    here, there = (
+        _Compared(
+            _side(side.source, needs),
+            None if side.asked is None else _side(side.asked, needs),
+            side.corrections,
+        )
+        for side in (left, right)
+    )
+    compute = partial(_contrast_on_all, here, there, asked)
+    return Task("contrast on all", of, PairedScores | None, compute, tuple(needs))
 
 
-def _contrast(left: Source, right: Source, answers: Answers) -> PairedScores | None:
-    return _compared(Whole(left), Whole(right), None, answers)
+def _side(source: Source, needs: list[Task[Packed]]) -> Remembered:
+    """Name a side by its means, and add these to what is needed."""
+    found = means(source)
+    needs += found
+    return remembered(source, found)
 
 
-def _contrast_on_all(left: Whole, right: Whole, asked: int, answers: Answers) -> PairedScores | None:
+def _contrast(left: _Compared, right: _Compared, answers: Answers) -> PairedScores | None:
+    return _compared(left, right, None, answers)
+
+
+def _contrast_on_all(left: _Compared, right: _Compared, asked: int, answers: Answers) -> PairedScores | None:
     return _compared(left, right, asked, answers)
 
 
-def _compared(left: Whole, right: Whole, asked: int | None, answers: Answers) -> PairedScores | None:
-    ours, theirs = answers.columns(left.source), answers.columns(right.source)
+def _compared(left: _Compared, right: _Compared, asked: int | None, answers: Answers) -> PairedScores | None:
+    ours, theirs = answers.means(left.source), answers.means(right.source)
     if not (_scored(ours.f1) and _scored(theirs.f1)):
         return None
-    question = np.intersect1d(ours.question, theirs.question)
+    question = common(ours.question, theirs.question)
     if not len(question):
         return None
     clusters = answers.clusters(left.source, question)
 
     def both(score: _Score) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return shared(mean_scores(ours, score(ours)), mean_scores(theirs, score(theirs)))
+        return shared(PerQuestion(ours.question, score(ours)), PerQuestion(theirs.question, score(theirs)))
 
     def paired(
         score: _Score, correction_of: Callable[[Corrections], Correction | None]
@@ -154,7 +188,7 @@ def _compared(left: Whole, right: Whole, asked: int | None, answers: Answers) ->
         only_right=int(np.count_nonzero(exact_right & ~exact_left)),
         exact_match=of_exact,
         f1=of_f1,
-        bertscore_f1=paired(lambda columns: columns.bertscore_f1, lambda by: by.bertscore_f1),
+        bertscore_f1=paired(lambda row: row.bertscore_f1, lambda by: by.bertscore_f1),
         f1_kept=_kept(both(_f1), of_f1, left, right, clusters, answers) if of_f1.right > 0 else None,
     )
 
@@ -162,8 +196,8 @@ def _compared(left: Whole, right: Whole, asked: int | None, answers: Answers) ->
 def _kept(
     f1: tuple[NDArray[np.float64], NDArray[np.float64]],
     paired: PairedScore,
-    left: Whole,
-    right: Whole,
+    left: _Compared,
+    right: _Compared,
     clusters: Clusters,
     answers: Answers,
 ) -> Mean:
@@ -176,7 +210,9 @@ def _kept(
     return moved_share(*f1, clusters, paired.left, paired.right, reach)
 
 
-def _together(left: Whole, right: Whole, score: _Score, part: float, answers: Answers) -> Correction | None:
+def _together(
+    left: _Compared, right: _Compared, score: _Score, part: float, answers: Answers
+) -> Correction | None:
     """Estimate the left side's correction less a part of the right one's, from the questions of both.
 
     An answer that changes on one side is one changed question, so nothing adds up as in `between`.
@@ -189,9 +225,9 @@ def _together(left: Whole, right: Whole, score: _Score, part: float, answers: An
     here: list[PerQuestion] = []
     there: list[PerQuestion] = []
     for asked, source in ((left.asked, left.source), (right.asked, right.source)):
-        mine, theirs = answers.columns(asked), answers.columns(source)
-        here.append(mean_scores(mine, score(mine)))
-        there.append(mean_scores(theirs, score(theirs)))
+        mine, theirs = answers.means(asked), answers.means(source)
+        here.append(PerQuestion(mine.question, score(mine)))
+        there.append(PerQuestion(theirs.question, score(theirs)))
     if not np.array_equal(here[0].question, here[1].question):
         return None
     most = max(largest_difference(own.value, all_of.value) for own, all_of in zip(here, there, strict=True))
@@ -203,16 +239,16 @@ def _together(left: Whole, right: Whole, score: _Score, part: float, answers: An
     )
 
 
-def _correction(side: Whole, of: Callable[[Corrections], Correction | None]) -> Correction | None:
+def _correction(side: _Compared, of: Callable[[Corrections], Correction | None]) -> Correction | None:
     return NONE if side.corrections is None else of(side.corrections)
 
 
-def _exact_match(columns: Columns) -> NDArray[Any]:
-    return columns.exact_match
+def _exact_match(means: QuestionMeans) -> NDArray[np.float64]:
+    return means.exact_match
 
 
-def _f1(columns: Columns) -> NDArray[Any]:
-    return columns.f1
+def _f1(means: QuestionMeans) -> NDArray[np.float64]:
+    return means.f1
 
 
 def _scored(f1: NDArray[np.float64]) -> bool:

@@ -11,7 +11,7 @@ from collector.comparison_inputs.tasks.task import Task
 from collector.statistics.timing.levels import level
 from collector.statistics.timing.ratios import log_ratios
 from collector.statistics.timing.rounds import RoundMean
-from collector.summaries.columns import shared
+from collector.summaries.columns import distinct, shared
 
 
 class DevicePair(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +73,7 @@ def _on_device(device_id: str, slower: RunSet, faster: RunSet, answers: Answers)
         return DevicePair(
             device_id=device_id,
             ratio=log_ratios(paired.left_ns, paired.right_ns, paired.round),
-            questions=len(np.unique(paired.question)),
+            questions=len(distinct(np.sort(paired.question))),
             turns=_names(paired),
             commands=(1, 1),
         )

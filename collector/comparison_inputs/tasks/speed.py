@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from functools import partial, reduce
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from collector.comparison_inputs.answers import Answers, RunSet
+from collector.comparison_inputs.answers import Answers, Remembered, RunSet
+from collector.comparison_inputs.tasks.means import means, remembered
 from collector.comparison_inputs.tasks.task import Task
 from collector.findings.between_rows import Interval
 from collector.statistics.means import ratio_of_means
 from collector.statistics.timing.ratios import geometric_mean
-from collector.summaries.columns import shared
+from collector.summaries.columns import common, shared
 
 
 class Gain(NamedTuple):
@@ -40,7 +41,10 @@ def geometric_means(rows: Sequence[RunSet]) -> Task[list[float]]:
     It finds an empty list if they share no question.
     """
     of = tuple(digest for row in rows for digest in ("group", *row.digests))
-    return Task("geometric means", of, list[float], partial(_geometric_means, tuple(rows)))
+    needs = [means(row) for row in rows]
+    sides = tuple(remembered(row, found) for row, found in zip(rows, needs, strict=True))
+    compute = partial(_geometric_means, sides)
+    return Task("geometric means", of, list[float], compute, tuple(chain.from_iterable(needs)))
 
 
 def _batch_gain(one_by_one: RunSet, batched: RunSet, answers: Answers) -> Gain | None:
@@ -51,16 +55,12 @@ def _batch_gain(one_by_one: RunSet, batched: RunSet, answers: Answers) -> Gain |
     return Gain(found.value, len(after), (found.low, found.high))
 
 
-def _geometric_means(rows: Sequence[RunSet], answers: Answers) -> list[float]:
-    common = reduce(_common, (answers.question_ns(row).question for row in rows))
-    means = []
+def _geometric_means(rows: Sequence[Remembered], answers: Answers) -> list[float]:
+    everywhere = reduce(common, (answers.means(row).times.question for row in rows))
+    found = []
     for row in rows:
-        times = answers.question_ns(row)
-        chosen = times.value[np.isin(times.question, common, assume_unique=True)]
+        times = answers.means(row).times
+        chosen = times.value[np.isin(times.question, everywhere, assume_unique=True)]
         if len(chosen):
-            means.append(geometric_mean(np.maximum(chosen, 1)) / 1e6)
-    return means
-
-
-def _common(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
-    return left if np.array_equal(left, right) else np.intersect1d(left, right, assume_unique=True)
+            found.append(geometric_mean(np.maximum(chosen, 1)) / 1e6)
+    return found

@@ -7,8 +7,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from collector.comparison_inputs.answers import Answers, RunSet, Source
+from collector.comparison_inputs.answers import Answers, Remembered, RunSet, Source
+from collector.comparison_inputs.tasks.means import means, remembered
 from collector.comparison_inputs.tasks.task import Task
+from collector.summaries.columns import PerQuestion, distinct, shared
 from collector.summaries.measured import Measured, measured, over_devices
 from collector.summaries.repeatability import Measurement, Repeat, repeats
 
@@ -36,7 +38,9 @@ def sums_over_devices(source: RunSet, units: Sequence[Measured]) -> Task[Measure
         source: the runs.
         units: the sums of each device.
     """
-    return Task("measured", source.digests, Measured, partial(_sums_over_devices, source, tuple(units)))
+    needs = means(source)
+    compute = partial(_sums_over_devices, remembered(source, needs), tuple(units))
+    return Task("measured", source.digests, Measured, compute, needs)
 
 
 def repeated(source: RunSet) -> Task[tuple[Repeat, ...]]:
@@ -48,36 +52,43 @@ def repeated(source: RunSet) -> Task[tuple[Repeat, ...]]:
 def deviations(source: RunSet) -> Task[dict[str, Deviation]]:
     """Compare the times of each device with the median of all devices, question by question."""
     of = (*source.digests, *source.devices)
-    return Task("devices", of, dict[str, Deviation], partial(_deviations, source))
+    needs = means(source)
+    compute = partial(_deviations, source, remembered(source, needs))
+    return Task("devices", of, dict[str, Deviation], compute, needs)
 
 
 def _sums(source: Source, answers: Answers) -> Measured:
     columns = answers.columns(source)
-    return measured(columns, answers.clusters(source, np.unique(columns.question)))
+    return measured(columns, answers.clusters(source, distinct(columns.question)))
 
 
-def _sums_over_devices(source: RunSet, units: Sequence[Measured], answers: Answers) -> Measured:
-    return over_devices(_sums(source, answers), units)
+def _sums_over_devices(row: Remembered, units: Sequence[Measured], answers: Answers) -> Measured:
+    found = answers.means(row)
+    return over_devices(found, answers.clusters(row, found.question), units)
 
 
 def _repeated(source: RunSet, answers: Answers) -> tuple[Repeat, ...]:
-    return repeats(Measurement(run.run_id, run.device_id, answers.of_run(run)) for run in source.runs)
+    """Compare the runs of one device after the other; the results are in order of the later run."""
+    order = {run.run_id: place for place, run in enumerate(source.runs)}
+    found = [
+        repeat
+        for device in source.devices.values()
+        if len(device.runs) > 1
+        for repeat in repeats(
+            Measurement(run.run_id, run.device_id, answers.of_run(run)) for run in device.runs
+        )
+    ]
+    return tuple(sorted(found, key=lambda repeat: order[repeat.later]))
 
 
-def _deviations(source: RunSet, answers: Answers) -> dict[str, Deviation]:
-    times = {device_id: answers.question_ns(device) for device_id, device in source.devices.items()}
-    questions = np.unique(np.concatenate([of_device.question for of_device in times.values()]))
-    logs = np.full((len(times), len(questions)), np.nan)
-    for row, of_device in enumerate(times.values()):
-        logs[row, np.searchsorted(questions, of_device.question)] = np.log(np.maximum(of_device.value, 1))
-    logs = logs[:, np.count_nonzero(~np.isnan(logs), axis=0) >= FEWEST_DEVICES]
+def _deviations(source: RunSet, row: Remembered, answers: Answers) -> dict[str, Deviation]:
+    middle = answers.means(row).middle_logs
     found = {}
-    for row, device_id in enumerate(times):
-        mine = logs[:, ~np.isnan(logs[row])]
-        if mine.shape[1]:
-            middle = np.nanmedian(mine, axis=0)
+    for device_id, device in source.devices.items():
+        times = answers.question_ns(device)
+        mine, common = shared(PerQuestion(times.question, np.log(np.maximum(times.value, 1))), middle)
+        if len(mine):
             found[device_id] = Deviation(
-                questions=mine.shape[1],
-                deviation=float(np.expm1(np.median(mine[row] - middle))),
+                questions=len(mine), deviation=float(np.expm1(np.median(mine - common)))
             )
     return found

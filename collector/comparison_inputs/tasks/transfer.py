@@ -1,18 +1,19 @@
 """Compares the answers of a row that asked a part of the questions with those of a run that asked all."""
 
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.comparison_inputs.answers import Answers, RunSet
+from collector.comparison_inputs.answers import Answers, Remembered, RunSet
+from collector.comparison_inputs.tasks.means import means, remembered
 from collector.comparison_inputs.tasks.task import Task
 from collector.statistics.accuracy.transfer import Correction, correction
 from collector.statistics.binomial import highest_share
 from collector.store.runs import Run
-from collector.summaries.columns import Columns, Keys, PerQuestion, first_texts, mean_scores
+from collector.summaries.columns import Keys, PerQuestion, first_texts, shared
 from contract.questions import place_in_order
 
 _IDS: Final = """
@@ -58,7 +59,9 @@ def transfer(row: RunSet, source: RunSet) -> Task[Transfer]:
         source: one run that asked all questions.
     """
     of = (*row.digests, "from", *source.digests)
-    return Task("transfer", of, Transfer, partial(_transfer, row, source))
+    ours, theirs = means(row), means(source)
+    compute = partial(_transfer, row, source, remembered(row, ours), remembered(source, theirs))
+    return Task("transfer", of, Transfer, compute, (*ours, *theirs))
 
 
 def asked_in_order(run: Run, digest: str) -> Task[bool]:
@@ -79,16 +82,18 @@ def _asked_in_order(run: Run, answers: Answers) -> bool:
     return np.array_equal(asked, np.unique(np.array(Keys().of(first), np.uint64)))
 
 
-def _transfer(row: RunSet, source: RunSet, answers: Answers) -> Transfer:
-    ours, theirs = answers.columns(row), answers.columns(source)
-    questions = mean_scores(theirs, theirs.f1).question
-    asked = np.searchsorted(questions, np.unique(ours.question))
+def _transfer(
+    row: RunSet, source: RunSet, of_row: Remembered, of_source: Remembered, answers: Answers
+) -> Transfer:
+    ours, theirs = answers.means(of_row), answers.means(of_source)
+    questions = theirs.question
+    asked = np.searchsorted(questions, ours.question)
 
-    def corrected(here: NDArray[Any], there: NDArray[Any]) -> Correction:
-        return correction(mean_scores(ours, here).value, mean_scores(theirs, there).value, asked)
+    def corrected(here: NDArray[np.float64], there: NDArray[np.float64]) -> Correction:
+        return correction(here, there, asked)
 
     scored = not (np.isnan(ours.bertscore_f1).any() or np.isnan(theirs.bertscore_f1).any())
-    differ = len(asked) - _alike(ours, theirs)
+    differ = len(asked) - _alike(_first_texts(row, answers), _first_texts(source, answers))
     unseen = len(questions) - len(asked)
     most = int(highest_share(differ, len(asked)) * len(questions))
     return Transfer(
@@ -105,15 +110,23 @@ def _transfer(row: RunSet, source: RunSet, answers: Answers) -> Transfer:
     )
 
 
-def _alike(ours: Columns, theirs: Columns) -> int:
+def _alike(left: PerQuestion, right: PerQuestion) -> int:
     """Count the questions that both answered with one text; an error is never alike."""
-    left, right = (
-        PerQuestion(c.question[p.value], c.text[p.value]) for c in (ours, theirs) for p in [first_texts(c)]
-    )
-    _, at_left, at_right = np.intersect1d(
-        left.question, right.question, assume_unique=True, return_indices=True
-    )
-    return int(np.count_nonzero(left.value[at_left] == right.value[at_right]))
+    ours, theirs = shared(left, right)
+    return int(np.count_nonzero(ours == theirs))
+
+
+def _first_texts(source: RunSet, answers: Answers) -> PerQuestion:
+    """Find the key of the first text of each question, in order of run; one run is read after the other."""
+    found = PerQuestion(np.empty(0, np.uint64), np.empty(0, np.uint64))
+    for run in source.runs:
+        columns = answers.of_run(run)
+        places = first_texts(columns)
+        question = np.concatenate((found.question, places.question))
+        text = np.concatenate((found.value, columns.text[places.value]))
+        distinct, first = np.unique(question, return_index=True)  # the index of the first of equal ones
+        found = PerQuestion(distinct, text[first])
+    return found
 
 
 def _bit_equal(row: RunSet, source: RunSet, answers: Answers) -> bool:

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,18 +12,23 @@ import pytest
 from bench.results.fleet import Fleet, build
 from collector.comparison import compare as comparing
 from collector.comparison.compare import compare_file
-from collector.comparison_inputs.answers import RunSet
-from collector.comparison_inputs.tasks import parcels
+from collector.comparison_inputs.answers import Answers, RunSet
+from collector.comparison_inputs.tasks import means, parcels
+from collector.comparison_inputs.tasks.contrast import contrast
 from collector.comparison_inputs.tasks.summing import sums
+from collector.comparison_inputs.tasks.task import Memo
 from collector.errors import BadInput, WorkersUnavailable
 from collector.serving.upkeep import bring_up_to_date
 from collector.store.database import Store
-from collector.store.opening import open_store_to_read
+from collector.store.findings_cache import FindingsCache
+from collector.store.opening import open_store, open_store_to_read
 from collector.store.runs import all_runs
-from collector.summaries import refresh
+from collector.summaries import question_ranges, refresh
+from collector.summaries.run_summary import Derived
 from collector.workers import workers
 from collector.workers.order import carry_out, packed, program, sender
 from contract.codec import encode
+from tests.collector.mixed_fleet import fill
 
 FLEET = Fleet(devices=2, questions=30, models=("bert-large", "minilm-l6"), rounds=3)
 
@@ -95,7 +101,53 @@ def test_a_worker_must_have_the_same_program_and_database(database: Path, tmp_pa
 def test_a_finding_about_other_numbers_is_not_taken(database: Path) -> None:
     with open_store_to_read(database) as store:
         task = sums(RunSet((all_runs(store)[0],), ("the digest before more answers came",)))
-        assert parcels.do(store, [parcels.Posted(task.of, task.compute)]) == [None]
+        assert parcels.do(store, [parcels.Posted(task.of, task.compute)], {}) == [None]
+
+
+def test_workers_sum_up_the_pieces_of_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(question_ranges, "PIECE_ANSWERS", 100)
+    built, database = tmp_path / "built.db", tmp_path / "results.db"
+    with open_store(built, create=True) as store:
+        fill(store, tmp_path)
+    _copied(built, database)
+    bring_up_to_date(built)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the process that asks reads no answers of rows")
+
+    monkeypatch.setattr(means, "means_of_piece", refuse)
+    with workers.workers_of("2") as computing:
+        bring_up_to_date(database, workers=computing)
+    assert _derived(database) == _derived(built)
+
+
+def test_an_order_does_not_carry_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parcels, "MOST_SENT", 100)
+    monkeypatch.setattr(parcels, "LEAST_ANSWERS", 1_000_000)
+    pairs = [("a", "b"), ("a", "c"), ("b", "c"), ("c", "d"), ("stored",), ("d", "e"), ("a", "e")]
+    tasks = [parcels.Weighed(parcels.Posted((), partial(_die), needs), 10) for needs in pairs]
+    found = parcels.parcels(tasks, 2, dict.fromkeys("abcde", 30))
+    assert found == [[0, 1, 2, 3], [4, 5, 6]], "what several tasks need is sent once"
+
+
+def test_a_worker_without_the_numbers_of_a_task_hands_nothing_back(database: Path) -> None:
+    bring_up_to_date(database)
+    with open_store_to_read(database) as store:
+        derived = Derived(store)
+        rows = [RunSet((run,), (derived.digest(run),)) for run in all_runs(store)[:2]]
+        task = contrast(*rows)
+        needs = tuple(need.digest for need in task.needs)
+        posted = parcels.Posted(task.of, task.compute, needs)
+        answers = Answers(store, derived)
+        known = {need.digest: encode(need.compute(answers)).decode() for need in task.needs}
+        (found,) = parcels.do(store, [posted], known)
+        assert found == encode(Memo(answers, FindingsCache(store)).recall(task)).decode()
+        with open_store(database) as changing, changing.writing() as conn:
+            conn.execute("DELETE FROM findings")
+            conn.execute("UPDATE run_columns SET digest = 'that of more answers'")
+        assert parcels.do(store, [posted], {}) == [None]
+        pieces = [parcels.Posted(need.of, need.compute) for need in task.needs]
+        assert parcels.do(store, pieces, {}) == [None, None]
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "http://scheduler", "9999"])
