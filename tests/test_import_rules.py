@@ -20,9 +20,7 @@ ONE_IMPORTER = {
     ("agent", "paho"): {"agent/delivery/uplink.py"},
     ("agent", "mlperf_loadgen"): {"agent/worker/loadgen.py"},
     ("collector", "paho"): {f"collector/broker/{name}.py" for name in ("client", "subscriber", "watcher")},
-    ("collector", "sqlite_utils"): {
-        f"collector/store/sqlite/{name}.py" for name in ("migrations", "sqlite_store")
-    },
+    ("collector", "sqlite_utils"): {"collector/store/sqlite/library.py"},
     ("commandline", "paho"): {"commandline/mqtt_client.py"},
     ("collector", "distributed"): {"collector/workers/cluster.py"},
     ("collector", "bert_score"): {"collector/scoring/bertscore.py"},

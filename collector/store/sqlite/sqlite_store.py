@@ -10,8 +10,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
-from sqlite_utils import Database
-
 from collector.errors import BadInput, StorageUnavailable
 from collector.store.database import Store, changed, other_version
 from collector.store.sqlite.database_file import (
@@ -24,6 +22,7 @@ from collector.store.sqlite.database_file import (
     undo_interrupted_creation,
 )
 from collector.store.sqlite.file_identity import FileIdentity
+from collector.store.sqlite.library import Database
 from collector.store.sqlite.migrations import MIGRATIONS, schema_at
 from collector.store.sqlite.sqlite_transaction import SqliteTransaction
 from commandline.clock import utc_now
