@@ -11,7 +11,7 @@ import pytest
 from collector.intake.results_file import ingest_file
 from collector.store.opening import open_store
 from contract.messages import encode_message
-from tests.collector.command import ROOT, collector, said
+from tests.collector.command import ROOT, collector, invoked, printed, said
 from tests.collector.factory import batch, run_records
 from tests.cpu_time import relative_cpu_time
 
@@ -95,7 +95,7 @@ def test_a_database_and_its_locks_are_private(database: Path, results_file: Path
 def test_wrong_input_is_one_sentence(
     tmp_path: Path, arguments: Callable[[Path], list[str | Path]], sentence: str
 ) -> None:
-    done = collector(*arguments(tmp_path))
+    done = invoked(*arguments(tmp_path))
     assert done.returncode in {1, 2}
     assert done.stdout == ""
     assert sentence in done.stderr
@@ -118,5 +118,5 @@ def test_a_reader_that_has_seen_enough_is_no_error(database: Path, results_file:
 
 
 def test_help_answers_at_once() -> None:
-    assert "report" in said("--help")
+    assert "report" in printed("--help")
     assert relative_cpu_time([sys.executable, "-m", "collector", "--help"]) < 8
