@@ -6,7 +6,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
@@ -299,9 +299,12 @@ class SqliteStore(Store):
         version = self._version()
         if version > len(MIGRATIONS):
             raise other_version(str(self._path), version, len(MIGRATIONS))
-        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
-            with self._db.atomic():
-                migration(self._db)
-                if number == 1:
-                    conn.execute("INSERT INTO identity VALUES (?, ?)", (uuid.uuid4().hex, utc_now()))
-                conn.execute(f"PRAGMA user_version = {number}")
+        # A new file gets its tables in one transaction, which waits for the disk once. A file with results is
+        # updated step by step, so that the log never holds more than one step.
+        with self._db.atomic() if version == 0 else nullcontext():
+            for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+                with self._db.atomic():
+                    migration(self._db)
+                    if number == 1:
+                        conn.execute("INSERT INTO identity VALUES (?, ?)", (uuid.uuid4().hex, utc_now()))
+                    conn.execute(f"PRAGMA user_version = {number}")
