@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,7 +84,16 @@ class Import(NamedTuple):
         return self.module.split(".")[0]
 
 
-def imports(package: str, *, with_types: bool = False) -> Iterator[Import]:
+def imports(package: str, *, with_types: bool = False) -> tuple[Import, ...]:
+    return _imports(package, with_types)
+
+
+@cache
+def _imports(package: str, with_types: bool) -> tuple[Import, ...]:
+    return tuple(_read_imports(package, with_types))
+
+
+def _read_imports(package: str, with_types: bool) -> Iterator[Import]:
     for path in sorted((ROOT / package).rglob("*.py")):
         tree = ast.parse(path.read_text())
         lazy = {
