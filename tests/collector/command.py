@@ -30,7 +30,7 @@ def invoked(*arguments: str | Path, stdin: str = "", **environment: str) -> subp
             status = main()
         finally:
             messages.configure()
-    written = [file.buffer.getvalue().decode() for file in (output, errors)]  # type: ignore[attr-defined]  # BytesIO
+    written = [file.buffer.getvalue().decode() for file in (output, errors)]
     for text in written:
         look(text, f"what collector {' '.join(map(str, arguments[:2]))} said")
     return subprocess.CompletedProcess(sys.argv, status, *written)
