@@ -5,6 +5,7 @@ its tests; the broker is a real Mosquitto.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,10 @@ pytest_plugins = ["tests.canary"]
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.register_profile("searching", deadline=None, print_blob=True)
 settings.load_profile("repeatable")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in the background of a script. Programs under test would inherit it, and Ctrl-C would not end them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     # Processes that share the tests (pytest-xdist) share the cores as well. Threads of torch and onnxruntime
