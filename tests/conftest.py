@@ -5,6 +5,7 @@ its tests; the broker is a real Mosquitto.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,10 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.register_profile("searching", deadline=None, print_blob=True)
 settings.load_profile("repeatable")
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in the background of a script. Programs under test would inherit it, and Ctrl-C would not end them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     # Processes that share the tests (pytest-xdist) share the cores as well. Threads of torch and onnxruntime
     # wait for each other by spinning: two processes that both use all cores take several times as long.
@@ -35,6 +40,8 @@ if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, _cores[_number % len(_cores) :: _of])
 
 READER = Path(__file__).parent.parent / "demo" / "reader"
+VERIFIED = 12
+"""Number of questions that the reader's bundles are verified on."""
 
 
 def _silent(line: str) -> None:
@@ -61,7 +68,10 @@ def _tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def _reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    request = BuildRequest(model=find("minilm-l6"), weights=str(READER), precisions=("fp32", "int8"))
+    # Few questions to verify on: `make demo`, which is a proof, verifies the same bundles on many.
+    request = BuildRequest(
+        model=find("minilm-l6"), weights=str(READER), precisions=("fp32", "int8"), verify=VERIFIED
+    )
     return once(tmp_path_factory, "reader-bundles", lambda folder: build(request, folder, _silent))
 
 

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +21,7 @@ ONE_IMPORTER = {
     ("agent", "paho"): {"agent/delivery/uplink.py"},
     ("agent", "mlperf_loadgen"): {"agent/worker/loadgen.py"},
     ("collector", "paho"): {f"collector/broker/{name}.py" for name in ("client", "subscriber", "watcher")},
-    ("collector", "sqlite_utils"): {
-        f"collector/store/sqlite/{name}.py" for name in ("migrations", "sqlite_store")
-    },
+    ("collector", "sqlite_utils"): {"collector/store/sqlite/library.py"},
     ("commandline", "paho"): {"commandline/mqtt_client.py"},
     ("collector", "distributed"): {"collector/workers/cluster.py"},
     ("collector", "bert_score"): {"collector/scoring/bertscore.py"},
@@ -85,7 +84,16 @@ class Import(NamedTuple):
         return self.module.split(".")[0]
 
 
-def imports(package: str, *, with_types: bool = False) -> Iterator[Import]:
+def imports(package: str, *, with_types: bool = False) -> tuple[Import, ...]:
+    return _imports(package, with_types)
+
+
+@cache
+def _imports(package: str, with_types: bool) -> tuple[Import, ...]:
+    return tuple(_read_imports(package, with_types))
+
+
+def _read_imports(package: str, with_types: bool) -> Iterator[Import]:
     for path in sorted((ROOT / package).rglob("*.py")):
         tree = ast.parse(path.read_text())
         lazy = {

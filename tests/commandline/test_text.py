@@ -11,6 +11,7 @@ import pytest
 
 from commandline.program.streams import print_json, print_json_line
 from tests.agent.conftest import ROOT
+from tests.collector.command import printed
 
 PLAIN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 """Python then reads arguments and writes output as ASCII."""
@@ -33,7 +34,7 @@ def program(name: str, *words: bytes | str | Path, **variables: str | bytes) -> 
 def database(tmp_path: Path) -> Path:
     (tmp_path / "q.json").write_text(QUESTIONS)
     (tmp_path / "p.json").write_text('{"q": "1932"}')
-    assert program("collector", "questions", "add", tmp_path / "q.json", "--db", tmp_path / "r.db")[0] == 0
+    assert printed("questions", "add", tmp_path / "q.json", "--db", tmp_path / "r.db")
     return tmp_path / "r.db"
 
 

@@ -12,7 +12,7 @@ from agent.delivery.publisher import Publisher
 from collector.store.opening import open_store
 from commandline.broker_address import parse_broker
 from tests.agent.conftest import agent_command, agent_environment
-from tests.collector.command import collector, said
+from tests.collector.command import collector, invoked, printed
 from tests.collector.running_collector import Collector, wait_until
 from tests.faults.boards import DEVICE, Board, answers_of
 from tests.faults.sending import until
@@ -100,7 +100,7 @@ def test_f35_a_link_does_not_evade_the_locks(broker: Mosquitto, database: Path, 
         second = collector("serve", "--broker", broker.url, "--db", link)
         assert second.returncode == 1
         assert "another collector serves the database" in second.stderr
-        refused = collector("prune", "--before", "2099-01-01", "--yes", "--db", link)
+        refused = invoked("prune", "--before", "2099-01-01", "--yes", "--db", link)
         assert refused.returncode == 1
         assert "another collector serves the database" in refused.stderr
     assert not list(tmp_path.glob("link.db-*"))
@@ -109,7 +109,7 @@ def test_f35_a_link_does_not_evade_the_locks(broker: Mosquitto, database: Path, 
 def test_f35_a_database_with_two_names_is_not_used(database: Path, tmp_path: Path) -> None:
     open_store(database, create=True).close()
     (tmp_path / "other.db").hardlink_to(database)
-    refused = collector("score", "--db", database)
+    refused = invoked("score", "--db", database)
     assert (refused.returncode, "has several names (hard links)" in refused.stderr) == (1, True)
 
 
@@ -162,7 +162,7 @@ def test_f36_what_a_restored_database_lacks_is_sent_again(
     for board, count in ((before, 20), (during, 40), (after, 30)):
         expected = {seq: f"{board.name} {seq}" for seq in range(1, count + 1)}
         assert answers_of(database, board.place.run_id) == expected
-    assert said("runs", "--db", database).count("complete") == 3
+    assert printed("runs", "--db", database).count("complete") == 3
 
 
 def test_f36_a_long_connection_notices_a_restored_database(
@@ -203,8 +203,8 @@ def test_f36_what_no_device_has_any_more_is_named(broker: Mosquitto, database: P
     sentence = (
         "run cccccccc of pi-5: 20 records are missing, and its device no longer has them: number 11 to 30"
     )
-    assert sentence in collector("runs", "--db", database).stderr
-    assert sentence in said("report", "--db", database)
+    assert sentence in invoked("runs", "--db", database).stderr
+    assert sentence in printed("report", "--db", database)
 
 
 def test_f36_a_removed_run_stays_removed(broker: Mosquitto, database: Path, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_f36_a_removed_run_stays_removed(broker: Mosquitto, database: Path, tmp_
     board.finish()
     with Collector("--broker", broker.url, "--db", database):
         deliver(board, broker)
-    said("prune", "--run", board.place.run_id, "--yes", "--db", database)
+    printed("prune", "--run", board.place.run_id, "--yes", "--db", database)
     with Collector("--broker", broker.url, "--db", database):
         deliver(board, broker)
     assert answers_of(database, board.place.run_id) == {}

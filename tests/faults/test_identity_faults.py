@@ -19,7 +19,7 @@ from collector.store.opening import open_store
 from commandline.broker_address import parse_broker
 from contract.topics import topic
 from tests.agent.conftest import agent_command, agent_environment
-from tests.collector.command import collector, said
+from tests.collector.command import invoked, printed
 from tests.collector.running_collector import Collector
 from tests.faults.boards import DEVICE, Board, answers_of
 from tests.faults.sending import until
@@ -83,7 +83,7 @@ def test_f33_a_copied_card_loses_nothing_and_mixes_nothing(
     (refused,) = summarise(b.folder / "outbox.db").refused
     assert "two boards have the identity 'pi-5'" in refused.reason
     assert "give each board a state folder of its own" in refused.reason
-    assert "two boards have the identity 'pi-5'" in said("rejected", "--db", database)
+    assert "two boards have the identity 'pi-5'" in printed("rejected", "--db", database)
 
 
 def test_f33_a_board_does_not_believe_the_receipts_of_the_other(
@@ -162,7 +162,7 @@ def test_f33_in_results_files(database: Path, tmp_path: Path) -> None:
         board.measure(more)
         board.finish()
         write_waiting(tmp_path / f"{board.name}.jsonl", board.outbox)
-    done = collector("ingest", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--db", database)
+    done = invoked("ingest", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--db", database)
     assert "52 records stored, 0 known before, 0 messages rejected" in done.stdout
     assert "0 records stored, 21 known before, 1 message rejected" in done.stdout
     assert done.returncode == 1

@@ -1,8 +1,11 @@
 """Places names beside the points of a chart, so that none covers another name or a point."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +35,15 @@ class Named(NamedTuple):
     y_ends: tuple[float, float] | None = None
 
 
+class _Box(NamedTuple):
+    """A rectangle in pixels."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+
 def place_names(figure: "Figure", panel: "Axes", points: Sequence[Named]) -> set[str]:
     """Write each name beside its point, if there is room within the panel.
 
@@ -50,25 +62,26 @@ def place_names(figure: "Figure", panel: "Axes", points: Sequence[Named]) -> set
     figure.draw_without_rendering()
     unit = figure.dpi / 72
     centres = [tuple(panel.transData.transform((point.x, point.y))) for point in points]
-    taken = [_box(x, y, _MARK * unit, _MARK * unit) for x, y in centres]
+    taken = _rows(_box(x, y, _MARK * unit, _MARK * unit) for x, y in centres)
     room = panel.get_window_extent()
-    whiskers = [box for point in points for box in _whiskers(panel, point)]
+    whiskers = _rows(box for point in points for box in _whiskers(panel, point))
     left: set[str] = set()
     for point, (x, y) in sorted(zip(points, centres, strict=True), key=lambda item: not item[0].is_front):
         note = panel.annotate(point.text, (point.x, point.y), fontsize=7, ha="center", va="center")
         size = note.get_window_extent()
         note.remove()
         half_width, half_height = size.width / 2 + 2 * unit, size.height / 2 + 1 * unit
+        allowed = (np.concatenate((taken, whiskers)), taken)
         places = (
-            _place(x, y, half_width, half_height, unit, room, [*taken, *more], outwards=point.is_front)
-            for more in (whiskers, ())
+            _place(x, y, half_width, half_height, unit, room, boxes, outwards=point.is_front)
+            for boxes in allowed
         )
         place = next((found for found in places if found is not None), None)
         if place is None:
             left.add(point.text)
             continue
         at_x, at_y, gap = place
-        taken.append(_box(at_x, at_y, half_width, half_height))
+        taken = np.concatenate((taken, _rows([_box(at_x, at_y, half_width, half_height)])))
         panel.annotate(
             point.text,
             (point.x, point.y),
@@ -87,7 +100,7 @@ def place_names(figure: "Figure", panel: "Axes", points: Sequence[Named]) -> set
     return left
 
 
-def _whiskers(panel: "Axes", point: Named) -> "Iterator[Bbox]":
+def _whiskers(panel: "Axes", point: Named) -> Iterator[_Box]:
     """The boxes around the whiskers of a point."""
     for ends, across in ((point.x_ends, False), (point.y_ends, True)):
         if ends is not None:
@@ -104,11 +117,15 @@ def _place(
     half_height: float,
     unit: float,
     room: "Bbox",
-    taken: Sequence["Bbox"],
+    taken: NDArray[np.float64],
     *,
     outwards: bool,
 ) -> tuple[float, float, float] | None:
-    """Find the nearest free place for the middle of a name, up and left or down and right of its point."""
+    """Find the nearest free place for the middle of a name, up and left or down and right of its point.
+
+    `taken` has a row for each box that is taken, as in `_Box`.
+    """
+    lefts, bottoms, rights, tops = taken.T
     first = 0.75 * math.pi if outwards else -0.25 * math.pi
     for gap in _GAPS:
         for number in range(_ANGLES):
@@ -117,13 +134,19 @@ def _place(
             at_x = x + math.cos(angle) * (gap * unit + half_width)
             at_y = y + math.sin(angle) * (gap * unit + half_height)
             box = _box(at_x, at_y, half_width, half_height)
-            inside = room.x0 <= box.x0 and box.x1 <= room.x1 and room.y0 <= box.y0 and box.y1 <= room.y1
-            if inside and not any(box.overlaps(other) for other in taken):
+            if not (room.x0 <= box.left and box.right <= room.x1):
+                continue
+            if not (room.y0 <= box.bottom and box.top <= room.y1):
+                continue
+            beside = (lefts > box.right) | (rights < box.left) | (bottoms > box.top) | (tops < box.bottom)
+            if beside.all():
                 return at_x, at_y, gap
     return None
 
 
-def _box(x: float, y: float, half_width: float, half_height: float) -> "Bbox":
-    from matplotlib.transforms import Bbox
+def _box(x: float, y: float, half_width: float, half_height: float) -> _Box:
+    return _Box(x - half_width, y - half_height, x + half_width, y + half_height)
 
-    return Bbox.from_extents(x - half_width, y - half_height, x + half_width, y + half_height)
+
+def _rows(boxes: Iterable[_Box]) -> NDArray[np.float64]:
+    return np.array(list(boxes), dtype=np.float64).reshape(-1, len(_Box._fields))

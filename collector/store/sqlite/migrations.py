@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from sqlite_utils import Database
-
+from collector.store.sqlite.library import Database
 from collector.store.sqlite.views import SCENARIO_VIEWS, VIEWS
 
 Migration = Callable[[Database], None]

@@ -6,11 +6,9 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any, Final, Self
-
-from sqlite_utils import Database
 
 from collector.errors import BadInput, StorageUnavailable
 from collector.store.database import Store, changed, other_version
@@ -24,6 +22,7 @@ from collector.store.sqlite.database_file import (
     undo_interrupted_creation,
 )
 from collector.store.sqlite.file_identity import FileIdentity
+from collector.store.sqlite.library import Database
 from collector.store.sqlite.migrations import MIGRATIONS, schema_at
 from collector.store.sqlite.sqlite_transaction import SqliteTransaction
 from commandline.clock import utc_now
@@ -300,9 +299,12 @@ class SqliteStore(Store):
         version = self._version()
         if version > len(MIGRATIONS):
             raise other_version(str(self._path), version, len(MIGRATIONS))
-        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
-            with self._db.atomic():
-                migration(self._db)
-                if number == 1:
-                    conn.execute("INSERT INTO identity VALUES (?, ?)", (uuid.uuid4().hex, utc_now()))
-                conn.execute(f"PRAGMA user_version = {number}")
+        # A new file gets its tables in one transaction, which waits for the disk once. A file with results is
+        # updated step by step, so that the log never holds more than one step.
+        with self._db.atomic() if version == 0 else nullcontext():
+            for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+                with self._db.atomic():
+                    migration(self._db)
+                    if number == 1:
+                        conn.execute("INSERT INTO identity VALUES (?, ?)", (uuid.uuid4().hex, utc_now()))
+                    conn.execute(f"PRAGMA user_version = {number}")

@@ -107,7 +107,7 @@ def test_a_word_as_long_as_its_context_is_reported(either: Reader) -> None:
         either.read("Who?", "a" * 20_000)
 
 
-@pytest.mark.parametrize("decoding", ["pipeline", "squad"])
+@pytest.mark.parametrize("decoding", ["pipeline", pytest.param("squad", marks=pytest.mark.proof)])
 def test_a_context_of_a_megabyte_is_read(tiny_bundle: Path, decoding: str) -> None:
     bundle = describe(tiny_bundle)
     reader = Reader(bundle, settings_for(bundle, decoding=decoding))

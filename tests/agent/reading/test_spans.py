@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
-from transformers.pipelines.question_answering import select_starts_ends
 
 from agent.reading.spans import best_spans
 
@@ -54,6 +53,9 @@ def test_no_allowed_span_is_better_than_the_best(window: Window, longest: int) -
 
 @given(window=windows(), longest=st.integers(1, 20))
 def test_the_spans_are_those_of_the_pipeline(window: Window, longest: int) -> None:
+    # It takes seconds to import: only the process that runs this test does.
+    from transformers.pipelines.question_answering import select_starts_ends
+
     tokens = len(window.start)
     p_mask = np.array([[token != 0 and token not in window.context for token in range(tokens)]])
     *_, scores, _ = select_starts_ends(  # type: ignore[no-untyped-call]  # transformers has no types here

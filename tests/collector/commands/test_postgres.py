@@ -12,7 +12,7 @@ from collector.errors import BadInput
 from collector.scoring.question_sets import add_questions
 from collector.store.opening import open_store
 from commandline.finding import Finding
-from tests.collector.command import collector, said
+from tests.collector.command import invoked, printed
 from tests.collector.delivering import take
 from tests.collector.factory import batch, run_records
 from tests.postgres import running
@@ -37,20 +37,22 @@ def test_commands_take_it(shared_database: str, questions_file: Path, tmp_path: 
     with open_store(shared_database) as store:
         add_questions(store, questions_file)
         take(store, batch(run_records(), RUN))
-    (run,) = json.loads(said("runs", "--json", "--db", shared_database))
+    (run,) = json.loads(printed("runs", "--json", "--db", shared_database))
     assert run["run"] == RUN
-    assert json.loads(said("query", "SELECT count(*) AS n FROM v_answers", "--json", "--db", shared_database))
-    assert json.loads(said("rejected", "--json", "--db", shared_database)) == []
+    assert json.loads(
+        printed("query", "SELECT count(*) AS n FROM v_answers", "--json", "--db", shared_database)
+    )
+    assert json.loads(printed("rejected", "--json", "--db", shared_database)) == []
     report = tmp_path / "report.json"
-    assert collector("report", "--to", report, "--db", shared_database).returncode == 0
+    assert invoked("report", "--to", report, "--db", shared_database).returncode == 0
     assert json.loads(report.read_bytes())["rows"]
     file = tmp_path / "file.db"
     with open_store(file, create=True) as store:
         take(store, batch(run_records(), "0b" * 16))
-    merged = collector("merge", file, "--db", shared_database)
+    merged = invoked("merge", file, "--db", shared_database)
     assert merged.returncode == 0 and "1 run, 7 records stored" in merged.stdout
-    assert "removed 1 run" in said("prune", "--run", "0a", "--yes", "--db", shared_database)
-    (run,) = json.loads(said("runs", "--json", "--db", shared_database))
+    assert "removed 1 run" in printed("prune", "--run", "0a", "--yes", "--db", shared_database)
+    (run,) = json.loads(printed("runs", "--json", "--db", shared_database))
     assert run["run"] == "0b" * 16
 
 
@@ -65,7 +67,7 @@ def test_doctor_examines_it(shared_database: str) -> None:
 
 @pytest.mark.postgres
 def test_a_password_in_it_is_one_sentence() -> None:
-    done = collector("runs", "--db", "postgresql://me:secret@localhost/results")
+    done = invoked("runs", "--db", "postgresql://me:secret@localhost/results")
     assert done.returncode == 1 and "secret" not in done.stderr and len(done.stderr.splitlines()) == 1
 
 

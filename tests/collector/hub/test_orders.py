@@ -17,7 +17,7 @@ from contract.orders.order import OrderList
 from contract.orders.sealed import seal_orders
 from contract.topics import topic
 from tests.collector import factory
-from tests.collector.command import collector
+from tests.collector.command import invoked
 from tests.collector.hub.running_hub import RunningHub, files_in
 from tests.collector.orders.hub_folder import PLAN, put_bundle
 from tests.collector.orders.ordering import order
@@ -54,35 +54,35 @@ def test_a_plan_is_dispatched_followed_listed_and_cancelled(
     hub: RunningHub, plan: Path, pi: LightDevice
 ) -> None:
     where = ("--dir", hub.folder)
-    checked = collector("dispatch", plan, "--to", "kitchen-*", "--check", *where)
+    checked = invoked("dispatch", plan, "--to", "kitchen-*", "--check", *where)
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.startswith("kitchen-pi: how long it takes is not known, since minilm-fp32, minilm-")
-    sent = collector("dispatch", plan, "--to", "kitchen-*", "--no-follow", "--json", *where)
+    sent = invoked("dispatch", plan, "--to", "kitchen-*", "--no-follow", "--json", *where)
     assert sent.returncode == 0, sent.stderr
     (row,) = json.loads(sent.stdout)
     pi.wait_for(lambda: pi.orders, "the order")
     (ordered,) = pi.orders
     assert (ordered.id, ordered.measured, ordered.now) == (row["order"], 4, False)
     pi.report(ordered, "measuring", measured=1, bundle="MiniLM-L6 \x1b[2Jint8")
-    wait_until(lambda: "measuring" in collector("orders", *where).stdout, "the list")
-    (listed,) = json.loads(collector("orders", "--json", *where).stdout)
+    wait_until(lambda: "measuring" in invoked("orders", *where).stdout, "the list")
+    (listed,) = json.loads(invoked("orders", "--json", *where).stdout)
     assert (listed["device"], listed["measured"], listed["runs"]) == ("kitchen-pi", 1, 4)
     assert re.fullmatch(r".+@.+", listed["ordered_by"])
-    assert "\x1b" not in collector("orders", *where).stdout
-    cancelled = collector("cancel", ordered.id[:8], *where)
+    assert "\x1b" not in invoked("orders", *where).stdout
+    cancelled = invoked("cancel", ordered.id[:8], *where)
     assert cancelled.returncode == 0 and "is cancelled" in cancelled.stderr
     pi.wait_for(lambda: pi.orders and pi.orders[0].cancelled, "the cancelled order")
     pi.report(ordered, "cancelled", measured=1)
     pi.wait_for(lambda: pi.orders == (), "the empty list")
-    assert collector("orders", *where).stdout == "no order is open\n"
-    assert "cancelled" in collector("orders", "--all", *where).stdout
-    again = collector("cancel", ordered.id[:8], *where)
+    assert invoked("orders", *where).stdout == "no order is open\n"
+    assert "cancelled" in invoked("orders", "--all", *where).stdout
+    again = invoked("cancel", ordered.id[:8], *where)
     assert "had ended before: cancelled" in again.stderr
 
 
 def test_who_follows_an_order_hears_how_it_ends(hub: RunningHub, plan: Path, pi: LightDevice) -> None:
     pi.client.on_message = lambda *arguments: _refusing(pi, *arguments)
-    done = collector("dispatch", plan, "--to", "kitchen-pi", "--now", "--dir", hub.folder)
+    done = invoked("dispatch", plan, "--to", "kitchen-pi", "--now", "--dir", hub.folder)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "kitchen-pi: refused, 0 of 4 measured: no room for two bundles"
 
@@ -105,7 +105,7 @@ def _refusing(device: LightDevice, *arguments: object) -> None:
 def test_devices_that_are_not_there_get_no_order(
     hub: RunningHub, plan: Path, pi: LightDevice, arguments: list[str], complaint: str
 ) -> None:
-    done = collector("dispatch", plan, *arguments, "--dir", hub.folder)
+    done = invoked("dispatch", plan, *arguments, "--dir", hub.folder)
     assert done.returncode in {1, 2}
     assert complaint in done.stderr
     assert pi.orders == ()
@@ -117,13 +117,13 @@ def test_a_device_that_joined_an_older_hub_is_said_to_need_a_secret(hub: Running
     with closing(sqlite3.connect(hub.folder / "register.db")) as register, register:
         register.execute("DELETE FROM order_secrets WHERE device IN ('hall-1', 'hall-2')")
     where = ("--check", "--dir", hub.folder)
-    alone = collector("dispatch", plan, "--to", "hall-1", *where)
+    alone = invoked("dispatch", plan, "--to", "hall-1", *where)
     assert alone.returncode == 1
     assert alone.stderr == (
         "collector: hall-1 joined before hubs gave orders, and gets none: run a line of collector invite "
         "--name hall-1 on it\n"
     )
-    others = collector("dispatch", plan, "--to", "hall-*", *where)
+    others = invoked("dispatch", plan, "--to", "hall-*", *where)
     assert others.returncode == 0
     assert others.stdout.startswith("hall-3: ") and others.stdout.count("hall") == 1
     assert others.stderr == (
@@ -160,9 +160,9 @@ def test_a_device_can_neither_read_nor_write_the_orders_of_another(hub: RunningH
 def test_a_device_that_is_removed_has_no_orders_any_more(hub: RunningHub, plan: Path) -> None:
     where = ("--dir", hub.folder)
     with joined(hub, "attic-pi"):
-        sent = collector("dispatch", plan, "--to", "attic-pi", "--no-follow", "--json", *where)
+        sent = invoked("dispatch", plan, "--to", "attic-pi", "--no-follow", "--json", *where)
         order_id = json.loads(sent.stdout)[0]["order"]
-    assert collector("remove", "attic-pi", *where).returncode == 0
-    done = collector("cancel", order_id, *where)
+    assert invoked("remove", "attic-pi", *where).returncode == 0
+    done = invoked("cancel", order_id, *where)
     assert "is ended: no device of this name takes orders from this hub" in done.stderr
-    assert order_id[:8] not in collector("orders", *where).stdout
+    assert order_id[:8] not in invoked("orders", *where).stdout

@@ -23,7 +23,7 @@ from collector.store.sqlite.migrations import MIGRATIONS
 from contract.messages import MAX_EPOCHS, MAX_MESSAGE_BYTES, Batch, decode_message, encode_message
 from contract.records import Sample
 from contract.topics import topic
-from tests.collector.command import collector
+from tests.collector.command import invoked
 from tests.collector.delivering import by_topic, take
 
 RUN = "0" * 31 + "1"
@@ -114,11 +114,11 @@ def test_the_list_is_printed_at_once(database: Path) -> None:
         deliveries = [Delivery(TOPIC, bad(n, 300), TOPIC) for n in range(rejected.MOST_LISTED + 5)]
         ingest(store, deliveries)
     begun = time.monotonic()
-    shown = collector("rejected", "--db", database)
+    shown = invoked("rejected", "--db", database)
     assert time.monotonic() - begun < 60.0, "such a list once took minutes"
     assert shown.returncode == 0
     assert shown.stderr == "only the newest 1,000 messages are listed\n"
-    listed = json.loads(collector("rejected", "--json", "--db", database).stdout)
+    listed = json.loads(invoked("rejected", "--json", "--db", database).stdout)
     assert len(listed) == rejected.MOST_LISTED
 
 

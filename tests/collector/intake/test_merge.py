@@ -16,7 +16,7 @@ from collector.scoring.question_sets import add_questions
 from collector.store.database import Store
 from collector.store.opening import open_store, open_store_to_read
 from contract.records import Record
-from tests.collector.command import collector, said
+from tests.collector.command import invoked, printed
 from tests.collector.delivering import take
 from tests.collector.factory import answer, batch, device, finished, run_records, started
 from tests.collector.intake.test_ingest import OTHER, RUN, RUNS, rows
@@ -75,7 +75,7 @@ def test_a_run_that_two_boards_continued_is_not_mixed_and_later_runs_are_merged(
         longer: list[Record] = [*shared, *(answer(seq, f"q{seq}") for seq in range(10, 14)), finished(14)]
         take(other, batch(longer, RUN), batch(run_records(), OTHER))
     before = rows(store)
-    refused = collector("merge", tmp_path / "b.db", "--db", store.name)
+    refused = invoked("merge", tmp_path / "b.db", "--db", store.name)
     assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)
     assert f"run '{RUN[:8]}' of 'pi-5' was not merged: records 10 to 14" in refused.stderr
     assert "1 run was not merged; all others were" in refused.stderr
@@ -144,7 +144,7 @@ def test_a_hostile_database_gets_a_sentence_and_changes_nothing(
         for statement in HOSTILE[name]:
             raw.execute(statement)
     raw.close()
-    refused = collector("merge", tmp_path / "b.db", "--db", store.name)
+    refused = invoked("merge", tmp_path / "b.db", "--db", store.name)
     assert (refused.returncode, "Traceback" in refused.stderr) == (1, False), refused.stderr
     assert "was not merged" in refused.stderr or "was changed by another program" in refused.stderr
     assert refused.stderr.replace("\n", "").isprintable()
@@ -185,9 +185,9 @@ def test_from_the_command_line_with_questions(database: Path, questions_file: Pa
             take(store, batch(run_records(), run_id))
     with open_store(tmp_path / "b.db") as store:
         add_questions(store, questions_file)
-    line = said("merge", tmp_path / "b.db", "--db", database)
+    line = printed("merge", tmp_path / "b.db", "--db", database)
     assert line.endswith("1 run, 7 records stored, 0 known before\n")
-    said("score", "--db", database)
+    printed("score", "--db", database)
     with open_store_to_read(database) as store:
         assert store.value("SELECT count(*) FROM scores") == 8
         assert store.value("SELECT count(*) FROM golds") == 5
@@ -195,7 +195,7 @@ def test_from_the_command_line_with_questions(database: Path, questions_file: Pa
 
 def test_a_database_is_not_merged_with_itself(database: Path) -> None:
     open_store(database, create=True).close()
-    refused = collector("merge", database.parent / "." / database.name, "--db", database)
+    refused = invoked("merge", database.parent / "." / database.name, "--db", database)
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
     assert "is the database itself" in refused.stderr
 

@@ -18,7 +18,7 @@ from collector.intake.results_file import ingest_file
 from collector.store.database import Store
 from contract.codec import encode
 from contract.messages import MAX_MESSAGE_BYTES, Receipt
-from tests.collector.command import ROOT, collector
+from tests.collector.command import ROOT, invoked
 from tests.collector.factory import batch, run_records
 
 MESSAGE = encode(batch(run_records(), "a" * 32))
@@ -112,7 +112,7 @@ def test_a_file_without_a_result_is_no_results_file_and_makes_no_database(
     path, database = tmp_path / "results.jsonl", tmp_path / "new" / "results.db"
     database.parent.mkdir()
     path.write_bytes(content)
-    done = collector("ingest", path, "--db", database)
+    done = invoked("ingest", path, "--db", database)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert f"{str(path)!r} is not a results file: {why}" in done.stderr
     assert list(database.parent.iterdir()) == []
@@ -162,7 +162,7 @@ def test_what_is_not_stored_is_told_by_the_status(tmp_path: Path, database: Path
     """A script `collector ingest f && rm f` must not lose results."""
     path = tmp_path / "results.jsonl"
     path.write_bytes(MESSAGE + b'\n{"type": "batch"}\n' + OTHER[:100])
-    done = collector("ingest", path, "--db", database)
+    done = invoked("ingest", path, "--db", database)
     assert (done.returncode, done.stdout) == (
         1,
         f"{path}: 7 records stored, 0 known before, 1 message rejected\n",
@@ -171,7 +171,7 @@ def test_what_is_not_stored_is_told_by_the_status(tmp_path: Path, database: Path
     assert why == f"{path}: collector rejected --db {database} prints why 1 message was rejected"
     assert cut == f"{path}: line 3, the last one, is cut off: copy the file again"
     path.write_bytes(MESSAGE + b"\n" + OTHER)
-    done = collector("ingest", path, "--db", database)
+    done = invoked("ingest", path, "--db", database)
     assert (done.returncode, done.stderr) == (0, "")
 
 

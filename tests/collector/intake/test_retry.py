@@ -13,7 +13,7 @@ from contract import codec, messages
 from contract.messages import encode_message
 from contract.topics import topic
 from contract.version import FORMAT_VERSION
-from tests.collector.command import said
+from tests.collector.command import printed
 from tests.collector.factory import batch, run_records
 
 RUN = "0" * 31 + "1"
@@ -71,7 +71,7 @@ def test_nobody_fills_the_disk_with_what_is_kept(store: Store, monkeypatch: pyte
 def test_from_the_command_line(database: Path) -> None:
     with open_store(database, create=True) as store:
         ingest(store, [Delivery(TOPIC, TOO_NEW, TOPIC)])
-    assert json.loads(said("rejected", "--json", "--db", database))[0]["bytes"] == len(TOO_NEW)
-    assert said("rejected", "retry", "--db", database) == (
+    assert json.loads(printed("rejected", "--json", "--db", database))[0]["bytes"] == len(TOO_NEW)
+    assert printed("rejected", "retry", "--db", database) == (
         "0 messages with 0 new records stored, 1 still rejected\n"
     )

@@ -16,7 +16,7 @@ from collector.store.database import Store
 from collector.summaries.refresh import score_answers
 from contract.bundle import Weights
 from contract.records import Record, RunStarted
-from tests.collector.command import collector
+from tests.collector.command import invoked
 from tests.collector.delivering import take
 from tests.collector.factory import (
     answer,
@@ -138,7 +138,7 @@ def test_two_equal_runs_break_no_limit_and_say_what_would_decide(store: Store, d
     rounds(store, OLD, MORNING, 1.0, 1.05, 0.95, 1.03, 0.98)
     rounds(store, NEW, MORNING, 1.05, 0.97, 1.06, 0.98, 1.04)
     command = ("compare", OLD, NEW, "--fail-if", "time>5%", "--db", database)
-    done = collector(*command)
+    done = invoked(*command)
     assert done.returncode == 0
     assert re.fullmatch(
         r"whether the second run breaks the limit time>5% is not decided: about \d+ rounds would decide\n",
@@ -146,7 +146,7 @@ def test_two_equal_runs_break_no_limit_and_say_what_would_decide(store: Store, d
     )
     assert "not significant" in done.stdout
     assert "The verdicts on 3 times are adjusted for their number (Holm)." in done.stdout
-    assert collector(*command, "--fail-if-undecided").returncode == 4
+    assert invoked(*command, "--fail-if-undecided").returncode == 4
 
 
 def test_a_change_within_the_noise_threshold_breaks_no_limit(store: Store) -> None:
@@ -207,7 +207,7 @@ def test_accuracies_of_another_decoding_or_windows_are_left_out(
     assert len(found.unlike) == 1 and found.unlike[0].endswith(f" → {its}")
     with pytest.raises(BadInput, match=r"'f1<-0\.5' cannot be checked: the runs decode or split otherwise"):
         compare_runs(filled, "0a", "0d", parse_limits("f1<-0.5"))
-    assert "accuracies are left out" in collector("compare", "0a", "0d", "--db", database).stdout
+    assert "accuracies are left out" in invoked("compare", "0a", "0d", "--db", database).stdout
 
 
 def test_without_an_accuracy_there_is_no_limit_on_it(filled: Store) -> None:
@@ -234,7 +234,7 @@ def test_the_exit_status_shows_whether_it_regressed(
     filled: Store, database: Path, limits: str, status: int, outcomes: dict[str, str]
 ) -> None:
     del filled
-    done = collector("compare", "0a", "0b", "--fail-if", limits, "--json", "--db", database)
+    done = invoked("compare", "0a", "0b", "--fail-if", limits, "--json", "--db", database)
     assert done.returncode == status
     found = {judged["limit"]: judged["verdict"]["outcome"] for judged in json.loads(done.stdout)["limits"]}
     assert found == outcomes
@@ -248,7 +248,7 @@ def test_the_exit_status_shows_whether_it_regressed(
 
 def test_people_get_a_table(filled: Store, database: Path) -> None:
     del filled
-    done = collector("compare", "0a", "0b", "--db", database)
+    done = invoked("compare", "0a", "0b", "--db", database)
     assert done.returncode == 0
     assert "+50.0 %" in done.stdout
     assert "not significant" in done.stdout

@@ -14,7 +14,7 @@ from collector.regression.trend import trend
 from collector.statistics.multiple import holm
 from collector.store.database import Store
 from collector.summaries.refresh import score_answers
-from tests.collector.command import collector, said
+from tests.collector.command import invoked, printed
 from tests.collector.delivering import take
 from tests.collector.factory import batch, device, finished, manifest, run_records, started
 from tests.collector.turns import SLOWER, STEADY, measured
@@ -128,30 +128,30 @@ def test_f1_has_a_test_too(store_with_golds: Store) -> None:
 def test_people_get_a_table_and_programs_everything(store: Store, database: Path, tmp_path: Path) -> None:
     measured(store, *STEADY, *SLOWER)
     measured(store, (2.0, "1.22"), model="distilbert")
-    text = said("trend", "--device", "pi-5", "--model", "minilm-l6", "--db", database)
+    text = printed("trend", "--device", "pi-5", "--model", "minilm-l6", "--db", database)
     assert text.startswith("MiniLM-L6 fp32 on pi-5 (Raspberry Pi 5 Model B, 4 cores), rivers: 7 runs\n")
     (slower,) = [line for line in text.splitlines() if " slower  " in line]
     assert "onnxruntime 1.22 → onnxruntime 1.23" in slower and " +30." in slower
     assert text.count(" not significant ") == 5
-    everything = said("trend", "--db", database)
-    found = json.loads(said("trend", "--json", "--db", database))
+    everything = printed("trend", "--db", database)
+    found = json.loads(printed("trend", "--json", "--db", database))
     assert [(t["model"], len(t["points"])) for t in found] == [("distilbert", 1), ("minilm-l6", 7)]
     assert found[1]["points"][4]["since_last"]["time_significant"] is True
-    for name, expected in (("t.json", said("trend", "--json", "--db", database)), ("t.txt", everything)):
-        done = collector("trend", "--to", tmp_path / name, "--db", database)
+    for name, expected in (("t.json", printed("trend", "--json", "--db", database)), ("t.txt", everything)):
+        done = invoked("trend", "--to", tmp_path / name, "--db", database)
         assert (done.returncode, done.stderr) == (0, f"wrote {tmp_path / name}\n")
         assert (tmp_path / name).read_text() == expected
 
 
 def test_without_a_run_it_says_so(store: Store, database: Path, tmp_path: Path) -> None:
     del store
-    done = collector("trend", "--db", database)
+    done = invoked("trend", "--db", database)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.startswith("no complete run of the single-stream scenario was selected")
     page = tmp_path / "page.html"
-    done = collector("trend", "--db", database, "--to", page)
+    done = invoked("trend", "--db", database, "--to", page)
     assert (done.returncode, page.exists()) == (1, False)
     assert f"'{page}' was not written: no complete run" in done.stderr
-    done = collector("trend", "--db", database, "--json", "--format", "html")
+    done = invoked("trend", "--db", database, "--json", "--format", "html")
     assert done.returncode == 2
     assert "--json and --format cannot be used together" in done.stderr

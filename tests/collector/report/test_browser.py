@@ -191,6 +191,7 @@ def test_ten_machines_open_at_a_glance_and_every_chart_draws(of_one_board: Compa
     assert tab.complaints == []
 
 
+@pytest.mark.proof
 def test_fifty_machines_work(of_one_board: Comparison, load: Open) -> None:
     fifty = on_many(of_one_board, 50)
     tab = load(fifty, width=390, height=844)

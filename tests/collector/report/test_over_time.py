@@ -18,7 +18,7 @@ from collector.report.formats.trend_html import trends_html
 from collector.report.page import DASH, Chapter, Figure
 from collector.store.database import Store
 from tests.chromium import chromium
-from tests.collector.command import collector
+from tests.collector.command import invoked
 from tests.collector.turns import SLOWER, STEADY, measured, take_turns
 
 NOW = "2026-09-01T00:00:00.000000Z"
@@ -186,7 +186,7 @@ def test_a_browser_draws_the_charts_of_a_hostile_device_when_a_chapter_is_opened
     versions = [(factor, attack if version == "1.23" else version) for factor, version in (*STEADY, *SLOWER)]
     measured(store, *versions, starts=DAYS)
     page = tmp_path / "trend.html"
-    assert collector("trend", "--to", page, "--db", database).returncode == 0
+    assert invoked("trend", "--to", page, "--db", database).returncode == 0
     profile = tmp_path / "profile"
     profile.mkdir()
     with chromium(profile) as tab:

@@ -60,6 +60,7 @@ def test_a_download_is_announced_with_its_size(database: Path, encoder: Path, tm
             assert all(line.startswith(f"{ANNOUNCED} (91 MB), and kept in its cache") for line in downloads)
 
 
+@pytest.mark.proof  # `test_bertscore` shows the same of a model in a folder
 def test_without_a_hub_it_says_so(database: Path, tmp_path: Path) -> None:
     done = score(database, tmp_path / "home", "--bertscore")
     assert (done.returncode, done.stdout) == (1, "EM and F1: nothing was left to score\n")

@@ -15,7 +15,7 @@ from collector.store.runs import all_runs
 from collector.summaries.refresh import score_answers
 from contract.errors import Malformed
 from contract.questions import Gold, Question, QuestionFile, questions_sha256
-from tests.collector.command import collector, said
+from tests.collector.command import invoked, printed
 from tests.collector.delivering import take
 from tests.collector.factory import QUESTION_FILE, answer, batch, finished, manifest, run_records, started
 from tests.contract.test_squad_metrics import official_f1_score, official_normalize_answer
@@ -62,10 +62,10 @@ def test_a_run_scores_alike_in_the_report_and_as_a_prediction_file(
     score_answers(store_with_golds)
     row = compare(store_with_golds).rows[0]
     target = tmp_path / "predictions.json"
-    done = collector("predictions", "aaaa", "--to", target, "--db", database)
+    done = invoked("predictions", "aaaa", "--to", target, "--db", database)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote 4 predictions to {target}\n")
-    assert json.loads(said("predictions", "aaaa", "--db", database)) == read_predictions(target)
-    found = json.loads(said("evaluate", questions_file, target))
+    assert json.loads(printed("predictions", "aaaa", "--db", database)) == read_predictions(target)
+    found = json.loads(printed("evaluate", questions_file, target))
     assert found == pytest.approx({"exact_match": row.exact_match, "f1": row.f1})
 
 
@@ -82,7 +82,7 @@ def test_the_first_answer_that_is_no_error_is_the_prediction(store: Store) -> No
 def test_missing_predictions_count_as_wrong_and_are_counted(questions_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     path.write_text('{"q4": "Dresden"}')
-    done = collector("evaluate", questions_file, path)
+    done = invoked("evaluate", questions_file, path)
     assert json.loads(done.stdout) == {"exact_match": 25.0, "f1": 25.0}
     assert done.stderr == "3 questions have no prediction and count as wrong\n"
 
@@ -110,9 +110,9 @@ def test_one_prediction_is_not_one_predictions(
 ) -> None:
     take(store_with_golds, batch((started(), answer(1, "q1", "Elbe"), finished(2, 1)), "a" * 32))
     path = tmp_path / "p.json"
-    done = collector("predictions", "aaaa", "--to", path, "--db", database)
+    done = invoked("predictions", "aaaa", "--to", path, "--db", database)
     assert done.stderr == f"wrote 1 prediction to {path}\n"
-    added = said("predictions", "add", path, "--model", "Gizmo", "--questions", "rivers", "--db", database)
+    added = printed("predictions", "add", path, "--model", "Gizmo", "--questions", "rivers", "--db", database)
     assert added == "added Gizmo, 1 prediction\n"
 
 
@@ -179,7 +179,7 @@ def test_a_wrong_prediction_file_names_the_question_or_the_line(data: bytes, sen
 def test_null_counts_as_missing(questions_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     path.write_text('{"q4": "Dresden", "q1": null}')
-    done = collector("evaluate", questions_file, path)
+    done = invoked("evaluate", questions_file, path)
     assert json.loads(done.stdout) == {"exact_match": 25.0, "f1": 25.0}
     assert done.stderr == "3 questions have no prediction and count as wrong\n"
 
@@ -200,7 +200,7 @@ def test_a_wrong_place_does_not_change_a_score_and_is_reported(tmp_path: Path) -
         tmp_path / "q.json", ("q1", "1932", 20), ("q2", "1933", 41), ("q3", "Mu\u0308ller", 31)
     )
     (tmp_path / "p.json").write_text('{"q1": "1932", "q2": "1933", "q3": "Mu\u0308ller"}')
-    done = collector("evaluate", asked, tmp_path / "p.json")
+    done = invoked("evaluate", asked, tmp_path / "p.json")
     assert json.loads(done.stdout) == {"exact_match": 100.0, "f1": 100.0}
     moved, formed = done.stderr.splitlines()
     assert "'1932' of question 'q1' at character 21, not 20" in moved
@@ -222,12 +222,12 @@ def test_squad_2_is_scored_and_added_by_its_answerable_questions(tmp_path: Path,
         ("questions", "add", asked, "--db", database),
     )
     for command in commands:
-        refused = collector(*command)
+        refused = invoked(*command)
         assert refused.returncode == 1
         assert "question 'q2' is unanswerable (SQuAD 2.0)" in refused.stderr
         assert "--answerable-only" in refused.stderr
         assert not database.exists()
-        done = collector(*command, "--answerable-only")
+        done = invoked(*command, "--answerable-only")
         assert done.returncode == 0
         assert "left out 1 of 2 questions, which have no answer\n" in done.stderr
     assert "added q, 1 question, 1 gold answer\n" in done.stdout

@@ -15,7 +15,7 @@ from collector.store.database import Store
 from commandline.broker_address import BrokerAddress
 from contract.messages import State, encode_message
 from contract.topics import topic
-from tests.collector.command import collector, said
+from tests.collector.command import invoked, printed
 from tests.collector.delivering import take
 from tests.collector.factory import batch, run_records
 from tests.collector.running_collector import connected_device
@@ -112,14 +112,14 @@ def test_the_fleet_is_what_the_broker_retains(store: Store, database: Path, tmp_
     take(store, batch(run_records(), RUN))
     with Mosquitto(tmp_path) as broker:
         watch = ("watch", "--broker", broker.url, "--db", database)
-        assert said(*watch) == "no device has reported its state to this broker\n"
+        assert printed(*watch) == "no device has reported its state to this broker\n"
         with connected_device(BrokerAddress("127.0.0.1", broker.port)) as device:
             device.retain(replace(RUNNING, reason="disk full\x1b[31m"))
-        (row,) = json.loads(said(*watch, "--json"))
-        table = said(*watch)
+        (row,) = json.loads(printed(*watch, "--json"))
+        table = printed(*watch)
         with connected_device(BrokerAddress("127.0.0.1", broker.port)) as device:
             device.retain(replace(RUNNING, state="disconnected", run_id=None, answered=None, selected=None))
-        idle = said(*watch).splitlines()[1].split()
+        idle = printed(*watch).splitlines()[1].split()
     assert idle[:4] == ["pi-5", "disconnected", "–", "–"]  # noqa: RUF001  # a table's dash
     assert (row["device"], row["run"], row["answered"], row["asked"]) == ("pi-5", RUN, 10, 40)
     assert "MiniLM-L6 fp32" in table
@@ -128,6 +128,6 @@ def test_the_fleet_is_what_the_broker_retains(store: Store, database: Path, tmp_
 
 def test_no_broker_is_one_sentence(store: Store, database: Path) -> None:
     del store
-    done = collector("watch", "--broker", "mqtt://127.0.0.1:1", "--db", database)
+    done = invoked("watch", "--broker", "mqtt://127.0.0.1:1", "--db", database)
     assert (done.returncode, done.stdout) == (1, "")
     assert "no broker answers at mqtt://127.0.0.1:1" in done.stderr

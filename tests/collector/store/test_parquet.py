@@ -10,7 +10,7 @@ from collector.store.database import Store
 from collector.store.parquet import write_parquet
 from collector.summaries.refresh import score_answers
 from contract.bundle import Weights
-from tests.collector.command import collector
+from tests.collector.command import invoked
 from tests.collector.delivering import take
 from tests.collector.factory import batch, manifest, run_of_two_rounds, run_records
 from tests.installed import module
@@ -31,7 +31,7 @@ def test_every_answer_is_a_row(filled: Store, database: Path, tmp_path: Path) ->
     pq = module("pyarrow.parquet")
     del filled
     target = tmp_path / "answers.parquet"
-    done = collector("report", "--format", "parquet", "--to", target, "--db", database)
+    done = invoked("report", "--format", "parquet", "--to", target, "--db", database)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote 8 answers to {target}\n")
     rows = pq.read_table(target).to_pylist()
     assert [row["run_id"] for row in rows] == [RUN] * 4 + [NOISE] * 4
@@ -91,12 +91,12 @@ def test_without_pyarrow_it_says_what_to_install(
 
 def test_a_file_is_needed(filled: Store, database: Path) -> None:
     del filled
-    done = collector("report", "--format", "parquet", "--db", database)
+    done = invoked("report", "--format", "parquet", "--db", database)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--to FILE" in done.stderr
 
 
 def test_a_chapter_is_not_asked_of_it(database: Path, tmp_path: Path) -> None:
-    done = collector("report", "--format", "parquet", "--full", "--to", tmp_path / "x", "--db", database)
+    done = invoked("report", "--format", "parquet", "--full", "--to", tmp_path / "x", "--db", database)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--full needs --format table" in done.stderr

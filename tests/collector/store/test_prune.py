@@ -6,7 +6,7 @@ from collector.store.database import Store
 from collector.store.prune import prune, select
 from collector.store.sqlite.sqlite_store import SqliteStore
 from collector.summaries.refresh import score_answers
-from tests.collector.command import collector, said
+from tests.collector.command import invoked, printed
 from tests.collector.delivering import take
 from tests.collector.factory import batch, run_of_two_rounds, run_records
 
@@ -46,7 +46,7 @@ def test_what_was_removed_comes_back_when_it_is_delivered_again(filled: Store) -
 
 def test_a_dry_run_says_what_would_go_and_keeps_it(filled: Store) -> None:
     before = counts(filled)
-    text = said("prune", "--run", "0a", "--dry-run", "--db", filled.name)
+    text = printed("prune", "--run", "0a", "--dry-run", "--db", filled.name)
     assert text == "would remove 1 run with 4 answers\n"
     assert counts(filled) == before
 
@@ -63,17 +63,17 @@ def test_runs_are_chosen_by_day(filled: Store) -> None:
 def test_the_command_asks_and_says_what_it_removed(filled: Store, database: Path) -> None:
     del filled
     db = {"DISTILBENCH_DB": str(database)}
-    refused = collector("prune", "--run", "0a", stdin="n\n", **db)
+    refused = invoked("prune", "--run", "0a", stdin="n\n", **db)
     assert (refused.returncode, refused.stdout) == (130, "")
     assert "Remove 1 run with 4 answers?" in refused.stderr
-    done = collector("prune", "--run", "0a", stdin="y\n", **db)
+    done = invoked("prune", "--run", "0a", stdin="y\n", **db)
     assert (done.returncode, done.stdout) == (0, "removed 1 run with 4 answers\n")
-    assert said("prune", "--before", "2000-01-01", "--rejected", "--yes", **db) == "nothing to remove\n"
+    assert printed("prune", "--before", "2000-01-01", "--rejected", "--yes", **db) == "nothing to remove\n"
 
 
 def test_not_while_the_database_is_served(filled: Store, database: Path) -> None:
     with filled.served():
-        done = collector("prune", "--run", "0a", "--yes", "--db", database)
+        done = invoked("prune", "--run", "0a", "--yes", "--db", database)
     assert (done.returncode, done.stdout) == (1, "")
     assert "serves the database" in done.stderr
 
@@ -86,7 +86,7 @@ def test_a_request_that_means_nothing_is_one_sentence(
     filled: Store, database: Path, arguments: list[str], code: int, sentence: str
 ) -> None:
     del filled
-    done = collector("prune", *arguments, "--db", database)
+    done = invoked("prune", *arguments, "--db", database)
     assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
 

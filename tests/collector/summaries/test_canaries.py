@@ -17,7 +17,7 @@ from collector.summaries.run_detail import run_detail
 from contract.bundle import Weights
 from contract.questions import decode_canaries
 from contract.records import Answer, Record
-from tests.collector.command import collector, said
+from tests.collector.command import invoked, printed
 from tests.collector.factory import device, manifest
 from tests.collector.part_of_a_file import FILE, IDS, IN_ORDER, PI, ingest, right, run, with_file
 
@@ -76,7 +76,7 @@ def test_an_alarm_is_in_the_report_and_on_the_page_of_the_run(numbers: Store, da
     for form in ("table", "markdown", "html"):
         assert alarm in render(comparison, form).replace("\\", "")
     assert json.loads(render(comparison, "json"))["canaries"][0]["differ"] == 2
-    page = said("show", check.run_id, "--db", database)
+    page = printed("show", check.run_id, "--db", database)
     assert "alarm: 2 of 20 canaries" in page and "on server" in page
 
 
@@ -86,14 +86,14 @@ def test_healthy_canaries_raise_no_alarm(numbers: Store, database: Path) -> None
     (check,) = comparison.canaries
     assert (check.differ, check.sentence) == (0, None)
     assert "alarm" not in render(comparison, "table")
-    assert "all 20 answered as on server (run " in said("show", check.run_id, "--db", database)
+    assert "all 20 answered as on server (run " in printed("show", check.run_id, "--db", database)
 
 
 def test_without_another_device_there_is_nothing_to_compare_with(numbers: Store, database: Path) -> None:
     ingest(numbers, run(on=PI), run(on=PI, canaries=BROKEN))
     (check,) = compare(numbers).canaries
     assert (check.source_run_id, check.differ) == (None, 0)
-    text = said("show", check.run_id, "--db", database)
+    text = printed("show", check.run_id, "--db", database)
     assert "20 asked, but no other device has answered all questions with this bundle" in text
 
 
@@ -121,14 +121,14 @@ def test_canaries_count_in_no_number(numbers: Store, tmp_path: Path) -> None:
 def test_the_command_writes_a_file_that_agents_read(numbers: Store, database: Path, tmp_path: Path) -> None:
     ingest(numbers, with_confidences(run(), {IDS[7]: 0.1}))
     target = tmp_path / "canaries.json"
-    done = collector("canaries", "numbers", "--to", target, "--db", database)
+    done = invoked("canaries", "numbers", "--to", target, "--db", database)
     assert (done.returncode, done.stdout) == (0, "")
     assert f"wrote 20 canaries to {target}" in done.stderr
     (tmp_path / "other").touch()
     assert target.stat().st_mode == (tmp_path / "other").stat().st_mode  # others may read it too
     assert decode_canaries(target.read_bytes()).question_ids[0] == IDS[7]
-    assert decode_canaries(said("canaries", "numbers", "--count", "1", "--db", database).encode())
-    failed = collector("canaries", "other", "--db", database)
+    assert decode_canaries(printed("canaries", "numbers", "--count", "1", "--db", database).encode())
+    failed = invoked("canaries", "other", "--db", database)
     assert failed.returncode == 1
     assert "no question file is called 'other'" in failed.stderr
 
@@ -136,6 +136,6 @@ def test_the_command_writes_a_file_that_agents_read(numbers: Store, database: Pa
 def test_a_merged_database_has_the_canaries_too(numbers: Store, database: Path, tmp_path: Path) -> None:
     ingest(numbers, run(), run(IN_ORDER[:20], on=device("pi-9"), canaries=BROKEN))
     target = tmp_path / "merged.db"
-    collector("merge", database, "--db", target)
+    invoked("merge", database, "--db", target)
     with open_store_to_read(target) as merged:
         assert merged.value("SELECT count(*) FROM canaries") == 20

@@ -10,7 +10,7 @@ from collector.store.runs import find_run
 from collector.store.sqlite.sqlite_store import SqliteStore
 from collector.summaries.refresh import score_answers
 from contract.fields import MAX_INT
-from tests.collector.command import collector, said
+from tests.collector.command import invoked, printed
 from tests.collector.delivering import take
 from tests.collector.factory import batch, run_records
 
@@ -40,16 +40,16 @@ def spoilt(request: pytest.FixtureRequest, store_with_golds: Store) -> str:
 
 
 def test_reports_and_lists_leave_it_out_and_name_it(spoilt: str, database: Path) -> None:
-    found = json.loads(said("report", "--format", "json", "--db", database))
+    found = json.loads(printed("report", "--format", "json", "--db", database))
     assert [row["runs"] for row in found["rows"]] == [1]
     (remark,) = found["remarks"]
     assert remark.startswith("run 0b222222 of pi-5 is left out of reports: ") and spoilt in remark
     assert remark.endswith("; collector prune --run 0b222222 removes it")
-    listed = collector("runs", "--json", "--db", database)
+    listed = invoked("runs", "--json", "--db", database)
     assert listed.returncode == 0 and [run["run"] for run in json.loads(listed.stdout)] == [GOOD]
     assert listed.stderr == f"{remark}\n"
     for form in ("table", "html"):
-        assert "run 0b222222 of pi-5 is left out" in said("report", "--format", form, "--db", database)
+        assert "run 0b222222 of pi-5 is left out" in printed("report", "--format", form, "--db", database)
 
 
 @pytest.mark.parametrize("spoilt", ["no model", "time"], indirect=True)
@@ -58,26 +58,26 @@ def test_nothing_else_ends_in_more_than_a_sentence(
 ) -> None:
     score_answers(store_with_golds)
     for command in ("show 0b", "compare 0a 0b", "predictions write 0b"):
-        done = collector(*command.split(), "--db", database)
+        done = invoked(*command.split(), "--db", database)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("collector: run 0b222222 of pi-5 is left out of reports: ")
         assert spoilt in done.stderr and done.stderr.count("\n") == 1
     for command in ("score", "rebuild", "devices"):
-        assert collector(command, "--db", database).returncode == 0
-    merged = collector("merge", database, "--db", tmp_path / "all.db")
+        assert invoked(command, "--db", database).returncode == 0
+    merged = invoked("merge", database, "--db", tmp_path / "all.db")
     assert merged.returncode == 1 and "7 records stored" in merged.stdout
     reason, ending = merged.stderr.splitlines()
     assert reason.startswith("run '0b222222' of 'pi-5' was not merged: ") and spoilt in reason
     assert ending == "collector: 1 run was not merged; all others were"
-    report = json.loads(said("report", "--format", "json", "--db", tmp_path / "all.db"))
+    report = json.loads(printed("report", "--format", "json", "--db", tmp_path / "all.db"))
     assert ([row["runs"] for row in report["rows"]], report["remarks"]) == ([1], [])
 
 
 @pytest.mark.parametrize("spoilt", ["no manifest"], indirect=True)
 def test_it_can_be_removed(spoilt: str, database: Path) -> None:
-    assert said("prune", "--run", "0b", "--yes", "--db", database) == "removed 1 run with 4 answers\n"
-    assert json.loads(said("report", "--format", "json", "--db", database))["remarks"] == []
-    assert GOOD[:8] in said("runs", "--db", database)
+    assert printed("prune", "--run", "0b", "--yes", "--db", database) == "removed 1 run with 4 answers\n"
+    assert json.loads(printed("report", "--format", "json", "--db", database))["remarks"] == []
+    assert GOOD[:8] in printed("runs", "--db", database)
 
 
 def test_the_answers_of_a_run_with_columns_are_not_checked_again(store: Store) -> None:

@@ -24,7 +24,7 @@ from collector.summaries.columns import Columns, Keys, PerQuestion, median_times
 from collector.summaries.refresh import score_answers
 from collector.summaries.run_summary import COLUMNS_HELD, Derived
 from contract.records import Answer
-from tests.collector.command import collector
+from tests.collector.command import invoked
 from tests.collector.delivering import by_topic, take
 from tests.collector.factory import (
     answer,
@@ -126,7 +126,7 @@ def test_rebuilding_repairs_what_was_damaged(grown: Store, database: Path) -> No
         conn.execute("UPDATE scores SET f1 = 0.123")
         conn.execute("UPDATE ranges SET last_seq = last_seq + 5")
         conn.execute("DELETE FROM findings")
-    done = collector("rebuild", "--db", database)
+    done = invoked("rebuild", "--db", database)
     assert (done.returncode, done.stdout, done.stderr) == (0, "rebuilt 2 runs\n", "")
     assert derived_rows(grown) == kept
 

@@ -76,14 +76,16 @@ def test_wrong_input_gets_one_sentence(arguments: tuple[str, ...], sentence: str
     assert not (tmp_path / "bundles").exists()
 
 
-def test_an_unwritable_place_gets_one_sentence(tmp_path: Path) -> None:
+def test_an_unwritable_place_gets_one_sentence(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("")
-    done = export_models("build", "tinybert-4l", "--weights", "random", "--to", tmp_path / "file" / "bundles")
-    assert done.returncode == 1 and done.stdout == ""
-    assert (
-        done.stderr.splitlines()[-1]
-        == f"export-models: cannot write to '{tmp_path}/file/bundles': Not a directory"
-    )
+    place = tmp_path / "file" / "bundles"
+    monkeypatch.setattr("sys.argv", ["export-models", "build", str(checkpoint), "--to", str(place)])
+    assert cli.main() == 1
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines()[-1] == f"export-models: cannot write to '{place}': Not a directory"
 
 
 def test_wrong_usage_exits_2() -> None:

@@ -16,7 +16,7 @@ from collector.report.papers.plot import draw, pictures
 from collector.report.papers.point_names import Named, place_names
 from collector.report.papers.traces import HEAT, TINTS, NotDrawable
 from collector.store.database import Store
-from tests.collector.command import collector
+from tests.collector.command import invoked
 from tests.collector.many_machines import on_many
 from tests.collector.reports import three_models
 from tests.installed import module
@@ -263,13 +263,13 @@ def test_machines_with_names_that_are_alike_have_figures_of_their_own(
 
 def test_the_command_writes_a_folder(comparison: Comparison, database: Path, tmp_path: Path) -> None:
     del comparison
-    wrong = collector("report", "--figures", tmp_path, "--format", "html", "--db", database)
+    wrong = invoked("report", "--figures", tmp_path, "--format", "html", "--db", database)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "--figures and --cards cannot be used with" in wrong.stderr
     (tmp_path / "file").write_text("")
     options = ("--cards", tmp_path / "cards", "--model", "minilm-l6", "--precision", "int8")
-    done = collector("report", *options, "--db", database)
+    done = invoked("report", *options, "--db", database)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote 1 card to {tmp_path / 'cards'}\n")
-    inside_a_file = collector("report", "--figures", tmp_path / "file" / "x", "--db", database)
+    inside_a_file = invoked("report", "--figures", tmp_path / "file" / "x", "--db", database)
     assert inside_a_file.returncode == 1
     assert inside_a_file.stderr.endswith("cannot be written: Not a directory\n")

@@ -14,7 +14,7 @@ from collector.report.papers.latex import CHAPTERS, PACKAGES
 from collector.report.papers.latex_text import latex_text
 from collector.store.database import Store
 from tests import installed
-from tests.collector.command import collector
+from tests.collector.command import invoked
 from tests.collector.report.papers.latex_reader import LatexTable, joined, latex_tables, read_text
 from tests.collector.reports import hostile, three_models
 
@@ -171,11 +171,11 @@ def test_a_table_of_many_rows_may_be_broken_over_pages(comparison: Comparison, t
 def test_the_command_writes_it(comparison: Comparison, database: Path, tmp_path: Path) -> None:
     del comparison
     target = tmp_path / "tables.tex"
-    done = collector("report", "--to", target, "--section", "hardware", "--db", database)
+    done = invoked("report", "--to", target, "--section", "hardware", "--db", database)
     assert (done.returncode, done.stderr) == (0, f"wrote {target}\n")
     first, *_ = latex_tables(target.read_text())
     assert first.caption.startswith("Raspberry Pi 5 Model B, 4 cores, rivers (part 1")
-    done = collector("report", "--format", "latex", "--standalone", "--db", database)
+    done = invoked("report", "--format", "latex", "--standalone", "--db", database)
     assert done.stdout.startswith("% Tables of distilbench") and r"\begin{document}" in done.stdout
     assert "4 cores" in done.stdout
 
@@ -188,6 +188,6 @@ def test_the_command_writes_it(comparison: Comparison, database: Path, tmp_path:
     ],
 )
 def test_options_that_do_not_fit_are_refused(database: Path, options: tuple[str, ...], message: str) -> None:
-    done = collector("report", *options, "--db", database)
+    done = invoked("report", *options, "--db", database)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr

@@ -13,7 +13,7 @@ from collector.report.papers.poster import MOST_ROWS
 from collector.report.papers.poster_figures import poster_figures
 from collector.store.database import Store
 from contract.study import STUDY
-from tests.collector.command import collector
+from tests.collector.command import invoked
 from tests.collector.reports import HtmlTables, hostile, three_models
 from tests.installed import module, program
 
@@ -55,7 +55,7 @@ def many(comparison: Comparison, count: int) -> Comparison:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("count", [0, 3, 20])
+@pytest.mark.parametrize("count", [0, pytest.param(3, marks=pytest.mark.proof), 20])
 def test_it_is_one_page_of_a3(comparison: Comparison, tmp_path: Path, count: int) -> None:
     shown = comparison if count == 3 else many(comparison, count)
     pdf = printed(render(shown, "poster"), tmp_path)
@@ -140,6 +140,6 @@ def test_an_attack_stays_text(store_with_golds: Store) -> None:
 def test_the_command_writes_it(comparison: Comparison, database: Path, tmp_path: Path) -> None:
     del comparison
     target = tmp_path / "poster.html"
-    done = collector("report", "--format", "poster", "--to", target, "--db", database)
+    done = invoked("report", "--format", "poster", "--to", target, "--db", database)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote {target}\n")
     assert "@page { size: A3 portrait" in target.read_text()
