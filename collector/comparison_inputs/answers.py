@@ -18,7 +18,7 @@ from collector.statistics.accuracy.clusters import Clusters
 from collector.store.database import Store
 from collector.store.findings_cache import stored_finding
 from collector.store.runs import Run
-from collector.summaries.articles import Articles
+from collector.summaries.articles import Articles, KnownFiles
 from collector.summaries.columns import ERROR, MARKED, Columns, Keys, PerQuestion, joined, median_times
 from collector.summaries.question_means import Judged, Packed, QuestionMeans, question_means
 from collector.summaries.run_summary import Derived
@@ -113,16 +113,21 @@ class Answers:
     Args:
         finding: returns a finding as JSON by its digest, None if it is not known; that of the database if no
             function is given.
+        files: question files that are known, to which new ones are added; None to begin without any.
     """
 
     def __init__(
-        self, store: Store, derived: Derived, finding: Callable[[str], str | None] | None = None
+        self,
+        store: Store,
+        derived: Derived,
+        finding: Callable[[str], str | None] | None = None,
+        files: KnownFiles | None = None,
     ) -> None:
         self.store = store
         self.derived = derived
         self.golds = Golds(store)
         self._finding = partial(stored_finding, store) if finding is None else finding
-        self._articles = Articles(store)
+        self._articles = Articles(store, files)
         self._held = Held()
 
     def clusters(self, side: Side, questions: NDArray[np.uint64]) -> Clusters:

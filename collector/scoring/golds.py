@@ -13,13 +13,34 @@ ROWS_AT_ONCE: Final = 2_000
 """Rows per transaction. This many take about 5 ms, so ingest is not delayed."""
 
 
-class Golds:
-    """The gold answers, read once per question set, and the scores of other answers against them."""
+class KnownScores:
+    """Scores of texts against gold answers, whichever database they are of."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, tuple[str, ...]], squad.Score] = {}
+
+    def of(self, text: str, golds: tuple[str, ...]) -> squad.Score:
+        """Return the score of an answer against the gold answers of its question."""
+        found = self._known.get((text, golds))
+        if found is None:
+            if len(self._known) >= SCORES_HELD:
+                self._known.clear()
+            found = self._known[text, golds] = squad.score(text, golds)
+        return found
+
+
+class Golds:
+    """The gold answers, read once per question set, and the scores of other answers against them.
+
+    Args:
+        store: the database.
+        scores: scores that are known, to which new ones are added; None to begin without any.
+    """
+
+    def __init__(self, store: Store, scores: KnownScores | None = None) -> None:
         self._store = store
         self._sets: dict[int, dict[str, tuple[str, ...]]] = {}
-        self._scores: dict[tuple[int, str, str], squad.Score] = {}
+        self._scores = KnownScores() if scores is None else scores
 
     def of(self, question_set: int) -> dict[str, tuple[str, ...]]:
         """Return the gold answers by question id, in the order of the file."""
@@ -35,17 +56,8 @@ class Golds:
 
     def score(self, question_set: int, question_id: str, text: str) -> squad.Score | None:
         """Return the score of an answer; None if its question has no gold answer."""
-        key = (question_set, question_id, text)
-        known = self._scores.get(key)
-        if known is not None:
-            return known
-        texts = self.of(question_set).get(question_id)
-        if texts is None:
-            return None
-        if len(self._scores) >= SCORES_HELD:
-            self._scores.clear()
-        found = self._scores[key] = squad.score(text, texts)
-        return found
+        golds = self.of(question_set).get(question_id)
+        return None if golds is None else self._scores.of(text, golds)
 
 
 ScoreRow = tuple[int, int, bool, float]

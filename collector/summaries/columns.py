@@ -29,6 +29,8 @@ _TYPES: Final = {
     "bertscore_f1": "<f8",
 }
 _KEY_BYTES: Final = 8
+KEYS_HELD: Final = 1_000_000
+"""How many keys are kept in memory."""
 
 
 class Columns(NamedTuple):
@@ -119,7 +121,7 @@ class PerQuestion(NamedTuple):
 
 
 class Keys:
-    """Hashes texts to keys, and remembers the keys because every run repeats the questions."""
+    """Hashes texts to keys, and remembers many keys because every run repeats the questions."""
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
@@ -127,6 +129,8 @@ class Keys:
     def of(self, texts: Iterable[str]) -> list[int]:
         """Return the keys of texts, in the same order."""
         known = self._known
+        if len(known) >= KEYS_HELD:
+            known.clear()
         found = []
         for text in texts:
             key = known.get(text)

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from collector.scoring.bertscore import PAIRS_AT_ONCE, Pair, Scorer
-from collector.scoring.golds import Golds
+from collector.scoring.golds import Golds, KnownScores
 from collector.scoring.withholding import GoldSets
 from collector.store.database import Store, is_address
 from collector.store.runs import Run, all_runs
-from collector.summaries.run_summary import Derived, Remade
+from collector.summaries.columns import Keys
+from collector.summaries.run_summary import Derived, Remade, Texts
 from collector.workers.workers import Workers
 from commandline.clock import utc_now
 
@@ -21,6 +22,8 @@ BATCH_ANSWERS: Final = 500_000
 """How many answers per worker are computed in one `store.deriving()`, which other commands wait for."""
 ORDERS: Final = 4
 """How many orders each worker gets of these."""
+_TEXTS: Final = Texts(Keys(), KnownScores())
+"""What a worker knows of texts, over all its orders: the answers of a run resemble those of others."""
 
 
 def score_answers(store: Store, progress: Progress | None = None, workers: Workers | None = None) -> int:
@@ -71,7 +74,7 @@ def _on_workers(
 
 def remake(store: Store, runs: Sequence[Run]) -> list[Remade]:
     """Compute the derived data of runs, on a worker."""
-    derived = Derived(store)
+    derived = Derived(store, _TEXTS)
     return [derived.remake(run) for run in runs]
 
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from collector.errors import NumbersChanged
-from collector.scoring.golds import Golds, ScoreRow, missing_scores, store_scores
+from collector.scoring.golds import Golds, KnownScores, ScoreRow, missing_scores, store_scores
 from collector.scoring.withholding import GoldSets
 from collector.store.database import Store
 from collector.store.runs import Run
@@ -78,18 +78,30 @@ class Remade(NamedTuple):
     """The BERTScore model that was used last when this was computed."""
 
 
-class Derived:
-    """The derived data of a database: read from it if up to date, computed again if not."""
+class Texts(NamedTuple):
+    """What is known of texts, whichever database they are of."""
 
-    def __init__(self, store: Store) -> None:
-        """Find the BERTScore model that was used last; `store` may be open for reading only."""
+    keys: Keys
+    scores: KnownScores
+
+
+class Derived:
+    """The derived data of a database: read from it if up to date, computed again if not.
+
+    Args:
+        store: the database, which may be open for reading only.
+        texts: what is known of texts; None to begin without anything.
+    """
+
+    def __init__(self, store: Store, texts: Texts | None = None) -> None:
+        texts = Texts(Keys(), KnownScores()) if texts is None else texts
         self.scorer: int | None = store.value(
             "SELECT scorer FROM bertscore_models ORDER BY last_used_at DESC, scorer DESC LIMIT 1"
         )
         self.sets = GoldSets(store)
         self._store = store
-        self._golds = Golds(store)
-        self._keys = Keys()
+        self._golds = Golds(store, texts.scores)
+        self._keys = texts.keys
         self._digests: dict[int, str] = {}
         self._computed: dict[int, Summary] = {}
         self._runs: dict[int, Run] = {}  # those in `_computed`

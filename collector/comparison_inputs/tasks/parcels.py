@@ -9,6 +9,7 @@ from collector.errors import NumbersChanged
 from collector.store.database import Store
 from collector.store.findings_cache import stored_finding
 from collector.store.runs import Run
+from collector.summaries.articles import KnownFiles
 from collector.summaries.run_summary import Derived
 from contract.codec import encode
 
@@ -22,6 +23,8 @@ MOST_ANSWERS: Final = 2_000_000
 MOST_SENT: Final = 5_000_000
 """The characters of findings at which a parcel ends: Dask warns of what is larger than 10 MB."""
 
+_QUESTION_FILES: Final = KnownFiles()
+"""The question files that a worker has read, over all its orders."""
 A_TASK: Final = 5_000
 """As many answers as take about as long as what a task computes whatever their number, such as intervals."""
 
@@ -103,7 +106,9 @@ def do(store: Store, tasks: Sequence[Posted], findings: Mapping[str, str]) -> li
         None for a task of a run that has changed: its finding would be about other numbers.
     """
     derived = Derived(store)
-    answers = Answers(store, derived, lambda digest: findings.get(digest) or stored_finding(store, digest))
+    answers = Answers(
+        store, derived, lambda digest: findings.get(digest) or stored_finding(store, digest), _QUESTION_FILES
+    )
     return [_done(task, answers) for task in tasks]
 
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -7,7 +8,8 @@ from numpy.typing import NDArray
 
 from collector.scoring.question_sets import add_questions
 from collector.store.database import Store
-from collector.summaries.articles import Articles
+from collector.store.opening import open_store
+from collector.summaries.articles import FILES_HELD, Articles, KnownFiles
 from collector.summaries.columns import Keys
 from contract.questions import decode_questions
 
@@ -85,3 +87,39 @@ def test_only_the_articles_of_these_questions_count(store: Store, tmp_path: Path
 def test_questions_of_an_unknown_file_are_drawn_alone(store: Store) -> None:
     found = Articles(store).clusters("0" * 64, keys(["a", "b", "c"]))
     assert (found.unit, found.units) == ("question", 3)
+
+
+def test_what_a_process_knows_of_a_file_is_of_one_database(tmp_path: Path) -> None:
+    known, digests = KnownFiles(), set()
+    for title, unit in (("Article {}", "article"), ("One title", "paragraph"), ("Article {}", "article")):
+        file = squad(6, 3, 2, title)
+        (tmp_path / "q.json").write_bytes(file)
+        decoded = decode_questions(file)
+        asked = keys([q.id for q in decoded.questions])
+        with open_store(tmp_path / f"{title}.db", create=True) as store:
+            add_questions(store, tmp_path / "q.json")
+            with store.reading():
+                assert Articles(store, known).clusters(decoded.sha256, asked).unit == unit
+        digests.add(decoded.sha256)
+    assert len(digests) == 1, "titles do not belong to the digest"
+
+
+def test_a_process_reads_a_file_once_and_keeps_the_last_ones(store: Store, tmp_path: Path) -> None:
+    known, files = KnownFiles(), []
+    for number in range(FILES_HELD + 1):
+        (tmp_path / "q.json").write_bytes(file := squad(6, 1, 1 + number))
+        add_questions(store, tmp_path / "q.json")
+        files.append(decode_questions(file))
+    reads = []
+
+    class Counting:
+        collector_id = store.collector_id
+
+        def tuples(self, sql: str, *parameters: object) -> object:
+            reads.append("passages" in sql)
+            return store.tuples(sql, *parameters)
+
+    for file_of in (*files, files[-1], files[1], files[0]):
+        asked = keys([q.id for q in file_of.questions])
+        assert Articles(cast("Store", Counting()), known).clusters(file_of.sha256, asked).unit == "article"
+    assert sum(reads) == len(files) + 1, "the first one was dropped, and is read again"
