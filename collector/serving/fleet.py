@@ -23,6 +23,8 @@ PATIENCE_SECONDS: Final = 10.0
 """How long to wait for the broker to accept the client."""
 QUIET_SECONDS: Final = 0.5
 """Retained states arrive right after the subscription; after this many seconds without one, all are here."""
+CLUSTER_QUIET_SECONDS: Final = 3.0
+"""The same of a broker that speaks MQTT 3.1.1 only: a cluster may read states after it has answered."""
 REFRESH_SECONDS: Final = 1.0
 
 _DEVICE: Final = msgspec.json.Decoder(Device)
@@ -153,12 +155,13 @@ def fleet_now(address: BrokerAddress, *, older: bool = False) -> Fleet:
     events: SimpleQueue[Event] = SimpleQueue()
     watcher = Watcher(address, events, older=older)
     watcher.start()
+    quiet = CLUSTER_QUIET_SECONDS if older else QUIET_SECONDS
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
         ready = False
         while True:
             try:
-                event = events.get(timeout=QUIET_SECONDS if ready else max(0.0, deadline - time.monotonic()))
+                event = events.get(timeout=quiet if ready else max(0.0, deadline - time.monotonic()))
             except Empty:
                 if ready:
                     return fleet
