@@ -7,8 +7,8 @@
 #                answers within 3 seconds: PyPI's torch for Linux is a CUDA build of several gigabytes. To get that one:
 #                  make demo TORCH_INDEX=https://pypi.org/simple
 #   WORKERS      how many processes share the tests, such as WORKERS=4 or, for one after the other, WORKERS=0;
-#                by default, since many tests wait, two per core, from four cores on three for two, and at most
-#                eight, since each that builds models takes a gigabyte
+#                by default three for two cores, since many tests wait, and at most eight, since each that builds
+#                models takes a gigabyte
 #   DEMO         further options of the demo, such as DEMO="--limit 20"
 #   SPLIT, LIMIT, PRECISION, STUDY   of `make study`: validation (default) or train, a sample of so many
 #                questions, such as PRECISION=fp32,int8, and further options
@@ -21,7 +21,7 @@
 
 PYTHON ?= python3
 TORCH_INDEX ?=
-WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores * 2 : cores + cores / 2)))
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores + cores / 2)))
 DEMO ?=
 SPLIT ?=
 LIMIT ?=
