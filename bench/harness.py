@@ -37,6 +37,7 @@ from bench.commandline import needed, options
 from bench.commandline.options import command, count
 from bench.processes.collecting import collector
 from bench.processes.null_reader import PROGRAM
+from bench.processes.process import peak_bytes
 from bench.races.side_by_side import side_by_side
 from bench.results.records import time_ns, waiting
 from collector.statistics.percentiles import percentile
@@ -192,7 +193,7 @@ def _light(arguments: Sequence[str | Path], work: Path, starts: int) -> None:
         with _started(*live) as process:
             peak = 0
             while process.poll() is None:
-                peak = max(peak, _peak_rss_bytes(process.pid))
+                peak = max(peak, peak_bytes(process.pid))
                 time.sleep(_POLL_SECONDS)
     print(f"- the parent, publishing live: {peak / 1e6:.1f} MB resident at most")
     taken = []
@@ -213,14 +214,6 @@ def _light(arguments: Sequence[str | Path], work: Path, starts: int) -> None:
         f"- `agent run` with one question, from start to end, without loading the bundle and answering: "
         f"{percentile(taken, 0.5) / 1e6:.0f} ms (median of {len(taken)}, at most {max(taken) / 1e6:.0f} ms)"
     )
-
-
-def _peak_rss_bytes(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:  # it has just ended
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _agent(*arguments: str | Path) -> None:

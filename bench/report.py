@@ -31,6 +31,7 @@ import duckdb
 import numpy as np
 
 from bench.commandline.options import command, count, seconds
+from bench.processes.process import peak_bytes
 from bench.results.fleet import Fleet, build, started
 from bench.results.fleet_models import MODELS
 from collector.intake.incoming import Delivery
@@ -155,7 +156,7 @@ def _run(arguments: Sequence[str]) -> Usage:
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)  # noqa: S603  # our own command
     own = 0
     while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-        own = max(own, _peak_bytes(process.pid))
+        own = max(own, peak_bytes(process.pid))
         time.sleep(_POLL_SECONDS)
     _, status, usage = ended
     seconds = time.perf_counter() - start
@@ -163,13 +164,6 @@ def _run(arguments: Sequence[str]) -> Usage:
     if process.returncode:
         raise SystemExit(f"bench: '{' '.join(arguments)}' failed with {process.returncode}")
     return Usage(seconds, usage.ru_maxrss * 1024, own, usage.ru_utime + usage.ru_stime)
-
-
-def _peak_bytes(pid: int) -> int:
-    """The most memory that a process has had; 0 if it has ended."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return 0 if found is None else int(found[1]) * 1024
 
 
 @contextmanager

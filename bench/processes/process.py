@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from agent.machine.system_files import read_kib
 from bench.processes.forked import Forked
 
 _START_SECONDS: Final = 60.0
@@ -83,3 +84,8 @@ class Process:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+
+
+def peak_bytes(pid: int) -> int:
+    """Highest resident memory of a process so far; 0 if it has ended."""
+    return read_kib(Path(f"/proc/{pid}/status"), "VmHWM:") or 0

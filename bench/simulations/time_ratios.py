@@ -40,7 +40,7 @@ def cells(draws: int, seed: int) -> Iterator[Cell]:
     yield from _single(rng, draws)
     yield from _commands(rng, draws)
     yield from _devices(rng, draws)
-    yield from _short_rounds(rng, draws)
+    yield from _short_rounds(np.random.default_rng(seed), draws)
 
 
 def compared(slower: SimulatedRun, faster: SimulatedRun) -> RoundMean:
@@ -66,16 +66,7 @@ def differs(found: TimeRatio) -> bool:
 def _single(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
     for rounds, questions in ((5, 334), (5, 2000), (4, 40), (3, 30)):
         for spread in SPREADS if questions == 334 else (0.01,):
-            name = f"{rounds} rounds, {questions:,} questions, spread between rounds {percent(spread)}"
-            machine = Machine(rounds=spread)
-            found = [
-                ratio_in_rounds(
-                    [compared(*command(rng, machine, questions=questions, rounds=rounds, bundles=(0, 0)))]
-                )
-                for _ in range(draws)
-            ]
-            yield share(name, _FALSE_ALARM, map(differs, found), _AT_MOST)
-            yield from _interval(name, found, 0.0, _oracle(machine, questions, rounds), narrow=rounds > 3)
+            yield from _equal(rng, draws, questions, rounds, spread)
     for what, machine in _UNSTEADY.items():
         pairs = [command(rng, machine, bundles=(0, 0)) for _ in range(draws)]
         alarms = [
@@ -94,19 +85,24 @@ def _single(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
 
 def _short_rounds(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
     """Simulate rounds with as few questions as the agent allows."""
-    rounds = 5
-    questions = rounds * LEAST_QUESTIONS
     for spread in (0.01, 0.05):
-        name = f"{rounds} rounds, {questions} questions, spread between rounds {percent(spread)}"
-        machine = Machine(rounds=spread)
-        found = [
-            ratio_in_rounds(
-                [compared(*command(rng, machine, questions=questions, rounds=rounds, bundles=(0, 0)))]
-            )
-            for _ in range(draws)
-        ]
-        yield share(name, _FALSE_ALARM, map(differs, found), _AT_MOST)
-        yield from _interval(name, found, 0.0, _oracle(machine, questions, rounds))
+        yield from _equal(rng, draws, 5 * LEAST_QUESTIONS, 5, spread)
+
+
+def _equal(
+    rng: np.random.Generator, draws: int, questions: int, rounds: int, spread: float
+) -> Iterator[Cell]:
+    """Simulate two equal bundles that take turns."""
+    name = f"{rounds} rounds, {questions:,} questions, spread between rounds {percent(spread)}"
+    machine = Machine(rounds=spread)
+    found = [
+        ratio_in_rounds(
+            [compared(*command(rng, machine, questions=questions, rounds=rounds, bundles=(0, 0)))]
+        )
+        for _ in range(draws)
+    ]
+    yield share(name, _FALSE_ALARM, map(differs, found), _AT_MOST)
+    yield from _interval(name, found, 0.0, _oracle(machine, questions, rounds), narrow=rounds > 3)
 
 
 def _commands(rng: np.random.Generator, draws: int) -> Iterator[Cell]:
