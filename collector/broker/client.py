@@ -81,7 +81,7 @@ class NotAccepted(NamedTuple):
 class Crowding(NamedTuple):
     """Messages of a topic were dropped, since more of them waited than its share.
 
-    It is told once: not of later ones, and not of other topics.
+    The client says so once, for the first topic only.
     """
 
     topic: str

@@ -19,14 +19,13 @@ LEAST_ANSWERS: Final = 20_000
 """The fewest answers of a parcel: a worker opens the database for each, and reads its question file."""
 MOST_ANSWERS: Final = 2_000_000
 """The answers at which a parcel ends, so that little is lost with a worker."""
-
 MOST_SENT: Final = 5_000_000
 """The characters of findings at which a parcel ends: Dask warns of what is larger than 10 MB."""
 
-_QUESTION_FILES: Final = KnownFiles()
-"""The question files that a worker has read, over all its orders."""
 A_TASK: Final = 5_000
 """As many answers as take about as long as what a task computes whatever their number, such as intervals."""
+_QUESTION_FILES: Final = KnownFiles()
+"""The question files that a worker has read, over all its orders."""
 
 
 class Posted(NamedTuple):
