@@ -1,7 +1,7 @@
 """Reads the answers of runs and of imported predictions as arrays, which can be megabytes."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.comparison_inputs.means.held import Held
 from collector.comparison_inputs.means.pieces import means_of_piece, pieces
 from collector.comparison_inputs.rounds import Round, rounds_of
 from collector.errors import NumbersChanged
@@ -18,8 +17,9 @@ from collector.statistics.accuracy.clusters import Clusters
 from collector.store.database import Store
 from collector.store.findings_cache import stored_finding
 from collector.store.runs import Run
-from collector.summaries.articles import Articles, KnownFiles
+from collector.summaries.articles import Articles
 from collector.summaries.columns import ERROR, MARKED, Columns, Keys, PerQuestion, joined, median_times
+from collector.summaries.held import Held, array_bytes
 from collector.summaries.question_means import Judged, Packed, QuestionMeans, question_means
 from collector.summaries.run_summary import Derived
 from contract import squad_metrics as squad
@@ -113,7 +113,7 @@ class Answers:
     Args:
         finding: returns a finding as JSON by its digest, None if it is not known; that of the database if no
             function is given.
-        files: question files that are known, to which new ones are added; None to begin without any.
+        files: question files that were read before, to which new ones are added; None to begin without any.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Answers:
         store: Store,
         derived: Derived,
         finding: Callable[[str], str | None] | None = None,
-        files: KnownFiles | None = None,
+        files: Held | None = None,
     ) -> None:
         self.store = store
         self.derived = derived
@@ -146,10 +146,10 @@ class Answers:
             NumbersChanged: they are to be remembered, and are not.
         """
         if isinstance(side, Remembered):
-            return self._held.get(side, partial(self._recalled, side), _bytes)
+            return self._held.get(side, partial(self._recalled, side), array_bytes)
         if isinstance(side, PredictionSet):
             return question_means([Judged.of(self._predicted(side))], ())
-        return self._held.get(side.digests, partial(self._summed_up, side), _bytes)
+        return self._held.get(side.digests, partial(self._summed_up, side), array_bytes)
 
     def columns(self, source: Source) -> Columns:
         """Return all answers as columns."""
@@ -163,7 +163,9 @@ class Answers:
 
     def question_ns(self, device: RunSet) -> PerQuestion:
         """Return the median time of each question that has a time, of the runs of one device."""
-        return self._held.get(("times", device.digests), lambda: median_times(self.columns(device)), _bytes)
+        return self._held.get(
+            ("times", device.digests), lambda: median_times(self.columns(device)), array_bytes
+        )
 
     def rounds(self, source: RunSet) -> tuple[Round, ...]:
         """Return the times of each round of each run: the units of replication, in order of run and round.
@@ -183,7 +185,7 @@ class Answers:
         return self._held.get(
             ("rounds", digest, run.stream),
             lambda: tuple(rounds_of(self.store, run, self.derived.columns(run))),
-            lambda rounds: sum(map(_bytes, rounds)),
+            lambda rounds: sum(map(array_bytes, rounds)),
         )
 
     def _recalled(self, side: Remembered) -> QuestionMeans:
@@ -215,8 +217,3 @@ class Answers:
             state = ERROR if text is None else MARKED  # an answer, and no time
             alike = nan if scorer is None else 0.0 if text is None else bertscores.get(question_id, nan)
             yield question_id, seq, 0, 0, state, text or "", *map(float, score), alike
-
-
-def _bytes(value: Iterable[object]) -> int:
-    """Count the bytes of the arrays of a named tuple."""
-    return sum(part.nbytes for part in value if isinstance(part, np.ndarray))

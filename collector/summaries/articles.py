@@ -1,6 +1,6 @@
 """Which questions of a file are of one paragraph and of one article, by the hashes that columns have."""
 
-from collections import OrderedDict
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -9,17 +9,14 @@ from numpy.typing import NDArray
 from collector.statistics.accuracy.clusters import Clusters
 from collector.store.database import Store
 from collector.summaries.columns import Keys
+from collector.summaries.held import Held, array_bytes
 
 _QUESTIONS: Final = """
 SELECT question_id, passage, title FROM question_sets JOIN questions USING (question_set)
 JOIN passages USING (question_set, passage) WHERE sha256 = ?
 ORDER BY question_id
 """
-
-
 _FILES: Final = "SELECT question_set, added_at FROM question_sets WHERE sha256 = ?"
-FILES_HELD: Final = 4
-"""How many files are kept in memory; one of 100,000 questions takes 2.4 MB."""
 
 
 class _Members(NamedTuple):
@@ -30,24 +27,6 @@ class _Members(NamedTuple):
     article: NDArray[np.int64]
 
 
-class KnownFiles:
-    """The files that were read last, each as it was added to its database: it never changes there."""
-
-    def __init__(self) -> None:
-        self._files: OrderedDict[tuple[object, ...], _Members] = OrderedDict()
-
-    def of(self, store: Store, sha256: str) -> _Members:
-        """Return the questions of a file, read only if they are not known."""
-        added = next(store.tuples(_FILES, sha256), ())
-        key = (store.collector_id, sha256, *added)
-        if key not in self._files:
-            self._files[key] = _read(store, sha256)
-        self._files.move_to_end(key)
-        if len(self._files) > FILES_HELD:
-            self._files.popitem(last=False)
-        return self._files[key]
-
-
 class Articles:
     """The articles of the question files in a database, read once per file.
 
@@ -55,12 +34,13 @@ class Articles:
 
     Args:
         store: the database; all reads are within one `store.reading()`.
-        known: files that are known, to which new ones are added; None to begin without any.
+        held: files that were read before, also of other databases, to which new ones are added; None to begin
+            without any.
     """
 
-    def __init__(self, store: Store, known: KnownFiles | None = None) -> None:
+    def __init__(self, store: Store, held: Held | None = None) -> None:
         self._store = store
-        self._known = KnownFiles() if known is None else known
+        self._held = Held() if held is None else held
         self._files: dict[str, _Members] = {}
 
     def clusters(self, questions_sha256: str, questions: NDArray[np.uint64]) -> Clusters:
@@ -71,15 +51,21 @@ class Articles:
             questions: hashes of the questions, in ascending order.
         """
         if questions_sha256 not in self._files:
-            self._files[questions_sha256] = self._known.of(self._store, questions_sha256)
+            self._files[questions_sha256] = self._read(questions_sha256)
         file = self._files[questions_sha256]
         places = np.searchsorted(file.question, questions)
         if not len(file.question) or not np.array_equal(file.question.take(places, mode="clip"), questions):
             return Clusters.alone(len(questions))
         return Clusters.coarsest(file.article[places], file.paragraph[places])
 
+    def _read(self, sha256: str) -> _Members:
+        # As it was added to its database, a file never changes there.
+        added = next(self._store.tuples(_FILES, sha256), ())
+        key = (self._store.collector_id, sha256, *added)
+        return self._held.get(key, partial(_members, self._store, sha256), array_bytes)
 
-def _read(store: Store, sha256: str) -> _Members:
+
+def _members(store: Store, sha256: str) -> _Members:
     rows = list(store.tuples(_QUESTIONS, sha256))
     question = np.array(Keys().of(row[0] for row in rows), np.uint64)
     paragraph = np.array([row[1] for row in rows], np.int64)

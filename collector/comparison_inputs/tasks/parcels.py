@@ -9,7 +9,7 @@ from collector.errors import NumbersChanged
 from collector.store.database import Store
 from collector.store.findings_cache import stored_finding
 from collector.store.runs import Run
-from collector.summaries.articles import KnownFiles
+from collector.summaries.held import Held
 from collector.summaries.run_summary import Derived
 from contract.codec import encode
 
@@ -24,7 +24,7 @@ MOST_SENT: Final = 5_000_000
 
 A_TASK: Final = 5_000
 """As many answers as take about as long as what a task computes whatever their number, such as intervals."""
-_QUESTION_FILES: Final = KnownFiles()
+_QUESTION_FILES: Final = Held()
 """The question files that a worker has read, over all its orders."""
 
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from collector.scoring.question_sets import add_questions
 from collector.store.database import Store
 from collector.store.opening import open_store
-from collector.summaries.articles import FILES_HELD, Articles, KnownFiles
+from collector.summaries.articles import Articles
 from collector.summaries.columns import Keys
+from collector.summaries.held import Held
 from contract.questions import decode_questions
 
 
@@ -90,7 +91,7 @@ def test_questions_of_an_unknown_file_are_drawn_alone(store: Store) -> None:
 
 
 def test_what_a_process_knows_of_a_file_is_of_one_database(tmp_path: Path) -> None:
-    known, digests = KnownFiles(), set()
+    known, digests = Held(), set()
     for title, unit in (("Article {}", "article"), ("One title", "paragraph"), ("Article {}", "article")):
         file = squad(6, 3, 2, title)
         (tmp_path / "q.json").write_bytes(file)
@@ -105,8 +106,9 @@ def test_what_a_process_knows_of_a_file_is_of_one_database(tmp_path: Path) -> No
 
 
 def test_a_process_reads_a_file_once_and_keeps_the_last_ones(store: Store, tmp_path: Path) -> None:
-    known, files = KnownFiles(), []
-    for number in range(FILES_HELD + 1):
+    sizes = [6 * (1 + number) * 24 for number in range(5)]  # 24 bytes a question
+    known, files = Held(sum(sizes) - 1), []
+    for number in range(len(sizes)):
         (tmp_path / "q.json").write_bytes(file := squad(6, 1, 1 + number))
         add_questions(store, tmp_path / "q.json")
         files.append(decode_questions(file))
