@@ -40,8 +40,6 @@ if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, _cores[_number % len(_cores) :: _of])
 
 READER = Path(__file__).parent.parent / "demo" / "reader"
-VERIFIED = 12
-"""Number of questions that the reader's bundles are verified on."""
 
 
 def _silent(line: str) -> None:
@@ -68,10 +66,7 @@ def _tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def _reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # Few questions to verify on: `make demo`, which is a proof, verifies the same bundles on many.
-    request = BuildRequest(
-        model=find("minilm-l6"), weights=str(READER), precisions=("fp32", "int8"), verify=VERIFIED
-    )
+    request = BuildRequest(model=find("minilm-l6"), weights=str(READER), precisions=("fp32", "int8"))
     return once(tmp_path_factory, "reader-bundles", lambda folder: build(request, folder, _silent))
 
 

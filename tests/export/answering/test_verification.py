@@ -15,7 +15,6 @@ from export.building.build import BuildRequest, build
 from export.errors import VerificationFailed
 from export.quantisation.targets import this_machine
 from export.recipes import recipe as recipes
-from tests.conftest import VERIFIED
 from tests.export.tiny_models import TINY
 
 
@@ -93,9 +92,8 @@ def test_a_build_records_what_it_verified(reader_bundle: Path, reader_bundle_int
         for bundle in (reader_bundle, reader_bundle_int8)
     )
     assert (fp32["against"], int8["against"]) == ("PyTorch", "fp32")
-    assert fp32["same_answers"] == fp32["questions"] == int8["questions"] == VERIFIED
-    assert fp32["largest_logit_difference"] < 1e-3
-    assert int8["same_answers"] > 0.9 * VERIFIED and abs(int8["f1_loss_points"]) < 3
+    assert fp32["same_answers"] == fp32["questions"] >= 60 and fp32["largest_logit_difference"] < 1e-3
+    assert 0.9 * int8["questions"] < int8["same_answers"] and abs(int8["f1_loss_points"]) < 3
 
 
 def test_a_build_that_fails_verification_leaves_no_bundle(
