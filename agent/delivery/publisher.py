@@ -29,6 +29,8 @@ from contract.messages import Receipt, State, decode_message, encode_message
 _LOG: Final = logging.getLogger("distilbench.agent")
 FIRST_RETRY_SECONDS: Final = 1.0
 MAX_RETRY_SECONDS: Final = 20.0
+RETRY_GROWTH: Final = 1.5
+"""How much longer each wait is than the one before: a cluster without one of its nodes refuses many."""
 STATE_SECONDS: Final = 5.0
 SETTLE_SECONDS: Final = 3.0
 """How long to wait for the broker to accept the agent before minutes in which nothing is sent."""
@@ -393,7 +395,7 @@ class Publisher:
         jitter = random.random()  # noqa: S311 - spreads reconnects, no secret
         wait = self._takeovers.after(lasted) if uplink.link == "taken over" else self._retry_seconds
         self._retry_at = time.monotonic() + wait * (0.5 + 0.5 * jitter)
-        self._retry_seconds = min(2 * self._retry_seconds, MAX_RETRY_SECONDS)
+        self._retry_seconds = min(RETRY_GROWTH * self._retry_seconds, MAX_RETRY_SECONDS)
 
     def _note(self) -> None:
         """Record the state of delivery for `agent status`, when it changes."""

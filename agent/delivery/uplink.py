@@ -94,6 +94,7 @@ class Uplink:
         """Why the broker does not let this device read its orders, as one sentence; empty if it does."""
         self._acknowledgements = Acknowledgements()
         self._older = older
+        self._qos = 1
         self._last_error = ""
         self._dial_problem = ""
         self._greeted_by = 0.0
@@ -277,13 +278,21 @@ class Uplink:
         self.connack = connack_of(properties, older=self._older)
         if (limit := self.connack.max_packet_bytes) is not None:
             self.max_bytes = min(self.max_bytes, limit - _HEADER_BYTES)
-        client.subscribe([(topic(self._device_id, channel), 1) for channel in self._channels])
+        self._subscribe(client)
+
+    def _subscribe(self, client: Client) -> None:
+        client.subscribe([(topic(self._device_id, channel), self._qos) for channel in self._channels])
 
     def _on_subscribe(
         self, client: Client, _: object, mid: int, reasons: list[ReasonCode], properties: Properties | None
     ) -> None:
         self._callbacks += 1
-        if reasons[0].is_failure:
+        if self._older and self._qos and any(reason.is_failure for reason in reasons):
+            # NATS keeps messages of QoS 1 for a client on several nodes, and often cannot while one of
+            # them is down. Without that a receipt may be lost; then its records are sent again.
+            self._qos = 0
+            self._subscribe(client)
+        elif reasons[0].is_failure:
             self._lose(
                 f"{self._broker} does not let '{self._device_id}' read its receipts: {reasons[0]}",
                 "may not read",
