@@ -38,7 +38,9 @@ TICK_SECONDS: Final = 1.0
 SHORT_CONNECTION_SECONDS: Final = 10.0
 SHORT_CONNECTIONS: Final = 3
 """This many in a row look like two collectors that take each other's session; some brokers do not say so.
-The broker itself does not fail then: each attempt to connect again succeeds."""
+The broker itself does not fail then: each attempt to connect again succeeds, and soon."""
+FAILING_SECONDS: Final = 4.0
+"""A broker that accepts a client only this long after its last connection ended was failing meanwhile."""
 
 
 class Stop(NamedTuple):
@@ -85,6 +87,7 @@ class Server:
         self._say = say
         self._stopping = self._denied = False
         self._connected_at: float | None = None
+        self._lost_at = 0.0
         self._short_connections = 0
         self._losses: set[str] = set()  # the reasons that were printed since the last connection
         self._events: Events = SimpleQueue()
@@ -137,6 +140,8 @@ class Server:
                 case Ready():
                     self._say("connected again" if self._connected_at is not None else ready)
                     self._connected_at = time.monotonic()
+                    if self._connected_at - self._lost_at > FAILING_SECONDS:
+                        self._short_connections = 0
                     self._losses.clear()
                     if self._dispatcher is not None:
                         self._dispatcher.connected()
@@ -164,7 +169,9 @@ class Server:
         if lost.reason not in self._losses:  # a broker that refuses says so at each attempt
             self._losses.add(lost.reason)
             self._say(Problem(f"{lost.reason}{lost.again}"))
-        short = first and time.monotonic() - self._connected_at < SHORT_CONNECTION_SECONDS
+        if first:
+            self._lost_at = time.monotonic()
+        short = first and self._lost_at - self._connected_at < SHORT_CONNECTION_SECONDS
         self._short_connections = self._short_connections + 1 if short else 0
         if self._has_session and self._short_connections == SHORT_CONNECTIONS:
             self._say(

@@ -8,7 +8,9 @@ from collector.store.sqlite.migrations import schema_at
 
 FIRST_VERSION: Final = 14
 """The version of SQLite's schema that the first step makes; never changed."""
-LATER: Final[tuple[tuple[str, ...], ...]] = ()
+LATER: Final[tuple[tuple[str, ...], ...]] = (
+    (),  # findings: PostgreSQL keeps large values beside a table
+)
 """The statements of each later step. It does what the step of the same version does in SQLite."""
 VERSION: Final = FIRST_VERSION + len(LATER)
 

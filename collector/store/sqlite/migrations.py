@@ -438,6 +438,19 @@ _ORDERS: Final = (
 )
 
 
+_FINDINGS: Final = (
+    "ALTER TABLE findings RENAME TO findings_before",
+    # With ROWID: without it, SQLite reads the whole value of each row that a search passes.
+    """CREATE TABLE findings (
+    -- Derived: what the last report computed from columns, so that the next need not.
+    digest TEXT PRIMARY KEY,  -- of the kind of finding and of the columns it was computed from
+    value TEXT NOT NULL  -- JSON
+) STRICT""",
+    "INSERT INTO findings SELECT digest, value FROM findings_before",
+    "DROP TABLE findings_before",
+)
+
+
 def _made_by(*statements: str) -> Migration:
     def migrate(db: Database) -> None:
         for statement in statements:
@@ -462,6 +475,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _made_by(*_WRITERS),  # which board wrote a run, and which runs two boards wrote
     _made_by(*_CANARIES),  # an alarm for a broken kernel
     _made_by(*_ORDERS),  # what the workstation wants devices to measure
+    _made_by(*_FINDINGS),  # a table of findings that is searched without reading them
 )
 """`PRAGMA user_version` is the number of these steps that a database has had."""
 

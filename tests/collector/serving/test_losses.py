@@ -1,6 +1,8 @@
 """What `collector serve` prints when connections break, and when it guesses that its session was taken."""
 
+import itertools
 from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,6 +57,16 @@ def test_short_connections_that_open_at_once_suggest_a_copy(
     said = said_about(store, monkeypatch, Ready(), *(LOST, Ready()) * 4)
     assert said.count(GUESS) == 1
     assert said[:3] == ["ready", "the connection was lost; trying again", "connected again"]
+
+
+@pytest.mark.parametrize(("seconds", "guessed"), [(1.0, True), (module.FAILING_SECONDS + 1, False)])
+def test_connections_that_open_only_after_a_while_suggest_no_copy(
+    store: Store, monkeypatch: pytest.MonkeyPatch, seconds: float, guessed: bool
+) -> None:
+    """A cluster that loses one node after another accepts clients again when it has elected a leader."""
+    clock = itertools.count(step=seconds)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    assert (GUESS in said_about(store, monkeypatch, Ready(), *(LOST, Ready()) * 6)) == guessed
 
 
 @pytest.mark.parametrize("failure", [Unreached(), LOST, REFUSED], ids=["unreached", "lost", "refused"])

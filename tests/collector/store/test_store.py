@@ -1,5 +1,6 @@
 import errno
 import fcntl
+import hashlib
 import multiprocessing
 import os
 import shutil
@@ -16,9 +17,11 @@ from collector.errors import BadInput, NotADatabase, StorageUnavailable
 from collector.store.database import Store
 from collector.store.opening import open_store, open_store_to_read
 from collector.store.schema import describe
-from collector.store.sqlite.migrations import MIGRATIONS
+from collector.store.sqlite.migrations import MIGRATIONS, schema_at
 
 ROOT = Path(__file__).parent.parents[2]
+FINDINGS_STEP = 15
+"""The version from which on findings have a table with ROWID."""
 
 
 def test_a_new_database_says_what_it_is_and_keeps_its_name(database: Path) -> None:
@@ -88,6 +91,39 @@ def test_a_later_schema_is_refused_with_advice(database: Path) -> None:
     for attempt in (open_store, open_store_to_read):
         with pytest.raises(NotADatabase, match="update distilbench"):
             attempt(database)
+
+
+def test_an_update_keeps_what_the_last_report_computed(database: Path) -> None:
+    kept = [("b" * 64, '{"n":2}'), ("a" * 64, '{"n":1}')]
+    with closing(sqlite3.connect(database)) as conn, conn:
+        for _, _, statement in schema_at(FINDINGS_STEP - 1):
+            conn.execute(statement)
+        conn.execute("INSERT INTO identity VALUES ('c', '2026-01-01T00:00:00Z')")
+        conn.executemany("INSERT INTO findings VALUES (?, ?)", kept)
+        conn.execute(f"PRAGMA application_id = {0x64627231}")
+        conn.execute(f"PRAGMA user_version = {FINDINGS_STEP - 1}")
+    with open_store(database) as store:
+        assert sorted(store.tuples("SELECT digest, value FROM findings")) == sorted(kept)
+        assert store.value("PRAGMA user_version") == len(MIGRATIONS)
+
+
+def test_a_finding_is_found_without_reading_the_large_ones(database: Path) -> None:
+    """Without ROWID, SQLite reads a whole row to compare its key, which took most of the time of a report."""
+    digests = [hashlib.sha256(bytes([number])).hexdigest() for number in range(200)]
+    seconds = []
+    for size in (10, 500_000):
+        file = database.with_name(f"{size}.db")
+        with open_store(file, create=True) as store:
+            with store.writing() as conn:
+                rows = [(each, "x" * (size if number % 2 else 10)) for number, each in enumerate(digests)]
+                conn.executemany("INSERT INTO findings VALUES (?, ?)", rows)
+            begun = time.process_time()
+            for _ in range(10):
+                assert all(
+                    store.value("SELECT value FROM findings WHERE digest = ?", each) for each in digests[::2]
+                )
+            seconds.append(time.process_time() - begun)
+    assert seconds[1] < 5 * seconds[0]
 
 
 def test_a_damaged_file_is_told_as_such(database: Path) -> None:
