@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -186,13 +187,9 @@ def test_a_full_disk_is_one_sentence_and_uses_no_pass_up(tmp_path: Path) -> None
     with small_disk(tmp_path / "disk", "64m") as disk, RunningHub(disk.folder / "hub") as hub:
         secret = hub.new_pass("kitchen-pi")
         filler = disk.folder / "filler"
-        with filler.open("wb") as file:
-            try:
-                while True:
-                    file.write(bytes(65_536))
-                    file.flush()
-            except OSError:
-                pass
+        with filler.open("wb", buffering=0) as file, suppress(OSError):  # a buffer would be written once more
+            while True:
+                file.write(bytes(65_536))
         refused = hub.join(secret, "kitchen-pi")
         assert refused.status == 507
         assert len(refused.text.splitlines()) == 1
