@@ -183,6 +183,7 @@ def _parts(terminal: int) -> Iterator[bytes]:
         os.close(terminal)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_narrow_terminal_of_latin_1_shows_every_command(folder: Path, command: str) -> None:
     found = seen(folder, command, COMMANDS[command])

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.broker
 QUESTIONS_ASKED = 25
 
 
+@pytest.mark.proof
 def test_what_was_timed_is_what_is_sent_stored_and_scored(
     broker: Mosquitto, reader_bundle: Path, tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def test_the_study_runs_from_the_hubs_cache_and_goes_on_where_it_was(
     assert measure(bundle, asked, folder) == results
 
 
+@pytest.mark.proof
 def test_without_a_hub_it_says_so_in_one_sentence(tmp_path: Path) -> None:
     done = study(tmp_path / "results", tmp_path / "home")
     assert (done.returncode, done.stdout) == (1, "")

@@ -48,6 +48,7 @@ def swelling_bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.proof
 def test_a_model_that_computes_without_an_end_is_one_sentence(endless_bundle: Path, state_dir: Path) -> None:
     sentence = ended_with(endless_bundle, state_dir)
     assert f"the worker process did not reply within {PATIENCE_SECONDS} s and was ended" in sentence

@@ -184,6 +184,7 @@ def test_the_agent_says_it_in_a_log_and_knows_more_the_second_time(
     assert "\r" not in first and "\x1b" not in first
 
 
+@pytest.mark.proof
 def test_the_time_left_comes_true(plan: Plan, tmp_path: Path) -> None:
     """A later command knows the pace of the one before; a machine that becomes busier spoils one, not all."""
     told: list[bool] = []

@@ -38,6 +38,7 @@ def score(database: Path, home: Path, *options: str, **variables: str) -> subpro
     return subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT)
 
 
+@pytest.mark.proof
 def test_the_default_encoder_comes_from_the_cache(database: Path, encoder: Path, tmp_path: Path) -> None:
     add_model(tmp_path / "home", "roberta-large", encoder)
     done = score(database, tmp_path / "home", "--bertscore", "--layers", "6")

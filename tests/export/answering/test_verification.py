@@ -96,6 +96,7 @@ def test_a_build_records_what_it_verified(reader_bundle: Path, reader_bundle_int
     assert 0.9 * int8["questions"] < int8["same_answers"] and abs(int8["f1_loss_points"]) < 3
 
 
+@pytest.mark.proof
 def test_a_build_that_fails_verification_leaves_no_bundle(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

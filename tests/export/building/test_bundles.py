@@ -73,6 +73,7 @@ def test_a_seed_makes_the_same_bytes_again_and_another_seed_others(tiny_bundle: 
     assert manifest_of(other).files["model.onnx"] != manifest_of(tiny_bundle).files["model.onnx"]
 
 
+@pytest.mark.proof
 def test_int8_is_the_same_bytes_again(tiny_bundle_int8: Path, tmp_path: Path) -> None:
     """Builds in another process, because its hash seed must not change any order."""
     script = (

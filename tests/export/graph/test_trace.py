@@ -92,6 +92,7 @@ def test_both_axes_are_dynamic(fp32: Session, questions: list[Question]) -> None
             np.testing.assert_allclose(row, fp32.logits(features)[0][0], atol=1e-3)
 
 
+@pytest.mark.proof
 def test_int8_mostly_gives_the_same_spans(
     fp32: Session, reader_bundle_int8: Path, questions: list[Question]
 ) -> None:

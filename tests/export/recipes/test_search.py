@@ -151,6 +151,7 @@ def test_every_candidate_can_be_built_and_run_and_a_broken_one_is_only_listed(
     assert [path.name for path in tmp_path.iterdir()] == ["traced.onnx"]
 
 
+@pytest.mark.proof
 def test_recipes_keep_the_reader_s_logits(reader_bundle: Path, reader_traced: Path, tmp_path: Path) -> None:
     """Each way of quantising stays close to fp32 on a trained network, and a fused graph equals fp32."""
     from export.answering.inference import onnx_network

@@ -59,6 +59,7 @@ def test_wheels_of_this_version_and_of_the_one_before_are_kept(tmp_path: Path) -
     }
 
 
+@pytest.mark.proof
 def test_a_version_that_is_used_again_is_not_an_older_one(tmp_path: Path) -> None:
     source, folder = wheel_folder(tmp_path / "wheelhouse"), tmp_path / "wheels"
     first = listed(Shelf(folder, source, print))

@@ -55,7 +55,9 @@ def many(comparison: Comparison, count: int) -> Comparison:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("count", [0, pytest.param(3, marks=pytest.mark.proof), 20])
+@pytest.mark.parametrize(
+    "count", [pytest.param(0, marks=pytest.mark.proof), pytest.param(3, marks=pytest.mark.proof), 20]
+)
 def test_it_is_one_page_of_a3(comparison: Comparison, tmp_path: Path, count: int) -> None:
     shown = comparison if count == 3 else many(comparison, count)
     pdf = printed(render(shown, "poster"), tmp_path)
