@@ -65,7 +65,7 @@ class Process:
         if self._process is not None:
             self._process.send_signal(number)
             self._process.send_signal(signal.SIGCONT)
-            self._process.wait(30)
+            self._process.wait(90)
 
     @property
     def pid(self) -> int | None:
