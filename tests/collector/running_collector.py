@@ -22,7 +22,7 @@ from tests.canary import look
 from tests.one_name import Place, named
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 90.0
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
