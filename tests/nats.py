@@ -19,7 +19,7 @@ from tests.mosquitto import free_port
 from tests.one_name import NAME, Place
 
 NODES: Final = 3
-_START_SECONDS: Final = 30.0
+_START_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.05
 _CONFIG: Final = """
 server_name: node-{number}
@@ -106,7 +106,7 @@ class Nats:
     def _is_healthy(self, number: int) -> bool:
         url = f"http://{self._addresses[number]}:{self._health}/healthz"
         try:
-            with urllib.request.urlopen(url, timeout=1.0):  # other answers than 200 are errors
+            with urllib.request.urlopen(url, timeout=5.0):  # other answers than 200 are errors
                 return True
         except OSError:
             return False

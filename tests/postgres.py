@@ -3,6 +3,7 @@
 import os
 import pwd
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ import psycopg
 from tests.installed import program
 from tests.mosquitto import free_port
 
-_END_SECONDS = 30.0
+_END_SECONDS = 60.0
 
 
 def programs() -> Path:
@@ -137,12 +138,27 @@ class Postgres:
     def wait_for_standby(self, name: str = "standby") -> None:
         """Let every commit wait for a standby from now on."""
         self.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
-        self.execute("SELECT pg_reload_conf()")
+        self._reload(name)
 
     def forget_standby(self) -> None:
         """Let no commit wait for a standby any more."""
         self.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        self._reload("")
+
+    def _reload(self, standby_names: str) -> None:
+        """Let the server read its settings, and return when commits wait as they say.
+
+        The process that makes checkpoints tells all others which standbys count. Once the server gives a new
+        connection the new value, that process has been told to read it, and does so before a checkpoint.
+        """
         self.execute("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + _END_SECONDS
+        shown = None
+        while shown != (standby_names,):
+            assert time.monotonic() < deadline, shown
+            with psycopg.connect(self.url("postgres"), autocommit=True) as conn:
+                shown = conn.execute("SHOW synchronous_standby_names").fetchone()
+        self.execute("CHECKPOINT")
 
     def promote(self) -> None:
         """Let a standby take over."""

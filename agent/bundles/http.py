@@ -67,8 +67,8 @@ class WebAnswer:
         block = self._response.read1(most) if most else b""
         if self._left is not None:
             self._left -= len(block)
-        if most and not block and (self._left or self._deadline.passed):
-            raise ConnectionError("the connection ended early")
+        if most and (self._deadline.passed or (self._left and not block)):
+            raise ConnectionError("the connection ended early, or is too slow")
         self._since_progress += len(block)
         if self._since_progress >= PROGRESS_BYTES:
             self._since_progress = 0

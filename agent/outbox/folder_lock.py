@@ -20,8 +20,8 @@ LOCK_FILE: Final = "lock"
 WANTED_FILE: Final = "wanted"
 GIVE_WAY_SECONDS: Final = 20.0
 """Longest wait for an agent that serves: it may have to end a connection to a slow broker."""
-_FIRST_SECONDS: Final = 0.3
-"""In this time, another agent that has just locked the folder says whether it serves."""
+_FIRST_SECONDS: Final = 1.0
+"""In this time, another agent that has just locked the folder says whether it serves, on a busy board too."""
 _POLL_SECONDS: Final = 0.05
 _SERVES: Final = b"serves"
 

@@ -10,7 +10,7 @@ from typing import Final
 from agent.machine.system_files import read_kib
 from bench.processes.forked import Forked
 
-_START_SECONDS: Final = 60.0
+_START_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.05
 
 
@@ -52,7 +52,7 @@ class Process:
         """Wait until it has printed these words.
 
         Raises:
-            SystemExit: it ended before, or took longer than a minute.
+            SystemExit: it ended before, or took longer than two minutes.
         """
         deadline = time.monotonic() + _START_SECONDS
         while words not in (printed := self._log.read_text(errors="replace")):
@@ -65,7 +65,7 @@ class Process:
         if self._process is not None:
             self._process.send_signal(number)
             self._process.send_signal(signal.SIGCONT)
-            self._process.wait(30)
+            self._process.wait(90)
 
     @property
     def pid(self) -> int | None:

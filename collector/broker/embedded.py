@@ -56,7 +56,7 @@ max_payload_size = {max_payload_size}
 max_inflight_count = 100
 dynamic_filters = true
 """
-_TLS_SECONDS: Final = 5.0
+_TLS_SECONDS: Final = 30.0  # a small board needs seconds for its first handshake
 _COLLECTOR: Final = "collector"
 _EVERYWHERE: Final = "0.0.0.0"  # noqa: S104  # recognised, not bound
 

@@ -17,9 +17,10 @@ from collector.hub.child import Child
 from collector.hub.folder import HubFolder, HubSettings
 from collector.hub.shipped import mosquitto_file
 
-START_SECONDS: Final = 10.0
-APPLY_SECONDS: Final = 5.0
-"""How long a command waits for the hub to apply new rights."""
+START_SECONDS: Final = 60.0
+"""How long it may take to listen: a small board first reads its store of messages from a slow card."""
+APPLY_SECONDS: Final = 20.0
+"""How long a command waits for the hub to apply new rights, for which a busy board may need seconds."""
 _POLL_SECONDS: Final = 0.05
 _PLACES: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
 """Where servers are, which the path of most users does not have."""

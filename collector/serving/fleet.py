@@ -21,7 +21,7 @@ from contract.messages import State
 
 PATIENCE_SECONDS: Final = 10.0
 """How long to wait for the broker to accept the client."""
-QUIET_SECONDS: Final = 0.5
+QUIET_SECONDS: Final = 1.0
 """Retained states arrive right after the subscription; after this many seconds without one, all are here."""
 CLUSTER_QUIET_SECONDS: Final = 3.0
 """The same of a broker that speaks MQTT 3.1.1 only: a cluster may read states after it has answered."""

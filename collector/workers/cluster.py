@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT_SECONDS: Final = 15.0
-"""How long to wait for the scheduler, and for its first worker."""
+"""How long to wait for the scheduler."""
+WORKER_SECONDS: Final = 60.0
+"""How long to wait for its first worker, which may only be starting: its imports alone take seconds."""
 
 
 class DaskEngine:
@@ -45,7 +47,7 @@ class DaskEngine:
             except (OSError, ValueError) as error:
                 raise WorkersUnavailable(f"no scheduler can be reached at {self._address}: {error}") from None
             try:
-                self._client.wait_for_workers(1, CONNECT_SECONDS)
+                self._client.wait_for_workers(1, WORKER_SECONDS)
             except TimeoutError:
                 raise WorkersUnavailable(f"the scheduler at {self._address} has no worker") from None
             self._executor = self._client.get_executor(pure=False)

@@ -14,7 +14,7 @@ from contract.messages import Batch, Receipt, Refusal, State, Stream, decode_mes
 from contract.records import Record
 from contract.topics import ALL_RESULTS, ALL_STATES, topic
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 
 class FakeCollector:

@@ -10,7 +10,7 @@ def test_the_service_manager_hears_of_start_work_and_end(tmp_path: Path) -> None
     address = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(address))
-        manager.settimeout(5)
+        manager.settimeout(60)
         service = Service({"NOTIFY_SOCKET": str(address)})
         service.ready()
         service.alive("minilm-l6\nint8: 3 of 60 questions")

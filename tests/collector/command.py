@@ -53,7 +53,7 @@ def collector(
         text=True,
         cwd=ROOT,
         env={**os.environ, **environment},
-        timeout=60,
+        timeout=150,
         input=stdin,
     )
 
@@ -80,5 +80,5 @@ def shown(*arguments: str | Path, columns: int = 80, **environment: str) -> str:
         finally:
             os.close(ours)
         assert process.stderr is not None
-        assert (process.wait(60), process.stderr.read()) == (0, b"")
+        assert (process.wait(150), process.stderr.read()) == (0, b"")
     return seen.decode().replace("\r\n", "\n")

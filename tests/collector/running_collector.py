@@ -22,7 +22,7 @@ from tests.canary import look
 from tests.one_name import Place, named
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 90.0
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
@@ -61,6 +61,10 @@ class Collector:
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait until it has ended and all that it said was read; its exit status."""
         code = self.process.wait(PATIENCE_SECONDS)
         self._reader.join(PATIENCE_SECONDS)
         return code

@@ -170,7 +170,7 @@ def seen(folder: Path, command: str, arguments: str) -> Seen:
         output = b"".join(_parts(ours))
         assert process.stderr is not None
         messages = process.stderr.read()
-        return Seen(process.wait(60), output.decode("latin-1"), messages.decode("latin-1"))
+        return Seen(process.wait(150), output.decode("latin-1"), messages.decode("latin-1"))
 
 
 def _parts(terminal: int) -> Iterator[bytes]:

@@ -3,7 +3,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -37,16 +36,14 @@ def address() -> Iterator[str]:
 
 
 def test_an_index_that_has_torch_answers(address: str) -> None:
-    assert answers(f"{address}/cpu")
+    assert answers(f"{address}/cpu", seconds=60.0)
     assert not answers(f"{address}/rocm")
 
 
 def test_an_index_that_is_silent_or_absent_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        begun = time.monotonic()
-        assert not answers(url, seconds=0.2)
-        assert time.monotonic() - begun < 3
+        assert not answers(url, seconds=0.2)  # it would be silent for ever
     assert not answers(url)
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from collector.cli import cli
+from tests.collector.running_collector import wait_until
 from tests.faults.certificates import Authority
 from tests.nats import binary
 from tests.postgres import Postgres, folder, programs, running
@@ -99,8 +100,10 @@ def test_the_scripts_make_a_primary_and_a_standby_that_follows_it(tmp_path: Path
             primary.wait_for_standby()
             with psycopg.connect(owner, autocommit=True) as conn:
                 conn.execute("CREATE TABLE after (value TEXT)")
-            with psycopg.connect(standby.url("distilbench")) as conn:
-                assert conn.execute("SELECT to_regclass('after') IS NOT NULL").fetchone() == (True,)
+            with psycopg.connect(standby.url("distilbench"), autocommit=True) as conn:
+                # The standby has written it before it confirms it, and shows it soon after.
+                seen = "SELECT to_regclass('after') IS NOT NULL"
+                wait_until(lambda: conn.execute(seen).fetchone() == (True,), "the table on the standby")
         finally:
             standby.stop()
 

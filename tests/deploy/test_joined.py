@@ -20,7 +20,7 @@ from tests.installed import program
 
 pytestmark = [pytest.mark.broker, pytest.mark.proof, pytest.mark.timeout(1200)]
 
-SECONDS = 250.0
+SECONDS = 500.0
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ include_dir /etc/mosquitto/conf.d
 """
 """/etc/mosquitto/mosquitto.conf of Debian 12, into whose conf.d an operator copies ours."""
 DEVICE = "kitchen-pi"
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 
 
 def settle(folder: Path, port: int, main: str) -> Path:

@@ -17,7 +17,7 @@ from tests.mosquitto import Mosquitto
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 UNIT = UNITS / "distilbench-agent.service"
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 DENY_WRITE_EXECUTE = """
 import ctypes, os, sys
 assert ctypes.CDLL(None, use_errno=True).prctl(65, 1, 0, 0, 0) == 0, os.strerror(ctypes.get_errno())

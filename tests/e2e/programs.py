@@ -63,7 +63,7 @@ class Collector:
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-            assert self._process.wait(30) == 0, self._log.read_text()
+            assert self._process.wait(90) == 0, self._log.read_text()
 
     def answers(self) -> int:
         """How many answers are stored so far."""

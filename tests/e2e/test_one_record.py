@@ -38,6 +38,7 @@ def test_what_was_timed_is_what_is_sent_stored_and_scored(
     with FakeCollector(broker.port, silent=True) as wire:
         run("agent", "flush", *where)
         collector.stop()
+        wire.wait_for(lambda: sum(isinstance(r, Answer) for r in wire.records.values()) == QUESTIONS_ASKED)
     assert [r for _, r in sorted(wire.records.items()) if isinstance(r, Answer)] == kept
     assert in_the_database(collector.database) == kept
 

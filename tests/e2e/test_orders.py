@@ -67,7 +67,7 @@ class Board:
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         assert self.process is not None
         self.process.send_signal(number)
-        self.process.wait(60)
+        self.process.wait(120)
 
     @property
     def said(self) -> str:

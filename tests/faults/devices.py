@@ -12,7 +12,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from contract.messages import Batch, Receipt, decode_message, encode_message
 from contract.topics import topic
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 class BareDevice:

@@ -8,7 +8,7 @@ from typing import Self
 
 REFUSAL = b"\x20\x02\x00\x01"
 HANGS_UP = b""
-SECONDS = 30.0
+SECONDS = 90.0
 
 WAYS = {"refuses": REFUSAL, "hangs up": HANGS_UP, "waits": None}
 """What it answers to MQTT 5: return code 1 is what the standard asks for; amqtt 0.12 does the others."""

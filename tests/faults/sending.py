@@ -17,7 +17,7 @@ from contract.records import Record
 from tests.collector.factory import answer, device, finished, started
 
 NOW = "2026-11-24T12:00:00Z"
-SECONDS = 30.0
+SECONDS = 90.0
 DEVICE = "pi-5"
 
 

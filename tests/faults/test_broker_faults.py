@@ -59,7 +59,7 @@ def test_f3_a_collector_away_while_the_brokers_queue_overflows(
         assert outbox.pending() == 5001
         finish(outbox, place)
         with Collector("--broker", small.url, "--db", database):
-            publisher.drain(60.0, stop)
+            publisher.drain(SECONDS, stop)
         assert outbox.pending() == 0
     assert stored_ranges(database) == {RUN: [(0, 5001)]}
 

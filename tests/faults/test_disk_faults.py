@@ -15,7 +15,7 @@ from tests.collector.command import collector
 from tests.collector.factory import answer
 from tests.collector.running_collector import Collector, wait_until
 from tests.faults.disks import small_disk
-from tests.faults.sending import answers, append, begin, finish, publisher_to, stored_ranges, until
+from tests.faults.sending import SECONDS, answers, append, begin, finish, publisher_to, stored_ranges, until
 from tests.mosquitto import Mosquitto
 
 RUN, OTHER = "a" * 32, "b" * 32
@@ -60,7 +60,7 @@ def test_f9_a_run_on_a_full_disk_pauses_and_goes_on(tiny_bundle: Path, tmp_path:
         try:
             wait_until(lambda: "pausing: the disk" in (tmp_path / "said").read_text(), "the pause")
             disk.resize("8m")
-            assert agent.wait(60) == 0, (tmp_path / "said").read_text()
+            assert agent.wait(120) == 0, (tmp_path / "said").read_text()
         finally:
             agent.kill()
             agent.wait()
@@ -81,7 +81,7 @@ def test_f10_what_a_full_disk_does_not_take_is_not_acknowledged(
                 assert outbox.pending() > 0
                 disk.resize("32m")
                 finish(outbox, place)
-                publisher.drain(60.0, stop)
+                publisher.drain(SECONDS, stop)
             assert outbox.pending() == 0
             assert "the database can be written again" in collector.said
         assert stored_ranges(database) == {RUN: [(0, 6001)]}

@@ -128,7 +128,7 @@ def test_a_certificate_of_tomorrow_tells_of_the_clock(
 def test_a_broker_that_does_not_speak_mqtt_5_is_spoken_to_in_3_1_1(
     outbox: Outbox, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uplink, "GREETING_SECONDS", 0.5)
+    monkeypatch.setattr(uplink, "GREETING_SECONDS", 2.0)
     begin(outbox, RUN)
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
         versions = pool.submit(old_broker, server, WAYS[way])

@@ -33,8 +33,14 @@ def collector(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("answer", [REFUSAL, HANGS_UP])
 def test_all_programs_meet_over_it(
-    broker: Mosquitto, tmp_path: Path, outbox: Outbox, stop: Stop, answer: bytes
+    broker: Mosquitto,
+    tmp_path: Path,
+    outbox: Outbox,
+    stop: Stop,
+    answer: bytes,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("agent.doctor.broker.RECEIPT_SECONDS", 60.0)
     database = tmp_path / "results.db"
     with OlderBroker(broker.port, answer) as older:
         url = older.url

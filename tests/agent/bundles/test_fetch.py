@@ -291,7 +291,7 @@ def test_redirects_in_a_circle_end(tmp_path: Path) -> None:
 def slow_head(handler: BaseHTTPRequestHandler) -> None:
     """A byte now and then, which no timeout of a socket notices."""
     with suppress(OSError):
-        for _ in range(100):
+        while True:
             handler.wfile.write(b"H")
             handler.wfile.flush()
             time.sleep(0.05)
@@ -299,7 +299,7 @@ def slow_head(handler: BaseHTTPRequestHandler) -> None:
 
 def endless_interim_answers(handler: BaseHTTPRequestHandler) -> None:
     with suppress(OSError):
-        for _ in range(1_000_000):
+        while True:
             handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
@@ -308,7 +308,7 @@ def slow_body(handler: BaseHTTPRequestHandler) -> None:
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
     with suppress(OSError):
-        for _ in range(100):
+        while True:
             handler.wfile.write(b" ")
             handler.wfile.flush()
             time.sleep(0.05)
@@ -320,16 +320,14 @@ def test_a_server_that_makes_no_progress_is_left(
 ) -> None:
     monkeypatch.setattr(http_module, "PROGRESS_SECONDS", 0.4)
     monkeypatch.setattr(retries, "TRIES", 1)
-    begun = time.monotonic()
     with hostile(answer) as url, pytest.raises(NotFetched, match="it sends less than 64 KiB per minute"):
-        fetch(url, tmp_path, silent)
-    assert time.monotonic() - begun < 10
+        fetch(url, tmp_path, silent)  # the server would go on for ever
 
 
 def test_a_slow_server_that_makes_progress_is_waited_for(
     tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_module, "PROGRESS_SECONDS", 1.5)
+    monkeypatch.setattr(http_module, "PROGRESS_SECONDS", 3.0)
 
     def steady(handler: BaseHTTPRequestHandler) -> None:
         body = (tiny_bundle / handler.path.rpartition("/")[2]).read_bytes()
@@ -339,12 +337,12 @@ def test_a_slow_server_that_makes_progress_is_waited_for(
         for at in range(0, len(body), 200_000):
             handler.wfile.write(body[at : at + 200_000])
             handler.wfile.flush()
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     with hostile(steady) as url:
         begun = time.monotonic()
         assert fetch(url, tmp_path / "here", silent).new
-        assert time.monotonic() - begun > 1.5
+        assert time.monotonic() - begun > 3.0
 
 
 def test_a_server_that_breaks_off_is_asked_for_the_rest(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -380,14 +378,14 @@ def test_only_what_a_manifest_names_is_served(url: str, shelf: Path) -> None:
     paths = ["/", "/tiny", "/tiny/", "/tiny/notes.txt", "/secret", "/tiny/../secret", "/tiny/%2e%2e/secret"]
     paths += ["//etc/passwd", "/linked/manifest.json", "/tiny/tokenizer.json", "/tiny/model.onnx?x"]
     for path in paths:
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
         connection.putrequest("GET", path, skip_host=False)
         connection.endheaders()
         answer = connection.getresponse()
         assert (answer.status, b"private" in answer.read()) == (404, False), path
         connection.close()
     for method, status in (("HEAD", 200), ("POST", 405), ("PUT", 405), ("DELETE", 405)):
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
         connection.request(method, "/tiny/model.onnx")
         assert connection.getresponse().status == status
         connection.close()

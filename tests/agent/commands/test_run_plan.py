@@ -174,7 +174,7 @@ def test_a_run_feeds_the_watchdog_from_its_work_loop(
     heard: list[str] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(30)
+        manager.settimeout(120)
 
         def listen() -> None:
             while not heard or heard[-1] != "STOPPING=1":
@@ -185,7 +185,7 @@ def test_a_run_feeds_the_watchdog_from_its_work_loop(
         listening.start()
         listens = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
         assert run_plan(plan, "--to-file", tmp_path / "out", **listens).exit_code == 0
-        listening.join(30)
+        listening.join(120)
     assert heard[-1] == "STOPPING=1"
     assert "READY=1" in heard[1:3], "ready when the plan is checked, not before"
     assert any(line.startswith("WATCHDOG=1\nSTATUS=") and "of 3 questions" in line for line in heard)

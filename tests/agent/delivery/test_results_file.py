@@ -168,7 +168,7 @@ def test_f37_two_agents_that_flush_into_one_file_lose_nothing(tmp_path: Path) ->
         environment = agent_environment(tmp_path / name)
         flushing.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
     for process in flushing:
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=150)
         assert (process.returncode, said) == (0, "400 results delivered\n")
     found: dict[str, list[int]] = {RUN_A: [], RUN_B: []}
     for line in out.read_bytes().splitlines():

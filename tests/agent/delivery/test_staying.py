@@ -12,7 +12,7 @@ import pytest
 from agent.delivery import publisher as publishing
 from agent.delivery import uplink
 from agent.delivery.destination import ToBroker
-from agent.delivery.publisher import SETTLE_SECONDS, Publisher
+from agent.delivery.publisher import Publisher
 from agent.outbox.outbox import Outbox
 from agent.progress import Progress
 from agent.running.warm_up import LOADING, prepare
@@ -24,14 +24,14 @@ from tests.mosquitto import Mosquitto
 
 pytestmark = pytest.mark.broker
 
-SECONDS = 30.0
+SECONDS = 90.0
 
 
 def test_a_connection_outlives_minutes_without_a_word(
     broker: Mosquitto, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two that send nothing, the broker ends the one that does not even `stay`."""
-    monkeypatch.setattr(uplink, "KEEPALIVE_SECONDS", 2)
+    monkeypatch.setattr(uplink, "KEEPALIVE_SECONDS", 3)
     monkeypatch.setattr(publishing, "STAY_SECONDS", 0.2)
     publishers = {name: Publisher(parse_broker(broker.url), name, outbox) for name in ("stays", "silent")}
     with FakeCollector(broker.port) as collector:
@@ -115,10 +115,15 @@ def test_a_model_is_loaded_while_the_connection_is_served() -> None:
     assert served == [LOADING, "served", "the first question"]
 
 
-def test_a_broker_that_is_not_there_is_not_waited_for(outbox: Outbox, stop: Stop) -> None:
+def test_a_broker_that_is_not_there_is_not_waited_for(
+    outbox: Outbox, stop: Stop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        publishing, "SETTLE_SECONDS", 200.0
+    )  # far more than the slowest machine needs to refuse
     publisher = Publisher(parse_broker("mqtt://127.0.0.1:1"), "pi-5", outbox)
     begun = time.monotonic()
     publisher.settle(Progress("a" * 32, "MiniLM-L6 int8", 0, 100, (), None, stage="LoadGen asks"))
-    assert time.monotonic() - begun < SETTLE_SECONDS
+    assert time.monotonic() - begun < 100.0
     assert publisher.problem is not None
     publisher.close()

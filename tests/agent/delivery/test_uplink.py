@@ -11,7 +11,7 @@ from commandline.broker_address import BrokerAddress
 from tests.collector.running_collector import wait_until
 
 ACCEPTED = b"\x20\x02\x00\x00"
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 class Subscription:

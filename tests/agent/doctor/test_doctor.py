@@ -146,7 +146,8 @@ def test_what_a_bundle_is_made_for(
 
 
 @pytest.mark.broker
-def test_a_collector_that_answers(broker: Mosquitto) -> None:
+def test_a_collector_that_answers(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "RECEIPT_SECONDS", 60.0)
     with FakeCollector(broker.port) as collector:
         found = list(probe(parse_broker(broker.url), DEVICE))
         assert not collector.records and not collector.states, "a doctor leaves no trace"
@@ -154,7 +155,10 @@ def test_a_collector_that_answers(broker: Mosquitto) -> None:
 
 
 @pytest.mark.broker
-def test_the_real_collector_answers_and_stores_nothing(broker: Mosquitto, tmp_path: Path) -> None:
+def test_the_real_collector_answers_and_stores_nothing(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probing, "RECEIPT_SECONDS", 60.0)
     database = tmp_path / "results.db"
     with Collector("--broker", broker.url, "--db", database) as collector:
         found = list(probe(parse_broker(broker.url), DEVICE))
@@ -175,6 +179,7 @@ def test_a_broker_without_a_collector(broker: Mosquitto) -> None:
 def test_an_id_with_a_dot_works_and_is_named_if_no_receipt_comes(
     broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(probing, "RECEIPT_SECONDS", 60.0)
     with FakeCollector(broker.port):
         found = list(probe(parse_broker(broker.url), "kitchen.pi"))
     assert levels(found) == {"broker": "ok", "collector": "ok"}, found
@@ -236,7 +241,7 @@ def test_limits_and_credentials_of_a_broker(tmp_path: Path) -> None:
 def test_a_broker_that_speaks_an_older_version_is_found_as_by_a_run(
     way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uplink, "GREETING_SECONDS", 0.5)
+    monkeypatch.setattr(uplink, "GREETING_SECONDS", 2.0)
     monkeypatch.setattr(probing, "RECEIPT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
         versions = pool.submit(old_broker, server, WAYS[way])

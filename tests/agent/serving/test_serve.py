@@ -34,7 +34,7 @@ from tests.mosquitto import Mosquitto, free_port
 
 pytestmark = pytest.mark.broker
 
-SECONDS = 20.0
+SECONDS = 60.0
 MAX_RESIDENT_KB = 45 * 1024
 MAX_SHARE_OF_A_CORE = 0.005
 
@@ -182,6 +182,7 @@ def test_a_process_that_has_measured_starts_again_before_another_agent_begins(
         begun.append(stop.asked)
         os.kill(os.getpid(), signal.SIGTERM)
 
+    monkeypatch.setattr("agent.outbox.folder_lock.GIVE_WAY_SECONDS", 2.0)
     monkeypatch.setattr(serve_module, "_Attendance", Attendance)
     monkeypatch.setattr(serve_module, "_start_again", start_again)
     broker = parse_broker("mqtt://127.0.0.1:1")

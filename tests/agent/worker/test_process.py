@@ -56,7 +56,7 @@ def test_a_worker_that_is_silent_is_killed(stop: Stop) -> None:
 
 
 def test_a_question_may_take_twenty_times_as_long_as_the_slowest_before(stop: Stop) -> None:
-    program = _TAKES.format(seconds=0.3, infer_ns=100_000_000)
+    program = _TAKES.format(seconds=0.3, infer_ns=2_000_000_000)
     with WorkerProcess(stop, SETTINGS, program) as worker:
         worker.ask([QUESTION], 0.0)  # its start takes as long as it likes
         worker._patience_seconds = 0.01  # shorter than any reply takes: only the slowest question counts

@@ -113,7 +113,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(database: Path, results_file:
         assert process.stderr is not None
         process.stdout.read(10)
         process.stdout.close()
-        assert process.wait(60) == 0
+        assert process.wait(150) == 0
         assert process.stderr.read() == b""
 
 

@@ -25,7 +25,7 @@ from tests.collector.running_collector import ROOT, wait_until
 from tests.installed import program
 from tests.mosquitto import free_port
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 _PROGRAM = "import sys\nfrom collector.__main__ import main\nsys.exit(main())"
 
 

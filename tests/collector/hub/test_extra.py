@@ -20,7 +20,7 @@ sys.exit(main())
 
 def without(packages: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", WITHOUT, packages, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
 
 
 @pytest.mark.parametrize("package", [package for package in EXTRA if package != "segno"])

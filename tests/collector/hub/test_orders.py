@@ -148,8 +148,8 @@ def test_a_device_can_neither_read_nor_write_the_orders_of_another(hub: RunningH
         secrets = Register(hub.folder / "register.db").order_secrets()
         for name in ("porch-pi", "cellar-pi"):
             forged = seal_orders(OrderList(device_id=name, revision=2**40, orders=(order(),)), secrets[name])
-            thief.client.publish(topic(name, "orders"), forged, qos=1, retain=True).wait_for_publish(20)
-        thief.client.publish(topic("porch-pi", "state"), b"{}", qos=1, retain=True).wait_for_publish(20)
+            thief.client.publish(topic(name, "orders"), forged, qos=1, retain=True).wait_for_publish(60)
+        thief.client.publish(topic("porch-pi", "state"), b"{}", qos=1, retain=True).wait_for_publish(60)
         run = thief.measure(order(), 1)
         thief.wait_for(lambda: thief.has_receipt(run, 2), "a receipt, after everything else was handled")
         assert porch.orders == thief.orders == ()

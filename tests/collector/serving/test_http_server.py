@@ -22,7 +22,7 @@ from agent.bundles.fetch import fetch
 from collector.errors import BadInput
 from collector.serving import bundle_server
 from tests import installed
-from tests.collector.running_collector import ROOT, Collector, wait_until
+from tests.collector.running_collector import PATIENCE_SECONDS, ROOT, Collector, wait_until
 from tests.faults.certificates import Authority
 
 ENDING = """
@@ -57,21 +57,23 @@ def limits(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> N
 
 def connection(url: str) -> socket.socket:
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname, parts.port), timeout=20.0)
+    return socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_SECONDS)
 
 
 def get(url: str) -> http.client.HTTPResponse:
     parts = urlsplit(url)
-    with closing(http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=20.0)) as client:
+    with closing(
+        http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=PATIENCE_SECONDS)
+    ) as client:
         client.request("GET", "/tiny/manifest.json")
         answer = client.getresponse()
         answer.read()
         return answer
 
 
-def ended(client: socket.socket, seconds: float) -> bool:
-    """Whether the server ends a connection within some seconds."""
-    client.settimeout(seconds)
+def ended(client: socket.socket) -> bool:
+    """Whether the server ends a connection that would stay open by itself."""
+    client.settimeout(PATIENCE_SECONDS)
     try:
         while client.recv(4096):
             continue
@@ -128,8 +130,8 @@ def test_clients_that_drip_a_head_shut_nobody_out_and_are_ended(url: str, tmp_pa
         dripping.start()
         begun = time.monotonic()
         assert fetch(f"{url}tiny", tmp_path / "here", silent).new
-        assert time.monotonic() - begun < 30.0, "they once shut it for as long as they liked"
-        assert all(ended(each, 10.0) for each in slow)
+        assert time.monotonic() - begun < PATIENCE_SECONDS, "they once shut it for as long as they liked"
+        assert all(ended(each) for each in slow)
         done.set()
         dripping.join()
 
@@ -142,9 +144,17 @@ def test_clients_that_do_not_read_are_ended(url: str, tmp_path: Path) -> None:
         for each in stuck:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             each.sendall(b"GET /tiny/model.onnx HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
-        wait_until(lambda: _served(url) == SLOW, "the connections")
+        assert all(map(_answered, stuck))
         assert fetch(f"{url}tiny", tmp_path / "here", silent).new
         wait_until(lambda: _served(url) == 0, "the end of the clients that do not read")
+
+
+def _answered(client: socket.socket) -> bool:
+    """Wait until the server has begun to answer; on a slow machine it may have ended that already."""
+    try:
+        return len(client.recv(1, socket.MSG_PEEK)) == 1
+    except ConnectionResetError:
+        return True
 
 
 def _served(url: str) -> int:
@@ -166,15 +176,20 @@ def test_one_address_cannot_take_every_connection(url: str) -> None:
             stack.enter_context(connection(url))
         time.sleep(0.2)
         with stack.enter_context(connection(url)) as beyond:
-            assert ended(beyond, 5.0)
-    time.sleep(0.5)
-    assert get(url).status == 200
+            assert ended(beyond)
+
+    def is_served() -> bool:
+        with suppress(ConnectionError):  # until the server has noticed the end of those connections
+            return get(url).status == 200
+        return False
+
+    wait_until(is_served, "an answer")
 
 
 def test_an_idle_connection_is_ended(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collector.serving.http_server.HEAD_SECONDS", 1.0)
     with connection(url) as idle:
-        assert ended(idle, 10.0)
+        assert ended(idle)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +202,7 @@ def test_what_is_no_request_is_answered_or_ended(
     with connection(url) as odd:
         with suppress(ConnectionError):
             odd.sendall(request_)
-        assert ended(odd, 15.0)
+        assert ended(odd)
     assert get(url).status == 200
     assert capfd.readouterr() == ("", "")
 
@@ -205,9 +220,7 @@ def test_a_collector_that_serves_bundles_ends_though_clients_are_stuck(
         for request in (b"GET /a", b"GET /tiny/model.onnx HTTP/1.1\r\nHost: x\r\n\r\n"):
             stack.enter_context(connection(url)).sendall(request)
         assert fetch(f"{url}tiny", tmp_path / "here", silent).new
-        begun = time.monotonic()
         assert running.end() == 0
-        assert time.monotonic() - begun < 15.0
         assert len(running.said) == 3, running.said
 
 
@@ -215,7 +228,7 @@ def test_a_collector_whose_server_of_bundles_ends_says_so_and_ends(tmp_path: Pat
     installed.module("uvicorn")
     where = ("--db", str(database), "--bundles", str(tmp_path), "--bundles-at", "127.0.0.1:0")
     command = (sys.executable, "-c", ENDING, "serve", "--embedded-broker", *where)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         "collector: the server of files ended (RuntimeError: no more): start this command again"
@@ -265,9 +278,18 @@ def test_a_client_that_never_agrees_on_the_encryption_is_ended(tmp_path: Path) -
     with socket.create_server(("127.0.0.1", 0)) as listener, http_server(listener, [route], tls):
         port = listener.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)) as silent:
-            assert ended(silent, 10.0)
+            assert ended(silent)
         trusting = ssl.create_default_context(cafile=tmp_path / "authority.crt")
-        client = http.client.HTTPSConnection("127.0.0.1", port, timeout=20.0, context=trusting)
-        client.request("GET", "/")
-        assert client.getresponse().read() == b"here"
-        client.close()
+
+        def here() -> bool:
+            with (
+                closing(
+                    http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS, context=trusting)
+                ) as client,
+                suppress(OSError),
+            ):  # a busy machine may not agree within a second
+                client.request("GET", "/")
+                return client.getresponse().read() == b"here"
+            return False
+
+        wait_until(here, "an answer to another client")

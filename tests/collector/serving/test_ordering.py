@@ -140,7 +140,7 @@ def test_the_wills_and_the_words_of_strangers_change_nothing(lab: Lab) -> None:
         with stranger:
             stranger.report(ordered, "done", measured=1)
             for payload in (b"", b"{", b"\xff" * 1000, b"[" * 100_000, b'{"type":"state"}'):
-                stranger.client.publish(topic(PI, "state"), payload, qos=1).wait_for_publish(20)
+                stranger.client.publish(topic(PI, "state"), payload, qos=1).wait_for_publish(60)
             device.report(ordered, "fetching")
             wait_until(lambda: lab.phases() == ["fetching"], "the device's own report")
         assert lab.state("nobody") is None
@@ -160,7 +160,7 @@ def test_orders_that_the_collector_did_not_seal_are_not_accepted(lab: Lab) -> No
             seal_orders(type(genuine)(device_id=OTHER, revision=99, orders=(forged,)), own_secret),
             b"{}",
         ):
-            other.client.publish(topic(PI, "orders"), message, qos=1, retain=True).wait_for_publish(20)
+            other.client.publish(topic(PI, "orders"), message, qos=1, retain=True).wait_for_publish(60)
         device.wait_for(lambda: len(device.refused) == 3, "three refusals")
         assert device.orders == (ordered,)
     with lab.collector(), lab.device() as device:

@@ -201,7 +201,7 @@ def test_work_that_another_transaction_was_in_the_way_of_is_done_again(shared: S
             tries.append(names[0])
             transaction.execute(_CHANGE, names[:1])
             if len(tries) <= 2:
-                both_have_one.wait(10)
+                both_have_one.wait(60)
             transaction.execute(_CHANGE, names[1:])
 
         (shared if names[0] == "True" else other).written(change)
@@ -270,7 +270,7 @@ def test_nothing_is_acknowledged_that_a_standby_has_not_confirmed(
     shared: Store, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even records that are stored already: the standby may not have them either."""
-    monkeypatch.setattr(postgres_store, "WAIT_SECONDS", 1)
+    monkeypatch.setattr(postgres_store, "WAIT_SECONDS", 2)
     postgres.wait_for_standby("nobody")
     try:
         for _ in range(2):
@@ -285,7 +285,7 @@ def test_a_server_that_has_stopped_is_not_waited_for(
     shared: Store, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its machine answers for it, so that the connection looks alive."""
-    monkeypatch.setattr(postgres_store, "WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(postgres_store, "WAIT_SECONDS", 1.5)
     monkeypatch.setattr(watch, "GRACE_SECONDS", 0.5)
     with shared.writing() as transaction:
         transaction.execute(*_ONE)

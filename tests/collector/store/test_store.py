@@ -174,7 +174,7 @@ def test_two_processes_write_in_turns(database: Path, store: Store) -> None:
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(60)
+        writer.join(150)
         assert writer.exitcode == 0
     assert store.value("SELECT count(*) FROM question_sets") == 100
 

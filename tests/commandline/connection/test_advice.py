@@ -29,10 +29,10 @@ pytestmark = pytest.mark.broker
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(port, "SECONDS", 0.5)
+    monkeypatch.setattr(port, "SECONDS", 1.5)
     for module in (uplink, doctor):
-        monkeypatch.setattr(module, "GREETING_SECONDS", 2.0)
-    monkeypatch.setattr(visit, "PATIENCE_SECONDS", 2.0)
+        monkeypatch.setattr(module, "GREETING_SECONDS", 6.0)
+    monkeypatch.setattr(visit, "PATIENCE_SECONDS", 6.0)
 
 
 @contextmanager

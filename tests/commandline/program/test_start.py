@@ -16,7 +16,7 @@ def run(script: str, folder: Path, *, ignoring: bool = False) -> tuple[int, str]
     paths = f"import sys; sys.path[:0] = [{str(folder)!r}, {str(ROOT)!r}]; sys.argv[1:] = ['--version']; "
     ignore = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); " if ignoring else ""
     done = subprocess.run(
-        [sys.executable, "-P", "-c", ignore + paths + script], capture_output=True, text=True, timeout=60
+        [sys.executable, "-P", "-c", ignore + paths + script], capture_output=True, text=True, timeout=150
     )
     return done.returncode, done.stderr
 

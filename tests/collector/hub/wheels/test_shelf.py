@@ -16,7 +16,7 @@ KIND = Kind("3.11", "x86_64", 36)
 
 def listed(shelf: Shelf, kind: Kind = KIND) -> list[str]:
     shelf.prepare()
-    return [line.partition("  ")[2] for line in shelf.listing(kind).result(60)]
+    return [line.partition("  ")[2] for line in shelf.listing(kind).result(200)]
 
 
 def test_wheels_are_collected_once(tmp_path: Path) -> None:
