@@ -67,8 +67,10 @@ class WebAnswer:
         block = self._response.read1(most) if most else b""
         if self._left is not None:
             self._left -= len(block)
-        if most and (self._deadline.passed or (self._left and not block)):
-            raise ConnectionError("the connection ended early, or is too slow")
+        if most and self._deadline.passed:
+            raise ConnectionError("the connection is too slow")
+        if most and self._left and not block:
+            raise ConnectionError("the connection ended early")
         self._since_progress += len(block)
         if self._since_progress >= PROGRESS_BYTES:
             self._since_progress = 0

@@ -30,7 +30,8 @@ _LOG: Final = logging.getLogger("distilbench.agent")
 FIRST_RETRY_SECONDS: Final = 1.0
 MAX_RETRY_SECONDS: Final = 20.0
 RETRY_GROWTH: Final = 1.5
-"""How much longer each wait is than the one before: a cluster without one of its nodes refuses many."""
+"""How many times as long as the one before each wait is: a cluster without one of its nodes refuses many
+attempts to connect, and accepts the next one."""
 STATE_SECONDS: Final = 5.0
 SETTLE_SECONDS: Final = 3.0
 """How long to wait for the broker to accept the agent before minutes in which nothing is sent."""

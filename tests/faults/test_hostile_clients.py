@@ -148,9 +148,13 @@ def test_f38_a_device_that_sends_sparse_runs_does_not_keep_others_waiting(
                 records = [Sample(seq=first + 2 * place, at_ns=0) for place in range(5_000)]
                 sparse = Batch(device_id="dev-b", run_id=LATER, records=tuple(records))
                 hostile.publish(topic("dev-b", "results"), encode_message(sparse), qos=1)
+            begun = time.monotonic()
             device.publish(batch(run_records(), RUN))
             wait_until(lambda: device.has_receipt_through(RUN, 6), "the honest device's receipt")
+            assert time.monotonic() - begun < 20.0
+        begun = time.monotonic()
         assert running.end() == 0
+        assert time.monotonic() - begun < 15.0
     refused = collector("rejected", "--db", database)
     assert "would have more than 4,096 gaps" in " ".join(refused.stdout.split())
 

@@ -36,7 +36,7 @@ DOTTED = "pi5.lab"
 """NATS allows no dot in a client's name."""
 RECORDS_PER_SECOND = 40
 AGAIN_SECONDS = 30.0
-"""Within so many seconds after the cluster works without a node, every device delivers again."""
+"""Within so many seconds after one node was killed, every device delivers again."""
 SETTLE_SECONDS = 3.0
 QUIET_SECONDS = 15.0
 LAST_SECONDS = 180.0
@@ -158,8 +158,6 @@ class Measuring:
 def test_one_node_killed_every_device_delivers_again_within_30_seconds(nats: Nats, database: Path) -> None:
     """Each of the three in turn: clients spread over them. Both collectors of a group receive everything.
 
-    How long the cluster itself needs depends on the machine and on what else it does: that does not count.
-
     A node that dies may lose what one of them would have got, after the other one has confirmed it. So
     together they have every record.
     """
@@ -171,7 +169,6 @@ def test_one_node_killed_every_device_delivers_again_within_30_seconds(nats: Nat
         for node in range(NODES):
             time.sleep(SETTLE_SECONDS)
             nats.kill(node)
-            wait_until(lambda: works(nats), f"the cluster works without node {node}")
             at = time.monotonic()
             later = {each: each.written + RECORDS_PER_SECOND for each in devices}
             wait_until(
@@ -210,20 +207,6 @@ def test_two_nodes_killed_nothing_is_acknowledged_until_they_are_back(nats: Nats
             each.end()
         end(collecting)
     assert stored_ranges(database) == {each.run: each.ranges for each in devices}
-
-
-def works(nats: Nats) -> bool:
-    """Whether the cluster lets a new client in, which may subscribe and publish."""
-    uplink = Uplink(parse_broker(nats.url), f"new-{uuid.uuid4().hex}", None, older=True)
-    try:
-        while uplink.phase not in ("ready", "lost"):
-            uplink.turn(0.05)
-        uplink.announce(b"")
-        while uplink.phase == "ready" and uplink._acknowledgements.missing:
-            uplink.turn(0.05)
-        return uplink.phase == "ready"
-    finally:
-        uplink.close()
 
 
 def together(databases: Sequence[Path]) -> dict[str, list[SeqRange]]:

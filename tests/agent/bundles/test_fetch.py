@@ -320,8 +320,10 @@ def test_a_server_that_makes_no_progress_is_left(
 ) -> None:
     monkeypatch.setattr(http_module, "PROGRESS_SECONDS", 0.4)
     monkeypatch.setattr(retries, "TRIES", 1)
+    begun = time.monotonic()
     with hostile(answer) as url, pytest.raises(NotFetched, match="it sends less than 64 KiB per minute"):
         fetch(url, tmp_path, silent)  # the server would go on for ever
+    assert time.monotonic() - begun < 10
 
 
 def test_a_slow_server_that_makes_progress_is_waited_for(

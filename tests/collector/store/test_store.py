@@ -108,7 +108,7 @@ def test_an_update_keeps_what_the_last_report_computed(database: Path) -> None:
 
 
 def test_a_finding_is_found_without_reading_the_large_ones(database: Path) -> None:
-    """Without ROWID, SQLite reads a whole row to compare its key, which took most of the time of a report."""
+    """Without ROWID, SQLite reads a whole row to compare its key, which took a third of a report's time."""
     digests = [hashlib.sha256(bytes([number])).hexdigest() for number in range(200)]
     seconds = []
     for size in (10, 500_000):
