@@ -104,6 +104,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """`server`: the highest p99 allowed, queueing included."""
     rounds: Count = 1
     """How many rounds the selected questions are shared out over. Each round has a fresh worker."""
+    turns: Count = 1
+    """How many turns the bundle has in each round. With more than one, the workers of all bundles of the
+    command are loaded at the same time, and energy is not measured."""
 
 
 class QuestionSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

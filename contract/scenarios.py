@@ -22,6 +22,7 @@ _ONLY_FOR: Final = {
     "latency_bound": SERVER,
     "minutes": SUSTAINED,
     "rounds": SINGLE_STREAM,
+    "turns": SINGLE_STREAM,
 }
 
 
@@ -29,8 +30,8 @@ def contradiction(values: Mapping[str, Any]) -> str | None:
     """Return why options of `agent run` cannot be combined, as a sentence; None if they can.
 
     Args:
-        values: scenario, batch_size, qps, latency_bound, minutes, rounds, until, min_seconds and max_seconds;
-            None for what is not given. Other values are ignored.
+        values: scenario, batch_size, qps, latency_bound, minutes, rounds, turns, until, min_seconds and
+            max_seconds; None for what is not given. Other values are ignored.
     """
     scenario, until = values["scenario"], values["until"]
     min_seconds, max_seconds = values["min_seconds"], values["max_seconds"]

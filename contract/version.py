@@ -5,9 +5,9 @@
 | 1 | distilbench 0.1 | first |
 | 2 | not released | rounds of a run, the processes that write it, a device's hypervisor, canaries, orders |
 
-Version 2 in detail: `RoundStarted`, `RoundFinished` and `Settings.rounds`; `RunStarted.epoch` and
-`RunResumed`; `Batch.epochs`, `Batch.gone`, `Stream.epochs` and `Refusal.epoch`; `Sample.energy_joules` counts
-from the start of the round; `Device.class_named` and `Device.hypervisor`; `RateTrial.dropped`, `load` and
+Version 2 in detail: `RoundStarted`, `RoundFinished`, `Settings.rounds` and `Settings.turns`;
+`RunStarted.epoch` and `RunResumed`; `Batch.epochs`, `Batch.gone`, `Stream.epochs` and `Refusal.epoch`;
+`Sample.energy_joules` counts from the start of the round; `Device.class_named` and `Device.hypervisor`; `RateTrial.dropped`, `load` and
 `undecided`; `PercentileBound.queries` counts different questions instead of answers; `Canary`; orders,
 `State.orders`, `State.orders_revision` and `RunStarted.order`.
 

@@ -364,6 +364,14 @@ load_options: Final = all_of(
             "freshly loaded model. Only for single-stream. [default: 5]",
         ),
         click.option(
+            "--turns",
+            metavar="N",
+            type=click.IntRange(1, 1000),
+            help="Let each bundle have N turns in a round, with the models of all bundles loaded at the same "
+            "time: speed-ups vary less on a machine that is not quiet. Energy is not measured then. "
+            "Only for single-stream. [default: 1]",
+        ),
+        click.option(
             "--min-queries",
             metavar="N",
             type=click.IntRange(min=0, max=10_000_000),

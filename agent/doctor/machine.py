@@ -193,7 +193,7 @@ def _bundle(path: Path, device: Device, root: Path) -> Iterator[Finding]:
         yield Finding(about="bundle", level="fail", what=str(error), advice="build it or copy it again")
         return
     name = bundle.title
-    lacking = shortage(bundle.manifest, settings_for(bundle).max_tokens, root)
+    lacking = shortage([bundle.manifest], settings_for(bundle).max_tokens, root)
     if lacking is not None:
         yield Finding(
             about="bundle",

@@ -6,6 +6,7 @@ them, and the activations of one window. Its factors were fitted to the measured
 """
 
 import resource
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -57,17 +58,18 @@ def needed_bytes(manifest: Manifest, window_tokens: int = WINDOW_TOKENS) -> int:
     return int(PROCESS_BYTES + weights + tokenizer + per_token * window_tokens * _FLOAT_BYTES)
 
 
-def shortage(manifest: Manifest, window_tokens: int, root: Path = Path("/")) -> Shortage | None:
-    """How much memory a bundle lacks; None if it fits, or if nothing is known.
+def shortage(manifests: Sequence[Manifest], window_tokens: int, root: Path = Path("/")) -> Shortage | None:
+    """How much memory bundles lack that are loaded together; None if they fit, or if nothing is known.
 
     Three things limit the memory: what Linux could free, the control group (as containers have one), and a
     limit on the process's address space (`ulimit -v`).
     """
-    needed = needed_bytes(manifest, window_tokens)
+    each = [needed_bytes(manifest, window_tokens) for manifest in manifests]
+    needed = sum(each)
     for available, wanted, limit in (
         (read_kib(root / "proc/meminfo", "MemAvailable:"), needed, "the machine's memory"),
         (_available_in_group(root), needed, "the control group's memory"),
-        (_address_space(), needed + RESERVED_BYTES, "the limit on address space"),
+        (_address_space(), max(each) + RESERVED_BYTES, "the limit on address space"),
     ):
         if available is not None and available < wanted:
             return Shortage(wanted, available, limit)

@@ -15,7 +15,7 @@ def load_from(values: Mapping[str, Any]) -> Load:
 
     Args:
         values: scenario, min_queries, min_seconds, max_seconds, until, batch_size, qps, latency_bound,
-            minutes and rounds, which `contract.scenarios.contradiction` has checked.
+            minutes, rounds and turns, which `contract.scenarios.contradiction` has checked.
     """
     scenario, until, bound = values["scenario"], values["until"], values["latency_bound"]
     min_seconds, max_seconds = values["min_seconds"], values["max_seconds"]
@@ -31,4 +31,5 @@ def load_from(values: Mapping[str, Any]) -> Load:
         qps=values["qps"],
         latency_bound_ns=None if bound is None else round(bound * 1e6),
         rounds=(values["rounds"] or DEFAULT_ROUNDS) if scenario == SINGLE_STREAM else 1,
+        turns=values["turns"] or 1,
     )

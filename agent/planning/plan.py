@@ -72,6 +72,7 @@ class Load(NamedTuple):
     qps: float | None = None
     latency_bound_ns: int | None = None
     rounds: int = 1
+    turns: int = 1
 
 
 class OrderStep(NamedTuple):

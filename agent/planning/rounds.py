@@ -1,7 +1,8 @@
 """Shares the questions of runs out over rounds, and draws the order of the runs in each round.
 
 A machine is now faster, now slower, for minutes. In each round every run of a command has its turn with a
-fresh worker and the same share of the questions, so that such a change meets all of them. The shares are
+fresh worker and the same share of the questions, so that such a change meets all of them. With several turns
+in a round, the runs take them alternately, so that a change of seconds meets all of them too. The shares are
 consecutive slices of the seed's order: whatever ends a run early, it has asked the first ones of that order.
 Only if the runs of a command ask different numbers of questions, their shares are not slices; see `nested`.
 """
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 
 from agent.planning.plan import Plan
 from commandline.estimation.rounds import rounds_for, warmup_questions
+from contract.questions import Question
 from contract.records import Settings
 
 
@@ -32,27 +34,57 @@ def with_possible_rounds(plans: Sequence[Plan]) -> list[Plan]:
     return [plan._replace(settings=replace(plan.settings, rounds=possible)) for plan in plans]
 
 
+def with_possible_turns(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans of one command with as many turns in a round as the smallest share has questions.
+
+    A single run and a single round have one turn.
+
+    Args:
+        plans: as `with_possible_rounds` returns them.
+    """
+    settings = plans[0].settings
+    if settings.rounds == 1 or len(plans) == 1:
+        return with_turns(plans, 1)
+    fewest = min(planned(plan.settings, len(plan.questions)) for plan in plans)
+    return with_turns(plans, min(settings.turns, fewest // settings.rounds))
+
+
+def with_turns(plans: Sequence[Plan], turns: int) -> list[Plan]:
+    """The plans with another number of turns in a round."""
+    return [plan._replace(settings=replace(plan.settings, turns=turns)) for plan in plans]
+
+
 def nested(plans: Sequence[Plan]) -> list[Plan]:
-    """The plans of one command so that two runs ask the same questions in the same round.
+    """The plans of one command so that two runs ask the same questions in the same round and turn.
 
     Times are compared within a round, question by question. If the runs ask different numbers of questions,
     their slices would have nothing in common after the first round. Then round k of R asks the questions k,
     k + R, k + 2R, … of the seed's order: those of a shorter run are among those of a longer one. A run that
-    ends early has not asked the first questions of the seed's order then.
+    ends early has not asked the first questions of the seed's order then. The turns of a round share its
+    questions out in the same way.
 
     Args:
         plans: with equal settings, except for the limit.
     """
-    rounds = plans[0].settings.rounds
-    if rounds == 1 or len({len(plan.questions) for plan in plans}) == 1:
+    settings = plans[0].settings
+    if settings.rounds == 1 or len({len(plan.questions) for plan in plans}) == 1:
         return list(plans)
     return [
         plan._replace(
-            questions=tuple(one for first in range(rounds) for one in plan.questions[first::rounds]),
+            questions=tuple(
+                question
+                for share in _dealt(plan.questions, settings.rounds)
+                for turn in _dealt(share, settings.turns)
+                for question in turn
+            ),
             nested=True,
         )
         for plan in plans
     ]
+
+
+def _dealt(questions: tuple[Question, ...], hands: int) -> list[tuple[Question, ...]]:
+    return [questions[first::hands] for first in range(hands)]
 
 
 class Shares:
@@ -76,6 +108,14 @@ class Shares:
         further = max(0, number + 1 - self._rounds)
         return (number + 1) * share + min(number + 1, larger) + (further if larger else 0)
 
+    def ends(self, number: int, turns: int) -> list[int | None]:
+        """The number of questions asked at the end of each turn of a round, over all rounds so far."""
+        begin, end = self.end(number - 1) if number else 0, self.end(number)
+        if begin is None or end is None or turns == 1:
+            return [end]
+        share, larger = divmod(end - begin, turns)
+        return [begin + (turn + 1) * share + min(turn + 1, larger) for turn in range(turns)]
+
     def round_of(self, asked: int) -> int:
         """The number of the round that the next question belongs to, after this many questions."""
         number = 0
@@ -94,6 +134,7 @@ def warmup_of(settings: Settings, *, first: bool) -> int:
     return warmup_questions(settings.warmup_questions, first=first)
 
 
-def turns(runs: int, seed: int, number: int) -> list[int]:
-    """The order in which the runs have their turn in a round: a shuffle that the seed determines."""
-    return sorted(range(runs), key=lambda run: hashlib.sha256(f"{seed}\0{number}\0{run}".encode()).digest())
+def in_order(runs: int, seed: int, number: int, turn: int = 0) -> list[int]:
+    """The order in which the runs have a turn in a round: a shuffle that the seed determines."""
+    place = f"{seed}\0{number}" + (f"\0turn {turn}" if turn else "")
+    return sorted(range(runs), key=lambda run: hashlib.sha256(f"{place}\0{run}".encode()).digest())

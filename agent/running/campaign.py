@@ -9,12 +9,19 @@ from agent.bundles.bundle import Bundle, describe
 from agent.delivery.destination import Delivery, Destination, ResultFile, Say, delivering
 from agent.errors import OutboxFull
 from agent.machine.device import inspect_device
+from agent.machine.memory_estimate import shortage
 from agent.machine.remarks import remarks
 from agent.outbox.interrupted import end_runs_of_older_versions
 from agent.outbox.state_folder import OpenedState, opened_state
 from agent.planning.plan import OrderStep, Plan, Questions, read_questions
 from agent.planning.request import RunRequest
-from agent.planning.rounds import nested, planned, with_possible_rounds
+from agent.planning.rounds import (
+    nested,
+    planned,
+    with_possible_rounds,
+    with_possible_turns,
+    with_turns,
+)
 from agent.progress import Progress
 from agent.running.progress_line import ProgressLine
 from agent.running.runs import Runs
@@ -118,7 +125,9 @@ def plans_of(
     device = inspect_device(state.device_id, hardware_class)
     warnings = tuple(remark.sentence for remark in remarks())
     plans = [request.plan(device, bundle, named.questions, warnings) for bundle in named.bundles]
-    plans = [plan._replace(step=step) for plan in nested(_in_possible_rounds(plans, say))]
+    plans = [
+        plan._replace(step=step) for plan in nested(_in_possible_turns(_in_possible_rounds(plans, say), say))
+    ]
     with suppress(OutboxFull):  # a later command ends them
         end_runs_of_older_versions(state.outbox)
     fewest = min(plans, key=lambda plan: len(plan.questions))
@@ -162,6 +171,22 @@ def _in_possible_rounds(plans: Sequence[Plan], say: Say) -> list[Plan]:
         asked = counted(fewest, "question")
         least = counted(LEAST_QUESTIONS, "question")
         say(f"{asked} in {counted(rounds, 'round')} instead of {wanted}: a round has at least {least}")
+    return possible
+
+
+def _in_possible_turns(plans: Sequence[Plan], say: Say) -> list[Plan]:
+    """The plans with fewer turns in a round if its questions or the memory do not suffice."""
+    possible = with_possible_turns(plans)
+    wanted, turns = plans[0].settings.turns, possible[0].settings.turns
+    if turns == 1 or plans[0].ignore_memory:
+        return possible
+    manifests = [plan.bundle.manifest for plan in plans]
+    if lacking := shortage(manifests, max(plan.settings.max_tokens for plan in plans)):
+        say(f"each bundle has 1 turn in a round instead of {wanted}: for all at once, {lacking.sentence}")
+        return with_turns(possible, 1)
+    if turns < wanted:
+        least = counted(turns, "question")
+        say(f"{counted(turns, 'turn')} in a round instead of {wanted}: a round has {least} of a bundle")
     return possible
 
 

@@ -2,11 +2,13 @@
 
 The order is: load (timed), the first question cold (timed apart), warm-up (not recorded), then the questions
 in chunks. Between two chunks the worker is silent and this process works: it commits the chunk, samples the
-machine and lets results be delivered; `agent/worker/main.py` explains why.
+machine and lets results be delivered; `agent/worker/main.py` explains why. If the round has several turns,
+the workers of other runs answer between them.
 """
 
 import time
 from collections.abc import Callable
+from functools import cached_property
 from math import inf, log
 from pathlib import Path
 from typing import Final, Protocol
@@ -14,7 +16,7 @@ from typing import Final, Protocol
 from agent.machine.energy import Meter, find_meter
 from agent.machine.telemetry import Telemetry
 from agent.planning.plan import Plan
-from agent.planning.selection import Passes, shuffled
+from agent.planning.selection import Passes, by_length, shuffled
 from agent.running.marks import LOOK_SECONDS, MachineWatch, Stretch
 from agent.running.run_log import RunLog
 from agent.running.warm_up import CHUNK_SECONDS, Prepared, prepare
@@ -24,9 +26,12 @@ from agent.stopping.tally import Tally
 from agent.worker.process import WorkerProcess
 from agent.worker.protocol import Answered, QuestionOutcome, time_ns
 from contract import scenarios
+from contract.questions import Question
 from contract.records import RoundFinished, Settings
 
 CHUNK_QUESTIONS: Final = 64
+WAKING_SECONDS: Final = 0.1
+"""Each turn begins with questions that are not recorded, for at least this long."""
 _NO_LIMIT_SECONDS: Final = 1e9
 
 Meanwhile = Callable[[], None]
@@ -34,12 +39,12 @@ Meanwhile = Callable[[], None]
 
 
 def meter_of(settings: Settings, root: Path) -> Meter | None:
-    """What measures the energy of a run; None without a meter, and for a search.
+    """What measures the energy of a run; None without a meter, for a search, and with turns in a round.
 
-    A search asks many more questions than it records.
+    A search asks many more questions than it records. Between two turns, other runs use energy.
     """
     searches = settings.scenario == scenarios.SERVER and settings.qps is None
-    return None if searches else find_meter(root)
+    return None if searches or settings.turns > 1 else find_meter(root)
 
 
 class Tell(Protocol):
@@ -97,7 +102,6 @@ class Round:
         self._meter: Meter | None = None
         self._open = False
         self._log_sum, self._timed = 0.0, 0
-        self._asking_since_ns = 0
         self.ready: Prepared | None = None
         """What was measured before the round began; None if it has not begun."""
         self.start_ns = 0
@@ -151,15 +155,18 @@ class Round:
         self.ready, self._open = ready, True
         self._meter = meter_of(self._plan.settings, self._root)  # joules count from the start of the round
 
-    def ask(self) -> None:
-        """Ask the questions of the round that are not recorded yet.
+    def ask(self, end: int | None) -> None:
+        """Ask the questions of a turn that are not recorded yet.
+
+        Args:
+            end: the number of questions asked at the end of the turn, over all rounds; None if it has no end
+                of its own.
 
         Raises:
             BundleRefused: the bundle cannot be asked in this way.
             WorkerDied: the process ended.
             Stopped: a signal came; everything up to the last chunk is committed.
         """
-        self._asking_since_ns = time.monotonic_ns()
         match self._plan.settings.scenario:
             case scenarios.SERVER:
                 self._serve()
@@ -171,9 +178,24 @@ class Round:
                 )
                 self._record(answered, watch.end())
             case _:
-                while not self._may_end() and (self._end is None or self._log.asked < self._end):
-                    self._chunk()
-                    self._tell()
+                self._ask_in_chunks(end)
+
+    def _ask_in_chunks(self, end: int | None) -> None:
+        begun_ns = time.monotonic_ns() - self.asking_ns
+        if not self._is_over(end):
+            # After a pause the first questions take longer, most of all if another worker has computed in it.
+            self._worker.ask(self._shortest, WAKING_SECONDS)
+        while not self._is_over(end):
+            self._chunk(end)
+            self.asking_ns = time.monotonic_ns() - begun_ns
+            self._tell()
+
+    def _is_over(self, end: int | None) -> bool:
+        return self._may_end() or (end is not None and self._log.asked >= end)
+
+    @cached_property
+    def _shortest(self) -> tuple[Question, ...]:
+        return by_length(self._plan.questions)[: -CHUNK_QUESTIONS - 1 : -1]
 
     def _canaries(self) -> list[QuestionOutcome]:
         """Ask the canaries, before the clock of the energy meter and the round begin."""
@@ -187,18 +209,17 @@ class Round:
         seconds = self._log.elapsed_ns / 1e9
         return may_end(self._plan.settings, len(self._plan.questions), self._log.asked, seconds, self._tally)
 
-    def _chunk(self) -> None:
+    def _chunk(self, end: int | None) -> None:
         settings = self._plan.settings
         most = max(CHUNK_QUESTIONS, settings.batch_size)
-        if self._end is not None:
-            most = min(most, self._end - self._log.asked)
+        if end is not None:
+            most = min(most, end - self._log.asked)
         wanted = self._passes.at(self._log.asked, most)
         watch = self._watch(inf)  # a chunk is short: this process sleeps meanwhile
         look = watch.look if self._meter is not None and self._meter.samples_power else None
         answered = self._worker.ask(wanted, CHUNK_SECONDS, look, batch_size=settings.batch_size)
         self._record(answered, watch.end())
         self.asked += len(answered.outcomes)
-        self.asking_ns = time.monotonic_ns() - self._asking_since_ns
 
     def _serve(self) -> None:
         """Try rates. Nothing is committed or sent during one: it would delay the questions that wait.

@@ -1,11 +1,12 @@
 """A run measures one bundle on one question file, from the first record to the last, and can be resumed.
 
 It consists of rounds: see `agent/running/round.py`. Between two rounds of a run the other runs of the command
-have their turn.
+have their turn; with several turns in a round, also between two of these.
 """
 
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -128,21 +129,22 @@ class Run:
             Stopped: a signal came; everything up to the last chunk is committed.
         """
         while self.next_round is not None:
-            self.measure_round(between, meanwhile)
+            for _ in self.turns(between, meanwhile):
+                pass
         return self.finish(between)
 
-    def measure_round(
+    def turns(
         self, between: Between, meanwhile: Meanwhile = lambda: None, remarks: tuple[str, ...] = ()
-    ) -> str | None:
-        """Ask the questions of the next round, or those that an interruption has left of it.
+    ) -> Generator[None]:
+        """Ask the questions of the next round, or those that an interruption has left of it, turn by turn.
+
+        It pauses when its worker is ready, and after each turn but the last. The run's clock stands still
+        meanwhile. If the run fails, it has no further turns or rounds. Closing the generator ends the worker.
 
         Args:
             between: called between two chunks.
             meanwhile: called a few times per second during work that takes minutes without a pause.
             remarks: what speaks against measuring now.
-
-        Returns:
-            Why the run has failed, so that it has no further rounds; None if it has not.
 
         Raises:
             Stopped: a signal came; everything up to the last chunk is committed.
@@ -153,13 +155,11 @@ class Run:
         self._measuring = True
         try:
             self._check_memory()
-            with self._log.clock(), self._start_worker(self._stop, self._plan.settings) as worker:
-                self._measure(worker, meanwhile, remarks)
+            yield from self._measure(meanwhile, remarks)
         except (WorkerDied, BundleRefused, OutOfMemory) as failure:
             self._failure = str(failure)
         finally:
             self._measuring = False
-        return self._failure
 
     def finish(self, between: Between = lambda _: None) -> RunFinished:
         """Commit the last record and return it; no round is measured after it.
@@ -230,24 +230,31 @@ class Run:
         work = Work(starts, questions + sum(warmups), self._log.elapsed_ns / 1e9)
         return seconds_left(settings, work, self.pace or expected)
 
-    def _measure(self, worker: WorkerProcess, meanwhile: Meanwhile, remarks: tuple[str, ...]) -> None:
+    def _measure(self, meanwhile: Meanwhile, remarks: tuple[str, ...]) -> Generator[None]:
         warmup = warmup_of(self._plan.settings, first=not self._ready)
-        now = Round(
-            self._plan,
-            self._number,
-            self._shares.end(self._number),
-            worker,
-            self._log,
-            self._tally,
-            self._passes,
-            self._tell,
-            meanwhile,
-            self._root,
-        )
-        self._rounds.append(now)
+        ends = self._shares.ends(self._number, self._plan.settings.turns)
         began_at = self._log.asked
-        now.prepare(warmup, remarks)
-        now.ask()
+        with ExitStack() as process:
+            with self._log.clock():
+                worker = process.enter_context(self._start_worker(self._stop, self._plan.settings))
+                now = Round(
+                    self._plan,
+                    self._number,
+                    ends[-1],
+                    worker,
+                    self._log,
+                    self._tally,
+                    self._passes,
+                    self._tell,
+                    meanwhile,
+                    self._root,
+                )
+                self._rounds.append(now)
+                now.prepare(warmup, remarks)
+            for end in ends:
+                yield
+                with self._log.clock():
+                    now.ask(end)
         if began_at == (self._shares.end(self._number - 1) if self._number else 0):
             self._whole[self._number] = now
 
@@ -266,7 +273,7 @@ class Run:
     def _check_memory(self) -> None:
         if self._plan.ignore_memory:
             return
-        lacking = shortage(self._plan.bundle.manifest, self._plan.settings.max_tokens, self._root)
+        lacking = shortage([self._plan.bundle.manifest], self._plan.settings.max_tokens, self._root)
         if lacking is not None:
             raise OutOfMemory(
                 f"out of memory (estimated): {lacking.sentence}; --ignore-memory tries it anyway"

@@ -1,14 +1,18 @@
-"""The runs of one command, which take turns: one round of each, then the next round of each."""
+"""The runs of one command, which take turns: one round of each, then the next round of each.
+
+With several turns in a round, the workers of all runs are loaded, and the runs take their turns alternately.
+"""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
 
 from agent.errors import OutboxFull, OutboxRolledBack
 from agent.machine.remarks import remarks
 from agent.outbox.state_folder import OpenedState
 from agent.planning.history import History
 from agent.planning.plan import Plan
-from agent.planning.rounds import turns
+from agent.planning.rounds import in_order
 from agent.running.forecast import advice, announcement, spread_of
 from agent.running.round import Meanwhile
 from agent.running.run import Between, Run
@@ -71,9 +75,14 @@ class Runs:
 
     def _measure_rounds(self, between: Between, meanwhile: Meanwhile) -> None:
         while (number := self._next_round()) is not None:
-            for place in turns(len(self._runs), self._seed, number):
-                if self._runs[place].next_round == number:
-                    self._measure_round(place, between, meanwhile)
+            places = [
+                place
+                for place in in_order(len(self._runs), self._seed, number)
+                if self._runs[place].next_round == number
+            ]
+            count = self._plans[0].settings.turns
+            for together in [places] if count > 1 else [[place] for place in places]:
+                self._measure_round(number, together, count, between, meanwhile)
 
     def finish(self, between: Between, meanwhile: Meanwhile) -> list[tuple[str, RunFinished]]:
         """Write the last records of all runs, in the order in which the runs began.
@@ -86,7 +95,7 @@ class Runs:
         Raises:
             Stopped: a signal came.
         """
-        began = turns(len(self._runs), self._seed, 0)
+        began = in_order(len(self._runs), self._seed, 0)
         while True:
             try:
                 endings = {place: self._runs[place].ending(between) for place in began}
@@ -121,10 +130,25 @@ class Runs:
         """The lowest number of a round that a run still has to measure; None after the last round."""
         return min((number for run in self._runs if (number := run.next_round) is not None), default=None)
 
-    def _measure_round(self, place: int, between: Between, meanwhile: Meanwhile) -> None:
-        now = tuple(remark.sentence for remark in remarks())
+    def _measure_round(
+        self, number: int, places: Sequence[int], turns: int, between: Between, meanwhile: Meanwhile
+    ) -> None:
+        """Measure a round of some runs, whose workers are loaded at the same time."""
+        with ExitStack() as workers:
+            rounds: dict[int, Generator[None]] = {}
+            for place in places:
+                now = tuple(remark.sentence for remark in remarks())
+                rounds[place] = self._runs[place].turns(between, meanwhile, now)
+                workers.enter_context(closing(rounds[place]))
+                self._go_on(place, rounds[place])
+            for turn in range(turns):
+                for place in in_order(len(self._runs), self._seed, number, turn):
+                    if place in rounds:
+                        self._go_on(place, rounds[place])
+
+    def _go_on(self, place: int, its_round: Generator[None]) -> None:
         try:
-            self._runs[place].measure_round(between, meanwhile, now)
+            next(its_round, None)
         except OutboxRolledBack as reason:
             self._start_over(place, reason)
         except Stopped as stopped:

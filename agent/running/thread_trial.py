@@ -67,7 +67,7 @@ def with_fastest_threads(
     memory = _Memory(folder / MEMORY_FILE, say)
     trials = memory.recall(key)
     if not trials:
-        lacking = shortage(plan.bundle.manifest, plan.settings.max_tokens)
+        lacking = shortage([plan.bundle.manifest], plan.settings.max_tokens)
         if lacking is not None and not plan.ignore_memory:
             return plan  # the run itself reports the reason
         try:

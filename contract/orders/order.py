@@ -63,6 +63,7 @@ class OrderedRun(_OrderPart, frozen=True, kw_only=True):
     """In milliseconds."""
     minutes: Annotated[float, Meta(gt=0, le=1e5)] | None = None
     rounds: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    turns: Annotated[int, Meta(ge=1, le=1000)] | None = None
     min_queries: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
     min_seconds: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
     max_seconds: Annotated[float, Meta(gt=0, le=1e6)] | None = None

@@ -31,11 +31,11 @@ def test_minilm_needs_what_was_measured(manifest: Manifest, reader_bundle_int8: 
 
 
 def test_what_the_machine_could_free(manifest: Manifest, tmp_path: Path) -> None:
-    assert shortage(manifest, 384, machine(tmp_path / "large", 1000)) is None
-    lacking = shortage(manifest, 384, machine(tmp_path / "small", 100))
+    assert shortage([manifest], 384, machine(tmp_path / "large", 1000)) is None
+    lacking = shortage([manifest], 384, machine(tmp_path / "small", 100))
     assert lacking is not None
     assert lacking.sentence.endswith("MB are needed, but only 102 MB of the machine's memory are left")
-    assert shortage(manifest, 384, tmp_path / "silent") is None
+    assert shortage([manifest], 384, tmp_path / "silent") is None
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def test_a_control_group_bounds_it(
     group.mkdir(parents=True)
     (group / limit).write_text("200000000\n")
     (group / use).write_text("150000000\n")
-    lacking = shortage(manifest, 384, root)
+    lacking = shortage([manifest], 384, root)
     assert lacking is not None and "50 MB of the control group's memory are left" in lacking.sentence
     (group / limit).write_text("max\n" if limit == "memory.max" else "9223372036854771712\n")
-    assert shortage(manifest, 384, root) is None
+    assert shortage([manifest], 384, root) is None
     (group / limit).write_text("300000000\n")
-    assert shortage(manifest, 384, root) is not None
+    assert shortage([manifest], 384, root) is not None
     (group / "memory.stat").write_text("anon 5\ninactive_file 140000000\n")
-    assert shortage(manifest, 384, root) is None, "files that were read are given back"
+    assert shortage([manifest], 384, root) is None, "files that were read are given back"
 
 
 def limited(state_dir: Path, address_space: int, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

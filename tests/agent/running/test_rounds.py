@@ -19,7 +19,7 @@ from agent.machine.device import inspect_device
 from agent.outbox.outbox import Outbox
 from agent.outbox.state_folder import OpenedState, opened_state
 from agent.planning.plan import Load, Plan, plan_run, read_questions, settings_for
-from agent.planning.rounds import Shares, nested, planned, turns, warmup_of, with_possible_rounds
+from agent.planning.rounds import Shares, in_order, nested, planned, warmup_of, with_possible_rounds
 from agent.progress import Progress
 from agent.running import round as round_module
 from agent.running import runs as runs_module
@@ -66,13 +66,13 @@ def test_rounds_share_the_questions_evenly_and_in_order(questions: int, wanted: 
 
 @given(runs=st.integers(1, 20), seed=st.integers(0, 2**63 - 1), number=st.integers(0, 100))
 def test_each_run_has_one_turn_in_a_round(runs: int, seed: int, number: int) -> None:
-    assert sorted(turns(runs, seed, number)) == list(range(runs))
-    assert turns(runs, seed, number) == turns(runs, seed, number)
+    assert sorted(in_order(runs, seed, number)) == list(range(runs))
+    assert in_order(runs, seed, number) == in_order(runs, seed, number)
 
 
 def test_the_order_differs_between_rounds_and_seeds() -> None:
-    assert len({tuple(turns(3, 0, number)) for number in range(5)}) > 1
-    assert len({tuple(turns(3, seed, 0)) for seed in range(5)}) > 1
+    assert len({tuple(in_order(3, 0, number)) for number in range(5)}) > 1
+    assert len({tuple(in_order(3, seed, 0)) for seed in range(5)}) > 1
 
 
 def test_what_is_planned_is_what_the_options_need_at_least() -> None:
