@@ -7,9 +7,9 @@
 
 Version 2 in detail: `RoundStarted`, `RoundFinished`, `Settings.rounds` and `Settings.turns`;
 `RunStarted.epoch` and `RunResumed`; `Batch.epochs`, `Batch.gone`, `Stream.epochs` and `Refusal.epoch`;
-`Sample.energy_joules` counts from the start of the round; `Device.class_named` and `Device.hypervisor`; `RateTrial.dropped`, `load` and
-`undecided`; `PercentileBound.queries` counts different questions instead of answers; `Canary`; orders,
-`State.orders`, `State.orders_revision` and `RunStarted.order`.
+`Sample.energy_joules` counts from the start of the round; `Device.class_named` and `Device.hypervisor`;
+`RateTrial.dropped`, `load` and `undecided`; `PercentileBound.queries` counts different questions instead of
+answers; `Canary`; orders, `State.orders`, `State.orders_revision` and `RunStarted.order`.
 
 A change that an older reader would misread or refuse needs the next number, an entry above, and a step
 in `codec.UPGRADES` that converts the version before it. Readers upgrade older data and refuse newer data.

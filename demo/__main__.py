@@ -1,6 +1,9 @@
 """`python -m demo`: from weights to report in a few minutes, without a network."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +20,6 @@ STUDENTS = FOLDER / "students"
 class Entry(NamedTuple):
     """One model of the demo."""
 
-    title: str
     build: tuple[str, ...]
     """What `export-models build` builds."""
     most: int | None = None
@@ -25,18 +27,22 @@ class Entry(NamedTuple):
 
 
 ENTRIES = (
-    Entry("BERT-Large", ("bert-large", "--weights", "random"), 30),
-    Entry("DistilBERT", ("distilbert", "--weights", "random"), 60),
-    Entry("MiniLM-L6", ("minilm-l6", "--weights", str(READER))),
-    Entry("MiniLM-L3", (str(STUDENTS / "minilm-l3"),)),
-    Entry("MiniLM-L2", (str(STUDENTS / "minilm-l2"),)),
+    Entry(("bert-large", "--weights", "random"), 30),
+    Entry(("distilbert", "--weights", "random"), 30),
+    Entry(("minilm-l6", "--weights", str(READER))),
+    Entry((str(STUDENTS / "minilm-l3"),)),
+    Entry((str(STUDENTS / "minilm-l2"),)),
 )
 """Random weights take as long as trained ones. Of these models only the time is measured, so they are asked
 few questions. All questions are for the real readers: a teacher and its two students."""
 PRECISIONS = ("fp32", "int8")
+BUILDERS = 2
+"""How many models are built at the same time; each uses about one core, and BERT-Large the most memory."""
 VERIFIED = 24
 """Questions on which a bundle is compared with its network."""
 ROUNDS = 5
+TURNS = 6
+"""Turns in a round, in each of which BERT-Large has one question: slow moments of the machine meet all models."""
 WARMUP = 4
 """Questions before the first round; BERT-Large takes about a second for one."""
 
@@ -91,15 +97,14 @@ def _tour(folder: Path, limit: int | None) -> str:
     database = folder / "results.db"
     bundles = folder / "bundles"
     page = folder / "report.html"
-    bar = Bar(steps=len(ENTRIES) + 4)
+    bar = Bar(steps=5)
 
     bar.step("starting the collector with its embedded MQTT broker")
     with serving(folder / "collector.log", "--db", database) as broker:
         run("collector", "questions", "add", QUESTIONS, "--db", database, quiet=True)
-        built = []
-        for entry in ENTRIES:
-            bar.step(f"building {entry.title}, {' and '.join(PRECISIONS)}")
-            built += _build(entry, bundles)
+        bar.step(f"building {len(ENTRIES)} models, {' and '.join(PRECISIONS)}")
+        with ThreadPoolExecutor(BUILDERS) as builders:
+            built = list(chain.from_iterable(builders.map(partial(_build, bundles=bundles), ENTRIES)))
         bar.step("measuring all of them on this machine, in turns")
         _measure(built, broker, folder / "agent", limit)
     bar.step("scoring")
@@ -122,7 +127,7 @@ def _measure(bundles: list[str], broker: str, state: Path, limit: int | None) ->
         "run",
         *bundles,
         *("--questions", QUESTIONS, "--limit", _limits(limit)),
-        *("--rounds", str(ROUNDS), "--warmup", str(WARMUP)),
+        *("--rounds", str(ROUNDS), "--turns", str(TURNS), "--warmup", str(WARMUP)),
         *("--broker", broker, "--state-dir", state),
     )
 

@@ -136,8 +136,8 @@ class Runs:
         """Measure a round of some runs, whose workers are loaded at the same time."""
         with ExitStack() as workers:
             rounds: dict[int, Generator[None]] = {}
+            now = tuple(remark.sentence for remark in remarks())
             for place in places:
-                now = tuple(remark.sentence for remark in remarks())
                 rounds[place] = self._runs[place].turns(between, meanwhile, now)
                 workers.enter_context(closing(rounds[place]))
                 self._go_on(place, rounds[place])
