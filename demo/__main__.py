@@ -42,7 +42,7 @@ VERIFIED = 24
 """Questions on which a bundle is compared with its network."""
 ROUNDS = 5
 TURNS = 6
-"""Turns in a round, in each of which BERT-Large has one question: slow moments of the machine meet all models."""
+"""Turns in a round: BERT-Large has a question in each, so slow moments of the machine meet all models."""
 WARMUP = 4
 """Questions before the first round; BERT-Large takes about a second for one."""
 

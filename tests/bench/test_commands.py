@@ -154,6 +154,13 @@ SMALLEST = {
         broker=True,
         proof=True,
     ),
+    "turns": Smallest(
+        lambda given: (
+            *(given.fp32, given.int8, "--limit", "12", "--rounds", "2"),
+            *("--turns", "2", "--repeats", "1"),
+        ),
+        rf"\|.*int8 \| {NUMBER} \| {NUMBER} % .* \| {NUMBER} % ",
+    ),
     "truth": Smallest(
         lambda _: ("--draws", "5", "--only", "time"),
         rf"time: 5 draws.*\n\n\| situation .*\n.*\n\| .* \| {NUMBER} \|",

@@ -165,7 +165,7 @@ def test_max_seconds_end_a_search(
     plan: Callable[..., Plan], outbox: Outbox, monkeypatch: pytest.MonkeyPatch, seconds: float, rates: int
 ) -> None:
     if rates:
-        moments = iter([0, 0])  # when its round starts, and before the first rate
+        moments = iter([0, 0, 0])  # when its round starts, when its worker is ready, before the first rate
         monkeypatch.setattr(RunLog, "elapsed_ns", property(lambda _: next(moments, 10**9)))
     finished = measure(plan(min_queries=100_000, max_seconds=seconds), outbox)
     assert finished.status == "inconclusive"

@@ -1,0 +1,90 @@
+"""How much narrower the intervals of speed-ups are if bundles have several turns in a round.
+
+    python -m bench.turns BUNDLE BUNDLE...
+
+`agent run` measures the bundles with one turn in a round, and then with several, again and again. The speed-ups
+of each command are those of a report of its own.
+"""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import click
+
+from bench.commandline import options
+from bench.commandline.options import command
+
+
+class SpeedUp(NamedTuple):
+    """A speed-up as the report has it."""
+
+    ratio: float
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        """How far the interval's end is from its middle, as a part of it."""
+        return math.sqrt(self.high / self.low) - 1
+
+
+@command
+@click.argument("bundles", metavar="BUNDLE BUNDLE...", nargs=-1, required=True, type=options.FOLDER)
+@options.questions
+@click.option("--limit", metavar="N[,NAME=N]...", default="30", show_default=True, help="As of `agent run`.")
+@options.count("--rounds", 5, "Rounds of a command.", least=2)
+@options.count("--turns", 6, "Turns in a round, besides one.", least=2)
+@options.count("--repeats", 3, "Commands with each number of turns.")
+def main(
+    bundles: tuple[Path, ...], questions: Path, limit: str, rounds: int, turns: int, repeats: int
+) -> None:
+    """Print a Markdown table of half-widths, and of the ratio of what both numbers of turns found."""
+    asked = ("--questions", questions, "--limit", limit, "--rounds", rounds)
+    found: dict[int, list[dict[str, SpeedUp]]] = {1: [], turns: []}
+    for _ in range(repeats):
+        for count, commands in found.items():
+            commands.append(_measured((*bundles, *asked, "--turns", count)))
+    print(f"{repeats} commands each, {rounds} rounds, questions {limit} of {questions.name}\n")
+    print(f"| bundle | speed-up, {turns} turns over 1 | half-width, 1 turn | {turns} turns |")
+    print("|---|--:|--:|--:|")
+    for name in found[1][0]:
+        one, several = ([of[name] for of in commands] for commands in found.values())
+        ratio = median(speed_up.ratio for speed_up in several) / median(speed_up.ratio for speed_up in one)
+        print(f"| {name} | {ratio:.3f} | {_widths(one)} | {_widths(several)} |")
+
+
+def _widths(speed_ups: list[SpeedUp]) -> str:
+    widths = [100 * speed_up.half_width for speed_up in speed_ups]
+    return f"{median(widths):.1f} % ({min(widths):.1f} to {max(widths):.1f})"
+
+
+def _measured(arguments: tuple[object, ...]) -> dict[str, SpeedUp]:
+    """The speed-ups of the bundles of one command, without that of the baseline."""
+    with TemporaryDirectory(prefix="distilbench-turns-") as folder:
+        results, database = Path(folder, "results.jsonl"), Path(folder, "results.db")
+        _run("agent", "run", *arguments, "--to-file", results, "--state-dir", Path(folder, "state"))
+        _run("collector", "ingest", results, "--db", database)
+        report = json.loads(_run("collector", "report", "--db", database, "--format", "json"))
+    return {
+        f"{row['title']} {row['precision']}": SpeedUp(row["speed_up"], *row["intervals"]["speed_up"])
+        for row in report["rows"]
+        if row["speed_up_p_value"] is not None
+    }
+
+
+def _run(program: str, *arguments: object) -> str:
+    command = [sys.executable, "-m", program, *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own program
+    if done.returncode != 0:
+        raise SystemExit(f"bench: '{program} {arguments[0]}' ended with exit status {done.returncode}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()
