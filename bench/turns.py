@@ -2,8 +2,8 @@
 
     python -m bench.turns BUNDLE BUNDLE...
 
-`agent run` measures the bundles with one turn in a round, and then with several, again and again. The speed-ups
-of each command are those of a report of its own.
+`agent run` measures the bundles with one turn in a round, and then with several, again and again. The
+speed-ups of each command are those of a report of its own.
 """
 
 import json

@@ -57,7 +57,7 @@ def test_an_order_has_the_timing_of_a_plan() -> None:
         {"scenario": "sustained"},
         {"scenario": "sustained", "minutes": 2.0},
         {"scenario": "loadgen", "max_seconds": 60.0},
-        {"min_queries": 100, "min_seconds": 5.0, "until": "p90", "rounds": 3},
+        {"min_queries": 100, "min_seconds": 5.0, "until": "p90", "rounds": 3, "turns": 2},
     ],
 )
 def test_a_run_of_an_order_is_that_of_the_same_plan(changes: dict[str, Any], tmp_path: Path) -> None:

@@ -1,24 +1,19 @@
 """Rounds: which questions belong to which, whose turn it is, and what the records of several runs hold."""
 
-import json
-import shutil
 import signal
 import time
 from itertools import pairwise
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agent.bundles.bundle import Bundle, describe
+from agent.bundles.bundle import Bundle
 from agent.errors import OutboxFull, WorkerDied
-from agent.machine.device import inspect_device
-from agent.outbox.outbox import Outbox
-from agent.outbox.state_folder import OpenedState, opened_state
-from agent.planning.plan import Load, Plan, plan_run, read_questions, settings_for
+from agent.outbox.state_folder import opened_state
+from agent.planning.plan import Plan
 from agent.planning.rounds import Shares, in_order, nested, planned, warmup_of, with_possible_rounds
 from agent.progress import Progress
 from agent.running import round as round_module
@@ -41,6 +36,7 @@ from contract.records import (
     RunStarted,
 )
 from tests.agent.conftest import Agent
+from tests.agent.running.command import by_run, check, epochs, measure, per_round, title_of
 from tests.contract.examples import DEVICE, MANIFEST, SETTINGS
 
 
@@ -85,92 +81,6 @@ def test_later_warm_ups_are_shorter() -> None:
     assert warmup_of(SETTINGS, first=True) == 10
     assert warmup_of(SETTINGS, first=False) == 3
     assert [warmup_of(replace(SETTINGS, warmup_questions=n), first=False) for n in (0, 1, 4)] == [0, 1, 2]
-
-
-@pytest.fixture(scope="module")
-def three_bundles(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Three bundles that differ in nothing but their names."""
-    folders = []
-    for name in ("one", "two", "three"):
-        folder = tmp_path_factory.mktemp("bundles") / name
-        shutil.copytree(tiny_bundle, folder)
-        manifest = folder / "manifest.json"
-        fields = {**json.loads(manifest.read_text()), "model": name, "title": name.title()}
-        manifest.write_text(json.dumps(fields, separators=(",", ":")))
-        folders.append(folder)
-    return folders
-
-
-@pytest.fixture
-def plans(three_bundles: list[Path], questions: Path) -> list[Plan]:
-    device, file = inspect_device("device"), read_questions(questions)
-    found = []
-    for folder in three_bundles:
-        bundle = describe(folder)
-        settings = settings_for(bundle, warmup=3, load=Load(rounds=5), threads=1)
-        found.append(plan_run(device, bundle, file, settings))
-    return with_possible_rounds(found)
-
-
-def by_run(outbox: Outbox) -> dict[str, list[Record]]:
-    runs: dict[str, list[Record]] = {}
-    for row in outbox.rows(0, 100_000):
-        runs.setdefault(row.run_id, []).append(msgspec.json.decode(row.body, type=Record))
-    return runs
-
-
-def title_of(records: list[Record]) -> str:
-    assert isinstance(records[0], RunStarted)
-    return records[0].bundle.title
-
-
-def epochs(runs: dict[str, list[Record]]) -> set[str | None]:
-    """The epochs of all records that start or resume a run."""
-    begun = (RunStarted, RunResumed)
-    return {record.epoch for records in runs.values() for record in records if isinstance(record, begun)}
-
-
-def check(records: list[Record], plan: Plan) -> list[Answer]:
-    """The laws of a run in five rounds, however often it was interrupted."""
-    assert [record.seq for record in records] == list(range(len(records)))
-    assert isinstance(records[0], RunStarted) and records[0].epoch is not None
-    assert records[0].settings.rounds == 5
-    answers = [record for record in records if isinstance(record, Answer)]
-    assert [answer.question_id for answer in answers] == [question.id for question in plan.questions]
-    assert [r.round for r in records if isinstance(r, RoundFinished)] == [0, 1, 2, 3, 4]
-    starts = [r.round for r in records if isinstance(r, RoundStarted)]
-    assert starts == sorted(starts) and set(starts) == {0, 1, 2, 3, 4}
-    times = [record.at_ns for record in records if isinstance(record, RoundStarted | Answer | RoundFinished)]
-    assert times == sorted(times)
-    return answers
-
-
-def per_round(records: list[Record]) -> list[list[str]]:
-    rounds: dict[int, list[str]] = {}
-    number = -1
-    for record in records:
-        if isinstance(record, RoundStarted):
-            number = record.round
-        elif isinstance(record, Answer):
-            rounds.setdefault(number, []).append(record.question_id)
-    return [rounds[number] for number in sorted(rounds)]
-
-
-def measure(
-    plans: list[Plan], state: OpenedState, said: list[str], between: object = None
-) -> tuple[list[RunFinished], list[tuple[str | None, str]]]:
-    """Measure as the command does; returns the last records, and the turns that were taken."""
-    seen: list[tuple[str | None, str]] = []
-
-    def note(progress: Progress) -> None:
-        if not seen or seen[-1] != (progress.round, progress.title):
-            seen.append((progress.round, progress.title))
-        if callable(between):
-            between(progress)
-
-    runs = Runs(plans, state, said.append, resume=True)
-    runs.measure_rounds(note, lambda: None)
-    return [last for _, last in runs.finish(note, lambda: None)], seen
 
 
 def test_three_bundles_take_turns_in_five_rounds(plans: list[Plan], tmp_path: Path) -> None:

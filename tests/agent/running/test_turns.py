@@ -1,0 +1,328 @@
+"""Several turns in a round: all workers are loaded, and the runs of a command take turns in it."""
+
+import signal
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from agent.bundles.bundle import Bundle
+from agent.errors import WorkerDied
+from agent.machine.memory_estimate import Shortage, shortage
+from agent.outbox.state_folder import opened_state
+from agent.planning.plan import Plan
+from agent.planning.rounds import Shares, nested, with_possible_rounds, with_possible_turns
+from agent.progress import Progress
+from agent.running import campaign
+from agent.running import round as round_module
+from agent.running import runs as runs_module
+from agent.running.round import meter_of
+from agent.running.runs import Runs
+from agent.stop_signal import Stopped
+from agent.worker.process import WorkerProcess
+from contract.messages import Batch, decode_message
+from contract.questions import Question
+from contract.records import Answer, QuestionSet, Record, RoundFinished, RoundStarted, RunFinished, RunStarted
+from tests.agent.conftest import Agent
+from tests.agent.running.command import by_run, check, measure, per_round, title_of
+from tests.contract.examples import DEVICE, MANIFEST, SETTINGS
+
+TURNS = 4
+"""Turns in a round of 12 questions."""
+
+
+@pytest.fixture
+def in_turns(plans: list[Plan]) -> list[Plan]:
+    return [plan._replace(settings=replace(plan.settings, turns=TURNS)) for plan in plans]
+
+
+@given(questions=st.integers(2, 3000), rounds=st.integers(1, 20), turns=st.integers(1, 20))
+def test_turns_share_the_questions_of_a_round_evenly(questions: int, rounds: int, turns: int) -> None:
+    shares = Shares(questions, rounds)
+    for number in range(rounds + 2):
+        ends = shares.ends(number, turns)
+        assert ends[-1] == shares.end(number), "the last turn ends with the round"
+        begin = shares.end(number - 1) if number else 0
+        known = [end for end in (begin, *ends) if end is not None]
+        if rounds == 1 or turns == 1:
+            assert len(ends) == 1
+        else:
+            sizes = [after - before for before, after in pairwise(known)]
+            assert len(sizes) == turns and max(sizes) - min(sizes) <= 1
+
+
+@given(
+    limits=st.lists(st.integers(1, 400), min_size=2, max_size=5),
+    wanted=st.integers(1, 12),
+    turns=st.integers(1, 12),
+)
+def test_runs_of_different_length_ask_the_same_questions_in_the_same_turn(
+    limits: list[int], wanted: int, turns: int
+) -> None:
+    order = [Question(str(place), "?", "", (), "") for place in range(max(limits))]
+    plans = with_possible_turns(
+        with_possible_rounds([_plan(tuple(order[:limit]), wanted, turns) for limit in limits])
+    )
+    settings = plans[0].settings
+    if settings.rounds == 1:
+        assert settings.turns == 1
+        return
+    assert settings.turns == min(turns, min(limits) // settings.rounds)
+    asked: dict[tuple[int, int], list[set[str]]] = {}
+    for plan, limit in zip(nested(plans), limits, strict=True):
+        assert sorted(int(question.id) for question in plan.questions) == list(range(limit))
+        shares, begin = Shares(limit, settings.rounds), 0
+        for number in range(settings.rounds):
+            for turn, end in enumerate(shares.ends(number, settings.turns)):
+                assert end is not None and end > begin, "nobody misses a turn"
+                asked.setdefault((number, turn), []).append({q.id for q in plan.questions[begin:end]})
+                begin = end
+    for of_turn in asked.values():
+        by_size = sorted(of_turn, key=len)
+        assert all(fewer <= more for fewer, more in pairwise(by_size))
+
+
+def _plan(questions: tuple[Question, ...], rounds: int, turns: int) -> Plan:
+    known = QuestionSet(name="q", sha256="0" * 64, total=400, selected=len(questions))
+    bundle = Bundle(Path("bundle"), MANIFEST, "0" * 64)
+    return Plan(DEVICE, bundle, replace(SETTINGS, rounds=rounds, turns=turns), known, questions)
+
+
+def test_one_bundle_or_one_round_has_one_turn() -> None:
+    questions = tuple(Question(str(place), "?", "", (), "") for place in range(60))
+    (alone,) = with_possible_turns([_plan(questions, 5, 6)])
+    assert alone.settings.turns == 1, "nobody else has a turn in between"
+    of_two = with_possible_turns([_plan(questions, 1, 6)] * 2)
+    assert [plan.settings.turns for plan in of_two] == [1, 1]
+
+
+def test_three_bundles_take_their_turns_alternately(in_turns: list[Plan], tmp_path: Path) -> None:
+    seen: list[tuple[str | None, str, int]] = []
+
+    def note(progress: Progress) -> None:
+        if progress.preparing is None:
+            seen.append((progress.round, progress.title, progress.answered))
+
+    with opened_state(tmp_path / "state", "device", lambda _: None) as state:
+        finished, _ = measure(in_turns, state, [], note)
+        runs = by_run(state.outbox)
+    assert [last.status for last in finished] == ["complete"] * 3
+    titles = {plan.title for plan in in_turns}
+    turns = [seen[begin : begin + 3] for begin in range(0, len(seen), 3)]
+    assert len(turns) == 5 * TURNS
+    for place, turn in enumerate(turns):
+        assert {title for _, title, _ in turn} == titles, "each bundle has one turn, then the next one begins"
+        assert {name for name, _, _ in turn} == {f"round {place // TURNS + 1} of 5"}
+        assert {answered for _, _, answered in turn} == {3 * (place + 1)}, "all are asked the same"
+    assert len({tuple(title for _, title, _ in turn) for turn in turns}) > 1, "the order is drawn"
+    for records in runs.values():
+        check(records, next(plan for plan in in_turns if plan.bundle.manifest.title == title_of(records)))
+        assert [len(ids) for ids in per_round(records)] == [12] * 5
+        assert isinstance(records[0], RunStarted) and records[0].settings.turns == TURNS
+
+
+def test_each_turn_begins_with_questions_that_are_not_recorded(
+    in_turns: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the turns of others, the first questions take longer."""
+    asked: dict[int, list[tuple[list[str], float]]] = {}
+    ask = WorkerProcess.ask
+
+    def noting(self: WorkerProcess, questions: list[Question], seconds: float, *others: object) -> object:
+        asked.setdefault(self.pid, []).append(([question.id for question in questions], seconds))
+        return ask(self, questions, seconds, *others)  # type: ignore[arg-type]
+
+    def chunk(self: WorkerProcess, questions: list[Question], seconds: float, *others: object, **_: object):  # type: ignore[no-untyped-def]
+        return noting(self, questions, seconds, *others)
+
+    monkeypatch.setattr(WorkerProcess, "ask", chunk)
+    with opened_state(tmp_path / "state", "device", lambda _: None) as state:
+        measure(in_turns, state, [])
+        answers = [
+            record
+            for records in by_run(state.outbox).values()
+            for record in records
+            if isinstance(record, Answer)
+        ]
+    assert len(answers) == 3 * 60
+    shortest = min(in_turns[0].questions, key=lambda q: len(q.context) + len(q.question))
+    assert len(asked) == 3 * 5, "a worker for each bundle and round"
+    for orders in asked.values():
+        turns = orders[-2 * TURNS :]
+        for waking, recorded in zip(turns[::2], turns[1::2], strict=True):
+            assert waking[0][0] == shortest.id and waking[1] == round_module.WAKING_SECONDS
+            assert len(recorded[0]) == 3
+
+
+def test_an_interrupted_command_resumes_in_the_turn_it_was_in(in_turns: list[Plan], tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    for stop_after in (20, 5):
+        chunks = 0
+
+        def interrupt(progress: Progress, most: int = stop_after) -> None:
+            nonlocal chunks
+            chunks += progress.preparing is None
+            if chunks >= most:
+                raise Stopped(signal.SIGTERM)
+
+        with opened_state(folder, "device", lambda _: None) as state, pytest.raises(Stopped):
+            measure(in_turns, state, [], interrupt)
+    with opened_state(folder, "device", lambda _: None) as state:
+        finished, _ = measure(in_turns, state, [])
+        runs = by_run(state.outbox)
+    assert [(last.status, last.answered) for last in finished] == [("complete", 60)] * 3
+    assert len(runs) == 3
+    for records in runs.values():
+        check(records, next(plan for plan in in_turns if plan.bundle.manifest.title == title_of(records)))
+        assert isinstance(records[-1], RunFinished)
+
+
+def test_no_worker_is_left_when_a_command_is_interrupted(
+    in_turns: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[WorkerProcess] = []
+    enter = WorkerProcess.__enter__
+
+    def noting(self: WorkerProcess) -> WorkerProcess:
+        started.append(self)
+        return enter(self)
+
+    monkeypatch.setattr(WorkerProcess, "__enter__", noting)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.preparing is None:
+            raise Stopped(signal.SIGINT)
+
+    said: list[str] = []
+    with opened_state(tmp_path / "state", "device", said.append) as state, pytest.raises(Stopped):
+        measure(in_turns, state, said, interrupt)
+    assert len(started) == 3, "all were loaded"
+    assert all(worker._process.poll() is not None for worker in started)
+    assert len([line for line in said if "the same command resumes from here" in line]) == 1
+
+
+def test_a_bundle_that_dies_in_a_turn_drops_out_and_the_others_go_on(
+    in_turns: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: dict[int, str] = {}
+    load, ask = WorkerProcess.load, WorkerProcess.ask
+    recorded = 0
+
+    def noting(self: WorkerProcess, bundle: Bundle, *others: object) -> object:
+        titles[self.pid] = bundle.title
+        return load(self, bundle, *others)  # type: ignore[arg-type]
+
+    def dying(self: WorkerProcess, questions: list[Question], *others: object, **named: object) -> object:
+        nonlocal recorded
+        if titles[self.pid] == in_turns[1].title and named:
+            recorded += 1
+            if recorded == TURNS + 3:
+                raise WorkerDied("the worker process was killed by SIGKILL")
+        return ask(self, questions, *others, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(WorkerProcess, "load", noting)
+    monkeypatch.setattr(WorkerProcess, "ask", dying)
+    with opened_state(tmp_path / "state", "device", lambda _: None) as state:
+        finished, _ = measure(in_turns, state, [])
+        runs = {title_of(records): records for records in by_run(state.outbox).values()}
+    assert [last.status for last in finished] == ["complete", "failed", "complete"]
+    assert finished[1].answered == 12 + 2 * 3, "a round and two turns"
+    assert [r.round for r in runs["Two"] if isinstance(r, RoundFinished)] == [0]
+    check(runs["One"], in_turns[0])
+    check(runs["Three"], in_turns[2])
+
+
+def test_the_clock_of_a_run_stands_still_while_others_have_a_turn(
+    in_turns: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs_module, "remarks", lambda: ())
+    with opened_state(tmp_path / "state", "device", lambda _: None) as state:
+        begun_ns = time.monotonic_ns()
+        finished, _ = measure(in_turns, state, [])
+        took_ns = time.monotonic_ns() - begun_ns
+    assert sum(last.elapsed_ns for last in finished) <= took_ns, "no time counts for two runs"
+
+
+def test_the_time_left_ends_with_nothing(in_turns: list[Plan], tmp_path: Path) -> None:
+    left: list[float] = []
+    with opened_state(tmp_path / "state", "device", lambda _: None) as state:
+        runs = Runs(in_turns, state, lambda _: None, resume=True)
+
+        def note(_: Progress) -> None:
+            if (seconds := runs.seconds_left) is not None:
+                left.append(seconds)
+
+        runs.measure_rounds(note, lambda: None)
+        assert runs.seconds_left == 0.0
+    assert len(left) > TURNS and left[-1] < left[0]
+
+
+def test_with_turns_there_is_no_energy() -> None:
+    assert meter_of(replace(SETTINGS, turns=2), Path("/")) is None
+
+
+def test_what_is_loaded_together_has_to_fit_together(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    alone = shortage([MANIFEST], 384, Path("/nowhere"))
+    assert alone is None, "nothing is known"
+    needed = 1000
+    (tmp_path / "proc/meminfo").write_text("MemAvailable: 0 kB\n")
+    lacking = shortage([MANIFEST], 384, tmp_path)
+    assert lacking is not None
+    needed = lacking.needed_bytes
+    (tmp_path / "proc/meminfo").write_text(f"MemAvailable: {needed * 3 // 2 // 1024} kB\n")
+    assert shortage([MANIFEST], 384, tmp_path) is None
+    together = shortage([MANIFEST, MANIFEST], 384, tmp_path)
+    assert together is not None and together.needed_bytes == 2 * needed
+
+
+def test_without_the_memory_each_bundle_has_one_turn(
+    three_bundles: list[Path], questions: Path, plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(manifests: list[object], _: int) -> Shortage | None:
+        return Shortage(len(manifests) * 10**9, 10**9, "the machine's memory")
+
+    monkeypatch.setattr(campaign, "shortage", lacking)
+    said: list[str] = []
+    wanted = [plan._replace(settings=replace(plan.settings, turns=6)) for plan in plans]
+    assert [plan.settings.turns for plan in campaign._in_possible_turns(wanted, said.append)] == [1] * 3
+    assert said == [
+        "each bundle has 1 turn in a round instead of 6: for all at once, about 3000 MB are needed, but only "
+        "1000 MB of the machine's memory are left"
+    ]
+    ignoring = [plan._replace(ignore_memory=True) for plan in wanted]
+    assert [plan.settings.turns for plan in campaign._in_possible_turns(ignoring, said.append)] == [6] * 3
+
+
+def test_the_command_takes_turns_and_says_if_they_are_fewer(
+    agent: Agent, three_bundles: list[Path], questions: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "results.jsonl"
+    command = ("run", *three_bundles, "--questions", questions, "--to-file", out, "--warmup", "1")
+    ended = agent(*command, "--rounds", "2", "--limit", "45,two=13", "--turns", "9")
+    assert ended.returncode == 0, ended.stderr
+    assert "6 turns in a round instead of 9: a round has 6 questions of a bundle" in ended.stderr
+    runs: dict[str, list[Record]] = {}
+    for line in out.read_bytes().splitlines():
+        batch = decode_message(line)
+        if isinstance(batch, Batch):
+            runs.setdefault(batch.run_id, []).extend(batch.records)
+    asked = {title_of(records): per_round(records) for records in runs.values()}
+    assert [len(ids) for ids in asked["Two"]] == [7, 6] and [len(ids) for ids in asked["One"]] == [23, 22]
+    for more, fewer in zip(asked["One"], asked["Two"], strict=True):
+        assert set(fewer) < set(more)
+        # The sixth of the long run's turns that a question is in is that of the short one.
+        assert [more.index(one) * 6 // len(more) for one in fewer[-5:]] == [1, 2, 3, 4, 5]
+    starts = [r for records in runs.values() for r in records if isinstance(r, RoundStarted)]
+    assert len(starts) == 6
+
+
+def test_turns_are_for_single_stream(agent: Agent, tiny_bundle: Path, questions: Path) -> None:
+    command = ("run", tiny_bundle, "--questions", questions, "--to-file", "out.jsonl")
+    ended = agent(*command, "--scenario", "offline", "--turns", "3")
+    assert ended.returncode == 2
+    assert "--turns needs --scenario single-stream" in ended.stderr
