@@ -19,6 +19,8 @@ import click
 
 from bench.commandline import options
 from bench.commandline.options import command
+from contract.messages import Batch, decode_message
+from contract.records import Record, RunStarted
 
 
 class SpeedUp(NamedTuple):
@@ -47,9 +49,9 @@ def main(
     """Print a Markdown table of half-widths, and of the ratio of what both numbers of turns found."""
     asked = ("--questions", questions, "--limit", limit, "--rounds", rounds)
     found: dict[int, list[dict[str, SpeedUp]]] = {1: [], turns: []}
-    for _ in range(repeats):
-        for count, commands in found.items():
-            commands.append(_measured((*bundles, *asked, "--turns", count)))
+    for repeat in range(repeats):
+        for count in sorted(found, reverse=repeat % 2 == 1):
+            found[count].append(_measured((*bundles, *asked, "--turns", count), count))
     print(f"{repeats} commands each, {rounds} rounds, questions {limit} of {questions.name}\n")
     print(f"| bundle | speed-up, {turns} turns over 1 | half-width, 1 turn | {turns} turns |")
     print("|---|--:|--:|--:|")
@@ -64,11 +66,19 @@ def _widths(speed_ups: list[SpeedUp]) -> str:
     return f"{median(widths):.1f} % ({min(widths):.1f} to {max(widths):.1f})"
 
 
-def _measured(arguments: tuple[object, ...]) -> dict[str, SpeedUp]:
-    """The speed-ups of the bundles of one command, without that of the baseline."""
+def _measured(arguments: tuple[object, ...], turns: int) -> dict[str, SpeedUp]:
+    """The speed-ups of the bundles of one command, without that of the baseline.
+
+    Raises:
+        SystemExit: a program failed, or there were fewer turns in a round.
+    """
     with TemporaryDirectory(prefix="distilbench-turns-") as folder:
         results, database = Path(folder, "results.jsonl"), Path(folder, "results.db")
         _run("agent", "run", *arguments, "--to-file", results, "--state-dir", Path(folder, "state"))
+        starts = (record for line in results.open("rb") for record in _records(line))
+        taken = {start.settings.turns for start in starts if isinstance(start, RunStarted)}
+        if taken != {turns}:
+            raise SystemExit(f"bench: {turns} turns in a round were asked for, and not taken")
         _run("collector", "ingest", results, "--db", database)
         report = json.loads(_run("collector", "report", "--db", database, "--format", "json"))
     return {
@@ -76,6 +86,11 @@ def _measured(arguments: tuple[object, ...]) -> dict[str, SpeedUp]:
         for row in report["rows"]
         if row["speed_up_p_value"] is not None
     }
+
+
+def _records(line: bytes) -> tuple[Record, ...]:
+    batch = decode_message(line)
+    return batch.records if isinstance(batch, Batch) else ()
 
 
 def _run(program: str, *arguments: object) -> str:

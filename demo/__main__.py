@@ -1,9 +1,8 @@
 """`python -m demo`: from weights to report in a few minutes, without a network."""
 
+import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from itertools import chain
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +36,9 @@ ENTRIES = (
 few questions. All questions are for the real readers: a teacher and its two students."""
 PRECISIONS = ("fp32", "int8")
 BUILDERS = 2
-"""How many models are built at the same time; each uses about one core, and BERT-Large the most memory."""
+"""How many models are built at the same time, if the machine allows it: a build uses about one core."""
+BUILDERS_BYTES = 12e9
+"""Memory of a machine that two builds fit into: BERT-Large takes 6.3 GB at its peak, DistilBERT 1.9 GB."""
 VERIFIED = 24
 """Questions on which a bundle is compared with its network."""
 ROUNDS = 5
@@ -103,8 +104,7 @@ def _tour(folder: Path, limit: int | None) -> str:
     with serving(folder / "collector.log", "--db", database) as broker:
         run("collector", "questions", "add", QUESTIONS, "--db", database, quiet=True)
         bar.step(f"building {len(ENTRIES)} models, {' and '.join(PRECISIONS)}")
-        with ThreadPoolExecutor(BUILDERS) as builders:
-            built = list(chain.from_iterable(builders.map(partial(_build, bundles=bundles), ENTRIES)))
+        built = _build_all(bundles)
         bar.step("measuring all of them on this machine, in turns")
         _measure(built, broker, folder / "agent", limit)
     bar.step("scoring")
@@ -113,6 +113,21 @@ def _tour(folder: Path, limit: int | None) -> str:
     bar.step("reporting")
     run("collector", "report", "--db", database, "--format", "html", "--to", page)
     return run("collector", "report", "--db", database)
+
+
+def _build_all(bundles: Path) -> list[str]:
+    """Build the bundles of all entries; return their folders in this order."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    together = min(BUILDERS, os.cpu_count() or 1) if memory >= BUILDERS_BYTES else 1
+    with ThreadPoolExecutor(together) as builders:
+        builds = [builders.submit(_build, entry, bundles) for entry in ENTRIES]
+        try:
+            for build in as_completed(builds):
+                build.result()
+        except DemoError:
+            builders.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [folder for build in builds for folder in build.result()]
 
 
 def _build(entry: Entry, bundles: Path) -> list[str]:

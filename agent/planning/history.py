@@ -34,8 +34,9 @@ class Pace(msgspec.Struct, frozen=True):
 class _Content(msgspec.Struct, frozen=True):
     paces: dict[str, Pace] = {}
     """By `_key`, the newest last."""
-    spreads: tuple[float, ...] = ()
-    """Of each command, the standard deviation between rounds; the newest last."""
+    spreads: dict[int, tuple[float, ...]] = {}
+    """By the number of turns in a round: of each command, the standard deviation between rounds; the newest
+    last."""
 
 
 class History:
@@ -56,23 +57,26 @@ class History:
         """The pace of an earlier run of the same bundle, questions and way of asking; None without one."""
         return self._content.paces.get(_key(plan))
 
-    @property
-    def spread(self) -> float | None:
+    def spread(self, turns: int) -> float | None:
         """Standard deviation between rounds: the median over the latest commands; None if none is known.
 
         It is that of the logarithm of the ratio of two bundles' times. A command on a busy machine does not
         move the median far.
-        """
-        return median(self._content.spreads) if self._content.spreads else None
 
-    def add(self, paces: Iterable[tuple[Plan, Pace]], spread: float | None) -> None:
-        """Keep what a command has measured."""
+        Args:
+            turns: how many turns a bundle had in a round.
+        """
+        known = self._content.spreads.get(turns)
+        return median(known) if known else None
+
+    def add(self, paces: Iterable[tuple[Plan, Pace]], spread: float | None, turns: int) -> None:
+        """Keep what a command has measured, with so many turns in a round."""
         new = {_key(plan): pace for plan, pace in paces}
         old = {key: pace for key, pace in self._content.paces.items() if key not in new}
-        spreads = (*self._content.spreads, *(() if spread is None else (spread,)))
-        self._content = _Content(
-            paces=dict([*old.items(), *new.items()][-_MOST_PACES:]), spreads=spreads[-_MOST_SPREADS:]
-        )
+        spreads = dict(self._content.spreads)
+        if spread is not None:
+            spreads[turns] = (*spreads.get(turns, ()), spread)[-_MOST_SPREADS:]
+        self._content = _Content(paces=dict([*old.items(), *new.items()][-_MOST_PACES:]), spreads=spreads)
         with suppress(OSError):  # the disk is full: the next command knows less
             write_whole(self._file, msgspec.json.encode(self._content))
 
@@ -82,6 +86,14 @@ def _key(plan: Plan) -> str:
     device = plan.device
     machine = (device.cpu_model, device.cpu_flags, device.cores, device.memory_bytes, device.versions)
     way = plan.settings
-    settings = (way.scenario, way.decoding, way.max_tokens, way.threads, way.batch_size, way.options)
+    settings = (
+        way.scenario,
+        way.decoding,
+        way.max_tokens,
+        way.threads,
+        way.batch_size,
+        way.turns,
+        way.options,
+    )
     parts = (plan.bundle.sha256, plan.question_set.sha256, machine, settings)
     return hashlib.sha256(encode(parts)).hexdigest()

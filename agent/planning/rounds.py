@@ -44,18 +44,17 @@ def with_possible_turns(plans: Sequence[Plan]) -> list[Plan]:
     """
     settings = plans[0].settings
     if settings.rounds == 1 or len(plans) == 1:
-        return with_turns(plans, 1)
+        return _with_turns(plans, 1)
     fewest = min(planned(plan.settings, len(plan.questions)) for plan in plans)
-    return with_turns(plans, min(settings.turns, fewest // settings.rounds))
+    return _with_turns(plans, min(settings.turns, fewest // settings.rounds))
 
 
-def with_turns(plans: Sequence[Plan], turns: int) -> list[Plan]:
-    """The plans with another number of turns in a round."""
+def _with_turns(plans: Sequence[Plan], turns: int) -> list[Plan]:
     return [plan._replace(settings=replace(plan.settings, turns=turns)) for plan in plans]
 
 
 def nested(plans: Sequence[Plan]) -> list[Plan]:
-    """The plans of one command so that two runs ask the same questions in the same round and turn.
+    """The plans of one command so that what a shorter run asks in a turn, a longer one asks in the same.
 
     Times are compared within a round, question by question. If the runs ask different numbers of questions,
     their slices would have nothing in common after the first round. Then round k of R asks the questions k,

@@ -9,7 +9,6 @@ from agent.bundles.bundle import Bundle, describe
 from agent.delivery.destination import Delivery, Destination, ResultFile, Say, delivering
 from agent.errors import OutboxFull
 from agent.machine.device import inspect_device
-from agent.machine.memory_estimate import shortage
 from agent.machine.remarks import remarks
 from agent.outbox.interrupted import end_runs_of_older_versions
 from agent.outbox.state_folder import OpenedState, opened_state
@@ -20,7 +19,6 @@ from agent.planning.rounds import (
     planned,
     with_possible_rounds,
     with_possible_turns,
-    with_turns,
 )
 from agent.progress import Progress
 from agent.running.progress_line import ProgressLine
@@ -175,18 +173,17 @@ def _in_possible_rounds(plans: Sequence[Plan], say: Say) -> list[Plan]:
 
 
 def _in_possible_turns(plans: Sequence[Plan], say: Say) -> list[Plan]:
-    """The plans with fewer turns in a round if its questions or the memory do not suffice."""
+    """The plans with fewer turns in a round if they cannot alternate, or if its questions are too few."""
     possible = with_possible_turns(plans)
     wanted, turns = plans[0].settings.turns, possible[0].settings.turns
-    if turns == 1 or plans[0].ignore_memory:
-        return possible
-    manifests = [plan.bundle.manifest for plan in plans]
-    if lacking := shortage(manifests, max(plan.settings.max_tokens for plan in plans)):
-        say(f"each bundle has 1 turn in a round instead of {wanted}: for all at once, {lacking.sentence}")
-        return with_turns(possible, 1)
     if turns < wanted:
-        least = counted(turns, "question")
-        say(f"{counted(turns, 'turn')} in a round instead of {wanted}: a round has {least} of a bundle")
+        if len(plans) == 1:
+            reason = "no other bundle is measured"
+        elif plans[0].settings.rounds == 1:
+            reason = "that needs at least 2 rounds"
+        else:
+            reason = f"a round has {counted(turns, 'question')} of a bundle"
+        say(f"{counted(turns, 'turn')} in a round instead of {wanted}: {reason}")
     return possible
 
 

@@ -153,7 +153,6 @@ class Round:
         canaries = self._canaries() if self._number == 0 and not self._log.asked else ()
         self._log.start_round(self._number, ready.load_ns, ready.first_ns, remarks, canaries)
         self.ready, self._open = ready, True
-        self._meter = meter_of(self._plan.settings, self._root)  # joules count from the start of the round
 
     def ask(self, end: int | None) -> None:
         """Ask the questions of a turn that are not recorded yet.
@@ -167,6 +166,13 @@ class Round:
             WorkerDied: the process ended.
             Stopped: a signal came; everything up to the last chunk is committed.
         """
+        begun_ns = time.monotonic_ns() - self.asking_ns
+        if self._plan.settings.scenario not in (scenarios.SERVER, scenarios.LOADGEN):
+            if self._is_over(end):
+                return
+            self._wake()
+        self._telemetry.read()  # what throttled the machine before is not about these questions
+        self._meter = meter_of(self._plan.settings, self._root)  # joules count from the first of them
         match self._plan.settings.scenario:
             case scenarios.SERVER:
                 self._serve()
@@ -178,17 +184,19 @@ class Round:
                 )
                 self._record(answered, watch.end())
             case _:
-                self._ask_in_chunks(end)
+                while not self._is_over(end):
+                    self._chunk(end)
+                    self.asking_ns = time.monotonic_ns() - begun_ns
+                    self._tell()
 
-    def _ask_in_chunks(self, end: int | None) -> None:
-        begun_ns = time.monotonic_ns() - self.asking_ns
-        if not self._is_over(end):
-            # After a pause the first questions take longer, most of all if another worker has computed in it.
-            self._worker.ask(self._shortest, WAKING_SECONDS)
-        while not self._is_over(end):
-            self._chunk(end)
-            self.asking_ns = time.monotonic_ns() - begun_ns
-            self._tell()
+    def _wake(self) -> None:
+        """Ask short questions, unrecorded: after a pause, the first ones take longer.
+
+        They do most of all if other workers have computed in the pause.
+        """
+        end = time.monotonic() + WAKING_SECONDS
+        while (left := end - time.monotonic()) > 0:
+            self._worker.ask(self._shortest, left)
 
     def _is_over(self, end: int | None) -> bool:
         return self._may_end() or (end is not None and self._log.asked >= end)

@@ -1,6 +1,6 @@
 """The runs of one command, which take turns: one round of each, then the next round of each.
 
-With several turns in a round, the workers of all runs are loaded, and the runs take their turns alternately.
+With several turns in a round, the workers of all runs are loaded together, if there is memory for them.
 """
 
 import secrets
@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 
 from agent.errors import OutboxFull, OutboxRolledBack
+from agent.machine.memory_estimate import shortage
 from agent.machine.remarks import remarks
 from agent.outbox.state_folder import OpenedState
 from agent.planning.history import History
@@ -38,10 +39,12 @@ class Runs:
         self._state = state
         self._say = say
         self._seed = plans[0].settings.seed
+        self._turns = plans[0].settings.turns
         self._resume = resume
         self._history = History(state.folder)
         self._expected = [self._history.pace(plan) for plan in plans]
         self._epoch = secrets.token_hex(8)
+        self._apart = False
         self._runs: list[Run] = []
         for plan in plans:
             self._runs.append(self._started(plan))
@@ -54,7 +57,7 @@ class Runs:
 
     def announcement(self) -> list[str]:
         """What is going to be measured, how long it takes and what it can detect, in sentences."""
-        return announcement(self._plans, self.seconds_left, self._history.spread)
+        return announcement(self._plans, self.seconds_left, self._history.spread(self._turns))
 
     @property
     def advice(self) -> str | None:
@@ -80,9 +83,9 @@ class Runs:
                 for place in in_order(len(self._runs), self._seed, number)
                 if self._runs[place].next_round == number
             ]
-            count = self._plans[0].settings.turns
-            for together in [places] if count > 1 else [[place] for place in places]:
-                self._measure_round(number, together, count, between, meanwhile)
+            apart = self._what_forbids_turns(places) if self._turns > 1 else None
+            for together in [places] if self._turns > 1 and apart is None else [[place] for place in places]:
+                self._measure_round(number, together, apart, between, meanwhile)
 
     def finish(self, between: Between, meanwhile: Meanwhile) -> list[tuple[str, RunFinished]]:
         """Write the last records of all runs, in the order in which the runs began.
@@ -124,24 +127,59 @@ class Runs:
             for plan, run in zip(self._plans, self._runs, strict=True)
             if run.pace is not None
         ]
-        self._history.add(paces, spread_of([run.log_times for run in self._runs]))
+        self._history.add(paces, spread_of([run.log_times for run in self._runs]), self._turns)
 
     def _next_round(self) -> int | None:
         """The lowest number of a round that a run still has to measure; None after the last round."""
         return min((number for run in self._runs if (number := run.next_round) is not None), default=None)
 
+    def _what_forbids_turns(self, places: Sequence[int]) -> str | None:
+        """Why the workers of some runs are not loaded together now, as a sentence; None if they are.
+
+        The settings of a run do not depend on the memory of the moment: the same command must resume it.
+        """
+        plans = [self._plans[place] for place in places]
+        if plans[0].ignore_memory:
+            return None
+        longest = max(plan.settings.max_tokens for plan in plans)
+        lacking = shortage([plan.bundle.manifest for plan in plans], longest)
+        if lacking is None:
+            self._apart = False
+            return None
+        reason = (
+            "bundles have the turns of this round one after the other, since all models cannot be loaded "
+            f"together: {lacking.sentence}"
+        )
+        if not self._apart:
+            self._say(reason)
+        self._apart = True
+        return reason
+
     def _measure_round(
-        self, number: int, places: Sequence[int], turns: int, between: Between, meanwhile: Meanwhile
+        self,
+        number: int,
+        places: Sequence[int],
+        remark: str | None,
+        between: Between,
+        meanwhile: Meanwhile,
     ) -> None:
-        """Measure a round of some runs, whose workers are loaded at the same time."""
+        """Measure a round of some runs, whose workers are loaded at the same time.
+
+        Args:
+            number: of the round.
+            places: of the runs.
+            remark: what else speaks against measuring now.
+            between: as for `measure_rounds`.
+            meanwhile: as for `measure_rounds`.
+        """
         with ExitStack() as workers:
             rounds: dict[int, Generator[None]] = {}
-            now = tuple(remark.sentence for remark in remarks())
+            now = (*([remark] if remark else []), *(found.sentence for found in remarks()))
             for place in places:
                 rounds[place] = self._runs[place].turns(between, meanwhile, now)
                 workers.enter_context(closing(rounds[place]))
                 self._go_on(place, rounds[place])
-            for turn in range(turns):
+            for turn in range(self._turns):
                 for place in in_order(len(self._runs), self._seed, number, turn):
                     if place in rounds:
                         self._go_on(place, rounds[place])

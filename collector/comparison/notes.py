@@ -21,6 +21,9 @@ NO_TIME: Final = "no answer was timed without an error or a disturbance"
 NO_BASELINE: Final = "no fp32 model has a time on this hardware for these questions"
 NO_PEAK: Final = "the device does not report the memory of a process"
 NO_ENERGY: Final = "no energy source on the device"
+NO_ENERGY_IN_TURNS: Final = (
+    "energy is not measured if bundles have several turns in a round, since others use some in between"
+)
 NO_BERTSCORE: Final = "BERTScore was not computed; to compute it: collector score --bertscore"
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"
 WITHIN_ONE_RUN: Final = (

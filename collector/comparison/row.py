@@ -12,6 +12,7 @@ from collector.comparison.notes import (
     FROM_ELSEWHERE,
     NO_BERTSCORE,
     NO_ENERGY,
+    NO_ENERGY_IN_TURNS,
     NO_PEAK,
     metered_by,
     not_compared,
@@ -100,7 +101,7 @@ def make_row(
     notes |= speed_up_notes(group, baselines, faster, spread)
     if peak is None:
         notes["peak_rss_bytes"] = (NO_PEAK,)
-    notes["joules_per_question"] = (NO_ENERGY if joules is None else metered_by(source),)
+    notes["joules_per_question"] = (_no_energy(group) if joules is None else metered_by(source),)
     taken_over = None if group.inherited is None else described(group, group.inherited)
     if taken_over is not None:
         for field, texts in notes_on_taking_over(taken_over, scorer=scorer).items():
@@ -246,3 +247,8 @@ def _intervals(values: Scores, times: Percentiles, faster: SpeedUp | None) -> di
 
 def _scaled(interval: Sequence[float], scale: float) -> Interval:
     return interval[0] * scale, interval[1] * scale
+
+
+def _no_energy(group: Group) -> str:
+    in_turns = all(run.settings.turns > 1 for run in group.runs)
+    return NO_ENERGY_IN_TURNS if in_turns else NO_ENERGY

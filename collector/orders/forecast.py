@@ -130,11 +130,13 @@ class Forecaster:
         return self._spreads[machine]
 
     def _spreads_measured(self, machine: Machine) -> Iterable[float]:
+        turns = {run.turns or 1 for run in self._plan.runs}
         mine = [
             run
             for run in self._runs
             if run.settings.scenario == SINGLE_STREAM
             and run.settings.rounds > 1
+            and run.settings.turns in turns
             and machine_of(run.device) == machine
         ]
         pairs = 0

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -29,9 +29,11 @@ def workshop(to: Path) -> Iterator[Path]:
     """
     try:
         to.mkdir(parents=True, exist_ok=True)
-        _sweep(to)
-        folder = Path(tempfile.mkdtemp(prefix=_WORKSHOP, dir=to))
-        with _locked(folder, needed=False):
+        with ExitStack() as locks:
+            with _locked(to, needed=False, wait=True):  # otherwise another build sweeps before the lock
+                _sweep(to)
+                folder = Path(tempfile.mkdtemp(prefix=_WORKSHOP, dir=to))
+                locks.enter_context(_locked(folder, needed=False))
             try:
                 yield folder
             finally:
@@ -41,12 +43,12 @@ def workshop(to: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(folder: Path, *, needed: bool) -> Iterator[None]:
+def _locked(folder: Path, *, needed: bool, wait: bool = False) -> Iterator[None]:
     """Keep other builds from removing a workshop; where there are no locks, none of them removes any."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
             if needed or not lacks_locks(error):
                 raise

@@ -16,7 +16,7 @@ from tests.e2e.programs import command, run
 def test_the_demo_measures_scores_and_reports(tmp_path: Path) -> None:
     folder = tmp_path / "demo-results"
     done = subprocess.run(
-        command("demo", "--to", folder, "--limit", "6"), capture_output=True, text=True, check=False
+        command("demo", "--to", folder, "--limit", "12"), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "5/5" in done.stderr
@@ -26,7 +26,7 @@ def test_the_demo_measures_scores_and_reports(tmp_path: Path) -> None:
     rows = json.loads(run("collector", "report", "--format", "json", "--db", folder / "results.db"))["rows"]
     assert len(rows) == 10
     for row in rows:
-        assert row["answered"] == row["selected"] == 6
+        assert row["answered"] == row["selected"] == 12
         assert row["p50_ms"] > 0
         scored = row["model"].startswith("minilm")
         for score in ("exact_match", "f1", "bertscore_f1"):
@@ -41,7 +41,7 @@ def test_the_demo_measures_scores_and_reports(tmp_path: Path) -> None:
     assert "random weights" in page
     connection = sqlite3.connect(folder / "results.db")
     try:
-        assert connection.execute("SELECT count(*) FROM answers").fetchone() == (60,)
+        assert connection.execute("SELECT count(*) FROM answers").fetchone() == (120,)
     finally:
         connection.close()
 

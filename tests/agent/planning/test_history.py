@@ -23,7 +23,7 @@ def changed(plan: Plan, **changes: object) -> Plan:
 
 def test_a_pace_is_of_the_same_bundle_questions_machine_and_way_of_asking(plan: Plan, tmp_path: Path) -> None:
     pace = Pace(start_ns=5, question_ns=7)
-    History(tmp_path).add([(plan, pace)], None)
+    History(tmp_path).add([(plan, pace)], None, 1)
     kept = History(tmp_path)
     assert kept.pace(plan) == pace
     assert kept.pace(changed(plan, limit=5, rounds=2, seed=9, warmup_questions=0)) == pace
@@ -34,21 +34,21 @@ def test_a_pace_is_of_the_same_bundle_questions_machine_and_way_of_asking(plan: 
 
 
 def test_a_newer_pace_replaces_an_older_one(plan: Plan, tmp_path: Path) -> None:
-    History(tmp_path).add([(plan, Pace(start_ns=5, question_ns=7))], None)
-    History(tmp_path).add([(plan, Pace(start_ns=6, question_ns=8))], None)
+    History(tmp_path).add([(plan, Pace(start_ns=5, question_ns=7))], None, 1)
+    History(tmp_path).add([(plan, Pace(start_ns=6, question_ns=8))], None, 1)
     assert History(tmp_path).pace(plan) == Pace(start_ns=6, question_ns=8)
 
 
 def test_the_median_of_the_latest_spreads_counts(tmp_path: Path) -> None:
-    assert History(tmp_path).spread is None
+    assert History(tmp_path).spread(1) is None
     for spread in (0.02, 0.5, 0.03):
-        History(tmp_path).add([], spread)
-        History(tmp_path).add([], None)
-    assert History(tmp_path).spread == 0.03
+        History(tmp_path).add([], spread, 1)
+        History(tmp_path).add([], None, 1)
+    assert History(tmp_path).spread(1) == 0.03
     for _ in range(20):
-        History(tmp_path).add([], 0.01)
+        History(tmp_path).add([], 0.01, 1)
     assert b"0.5" not in (tmp_path / HISTORY_FILE).read_bytes()
-    assert History(tmp_path).spread == 0.01
+    assert History(tmp_path).spread(1) == 0.01
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_the_median_of_the_latest_spreads_counts(tmp_path: Path) -> None:
 def test_a_damaged_file_is_started_over(tmp_path: Path, plan: Plan, content: bytes) -> None:
     (tmp_path / HISTORY_FILE).write_bytes(content)
     history = History(tmp_path)
-    assert (history.spread, history.pace(plan)) == (None, None)
-    history.add([(plan, Pace(start_ns=5, question_ns=7))], None)
+    assert (history.spread(1), history.pace(plan)) == (None, None)
+    history.add([(plan, Pace(start_ns=5, question_ns=7))], None, 1)
     assert History(tmp_path).pace(plan) is not None
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_estimate(tmp_path: Path, plan: Plan) -> None:
-    History(tmp_path / "gone").add([(plan, Pace(start_ns=5, question_ns=7))], None)
+    History(tmp_path / "gone").add([(plan, Pace(start_ns=5, question_ns=7))], None, 1)

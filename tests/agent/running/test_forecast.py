@@ -206,7 +206,7 @@ def test_the_time_left_comes_true(plan: Plan, tmp_path: Path) -> None:
         if told[-1]:
             break
     assert told[-1], "the time left is told, and becomes less"
-    assert History(tmp_path).spread is not None
+    assert History(tmp_path).spread(1) is not None
 
 
 def line_of(progress: Progress, columns: int, monkeypatch: pytest.MonkeyPatch) -> str:

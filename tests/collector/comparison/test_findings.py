@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from collector.comparison.compare import compare
 from collector.comparison.divergence import divergences
+from collector.comparison.notes import NO_ENERGY_IN_TURNS
 from collector.comparison_inputs.inputs import gather
 from collector.findings.accuracy import Drawn
 from collector.findings.between_rows import Divergence
@@ -193,6 +194,23 @@ def test_energy_load_and_heat_by_hand(store_with_golds: Store) -> None:
     assert [m.temperature_celsius for m in moments if m.temperature_celsius] == [50.0, 71.5]
     assert [m.throttled for m in moments].count(True) == 1
     assert (sum(m.answers for m in moments), sum(m.throttled_answers for m in moments)) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("turns", "note"),
+    [
+        (1, "no energy source on the device"),
+        (6, NO_ENERGY_IN_TURNS),
+    ],
+)
+def test_a_row_says_why_it_has_no_energy(store_with_golds: Store, turns: int, note: str) -> None:
+    start = started()
+    start = replace(start, settings=replace(start.settings, rounds=5, turns=turns))
+    records = (start, answer(1, "q1", "x", 20.0), finished(2, 1))
+    take(store_with_golds, batch(records))
+    (row,) = found(store_with_golds).rows
+    assert row.joules_per_question is None
+    assert row.notes["joules_per_question"] == (note,)
 
 
 def test_throttled_answers_are_counted_once_whatever_their_marks(store_with_golds: Store) -> None:
