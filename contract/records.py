@@ -6,8 +6,8 @@ then `RoundFinished`. Every `Canary` follows a start of round 0. A process that 
 `RunResumed` first. The round that was interrupted then starts a second time, with the same number, and
 continues after the questions that are recorded. A record is written once and never changed.
 
-Every `at_ns` counts from the start of the run, on a clock that stands still between two rounds of the run,
-while other runs have their turn, and between two processes. Runs of version 1 have neither rounds nor
+Every `at_ns` counts from the start of the run, on a clock that stands still between two rounds or turns of the
+run, while other runs have their turn, and between two processes. Runs of version 1 have neither rounds nor
 epochs: the whole run is one round.
 """
 
@@ -106,7 +106,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """How many rounds the selected questions are shared out over. Each round has a fresh worker."""
     turns: Count = 1
     """How many turns the bundle has in each round. With more than one, the workers of all bundles of the
-    command are loaded at the same time, and energy is not measured."""
+    command are loaded together if they fit into memory, and energy is not measured."""
 
 
 class QuestionSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -14,12 +14,7 @@ from agent.outbox.interrupted import end_runs_of_older_versions
 from agent.outbox.state_folder import OpenedState, opened_state
 from agent.planning.plan import OrderStep, Plan, Questions, read_questions
 from agent.planning.request import RunRequest
-from agent.planning.rounds import (
-    nested,
-    planned,
-    with_possible_rounds,
-    with_possible_turns,
-)
+from agent.planning.rounds import nested, planned, with_possible_rounds, with_possible_turns
 from agent.progress import Progress
 from agent.running.progress_line import ProgressLine
 from agent.running.runs import Runs

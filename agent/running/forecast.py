@@ -161,7 +161,8 @@ def _work(plans: Sequence[Plan]) -> str:
         how = "take turns in" if len(plans) > 1 else "in"
         least, most = fewest // settings.rounds, -(-asked // settings.rounds)
         apart = f" or {most}" if most == least + 1 else "" if most == least else f" to {most}"
-        return f"{bundles} {how} {settings.rounds} rounds of {least}{apart} questions"
+        turns = f", {settings.turns} turns in each" if settings.turns > 1 else ""
+        return f"{bundles} {how} {settings.rounds} rounds of {least}{apart} questions{turns}"
     order = ", one after the other" if len(plans) > 1 else ""
     if settings.scenario == SERVER:
         return f"{bundles}{order}, {counted(steps(settings), 'rate')}"

@@ -1,4 +1,4 @@
-"""Shows the progress of a run: a line on a terminal, and elsewhere a sentence when a bundle has its turn."""
+"""Shows the progress of a run: a line on a terminal, and elsewhere a sentence when a bundle is loaded."""
 
 import logging
 import shutil

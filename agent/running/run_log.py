@@ -1,6 +1,6 @@
 """Commits the records of one run to the outbox in order, together with the place that the run has reached.
 
-The run has a clock of its own, which runs during its rounds only.
+The run has a clock of its own, which runs during its turns only.
 """
 
 import time
@@ -109,7 +109,7 @@ class RunLog:
 
     @property
     def elapsed_ns(self) -> int:
-        """Nanoseconds on the run's clock, which stands still between rounds and between processes."""
+        """Nanoseconds on the run's clock, which stands still between turns and between processes."""
         return self._place.elapsed_ns if self._origin_ns is None else time.monotonic_ns() - self._origin_ns
 
     @contextmanager

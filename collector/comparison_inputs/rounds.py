@@ -18,7 +18,7 @@ _LOADS: Final = "SELECT round, load_ns FROM round_starts WHERE stream = ? ORDER 
 
 
 class Turn(NamedTuple):
-    """The time in which the bundles of one command had their turn on a device, once each."""
+    """A round of one command on a device, in which all of its bundles had their turn or turns."""
 
     device_id: str
     epoch: str

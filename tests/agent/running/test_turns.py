@@ -495,17 +495,25 @@ def test_what_happens_before_the_recorded_questions_of_a_turn_is_not_theirs(
     ],
 )
 def test_the_command_says_why_there_are_fewer_turns(
-    agent: Agent, three_bundles: list[Path], questions: Path, options: tuple[str, ...], sentence: str
+    agent: Agent,
+    three_bundles: list[Path],
+    questions: Path,
+    tmp_path: Path,
+    options: tuple[str, ...],
+    sentence: str,
 ) -> None:
-    command = ("run", *three_bundles, "--questions", questions, "--to-file", "out.jsonl", "--warmup", "0")
+    out = tmp_path / "results.jsonl"
+    command = ("run", *three_bundles, "--questions", questions, "--to-file", out, "--warmup", "0")
     ended = agent(*command, "--turns", "6", "--limit", "6", *options)
     assert ended.returncode == 0, ended.stderr
     assert sentence in ended.stderr
+    assert (", 6 turns in each: " in ended.stderr) == sentence.startswith("6 turns")
 
 
 def test_a_single_bundle_has_one_turn_and_the_command_says_so(
-    agent: Agent, tiny_bundle: Path, questions: Path
+    agent: Agent, tiny_bundle: Path, questions: Path, tmp_path: Path
 ) -> None:
-    ended = agent("run", tiny_bundle, "--questions", questions, "--to-file", "out.jsonl", "--turns", "2")
+    out = tmp_path / "results.jsonl"
+    ended = agent("run", tiny_bundle, "--questions", questions, "--to-file", out, "--turns", "2")
     assert ended.returncode == 0, ended.stderr
     assert "1 turn in a round instead of 2: no other bundle is measured" in ended.stderr
