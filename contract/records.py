@@ -6,9 +6,9 @@ then `RoundFinished`. Every `Canary` follows a start of round 0. A process that 
 `RunResumed` first. The round that was interrupted then starts a second time, with the same number, and
 continues after the questions that are recorded. A record is written once and never changed.
 
-Every `at_ns` counts from the start of the run, on a clock that stands still between two rounds or turns of the
-run, while other runs have their turn, and between two processes. Runs of version 1 have neither rounds nor
-epochs: the whole run is one round.
+Every `at_ns` counts from the start of the run, on a clock that stands still between two rounds or turns of
+the run, while other runs have their turn, and between two processes. Runs of version 1 have neither rounds
+nor epochs: the whole run is one round.
 """
 
 from typing import Literal
