@@ -4,6 +4,7 @@ The same remarks are printed before a run, recorded with it, and shown by `agent
 a run: on an unattended board, a doubtful result with a remark is worth more than no result.
 """
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +52,7 @@ class CpuTime(NamedTuple):
 
 
 def remarks(root: Path = Path("/"), pause: Pause = time.sleep) -> tuple[Remark, ...]:
-    """Look at the machine for a moment in which this process does nothing.
+    """Look at the machine for a moment in which this process waits.
 
     Args:
         root: where its `/proc` and `/sys` are.
@@ -80,14 +81,16 @@ def cpu_time(root: Path) -> CpuTime | None:
 
 
 def _load(root: Path, pause: Pause) -> list[Remark]:
-    before = cpu_time(root)
+    before, own_seconds = cpu_time(root), time.process_time()
     pause(LOOK_SECONDS)
-    after = cpu_time(root)
+    after, own_seconds = cpu_time(root), time.process_time() - own_seconds
     if before is None or after is None or after.total <= before.total:
         return []
     cores = max(1, sum(line.startswith("cpu") for line in read_text(root / "proc/stat").splitlines()) - 1)
     total = after.total - before.total
-    used = (after.busy - before.busy) / total * cores
+    # This process computes too: after NumPy is imported, OpenBLAS's threads wait in a loop for a moment.
+    others = after.busy - before.busy - own_seconds * os.sysconf("SC_CLK_TCK")
+    used = others / total * cores
     stolen = (after.stolen - before.stolen) / total
     found = []
     if used > BUSY_CORES:

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -45,6 +46,22 @@ def test_a_busy_machine(tmp_path: Path, user: int, stolen: int, expected: list[s
     assert [remark.about for remark in found] == expected
     if "load" in expected:
         assert "use 1.0 of 2 cores" in found[0].sentence or "use 0.9 of 2 cores" in found[0].sentence
+
+
+def test_what_this_process_uses_is_not_that_of_other_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries have threads of their own: OpenBLAS's wait in a loop after NumPy is imported."""
+    (tmp_path / "proc").mkdir()
+    stat = tmp_path / "proc" / "stat"
+    stat.write_text(STAT.format(user=1000, idle=9000, stolen=10))
+    own = iter([7.0, 7.0 + 50 / os.sysconf("SC_CLK_TCK")])
+    monkeypatch.setattr("agent.machine.remarks.time.process_time", lambda: next(own))
+
+    def pass_time(_: float) -> None:
+        stat.write_text(STAT.format(user=1051, idle=9049, stolen=10))
+
+    assert remarks(tmp_path, pass_time) == ()
 
 
 def test_a_laptop_that_is_unplugged(tmp_path: Path) -> None:
