@@ -17,10 +17,11 @@ from typing import NamedTuple
 
 import click
 
+from agent.running.runs import ONE_AFTER_THE_OTHER
 from bench.commandline import options
 from bench.commandline.options import command
 from contract.messages import Batch, decode_message
-from contract.records import Record, RunStarted
+from contract.records import Record, RoundStarted, RunStarted
 
 
 class SpeedUp(NamedTuple):
@@ -75,9 +76,10 @@ def _measured(arguments: tuple[object, ...], turns: int) -> dict[str, SpeedUp]:
     with TemporaryDirectory(prefix="distilbench-turns-") as folder:
         results, database = Path(folder, "results.jsonl"), Path(folder, "results.db")
         _run("agent", "run", *arguments, "--to-file", results, "--state-dir", Path(folder, "state"))
-        starts = (record for line in results.open("rb") for record in _records(line))
-        taken = {start.settings.turns for start in starts if isinstance(start, RunStarted)}
-        if taken != {turns}:
+        records = [record for line in results.open("rb") for record in _records(line)]
+        taken = {record.settings.turns for record in records if isinstance(record, RunStarted)}
+        remarks = {text for record in records if isinstance(record, RoundStarted) for text in record.remarks}
+        if taken != {turns} or any(text.startswith(ONE_AFTER_THE_OTHER) for text in remarks):
             raise SystemExit(f"bench: {turns} turns in a round were asked for, and not taken")
         _run("collector", "ingest", results, "--db", database)
         report = json.loads(_run("collector", "report", "--db", database, "--format", "json"))

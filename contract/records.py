@@ -239,8 +239,8 @@ class Sample(_Record, tag="sample", frozen=True, kw_only=True):
     throttle: tuple[Mark, ...] = ()
     worker_rss_bytes: Bytes | None = None
     energy_joules: float | None = None
-    """Energy used since the latest `RoundStarted`, as measured by the run's energy source; in version 1,
-    since the run started."""
+    """Energy used since the first recorded question of the round, as measured by the run's energy source; in
+    version 1, since the run started."""
 
 
 class PercentileBound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

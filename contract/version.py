@@ -7,7 +7,7 @@
 
 Version 2 in detail: `RoundStarted`, `RoundFinished`, `Settings.rounds` and `Settings.turns`;
 `RunStarted.epoch` and `RunResumed`; `Batch.epochs`, `Batch.gone`, `Stream.epochs` and `Refusal.epoch`;
-`Sample.energy_joules` counts from the start of the round; `Device.class_named` and `Device.hypervisor`;
+`Sample.energy_joules` counts within the round; `Device.class_named` and `Device.hypervisor`;
 `RateTrial.dropped`, `load` and `undecided`; `PercentileBound.queries` counts different questions instead of
 answers; `Canary`; orders, `State.orders`, `State.orders_revision` and `RunStarted.order`.
 

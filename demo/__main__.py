@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import click
 
+from agent.machine.memory_estimate import available_bytes
 from demo.programs import DemoError, run, serving
 
 FOLDER = Path(__file__).parent
@@ -37,8 +38,8 @@ few questions. All questions are for the real readers: a teacher and its two stu
 PRECISIONS = ("fp32", "int8")
 BUILDERS = 2
 """How many models are built at the same time, if the machine allows it: a build uses about one core."""
-BUILDERS_BYTES = 12e9
-"""Memory of a machine that two builds fit into: BERT-Large takes 6.3 GB at its peak, DistilBERT 1.9 GB."""
+BUILDERS_BYTES = 9e9
+"""Memory that must be left for two builds: BERT-Large takes 6.3 GB at its peak, DistilBERT 1.9 GB."""
 VERIFIED = 24
 """Questions on which a bundle is compared with its network."""
 ROUNDS = 5
@@ -117,14 +118,14 @@ def _tour(folder: Path, limit: int | None) -> str:
 
 def _build_all(bundles: Path) -> list[str]:
     """Build the bundles of all entries; return their folders in this order."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    together = min(BUILDERS, os.cpu_count() or 1) if memory >= BUILDERS_BYTES else 1
+    roomy = (available_bytes() or 0) >= BUILDERS_BYTES
+    together = min(BUILDERS, os.cpu_count() or 1) if roomy else 1
     with ThreadPoolExecutor(together) as builders:
         builds = [builders.submit(_build, entry, bundles) for entry in ENTRIES]
         try:
             for build in as_completed(builds):
                 build.result()
-        except DemoError:
+        except BaseException:
             builders.shutdown(wait=False, cancel_futures=True)
             raise
     return [folder for build in builds for folder in build.result()]

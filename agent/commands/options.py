@@ -367,9 +367,9 @@ load_options: Final = all_of(
             "--turns",
             metavar="N",
             type=click.IntRange(1, 1000),
-            help="Let each bundle have N turns in a round, with the models of all bundles loaded at the same "
-            "time: speed-ups vary less on a machine that is not quiet. Energy is not measured then. "
-            "Only for single-stream. [default: 1]",
+            help="Let each bundle have N turns in a round, with the models of all bundles loaded together if "
+            "they fit into memory. On a machine that is not quiet, speed-ups usually have narrower intervals "
+            "then. Energy is not measured. Only for single-stream. [default: 1]",
         ),
         click.option(
             "--min-queries",

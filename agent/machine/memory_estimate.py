@@ -76,6 +76,12 @@ def shortage(manifests: Sequence[Manifest], window_tokens: int, root: Path = Pat
     return None
 
 
+def available_bytes(root: Path = Path("/")) -> int | None:
+    """How much memory Linux and the control group have left; None if nothing is known."""
+    known = (read_kib(root / "proc/meminfo", "MemAvailable:"), _available_in_group(root))
+    return min((each for each in known if each is not None), default=None)
+
+
 def _available_in_group(root: Path) -> int | None:
     """The least memory that any control group up to the root has left, in version 2 or 1."""
     available = []

@@ -70,7 +70,13 @@ class History:
         return median(known) if known else None
 
     def add(self, paces: Iterable[tuple[Plan, Pace]], spread: float | None, turns: int) -> None:
-        """Keep what a command has measured, with so many turns in a round."""
+        """Keep what a command has measured.
+
+        Args:
+            paces: of its runs.
+            spread: how much rounds differed; None if that is not known.
+            turns: how many turns a bundle had in a round.
+        """
         new = {_key(plan): pace for plan, pace in paces}
         old = {key: pace for key, pace in self._content.paces.items() if key not in new}
         spreads = dict(self._content.spreads)

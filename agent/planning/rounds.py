@@ -54,7 +54,7 @@ def _with_turns(plans: Sequence[Plan], turns: int) -> list[Plan]:
 
 
 def nested(plans: Sequence[Plan]) -> list[Plan]:
-    """The plans of one command so that what a shorter run asks in a turn, a longer one asks in the same.
+    """The plans of one command so that a longer run asks in a turn what a shorter one asks in it.
 
     Times are compared within a round, question by question. If the runs ask different numbers of questions,
     their slices would have nothing in common after the first round. Then round k of R asks the questions k,

@@ -10,7 +10,7 @@ from agent.machine.remarks import LOOK_SECONDS
 from agent.planning.history import Pace
 from agent.planning.plan import Plan
 from agent.planning.rounds import planned, warmup_of
-from agent.running.round import Round
+from agent.running.round import WAKING_SECONDS, Round
 from agent.stopping.rate_search import RateSearch, steps
 from commandline.counted import counted
 from commandline.estimation.detection import (
@@ -79,12 +79,13 @@ def seconds_left(settings: Settings, work: Work, pace: Pace | None) -> float | N
     elif pace is None:
         return None
     else:
-        seconds = _starting(work, pace) + work.questions * pace.question_ns / 1e9
+        seconds = _starting(work, pace, settings.turns) + work.questions * pace.question_ns / 1e9
     return max(least, seconds if most is None else min(seconds, most))
 
 
-def _starting(work: Work, pace: Pace) -> float:
-    return work.starts * (LOOK_SECONDS + pace.start_ns / 1e9)  # the agent looks at the machine before a round
+def _starting(work: Work, pace: Pace, turns: int = 0) -> float:
+    """Seconds for what is not recorded: a look at the machine, starting a worker, and waking it in turns."""
+    return work.starts * (LOOK_SECONDS + pace.start_ns / 1e9 + turns * WAKING_SECONDS)
 
 
 def spread_of(rounds: Sequence[Mapping[int, float]]) -> float | None:
@@ -138,7 +139,9 @@ def _seconds(settings: Settings, questions: int, pace: Pace) -> float:
     """Estimate how long a run of this many questions takes."""
     rounds = settings.rounds
     warmups = sum(warmup_of(settings, first=number == 0) for number in range(rounds))
-    return _starting(Work(rounds, 0, 0.0), pace) + (questions + warmups) * pace.question_ns / 1e9
+    return (
+        _starting(Work(rounds, 0, 0.0), pace, settings.turns) + (questions + warmups) * pace.question_ns / 1e9
+    )
 
 
 def announcement(plans: Sequence[Plan], seconds: float | None, spread: float | None) -> list[str]:

@@ -166,11 +166,11 @@ class Round:
             WorkerDied: the process ended.
             Stopped: a signal came; everything up to the last chunk is committed.
         """
-        begun_ns = time.monotonic_ns() - self.asking_ns
         if self._plan.settings.scenario not in (scenarios.SERVER, scenarios.LOADGEN):
             if self._is_over(end):
                 return
             self._wake()
+        begun_ns = time.monotonic_ns() - self.asking_ns
         self._telemetry.read()  # what throttled the machine before is not about these questions
         self._meter = meter_of(self._plan.settings, self._root)  # joules count from the first of them
         match self._plan.settings.scenario:
@@ -192,7 +192,7 @@ class Round:
     def _wake(self) -> None:
         """Ask short questions, unrecorded: after a pause, the first ones take longer.
 
-        They do most of all if other workers have computed in the pause.
+        Most of all, they take longer after a pause in which other workers have computed.
         """
         end = time.monotonic() + WAKING_SECONDS
         while (left := end - time.monotonic()) > 0:

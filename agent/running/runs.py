@@ -6,6 +6,7 @@ With several turns in a round, the workers of all runs are loaded together, if t
 import secrets
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
+from typing import Final
 
 from agent.errors import OutboxFull, OutboxRolledBack
 from agent.machine.memory_estimate import shortage
@@ -20,6 +21,9 @@ from agent.running.run import Between, Run
 from agent.stop_signal import Stopped
 from commandline.clock import utc_now
 from contract.records import RunFinished
+
+ONE_AFTER_THE_OTHER: Final = "bundles have the turns of this round one after the other"
+"""How the remark on a round begins whose bundles could not be loaded together."""
 
 
 class Runs:
@@ -44,7 +48,7 @@ class Runs:
         self._history = History(state.folder)
         self._expected = [self._history.pace(plan) for plan in plans]
         self._epoch = secrets.token_hex(8)
-        self._apart = False
+        self._apart = self._ever_apart = False
         self._runs: list[Run] = []
         for plan in plans:
             self._runs.append(self._started(plan))
@@ -127,7 +131,9 @@ class Runs:
             for plan, run in zip(self._plans, self._runs, strict=True)
             if run.pace is not None
         ]
-        self._history.add(paces, spread_of([run.log_times for run in self._runs]), self._turns)
+        # Rounds in which the bundles did not alternate say nothing about those in which they do.
+        spread = None if self._ever_apart else spread_of([run.log_times for run in self._runs])
+        self._history.add(paces, spread, self._turns)
 
     def _next_round(self) -> int | None:
         """The lowest number of a round that a run still has to measure; None after the last round."""
@@ -139,20 +145,17 @@ class Runs:
         The settings of a run do not depend on the memory of the moment: the same command must resume it.
         """
         plans = [self._plans[place] for place in places]
-        if plans[0].ignore_memory:
+        if plans[0].ignore_memory or len(plans) == 1:
             return None
         longest = max(plan.settings.max_tokens for plan in plans)
         lacking = shortage([plan.bundle.manifest for plan in plans], longest)
         if lacking is None:
             self._apart = False
             return None
-        reason = (
-            "bundles have the turns of this round one after the other, since all models cannot be loaded "
-            f"together: {lacking.sentence}"
-        )
+        reason = f"{ONE_AFTER_THE_OTHER}, since all models cannot be loaded together: {lacking.sentence}"
         if not self._apart:
             self._say(reason)
-        self._apart = True
+        self._apart = self._ever_apart = True
         return reason
 
     def _measure_round(

@@ -22,7 +22,7 @@ NO_BASELINE: Final = "no fp32 model has a time on this hardware for these questi
 NO_PEAK: Final = "the device does not report the memory of a process"
 NO_ENERGY: Final = "no energy source on the device"
 NO_ENERGY_IN_TURNS: Final = (
-    "energy is not measured if bundles have several turns in a round, since others use some in between"
+    "energy is not measured if bundles have several turns in a round: others use energy between two turns"
 )
 NO_BERTSCORE: Final = "BERTScore was not computed; to compute it: collector score --bertscore"
 NOT_SIGNIFICANT: Final = "not significant: the 95 % interval of the speed-up includes 1"

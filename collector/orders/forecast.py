@@ -120,6 +120,10 @@ class Forecaster:
         rounds = _rounds(run, self._asked(run)) if len(run.bundles) > 1 else 1
         return rounds * self._plan.timing.rounds if rounds > 1 else 1
 
+    def _turns_in_a_round(self, run: OrderedRun) -> int:
+        asked = max(self._asked(run), run.min_queries)
+        return min(run.turns or 1, asked // _rounds(run, asked))
+
     def _spread(self, machine: Machine | None) -> float | None:
         """Standard deviation between rounds of the log ratio of two bundles' times, on a machine type."""
         if machine is None:
@@ -130,7 +134,7 @@ class Forecaster:
         return self._spreads[machine]
 
     def _spreads_measured(self, machine: Machine) -> Iterable[float]:
-        turns = {run.turns or 1 for run in self._plan.runs}
+        turns = {self._turns_in_a_round(run) for run in self._plan.runs if self._turns(run) > 1}
         mine = [
             run
             for run in self._runs

@@ -10,12 +10,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from commandline.disk import lacks_locks, not_replaceable, put_in_place, sync_folder
+from commandline.disk import lacks_locks, lock_if_possible, not_replaceable, put_in_place, sync_folder
 from contract.bundle import MANIFEST_FILE, FileEntry, Manifest, decode_manifest, encode_manifest
 from contract.errors import ContractError
 from export.errors import BadInput, StorageUnavailable
 
 _WORKSHOP: Final = ".building-"
+_PATIENCE_SECONDS: Final = 60.0
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def workshop(to: Path) -> Iterator[Path]:
     try:
         to.mkdir(parents=True, exist_ok=True)
         with ExitStack() as locks:
-            with _locked(to, needed=False, wait=True):  # otherwise another build sweeps before the lock
+            with _alone_in(to):  # otherwise another build sweeps the folder before it is locked
                 _sweep(to)
                 folder = Path(tempfile.mkdtemp(prefix=_WORKSHOP, dir=to))
                 locks.enter_context(_locked(folder, needed=False))
@@ -43,12 +44,23 @@ def workshop(to: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(folder: Path, *, needed: bool, wait: bool = False) -> Iterator[None]:
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other build sweeps or makes a workshop here; not where there are no locks."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        lock_if_possible(handle, f"folder '{folder}'", _PATIENCE_SECONDS)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _locked(folder: Path, *, needed: bool) -> Iterator[None]:
     """Keep other builds from removing a workshop; where there are no locks, none of them removes any."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if needed or not lacks_locks(error):
                 raise

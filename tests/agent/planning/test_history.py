@@ -28,6 +28,7 @@ def test_a_pace_is_of_the_same_bundle_questions_machine_and_way_of_asking(plan: 
     assert kept.pace(plan) == pace
     assert kept.pace(changed(plan, limit=5, rounds=2, seed=9, warmup_questions=0)) == pace
     assert kept.pace(changed(plan, threads=2)) is None
+    assert kept.pace(changed(plan, turns=6)) is None
     assert kept.pace(changed(plan, scenario="offline", batch_size=8)) is None
     assert kept.pace(plan._replace(device=replace(plan.device, cpu_model="another"))) is None
     assert kept.pace(plan._replace(bundle=plan.bundle._replace(sha256="0" * 64))) is None
@@ -45,6 +46,9 @@ def test_the_median_of_the_latest_spreads_counts(tmp_path: Path) -> None:
         History(tmp_path).add([], spread, 1)
         History(tmp_path).add([], None, 1)
     assert History(tmp_path).spread(1) == 0.03
+    assert History(tmp_path).spread(6) is None, "with turns, rounds differ less"
+    History(tmp_path).add([], 0.7, 6)
+    assert (History(tmp_path).spread(1), History(tmp_path).spread(6)) == (0.03, 0.7)
     for _ in range(20):
         History(tmp_path).add([], 0.01, 1)
     assert b"0.5" not in (tmp_path / HISTORY_FILE).read_bytes()

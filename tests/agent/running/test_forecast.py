@@ -29,7 +29,8 @@ WORK = Work(starts=5, questions=100, elapsed_seconds=0.0)
 
 
 def test_the_time_left_is_that_of_starts_looks_and_questions() -> None:
-    assert seconds_left(SETTINGS, WORK, PACE) == pytest.approx(5 * 2 + 10)
+    assert seconds_left(SETTINGS, WORK, PACE) == pytest.approx(5 * 2.1 + 10)
+    assert seconds_left(replace(SETTINGS, turns=6), WORK, PACE) == pytest.approx(5 * 2.6 + 10)
     assert seconds_left(SETTINGS, WORK, None) is None
 
 
@@ -38,9 +39,9 @@ def test_the_time_left_is_that_of_starts_looks_and_questions() -> None:
     [
         ({"max_seconds": 15.0}, 0.0, 15.0),
         ({"max_seconds": 15.0}, 4.0, 11.0),
-        ({"max_seconds": 60.0}, 4.0, 20.0),
+        ({"max_seconds": 60.0}, 4.0, 20.5),
         ({"min_seconds": 60.0}, 4.0, 56.0),
-        ({"min_seconds": 6.0}, 4.0, 20.0),
+        ({"min_seconds": 6.0}, 4.0, 20.5),
     ],
 )
 def test_options_limit_the_time(limits: dict[str, float], elapsed: float, left: float) -> None:

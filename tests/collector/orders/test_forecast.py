@@ -260,3 +260,6 @@ def test_what_it_detects_follows_from_rounds_questions_and_the_spread_measured_t
     assert found.spread_measured and found.time_difference is not None
     # Logarithms of the ratios: two values that differ by log 1.1, twice each.
     assert found.time_difference == pytest.approx(smallest_time_difference(4, 0.0953 / 3**0.5), rel=0.01)
+    in_turns = planned(tmp_path, text + "min-queries = 40\nrounds = 4\nturns = 2\n", questions)
+    (found,) = forecasts(store, in_turns, "pi-5")
+    assert not found.spread_measured, "with several turns in a round, rounds differ less"

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,24 @@ def test_without_locks_no_build_removes_the_workshop_of_another(
     with workshop(tmp_path) as first, workshop(tmp_path) as second:
         assert first.is_dir() and second.is_dir()
     assert not first.exists() and not second.exists()
+
+
+def test_no_build_makes_a_workshop_while_another_sweeps(tmp_path: Path) -> None:
+    """Between its making and its locking, a workshop looks like that of a killed build."""
+    made: list[bool] = []
+
+    def build() -> None:
+        with workshop(tmp_path) as folder:
+            made.append(folder.is_dir())
+
+    sweeping = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(sweeping, fcntl.LOCK_EX)
+    other = threading.Thread(target=build)
+    other.start()
+    try:
+        other.join(0.5)
+        assert other.is_alive() and not list(tmp_path.iterdir())
+    finally:
+        os.close(sweeping)
+        other.join(60)
+    assert made == [True]
