@@ -8,8 +8,6 @@ speed-ups of each command are those of a report of its own.
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -22,6 +20,7 @@ from bench.commandline import options
 from bench.commandline.options import command
 from contract.messages import Batch, decode_message
 from contract.records import Record, RoundStarted, RunStarted
+from demo.programs import run
 
 
 class SpeedUp(NamedTuple):
@@ -71,18 +70,19 @@ def _measured(arguments: tuple[object, ...], turns: int) -> dict[str, SpeedUp]:
     """The speed-ups of the bundles of one command, without that of the baseline.
 
     Raises:
-        SystemExit: a program failed, or there were fewer turns in a round.
+        SystemExit: there were fewer turns in a round.
+        DemoError: a program failed.
     """
     with TemporaryDirectory(prefix="distilbench-turns-") as folder:
         results, database = Path(folder, "results.jsonl"), Path(folder, "results.db")
-        _run("agent", "run", *arguments, "--to-file", results, "--state-dir", Path(folder, "state"))
+        run("agent", "run", *map(str, arguments), "--to-file", results, "--state-dir", Path(folder, "state"))
         records = [record for line in results.open("rb") for record in _records(line)]
         taken = {record.settings.turns for record in records if isinstance(record, RunStarted)}
         remarks = {text for record in records if isinstance(record, RoundStarted) for text in record.remarks}
         if taken != {turns} or any(text.startswith(ONE_AFTER_THE_OTHER) for text in remarks):
             raise SystemExit(f"bench: {turns} turns in a round were asked for, and not taken")
-        _run("collector", "ingest", results, "--db", database)
-        report = json.loads(_run("collector", "report", "--db", database, "--format", "json"))
+        run("collector", "ingest", results, "--db", database)
+        report = json.loads(run("collector", "report", "--db", database, "--format", "json"))
     return {
         f"{row['title']} {row['precision']}": SpeedUp(row["speed_up"], *row["intervals"]["speed_up"])
         for row in report["rows"]
@@ -93,14 +93,6 @@ def _measured(arguments: tuple[object, ...], turns: int) -> dict[str, SpeedUp]:
 def _records(line: bytes) -> tuple[Record, ...]:
     batch = decode_message(line)
     return batch.records if isinstance(batch, Batch) else ()
-
-
-def _run(program: str, *arguments: object) -> str:
-    command = [sys.executable, "-m", program, *map(str, arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own program
-    if done.returncode != 0:
-        raise SystemExit(f"bench: '{program} {arguments[0]}' ended with exit status {done.returncode}")
-    return done.stdout
 
 
 if __name__ == "__main__":

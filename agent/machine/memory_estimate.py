@@ -67,8 +67,7 @@ def shortage(manifests: Sequence[Manifest], window_tokens: int, root: Path = Pat
     each = [needed_bytes(manifest, window_tokens) for manifest in manifests]
     needed = sum(each)
     for available, wanted, limit in (
-        (read_kib(root / "proc/meminfo", "MemAvailable:"), needed, "the machine's memory"),
-        (_available_in_group(root), needed, "the control group's memory"),
+        *((left, needed, of) for left, of in _memory_left(root)),
         (_address_space(), max(each) + RESERVED_BYTES, "the limit on address space"),
     ):
         if available is not None and available < wanted:
@@ -78,8 +77,15 @@ def shortage(manifests: Sequence[Manifest], window_tokens: int, root: Path = Pat
 
 def available_bytes(root: Path = Path("/")) -> int | None:
     """How much memory Linux and the control group have left; None if nothing is known."""
-    known = (read_kib(root / "proc/meminfo", "MemAvailable:"), _available_in_group(root))
-    return min((each for each in known if each is not None), default=None)
+    return min((left for left, _ in _memory_left(root) if left is not None), default=None)
+
+
+def _memory_left(root: Path) -> tuple[tuple[int | None, str], ...]:
+    """How many bytes of what are left; None if that is not known."""
+    return (
+        (read_kib(root / "proc/meminfo", "MemAvailable:"), "the machine's memory"),
+        (_available_in_group(root), "the control group's memory"),
+    )
 
 
 def _available_in_group(root: Path) -> int | None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from agent.planning.plan import Plan
-from commandline.estimation.rounds import rounds_for, warmup_questions
+from commandline.estimation.rounds import rounds_for, turns_for, warmup_questions
 from contract.questions import Question
 from contract.records import Settings
 
@@ -43,14 +43,9 @@ def with_possible_turns(plans: Sequence[Plan]) -> list[Plan]:
         plans: as `with_possible_rounds` returns them.
     """
     settings = plans[0].settings
-    if settings.rounds == 1 or len(plans) == 1:
-        return _with_turns(plans, 1)
     fewest = min(planned(plan.settings, len(plan.questions)) for plan in plans)
-    return _with_turns(plans, min(settings.turns, fewest // settings.rounds))
-
-
-def _with_turns(plans: Sequence[Plan], turns: int) -> list[Plan]:
-    return [plan._replace(settings=replace(plan.settings, turns=turns)) for plan in plans]
+    possible = 1 if len(plans) == 1 else turns_for(settings.turns, settings.rounds, fewest)
+    return [plan._replace(settings=replace(plan.settings, turns=possible)) for plan in plans]
 
 
 def nested(plans: Sequence[Plan]) -> list[Plan]:
@@ -103,17 +98,16 @@ class Shares:
         """The number of questions asked at the end of a round, over all rounds so far; None for no end."""
         if self._rounds == 1:
             return None
-        share, larger = divmod(self._questions, self._rounds)
         further = max(0, number + 1 - self._rounds)
-        return (number + 1) * share + min(number + 1, larger) + (further if larger else 0)
+        rest = self._questions % self._rounds
+        return _end_of(number, self._questions, self._rounds) + (further if rest else 0)
 
     def ends(self, number: int, turns: int) -> list[int | None]:
         """The number of questions asked at the end of each turn of a round, over all rounds so far."""
         begin, end = self.end(number - 1) if number else 0, self.end(number)
         if begin is None or end is None or turns == 1:
             return [end]
-        share, larger = divmod(end - begin, turns)
-        return [begin + (turn + 1) * share + min(turn + 1, larger) for turn in range(turns)]
+        return [begin + _end_of(turn, end - begin, turns) for turn in range(turns)]
 
     def round_of(self, asked: int) -> int:
         """The number of the round that the next question belongs to, after this many questions."""
@@ -121,6 +115,12 @@ class Shares:
         while (end := self.end(number)) is not None and end <= asked:
             number += 1
         return number
+
+
+def _end_of(part: int, questions: int, parts: int) -> int:
+    """How many questions the parts up to this one have; if there is a rest, the first ones have one more."""
+    share, larger = divmod(questions, parts)
+    return (part + 1) * share + min(part + 1, larger)
 
 
 def warmup_of(settings: Settings, *, first: bool) -> int:

@@ -6,10 +6,11 @@ from types import TracebackType
 from agent.errors import AgentError, Unanswerable
 from collector.errors import CollectorError
 from contract.errors import ContractError
+from demo.programs import DemoError
 from export.errors import ExportError
 
 _OURS = ("agent", "bench", "collector", "commandline", "contract", "demo", "export", "tests")
-_BAD_INPUT = (AgentError, Unanswerable, CollectorError, ContractError, ExportError)
+_BAD_INPUT = (AgentError, Unanswerable, CollectorError, ContractError, DemoError, ExportError)
 
 
 def sentence(error: BaseException) -> str | None:

@@ -21,7 +21,13 @@ from commandline.estimation.detection import (
     smallest_f1_difference,
     smallest_time_difference,
 )
-from commandline.estimation.rounds import DEFAULT_MINUTES, DEFAULT_ROUNDS, rounds_for, warmup_questions
+from commandline.estimation.rounds import (
+    DEFAULT_MINUTES,
+    DEFAULT_ROUNDS,
+    rounds_for,
+    turns_for,
+    warmup_questions,
+)
 from contract.orders.order import OrderedRun
 from contract.scenarios import SERVER, SINGLE_STREAM, SUSTAINED
 
@@ -122,7 +128,7 @@ class Forecaster:
 
     def _turns_in_a_round(self, run: OrderedRun) -> int:
         asked = max(self._asked(run), run.min_queries)
-        return min(run.turns or 1, asked // _rounds(run, asked))
+        return turns_for(run.turns or 1, _rounds(run, asked), asked)
 
     def _spread(self, machine: Machine | None) -> float | None:
         """Standard deviation between rounds of the log ratio of two bundles' times, on a machine type."""

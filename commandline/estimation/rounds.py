@@ -1,4 +1,4 @@
-"""How many rounds a run has, and how many questions warm it up."""
+"""How many rounds a run has, how many turns in each, and how many questions warm it up."""
 
 from typing import Final
 
@@ -16,6 +16,17 @@ LEAST_WARMUP: Final = 2
 def rounds_for(wanted: int, questions: int) -> int:
     """How many of the wanted rounds have enough questions each; at least 1."""
     return max(1, min(wanted, questions // LEAST_QUESTIONS))
+
+
+def turns_for(wanted: int, rounds: int, questions: int) -> int:
+    """How many of the wanted turns in a round have a question each; 1 if there is one round.
+
+    Args:
+        wanted: how many turns the run's settings ask for.
+        rounds: how many rounds it has.
+        questions: how many questions it has, over all rounds.
+    """
+    return 1 if rounds == 1 else min(wanted, questions // rounds)
 
 
 def warmup_questions(full: int, *, first: bool) -> int:

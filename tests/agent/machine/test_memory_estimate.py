@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.bundles.bundle import describe
-from agent.machine.memory_estimate import RESERVED_BYTES, needed_bytes, shortage
+from agent.machine.memory_estimate import RESERVED_BYTES, available_bytes, needed_bytes, shortage
 from contract.bundle import Manifest
 from contract.records import RunFinished
 from tests.agent.conftest import agent_command, agent_environment
@@ -36,6 +36,8 @@ def test_what_the_machine_could_free(manifest: Manifest, tmp_path: Path) -> None
     assert lacking is not None
     assert lacking.sentence.endswith("MB are needed, but only 102 MB of the machine's memory are left")
     assert shortage([manifest], 384, tmp_path / "silent") is None
+    assert available_bytes(tmp_path / "silent") is None
+    assert available_bytes(tmp_path / "small") == lacking.available_bytes
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Measures as `agent run` does, and looks at the records that come of it."""
 
+import signal
+from collections.abc import Callable
+
 import msgspec
 
 from agent.outbox.outbox import Outbox
@@ -7,6 +10,7 @@ from agent.outbox.state_folder import OpenedState
 from agent.planning.plan import Plan
 from agent.progress import Progress
 from agent.running.runs import Runs
+from agent.stop_signal import Stopped
 from contract.records import (
     Answer,
     Record,
@@ -77,3 +81,21 @@ def measure(
     runs = Runs(plans, state, said.append, resume=True)
     runs.measure_rounds(note, lambda: None)
     return [last for _, last in runs.finish(note, lambda: None)], seen
+
+
+def plan_of(records: list[Record], plans: list[Plan]) -> Plan:
+    """The plan of the run that made the records."""
+    return next(plan for plan in plans if plan.bundle.manifest.title == title_of(records))
+
+
+def interrupting(chunks: int) -> Callable[[Progress], None]:
+    """What to call between two chunks so that a signal comes after so many of them."""
+    seen = 0
+
+    def interrupt(progress: Progress) -> None:
+        nonlocal seen
+        seen += progress.preparing is None
+        if seen >= chunks:
+            raise Stopped(signal.SIGTERM)
+
+    return interrupt

@@ -23,12 +23,10 @@ from agent.running.runs import Runs
 from agent.stop_signal import Stopped
 from agent.worker.process import WorkerProcess
 from commandline.estimation.rounds import LEAST_QUESTIONS, rounds_for
-from contract.messages import Batch, decode_message
 from contract.questions import Question
 from contract.records import (
     Answer,
     QuestionSet,
-    Record,
     RoundFinished,
     RoundStarted,
     RunFinished,
@@ -36,7 +34,17 @@ from contract.records import (
     RunStarted,
 )
 from tests.agent.conftest import Agent
-from tests.agent.running.command import by_run, check, epochs, measure, per_round, title_of
+from tests.agent.running.command import (
+    by_run,
+    check,
+    epochs,
+    interrupting,
+    measure,
+    per_round,
+    plan_of,
+    title_of,
+)
+from tests.agent.running.test_run import read_runs
 from tests.contract.examples import DEVICE, MANIFEST, SETTINGS
 
 
@@ -93,8 +101,7 @@ def test_three_bundles_take_turns_in_five_rounds(plans: list[Plan], tmp_path: Pa
     assert all(sorted(order) == ["one fp32", "three fp32", "two fp32"] for order in orders)
     assert len({tuple(order) for order in orders}) > 1
     for records in runs.values():
-        plan = next(plan for plan in plans if plan.bundle.manifest.title == title_of(records))
-        check(records, plan)
+        check(records, plan_of(records, plans))
         assert [len(ids) for ids in per_round(records)] == [12] * 5
         assert not any(isinstance(record, RunResumed) for record in records)
     assert len(epochs(runs)) == 1, "the runs of one command share its epoch"
@@ -108,16 +115,8 @@ def test_an_interrupted_command_resumes_all_its_runs(
     said: list[str] = []
     folder = tmp_path / "state"
     for stop_after in (20, 4):
-        chunks = 0
-
-        def interrupt(progress: Progress, most: int = stop_after) -> None:
-            nonlocal chunks
-            chunks += progress.preparing is None
-            if chunks >= most:
-                raise Stopped(signal.SIGTERM)
-
         with opened_state(folder, "device", said.append) as state, pytest.raises(Stopped):
-            measure(plans, state, said, interrupt)
+            measure(plans, state, said, interrupting(stop_after))
     with opened_state(folder, "device", said.append) as state:
         finished, _ = measure(plans, state, said)
         runs = by_run(state.outbox)
@@ -125,8 +124,7 @@ def test_an_interrupted_command_resumes_all_its_runs(
     assert len(epochs(runs)) == 3, "one per command"
     assert [(last.status, last.answered) for last in finished] == [("complete", 60)] * 3
     for records in runs.values():
-        plan = next(plan for plan in plans if plan.bundle.manifest.title == title_of(records))
-        check(records, plan)
+        check(records, plan_of(records, plans))
         assert [len(ids) for ids in per_round(records)] == [12] * 5
         assert isinstance(records[-1], RunFinished)
         resumes = [record.epoch for record in records if isinstance(record, RunResumed)]
@@ -195,8 +193,7 @@ def test_few_questions_make_fewer_rounds_and_the_agent_says_so(
     ended = agent(*command, "--warmup", "1")
     assert ended.returncode == 0, ended.stderr
     assert "15 questions in 2 rounds instead of 5: a round has at least 6 questions" in ended.stderr
-    message = [decode_message(line) for line in out.read_bytes().splitlines()]
-    records = [record for batch in message if isinstance(batch, Batch) for record in batch.records]
+    (records,) = read_runs(out).values()
     assert [len(ids) for ids in per_round(records)] == [8, 7]
 
 
@@ -239,11 +236,7 @@ def test_a_bundle_with_a_limit_of_its_own_shares_its_questions_in_each_round(
     ended = agent(*command, "--rounds", "3", "--limit", "45,two=31")
     assert ended.returncode == 0, ended.stderr
     assert "3 bundles take turns in 3 rounds of 10 to 15 questions" in ended.stderr
-    message = [decode_message(line) for line in out.read_bytes().splitlines()]
-    runs: dict[str, list[Record]] = {}
-    for batch in message:
-        if isinstance(batch, Batch):
-            runs.setdefault(batch.run_id, []).extend(batch.records)
+    runs = read_runs(out)
     asked = {title_of(records): per_round(records) for records in runs.values()}
     assert [len(ids) for ids in asked["One"]] == [15, 15, 15]
     assert [len(ids) for ids in asked["Two"]] == [11, 10, 10]

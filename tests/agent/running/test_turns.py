@@ -27,12 +27,10 @@ from agent.running.run import Run
 from agent.running.runs import ONE_AFTER_THE_OTHER, Runs
 from agent.stop_signal import Stopped
 from agent.worker.process import WorkerProcess
-from contract.messages import Batch, decode_message
 from contract.questions import Question
 from contract.records import (
     Answer,
     QuestionSet,
-    Record,
     RoundFinished,
     RoundStarted,
     RunFinished,
@@ -40,7 +38,16 @@ from contract.records import (
     Sample,
 )
 from tests.agent.conftest import Agent
-from tests.agent.running.command import by_run, check, measure, per_round, title_of
+from tests.agent.running.command import (
+    by_run,
+    check,
+    interrupting,
+    measure,
+    per_round,
+    plan_of,
+    title_of,
+)
+from tests.agent.running.test_run import read_runs
 from tests.contract.examples import DEVICE, MANIFEST, SETTINGS
 
 BOARDS = Path(__file__).parents[2] / "hardware"
@@ -140,7 +147,7 @@ def test_three_bundles_take_their_turns_alternately(in_turns: list[Plan], tmp_pa
         assert {answered for _, _, answered in turn} == {3 * (place + 1)}, "all are asked the same"
     assert len({tuple(title for _, title, _ in turn) for turn in turns}) > 1, "the order is drawn"
     for records in runs.values():
-        check(records, next(plan for plan in in_turns if plan.bundle.manifest.title == title_of(records)))
+        check(records, plan_of(records, in_turns))
         assert [len(ids) for ids in per_round(records)] == [12] * 5
         assert isinstance(records[0], RunStarted) and records[0].settings.turns == TURNS
 
@@ -148,23 +155,15 @@ def test_three_bundles_take_their_turns_alternately(in_turns: list[Plan], tmp_pa
 def test_an_interrupted_command_resumes_in_the_turn_it_was_in(in_turns: list[Plan], tmp_path: Path) -> None:
     folder = tmp_path / "state"
     for stop_after in (20, 5):
-        chunks = 0
-
-        def interrupt(progress: Progress, most: int = stop_after) -> None:
-            nonlocal chunks
-            chunks += progress.preparing is None
-            if chunks >= most:
-                raise Stopped(signal.SIGTERM)
-
         with opened_state(folder, "device", lambda _: None) as state, pytest.raises(Stopped):
-            measure(in_turns, state, [], interrupt)
+            measure(in_turns, state, [], interrupting(stop_after))
     with opened_state(folder, "device", lambda _: None) as state:
         finished, _ = measure(in_turns, state, [])
         runs = by_run(state.outbox)
     assert [(last.status, last.answered) for last in finished] == [("complete", 60)] * 3
     assert len(runs) == 3
     for records in runs.values():
-        check(records, next(plan for plan in in_turns if plan.bundle.manifest.title == title_of(records)))
+        check(records, plan_of(records, in_turns))
         assert isinstance(records[-1], RunFinished)
 
 
@@ -246,16 +245,12 @@ def test_the_command_takes_turns_and_says_if_they_are_fewer(
     ended = agent(*command, "--rounds", "2", "--limit", "45,two=13", "--turns", "9")
     assert ended.returncode == 0, ended.stderr
     assert "6 turns in a round instead of 9: a round has 6 questions of a bundle" in ended.stderr
-    runs: dict[str, list[Record]] = {}
-    for line in out.read_bytes().splitlines():
-        batch = decode_message(line)
-        if isinstance(batch, Batch):
-            runs.setdefault(batch.run_id, []).extend(batch.records)
+    runs = read_runs(out)
     asked = {title_of(records): per_round(records) for records in runs.values()}
     assert [len(ids) for ids in asked["Two"]] == [7, 6] and [len(ids) for ids in asked["One"]] == [23, 22]
     for more, fewer in zip(asked["One"], asked["Two"], strict=True):
         assert set(fewer) < set(more)
-        # The sixth of the long run's turns that a question is in is that of the short one.
+        # Both runs ask a question in the same one of the six turns.
         assert [more.index(one) * 6 // len(more) for one in fewer[-5:]] == [1, 2, 3, 4, 5]
     starts = [r for records in runs.values() for r in records if isinstance(r, RoundStarted)]
     assert len(starts) == 6
@@ -368,7 +363,7 @@ def test_a_run_that_is_rolled_back_in_a_turn_starts_over(
     assert any("starts over" in line for line in said)
     assert len(runs) == 3
     for records in runs:
-        check(records, next(plan for plan in in_turns if plan.bundle.manifest.title == title_of(records)))
+        check(records, plan_of(records, in_turns))
 
 
 @pytest.mark.proof
@@ -430,7 +425,7 @@ def test_without_the_memory_the_bundles_of_a_round_are_loaded_one_after_the_othe
     assert most == 3, "in the rounds that had the memory"
     assert len(runs) == 3 and [last.status for last in finished] == ["complete"] * 3
     for records in runs.values():
-        check(records, next(plan for plan in in_turns if plan.bundle.manifest.title == title_of(records)))
+        check(records, plan_of(records, in_turns))
         starts = {record.round: record.remarks for record in records if isinstance(record, RoundStarted)}
         assert sentence in starts[0] and sentence not in starts[4]
 
